@@ -1,0 +1,121 @@
+//! The command line. No behaviour: what each command does stands in [`crate::commands`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::DEFAULT_PATH;
+
+const EXAMPLES: &str = "\
+Examples:
+  dnsherald demo                                   see it work, without ExaBGP or a DNS server
+  dnsherald check-config /etc/dnsherald/dnsherald.toml
+  dnsherald check                                  probe once, show a table
+  dnsherald run -c /etc/dnsherald/dnsherald.toml   on a terminal: show what ExaBGP would be told
+  dnsherald simulate --trace incident.trace        replay a recording
+
+In exabgp.conf:
+  process dnsherald { run /usr/bin/dnsherald run -c /etc/dnsherald/dnsherald.toml; encoder text; }";
+
+/// Keeps an anycast DNS prefix truthful.
+///
+/// ExaBGP starts `dnsherald run` as a process; it probes this host's DNS server over its management address, decides
+/// with hysteresis and dampening whether this PoP should attract traffic, and tells ExaBGP to announce or withdraw.
+#[derive(Debug, Parser)]
+#[command(name = "dnsherald", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Probe, decide, and tell ExaBGP; what ExaBGP starts as a process
+    ///
+    /// Standard output carries commands for ExaBGP and nothing else; the log goes to standard error (RUST_LOG chooses
+    /// how much). On a terminal nothing is asked or awaited: it shows what ExaBGP would be told.
+    Run(Run),
+    /// Probe once and show what was found
+    ///
+    /// Exit status: 0 all well, 1 degraded, 2 down, 3 bad usage or configuration.
+    Check(Check),
+    /// Say what is wrong with a configuration, or what it means
+    ///
+    /// Shows every effective value, the lines that ExaBGP would be told, and the worst-case times to detect a fault
+    /// and to return. Exit status: 0, or 78 if the configuration is refused.
+    CheckConfig(CheckConfig),
+    /// Run the engine in virtual time over a written or recorded trace
+    ///
+    /// Prints each line that ExaBGP would be told and each transition with its reason and time, then a timeline.
+    Simulate(Simulate),
+    /// Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
+    Demo,
+}
+
+/// Where the configuration is.
+#[derive(Args, Debug)]
+pub struct Configuration {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+}
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// Write all that reaches the engine to FILE, as a trace for `simulate`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Exit with status 78, after 15 seconds, if the configuration is bad at start, instead of waiting for a good one
+    #[arg(long)]
+    pub exit_on_bad_config: bool,
+}
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// Only this service
+    pub service: Option<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "plugin")]
+    pub json: bool,
+    /// Print one line as monitoring plugins do
+    #[arg(long)]
+    pub plugin: bool,
+}
+
+/// Options of `check-config`.
+#[derive(Args, Debug)]
+pub struct CheckConfig {
+    /// The configuration file
+    #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub file: PathBuf,
+    /// Print nothing if all is well
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Options of `simulate`.
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// The configuration file, if not the one that the trace carries
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The trace; `-` for standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub trace: PathBuf,
+    /// Print the trace itself, with what came of each line beneath it
+    #[arg(long, conflicts_with = "json")]
+    pub annotate: bool,
+    /// Print every action of the engine as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+}

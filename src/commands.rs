@@ -1,0 +1,35 @@
+//! One short file per subcommand. Each is handed its options and returns how it ended; what it prints goes through
+//! the writer it takes from here.
+
+use std::io::{self, ErrorKind, Write};
+
+pub mod check;
+pub mod check_config;
+pub mod demo;
+pub mod run;
+pub mod simulate;
+
+/// The name of this host, for people.
+#[must_use]
+pub fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Says on standard error why a command failed, unless whoever read its output has merely gone.
+pub fn complain(error: &anyhow::Error) {
+    let gone = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    if !error.chain().any(gone) {
+        let _ = writeln!(io::stderr(), "dnsherald: {error:#}");
+    }
+}
+
+/// A runtime of one thread.
+///
+/// # Errors
+/// When the system has no descriptor left.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

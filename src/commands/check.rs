@@ -1,0 +1,234 @@
+//! `check`: every probe once, without hysteresis, for people, scripts and monitoring.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{host_name, runtime};
+use crate::cli::Check as Options;
+use crate::config::{self, Config};
+use crate::engine::check::Severity;
+use crate::exit::Exit;
+use crate::period::Shown;
+use crate::probe::{Cause, Outcome};
+
+/// What one probe found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ProbeReport {
+    probe: String,
+    passed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_seconds: Option<f64>,
+    strays: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nsid: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CheckReport {
+    check: String,
+    passed: bool,
+    /// What the failure does to the service; `ignore` where there is none.
+    severity: Severity,
+    need: usize,
+    probes: Vec<ProbeReport>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ServiceReport {
+    service: String,
+    severity: Severity,
+    checks: Vec<CheckReport>,
+}
+
+/// Probes once and shows what was found.
+///
+/// # Errors
+/// When nothing can be printed.
+pub fn run(options: &Options) -> anyhow::Result<Exit> {
+    let config = match Config::load(&options.configuration.config, &host_name()) {
+        Ok(config) => config,
+        Err(error) if options.plugin => {
+            writeln!(io::stdout(), "DNS UNKNOWN - {}", error.to_string().lines().next().unwrap_or_default())?;
+            return Ok(Exit::Unknown);
+        }
+        Err(error) => {
+            writeln!(io::stderr(), "{error}")?;
+            return Ok(Exit::Unknown);
+        }
+    };
+    let chosen =
+        |service: &&config::Service| options.service.as_ref().is_none_or(|name| *name == service.name);
+    let services: Vec<_> = config.services.iter().filter(chosen).collect();
+    if let (Some(name), []) = (&options.service, services.as_slice()) {
+        writeln!(
+            io::stderr(),
+            "dnsherald: no service `{name}` in {}",
+            options.configuration.config.display()
+        )?;
+        return Ok(Exit::Unknown);
+    }
+    let reports = runtime().context("cannot start the event loop")?.block_on(async {
+        let mut reports = vec![];
+        for service in services {
+            reports.push(probe_service(service).await);
+        }
+        reports
+    });
+    let text = if options.json {
+        serde_json::to_string_pretty(&reports)? + "\n"
+    } else if options.plugin {
+        plugin_line(&reports)
+    } else {
+        table(&reports)
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(match worst(&reports) {
+        Severity::Ignore => Exit::Success,
+        Severity::Degraded => Exit::Warning,
+        Severity::Down => Exit::Critical,
+    })
+}
+
+async fn probe_service(service: &config::Service) -> ServiceReport {
+    let mut checks = vec![];
+    for check in &service.checks {
+        checks.push(probe_check(check).await);
+    }
+    ServiceReport {
+        service: service.name.clone(),
+        severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ignore),
+        checks,
+    }
+}
+
+async fn probe_check(check: &config::Check) -> CheckReport {
+    let findings = check.round.ask_all().await;
+    let mut worst = Severity::Ignore;
+    let mut passes = 0;
+    let mut probes = vec![];
+    for (probe, finding) in findings {
+        let nsid = finding.nsid();
+        let (cause, detail, latency) = match finding.outcome {
+            Outcome::Pass { latency } => {
+                passes += 1;
+                (None, None, Some(latency))
+            }
+            Outcome::Fail(failure) => {
+                worst = worst.max(check.on_fail.severity(failure.cause));
+                (Some(failure.cause), Some(failure.detail), None)
+            }
+        };
+        probes.push(ProbeReport {
+            probe,
+            passed: cause.is_none(),
+            cause,
+            detail,
+            latency_seconds: latency.map(|latency| latency.as_secs_f64()),
+            strays: finding.strays,
+            nsid,
+        });
+    }
+    let passed = passes >= check.round.need();
+    CheckReport {
+        check: check.name.clone(),
+        passed,
+        severity: if passed { Severity::Ignore } else { worst },
+        need: check.round.need(),
+        probes,
+    }
+}
+
+fn worst(reports: &[ServiceReport]) -> Severity {
+    reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Ignore)
+}
+
+const fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ignore => "up",
+        Severity::Degraded => "degraded",
+        Severity::Down => "down",
+    }
+}
+
+fn table(reports: &[ServiceReport]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let _ = writeln!(text, "service {}: {}", report.service, word(report.severity));
+        for check in &report.checks {
+            let passes = check.probes.iter().filter(|probe| probe.passed).count();
+            let verdict = if check.passed { "passed" } else { "FAILED" };
+            let (need, all) = (check.need, check.probes.len());
+            let _ =
+                writeln!(text, "  check {}: {verdict}, {passes} of {all} probes, {need} needed", check.check);
+            let width = check.probes.iter().map(|probe| probe.probe.chars().count()).max().unwrap_or(0);
+            for probe in &check.probes {
+                let _ = writeln!(text, "    {:width$}  {}", probe.probe, result(probe));
+            }
+        }
+    }
+    text
+}
+
+fn result(probe: &ProbeReport) -> String {
+    let mut text = match (probe.latency_seconds, &probe.detail) {
+        (Some(latency), _) => format!("ok in {}", Shown(Duration::from_secs_f64(latency))),
+        (None, Some(detail)) => {
+            // The label stands in front of the line already.
+            let detail = detail
+                .strip_prefix(&probe.probe)
+                .map_or(detail.as_str(), |rest| rest.trim_start_matches(": "));
+            format!("{} ({detail})", probe.cause.map_or("failed", Cause::word))
+        }
+        (None, None) => "failed".to_owned(),
+    };
+    if let Some(nsid) = &probe.nsid {
+        let _ = write!(text, ", NSID {nsid}");
+    }
+    text
+}
+
+/// One line after the guidelines for monitoring plugins: status, text, and performance data behind a bar.
+fn plugin_line(reports: &[ServiceReport]) -> String {
+    let status = match worst(reports) {
+        Severity::Ignore => "OK",
+        Severity::Degraded => "WARNING",
+        Severity::Down => "CRITICAL",
+    };
+    let mut sentences = vec![];
+    let mut latencies = vec![];
+    for report in reports {
+        let probes = || report.checks.iter().flat_map(|check| &check.probes);
+        let failed = report.checks.iter().filter(|check| !check.passed).flat_map(|check| &check.probes);
+        let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
+        let passed = probes().filter(|probe| probe.passed).count();
+        sentences.push(match why {
+            Some(why) => format!("{} {}: {}", report.service, word(report.severity), why.replace('|', "/")),
+            None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
+        });
+        for check in &report.checks {
+            let slowest = check
+                .probes
+                .iter()
+                .filter_map(|probe| probe.latency_seconds)
+                .fold(None, |slowest: Option<f64>, latency| {
+                    Some(slowest.map_or(latency, |slowest| slowest.max(latency)))
+                });
+            latencies.extend(
+                slowest.map(|latency| format!("'{}/{}'={latency:.6}s;;;0", report.service, check.check)),
+            );
+        }
+    }
+    let bar = if latencies.is_empty() { "" } else { " | " };
+    format!("DNS {status} - {}{bar}{}\n", sentences.join("; "), latencies.join(" "))
+}

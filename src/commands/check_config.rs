@@ -1,0 +1,29 @@
+//! `check-config`: what is wrong with a file, or what it means.
+
+use std::io::{self, Write};
+
+use super::host_name;
+use crate::cli::CheckConfig;
+use crate::config::Config;
+use crate::config::describe::Description;
+use crate::exit::Exit;
+
+/// Prints what the configuration means, or why it is refused.
+///
+/// # Errors
+/// When nothing can be printed.
+pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
+    match Config::load(&options.file, &host_name()) {
+        Ok(config) => {
+            if !options.quiet {
+                let mut out = io::stdout().lock();
+                writeln!(out, "{}: in order\n\n{}", options.file.display(), Description(&config))?;
+            }
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            writeln!(io::stderr(), "{error}")?;
+            Ok(Exit::Config)
+        }
+    }
+}

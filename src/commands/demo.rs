@@ -1,0 +1,197 @@
+//! `demo`: the main job in under twenty seconds, without ExaBGP, DNS server or privileges.
+//!
+//! An embedded DNS server on loopback goes through a script of faults. The daemon is the real one, with real probes
+//! and the real engine; only ExaBGP is stood in for, by a task that answers `done`.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::runtime;
+use super::simulate::remark;
+use crate::config::Config;
+use crate::daemon::input::Input;
+use crate::daemon::last_words::LastWords;
+use crate::daemon::output::Output;
+use crate::daemon::signals::Signals;
+use crate::daemon::{Daemon, Observer, Surroundings};
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
+use crate::exabgp::command::ASK_VERSION;
+use crate::exabgp::link::Parent;
+use crate::exit::Exit;
+use crate::responder::{Fault, Responder};
+use crate::timeline::{LEGEND, Timeline};
+
+/// The width of the timeline beside the names.
+const COLUMNS: u32 = 80;
+
+/// What the embedded server does, and for how many milliseconds.
+const SCRIPT: [(u64, &str, Fault); 12] = [
+    (1500, "answers", Fault::None),
+    (1200, "closes its port", Fault::Closed),
+    (1500, "is back", Fault::None),
+    (1500, "hangs: takes every question and answers none", Fault::Silent),
+    (1500, "is back", Fault::None),
+    (1200, "answers SERVFAIL, which this configuration calls degraded", Fault::Servfail),
+    (1200, "is back", Fault::None),
+    (1800, "loses every third packet: nothing happens, fall is 3", Fault::LoseEvery(3)),
+    (1000, "is whole again", Fault::None),
+    (800, "refuses every question: the third fall, and so it is suppressed", Fault::Refuse),
+    (3500, "is back, but the penalty has to decay first", Fault::None),
+    (0, "", Fault::None),
+];
+
+/// Runs the script, with lines and transitions as they happen and a timeline at the end.
+///
+/// # Errors
+/// When loopback cannot be used, or nothing can be printed.
+pub fn run() -> anyhow::Result<Exit> {
+    runtime().context("cannot start the event loop")?.block_on(play())
+}
+
+async fn play() -> anyhow::Result<Exit> {
+    let responder =
+        Responder::bind(IpAddr::V4(Ipv4Addr::LOCALHOST)).await.context("cannot listen on loopback")?;
+    let toml = configuration(&responder);
+    let config = Config::parse(Path::new("demo.toml"), &toml, "demo")?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "The configuration, for a DNS server on {}:\n", responder.address())?;
+    for line in toml.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    writeln!(
+        out,
+        "\nSeconds, then `>` what ExaBGP is told, `!` what the log says, `*` what the server does:\n"
+    )?;
+    let narrator = RefCell::new(Narrator {
+        out,
+        began: Instant::now(),
+        timeline: Timeline::of(&config),
+        result: Ok(()),
+    });
+
+    let (to_exabgp, said) = mpsc::unbounded_channel();
+    let (to_us, heard) = mpsc::unbounded_channel();
+    tokio::spawn(stand_in(said, to_us));
+    let mut surroundings = Surroundings {
+        parent: Parent::ExaBgp,
+        output: Output::channel(to_exabgp),
+        input: Input::channel(heard),
+        signals: Signals::catch().context("cannot catch signals")?,
+        last_words: LastWords::on(std::fs::File::create("/dev/null")?),
+    };
+    let over = Cell::new(false);
+    let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
+    let mut audience = Audience { narrator: &narrator, over: &over };
+    tokio::select! {
+        _ = daemon.run(&mut audience) => {}
+        () = follow(&responder, &narrator) => {}
+    }
+    let mut narrator = narrator.into_inner();
+    narrator.result?;
+    write!(narrator.out, "\n{}{LEGEND}\n", narrator.timeline.draw(COLUMNS))?;
+    Ok(Exit::Success)
+}
+
+fn configuration(responder: &Responder) -> String {
+    format!(
+        r#"[node]
+management = ["127.0.0.1"]
+
+[defaults]
+interval = "200ms"
+fast-interval = "50ms"
+timeout = "150ms"
+rise = 3
+fall = 3
+
+[[service]]
+name = "resolver"
+prefixes = ["192.0.2.53/32"]
+up = {{ med = 100, community = ["64512:100"] }}
+degraded = {{ med = 400 }}
+
+[service.dampening]               # as a rule minutes, here seconds
+penalty = 1000
+suppress = 2000
+reuse = 1800
+half-life = "8s"
+max-suppress = "20s"
+
+[[service.check]]
+name = "answers"
+on-fail = {{ servfail = "degraded" }}
+dns = {{ query = "localhost. A", server = "{}", transport = ["udp", "tcp"] }}
+"#,
+        responder.address()
+    )
+}
+
+/// Lets the server do what the script says.
+async fn follow(responder: &Responder, narrator: &RefCell<Narrator<'_>>) {
+    for (milliseconds, deed, fault) in SCRIPT {
+        if milliseconds > 0 {
+            narrator.borrow_mut().tell(&format!("* the server {deed}"));
+            responder.set(fault).await;
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+    }
+}
+
+/// Stands in for ExaBGP: carries everything out, and says so.
+async fn stand_in(mut said: mpsc::UnboundedReceiver<String>, to_us: mpsc::UnboundedSender<String>) {
+    while let Some(line) = said.recv().await {
+        if line == ASK_VERSION {
+            let _ = to_us.send("exabgp 5.0.15".to_owned());
+        }
+        let _ = to_us.send("done".to_owned());
+    }
+}
+
+struct Narrator<'a> {
+    out: io::StdoutLock<'a>,
+    began: Instant,
+    timeline: Timeline,
+    result: io::Result<()>,
+}
+
+impl Narrator<'_> {
+    fn tell(&mut self, text: &str) {
+        let at = self.began.elapsed().as_secs_f64();
+        let written = writeln!(self.out, "{at:>8.3} {text}").and_then(|()| self.out.flush());
+        if self.result.is_ok() {
+            self.result = written;
+        }
+    }
+}
+
+struct Audience<'a, 'b> {
+    narrator: &'a RefCell<Narrator<'b>>,
+    over: &'a Cell<bool>,
+}
+
+impl Observer for Audience<'_, '_> {
+    fn after(&mut self, at: Moment, actions: &[Action], engine: &Engine) {
+        let mut narrator = self.narrator.borrow_mut();
+        narrator.timeline.note(at, engine);
+        for text in actions.iter().filter_map(remark) {
+            narrator.tell(&text);
+        }
+    }
+
+    fn goes_on(&mut self) -> bool {
+        if self.narrator.borrow().result.is_err() {
+            self.over.set(true);
+        }
+        !self.over.get()
+    }
+}

@@ -1,0 +1,159 @@
+//! `simulate`: a trace through the engine in virtual time.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::cli::Simulate;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::event::Event;
+use crate::engine::moment::Moment;
+use crate::exit::Exit;
+use crate::simulate::{Watcher, play};
+use crate::timeline::{LEGEND, Timeline};
+use crate::trace::names::Names;
+use crate::trace::read::TraceError;
+use crate::trace::{Header, Step, Trace};
+
+/// The width of the timeline beside the names.
+const COLUMNS: u32 = 60;
+
+/// Plays the trace and prints what came of it.
+///
+/// # Errors
+/// When the trace cannot be read, makes no sense, or nothing can be printed.
+pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
+    let text = read(&options.trace)?;
+    let located = |error: TraceError| anyhow::anyhow!("{}: {error}", options.trace.display());
+    let header = Header::read(&text).map_err(located)?;
+    let (path, toml) = match (&options.config, &header.configuration) {
+        (Some(path), _) => {
+            (path.as_path(), std::fs::read_to_string(path).context(path.display().to_string())?)
+        }
+        (None, Some(toml)) => (options.trace.as_path(), toml.clone()),
+        (None, None) => anyhow::bail!(
+            "{}: the trace carries no configuration (lines that begin with `| `); name one with -c FILE",
+            options.trace.display()
+        ),
+    };
+    let config = match Config::parse(path, &toml, header.host.as_deref().unwrap_or("host")) {
+        Ok(config) => config,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            return Ok(Exit::Config);
+        }
+    };
+    let names = Names::of(&config);
+    let trace = Trace::read(&text, &names).map_err(located)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if options.annotate {
+        out.write_all(annotate(&config, &text, &trace).as_bytes())?;
+    } else {
+        let mut printer =
+            Printer { out: &mut out, json: options.json, timeline: Timeline::of(&config), result: Ok(()) };
+        play(&config, &trace, &mut printer);
+        let Printer { timeline, result, .. } = printer;
+        result?;
+        if !options.json {
+            write!(out, "\n{}{LEGEND}\n", timeline.draw(COLUMNS))?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).with_context(|| format!("cannot read the trace {}", path.display()))
+}
+
+/// Prints what ExaBGP would be told and what changed, as it happens.
+struct Printer<'a, W> {
+    out: &'a mut W,
+    json: bool,
+    timeline: Timeline,
+    result: io::Result<()>,
+}
+
+impl<W: Write> Watcher for Printer<'_, W> {
+    fn after(&mut self, at: Moment, _event: &Event, actions: &[Action], engine: &Engine) {
+        self.timeline.note(at, engine);
+        for action in actions {
+            let written = if self.json {
+                serde_json::to_string(&(at, action))
+                    .map_err(io::Error::from)
+                    .and_then(|json| writeln!(self.out, "{json}"))
+            } else {
+                match remark(action) {
+                    Some(remark) => writeln!(self.out, "{at:>12} {remark}"),
+                    None => Ok(()),
+                }
+            };
+            if self.result.is_ok() {
+                self.result = written;
+            }
+        }
+    }
+}
+
+/// What an annotated trace says of an action.
+#[must_use]
+pub fn remark(action: &Action) -> Option<String> {
+    match action {
+        Action::Print(line) => Some(format!("> {line}")),
+        Action::Log(notice) => Some(format!("! {notice}")),
+        Action::Exit => Some("! exit".to_owned()),
+        Action::Probe(_) | Action::Save => None,
+    }
+}
+
+/// The trace as it was written, with what came of each line beneath it. Annotating twice changes nothing.
+#[must_use]
+pub fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
+    struct Annotator {
+        /// Behind which line of the trace, and what.
+        remarks: Vec<(usize, String)>,
+        line: usize,
+    }
+
+    impl Watcher for Annotator {
+        fn step(&mut self, _at: Moment, step: &Step) {
+            self.line = self.line.max(step.line);
+        }
+
+        fn after(&mut self, at: Moment, _event: &Event, actions: &[Action], _engine: &Engine) {
+            let remarks = actions.iter().filter_map(remark);
+            self.remarks.extend(remarks.map(|remark| (self.line, format!("{at:>12} {remark}"))));
+        }
+    }
+
+    let mut annotator = Annotator { remarks: vec![], line: 0 };
+    play(config, trace, &mut annotator);
+    let mut remarks = annotator.remarks.into_iter().peekable();
+    let mut annotated = String::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if is_remark(line) {
+            continue;
+        }
+        annotated.push_str(line);
+        annotated.push('\n');
+        while let Some((_, remark)) = remarks.next_if(|(behind, _)| *behind == number) {
+            annotated.push_str(&remark);
+            annotated.push('\n');
+        }
+    }
+    annotated
+}
+
+fn is_remark(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let timed = words.next().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    timed && matches!(words.next(), Some(">" | "!"))
+}

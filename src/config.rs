@@ -1,0 +1,122 @@
+//! The configuration as it is meant: every value present, every rule between values kept.
+//!
+//! [`file`] says what may be written, [`resolve`] turns it into what is meant and is where errors arise, and
+//! [`cite`] shows an error at its place in the file. A [`Config`] cannot be built in any other way, so that nothing
+//! behind it needs to ask whether it makes sense.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::cite::ConfigError;
+use crate::engine::check::{OnFail, Timing};
+use crate::engine::dampening::Policy;
+use crate::engine::ladder::Ladder;
+use crate::engine::service::StartPolicy;
+use crate::exabgp::{Dialect, Route};
+use crate::probe::round::Round;
+
+pub mod cite;
+pub mod defaults;
+pub mod describe;
+pub mod dns;
+pub mod file;
+pub mod resolve;
+pub mod salvage;
+pub mod value;
+
+/// Where the configuration is looked for unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/dnsherald/dnsherald.toml";
+
+/// Where what survives a restart is kept unless told otherwise.
+pub const DEFAULT_STATE: &str = "/var/lib/dnsherald";
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This host.
+    pub node: Node,
+    /// How to talk to ExaBGP.
+    pub exabgp: ExaBgp,
+    /// The directory for what survives a restart.
+    pub state: PathBuf,
+    /// At least one, each with its own name and its own prefixes.
+    pub services: Vec<Service>,
+}
+
+/// This host.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// For people, and to spread refreshes.
+    pub name: String,
+    /// Its own unique addresses, at least one.
+    pub management: Vec<IpAddr>,
+}
+
+/// How to talk to ExaBGP.
+#[derive(Clone, Debug)]
+pub struct ExaBgp {
+    /// The dialect, where it is not to be found out.
+    pub dialect: Option<Dialect>,
+    /// The longest wait for an answer; above zero.
+    pub ack_timeout: Duration,
+    /// How often everything is stated again; zero for never.
+    pub refresh: Duration,
+    /// Whether to mark the end of the first routes.
+    pub end_of_rib: bool,
+}
+
+/// Prefixes, the checks that decide about them, and what to advertise.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Unique.
+    pub name: String,
+    /// At least one; no two services share a prefix.
+    pub routes: Vec<Route>,
+    /// At least one, with unique names.
+    pub checks: Vec<Check>,
+    /// What to advertise in each state.
+    pub ladder: Ladder,
+    /// What to state before the first verdict.
+    pub start: StartPolicy,
+    /// Drained as long as this file exists.
+    pub disable_file: Option<PathBuf>,
+    /// How falls are punished.
+    pub dampening: Policy,
+}
+
+/// A named set of probes.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Unique in its service.
+    pub name: String,
+    /// When to probe, and how many results in a row to believe.
+    pub timing: Timing,
+    /// What a failure does to the service.
+    pub on_fail: OnFail,
+    /// What is asked.
+    pub round: Round,
+    /// Not written but supplied, and then why.
+    pub default: Option<&'static str>,
+}
+
+impl Config {
+    /// Reads and understands a file. `host` names this host where the file does not.
+    ///
+    /// # Errors
+    /// With the place in the file, where there is one.
+    pub fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Self::parse(path, &text, host)
+    }
+
+    /// Understands the text of a file called `path`.
+    ///
+    /// # Errors
+    /// With the place in the text.
+    pub fn parse(path: &Path, text: &str, host: &str) -> Result<Self, ConfigError> {
+        let source = cite::Source { path, text };
+        let file = file::File::parse(&source)?;
+        resolve::Resolver::new(source, host).config(file)
+    }
+}

@@ -1,0 +1,43 @@
+//! Every default in one place.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::engine::check::Timing;
+use crate::engine::hysteresis::Thresholds;
+
+/// `[defaults]`: a hang is noticed after about three seconds, a closed port after about one.
+pub const TIMING: Timing = Timing {
+    interval: Duration::from_secs(1),
+    fast_interval: Duration::from_millis(100),
+    timeout: Duration::from_millis(500),
+    thresholds: Thresholds {
+        rise: NonZeroU32::new(5).expect("not zero"),
+        fall: NonZeroU32::new(3).expect("not zero"),
+    },
+};
+
+/// `exabgp.ack-timeout`: ExaBGP answers within milliseconds, unless it is busy with a full table.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `exabgp.refresh`: how long a mistake of others can last.
+pub const REFRESH: Duration = Duration::from_secs(5 * 60);
+
+/// `adopt-max-age`: a helper that comes back does so within a second.
+pub const ADOPT_MAX_AGE: Duration = Duration::from_secs(60);
+
+/// `[service.dampening]`, the values that RFC 2439 made customary.
+pub mod dampening {
+    use std::time::Duration;
+
+    /// Per fall.
+    pub const PENALTY: u32 = 1000;
+    /// The third fall within a quarter of an hour suppresses.
+    pub const SUPPRESS: u32 = 2000;
+    /// Reached some twenty minutes after three quick falls.
+    pub const REUSE: u32 = 750;
+    /// In this time half of the penalty is forgiven.
+    pub const HALF_LIFE: Duration = Duration::from_secs(15 * 60);
+    /// The longest suppression after the last fall.
+    pub const MAX_SUPPRESS: Duration = Duration::from_secs(60 * 60);
+}

@@ -1,0 +1,161 @@
+//! A configuration in words: effective values, the lines it would send, and how long things take at worst.
+
+use std::fmt;
+
+use super::{Check, Config, Service};
+use crate::engine::check::{OnFail, Severity};
+use crate::engine::dampening::Mode;
+use crate::engine::service::StartPolicy;
+use crate::exabgp::Dialect;
+use crate::period::Period;
+use crate::probe::dns::Probe;
+
+/// Shows what a configuration means.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a>(pub &'a Config);
+
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { node, exabgp, state, services } = self.0;
+        writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
+        let api = match exabgp.dialect {
+            None => "auto",
+            Some(Dialect::Plain) => "4",
+            Some(Dialect::Neighbor) => "5",
+            Some(Dialect::Peer) => "6",
+        };
+        let refresh =
+            if exabgp.refresh.is_zero() { "never".to_owned() } else { Period(exabgp.refresh).to_string() };
+        writeln!(
+            f,
+            "exabgp: api {api}, ack-timeout {}, refresh {refresh}, end-of-rib {}",
+            Period(exabgp.ack_timeout),
+            exabgp.end_of_rib
+        )?;
+        writeln!(f, "control: state {}", state.display())?;
+        for service in services {
+            writeln!(f)?;
+            describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;
+        }
+        Ok(())
+    }
+}
+
+fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dialect) -> fmt::Result {
+    writeln!(f, "service {}", service.name)?;
+    let start = match service.start {
+        StartPolicy::Probe => "probe: nothing is stated before the first verdict".to_owned(),
+        StartPolicy::Withdraw => "withdraw: until the first verdict".to_owned(),
+        StartPolicy::Adopt { max_age } => {
+            format!("adopt: what was acknowledged less than {} ago, until the first verdict", Period(max_age))
+        }
+    };
+    writeln!(f, "  start {start}")?;
+    match &service.disable_file {
+        Some(path) => writeln!(f, "  drained while {} exists", path.display())?,
+        None => writeln!(f, "  no disable-file")?,
+    }
+    let policy = &service.dampening;
+    match policy.mode() {
+        Mode::Off => writeln!(f, "  dampening off")?,
+        mode => writeln!(
+            f,
+            "  dampening {}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
+            if mode == Mode::Enforce { "enforce" } else { "observe" },
+            policy.penalty(),
+            policy.suppress(),
+            policy.reuse(),
+            Period(policy.half_life()),
+            Period(policy.max_suppress())
+        )?,
+    }
+    for (state, advertisement) in service.ladder.rungs() {
+        for route in &service.routes {
+            writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
+        }
+    }
+    service.checks.iter().try_for_each(|check| describe_check(f, check))
+}
+
+fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    writeln!(f, "  check {}: on-fail {}", check.name, OnFailShown(&check.on_fail))?;
+    if let Some(why) = check.default {
+        writeln!(f, "    supplied by default: {why}")?;
+    }
+    let (timing, rise, fall) = (check.timing, check.timing.thresholds.rise, check.timing.thresholds.fall);
+    writeln!(
+        f,
+        "    interval {}, fast-interval {}, timeout {}, rise {rise}, fall {fall}",
+        Period(timing.interval),
+        Period(timing.fast_interval),
+        Period(timing.timeout)
+    )?;
+    let probes = check.round.probes();
+    writeln!(f, "    {} of {} must pass:", check.round.need(), probes.len())?;
+    for probe in probes {
+        writeln!(f, "      {}", ProbeShown(probe))?;
+    }
+    writeln!(
+        f,
+        "    at worst: an error or a closed port is detected in {}, a hang in {}, return takes {}",
+        Period(timing.detects_refusal()),
+        Period(timing.detects_hang()),
+        Period(timing.returns())
+    )?;
+    writeln!(f, "    after a start the verdict on a healthy server takes {}", Period(timing.first_verdict()))
+}
+
+struct OnFailShown<'a>(&'a OnFail);
+
+impl fmt::Display for OnFailShown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(self.0.otherwise))?;
+        for (cause, severity) in &self.0.by_cause {
+            write!(f, ", {cause}: {}", word(*severity))?;
+        }
+        Ok(())
+    }
+}
+
+const fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ignore => "ignore",
+        Severity::Degraded => "degraded",
+        Severity::Down => "down",
+    }
+}
+
+struct ProbeShown<'a>(&'a Probe);
+
+impl fmt::Display for ProbeShown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (probe, expect) = (self.0, self.0.question.expect());
+        write!(f, "{probe}")?;
+        if let Some(source) = probe.source {
+            write!(f, " from {source}")?;
+        }
+        write!(f, ": {}", expect.rcodes)?;
+        for flag in &expect.flags {
+            write!(f, ", {flag}")?;
+        }
+        if expect.min_answers > 0 {
+            write!(f, ", at least {} answers", expect.min_answers)?;
+        }
+        for (relation, records) in [("all of", &expect.all_of), ("any of", &expect.any_of)] {
+            if !records.is_empty() {
+                write!(f, ", {relation} {}", join(records))?;
+            }
+        }
+        if let Some(nsid) = &expect.nsid {
+            write!(f, ", NSID {nsid}")?;
+        }
+        match expect.max_latency {
+            Some(latency) => write!(f, ", within {}", Period(latency)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn join<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

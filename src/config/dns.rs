@@ -1,0 +1,234 @@
+//! Checks: the `dns` tables of the file, and the checks a service gets when it lists none.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hickory_resolver::proto::rr::{RData, RecordType};
+use toml::Spanned;
+
+use super::Check;
+use super::cite::ConfigError;
+use super::file::{self, Role};
+use super::resolve::{Resolver, Result, addresses};
+use super::value::{OneOrMany, Text, WordOr};
+use crate::engine::check::{OnFail, Severity, Timing};
+use crate::exabgp::command::Family;
+use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport, record_data};
+use crate::probe::round::Round;
+
+const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; say role = \"resolver\", or \
+                         role = \"authoritative\" with zones, or list checks of your own";
+
+impl Resolver<'_> {
+    /// The checks of a service, its own or those that its role suggests.
+    pub(super) fn checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+        if service.check.is_empty() {
+            return self.default_checks(service, defaults);
+        }
+        if let Some(zones) = &service.zones {
+            let message = "zones are for the default checks, and this service lists checks of its own";
+            return Err(self.error(&zones.span(), message));
+        }
+        let mut checks: Vec<Check> = vec![];
+        for written in &service.check {
+            let name = &written.get_ref().name;
+            if checks.iter().any(|check| check.name == *name.get_ref()) {
+                let message = format!("there is another check called `{}` in this service", name.get_ref());
+                return Err(self.error(&name.span(), message));
+            }
+            checks.push(self.check(written.get_ref(), &written.span(), defaults)?);
+        }
+        Ok(checks)
+    }
+
+    fn check(
+        &self,
+        written: &file::Check,
+        place: &std::ops::Range<usize>,
+        defaults: &file::Timing,
+    ) -> Result<Check> {
+        let own = file::Timing {
+            interval: written.interval.clone(),
+            fast_interval: written.fast_interval.clone(),
+            timeout: written.timeout.clone(),
+            rise: written.rise,
+            fall: written.fall,
+        };
+        let timing = self.timing(&own, defaults)?;
+        let Some(dns) = &written.dns else {
+            let name = written.name.get_ref();
+            return Err(
+                self.error(place, format!("check `{name}` asks nothing, expected a table `dns = {{ … }}`"))
+            );
+        };
+        Ok(Check {
+            name: written.name.get_ref().clone(),
+            timing,
+            on_fail: match &written.on_fail {
+                None => OnFail::always(Severity::Down),
+                Some(WordOr::Word(word)) => OnFail::always(word.0),
+                Some(WordOr::Table(table)) => OnFail {
+                    otherwise: Severity::Down,
+                    by_cause: table.iter().map(|(cause, word)| (cause.0, word.0)).collect(),
+                },
+            },
+            round: self.round(dns, timing)?,
+            default: None,
+        })
+    }
+
+    /// Every query to every server over every transport.
+    fn round(&self, dns: &Spanned<file::Dns>, timing: Timing) -> Result<Round> {
+        let (span, dns) = (dns.span(), dns.get_ref());
+        let queries: Vec<&Query> = match (&dns.query, dns.queries.as_slice()) {
+            (Some(query), []) => vec![&query.get_ref().0],
+            (None, []) => return Err(self.error(&span, "no query, expected `query = \"NAME TYPE\"`")),
+            (None, queries) => queries.iter().map(|query| &query.0).collect(),
+            (Some(query), _) => {
+                return Err(self.error(&query.span(), "there is `queries` as well, expected one of them"));
+            }
+        };
+        let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
+        let servers: Vec<SocketAddr> = match &dns.server {
+            Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
+            None => self.management.iter().map(|address| SocketAddr::new(*address, 53)).collect(),
+        };
+        let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
+        let mut probes = vec![];
+        for query in &queries {
+            let expect = self.expectation(&dns.expect, query, timing)?;
+            let question = Question::new((*query).clone(), dns.recursion_desired, expect);
+            let question = Arc::new(question.map_err(|message| self.error(&span, message))?);
+            for server in &servers {
+                let source = self.source(*server, sources.as_deref()).ok_or_else(|| {
+                    let family = Family::of(server.ip()).name();
+                    let place = [&dns.source].into_iter().flatten().map(Spanned::span).next();
+                    let place =
+                        place.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(span.clone());
+                    self.error(
+                        &place,
+                        format!("`{server}` cannot be asked: no {family} address among the sources"),
+                    )
+                })?;
+                for transport in &transports {
+                    probes.push(Probe {
+                        question: Arc::clone(&question),
+                        server: *server,
+                        source: Some(source),
+                        transport: *transport,
+                        timeout: timing.timeout,
+                    });
+                }
+            }
+        }
+        let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
+        let place = dns.pass.as_ref().map_or(span, Spanned::span);
+        Round::new(probes, need).map_err(|message| self.error(&place, message))
+    }
+
+    /// The address to ask from: the one given, else this host's own, of the server's family.
+    fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
+        let sources = given.unwrap_or(&self.management);
+        sources.iter().copied().find(|source| source.is_ipv4() == server.is_ipv4())
+    }
+
+    fn expectation(&self, written: &file::Expect, query: &Query, timing: Timing) -> Result<Expectation> {
+        let default = Expectation::default();
+        let at = |span: std::ops::Range<usize>| move |message: String| self.error(&span, message);
+        let rcodes = match &written.rcode {
+            Some(rcodes) => {
+                let words = rcodes.get_ref().0.iter().map(String::as_str);
+                Rcodes::from_words(words).map_err(at(rcodes.span()))?
+            }
+            None => default.rcodes,
+        };
+        if let Some(latency) = &written.max_latency
+            && latency.get_ref().0 > timing.timeout
+        {
+            let message = "max-latency is longer than the timeout, and so would never be reached";
+            return Err(self.error(&latency.span(), message));
+        }
+        Ok(Expectation {
+            rcodes,
+            flags: written.flags.0.iter().map(|flag| flag.0).collect(),
+            min_answers: written.min_answers,
+            all_of: self.records(written.all_of.as_ref(), query.record_type())?,
+            any_of: self.records(written.any_of.as_ref(), query.record_type())?,
+            nsid: written.nsid.clone(),
+            max_latency: written.max_latency.as_ref().map(|period| period.get_ref().0),
+        })
+    }
+
+    fn records(
+        &self,
+        written: Option<&Spanned<OneOrMany<String>>>,
+        record_type: RecordType,
+    ) -> Result<Vec<RData>> {
+        let Some(written) = written else { return Ok(vec![]) };
+        let error = |message: String| -> ConfigError { self.error(&written.span(), message) };
+        written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
+    }
+
+    fn default_checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+        let timing = self.timing(&file::Timing::default(), defaults)?;
+        let role = service.role.as_ref().map(|role| *role.get_ref());
+        let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
+        if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
+            return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
+        }
+        let localhost =
+            || "localhost. A".parse::<Query>().map_err(|message| self.error(&service.name.span(), message));
+        let well = |rcodes| Expectation { rcodes, ..Expectation::default() };
+        let (name, why, queries, expect) = match role {
+            Some(Role::Resolver) => (
+                "answers",
+                "every stock resolver answers this by itself",
+                vec![localhost()?],
+                well(Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN])),
+            ),
+            Some(Role::Authoritative) => {
+                if zones.is_empty() {
+                    let span = service.role.as_ref().map_or(0..0, Spanned::span);
+                    return Err(self.error(
+                        &span,
+                        "no zones, expected those this server must answer for: zones = [\"example.org\"]",
+                    ));
+                }
+                let aa: Flag =
+                    "aa".parse().map_err(|message: String| self.error(&service.name.span(), message))?;
+                let expect = Expectation { flags: vec![aa], min_answers: 1, ..Expectation::default() };
+                let queries = zones.iter().map(|zone| zone.0.0.clone()).collect();
+                ("zones", "each zone's SOA, answered with authority", queries, expect)
+            }
+            None => ("alive", LIFE_ONLY, vec![localhost()?], well(Rcodes::any_but([Rcode::SERVFAIL]))),
+        };
+        let refused = |message| self.error(&service.name.span(), message);
+        let recursion_desired = role != Some(Role::Authoritative);
+        let mut probes = vec![];
+        for query in queries {
+            let question = Question::new(query, recursion_desired, expect.clone()).map_err(refused)?;
+            let question = Arc::new(question);
+            for address in &self.management {
+                probes.extend([Transport::Udp, Transport::Tcp].map(|transport| Probe {
+                    question: Arc::clone(&question),
+                    server: SocketAddr::new(*address, 53),
+                    source: Some(*address),
+                    transport,
+                    timeout: timing.timeout,
+                }));
+            }
+        }
+        let need = probes.len();
+        Ok(vec![Check {
+            name: name.to_owned(),
+            timing,
+            on_fail: OnFail::always(Severity::Down),
+            round: Round::new(probes, need).map_err(refused)?,
+            default: Some(why),
+        }])
+    }
+}
+
+fn words<T: Clone>(written: Option<&Spanned<OneOrMany<Text<T>>>>) -> Option<Vec<T>> {
+    written.map(|written| written.get_ref().0.iter().map(|word| word.0.clone()).collect())
+}

@@ -1,0 +1,251 @@
+//! What may be written in a configuration file. What it means is settled in [`super::resolve`].
+//!
+//! Every key is listed here once. Values that take part in a rule with others remember their place.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::cite::{ConfigError, Source};
+use super::value::{
+    Address, Api, OneOrMany, Prefix, Server, Text, Withdraw, WordOr, WrittenNextHop, WrittenPath,
+};
+use crate::engine::check::Severity;
+use crate::engine::dampening::Mode;
+use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
+use crate::period::Period;
+use crate::probe::Cause;
+use crate::probe::dns::{Flag, Query, Transport};
+
+/// A value that remembers its place; absent where nothing was written.
+pub type Placed<T> = Option<Spanned<T>>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    pub(super) node: Node,
+    #[serde(default)]
+    pub(super) exabgp: ExaBgp,
+    #[serde(default)]
+    pub(super) control: Control,
+    #[serde(default)]
+    pub(super) defaults: Timing,
+    #[serde(default)]
+    pub(super) service: Vec<Spanned<Service>>,
+}
+
+impl File {
+    /// Reads the file as far as single values go.
+    ///
+    /// # Errors
+    /// With the place of the first value that is not what it should be.
+    pub fn parse(source: &Source<'_>) -> Result<Self, ConfigError> {
+        toml::from_str(source.text).map_err(|error| {
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            source.error(error.span().unwrap_or(0..0), message)
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Node {
+    pub(super) name: Option<String>,
+    pub(super) management: Spanned<OneOrMany<Text<Address>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ExaBgp {
+    pub(super) api: Api,
+    pub(super) neighbors: Vec<Text<Address>>,
+    pub(super) ack_timeout: Placed<Period>,
+    pub(super) refresh: Option<Period>,
+    pub(super) end_of_rib: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Control {
+    pub(super) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Timing {
+    pub(super) interval: Placed<Period>,
+    pub(super) fast_interval: Placed<Period>,
+    pub(super) timeout: Placed<Period>,
+    pub(super) rise: Option<NonZeroU32>,
+    pub(super) fall: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Service {
+    pub(super) name: Spanned<String>,
+    pub(super) prefixes: Spanned<Vec<Spanned<Text<Prefix>>>>,
+    pub(super) role: Placed<Role>,
+    pub(super) zones: Placed<Vec<Text<ZoneName>>>,
+    pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
+    #[serde(default)]
+    pub(super) neighbors: Vec<Spanned<Text<Address>>>,
+    #[serde(default)]
+    pub(super) start: Start,
+    pub(super) adopt_max_age: Placed<Period>,
+    pub(super) up: Placed<Rung>,
+    pub(super) degraded: Placed<Rung>,
+    pub(super) down: Placed<Rung>,
+    pub(super) drained: Placed<Rung>,
+    pub(super) disable_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) dampening: Dampening,
+    #[serde(default)]
+    pub(super) check: Vec<Spanned<Check>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Role {
+    Authoritative,
+    Resolver,
+}
+
+/// A zone's name, kept as the query that proves the zone.
+#[derive(Clone, Debug)]
+pub(super) struct ZoneName(pub(super) Query);
+
+impl FromStr for ZoneName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.split_whitespace().count() != 1 {
+            return Err(format!("`{text}` is no zone name"));
+        }
+        format!("{text} SOA").parse().map(Self)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Start {
+    #[default]
+    Probe,
+    Adopt,
+    Withdraw,
+}
+
+pub(super) type Rung = WordOr<Withdraw, Attributes>;
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Attributes {
+    pub(super) med: Option<u32>,
+    pub(super) local_preference: Option<u32>,
+    pub(super) community: OneOrMany<Text<Community>>,
+    pub(super) large_community: OneOrMany<Text<LargeCommunity>>,
+    pub(super) extended_community: OneOrMany<Text<ExtendedCommunity>>,
+    pub(super) as_path: Option<Vec<u32>>,
+    pub(super) origin: Option<Origin>,
+    pub(super) path_information: Option<WrittenPath>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Dampening {
+    pub(super) mode: Mode,
+    pub(super) penalty: Placed<NonZeroU32>,
+    pub(super) suppress: Placed<NonZeroU32>,
+    pub(super) reuse: Placed<NonZeroU32>,
+    pub(super) half_life: Placed<Period>,
+    pub(super) max_suppress: Placed<Period>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Check {
+    pub(super) name: Spanned<String>,
+    pub(super) interval: Placed<Period>,
+    pub(super) fast_interval: Placed<Period>,
+    pub(super) timeout: Placed<Period>,
+    pub(super) rise: Option<NonZeroU32>,
+    pub(super) fall: Option<NonZeroU32>,
+    pub(super) on_fail: Option<WordOr<SeverityWord, BTreeMap<CauseWord, SeverityWord>>>,
+    pub(super) dns: Placed<Dns>,
+}
+
+/// `"down"`, `"degraded"`, `"ignore"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct SeverityWord(pub(super) Severity);
+
+impl FromStr for SeverityWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "down" => Ok(Self(Severity::Down)),
+            "degraded" => Ok(Self(Severity::Degraded)),
+            "ignore" => Ok(Self(Severity::Ignore)),
+            _ => Err(format!("`{text}` is not \"down\", \"degraded\" or \"ignore\"")),
+        }
+    }
+}
+
+impl TryFrom<String> for SeverityWord {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A cause as the key of a table.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(try_from = "String")]
+pub(super) struct CauseWord(pub(super) Cause);
+
+impl TryFrom<String> for CauseWord {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Dns {
+    pub(super) query: Placed<Text<Query>>,
+    #[serde(default)]
+    pub(super) queries: Vec<Text<Query>>,
+    pub(super) server: Placed<OneOrMany<Text<Server>>>,
+    pub(super) source: Placed<OneOrMany<Text<Address>>>,
+    pub(super) transport: Placed<OneOrMany<Text<Transport>>>,
+    pub(super) pass: Placed<usize>,
+    #[serde(default = "yes")]
+    pub(super) recursion_desired: bool,
+    #[serde(default)]
+    pub(super) expect: Expect,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Expect {
+    pub(super) rcode: Placed<OneOrMany<String>>,
+    pub(super) flags: OneOrMany<Text<Flag>>,
+    pub(super) min_answers: usize,
+    pub(super) all_of: Placed<OneOrMany<String>>,
+    pub(super) any_of: Placed<OneOrMany<String>>,
+    pub(super) nsid: Option<String>,
+    pub(super) max_latency: Placed<Period>,
+}

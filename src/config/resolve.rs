@@ -1,0 +1,389 @@
+//! From what was written to what is meant. Rules between values are kept here, and point at their place.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::cite::{ConfigError, Source};
+use super::file::{self, File, Placed, Start};
+use super::value::{Address, OneOrMany, Text, WordOr, WrittenNextHop};
+use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use crate::engine::check::Timing;
+use crate::engine::dampening::{Policy, PolicyError};
+use crate::engine::hysteresis::Thresholds;
+use crate::engine::ladder::Ladder;
+use crate::engine::service::StartPolicy;
+use crate::exabgp::attributes::{Attributes, PathInformation};
+use crate::exabgp::command::{Family, LINE_LIMIT};
+use crate::exabgp::{Advertisement, Dialect, NextHop, Route};
+use crate::period::Period;
+
+pub(super) type Result<T> = std::result::Result<T, ConfigError>;
+
+/// What has to be known to resolve a part of the file.
+#[derive(Debug)]
+pub struct Resolver<'a> {
+    pub(super) source: Source<'a>,
+    host: &'a str,
+    pub(super) management: Vec<IpAddr>,
+    neighbors: Vec<IpAddr>,
+}
+
+impl<'a> Resolver<'a> {
+    /// For a file on the host of this name.
+    #[must_use]
+    pub const fn new(source: Source<'a>, host: &'a str) -> Self {
+        Self { source, host, management: vec![], neighbors: vec![] }
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// With the place of the rule that is broken.
+    pub fn config(mut self, file: File) -> Result<Config> {
+        let management = file.node.management;
+        if management.get_ref().0.is_empty() {
+            return Err(self.error(&management.span(), "no management address, expected at least one"));
+        }
+        self.management = addresses(&management.get_ref().0);
+        self.neighbors = addresses(&file.exabgp.neighbors);
+        let exabgp = self.exabgp(&file.exabgp)?;
+        if file.service.is_empty() {
+            return Err(self.error(&(0..0), "no [[service]], expected at least one"));
+        }
+        let mut services = vec![];
+        let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
+        let mut names: Vec<String> = vec![];
+        for service in &file.service {
+            let service = service.get_ref();
+            if names.contains(service.name.get_ref()) {
+                let name = service.name.get_ref();
+                return Err(
+                    self.error(&service.name.span(), format!("there is another service called `{name}`"))
+                );
+            }
+            names.push(service.name.get_ref().clone());
+            for prefix in service.prefixes.get_ref() {
+                let network = prefix.get_ref().0.0;
+                if let Some(owner) = prefixes.insert(network, service.name.get_ref().clone()) {
+                    let message = format!("`{network}` is a prefix of service `{owner}` already");
+                    return Err(self.error(&prefix.span(), message));
+                }
+            }
+            services.push(self.service(service, &file.defaults)?);
+        }
+        Ok(Config {
+            node: Node {
+                name: file.node.name.unwrap_or_else(|| self.host.to_owned()),
+                management: self.management,
+            },
+            exabgp,
+            state: file.control.state.unwrap_or_else(|| DEFAULT_STATE.into()),
+            services,
+        })
+    }
+
+    pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
+        self.source.error(span.clone(), message)
+    }
+
+    fn exabgp(&self, written: &file::ExaBgp) -> Result<ExaBgp> {
+        Ok(ExaBgp {
+            dialect: written.api.0,
+            ack_timeout: self.above_zero(written.ack_timeout.as_ref(), defaults::ACK_TIMEOUT)?,
+            refresh: written.refresh.map_or(defaults::REFRESH, |period| period.0),
+            end_of_rib: written.end_of_rib,
+        })
+    }
+
+    fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
+        let routes = self.routes(written)?;
+        let ladder = Ladder {
+            up: rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())),
+            degraded: self.degraded(written)?,
+            down: rung(written.down.as_ref(), Advertisement::Withdraw),
+            drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
+        };
+        self.lines_fit(written, &routes, &ladder)?;
+        Ok(Service {
+            name: written.name.get_ref().clone(),
+            routes,
+            checks: self.checks(written, timing)?,
+            ladder,
+            start: self.start(written)?,
+            disable_file: written.disable_file.clone(),
+            dampening: self.dampening(&written.dampening)?,
+        })
+    }
+
+    /// Without attributes of its own a degraded service would attract as much as one that is up.
+    fn degraded(&self, written: &file::Service) -> Result<Advertisement> {
+        if let Some(degraded) = &written.degraded {
+            return Ok(rung(Some(degraded), Advertisement::Withdraw));
+        }
+        for check in &written.check {
+            let check = check.get_ref();
+            let degrades = match &check.on_fail {
+                Some(WordOr::Word(word)) => word.0 == crate::engine::check::Severity::Degraded,
+                Some(WordOr::Table(table)) => {
+                    table.values().any(|word| word.0 == crate::engine::check::Severity::Degraded)
+                }
+                None => false,
+            };
+            if degrades {
+                let message = format!(
+                    "check `{}` can degrade the service, which does not say what to advertise then; add `degraded = {{ med = … }}` to it",
+                    check.name.get_ref()
+                );
+                return Err(self.error(&check.name.span(), message));
+            }
+        }
+        Ok(rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())))
+    }
+
+    fn routes(&self, written: &file::Service) -> Result<Vec<Route>> {
+        let prefixes = &written.prefixes;
+        if prefixes.get_ref().is_empty() {
+            return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
+        }
+        let neighbors = self.neighbors(written)?;
+        let path_information = self.path_information(written)?;
+        let route = |prefix: &Spanned<Text<super::value::Prefix>>| {
+            let network = prefix.get_ref().0.0;
+            Ok(Route {
+                prefix: network,
+                next_hop: self.next_hop(written, network, &prefix.span(), &neighbors)?,
+                path_information,
+                neighbors: neighbors.clone(),
+            })
+        };
+        prefixes.get_ref().iter().map(route).collect()
+    }
+
+    fn neighbors(&self, written: &file::Service) -> Result<Vec<IpAddr>> {
+        if written.neighbors.is_empty() {
+            return Ok(self.neighbors.clone());
+        }
+        for neighbor in &written.neighbors {
+            let address = neighbor.get_ref().0.0;
+            if !self.neighbors.is_empty() && !self.neighbors.contains(&address) {
+                let message =
+                    format!("`{address}` is not among exabgp.neighbors, which a service can only narrow");
+                return Err(self.error(&neighbor.span(), message));
+            }
+        }
+        Ok(written.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect())
+    }
+
+    fn next_hop(
+        &self,
+        written: &file::Service,
+        prefix: IpNet,
+        place: &Range<usize>,
+        neighbors: &[IpAddr],
+    ) -> Result<NextHop> {
+        let family = Family::of(prefix.addr());
+        let of_family = |address: &IpAddr| Family::of(*address) == family;
+        let Some(hops) = &written.next_hop else {
+            let own = self.management.iter().copied().find(of_family);
+            return own.map(NextHop::Address).ok_or_else(|| {
+                let message = format!(
+                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or a `next-hop` to the service",
+                    family.name()
+                );
+                self.error(place, message)
+            });
+        };
+        let listed = hops.get_ref().0.iter().map(|hop| hop.0);
+        let address = listed.clone().find_map(|hop| match hop {
+            WrittenNextHop::Address(address) if of_family(&address) => Some(address),
+            _ => None,
+        });
+        if let Some(address) = address {
+            return Ok(NextHop::Address(address));
+        }
+        if !listed.clone().any(|hop| hop == WrittenNextHop::Itself) {
+            let message =
+                format!("`{prefix}` has no next hop: `next-hop` lists no {} address", family.name());
+            return Err(self.error(&hops.span(), message));
+        }
+        let sessions_known = family == Family::V4 && neighbors.is_empty();
+        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
+            return Ok(NextHop::Itself);
+        }
+        let name = family.name();
+        let message = format!(
+            "next hop \"self\" of `{prefix}` needs {name} sessions only, since ExaBGP takes the address of the session; \
+             name the {name} neighbors in `neighbors`, or write the address"
+        );
+        Err(self.error(&hops.span(), message))
+    }
+
+    /// It is part of the key of a route: two different ones would be two routes.
+    fn path_information(&self, written: &file::Service) -> Result<Option<PathInformation>> {
+        let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
+        let mut first: Option<Option<PathInformation>> = None;
+        for rung in rungs.into_iter().flatten() {
+            if let WordOr::Table(attributes) = rung.get_ref() {
+                let path = attributes.path_information.map(|path| path.0);
+                if first.is_some_and(|first| first != path) {
+                    let message = "path-information differs between the states of one service: that would be two routes";
+                    return Err(self.error(&rung.span(), message));
+                }
+                first = Some(path);
+            }
+        }
+        Ok(first.flatten())
+    }
+
+    fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
+        let longest = ladder.rungs().into_iter().flat_map(|(state, advertisement)| {
+            let lines = routes.iter().flat_map(move |route| {
+                [Dialect::Neighbor, Dialect::Peer]
+                    .map(|dialect| dialect.advertise(route, advertisement).len() + 1)
+            });
+            lines.map(move |length| (length, state))
+        });
+        match longest.max_by_key(|(length, _)| *length) {
+            Some((length, state)) if length > LINE_LIMIT => {
+                let message = format!(
+                    "the command for state {state} would be {length} bytes long, and must not exceed {LINE_LIMIT}; \
+                     fewer attributes or neighbors are needed"
+                );
+                Err(self.error(&written.name.span(), message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&self, written: &file::Service) -> Result<StartPolicy> {
+        if let (Some(age), Start::Probe | Start::Withdraw) = (&written.adopt_max_age, written.start) {
+            return Err(self.error(&age.span(), "adopt-max-age means something only with start = \"adopt\""));
+        }
+        Ok(match written.start {
+            Start::Probe => StartPolicy::Probe,
+            Start::Withdraw => StartPolicy::Withdraw,
+            Start::Adopt => StartPolicy::Adopt {
+                max_age: self.above_zero(written.adopt_max_age.as_ref(), defaults::ADOPT_MAX_AGE)?,
+            },
+        })
+    }
+
+    fn dampening(&self, written: &file::Dampening) -> Result<Policy> {
+        use defaults::dampening as default;
+        let number = |placed: &Placed<std::num::NonZeroU32>, default| {
+            placed.as_ref().map_or(default, |number| number.get_ref().get())
+        };
+        let suppress = number(&written.suppress, default::SUPPRESS);
+        let reuse = number(&written.reuse, default::REUSE);
+        let policy = Policy::new(
+            written.mode,
+            number(&written.penalty, default::PENALTY),
+            suppress,
+            reuse,
+            self.above_zero(written.half_life.as_ref(), default::HALF_LIFE)?,
+            self.above_zero(written.max_suppress.as_ref(), default::MAX_SUPPRESS)?,
+        );
+        let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
+        let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
+        policy.map_err(|error| {
+            let (span, message) = match error {
+                PolicyError::ReuseNotBelowSuppress => (
+                    spans(&written.reuse).or_else(|| spans(&written.suppress)),
+                    format!("reuse {reuse} is not below suppress {suppress}"),
+                ),
+                PolicyError::SuppressAboveCeiling { ceiling } => (
+                    spans(&written.suppress)
+                        .or_else(|| spans(&written.reuse))
+                        .or_else(|| periods(&written.half_life))
+                        .or_else(|| periods(&written.max_suppress)),
+                    format!(
+                        "suppress {suppress} can never be reached: the ceiling of the penalty, \
+                         reuse × 2^(max-suppress / half-life), is {ceiling}"
+                    ),
+                ),
+                PolicyError::Zero => (None, "a value is zero".to_owned()),
+            };
+            self.error(&span.unwrap_or(0..0), message)
+        })
+    }
+
+    /// What the check says, else what `[defaults]` says, else our own defaults.
+    pub(super) fn timing(&self, check: &file::Timing, defaults: &file::Timing) -> Result<Timing> {
+        let own = defaults::TIMING;
+        let pick = |check: &'_ Placed<Period>, defaults: &'_ Placed<Period>| {
+            check.clone().or_else(|| defaults.clone())
+        };
+        let interval = pick(&check.interval, &defaults.interval);
+        let timeout = pick(&check.timeout, &defaults.timeout);
+        let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
+        let timing = Timing {
+            interval: self.above_zero(interval.as_ref(), own.interval)?,
+            // Where only the interval is written, what follows from it keeps below it.
+            fast_interval: match (&fast_interval, &interval) {
+                (None, Some(interval)) => own.fast_interval.min(interval.get_ref().0),
+                _ => self.above_zero(fast_interval.as_ref(), own.fast_interval)?,
+            },
+            timeout: match (&timeout, &interval) {
+                (None, Some(interval)) => own.timeout.min(interval.get_ref().0),
+                _ => self.above_zero(timeout.as_ref(), own.timeout)?,
+            },
+            thresholds: Thresholds {
+                rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
+                fall: check.fall.or(defaults.fall).unwrap_or(own.thresholds.fall),
+            },
+        };
+        for (name, period, placed) in
+            [("timeout", timing.timeout, &timeout), ("fast-interval", timing.fast_interval, &fast_interval)]
+        {
+            if period > timing.interval {
+                let place = [placed, &interval].into_iter().flatten().map(Spanned::span).next();
+                let message = format!(
+                    "{name} {} is longer than the interval {}",
+                    Period(period),
+                    Period(timing.interval)
+                );
+                return Err(self.error(&place.unwrap_or(0..0), message));
+            }
+        }
+        Ok(timing)
+    }
+
+    fn above_zero(&self, written: Option<&Spanned<Period>>, default: Duration) -> Result<Duration> {
+        match written {
+            Some(period) if period.get_ref().0.is_zero() => {
+                Err(self.error(&period.span(), "is zero, expected a period such as \"1s\""))
+            }
+            Some(period) => Ok(period.get_ref().0),
+            None => Ok(default),
+        }
+    }
+}
+
+pub(super) fn addresses(written: &[Text<Address>]) -> Vec<IpAddr> {
+    written.iter().map(|address| address.0.0).collect()
+}
+
+fn rung(written: Option<&Spanned<file::Rung>>, default: Advertisement) -> Advertisement {
+    match written.map(Spanned::get_ref) {
+        None => default,
+        Some(WordOr::Word(_)) => Advertisement::Withdraw,
+        Some(WordOr::Table(attributes)) => Advertisement::Announce(Attributes {
+            med: attributes.med,
+            local_preference: attributes.local_preference,
+            communities: list(&attributes.community),
+            extended_communities: list(&attributes.extended_community),
+            large_communities: list(&attributes.large_community),
+            as_path: attributes.as_path.clone(),
+            origin: attributes.origin,
+        }),
+    }
+}
+
+fn list<T: Copy>(written: &OneOrMany<Text<T>>) -> Vec<T> {
+    written.0.iter().map(|item| item.0).collect()
+}

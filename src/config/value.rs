@@ -1,0 +1,274 @@
+//! Values as they may be written: each refuses what it does not mean, at its place in the file.
+//!
+//! serde's own ways to accept alternatives (`untagged`, `flatten`) lose the place of an error, hence the visitors.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::exabgp::Dialect;
+use crate::exabgp::attributes::PathInformation;
+
+/// Anything that reads itself from a string.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text<T>(pub T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen<T>(PhantomData<T>);
+
+        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Seen<T> {
+            type Value = Text<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            // Parsed in here, so that an error in a list is placed at its element.
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map(Text).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Seen(PhantomData))
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self(vec![])
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Seen<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(OneOrMany(vec![T::deserialize(StrDeserializer::new(text))?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
+            }
+        }
+
+        deserializer.deserialize_any(Seen(PhantomData))
+    }
+}
+
+/// A word that reads itself from a string, or a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WordOr<W, T> {
+    /// The word.
+    Word(W),
+    /// The table.
+    Table(T),
+}
+
+impl<'de, W: FromStr<Err = String>, T: Deserialize<'de>> Deserialize<'de> for WordOr<W, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen<W, T>(PhantomData<(W, T)>);
+
+        impl<'de, W: FromStr<Err = String>, T: Deserialize<'de>> Visitor<'de> for Seen<W, T> {
+            type Value = WordOr<W, T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a table")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map(WordOr::Word).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Table)
+            }
+        }
+
+        deserializer.deserialize_any(Seen(PhantomData))
+    }
+}
+
+/// A number, or a string that reads itself: `api = "auto"`, `path-information = "0.0.0.1"`.
+macro_rules! number_or_text {
+    ($name:ident, $expected:literal, $from_number:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Seen;
+
+                impl Visitor<'_> for Seen {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expected)
+                    }
+
+                    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                        let read: fn(i64) -> Option<$name> = $from_number;
+                        read(number).ok_or_else(|| E::custom(format!("`{number}` is not {}", $expected)))
+                    }
+
+                    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_any(Seen)
+            }
+        }
+    };
+}
+
+/// The version of ExaBGP's commands; `None` to find out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Api(pub Option<Dialect>);
+
+number_or_text!(Api, "\"auto\", 4, 5 or 6", |number| {
+    let dialect = match number {
+        4 => Dialect::Plain,
+        5 => Dialect::Neighbor,
+        6 => Dialect::Peer,
+        _ => return None,
+    };
+    Some(Api(Some(dialect)))
+});
+
+impl FromStr for Api {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self(None)),
+            _ => Err(format!("`{text}` is not \"auto\", 4, 5 or 6")),
+        }
+    }
+}
+
+/// A path identifier, as a number or dotted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WrittenPath(pub PathInformation);
+
+number_or_text!(WrittenPath, "a number up to 4294967295 or its dotted form", |number| {
+    u32::try_from(number).ok().map(|number| WrittenPath(PathInformation(number)))
+});
+
+impl FromStr for WrittenPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let dotted: Ipv4Addr = text.parse().map_err(|_| {
+            format!("`{text}` is no path identifier, expected a number or its dotted form `0.0.0.1`")
+        })?;
+        Ok(Self(PathInformation(dotted.into())))
+    }
+}
+
+/// A prefix with its length and without host bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prefix(pub IpNet);
+
+impl FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            let length = IpNet::from(address).max_prefix_len();
+            return Err(format!("`{text}` has no length, expected a prefix such as `{text}/{length}`"));
+        }
+        let network: IpNet = text.parse().map_err(|_| {
+            format!("`{text}` is no prefix, expected one such as `192.0.2.53/32` or `2001:db8::53/128`")
+        })?;
+        if network.trunc() != network {
+            let whole = network.trunc();
+            let host = IpNet::from(network.addr());
+            return Err(format!(
+                "`{text}` has host bits set, expected the network `{whole}` or the address `{host}`"
+            ));
+        }
+        Ok(Self(network))
+    }
+}
+
+/// An address, of this host or another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Address(pub IpAddr);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| format!("`{text}` is no IP address"))
+    }
+}
+
+/// Where a DNS server listens: an address, with port 53 unless another is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Server(pub SocketAddr);
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let default_port = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        default_port.or_else(|_| text.parse()).map(Self).map_err(|_| {
+            format!("`{text}` is no server, expected an address such as `10.1.0.2`, `10.1.0.2:5353` or `[2001:db8::2]:5353`")
+        })
+    }
+}
+
+/// The next hop of announced routes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WrittenNextHop {
+    /// An address, for the prefixes of its family.
+    Address(IpAddr),
+    /// `self`: the local address of each session.
+    Itself,
+}
+
+impl FromStr for WrittenNextHop {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "self" => Ok(Self::Itself),
+            _ => text
+                .parse()
+                .map(Self::Address)
+                .map_err(|_| format!("`{text}` is no next hop, expected an address or \"self\"")),
+        }
+    }
+}
+
+/// The word that stands where a table of attributes could.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Withdraw;
+
+impl FromStr for Withdraw {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "withdraw" => Ok(Self),
+            _ => {
+                Err(format!("`{text}` is not \"withdraw\" or a table of attributes such as {{ med = 100 }}"))
+            }
+        }
+    }
+}

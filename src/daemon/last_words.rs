@@ -1,0 +1,161 @@
+//! The dead-man: if the loop no longer turns, somebody else withdraws.
+//!
+//! A helper that hangs or panics while its prefixes are announced would leave them so for ever, for ExaBGP has no
+//! lease on what a helper said. So the withdraws are always at hand, ready to be written by whoever survives: the
+//! panic hook, or a thread that watches the loop. Then the process waits before it ends, since ExaBGP gives up on a
+//! helper that dies six times within 64 seconds.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::output::copy_of;
+
+/// The loop turns once a second; this long without a turn means that it hangs.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// From the last words to the end of the process.
+pub const PAUSE_BEFORE_EXIT: Duration = Duration::from_secs(15);
+
+/// How long a full pipe is given to take the last words.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The withdraws for the case that nobody else can say them.
+#[derive(Debug)]
+pub struct LastWords {
+    output: File,
+    turns: AtomicU64,
+    lines: Mutex<String>,
+}
+
+impl LastWords {
+    /// Last words on standard output.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn on_stdout() -> io::Result<Arc<Self>> {
+        copy_of(io::stdout()).map(Self::on)
+    }
+
+    /// Last words on any file.
+    #[must_use]
+    pub fn on(output: File) -> Arc<Self> {
+        Arc::new(Self { output, turns: AtomicU64::new(0), lines: Mutex::new(String::new()) })
+    }
+
+    /// The loop has turned.
+    pub fn beat(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What to say if nothing else is ever said.
+    pub fn set(&self, lines: &[String]) {
+        let mut text = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clear();
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+
+    /// Says it, each line in one write. Returns how many lines were taken.
+    pub fn say(&self) -> usize {
+        // Whoever holds the lock may be what hangs.
+        let Ok(text) = self.lines.try_lock() else { return 0 };
+        let deadline = Instant::now() + PATIENCE;
+        let taken = |line: &&str| loop {
+            match (&self.output).write(line.as_bytes()) {
+                Ok(_) => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        };
+        text.split_inclusive('\n').filter(taken).count()
+    }
+
+    /// Starts the thread that watches the loop. When it has not turned for `limit`, the last words are said, and
+    /// after `pause` the process ends.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn watch(self: &Arc<Self>, limit: Duration, pause: Duration) -> io::Result<()> {
+        let words = Arc::clone(self);
+        let watch = move || {
+            words.wait_for_standstill(limit);
+            let said = words.say();
+            log::error!(
+                "the loop has not turned for {limit:?}: withdrew {said} prefixes, exiting in {pause:?}"
+            );
+            thread::sleep(pause);
+            std::process::exit(1);
+        };
+        thread::Builder::new().name("dead-man".into()).stack_size(128 * 1024).spawn(watch).map(drop)
+    }
+
+    /// Returns when the loop has not turned for `limit`. Looks in steps of its own instead of trusting the clock, so
+    /// that a machine that was paused as a whole is not taken for a loop that hangs.
+    fn wait_for_standstill(&self, limit: Duration) {
+        const LOOKS: u32 = 10;
+        let mut seen = self.turns.load(Ordering::Relaxed);
+        let mut looks = 0;
+        while looks < LOOKS {
+            thread::sleep(limit / LOOKS);
+            let turns = self.turns.load(Ordering::Relaxed);
+            looks = if turns == seen { looks + 1 } else { 0 };
+            seen = turns;
+        }
+    }
+
+    /// Makes a panic say the last words, and wait, before the process is aborted.
+    pub fn say_on_panic(self: &Arc<Self>, pause: Duration) {
+        let words = Arc::clone(self);
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let said = words.say();
+            report(panic);
+            log::error!("panicked: withdrew {said} prefixes, exiting in {pause:?}");
+            thread::sleep(pause);
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn pipe() -> (File, File) {
+        let (reader, writer) = io::pipe().unwrap();
+        (File::from(std::os::fd::OwnedFd::from(reader)), File::from(std::os::fd::OwnedFd::from(writer)))
+    }
+
+    #[test]
+    fn the_newest_words_are_said_line_by_line() {
+        let (mut reader, writer) = pipe();
+        let words = LastWords::on(writer);
+        words.set(&["withdraw route 192.0.2.1/32".into()]);
+        words.set(&["withdraw route 192.0.2.2/32".into(), "withdraw route 192.0.2.3/32".into()]);
+        assert_eq!(words.say(), 2);
+        drop(words);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "withdraw route 192.0.2.2/32\nwithdraw route 192.0.2.3/32\n");
+    }
+
+    #[test]
+    fn a_standstill_is_noticed() {
+        let (_reader, writer) = pipe();
+        let words = LastWords::on(writer);
+        words.beat();
+        words.wait_for_standstill(Duration::from_millis(20));
+        assert_eq!(words.turns.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,28 @@
+//! Everything that can leave the engine.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::CheckId;
+use super::notice::Notice;
+
+/// What the edges are to do, in this order.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Write this line, and a line break, to standard output.
+    Print(String),
+    /// Ask the questions of this check now, and report the outcome.
+    Probe(CheckId),
+    /// Tell people.
+    Log(Notice),
+    /// What should survive a restart has changed.
+    Save,
+    /// There is nobody left to speak to, or we were told to stop.
+    Exit,
+}
+
+impl From<Notice> for Action {
+    fn from(notice: Notice) -> Self {
+        Self::Log(notice)
+    }
+}

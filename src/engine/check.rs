@@ -1,0 +1,292 @@
+//! A check: its standing verdict, and when to probe next.
+//!
+//! One series of outcomes feeds three counters, which differ in what they call a failure: anything at all (what the
+//! check shows), what degrades, and what brings down. So a SERVFAIL that only degrades and a hang that brings down
+//! can alternate without hiding each other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::hysteresis::{Hysteresis, Result, State, Thresholds};
+use super::moment::Moment;
+use crate::probe::{Cause, Outcome};
+
+/// What a failed check does to its service.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nothing; it is only shown.
+    Ignore,
+    /// Traffic is attracted with the degraded attributes.
+    Degraded,
+    /// No traffic is attracted.
+    Down,
+}
+
+/// The severity of each cause of failure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnFail {
+    /// For causes not listed.
+    pub otherwise: Severity,
+    /// For these.
+    pub by_cause: BTreeMap<Cause, Severity>,
+}
+
+impl OnFail {
+    /// The same severity whatever the cause.
+    #[must_use]
+    pub const fn always(severity: Severity) -> Self {
+        Self { otherwise: severity, by_cause: BTreeMap::new() }
+    }
+
+    /// How bad a failure of this cause is.
+    #[must_use]
+    pub fn severity(&self, cause: Cause) -> Severity {
+        self.by_cause.get(&cause).copied().unwrap_or(self.otherwise)
+    }
+
+    /// The worst that can come of it.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        self.by_cause.values().copied().fold(self.otherwise, Severity::max)
+    }
+}
+
+/// When a check probes, and how many results in a row it believes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// From the start of one round to the start of the next.
+    pub interval: Duration,
+    /// The same while falling, and until the first verdict.
+    pub fast_interval: Duration,
+    /// The longest a round can take.
+    pub timeout: Duration,
+    /// Results in a row.
+    pub thresholds: Thresholds,
+}
+
+impl Timing {
+    /// The longest from a fault that answers at once (a closed port, REFUSED) to the verdict.
+    #[must_use]
+    pub fn detects_refusal(&self) -> Duration {
+        self.interval.saturating_add(self.fast_interval.saturating_mul(self.thresholds.fall.get() - 1))
+    }
+
+    /// The longest from a fault that is met with silence to the verdict.
+    #[must_use]
+    pub fn detects_hang(&self) -> Duration {
+        let repeated = self.fast_interval.max(self.timeout);
+        let first = self.interval.saturating_add(self.timeout);
+        first.saturating_add(repeated.saturating_mul(self.thresholds.fall.get() - 1))
+    }
+
+    /// The longest from the end of a fault to the verdict.
+    #[must_use]
+    pub fn returns(&self) -> Duration {
+        self.interval.saturating_mul(self.thresholds.rise.get())
+    }
+
+    /// From the start to the verdict of a server that is well.
+    #[must_use]
+    pub fn first_verdict(&self) -> Duration {
+        self.fast_interval.saturating_mul(self.thresholds.rise.get() - 1)
+    }
+}
+
+/// A change of what a check shows.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Before.
+    pub from: State,
+    /// After; always another state.
+    pub to: State,
+    /// The outcome that did it.
+    pub why: String,
+}
+
+/// One check of a service.
+#[derive(Debug)]
+pub struct Check {
+    name: String,
+    timing: Timing,
+    on_fail: OnFail,
+    shown: Hysteresis,
+    degrading: Hysteresis,
+    downing: Hysteresis,
+    failure: Option<String>,
+    asked_at: Moment,
+    /// When to probe; `None` while a round is out.
+    due: Option<Moment>,
+}
+
+impl Check {
+    /// A check that knows nothing yet and is due at once.
+    #[must_use]
+    pub const fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
+        let fresh = Hysteresis::new(timing.thresholds);
+        Self {
+            name,
+            timing,
+            on_fail,
+            shown: fresh,
+            degrading: Hysteresis::new(timing.thresholds),
+            downing: Hysteresis::new(timing.thresholds),
+            failure: None,
+            asked_at: Moment::START,
+            due: Some(Moment::START),
+        }
+    }
+
+    /// As configured.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.shown.state()
+    }
+
+    /// The sentence of the last failure, as long as none has passed since.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// What it says of the service: `None` before the first verdict.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<Severity> {
+        if self.downing.is_down() {
+            Some(Severity::Down)
+        } else if !(self.shown.decided() && self.degrading.decided() && self.downing.decided()) {
+            None
+        } else if self.degrading.is_down() {
+            Some(Severity::Degraded)
+        } else {
+            Some(Severity::Ignore)
+        }
+    }
+
+    /// When to probe next; `None` while a round is out.
+    #[must_use]
+    pub const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Starts a round if one is due. True if so.
+    pub fn start_round(&mut self, now: Moment) -> bool {
+        let starts = self.due.is_some_and(|due| due <= now);
+        if starts {
+            self.asked_at = now;
+            self.due = None;
+        }
+        starts
+    }
+
+    /// Takes the outcome of a round, and plans the next.
+    pub fn take(&mut self, now: Moment, outcome: &Outcome) -> Option<Change> {
+        let from = self.shown.state();
+        match outcome {
+            Outcome::Pass { .. } => {
+                self.failure = None;
+                for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
+                    counter.take(Result::Pass);
+                }
+            }
+            Outcome::Fail(failure) => {
+                self.failure = Some(failure.to_string());
+                let severity = self.on_fail.severity(failure.cause);
+                let fail = if failure.cause.is_definite() { Result::FailForSure } else { Result::Fail };
+                let at_least = |bar| if severity >= bar { fail } else { Result::Pass };
+                self.shown.take(fail);
+                self.degrading.take(at_least(Severity::Degraded));
+                self.downing.take(at_least(Severity::Down));
+            }
+        }
+        self.due = Some((self.asked_at + self.interval()).max(now));
+        let to = self.shown.state();
+        (from.word() != to.word()).then(|| Change { from, to, why: self.explain() })
+    }
+
+    /// Slow when all is well or surely not, fast in doubt.
+    fn interval(&self) -> Duration {
+        let counters = [&self.shown, &self.degrading, &self.downing];
+        let doubt =
+            counters.iter().any(|counter| !counter.decided() || matches!(counter.state(), State::Falling(_)));
+        if doubt { self.timing.fast_interval } else { self.timing.interval }
+    }
+
+    fn explain(&self) -> String {
+        let Thresholds { rise, fall } = self.timing.thresholds;
+        let failure = self.failure().unwrap_or("failed");
+        match self.state() {
+            State::Falling(count) => format!("{failure} ({count} of {fall})"),
+            State::Down => failure.to_owned(),
+            State::Rising(count) => format!("passed ({count} of {rise})"),
+            State::Up | State::Unknown => "passed".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn check(on_fail: OnFail) -> Check {
+        let three = NonZeroU32::new(3).unwrap();
+        let timing = Timing {
+            interval: Duration::from_secs(1),
+            fast_interval: Duration::from_millis(100),
+            timeout: Duration::from_millis(500),
+            thresholds: Thresholds { rise: three, fall: three },
+        };
+        Check::new("answers".into(), timing, on_fail)
+    }
+
+    fn feed(check: &mut Check, outcomes: &[Option<Cause>]) {
+        for outcome in outcomes {
+            let outcome = outcome.map_or(Outcome::pass(Duration::ZERO), |cause| Outcome::fail(cause, ""));
+            check.take(Moment::START, &outcome);
+        }
+    }
+
+    #[test]
+    fn severity_follows_the_cause() {
+        let by_cause = BTreeMap::from([(Cause::Servfail, Severity::Degraded)]);
+        let mut check = check(OnFail { otherwise: Severity::Down, by_cause });
+        feed(&mut check, &[None; 3]);
+        feed(&mut check, &[Some(Cause::Servfail); 3]);
+        assert_eq!(check.verdict(), Some(Severity::Degraded));
+        feed(&mut check, &[Some(Cause::Timeout); 3]);
+        assert_eq!(check.verdict(), Some(Severity::Down));
+    }
+
+    #[test]
+    fn an_ignored_failure_shows_and_does_nothing() {
+        let mut check = check(OnFail::always(Severity::Ignore));
+        feed(&mut check, &[Some(Cause::Timeout); 6]);
+        assert_eq!(check.state(), State::Down);
+        assert_eq!(check.verdict(), Some(Severity::Ignore));
+    }
+
+    #[test]
+    fn probes_fast_in_doubt_and_patiently_otherwise() {
+        let mut check = check(OnFail::always(Severity::Down));
+        let mut next_after = |outcome: Option<Cause>| {
+            feed(&mut check, &[outcome]);
+            check.due().unwrap().since_start()
+        };
+        let (fast, slow) = (Duration::from_millis(100), Duration::from_secs(1));
+        let up = [None, None, None].map(&mut next_after);
+        assert_eq!(up, [fast, fast, slow]);
+        let down = [Some(Cause::Timeout); 3].map(&mut next_after);
+        assert_eq!(down, [fast, fast, slow]);
+        assert_eq!(next_after(None), slow);
+    }
+}

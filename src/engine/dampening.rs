@@ -1,0 +1,304 @@
+//! Flap dampening: a service that keeps falling stays withdrawn for longer each time.
+//!
+//! The shape is that of RFC 2439: each fall adds a penalty that decays with a half-life. At `suppress` the service
+//! is held down, until the penalty has decayed to `reuse`. The penalty cannot exceed the ceiling
+//! `reuse × 2^(max-suppress / half-life)`, so that after the last fall nothing is held longer than `max-suppress`.
+//! RFC 7196 advises larger thresholds for networks; here they hold one's own prefix, before an upstream does.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+
+/// What is done with the penalty.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// A suppressed service is withdrawn.
+    #[default]
+    Enforce,
+    /// Computed and logged, without consequence.
+    Observe,
+    /// Not even computed.
+    Off,
+}
+
+/// How falls are punished and forgiven. Made by [`Policy::new`], which refuses what could never work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    mode: Mode,
+    penalty: u32,
+    suppress: u32,
+    reuse: u32,
+    half_life: Duration,
+    max_suppress: Duration,
+}
+
+/// Why a policy was refused. The variants name the value at fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyError {
+    /// `reuse` is not below `suppress`.
+    ReuseNotBelowSuppress,
+    /// `suppress` lies above the ceiling, so that it could never be reached.
+    SuppressAboveCeiling {
+        /// The highest penalty there can be.
+        ceiling: u32,
+    },
+    /// A value is zero that must not be.
+    Zero,
+}
+
+impl Policy {
+    /// A policy that can suppress and can release.
+    ///
+    /// # Errors
+    /// When a value is zero, `reuse` is not below `suppress`, or `suppress` is above the ceiling.
+    pub fn new(
+        mode: Mode,
+        penalty: u32,
+        suppress: u32,
+        reuse: u32,
+        half_life: Duration,
+        max_suppress: Duration,
+    ) -> Result<Self, PolicyError> {
+        let policy = Self { mode, penalty, suppress, reuse, half_life, max_suppress };
+        if penalty == 0 || reuse == 0 || half_life.is_zero() || max_suppress.is_zero() {
+            return Err(PolicyError::Zero);
+        }
+        if reuse >= suppress {
+            return Err(PolicyError::ReuseNotBelowSuppress);
+        }
+        if f64::from(suppress) > policy.ceiling() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a u32")]
+            let ceiling = policy.ceiling() as u32;
+            return Err(PolicyError::SuppressAboveCeiling { ceiling });
+        }
+        Ok(policy)
+    }
+
+    /// A policy that never punishes.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self {
+            mode: Mode::Off,
+            penalty: 1,
+            suppress: 2,
+            reuse: 1,
+            half_life: Duration::from_secs(1),
+            max_suppress: Duration::from_secs(1),
+        }
+    }
+
+    /// What is done with the penalty.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Added by each fall.
+    #[must_use]
+    pub const fn penalty(&self) -> u32 {
+        self.penalty
+    }
+
+    /// At this penalty a service is suppressed.
+    #[must_use]
+    pub const fn suppress(&self) -> u32 {
+        self.suppress
+    }
+
+    /// At this penalty it is let go.
+    #[must_use]
+    pub const fn reuse(&self) -> u32 {
+        self.reuse
+    }
+
+    /// In this time half of the penalty is gone.
+    #[must_use]
+    pub const fn half_life(&self) -> Duration {
+        self.half_life
+    }
+
+    /// Nothing is held longer than this after its last fall.
+    #[must_use]
+    pub const fn max_suppress(&self) -> Duration {
+        self.max_suppress
+    }
+
+    /// The highest penalty there can be (RFC 2439, section 4.8.2).
+    #[must_use]
+    pub fn ceiling(&self) -> f64 {
+        f64::from(self.reuse) * (self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64()).exp2()
+    }
+}
+
+/// The penalty of one service.
+#[derive(Clone, Debug)]
+pub struct Dampening {
+    policy: Policy,
+    /// As it was at `since`; it decays from there.
+    penalty: f64,
+    since: Moment,
+    suppressed: bool,
+}
+
+impl Dampening {
+    /// A clean record.
+    #[must_use]
+    pub const fn new(policy: Policy) -> Self {
+        Self { policy, penalty: 0.0, since: Moment::START, suppressed: false }
+    }
+
+    /// The rules it follows.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether the penalty holds the service down, or would in `observe`.
+    #[must_use]
+    pub const fn suppressed(&self) -> bool {
+        self.suppressed
+    }
+
+    /// Whether the service must be withdrawn for it.
+    #[must_use]
+    pub fn enforced(&self) -> bool {
+        self.suppressed && self.policy.mode == Mode::Enforce
+    }
+
+    /// The penalty at `now`.
+    #[must_use]
+    pub fn penalty(&self, now: Moment) -> f64 {
+        let half_lives = now.since(self.since).as_secs_f64() / self.policy.half_life.as_secs_f64();
+        self.penalty * (-half_lives).exp2()
+    }
+
+    /// The service fell. True if that suppresses it anew.
+    pub fn fall(&mut self, now: Moment) -> bool {
+        if self.policy.mode == Mode::Off {
+            return false;
+        }
+        let penalty = self.penalty(now) + f64::from(self.policy.penalty);
+        self.set(now, penalty)
+    }
+
+    /// Takes up a penalty of an earlier life, decayed by the time since. True if it still suppresses.
+    pub fn restore(&mut self, now: Moment, penalty: f64, was_suppressed: bool, age: Duration) -> bool {
+        if self.policy.mode == Mode::Off || !penalty.is_finite() {
+            return false;
+        }
+        let half_lives = age.as_secs_f64() / self.policy.half_life.as_secs_f64();
+        let penalty = penalty.max(0.0) * (-half_lives).exp2();
+        self.suppressed = was_suppressed && penalty > f64::from(self.policy.reuse);
+        self.set(now, penalty);
+        self.suppressed
+    }
+
+    fn set(&mut self, now: Moment, penalty: f64) -> bool {
+        self.penalty = penalty.min(self.policy.ceiling());
+        self.since = now;
+        let anew = !self.suppressed && self.penalty >= f64::from(self.policy.suppress);
+        self.suppressed |= anew;
+        anew
+    }
+
+    /// When the penalty will have decayed to `reuse`; `None` if nothing is suppressed.
+    #[must_use]
+    pub fn reused_at(&self) -> Option<Moment> {
+        self.suppressed.then(|| {
+            let half_lives = (self.penalty / f64::from(self.policy.reuse)).log2().max(0.0);
+            self.since + self.policy.half_life.mul_f64(half_lives)
+        })
+    }
+
+    /// Lets the service go if its time has come. True if it did.
+    pub fn release(&mut self, now: Moment) -> bool {
+        let due = self.reused_at().is_some_and(|at| at <= now);
+        if due {
+            self.suppressed = false;
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn dampening(mode: Mode) -> Dampening {
+        Dampening::new(Policy::new(mode, 1000, 2000, 750, 15 * MINUTE, 60 * MINUTE).unwrap())
+    }
+
+    fn minute(count: u32) -> Moment {
+        Moment::START + count * MINUTE
+    }
+
+    #[test]
+    fn the_third_fall_in_a_short_time_suppresses() {
+        let mut dampening = dampening(Mode::Enforce);
+        assert!(!dampening.fall(minute(0)));
+        assert!(!dampening.fall(minute(1)));
+        assert!(dampening.fall(minute(2)));
+        assert!(dampening.enforced());
+    }
+
+    #[test]
+    fn half_is_gone_after_the_half_life() {
+        let mut dampening = dampening(Mode::Enforce);
+        dampening.fall(minute(0));
+        assert!((dampening.penalty(minute(15)) - 500.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn it_ends_at_the_moment_foretold_and_not_before() {
+        let mut dampening = dampening(Mode::Enforce);
+        for second in 0..3 {
+            dampening.fall(Moment::START + Duration::from_secs(second));
+        }
+        let end = dampening.reused_at().unwrap();
+        assert!(dampening.penalty(end) <= 750.0 + 1e-3);
+        assert!(!dampening.release(Moment::after_start(end.since_start() - Duration::from_micros(1))));
+        assert!(dampening.release(end));
+        assert!(!dampening.suppressed());
+    }
+
+    #[test]
+    fn nothing_is_held_longer_than_max_suppress_after_its_last_fall() {
+        let mut dampening = dampening(Mode::Enforce);
+        for _ in 0..1000 {
+            dampening.fall(minute(7));
+        }
+        let held = dampening.reused_at().unwrap().since(minute(7));
+        assert!(held <= 60 * MINUTE + Duration::from_micros(1), "{held:?}");
+    }
+
+    #[test]
+    fn observing_suppresses_without_consequence_and_off_does_nothing() {
+        let mut observed = dampening(Mode::Observe);
+        let mut off = dampening(Mode::Off);
+        for _ in 0..3 {
+            observed.fall(minute(0));
+            off.fall(minute(0));
+        }
+        assert!(observed.suppressed() && !observed.enforced());
+        assert!(!off.suppressed());
+    }
+
+    #[test]
+    fn a_penalty_restored_has_decayed_by_its_age() {
+        let mut dampening = dampening(Mode::Enforce);
+        assert!(dampening.restore(minute(0), 3000.0, true, 15 * MINUTE));
+        assert!((dampening.penalty(minute(0)) - 1500.0).abs() < 1e-9);
+        assert!(!dampening.restore(minute(0), f64::NAN, true, MINUTE));
+    }
+
+    #[test]
+    fn what_could_never_suppress_is_refused() {
+        let refused = Policy::new(Mode::Enforce, 1000, 20_000, 750, 15 * MINUTE, 60 * MINUTE);
+        assert_eq!(refused, Err(PolicyError::SuppressAboveCeiling { ceiling: 12_000 }));
+    }
+}

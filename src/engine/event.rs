@@ -1,0 +1,43 @@
+//! Everything that can reach the engine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::Outcome;
+
+/// The place of a service in the configuration.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ServiceId(pub usize);
+
+/// The place of a check in the configuration.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct CheckId {
+    /// Whose check it is.
+    pub service: ServiceId,
+    /// Its place among the checks of that service.
+    pub check: usize,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// Time to begin.
+    Start,
+    /// A deadline may have come. Harmless when none has.
+    Tick,
+    /// A round of probes is over.
+    Outcome(CheckId, Outcome),
+    /// The disable-file of a service has appeared (true) or gone.
+    DisableFile(ServiceId, bool),
+    /// ExaBGP has said a line; without its line break.
+    Heard(String),
+    /// Standard output has stopped taking lines; the last one waits.
+    OutputBlocked,
+    /// Standard output has taken the line that waited.
+    OutputUnblocked,
+    /// Standard input has ended, or nobody reads standard output: ExaBGP is gone.
+    ParentGone,
+    /// SIGTERM and its like.
+    Terminate,
+}

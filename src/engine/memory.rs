@@ -1,0 +1,37 @@
+//! What survives a restart of the helper: penalties, and what ExaBGP has last acknowledged.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::service::State;
+use crate::exabgp::Route;
+
+/// What is worth keeping of every service, by name.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Memory {
+    /// By the service's name in the configuration.
+    pub services: BTreeMap<String, Remembered>,
+}
+
+/// What is worth keeping of one service.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Remembered {
+    /// The dampening penalty when this was written.
+    pub penalty: f64,
+    /// Whether the penalty held the service down.
+    pub suppressed: bool,
+    /// The last state whose advertisement ExaBGP has acknowledged for every prefix.
+    pub acknowledged: Option<State>,
+    /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
+    pub announced: Vec<Route>,
+}
+
+impl Memory {
+    /// Every route that may still be announced.
+    pub fn announced(&self) -> impl Iterator<Item = &Route> {
+        self.services.values().flat_map(|service| &service.announced)
+    }
+}

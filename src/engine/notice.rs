@@ -1,0 +1,209 @@
+//! Every sentence that goes to the log, in one place.
+
+use std::fmt;
+use std::time::Duration;
+
+use log::Level;
+use serde::{Deserialize, Serialize};
+
+use super::hysteresis;
+use super::service;
+use crate::exabgp::Dialect;
+use crate::period::Shown;
+
+/// Something that people should know. Services and checks are named as in the configuration.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each variant's sentence stands in Display below")]
+pub enum Notice {
+    // From the engine.
+    Check { service: String, check: String, from: hysteresis::State, to: hysteresis::State, why: String },
+    Service { service: String, from: service::State, to: service::State, why: String },
+    Penalty { service: String, penalty: u32, suppress: u32 },
+    Suppressed { service: String, penalty: u32, reuse_in: Duration, enforced: bool },
+    Reused { service: String, enforced: bool },
+    Restored { service: String, penalty: u32, suppressed: bool },
+    Adopted { service: String, state: service::State, age: Duration },
+    TooOldToAdopt { service: String, state: service::State, age: Duration, limit: Duration },
+    ParentGone,
+    Terminating { withdrawn: usize },
+    // From the link.
+    Detected { version: String, understood: Dialect, spoken: Dialect },
+    NoVersion { spoken: Dialect },
+    AnswersNothing,
+    AnswersAfterAll,
+    AnswerTooMany,
+    Refused { line: String, why: Option<String>, retry: Duration },
+    EndOfRibRefused { line: String, why: Option<String> },
+    Unanswered { line: String, after: Duration },
+    OutputBlocked,
+    OutputUnblocked,
+    SessionUp { neighbor: String },
+    SessionDown { neighbor: String, reason: String },
+    ShutdownAnnounced,
+    OddLine { line: String },
+}
+
+impl Notice {
+    /// How urgent it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Service { to: service::State::Up, .. }
+            | Self::Reused { .. }
+            | Self::Penalty { .. }
+            | Self::Restored { .. }
+            | Self::Adopted { .. }
+            | Self::AnswersAfterAll
+            | Self::OutputUnblocked
+            | Self::SessionUp { .. }
+            | Self::ShutdownAnnounced
+            | Self::ParentGone
+            | Self::Terminating { .. } => Level::Info,
+            Self::Check { to: hysteresis::State::Down, .. } => Level::Warn,
+            Self::Check { .. } => Level::Info,
+            Self::Detected { understood, spoken, .. } if understood == spoken => Level::Info,
+            Self::Refused { .. } | Self::Unanswered { .. } | Self::OutputBlocked => Level::Error,
+            Self::Service { .. }
+            | Self::Suppressed { .. }
+            | Self::TooOldToAdopt { .. }
+            | Self::Detected { .. }
+            | Self::NoVersion { .. }
+            | Self::AnswersNothing
+            | Self::AnswerTooMany
+            | Self::EndOfRibRefused { .. }
+            | Self::SessionDown { .. }
+            | Self::OddLine { .. } => Level::Warn,
+        }
+    }
+
+    /// Whether it tells of a change of state, as opposed to the conversation with ExaBGP.
+    #[must_use]
+    pub const fn is_transition(&self) -> bool {
+        matches!(
+            self,
+            Self::Check { .. } | Self::Service { .. } | Self::Suppressed { .. } | Self::Reused { .. }
+        )
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check { service, check, from, to, why } => {
+                write!(f, "check {service}/{check}: {from} -> {to}: {why}")
+            }
+            Self::Service { service, from, to, why } => write!(f, "service {service}: {from} -> {to}: {why}"),
+            Self::Penalty { service, penalty, suppress } => {
+                write!(f, "service {service}: fell, penalty now {penalty} (suppressed at {suppress})")
+            }
+            Self::Suppressed { service, penalty, reuse_in, enforced: true } => write!(
+                f,
+                "service {service}: suppressed: penalty {penalty} from repeated falls; stays withdrawn for {} more \
+                 unless it falls again",
+                Shown(*reuse_in)
+            ),
+            Self::Suppressed { service, penalty, reuse_in, enforced: false } => write!(
+                f,
+                "service {service}: would be suppressed for {}: penalty {penalty} from repeated falls (mode observe)",
+                Shown(*reuse_in)
+            ),
+            Self::Reused { service, enforced: true } => {
+                write!(f, "service {service}: no longer suppressed: the penalty has decayed")
+            }
+            Self::Reused { service, enforced: false } => {
+                write!(f, "service {service}: would no longer be suppressed (mode observe)")
+            }
+            Self::Restored { service, penalty, suppressed } => {
+                let held = if *suppressed { ", still suppressed" } else { "" };
+                write!(f, "service {service}: penalty {penalty} carried over from before the restart{held}")
+            }
+            Self::Adopted { service, state, age } => write!(
+                f,
+                "service {service}: adopting {state}, acknowledged {} ago, until the first verdict",
+                Shown(*age)
+            ),
+            Self::TooOldToAdopt { service, state, age, limit } => write!(
+                f,
+                "service {service}: not adopting {state}, acknowledged {} ago and so beyond adopt-max-age {}",
+                Shown(*age),
+                Shown(*limit)
+            ),
+            Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
+            Self::Terminating { withdrawn } => {
+                write!(f, "told to stop: withdrawing {withdrawn} announced prefixes")
+            }
+            _ => self.fmt_link(f),
+        }
+    }
+}
+
+impl Notice {
+    fn fmt_link(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Detected { version, understood, spoken } if understood == spoken => {
+                write!(f, "exabgp {version}: speaking `{}`", form(*spoken))
+            }
+            Self::Detected { version, understood, spoken } => write!(
+                f,
+                "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`",
+                form(*understood),
+                form(*spoken)
+            ),
+            Self::NoVersion { spoken } => write!(
+                f,
+                "exabgp does not answer the question for its version; speaking `{}` until it does",
+                form(*spoken)
+            ),
+            Self::AnswersNothing => f.write_str(
+                "exabgp answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
+            ),
+            Self::AnswersAfterAll => {
+                f.write_str("exabgp answers commands after all: stating everything again")
+            }
+            Self::AnswerTooMany => {
+                f.write_str("exabgp has answered once more than it was told: stating everything again")
+            }
+            Self::Refused { line, why, retry } => {
+                write!(f, "exabgp refused `{line}`: {}; again in {}", reason(why.as_deref()), Shown(*retry))
+            }
+            Self::EndOfRibRefused { line, why } => {
+                write!(f, "exabgp refused `{line}`: {}", reason(why.as_deref()))
+            }
+            Self::Unanswered { line, after } => {
+                write!(f, "exabgp has not answered `{line}` within {}: will say it again", Shown(*after))
+            }
+            Self::OutputBlocked => f.write_str("exabgp reads no more of our standard output: waiting for it"),
+            Self::OutputUnblocked => f.write_str("exabgp reads our standard output again"),
+            Self::SessionUp { neighbor } => {
+                write!(f, "session with {neighbor} is up: stating everything again")
+            }
+            Self::SessionDown { neighbor, reason } => write!(f, "session with {neighbor} is down: {reason}"),
+            Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
+            Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", excerpt(line)),
+            _ => Ok(()),
+        }
+    }
+}
+
+const fn form(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Plain => "announce route",
+        Dialect::Neighbor => "neighbor * announce route",
+        Dialect::Peer => "peer * announce route",
+    }
+}
+
+fn reason(why: Option<&str>) -> &str {
+    why.unwrap_or("no reason given; exabgp's own log has it")
+}
+
+/// The beginning of a foreign line, without control characters.
+fn excerpt(line: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut shown: String = line.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if line.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,295 @@
+//! A service: the worst of its checks, under the operator's word and under dampening.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::check::{Check, Severity};
+use super::dampening::{Dampening, Mode};
+use super::ladder::Ladder;
+use super::memory::Remembered;
+use super::moment::Moment;
+use super::notice::Notice;
+use crate::config;
+use crate::exabgp::Advertisement;
+use crate::probe::Outcome;
+
+/// What a service is, to the world.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No verdict yet.
+    Starting,
+    /// Attracts traffic.
+    Up,
+    /// Attracts traffic as a last resort.
+    Degraded,
+    /// Not to be relied on: a check says so, or dampening.
+    Down,
+    /// The operator wants it so.
+    Drained,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Drained => "drained",
+        })
+    }
+}
+
+/// What to state before the first verdict.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StartPolicy {
+    /// Nothing: decide first.
+    Probe,
+    /// What was last acknowledged, if it is younger than this.
+    Adopt {
+        /// The age limit.
+        max_age: Duration,
+    },
+    /// Withdraw.
+    Withdraw,
+}
+
+/// One service at work.
+#[derive(Debug)]
+pub struct Service {
+    name: String,
+    checks: Vec<Check>,
+    ladder: Ladder,
+    start: StartPolicy,
+    disable_file: Option<PathBuf>,
+    dampening: Dampening,
+    disabled: bool,
+    /// The worst that the checks say; `None` before the first verdict.
+    health: Option<Severity>,
+    /// Attracted traffic when last heard of, in this life or the one before.
+    was_serving: bool,
+    state: State,
+    stated: Option<Advertisement>,
+}
+
+impl Service {
+    /// A service at its beginning, with what is remembered of it and how long ago that was.
+    pub fn new(
+        plan: &config::Service,
+        remembered: Option<(&Remembered, Duration)>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let check =
+            |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
+        let mut service = Self {
+            name: plan.name.clone(),
+            checks: plan.checks.iter().map(check).collect(),
+            ladder: plan.ladder.clone(),
+            start: plan.start,
+            disable_file: plan.disable_file.clone(),
+            dampening: Dampening::new(plan.dampening),
+            disabled: false,
+            health: None,
+            was_serving: false,
+            state: State::Starting,
+            stated: None,
+        };
+        if service.start == StartPolicy::Withdraw {
+            service.stated = Some(Advertisement::Withdraw);
+        }
+        if let Some((remembered, age)) = remembered {
+            service.recall(remembered, age, out);
+        }
+        service
+    }
+
+    fn recall(&mut self, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
+        let suppressed =
+            self.dampening.restore(Moment::START, remembered.penalty, remembered.suppressed, age);
+        let penalty = whole(self.dampening.penalty(Moment::START));
+        if penalty > 0 {
+            let service = self.name.clone();
+            out.push(Notice::Restored { service, penalty, suppressed }.into());
+        }
+        let Some(state) = remembered.acknowledged else { return };
+        self.was_serving = matches!(state, State::Up | State::Degraded);
+        let StartPolicy::Adopt { max_age: limit } = self.start else { return };
+        let service = self.name.clone();
+        if age > limit {
+            out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
+        } else if !(self.was_serving && self.dampening.enforced()) {
+            self.stated = self.ladder.at(state).cloned();
+            out.push(Notice::Adopted { service, state, age }.into());
+        }
+    }
+
+    /// As configured.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Its checks.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Its record of falls.
+    #[must_use]
+    pub const fn dampening(&self) -> &Dampening {
+        &self.dampening
+    }
+
+    /// What it wants for its prefixes; `None` as long as it wants nothing said.
+    #[must_use]
+    pub const fn stated(&self) -> Option<&Advertisement> {
+        self.stated.as_ref()
+    }
+
+    /// The operator's file has appeared or gone.
+    pub fn disable(&mut self, disabled: bool) {
+        self.disabled = disabled;
+    }
+
+    /// Takes the outcome of a round of one of its checks.
+    pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
+        let Some(check) = self.checks.get_mut(check) else { return };
+        if let Some(change) = check.take(now, outcome) {
+            out.push(
+                Notice::Check {
+                    service: self.name.clone(),
+                    check: check.name().to_owned(),
+                    from: change.from,
+                    to: change.to,
+                    why: change.why,
+                }
+                .into(),
+            );
+        }
+    }
+
+    /// When dampening lets go.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.dampening.reused_at()
+    }
+
+    /// The next moment a check is due.
+    #[must_use]
+    pub fn next_round(&self) -> Option<Moment> {
+        self.checks.iter().filter_map(Check::due).min()
+    }
+
+    /// Starts the rounds that are due, and says which.
+    pub fn start_rounds(&mut self, now: Moment) -> impl Iterator<Item = usize> {
+        let starting = self.checks.iter_mut().enumerate();
+        starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
+    }
+
+    /// Draws the conclusion from all that is known at `now`.
+    pub fn decide(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if self.dampening.release(now) {
+            let enforced = self.dampening.policy().mode() == Mode::Enforce;
+            out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
+            out.push(Action::Save);
+        }
+        self.assess(now, out);
+        let state = self.conclude();
+        if state == self.state {
+            return;
+        }
+        let from = std::mem::replace(&mut self.state, state);
+        if let Some(advertisement) = self.ladder.at(state) {
+            self.stated = Some(advertisement.clone());
+        }
+        out.push(Notice::Service { service: self.name.clone(), from, to: state, why: self.explain() }.into());
+    }
+
+    /// Folds the checks into one health, and punishes a fall.
+    fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let verdicts = self.checks.iter().map(Check::verdict);
+        let worst = verdicts.clone().flatten().max();
+        let all_in = !self.checks.is_empty() && verdicts.clone().all(|verdict| verdict.is_some());
+        let health = worst.filter(|worst| all_in || *worst == Severity::Down).or(self.health);
+        if health == self.health {
+            return;
+        }
+        self.health = health;
+        let fell = self.was_serving && health == Some(Severity::Down);
+        self.was_serving = matches!(health, Some(Severity::Ignore | Severity::Degraded));
+        // A fall of a drained service is the operator's doing.
+        if fell && !self.disabled {
+            self.punish(now, out);
+        }
+    }
+
+    fn punish(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let policy = *self.dampening.policy();
+        if policy.mode() == Mode::Off {
+            return;
+        }
+        self.dampening.fall(now);
+        let penalty = whole(self.dampening.penalty(now));
+        let service = self.name.clone();
+        out.push(if let Some(reuse) = self.dampening.reused_at() {
+            let enforced = self.dampening.enforced();
+            Notice::Suppressed { service, penalty, reuse_in: reuse.since(now), enforced }.into()
+        } else {
+            Notice::Penalty { service, penalty, suppress: policy.suppress() }.into()
+        });
+        out.push(Action::Save);
+    }
+
+    /// The operator's word first, then dampening, then health.
+    fn conclude(&self) -> State {
+        match self.health {
+            _ if self.disabled => State::Drained,
+            Some(_) if self.dampening.enforced() => State::Down,
+            None => State::Starting,
+            Some(Severity::Ignore) => State::Up,
+            Some(Severity::Degraded) => State::Degraded,
+            Some(Severity::Down) => State::Down,
+        }
+    }
+
+    fn explain(&self) -> String {
+        match self.state {
+            State::Drained => {
+                let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
+                format!("the disable-file{} exists", file.unwrap_or_default())
+            }
+            State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
+            State::Down | State::Degraded => {
+                let worst = self.checks.iter().max_by_key(|check| check.verdict());
+                worst.map_or_else(String::new, |check| {
+                    let failure = check.failure().unwrap_or("it has not risen again yet");
+                    format!("check {}: {failure}", check.name())
+                })
+            }
+            State::Up => "every check that counts is up".to_owned(),
+            State::Starting => "no verdict yet".to_owned(),
+        }
+    }
+}
+
+/// A penalty without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "penalties are small and positive"
+)]
+pub(super) fn whole(penalty: f64) -> u32 {
+    penalty as u32
+}

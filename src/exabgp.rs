@@ -1,0 +1,71 @@
+//! What ExaBGP is told: routes, their attributes, and the words for them.
+//!
+//! [`attributes`] holds what a route may carry, typed, so that no free text can reach a command line. [`command`]
+//! puts commands into the dialect of the ExaBGP at hand, [`reply`] sorts what comes back, and [`link`] is the
+//! conversation: one command in flight, what is desired and what is acknowledged.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use self::attributes::{Attributes, PathInformation};
+
+pub mod attributes;
+pub mod command;
+pub mod link;
+pub mod reply;
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextHop {
+    /// To this address, of the family of the prefix.
+    Address(IpAddr),
+    /// To whatever local address the session with the neighbor has.
+    #[serde(rename = "self")]
+    Itself,
+}
+
+/// All that identifies a route to ExaBGP, whatever attributes it carries at the moment.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Route {
+    /// Without host bits.
+    pub prefix: IpNet,
+    /// Said when announcing, never when withdrawing.
+    pub next_hop: NextHop,
+    /// Part of the key where several paths to one prefix are told apart (RFC 7911).
+    pub path_information: Option<PathInformation>,
+    /// Only these neighbors; empty for all that name this process.
+    pub neighbors: Vec<IpAddr>,
+}
+
+/// What a service wants for one prefix.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advertisement {
+    /// Attract traffic, with these attributes.
+    Announce(Attributes),
+    /// Attract none.
+    Withdraw,
+}
+
+impl Advertisement {
+    /// Whether it attracts traffic.
+    #[must_use]
+    pub const fn announces(&self) -> bool {
+        matches!(self, Self::Announce(_))
+    }
+}
+
+/// The grammar of commands, which depends on the version of ExaBGP.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// `announce route …` without a selector: 3.4 to 4.2.21. Understood by every ExaBGP but 6.
+    Plain,
+    /// `neighbor * announce route …`: 4.2.22 to 5.
+    Neighbor,
+    /// `peer * announce route …`: 6.
+    Peer,
+}

@@ -1,0 +1,177 @@
+//! Commands as ExaBGP reads them.
+//!
+//! A line is ASCII, without a line break of its own, and at most [`LINE_LIMIT`] bytes long, so that one `write`
+//! carries it whole: a helper that dies in between leaves no half a line to be glued to its successor's first.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::attributes::Attributes;
+use super::{Advertisement, Dialect, NextHop, Route};
+
+/// `PIPE_BUF` on Linux: up to here a write to a pipe is atomic. The line break counts.
+pub const LINE_LIMIT: usize = 4096;
+
+/// Said first. It is answered like any command, and takes with it whatever half a line a predecessor left.
+pub const GREETING: &str = "# dnsherald";
+
+/// Understood by every version; the trailing zero is for 4.0 and 4.1, which know no other `system version`.
+pub const ASK_VERSION: &str = "system version 0";
+
+/// An address family, for the end-of-RIB marker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Family {
+    /// IPv4 unicast.
+    V4,
+    /// IPv6 unicast.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// As people write it: IPv4, IPv6.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
+impl Dialect {
+    /// The command that makes `advertisement` true for `route`.
+    #[must_use]
+    pub fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
+        match advertisement {
+            Advertisement::Announce(attributes) => self.announce(route, attributes),
+            Advertisement::Withdraw => self.withdraw(route),
+        }
+    }
+
+    fn announce(self, route: &Route, attributes: &Attributes) -> String {
+        let mut line = self.selector(&route.neighbors);
+        let _ = write!(line, "announce route {} next-hop ", route.prefix);
+        let _ = match route.next_hop {
+            NextHop::Address(address) => write!(line, "{address}"),
+            NextHop::Itself => write!(line, "self"),
+        };
+        let _ = write!(line, "{attributes}");
+        if let Some(path) = route.path_information {
+            let _ = write!(line, " path-information {path}");
+        }
+        line
+    }
+
+    /// The prefix alone: attributes are ignored at best, and `next-hop self` can make ExaBGP 4.2 forget to answer.
+    fn withdraw(self, route: &Route) -> String {
+        let mut line = self.selector(&route.neighbors);
+        let _ = write!(line, "withdraw route {}", route.prefix);
+        if let Some(path) = route.path_information {
+            let _ = write!(line, " path-information {path}");
+        }
+        line
+    }
+
+    /// The command that says that a family's first routes are complete (RFC 4724, section 2).
+    #[must_use]
+    pub fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
+        let family = match family {
+            Family::V4 => "ipv4",
+            Family::V6 => "ipv6",
+        };
+        format!("{}announce eor {family} unicast", self.selector(neighbors))
+    }
+
+    /// Whom a command is for, with a blank behind it unless it is empty.
+    fn selector(self, neighbors: &[IpAddr]) -> String {
+        match (self, neighbors) {
+            (Self::Plain, []) => String::new(),
+            (Self::Neighbor, []) => "neighbor * ".to_owned(),
+            (Self::Peer, []) => "peer * ".to_owned(),
+            (Self::Plain | Self::Neighbor, some) => {
+                let each: Vec<_> = some.iter().map(|address| format!("neighbor {address}")).collect();
+                format!("{} ", each.join(", "))
+            }
+            (Self::Peer, [one]) => format!("peer {one} "),
+            // `peer A, peer B` is an error there.
+            (Self::Peer, some) => {
+                let each: Vec<_> = some.iter().map(ToString::to_string).collect();
+                format!("peer [{}] ", each.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exabgp::attributes::PathInformation;
+
+    fn route() -> Route {
+        Route {
+            prefix: "192.0.2.53/32".parse().unwrap(),
+            next_hop: NextHop::Address("10.1.0.2".parse().unwrap()),
+            path_information: None,
+            neighbors: vec![],
+        }
+    }
+
+    fn up() -> Advertisement {
+        Advertisement::Announce(Attributes { med: Some(100), ..Attributes::default() })
+    }
+
+    #[test]
+    fn each_dialect_has_its_selector() {
+        let said = |dialect: Dialect| dialect.advertise(&route(), &up());
+        assert_eq!(said(Dialect::Plain), "announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100");
+        assert_eq!(
+            said(Dialect::Neighbor),
+            "neighbor * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100"
+        );
+        assert_eq!(said(Dialect::Peer), "peer * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100");
+    }
+
+    #[test]
+    fn neighbors_are_named_as_each_dialect_wants_it() {
+        let mut route = route();
+        route.neighbors = vec!["10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        let said = |dialect: Dialect| dialect.advertise(&route, &Advertisement::Withdraw);
+        let two = "neighbor 10.0.0.1, neighbor 2001:db8::1 withdraw route 192.0.2.53/32";
+        assert_eq!(said(Dialect::Plain), two);
+        assert_eq!(said(Dialect::Neighbor), two);
+        assert_eq!(said(Dialect::Peer), "peer [10.0.0.1, 2001:db8::1] withdraw route 192.0.2.53/32");
+    }
+
+    #[test]
+    fn a_withdraw_names_the_path_but_neither_next_hop_nor_attributes() {
+        let mut route = route();
+        route.path_information = Some(PathInformation(7));
+        assert_eq!(
+            Dialect::Plain.advertise(&route, &Advertisement::Withdraw),
+            "withdraw route 192.0.2.53/32 path-information 7"
+        );
+    }
+
+    /// ExaBGP up to 5.0 looks for these followed by a blank, or at the end after a blank.
+    #[test]
+    fn no_line_contains_a_command_by_accident() {
+        let words = [
+            "shutdown", "restart", "reload", "reset", "crash", "json", "debug", "teardown", "version", "help",
+        ];
+        let attributes =
+            Attributes { communities: vec!["graceful-shutdown".parse().unwrap()], ..Attributes::default() };
+        let line = Dialect::Plain.advertise(&route(), &Advertisement::Announce(attributes));
+        for line in [line.as_str(), GREETING] {
+            assert!(words.iter().all(|word| !line.contains(word)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One route of the link: what is desired, what ExaBGP has acknowledged, and when to say it next.
+
+use std::time::Duration;
+
+use crate::engine::moment::Moment;
+use crate::exabgp::{Advertisement, Route};
+
+/// A route and the state of the conversation about it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What the conversation is about.
+    pub route: Route,
+    /// What the service wants; `None` until its first decision.
+    pub desired: Option<Advertisement>,
+    /// What ExaBGP has last said `done` to.
+    pub acknowledged: Option<Advertisement>,
+    /// Said since the last acknowledged withdraw, so that ExaBGP may be announcing it.
+    pub perhaps_announced: bool,
+    /// When to say what is desired; `None` when there is nothing to say.
+    pub due: Option<Moment>,
+    backoff: Backoff,
+}
+
+impl Entry {
+    pub(super) const fn new(route: Route) -> Self {
+        Self {
+            route,
+            desired: None,
+            acknowledged: None,
+            perhaps_announced: false,
+            due: None,
+            backoff: Backoff::new(),
+        }
+    }
+
+    /// Only the newest wish counts; an unchanged one says nothing. True if it is new.
+    pub(super) fn desire(&mut self, now: Moment, advertisement: &Advertisement) -> bool {
+        let new = self.desired.as_ref() != Some(advertisement);
+        if new {
+            self.desired = Some(advertisement.clone());
+            self.backoff = Backoff::new();
+            self.due = Some(now);
+        }
+        new
+    }
+
+    /// Says again what is desired, as soon as possible.
+    pub(super) fn restate(&mut self, now: Moment) {
+        if self.desired.is_some() {
+            self.due = Some(now);
+        }
+    }
+
+    /// What is desired leaves for ExaBGP.
+    pub(super) fn said(&mut self, advertisement: &Advertisement) {
+        self.due = None;
+        self.perhaps_announced |= advertisement.announces();
+    }
+
+    /// ExaBGP has said `done` to `advertisement`. True if that is news.
+    pub(super) fn acknowledge(&mut self, advertisement: Advertisement) -> bool {
+        self.backoff = Backoff::new();
+        self.perhaps_announced = advertisement.announces();
+        let news = self.acknowledged.as_ref() != Some(&advertisement);
+        self.acknowledged = Some(advertisement);
+        news
+    }
+
+    /// It was refused or not answered: to be said again, after a pause. Returns the pause.
+    pub(super) fn retry(&mut self, now: Moment) -> Duration {
+        let pause = self.backoff.pause();
+        // A newer wish that came in the meantime is due already and does not wait.
+        self.due.get_or_insert(now + pause);
+        pause
+    }
+}
+
+/// Pauses that double from one second to half a minute.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backoff(Duration);
+
+impl Backoff {
+    pub(super) const FIRST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    pub(super) const fn new() -> Self {
+        Self(Self::FIRST)
+    }
+
+    /// The pause to make now; the next one is longer.
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(Self::LONGEST);
+        pause
+    }
+}

@@ -1,0 +1,163 @@
+//! What ExaBGP says on our standard input, sorted.
+//!
+//! Answers to commands are `done` or `error`, without a number, and events come in between as they like. ExaBGP 6
+//! puts `error: why` in front of `error`; a text event is followed by an empty line.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Dialect;
+
+/// One line, understood.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// The command was carried out, though not necessarily heard by any neighbor.
+    Done,
+    /// The command was refused.
+    Error,
+    /// Why the command is about to be refused (ExaBGP 6).
+    Why(String),
+    /// The answer to [`super::command::ASK_VERSION`].
+    Version(Version),
+    /// A session came up; what is desired had better be said again.
+    SessionUp(String),
+    /// A session went down, and why.
+    SessionDown(String, String),
+    /// ExaBGP is stopping.
+    Shutdown,
+    /// Nothing to act on: an empty line, another event.
+    Nothing,
+    /// Not understood.
+    Odd,
+}
+
+/// Which ExaBGP this is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Version {
+    text: String,
+    /// Only api version 6 answers in JSON.
+    json: bool,
+}
+
+impl Version {
+    /// The grammar it understands.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        if self.json {
+            return Dialect::Peer;
+        }
+        let mut numbers =
+            self.text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0_u32));
+        let mut number = || numbers.next().unwrap_or(0);
+        if (number(), number(), number()) >= (4, 2, 22) { Dialect::Neighbor } else { Dialect::Plain }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Reply {
+    /// Sorts one line, given without its line break.
+    #[must_use]
+    pub fn of(line: &str) -> Self {
+        let line = line.trim();
+        let words: Vec<_> = line.split_whitespace().take(4).collect();
+        match words.as_slice() {
+            [] => Self::Nothing,
+            ["done"] => Self::Done,
+            ["error"] => Self::Error,
+            ["error:", ..] => Self::Why(line["error:".len()..].trim().to_owned()),
+            ["exabgp", version, ..] if version.starts_with(|c: char| c.is_ascii_digit()) => {
+                Self::Version(Version { text: (*version).to_owned(), json: false })
+            }
+            ["shutdown", ..] => Self::Shutdown,
+            ["neighbor", who, "up"] => Self::SessionUp((*who).to_owned()),
+            ["neighbor", who, "down", ..] => Self::SessionDown(
+                (*who).to_owned(),
+                line.split_once(" - ").map_or("", |(_, reason)| reason).to_owned(),
+            ),
+            ["neighbor", ..] => Self::Nothing,
+            _ if line.starts_with('{') => {
+                serde_json::from_str(line).map_or(Self::Odd, |json| Self::of_json(&json))
+            }
+            _ => Self::Odd,
+        }
+    }
+
+    fn of_json(json: &Value) -> Self {
+        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if let (Some(version), "exabgp") = (json["version"].as_str(), text("/application")) {
+            return Self::Version(Version { text: version.to_owned(), json: true });
+        }
+        match text("/type") {
+            "notification" if text("/notification") == "shutdown" => Self::Shutdown,
+            "state" => {
+                let who = text("/neighbor/address/peer").to_owned();
+                match text("/neighbor/state") {
+                    "up" => Self::SessionUp(who),
+                    "down" => Self::SessionDown(who, text("/neighbor/reason").to_owned()),
+                    _ => Self::Nothing,
+                }
+            }
+            "" => Self::Odd,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialect(line: &str) -> Dialect {
+        match Reply::of(line) {
+            Reply::Version(version) => version.dialect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_version_tells_the_dialect() {
+        assert_eq!(dialect("exabgp 3.4.28"), Dialect::Plain);
+        assert_eq!(dialect("exabgp 4.2.21-71cea3ab"), Dialect::Plain);
+        assert_eq!(dialect("exabgp 4.2.22"), Dialect::Neighbor);
+        assert_eq!(dialect("exabgp 5.0.13-abc"), Dialect::Neighbor);
+        assert_eq!(dialect(r#"{"version": "6.0.0-x", "application": "exabgp"}"#), Dialect::Peer);
+    }
+
+    #[test]
+    fn answers_are_told_from_events() {
+        assert_eq!(Reply::of("done"), Reply::Done);
+        assert_eq!(Reply::of("error"), Reply::Error);
+        assert_eq!(Reply::of("error: no such peer"), Reply::Why("no such peer".into()));
+        assert_eq!(Reply::of(""), Reply::Nothing);
+        assert_eq!(Reply::of("neighbor 10.0.0.1 connected"), Reply::Nothing);
+        assert_eq!(Reply::of("neighbor 10.0.0.1 up"), Reply::SessionUp("10.0.0.1".into()));
+        assert_eq!(
+            Reply::of("neighbor 10.0.0.1 down - peer reset, message [closing connection]"),
+            Reply::SessionDown("10.0.0.1".into(), "peer reset, message [closing connection]".into())
+        );
+        assert_eq!(Reply::of("shutdown 12 1"), Reply::Shutdown);
+    }
+
+    #[test]
+    fn events_in_json_are_understood() {
+        let up = r#"{ "exabgp": "5.0.0", "type": "state", "neighbor": { "address": { "local": "127.0.0.1",
+            "peer": "10.0.0.1" }, "state": "up" } }"#;
+        assert_eq!(Reply::of(&up.replace('\n', " ")), Reply::SessionUp("10.0.0.1".into()));
+        let stop = r#"{ "exabgp": "5.0.0", "type": "notification", "notification": "shutdown" }"#;
+        assert_eq!(Reply::of(stop), Reply::Shutdown);
+        assert_eq!(Reply::of(r#"{"type": "fsm", "state": "ESTABLISHED"}"#), Reply::Nothing);
+    }
+
+    #[test]
+    fn odd_lines_are_odd_and_nothing_worse() {
+        for line in ["{", "{}", "[1]", "done done", "announce", "exabgp", "\u{0}\u{7f}"] {
+            assert_eq!(Reply::of(line), Reply::Odd, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Exit codes, by name.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// All went well.
+    Success,
+    /// It did not.
+    Failure,
+    /// The command line makes no sense.
+    Usage,
+    /// The configuration is refused (EX_CONFIG of sysexits).
+    Config,
+    /// `check`, as monitoring plugins do: the service is degraded.
+    Warning,
+    /// `check`: the service is down.
+    Critical,
+    /// `check`: nothing is known, for the usage or the configuration is bad.
+    Unknown,
+}
+
+impl Exit {
+    /// The number for the parent process.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure | Self::Warning => 1,
+            Self::Usage | Self::Critical => 2,
+            Self::Unknown => 3,
+            Self::Config => 78,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_rely_on() {
+        let codes = [Exit::Success, Exit::Failure, Exit::Usage, Exit::Config].map(Exit::code);
+        assert_eq!(codes, [0, 1, 2, 78]);
+        let plugin = [Exit::Success, Exit::Warning, Exit::Critical, Exit::Unknown].map(Exit::code);
+        assert_eq!(plugin, [0, 1, 2, 3]);
+    }
+}

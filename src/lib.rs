@@ -1,0 +1,50 @@
+//! dnsherald keeps an anycast prefix truthful.
+//!
+//! It runs beside a stock DNS server on every host of an anycast service. ExaBGP starts it as a process; it probes
+//! the server over the host's own management address, decides whether this host should attract traffic, and says
+//! `announce` or `withdraw` on standard output. Two sentences decide every doubt: *never attract traffic that is not
+//! answered, and never leave the clients without any server*; and *standard output is ExaBGP's*.
+//!
+//! # The way data flows
+//!
+//! ```text
+//!  timers ─► probes ─┐                                ┌─► link ─► stdout (announce, withdraw)
+//!  stdin ─► link ────┤  Event   ┌────────┐   Action   ├─► probe again
+//!  disable-files ────┼────────► │ Engine │ ─────────► ├─► log
+//!  signals ──────────┘  (now)   └────────┘            ├─► what survives a restart
+//!                             pure, no clock          └─► next deadline
+//! ```
+//!
+//! In this order one reads the code:
+//!
+//! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
+//! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
+//! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
+//! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
+//! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
+//! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
+//! * [`commands`], [`cli`], [`logging`], [`exit`]: what an operator touches. [`responder`] serves `demo` and the tests.
+//!
+//! # What always holds
+//!
+//! * The engine is told the time and never asks for it: the same events lead to the same lines.
+//! * After `fall` failures in a row of a check that counts, its prefixes are withdrawn; a suppressed service is never
+//!   announced; every prefix is stated, one way or the other, once the first verdict is in.
+//! * One command to ExaBGP is in flight at a time, and no answer, or a wrong one, ever stops the probing.
+//! * Nothing but the link writes to standard output of `run`, and standard input is always drained.
+//! * However the process ends, it tries to withdraw first, and it never ends because of a bad probe or a bad file.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod daemon;
+pub mod engine;
+pub mod exabgp;
+pub mod exit;
+pub mod logging;
+pub mod period;
+pub mod probe;
+pub mod responder;
+pub mod simulate;
+pub mod timeline;
+pub mod trace;

@@ -1,0 +1,89 @@
+//! Periods as people write and read them: `500ms`, `15m`, `2h`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A length of time written with its unit.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Period(pub Duration);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self).map_err(|_| {
+            format!(
+                "`{text}` is no period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""
+            )
+        })
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Period> for String {
+    fn from(period: Period) -> Self {
+        period.to_string()
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// A measured length of time, rounded to what a reader can use: "0.42ms", "1.35s", "14m 30s".
+#[derive(Clone, Copy, Debug)]
+pub struct Shown(pub Duration);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        let text = if self.0.is_zero() {
+            "0s".to_owned()
+        } else if seconds < 0.01 {
+            format!("{:.2}ms", seconds * 1e3)
+        } else if seconds < 1.0 {
+            format!("{:.0}ms", seconds * 1e3)
+        } else if seconds < 60.0 {
+            let text = format!("{seconds:.2}");
+            format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
+        } else {
+            humantime::format_duration(Duration::from_secs(seconds.round().max(0.0) as u64)).to_string()
+        };
+        f.pad(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_without_a_unit_is_refused_with_an_example() {
+        assert!("5".parse::<Period>().unwrap_err().contains("\"500ms\""));
+        assert_eq!("1h30m".parse(), Ok(Period(Duration::from_secs(5400))));
+    }
+
+    #[test]
+    fn what_was_measured_is_rounded() {
+        let shown = |micros| Shown(Duration::from_micros(micros)).to_string();
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(421), "0.42ms");
+        assert_eq!(shown(500_000), "500ms");
+        assert_eq!(shown(1_350_000), "1.35s");
+        assert_eq!(shown(2_000_000), "2s");
+        assert_eq!(shown(870_400_000), "14m 30s");
+    }
+}

@@ -1,0 +1,197 @@
+//! The sockets: one datagram, or one connection, per probe, and whatever arrives until a response does.
+//!
+//! Every exchange has a socket of its own, so its port is fresh, and the socket is connected, so that the kernel lets
+//! nobody else answer and hands over ICMP errors. An exchange has no deadline: who awaits it drops it.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use hickory_resolver::proto::op::Message;
+use nix::errno::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::TcpSocket;
+
+use super::Transport;
+use super::request::{Arrival, Request};
+use crate::probe::{Cause, Failure};
+
+thread_local! {
+    /// Where datagrams are received: one buffer per thread spares every probe 64 KiB to allocate and clear.
+    static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]);
+}
+
+/// Between which addresses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path {
+    pub(super) server: SocketAddr,
+    pub(super) source: Option<IpAddr>,
+}
+
+/// A response, and the time from the first packet sent until it was taken.
+pub(super) type Answered = Result<(Box<Message>, Duration), Trouble>;
+
+impl Path {
+    /// Sends one datagram and receives until the response is among what came; the others are counted as `strays`.
+    pub(super) async fn udp(self, request: &Request, strays: &mut u32) -> Answered {
+        let socket = UdpSocket::bind(self.local()).map_err(|error| self.cannot_bind(error))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(self.server)?;
+        let start = Instant::now();
+        socket.send(request.octets())?;
+        // Only now known to the runtime: the query has not waited for its turn, and the latency is the server's.
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        loop {
+            let arrival = receive(&socket, request).await?;
+            if let Some(response) = take(arrival, strays)? {
+                return Ok((response, start.elapsed()));
+            }
+        }
+    }
+
+    /// Connects, writes the request at once, and reads messages until the response is among them.
+    pub(super) async fn tcp(self, request: &Request, strays: &mut u32) -> Answered {
+        let socket = match self.server {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if self.source.is_some() {
+            socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
+        }
+        let start = Instant::now();
+        let mut stream = socket.connect(self.server).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&request.framed()).await?;
+        let mut message = Vec::new();
+        loop {
+            let length = stream.read_u16().await?;
+            message.resize(length.into(), 0);
+            stream.read_exact(&mut message).await?;
+            if let Some(response) = take(request.sort(Transport::Tcp, &message), strays)? {
+                return Ok((response, start.elapsed()));
+            }
+        }
+    }
+
+    /// The address to bind to, with a port for the kernel to choose.
+    fn local(self) -> SocketAddr {
+        let any = match self.server {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        SocketAddr::new(self.source.unwrap_or(any), 0)
+    }
+
+    fn cannot_bind(self, error: io::Error) -> Trouble {
+        match self.source {
+            Some(source) if error.kind() == ErrorKind::AddrNotAvailable => Trouble::NotHere(source),
+            _ => Trouble::Socket(error),
+        }
+    }
+}
+
+/// Receives one datagram and sorts it.
+async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Result<Arrival> {
+    // An ICMP error makes a socket neither readable nor writable, and has to be waited for by name.
+    let interest = Interest::READABLE | Interest::ERROR;
+    let attempt = || {
+        DATAGRAM.with_borrow_mut(|buffer| match socket.try_recv(buffer) {
+            Ok(length) => Ok(request.sort(Transport::Udp, &buffer[..length])),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(socket.take_error()?.unwrap_or(error)),
+            Err(error) => Err(error),
+        })
+    };
+    socket.async_io(interest, attempt).await
+}
+
+/// Hands the response on and counts strays.
+fn take(arrival: Arrival, strays: &mut u32) -> Result<Option<Box<Message>>, Trouble> {
+    match arrival {
+        Arrival::Response(response) => Ok(Some(response)),
+        Arrival::Malformed(why) => Err(Trouble::Malformed(why)),
+        Arrival::Stray => {
+            *strays = strays.saturating_add(1);
+            Ok(None)
+        }
+    }
+}
+
+/// Why an exchange ended without a response.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nobody here has the source address.
+    NotHere(IpAddr),
+    /// The connection ended where a message was expected, or within one.
+    HungUp,
+    Malformed(String),
+    Socket(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::HungUp,
+            _ => Self::Socket(error),
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NotHere(source) => Self::new(
+                Cause::SourceAddress,
+                format!("cannot ask from {source}: the address is not on this host"),
+            ),
+            Trouble::HungUp => Self::new(Cause::Closed, "connection closed before the answer"),
+            Trouble::Malformed(why) => Self::new(Cause::Malformed, format!("malformed answer: {why}")),
+            Trouble::Socket(error) => explain(&error),
+        }
+    }
+}
+
+/// What the error of a socket says about the server, the network or this host.
+fn explain(error: &io::Error) -> Failure {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    let reason = errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_lowercase());
+    let (cause, sentence) = match (error.kind(), errno) {
+        (ErrorKind::ConnectionRefused, _) => (Cause::PortClosed, "port closed"),
+        (ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe, _) => {
+            (Cause::Closed, "connection closed before the answer")
+        }
+        (ErrorKind::TimedOut, _) => (Cause::Timeout, "no answer"),
+        (ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown, _)
+        // ICMPv6 "administratively prohibited" (RFC 4443 §3.1) arrives as this.
+        | (_, Some(Errno::EACCES)) => (Cause::Unreachable, "unreachable"),
+        _ => (Cause::Local, "cannot ask"),
+    };
+    Failure::new(cause, format!("{sentence} ({reason})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_network_is_told_from_one_of_this_host() {
+        let cause = |errno: Errno| explain(&io::Error::from_raw_os_error(errno as i32)).cause;
+        assert_eq!(cause(Errno::ECONNREFUSED), Cause::PortClosed);
+        assert_eq!(cause(Errno::ECONNRESET), Cause::Closed);
+        assert_eq!(cause(Errno::EPIPE), Cause::Closed);
+        assert_eq!(cause(Errno::EHOSTUNREACH), Cause::Unreachable);
+        assert_eq!(cause(Errno::ENETUNREACH), Cause::Unreachable);
+        assert_eq!(cause(Errno::EACCES), Cause::Unreachable);
+        assert_eq!(cause(Errno::ETIMEDOUT), Cause::Timeout);
+        for local in [Errno::EMFILE, Errno::EPERM, Errno::ENOBUFS, Errno::EADDRINUSE, Errno::EAFNOSUPPORT] {
+            assert_eq!(cause(local), Cause::Local);
+        }
+    }
+
+    #[test]
+    fn the_sentence_has_the_reason_in_plain_words() {
+        let sentence = |errno: Errno| explain(&io::Error::from_raw_os_error(errno as i32)).detail;
+        assert_eq!(sentence(Errno::ECONNREFUSED), "port closed (connection refused)");
+        assert_eq!(sentence(Errno::EMFILE), "cannot ask (too many open files)");
+    }
+}

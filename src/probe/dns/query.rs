@@ -1,0 +1,163 @@
+//! What is asked: a name, a type and a class, as people write them.
+//!
+//! A [`Query`] is read from configuration once, and all that can be wrong with it is said there. A name is absolute
+//! with or without its last dot. `{nonce}` in a name stands for twelve characters that differ at every probe, for
+//! answers that must not come from a cache.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hickory_resolver::proto::op;
+use hickory_resolver::proto::rr::{DNSClass, Name, RecordType};
+
+/// What stands for the nonce in a name, as written.
+const NONCE: &str = "{nonce}";
+
+/// What stands for the nonce in a name, as encoded. A name that somebody wrote contains no control character.
+pub(super) const PLACEHOLDER: [u8; 12] = [1; 12];
+
+/// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Query {
+    text: String,
+    question: op::Query,
+}
+
+impl Query {
+    /// The type asked for.
+    #[must_use]
+    pub const fn record_type(&self) -> RecordType {
+        self.question.query_type
+    }
+
+    /// The question as it is encoded, with [`PLACEHOLDER`] where a nonce belongs.
+    pub(super) const fn question(&self) -> &op::Query {
+        &self.question
+    }
+}
+
+impl FromStr for Query {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "expected `NAME TYPE [CLASS]`, as in `localhost. A`";
+        let complain = |what: String| format!("query `{text}`: {what}");
+
+        let mut words = text.split_whitespace();
+        let name = words.next().ok_or_else(|| format!("empty query, {FORM}"))?;
+        let record_type = words.next().ok_or_else(|| complain(format!("no record type, {FORM}")))?;
+        let class = words.next().unwrap_or("IN");
+        if let Some(rest) = words.next() {
+            return Err(complain(format!("unexpected `{rest}`, {FORM}")));
+        }
+
+        let absolute = format!("{}.", name.strip_suffix('.').unwrap_or(name));
+        let mut question = op::Query::query(
+            parse_name(&absolute).map_err(complain)?,
+            parse_type(record_type).map_err(complain)?,
+        );
+        question.set_query_class(parse_class(class).map_err(complain)?);
+        Ok(Self { text: absolute, question })
+    }
+}
+
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.question.query_type {
+            RecordType::Unknown(number) => write!(f, "{} TYPE{number}", self.text)?,
+            known => write!(f, "{} {known}", self.text)?,
+        }
+        match self.question.query_class {
+            DNSClass::IN => Ok(()),
+            class => write!(f, " {class}"),
+        }
+    }
+}
+
+/// Takes a name that ends in a dot. Any printable ASCII may stand in a label: RFC 2317 has names with slashes.
+fn parse_name(absolute: &str) -> Result<Name, String> {
+    let bad = |why: &str| format!("bad name `{absolute}`: {why}");
+    if !absolute.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(bad("found other than printable ASCII, expected A-labels (xn--…)"));
+    }
+    if absolute.contains('\\') {
+        return Err(bad("escapes are not understood"));
+    }
+    if absolute.matches(NONCE).count() > 1 {
+        return Err(bad("found several nonces, expected one"));
+    }
+    let Some(labels) = absolute.strip_suffix('.').filter(|labels| !labels.is_empty()) else {
+        return Ok(Name::root());
+    };
+    let placeholder = String::from_utf8_lossy(&PLACEHOLDER);
+    let labels = labels.replace(NONCE, &placeholder);
+    if labels.split('.').any(str::is_empty) {
+        return Err(bad("found an empty label"));
+    }
+    Name::from_labels(labels.split('.').map(str::as_bytes)).map_err(|error| bad(&error.to_string()))
+}
+
+/// Takes a mnemonic of any case, or `TYPE123` (RFC 3597 §5).
+fn parse_type(word: &str) -> Result<RecordType, String> {
+    let word = word.to_ascii_uppercase();
+    let number: Option<u16> = word.strip_prefix("TYPE").and_then(|number| number.parse().ok());
+    let record_type = match number {
+        Some(number) => RecordType::from(number),
+        None => word
+            .parse()
+            .map_err(|_| format!("unknown record type `{word}`, expected one like A, SOA, TXT or TYPE123"))?,
+    };
+    match record_type {
+        RecordType::AXFR | RecordType::IXFR | RecordType::OPT | RecordType::TSIG => {
+            Err(format!("record type `{word}` is not asked for by a question that has one answer"))
+        }
+        _ => Ok(record_type),
+    }
+}
+
+fn parse_class(word: &str) -> Result<DNSClass, String> {
+    match word.to_ascii_uppercase().as_str() {
+        "IN" => Ok(DNSClass::IN),
+        "CH" => Ok(DNSClass::CH),
+        _ => Err(format!("unknown class `{word}`, expected IN or CH")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        text.parse::<Query>().unwrap().to_string()
+    }
+
+    fn refused(text: &str) -> String {
+        text.parse::<Query>().unwrap_err()
+    }
+
+    #[test]
+    fn a_query_is_shown_in_its_shortest_absolute_form() {
+        assert_eq!(shown("localhost. A"), "localhost. A");
+        assert_eq!(shown("example.org  soa IN"), "example.org. SOA");
+        assert_eq!(shown("id.server. TXT CH"), "id.server. TXT CH");
+        assert_eq!(shown(". NS"), ". NS");
+        assert_eq!(shown("{nonce}.example.org TYPE65400"), "{nonce}.example.org. TYPE65400");
+        assert_eq!(shown("0/25.2.0.192.in-addr.arpa PTR"), "0/25.2.0.192.in-addr.arpa. PTR");
+    }
+
+    #[test]
+    fn a_refused_query_is_told_what_was_found_and_what_was_expected() {
+        assert_eq!(refused(" "), "empty query, expected `NAME TYPE [CLASS]`, as in `localhost. A`");
+        assert!(refused("localhost.").contains("no record type"));
+        assert!(refused("localhost. AA").contains("unknown record type `AA`"));
+        assert!(refused("localhost. A XX").contains("unknown class `XX`"));
+        assert!(refused("localhost. A IN now").contains("unexpected `now`"));
+        assert!(refused("example.org AXFR").contains("has one answer"));
+        assert!(refused("a..b A").contains("empty label"));
+        assert!(refused(".. A").contains("empty label"));
+        assert!(refused("bücher.example A").contains("A-labels"));
+        assert!(refused("{nonce}.{nonce}. A").contains("several nonces"));
+        assert!(refused(&format!("{}. A", "a".repeat(64))).contains("bad name"));
+        assert!(refused(&format!("{}. A", "abc.".repeat(64))).contains("bad name"));
+    }
+}

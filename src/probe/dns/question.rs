@@ -1,0 +1,169 @@
+//! A query, how it is asked and what is expected: encoded once, stamped afresh at every probe.
+
+use hickory_resolver::proto::op::{Edns, Message};
+use hickory_resolver::proto::rr::rdata::opt::{EdnsOption, NSIDPayload};
+
+use super::query::PLACEHOLDER;
+use super::request::Request;
+use super::{Expectation, Query};
+
+/// Octets of a response over UDP without EDNS, at most (RFC 1035 §4.2.1).
+const PLAIN_PAYLOAD: u16 = 512;
+
+/// Octets offered with EDNS: what fits into one packet of IPv6's smallest MTU.
+const EDNS_PAYLOAD: u16 = 1232;
+
+/// Octets of the header (RFC 1035 §4.1.1).
+pub(super) const HEADER: usize = 12;
+
+/// What the probes of a check share: a query, encoded, and what is expected of the response.
+#[derive(Clone, Debug)]
+pub struct Question {
+    query: Query,
+    expect: Expectation,
+    template: Vec<u8>,
+    question_end: usize,
+    nonce: Option<usize>,
+    payload: u16,
+}
+
+impl Question {
+    /// Asks `query`. EDNS is used only to ask for the identifier (NSID) where one is expected, and the AD bit is set
+    /// only where `ad` or `!ad` is expected, as a sign that it is understood (RFC 6840 §5.7).
+    ///
+    /// # Errors
+    ///
+    /// The sentence that says why the query cannot be encoded.
+    pub fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
+        let identify = expect.nsid.is_some();
+        Self::encode(query, recursion_desired, expect, identify)
+    }
+
+    /// Asks `query` for the sake of who answers: with NSID, without recursion, and content with any response.
+    ///
+    /// # Errors
+    ///
+    /// The sentence that says why the query cannot be encoded.
+    pub fn identifying(query: Query) -> Result<Self, String> {
+        Self::encode(query, false, Expectation::anything(), true)
+    }
+
+    fn encode(
+        query: Query,
+        recursion_desired: bool,
+        expect: Expectation,
+        identify: bool,
+    ) -> Result<Self, String> {
+        let refuse =
+            |error: &dyn ToString| format!("query `{query}` cannot be encoded: {}", error.to_string());
+
+        let mut message = Message::query();
+        message.metadata.recursion_desired = recursion_desired;
+        message.metadata.authentic_data = expect.flags.iter().any(|flag| flag.concerns_authentic_data());
+        message.add_query(query.question().clone());
+        let bare = message.to_vec().map_err(|error| refuse(&error))?;
+        if identify {
+            let empty = NSIDPayload::new([]).map_err(|error| refuse(&error))?;
+            let mut edns = Edns::new();
+            edns.set_max_payload(EDNS_PAYLOAD).options_mut().insert(EdnsOption::NSID(empty));
+            message.set_edns(edns);
+        }
+        let template = message.to_vec().map_err(|error| refuse(&error))?;
+
+        let nonce = template.windows(PLACEHOLDER.len()).position(|octets| octets == PLACEHOLDER);
+        Ok(Self {
+            query,
+            expect,
+            template,
+            question_end: bare.len(),
+            nonce,
+            payload: if identify { EDNS_PAYLOAD } else { PLAIN_PAYLOAD },
+        })
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub const fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// What is expected.
+    #[must_use]
+    pub const fn expect(&self) -> &Expectation {
+        &self.expect
+    }
+
+    /// A request with an ID, and a nonce where the query has one, that nobody can foretell.
+    pub(super) fn stamp(&self) -> Request {
+        let mut octets = self.template.clone();
+        octets[..2].copy_from_slice(&random_id().to_be_bytes());
+        if let Some(at) = self.nonce {
+            octets[at..at + PLACEHOLDER.len()].copy_from_slice(&random_label());
+        }
+        Request::new(octets, self.question_end, self.payload)
+    }
+}
+
+/// Sixteen bits from the generator that hickory draws its own IDs from, which the operating system seeds.
+fn random_id() -> u16 {
+    Message::query().id
+}
+
+/// Sixty bits in the letters of base32 (RFC 4648 §6), in lower case, of which every server is tolerant.
+fn random_label() -> [u8; PLACEHOLDER.len()] {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let bits = (0..4).fold(0_u64, |bits, _| bits << 16 | u64::from(random_id()));
+    std::array::from_fn(|place| LETTERS[(bits >> (5 * place)) as usize % LETTERS.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::rr::rdata::opt::EdnsCode;
+
+    fn question(query: &str, expect: Expectation) -> Question {
+        Question::new(query.parse().unwrap(), true, expect).unwrap()
+    }
+
+    fn sent(question: &Question) -> Message {
+        Message::from_vec(question.stamp().octets()).unwrap()
+    }
+
+    #[test]
+    fn a_plain_question_is_header_and_question_only() {
+        let question = question("localhost. A", Expectation::default());
+        assert_eq!(question.stamp().octets().len(), 12 + 11 + 4);
+        let message = sent(&question);
+        assert!(message.recursion_desired && !message.authentic_data);
+        assert_eq!(message.queries, [question.query().question().clone()]);
+    }
+
+    #[test]
+    fn an_expected_identifier_is_asked_for() {
+        let expect = Expectation { nsid: Some("fra1".to_owned()), ..Expectation::default() };
+        let edns = sent(&question("localhost. A", expect)).edns.unwrap();
+        assert_eq!(edns.max_payload(), 1232);
+        assert!(edns.option(EdnsCode::NSID).is_some());
+        assert!(sent(&Question::identifying("id.server. TXT CH".parse().unwrap()).unwrap()).edns.is_some());
+    }
+
+    #[test]
+    fn who_expects_the_ad_bit_either_way_sets_it() {
+        for flag in ["ad", "!ad"] {
+            let expect = Expectation { flags: vec![flag.parse().unwrap()], ..Expectation::default() };
+            assert!(sent(&question("localhost. A", expect)).authentic_data);
+        }
+    }
+
+    #[test]
+    fn every_request_has_its_own_id_and_nonce() {
+        let question = question("x-{nonce}.example.org A", Expectation::default());
+        let (one, other) = (sent(&question), sent(&question));
+        let name = one.queries[0].name.to_string();
+        assert!(name.starts_with("x-") && name.ends_with(".example.org."), "{name}");
+        assert!(name[2..14].bytes().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit()));
+        assert_ne!(one.queries, other.queries);
+        let ids: std::collections::HashSet<_> = (0..50).map(|_| sent(&question).id).collect();
+        assert!(ids.len() > 40);
+    }
+}

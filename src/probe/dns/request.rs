@@ -1,0 +1,212 @@
+//! One request as it went out, and the sorting of whatever arrives in its name.
+//!
+//! What arrives is hostile until shown otherwise. Octets are compared where octets suffice (ID, QR, question), so
+//! that only what is an answer to this very request is decoded, once. This is a function of octets: it panics at
+//! nothing, as the properties in `tests/harm.rs` have it.
+
+use hickory_resolver::proto::op::{Message, Query};
+use hickory_resolver::proto::serialize::binary::{BinDecodable, BinDecoder};
+
+use super::question::HEADER;
+use super::text::printable;
+use super::{Rcode, Transport};
+
+/// The octets of one query message, with an ID of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    octets: Vec<u8>,
+    question_end: usize,
+    payload: u16,
+}
+
+/// What a message is to the one who waits for an answer.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// No answer to this request: to be ignored, and counted.
+    Stray,
+    /// An answer to this request that nobody can read, and why.
+    Malformed(String),
+    /// The answer.
+    Response(Box<Message>),
+}
+
+impl Request {
+    /// `question_end` is the length of header and question, `payload` that of the largest response over UDP.
+    pub(super) const fn new(octets: Vec<u8>, question_end: usize, payload: u16) -> Self {
+        Self { octets, question_end, payload }
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The message behind its length (RFC 1035 §4.2.2), to be written at once.
+    pub(super) fn framed(&self) -> Vec<u8> {
+        // Shorter than 400 octets: a name has 255 at most.
+        let length = self.octets.len() as u16;
+        [&length.to_be_bytes(), self.octets()].concat()
+    }
+
+    /// Sorts what came over `transport`.
+    pub(super) fn sort(&self, transport: Transport, message: &[u8]) -> Arrival {
+        let Some(header) = message.first_chunk::<HEADER>() else {
+            return Arrival::Stray;
+        };
+        let is_ours = header[..2] == self.octets[..2];
+        let is_response = header[2] & 0x80 != 0;
+        let is_query = header[2] & 0x78 == 0;
+        if !(is_ours && is_response && is_query) {
+            return Arrival::Stray;
+        }
+        if transport == Transport::Udp && message.len() > usize::from(self.payload) {
+            return malformed(&format!("{} octets, expected at most {}", message.len(), self.payload));
+        }
+        match u16::from_be_bytes([header[4], header[5]]) {
+            0 => Self::decode(message, Named::No),
+            1 if self.is_repeated_in(message) => Self::decode(message, Named::Yes),
+            1 => match Query::read(&mut BinDecoder::new(message).clone(HEADER as u16)) {
+                Ok(_) => Arrival::Stray,
+                Err(error) => malformed(&error),
+            },
+            // RFC 9619
+            several => malformed(&format!("{several} questions, expected one")),
+        }
+    }
+
+    /// Whether the question is ours. The case of letters does not matter (and lengths of labels are no letters); nor
+    /// does the class, which dnsdist changes in answers that it makes up.
+    fn is_repeated_in(&self, message: &[u8]) -> bool {
+        let name = HEADER..self.question_end - 4;
+        let record_type = name.end..name.end + 2;
+        let theirs = message.get(name.clone());
+        theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(&self.octets[name]))
+            && message.get(record_type.clone()) == Some(&self.octets[record_type])
+    }
+
+    /// Decodes what is ours. Without a question, only an error stands: a server that could not or would not read the
+    /// query says so in twelve octets.
+    fn decode(message: &[u8], named: Named) -> Arrival {
+        let response = match Message::from_vec(message) {
+            Ok(response) => response,
+            Err(error) => return malformed(&error),
+        };
+        let rcode = Rcode::from(response.response_code);
+        match (named, rcode) {
+            (Named::No, Rcode::NOERROR | Rcode::NXDOMAIN) => {
+                malformed(&format!("{rcode} without a question"))
+            }
+            _ => Arrival::Response(Box::new(response)),
+        }
+    }
+}
+
+/// Whether an answer repeats the question.
+enum Named {
+    Yes,
+    No,
+}
+
+fn malformed(why: &dyn ToString) -> Arrival {
+    Arrival::Malformed(printable(&why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Expectation, Question};
+    use super::*;
+    use hickory_resolver::proto::op::{MessageType, OpCode, ResponseCode};
+    use hickory_resolver::proto::rr::{DNSClass, Record};
+    use std::net::Ipv4Addr;
+
+    fn stamped() -> Request {
+        let query = "localhost. A".parse().unwrap();
+        Question::new(query, true, Expectation::default()).unwrap().stamp()
+    }
+
+    /// The answer 127.0.0.1 to `request`, changed by `change` before it is encoded.
+    fn answer(request: &Request, change: impl FnOnce(&mut Message)) -> Vec<u8> {
+        let mut message = Message::from_vec(request.octets()).unwrap();
+        message.metadata.message_type = MessageType::Response;
+        let name = message.queries[0].name.clone();
+        message.add_answer(Record::from_rdata(name, 60, Ipv4Addr::LOCALHOST.into()));
+        change(&mut message);
+        message.to_vec().unwrap()
+    }
+
+    fn sorted(change: impl FnOnce(&mut Message)) -> Arrival {
+        let request = stamped();
+        request.sort(Transport::Udp, &answer(&request, change))
+    }
+
+    #[test]
+    fn the_answer_is_taken_whatever_its_case_and_class() {
+        assert!(matches!(sorted(|_| ()), Arrival::Response(_)));
+        assert!(matches!(
+            sorted(|answer| answer.queries[0].name = "LocalHost.".parse().unwrap()),
+            Arrival::Response(_)
+        ));
+        assert!(matches!(
+            sorted(|answer| answer.queries[0].query_class = DNSClass::CH),
+            Arrival::Response(_)
+        ));
+    }
+
+    #[test]
+    fn what_answers_something_else_is_a_stray() {
+        let strays: [fn(&mut Message); 5] = [
+            |answer| answer.metadata.id ^= 1,
+            |answer| answer.metadata.message_type = MessageType::Query,
+            |answer| answer.metadata.op_code = OpCode::Notify,
+            |answer| answer.queries[0].name = "a.".parse().unwrap(),
+            |answer| answer.queries[0].query_type = 28.into(),
+        ];
+        for change in strays {
+            assert!(matches!(sorted(change), Arrival::Stray));
+        }
+        assert!(matches!(stamped().sort(Transport::Udp, b"short"), Arrival::Stray));
+    }
+
+    #[test]
+    fn without_a_question_only_an_error_is_an_answer() {
+        let bare = |rcode| {
+            sorted(move |answer| {
+                answer.queries.clear();
+                answer.answers.clear();
+                answer.metadata.response_code = rcode;
+            })
+        };
+        assert!(matches!(bare(ResponseCode::Refused), Arrival::Response(_)));
+        assert!(matches!(bare(ResponseCode::FormErr), Arrival::Response(_)));
+        assert!(matches!(bare(ResponseCode::NoError), Arrival::Malformed(_)));
+        assert!(matches!(bare(ResponseCode::NXDomain), Arrival::Malformed(_)));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_malformed() {
+        let request = stamped();
+        let whole = answer(&request, |_| ());
+        for length in HEADER..whole.len() {
+            assert!(
+                matches!(request.sort(Transport::Udp, &whole[..length]), Arrival::Malformed(_)),
+                "{length}"
+            );
+        }
+
+        let mut looping = whole.clone();
+        let owner = request.question_end;
+        looping[owner..owner + 2].copy_from_slice(&[0xc0, owner as u8]);
+        assert!(matches!(request.sort(Transport::Udp, &looping), Arrival::Malformed(_)));
+
+        let doubled = sorted(|answer| answer.queries.push(answer.queries[0].clone()));
+        assert!(matches!(doubled, Arrival::Malformed(why) if why == "2 questions, expected one"));
+    }
+
+    #[test]
+    fn more_than_was_offered_is_malformed_over_udp_only() {
+        let request = stamped();
+        let mut large = answer(&request, |_| ());
+        large.resize(513, 0);
+        assert!(matches!(request.sort(Transport::Udp, &large), Arrival::Malformed(_)));
+        assert!(matches!(request.sort(Transport::Tcp, &large), Arrival::Response(_)));
+    }
+}

@@ -1,0 +1,64 @@
+//! Probes against a scripted server: what is found of every way in which a server can be broken.
+//!
+//! In `exchanges`, what matters is whether an answer comes at all; in `answers`, what it says. `verdicts` and `harm`
+//! need no server.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Expectation, Finding, Probe, Question, Transport};
+use crate::probe::{Cause, Failure, Outcome};
+use crate::responder::{Fault, Responder};
+
+mod answers;
+mod exchanges;
+mod harm;
+mod verdicts;
+
+const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+/// Long enough for any answer that comes at all.
+const PATIENT: Duration = Duration::from_secs(5);
+
+/// Long enough to know that none comes.
+const HASTY: Duration = Duration::from_millis(150);
+
+async fn broken(fault: Fault) -> Responder {
+    let responder = Responder::bind(V4).await.unwrap();
+    responder.set(fault).await;
+    responder
+}
+
+fn probe(responder: &Responder, transport: Transport, timeout: Duration, expect: Expectation) -> Probe {
+    let question = Question::new("localhost. A".parse().unwrap(), true, expect).unwrap();
+    Probe { question: Arc::new(question), server: responder.address(), source: None, transport, timeout }
+}
+
+async fn ask(responder: &Responder, transport: Transport, timeout: Duration) -> Finding {
+    probe(responder, transport, timeout, Expectation::default()).ask().await
+}
+
+/// The finding must be a failure of `cause`, and its sentence must say who was asked what, and then `sentence`.
+#[track_caller]
+fn assert_fails(
+    finding: &Finding,
+    responder: &Responder,
+    transport: Transport,
+    cause: Cause,
+    sentence: &str,
+) {
+    let server = responder.address();
+    let expected = Outcome::fail(cause, format!("{server} {transport} localhost. A: {sentence}"));
+    assert_eq!(finding.outcome, expected);
+}
+
+#[track_caller]
+fn failure_of(finding: Finding) -> Failure {
+    match finding.outcome {
+        Outcome::Fail(failure) => failure,
+        Outcome::Pass { .. } => panic!("passed, although the server is broken"),
+    }
+}

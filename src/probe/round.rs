@@ -1,0 +1,274 @@
+//! A check's round: all its probes at once, folded into one outcome as soon as it is certain.
+//!
+//! The probes of a round are polled together in the task that asks, so a round needs no task of its own and leaves
+//! nothing behind when it is dropped. `Tally` is the fold: it takes outcomes in whatever order they come and says
+//! when no further one can change the verdict.
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::dns::{Finding, Probe};
+use super::{Cause, Failure, Outcome};
+
+/// The probes of a check, of which some or all have to pass.
+#[derive(Clone, Debug)]
+pub struct Round {
+    probes: Vec<Probe>,
+    need: usize,
+}
+
+impl Round {
+    /// A round that passes if `need` of `probes` do.
+    ///
+    /// # Errors
+    ///
+    /// The sentence that says that `need` is none of `1..=probes.len()`.
+    pub fn new(probes: Vec<Probe>, need: usize) -> Result<Self, String> {
+        match probes.len() {
+            0 => Err("a round of no probes, expected at least one".to_owned()),
+            count if !(1..=count).contains(&need) => {
+                Err(format!("{need} of {count} probes are to pass, expected a number from 1 to {count}"))
+            }
+            _ => Ok(Self { probes, need }),
+        }
+    }
+
+    /// The probes, in the order of configuration.
+    #[must_use]
+    pub fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
+    /// How many of them have to pass.
+    #[must_use]
+    pub const fn need(&self) -> usize {
+        self.need
+    }
+
+    /// Asks all at once and returns when the verdict is certain.
+    ///
+    /// A pass has the latency of the slowest probe that counted. A failure has the cause that ranks highest by
+    /// `severity`, and of those the first in the order of the probes; to know it, a round that has failed already
+    /// goes on until a cause of the highest rank there is has been seen, or all probes are done.
+    pub async fn ask(&self, severity: impl Fn(Cause) -> u8) -> Outcome {
+        if let [probe] = &self.probes[..] {
+            return probe.ask().await.outcome;
+        }
+        let mut tally = Tally::new(self.probes.len(), self.need, severity);
+        let mut asked = Together::new(self.probes.iter().map(Probe::ask));
+        while let Some((place, finding)) = asked.next().await {
+            if let Some(verdict) = tally.count(place, finding.outcome) {
+                return verdict;
+            }
+        }
+        tally.fail()
+    }
+
+    /// Asks all at once, waits for all, and returns what each found behind its label, in the order of the probes.
+    pub async fn ask_all(&self) -> Vec<(String, Finding)> {
+        let mut asked = Together::new(self.probes.iter().map(Probe::ask));
+        let mut findings = Vec::with_capacity(self.probes.len());
+        while let Some((place, finding)) = asked.next().await {
+            findings.push((place, finding));
+        }
+        findings.sort_by_key(|(place, _)| *place);
+        findings.into_iter().map(|(place, finding)| (self.probes[place].to_string(), finding)).collect()
+    }
+}
+
+/// Outcomes as they come in, and the verdict that they make certain.
+#[derive(Debug)]
+struct Tally<S> {
+    of: usize,
+    need: usize,
+    passed: usize,
+    slowest: Duration,
+    failures: Vec<(usize, Failure)>,
+    severity: S,
+}
+
+impl<S: Fn(Cause) -> u8> Tally<S> {
+    const fn new(of: usize, need: usize, severity: S) -> Self {
+        Self { of, need, passed: 0, slowest: Duration::ZERO, failures: Vec::new(), severity }
+    }
+
+    /// Counts the outcome of the probe at `place`; the verdict, if no further outcome can change it.
+    fn count(&mut self, place: usize, outcome: Outcome) -> Option<Outcome> {
+        match outcome {
+            Outcome::Pass { latency } => {
+                self.passed += 1;
+                self.slowest = self.slowest.max(latency);
+                (self.passed == self.need).then(|| Outcome::pass(self.slowest))
+            }
+            Outcome::Fail(failure) => {
+                self.failures.push((place, failure));
+                let is_lost = self.failures.len() > self.of - self.need;
+                (is_lost && self.has_seen_the_worst()).then(|| self.fail())
+            }
+        }
+    }
+
+    fn has_seen_the_worst(&self) -> bool {
+        let worst = Cause::ALL.iter().map(|cause| (self.severity)(*cause)).max();
+        self.failures.iter().any(|(_, failure)| Some((self.severity)(failure.cause)) == worst)
+    }
+
+    /// The failure of the round: the worst of its probes', told with how many passed.
+    fn fail(&self) -> Outcome {
+        let score = format!("{} of {} passed, {} needed", self.passed, self.of, self.need);
+        let worst = self
+            .failures
+            .iter()
+            .min_by_key(|(place, failure)| (u8::MAX - (self.severity)(failure.cause), *place));
+        match worst {
+            Some((_, failure)) => Outcome::fail(failure.cause, format!("{score}; {failure}")),
+            None => Outcome::fail(Cause::Local, score),
+        }
+    }
+}
+
+/// Futures polled together in one task, handing over their results as they are ready.
+struct Together<F> {
+    futures: Vec<Option<Pin<Box<F>>>>,
+}
+
+impl<F: Future> Together<F> {
+    fn new(futures: impl Iterator<Item = F>) -> Self {
+        Self { futures: futures.map(|future| Some(Box::pin(future))).collect() }
+    }
+
+    /// The next result and the place of its future, or nothing when all are done.
+    async fn next(&mut self) -> Option<(usize, F::Output)> {
+        std::future::poll_fn(|context| {
+            let mut is_waiting = false;
+            for (place, slot) in self.futures.iter_mut().enumerate() {
+                let Some(future) = slot else { continue };
+                if let Poll::Ready(output) = future.as_mut().poll(context) {
+                    *slot = None;
+                    return Poll::Ready(Some((place, output)));
+                }
+                is_waiting = true;
+            }
+            if is_waiting { Poll::Pending } else { Poll::Ready(None) }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::dns::{Expectation, Question, Transport};
+    use crate::responder::{Fault, Responder};
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    /// Not to be reached: a dripping answer takes longer than half of it.
+    const PATIENT: Duration = Duration::from_secs(5);
+
+    const EQUAL: fn(Cause) -> u8 = |_| 1;
+
+    /// Timeouts are worst.
+    const BY_TIMEOUT: fn(Cause) -> u8 = |cause| u8::from(cause == Cause::Timeout);
+
+    fn pass(millis: u64) -> Outcome {
+        Outcome::pass(Duration::from_millis(millis))
+    }
+
+    fn fail(cause: Cause) -> Outcome {
+        Outcome::fail(cause, format!("probe: {cause}"))
+    }
+
+    #[test]
+    fn a_round_passes_when_enough_have_and_is_as_slow_as_the_slowest_of_these() {
+        let mut tally = Tally::new(4, 2, EQUAL);
+        assert_eq!(tally.count(3, pass(7)), None);
+        assert_eq!(tally.count(0, fail(Cause::Timeout)), None);
+        assert_eq!(tally.count(1, pass(5)), Some(pass(7)));
+    }
+
+    #[test]
+    fn a_round_fails_when_too_few_are_left() {
+        let mut tally = Tally::new(4, 3, EQUAL);
+        assert_eq!(tally.count(0, pass(1)), None);
+        assert_eq!(tally.count(2, fail(Cause::Servfail)), None);
+        assert_eq!(
+            tally.count(1, fail(Cause::Refused)),
+            Some(Outcome::fail(Cause::Refused, "1 of 4 passed, 3 needed; probe: refused")),
+        );
+    }
+
+    #[test]
+    fn a_lost_round_goes_on_while_a_worse_cause_may_come() {
+        let mut tally = Tally::new(4, 4, BY_TIMEOUT);
+        assert_eq!(tally.count(0, fail(Cause::Servfail)), None);
+        assert_eq!(tally.count(1, pass(1)), None);
+        let Some(Outcome::Fail(failure)) = tally.count(2, fail(Cause::Timeout)) else {
+            panic!("nothing is worse than a timeout, so the round is over");
+        };
+        assert_eq!(failure.cause, Cause::Timeout);
+    }
+
+    #[test]
+    fn without_the_worst_the_first_in_probe_order_is_told() {
+        let mut tally = Tally::new(2, 1, BY_TIMEOUT);
+        assert_eq!(tally.count(1, fail(Cause::Refused)), None);
+        assert_eq!(tally.count(0, fail(Cause::Servfail)), None);
+        assert_eq!(tally.fail(), Outcome::fail(Cause::Servfail, "0 of 2 passed, 1 needed; probe: servfail"));
+    }
+
+    #[test]
+    fn a_round_can_be_asked_on_a_task_of_its_own() {
+        fn assert_send(_: impl Send) {}
+        let round = Round { probes: Vec::new(), need: 1 };
+        assert_send(round.ask(EQUAL));
+    }
+
+    #[test]
+    fn a_round_needs_one_to_all_of_its_probes() {
+        assert!(Round::new(Vec::new(), 1).unwrap_err().contains("no probes"));
+    }
+
+    async fn both_transports(fault: Fault, need: usize) -> (Responder, Round) {
+        let responder = Responder::bind(Ipv4Addr::LOCALHOST.into()).await.unwrap();
+        responder.set(fault).await;
+        let query = "localhost. A".parse().unwrap();
+        let question = Arc::new(Question::new(query, true, Expectation::default()).unwrap());
+        let probes = [Transport::Tcp, Transport::Udp].map(|transport| Probe {
+            question: question.clone(),
+            server: responder.address(),
+            source: None,
+            transport,
+            timeout: PATIENT,
+        });
+        (responder, Round::new(probes.into(), need).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_round_does_not_wait_for_what_it_does_not_need() {
+        let (_responder, round) = both_transports(Fault::Drip, 1).await;
+        let asked = Instant::now();
+        assert!(round.ask(EQUAL).await.passed());
+        assert!(asked.elapsed() < PATIENT / 2);
+    }
+
+    #[tokio::test]
+    async fn all_findings_come_in_probe_order_and_labelled() {
+        let (responder, round) = both_transports(Fault::UdpOnly, 2).await;
+        assert!(Round::new(round.probes().to_vec(), 3).unwrap_err().contains("from 1 to 2"));
+        let found = round.ask_all().await;
+        let server = responder.address();
+        assert_eq!(found[0].0, format!("{server} tcp localhost. A"));
+        assert_eq!(found[1].0, format!("{server} udp localhost. A"));
+        assert!(!found[0].1.outcome.passed() && found[1].1.outcome.passed());
+
+        let Outcome::Fail(failure) = round.ask(EQUAL).await else {
+            panic!("tcp is closed and both are needed");
+        };
+        assert_eq!(failure.cause, Cause::PortClosed);
+        let sentence = format!("2 needed; {server} tcp localhost. A: port closed (connection refused)");
+        assert!(failure.detail.ends_with(&sentence), "{failure}");
+    }
+}

@@ -1,0 +1,172 @@
+//! A picture of what happened: a row for each check, service and prefix, a column for each stretch of time.
+//!
+//! ```text
+//! 0s                                  60s
+//! resolver/answers  ./########\____________//###
+//! resolver          ..########_____________.####
+//! 192.0.2.53/32     ..########______________####
+//! ```
+//!
+//! A column shows the worst of its stretch, so that nothing short is hidden.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::check::Check;
+use crate::engine::hysteresis;
+use crate::engine::moment::Moment;
+use crate::engine::service::{Service, State};
+use crate::exabgp::Advertisement;
+use crate::exabgp::link::entry::Entry;
+use crate::period::Shown;
+
+/// What the signs mean, in one line.
+pub const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = suppressed   x drained   \\ falling   / rising   . not known yet";
+
+/// What can stand in a column, worst last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Sign {
+    Good,
+    Unknown,
+    Rising,
+    Degraded,
+    Falling,
+    Drained,
+    Suppressed,
+    Down,
+}
+
+impl Sign {
+    const fn symbol(self) -> char {
+        match self {
+            Self::Good => '#',
+            Self::Unknown => '.',
+            Self::Rising => '/',
+            Self::Degraded => '~',
+            Self::Falling => '\\',
+            Self::Drained => 'x',
+            Self::Suppressed => '=',
+            Self::Down => '_',
+        }
+    }
+
+    const fn of_check(check: &Check) -> Self {
+        match check.state() {
+            hysteresis::State::Unknown => Self::Unknown,
+            hysteresis::State::Rising(_) => Self::Rising,
+            hysteresis::State::Up => Self::Good,
+            hysteresis::State::Falling(_) => Self::Falling,
+            hysteresis::State::Down => Self::Down,
+        }
+    }
+
+    fn of_service(service: &Service) -> Self {
+        match service.state() {
+            State::Starting => Self::Unknown,
+            State::Up => Self::Good,
+            State::Degraded => Self::Degraded,
+            State::Drained => Self::Drained,
+            State::Down if service.dampening().enforced() => Self::Suppressed,
+            State::Down => Self::Down,
+        }
+    }
+
+    const fn of_route(entry: &Entry) -> Self {
+        match &entry.acknowledged {
+            None => Self::Unknown,
+            Some(Advertisement::Announce(_)) => Self::Good,
+            Some(Advertisement::Withdraw) => Self::Down,
+        }
+    }
+}
+
+/// The changes of every row, as they come.
+#[derive(Debug)]
+pub struct Timeline {
+    rows: Vec<Row>,
+    end: Moment,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    changes: Vec<(Moment, Sign)>,
+}
+
+impl Timeline {
+    /// A row for everything in the configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mut names = vec![];
+        for service in &config.services {
+            names.extend(service.checks.iter().map(|check| format!("{}/{}", service.name, check.name)));
+            names.push(service.name.clone());
+        }
+        names.extend(
+            config.services.iter().flat_map(|service| &service.routes).map(|route| route.prefix.to_string()),
+        );
+        let row = |name| Row { name, changes: vec![] };
+        Self { rows: names.into_iter().map(row).collect(), end: Moment::START }
+    }
+
+    /// Notes how things are at `now`.
+    pub fn note(&mut self, now: Moment, engine: &Engine) {
+        self.end = now;
+        let services = engine.services().iter().flat_map(|service| {
+            let checks = service.checks().iter().map(Sign::of_check);
+            checks.chain([Sign::of_service(service)])
+        });
+        let routes = engine.link().entries().iter().map(Sign::of_route);
+        for (row, sign) in self.rows.iter_mut().zip(services.chain(routes)) {
+            if row.changes.last().is_none_or(|(_, last)| *last != sign) {
+                row.changes.push((now, sign));
+            }
+        }
+    }
+
+    /// The picture, at most `columns` wide beside the names.
+    #[must_use]
+    pub fn draw(&self, columns: u32) -> Picture<'_> {
+        let stretch = (self.end.since_start() / columns.max(1)).max(Duration::from_micros(1));
+        Picture { timeline: self, stretch, columns }
+    }
+}
+
+/// A timeline at a certain scale; `Display` draws it.
+#[derive(Debug)]
+pub struct Picture<'a> {
+    timeline: &'a Timeline,
+    stretch: Duration,
+    columns: u32,
+}
+
+impl fmt::Display for Picture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = &self.timeline.rows;
+        let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+        let end = Shown(self.timeline.end.since_start()).to_string();
+        let columns = self.columns as usize;
+        writeln!(f, "{:width$}  0s{end:>1$}", "", columns.saturating_sub(2))?;
+        for row in rows {
+            write!(f, "{:width$}  ", row.name)?;
+            for column in 0..self.columns {
+                let from = Moment::START + self.stretch * column;
+                write!(f, "{}", row.worst(from, from + self.stretch).symbol())?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "{:width$}  one column is {}", "", Shown(self.stretch))
+    }
+}
+
+impl Row {
+    /// The worst sign that stood at any time from `from` until `until`.
+    fn worst(&self, from: Moment, until: Moment) -> Sign {
+        let after = self.changes.partition_point(|(at, _)| *at <= from);
+        let standing = after.checked_sub(1).map(|index| self.changes[index].1);
+        let coming = self.changes[after..].iter().take_while(|(at, _)| *at < until).map(|(_, sign)| *sign);
+        standing.into_iter().chain(coming).max().unwrap_or(Sign::Unknown)
+    }
+}

@@ -1,0 +1,123 @@
+//! Traces: what happened and when, as text. One format for tests, for recordings and for `simulate`.
+//!
+//! ```text
+//! # Two probes are lost; nothing happens, for fall is 3.
+//! | [node]                             the configuration, each line behind a bar
+//! | management = ["127.0.0.1"]
+//! exabgp 5.0.15                        who answers: a version, or "silent" (only what the trace says)
+//! 0      start
+//! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
+//! 10     becomes answers timeout
+//! +1.5s  becomes answers pass          relative to the line before
+//! 20     fail answers servfail x3 every 1s
+//! 25     disable resolver              its disable-file appears; `enable`: it is gone
+//! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
+//! 60     end
+//! ```
+//!
+//! Times are seconds, or periods with units. Checks are `service/check`, or just the check where its name is
+//! unique. What `simulate --annotate` adds, `TIME > line said` and `TIME ! sentence logged`, is passed over when read, so that
+//! an annotated trace is a trace.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::engine::event::{CheckId, Event};
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
+use crate::probe::Outcome;
+
+pub mod names;
+pub mod read;
+pub mod record;
+
+/// A whole trace.
+#[derive(Debug)]
+pub struct Trace {
+    /// What stands before the first moment.
+    pub header: Header,
+    /// In order of time.
+    pub steps: Vec<Step>,
+}
+
+/// The circumstances of a trace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Header {
+    /// The configuration, where the trace carries one.
+    pub configuration: Option<String>,
+    /// The name of the host, where the configuration gives none.
+    pub host: Option<String>,
+    /// Who answers on standard input.
+    pub exabgp: Answering,
+    /// What an earlier helper left, and how long ago.
+    pub memory: Option<(Memory, Duration)>,
+}
+
+/// Who stands for ExaBGP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Answering {
+    /// Every command is carried out and answered; the version is 5.
+    #[default]
+    Ideal,
+    /// The same, with this answer to the question for the version.
+    Version(String),
+    /// Nobody, but for the lines of the trace.
+    Silent,
+    /// A recording: neither answers nor the passing of time are made up.
+    Recorded,
+    /// A person at a terminal, who answers nothing and is asked nothing.
+    Terminal,
+}
+
+/// One line of a trace: something that happens, perhaps repeatedly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// When, for the first time.
+    pub at: Moment,
+    /// What.
+    pub what: What,
+    /// How often; at least once.
+    pub count: u64,
+    /// The time between.
+    pub every: Duration,
+    /// The place in the trace, from 1.
+    pub line: usize,
+}
+
+/// What a line of a trace makes happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// The engine is told.
+    Event(Event),
+    /// The world changes: this is what the probes of a check find from now on.
+    Becomes(CheckId, Outcome),
+    /// Time passes up to here.
+    End,
+}
+
+/// An event as a line of a trace, without its time.
+#[must_use]
+pub fn write_event(event: &Event, names: &names::Names) -> String {
+    match event {
+        Event::Start => "start".to_owned(),
+        Event::Tick => "tick".to_owned(),
+        Event::Outcome(id, Outcome::Pass { latency }) => {
+            let latency = Duration::from_micros(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+            format!("pass {} {}", names.check(*id), humantime::format_duration(latency)).replace(" 0s", "")
+        }
+        Event::Outcome(id, Outcome::Fail(failure)) => {
+            let mut text = format!("fail {} {}", names.check(*id), failure.cause);
+            if !failure.detail.is_empty() {
+                let _ = write!(text, " {}", failure.detail.replace('\n', " "));
+            }
+            text
+        }
+        Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
+        Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
+        Event::Heard(line) => format!("< {line}"),
+        Event::OutputBlocked => "stdout blocked".to_owned(),
+        Event::OutputUnblocked => "stdout free".to_owned(),
+        Event::ParentGone => "stdin closed".to_owned(),
+        Event::Terminate => "terminate".to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The corpus of configurations: `tests/config/good` must be accepted, `tests/config/bad` refused with the words
+//! beside each. `UPDATE_SCENARIOS=1` rewrites the words. And whatever is shipped is accepted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use dnsherald::config::Config;
+
+use crate::support::binary;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(!files.is_empty(), "no configuration in {folder}");
+    files
+}
+
+fn refusal(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let name = Path::new(path.file_name().unwrap());
+    Config::parse(name, &text, "host").err().map(|error| format!("{error}\n"))
+}
+
+#[test]
+fn good_configurations_are_accepted() {
+    for path in files("tests/config/good") {
+        assert_eq!(refusal(&path), None, "{}", path.display());
+    }
+}
+
+#[test]
+fn bad_configurations_are_refused_at_their_place() {
+    let files = files("tests/config/bad");
+    assert!(files.len() > 50);
+    for path in files {
+        let beside = path.with_extension("txt");
+        let actual = refusal(&path).unwrap_or_else(|| panic!("{} was accepted", path.display()));
+        if std::env::var_os("UPDATE_SCENARIOS").is_some() {
+            fs::write(&beside, &actual).unwrap();
+        }
+        let expected = fs::read_to_string(&beside).unwrap_or_default();
+        assert_eq!(actual, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_shipped_configuration_is_accepted_by_the_shipped_binary() {
+    for path in files("examples").into_iter().chain(files("exabgp-configs")) {
+        let output = Command::new(binary()).arg("check-config").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_refusal_goes_to_standard_error_with_its_own_exit_code() {
+    let path = root().join("tests/config/bad/host-bits.toml");
+    let output = Command::new(binary()).arg("check-config").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("host bits"));
+}

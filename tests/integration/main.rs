@@ -1,0 +1,8 @@
+//! Everything that needs the crate from outside, as one program: one link, one vocabulary.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod configuration;
+mod properties;
+mod scenarios;
+mod support;

@@ -1,0 +1,279 @@
+//! What holds for every series of events, not only for those somebody thought of.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dnsherald::config::Config;
+use dnsherald::engine::Engine;
+use dnsherald::engine::action::Action;
+use dnsherald::engine::event::{CheckId, Event, ServiceId};
+use dnsherald::engine::memory::Memory;
+use dnsherald::engine::moment::Moment;
+use dnsherald::exabgp::Advertisement;
+use dnsherald::exabgp::link::Parent;
+use dnsherald::probe::{Cause, Outcome};
+use dnsherald::simulate::{Watcher, play};
+use dnsherald::trace::names::Names;
+use dnsherald::trace::{Step, Trace, What, write_event};
+use proptest::prelude::*;
+
+const FALL: usize = 3;
+
+fn config(dampening: &str) -> Config {
+    let toml = format!(
+        r#"
+        [node]
+        name = "fra1"
+        management = ["10.1.0.2"]
+        [exabgp]
+        refresh = "0s"
+        [defaults]
+        rise = 2
+        fall = {FALL}
+        [[service]]
+        name = "resolver"
+        prefixes = ["192.0.2.53/32", "192.0.2.54/32"]
+        disable-file = "/nowhere"
+        degraded = {{ med = 400 }}
+        [service.dampening]
+        {dampening}
+        [[service.check]]
+        name = "answers"
+        dns = {{ query = "localhost. A" }}
+        [[service.check]]
+        name = "recursion"
+        on-fail = "degraded"
+        dns = {{ query = ". NS" }}
+        "#
+    );
+    Config::parse(Path::new("property.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
+}
+
+const QUICK: &str = "half-life = \"2s\"\nmax-suppress = \"10s\"";
+
+const fn check(check: usize) -> CheckId {
+    CheckId { service: ServiceId(0), check }
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        3 => Just(Outcome::pass(Duration::from_millis(1))),
+        2 => proptest::sample::select(Cause::ALL).prop_map(|cause| Outcome::fail(cause, "")),
+    ]
+}
+
+/// Anything that can happen, with the milliseconds since what happened before.
+fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
+    let line = prop_oneof![
+        4 => Just("done".to_owned()),
+        2 => Just("error".to_owned()),
+        1 => Just("exabgp 5.0.15".to_owned()),
+        1 => Just("exabgp 4.2.21".to_owned()),
+        1 => Just(r#"{"version": "6.0.0", "application": "exabgp"}"#.to_owned()),
+        1 => Just("neighbor 10.0.0.1 up".to_owned()),
+        1 => "\\PC{0,20}",
+    ];
+    let event = prop_oneof![
+        8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
+        6 => line.prop_map(Event::Heard),
+        1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
+        1 => Just(Event::OutputBlocked),
+        2 => Just(Event::OutputUnblocked),
+        2 => Just(Event::Tick),
+    ];
+    proptest::collection::vec((0..800_u64, event), 0..120)
+}
+
+/// An engine and its time.
+struct Bench {
+    engine: Engine,
+    now: Moment,
+}
+
+impl Bench {
+    fn new(config: &Config) -> Self {
+        let engine = Engine::new(config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let mut bench = Self { engine, now: Moment::START };
+        bench.tell(0, Event::Start);
+        bench
+    }
+
+    fn tell(&mut self, later: u64, event: Event) -> Vec<Action> {
+        self.now = self.now + Duration::from_millis(later);
+        self.engine.handle(self.now, event)
+    }
+
+    fn wishes(&self) -> Vec<Option<Advertisement>> {
+        self.engine.link().entries().iter().map(|entry| entry.desired.clone()).collect()
+    }
+
+    fn announced(&self) -> bool {
+        self.wishes().iter().flatten().any(Advertisement::announces)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fall_failures_in_a_row_leave_the_prefix_withdrawn(events in events(), cause in proptest::sample::select(Cause::ALL)) {
+        let mut bench = Bench::new(&config("mode = \"off\""));
+        for (later, event) in events {
+            bench.tell(later, event);
+        }
+        for _ in 0..FALL {
+            bench.tell(10, Event::Outcome(check(0), Outcome::fail(cause, "")));
+        }
+        prop_assert!(!bench.announced());
+        prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
+    }
+
+    #[test]
+    fn a_suppressed_service_is_never_announced(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+            let suppressed = bench.engine.services()[0].dampening().enforced();
+            prop_assert!(!(suppressed && bench.announced()));
+        }
+    }
+
+    #[test]
+    fn the_wish_depends_on_nothing_but_the_events(events in events(), ticks in proptest::collection::vec(0..400_u64, 120)) {
+        let config = config(QUICK);
+        let (mut plain, mut ticked) = (Bench::new(&config), Bench::new(&config));
+        for ((later, event), before) in events.into_iter().zip(ticks) {
+            plain.tell(later, event.clone());
+            let before = before.min(later);
+            ticked.tell(before, Event::Tick);
+            ticked.tell(later - before, event);
+            prop_assert_eq!(plain.wishes(), ticked.wishes());
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_done_so_that_the_loop_never_spins(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+            let deadline = bench.engine.deadline();
+            prop_assert!(deadline.is_none_or(|deadline| deadline > bench.now), "{deadline:?} at {}", bench.now);
+        }
+    }
+
+    /// However ExaBGP behaves: once it answers properly again, it ends up with what is desired.
+    #[test]
+    fn a_conversation_gone_wrong_comes_right(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+        }
+        bench.tell(1, Event::OutputUnblocked);
+        bench.tell(1, Event::DisableFile(ServiceId(0), true));
+        let mut coming = std::collections::VecDeque::new();
+        for _ in 0..4000 {
+            let event = coming.pop_front().map_or(Event::Tick, Event::Heard);
+            for action in bench.tell(50, event) {
+                if let Action::Print(line) = action {
+                    if line.starts_with("system version") {
+                        coming.push_back("exabgp 5.0.15".to_owned());
+                    }
+                    let understood = !line.starts_with("peer");
+                    coming.push_back(if understood { "done" } else { "error" }.to_owned());
+                }
+            }
+        }
+        for entry in bench.engine.link().entries() {
+            prop_assert!(entry.desired.is_some());
+            prop_assert_eq!(&entry.acknowledged, &entry.desired);
+        }
+    }
+
+    #[test]
+    fn one_command_is_in_flight_at_a_time(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        let mut answered = false;
+        let mut said = Moment::START;
+        for (later, event) in events {
+            answered |= matches!(event, Event::Heard(_) | Event::OutputUnblocked);
+            let lines = bench.tell(later, event).into_iter().filter(|action| matches!(action, Action::Print(_))).count();
+            // With answers known to be switched off there is nothing to wait for.
+            let switched_off = lines > 1;
+            if lines == 1 {
+                let waited = bench.now.since(said);
+                prop_assert!(answered || waited >= Duration::from_millis(100), "{waited:?}");
+                answered = false;
+                said = bench.now;
+            }
+            if switched_off {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_happens_can_be_written_down_and_read_again(events in events()) {
+        let config = config(QUICK);
+        let names = Names::of(&config);
+        for (_, event) in events {
+            let line = format!("1.5 {}", write_event(&event, &names));
+            let trace = Trace::read(&line, &names).map_err(|error| TestCaseError::fail(format!("{line}: {error}")))?;
+            let read: Vec<_> = trace.steps.into_iter().map(|step| step.what).collect();
+            let expected = match event {
+                Event::Heard(line) => Event::Heard(line.trim().to_owned()),
+                other => other,
+            };
+            prop_assert_eq!(read, vec![What::Event(expected)]);
+        }
+    }
+
+    /// The worst-case times of `check-config` are kept, whenever the fault begins.
+    #[test]
+    fn faults_are_detected_within_the_promised_time(
+        interval in 20..2000_u64, fast in 1..100_u32, timeout in 1..100_u32, rise in 1..6_u32, fall in 1..6_u32,
+        fault_after in 0..3_000_000_u64, hangs in any::<bool>(),
+    ) {
+        let percent = |part: u32| (interval * u64::from(part) / 100).max(1);
+        let toml = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\ninterval = \"{interval}ms\"\nfast-interval = \"{}ms\"\n\
+             timeout = \"{}ms\"\nrise = {rise}\nfall = {fall}\n[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             [service.dampening]\nmode = \"off\"\n[[service.check]]\nname = \"c\"\ndns = {{ query = \"localhost. A\" }}\n",
+            percent(fast), percent(timeout)
+        );
+        let config = Config::parse(Path::new("property.toml"), &toml, "host").unwrap();
+        let timing = config.services[0].checks[0].timing;
+        let up_by = timing.first_verdict() + Duration::from_millis(10);
+        let fault = up_by + Duration::from_micros(fault_after);
+        let bound = if hangs { timing.detects_hang() } else { timing.detects_refusal() };
+        let mended = fault + bound + Duration::from_micros(fault_after / 2);
+        let returned = mended + timing.returns();
+        let at = |time: Duration| time.as_secs_f64();
+        let trace = format!(
+            "0 becomes c pass\n0 start\n{:.6} becomes c {}\n{:.6} becomes c pass\n{:.6} end\n",
+            at(fault), if hangs { "timeout" } else { "port-closed" }, at(mended), at(returned) + 1.0
+        );
+        let trace = Trace::read(&trace, &Names::of(&config)).unwrap();
+        let mut lines = Lines::default();
+        play(&config, &trace, &mut lines);
+        let routes: Vec<_> = lines.0.iter().filter(|(_, line)| line.contains(" route ")).collect();
+        prop_assert_eq!(routes.len(), 3, "{:?}", routes);
+        // The conversation itself takes a millisecond per answer.
+        let slack = Duration::from_millis(5);
+        prop_assert!(routes[1].0.since_start() <= fault + bound + slack, "{:?} {:?}", routes[1], fault + bound);
+        prop_assert!(routes[2].0.since_start() <= returned + slack, "{:?} {:?}", routes[2], returned);
+    }
+}
+
+#[derive(Default)]
+struct Lines(Vec<(Moment, String)>);
+
+impl Watcher for Lines {
+    fn step(&mut self, _at: Moment, _step: &Step) {}
+
+    fn after(&mut self, at: Moment, _event: &Event, actions: &[Action], _engine: &Engine) {
+        self.0.extend(actions.iter().filter_map(|action| match action {
+            Action::Print(line) => Some((at, line.clone())),
+            _ => None,
+        }));
+    }
+}

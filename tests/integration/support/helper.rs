@@ -1,0 +1,1 @@
+//! `dnsherald run` with the test in the place of ExaBGP.

@@ -1,0 +1,52 @@
+"""The addresses and numbers of the lab: documentation and private ranges only, the same in every lab."""
+
+from dataclasses import dataclass
+
+ANYCAST_IPV4 = "192.0.2.53"
+ANYCAST_IPV6 = "2001:db8:53::53"
+PREFIX_IPV4 = f"{ANYCAST_IPV4}/32"
+PREFIX_IPV6 = f"{ANYCAST_IPV6}/128"
+PREFIXES = (PREFIX_IPV4, PREFIX_IPV6)
+
+ROUTER_AS = 64513
+POP_AS = 64512
+
+# Unbound forwards one name to this address, to which its host has no way: the resolver's upstream is down.
+UNREACHABLE_UPSTREAM = "203.0.113.53"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A host beside the router, by its number: 0 is the client, 1 and 2 are the points of presence."""
+
+    name: str
+    number: int
+
+    @property
+    def management_ipv4(self):
+        return f"10.{self.number}.0.2"
+
+    @property
+    def management_ipv6(self):
+        return f"2001:db8:{self.number}::2"
+
+    @property
+    def management(self):
+        """The host's own addresses, as dnsherald is told them."""
+        return (self.management_ipv4, self.management_ipv6)
+
+    def next_hop(self, prefix):
+        return self.management_ipv6 if ":" in prefix else self.management_ipv4
+
+    @property
+    def router_ipv4(self):
+        return f"10.{self.number}.0.1"
+
+    @property
+    def router_ipv6(self):
+        return f"2001:db8:{self.number}::1"
+
+
+CLIENT = Site("client", 0)
+POP1 = Site("pop1", 1)
+POP2 = Site("pop2", 2)

@@ -1,0 +1,23 @@
+"""The list of cases. Each is a function of the lab and its report; the first line of its docstring is shown by --list."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+CASES = []
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    summary: str
+    run: Callable
+
+
+def case(name):
+    """Puts a function on the list, in the order of the files."""
+
+    def register(function):
+        CASES.append(Case(name, function.__doc__.strip().splitlines()[0], function))
+        return function
+
+    return register

@@ -1,0 +1,147 @@
+"""Cases in which the DNS server fails, wholly or in part, and recovers."""
+
+import re
+import time
+
+from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6, PREFIXES
+from cases import case
+from configuration import DEGRADED_COMMUNITY, DEGRADED_MED, UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
+from unbound import RECURSION_NAME
+from waiting import Unmet
+
+TIMING = Timing()
+RECURSION = f"{RECURSION_NAME} A"
+
+
+@case("start")
+def start(lab, report):
+    """Unbound is healthy: announced in both families, with the configured MED, community and next hop, and no complaint."""
+    report.took("announced", lab.start_announced(resolver(POP1)), target=3.0)
+    for prefix in PREFIXES:
+        route = lab.router.route(prefix)
+        found = (route.med, route.communities, route.next_hop)
+        wanted = (100, (UP_COMMUNITY,), POP1.next_hop(prefix))
+        if found != wanted:
+            raise Unmet(f"{prefix} has MED, community and next hop {found}, not {wanted}")
+    report.found(f"MED {route.med}, community {UP_COMMUNITY}, IPv4 and IPv6")
+    complaint = re.search(r"^.*\b(WARN|ERROR)\b.*$", lab.pop1.exabgp.helper_says(), re.MULTILINE)
+    if complaint:
+        raise Unmet(f"nothing is wrong, but the log complains: {complaint[0]}")
+
+
+@case("unbound stopped")
+def stopped(lab, report):
+    """The port is closed: withdrawn; started again: back."""
+    lab.start_announced(resolver(POP1))
+    since = time.time()
+    lab.pop1.unbound.stop()
+    target = TIMING.to_notice_an_error()
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    lab.pop1.unbound.start()
+    lab.pop1.unbound.wait_until_ready()
+    since = time.time()
+    target = TIMING.to_return()
+    report.took("back", lab.until_routed(since, target), target)
+
+
+@case("unbound hangs")
+def hangs(lab, report):
+    """SIGSTOP: withdrawn after `fall` timeouts; SIGCONT: back after `rise` passes."""
+    lab.start_announced(resolver(POP1))
+    since = time.time()
+    lab.pop1.unbound.hang()
+    target = TIMING.to_notice_silence()
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    since = time.time()
+    lab.pop1.unbound.resume()
+    target = TIMING.to_return()
+    report.took("back", lab.until_routed(since, target), target)
+
+
+@case("SERVFAIL withdraws")
+def servfail_withdraws(lab, report):
+    """A check that expects NOERROR sees SERVFAIL: withdrawn; answered again: back."""
+    lab.start_announced(resolver(POP1, query=RECURSION))
+    since = time.time()
+    lab.pop1.unbound.upstream_fails()
+    target = TIMING.to_notice_an_error()
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    since = time.time()
+    lab.pop1.unbound.upstream_answers()
+    target = TIMING.to_return()
+    report.took("back", lab.until_routed(since, target), target)
+
+
+@case("SERVFAIL degrades")
+def servfail_degrades(lab, report):
+    """A second check with `on-fail = "degraded"` sees SERVFAIL: still announced, with the degraded attributes."""
+    alive = Check("answers", server=(POP1.management_ipv4,))
+    recursion = Check("recursion", server=(POP1.management_ipv4,), query=RECURSION, on_fail="degraded")
+    lab.start_announced(resolver(POP1, checks=(alive, recursion)))
+    settled = since = time.time()
+    lab.pop1.unbound.upstream_fails()
+    _expect_degraded(lab, report, since)
+    since = time.time()
+    lab.pop1.unbound.upstream_answers()
+    target = TIMING.to_return()
+    report.took("up again", lab.until_announced_with(since, target, 100, UP_COMMUNITY), target)
+    lab.expect_steady(settled)
+
+
+@case("causes told apart")
+def causes(lab, report):
+    """One check with `on-fail` by cause: SERVFAIL degrades, silence withdraws."""
+    on_fail = {"timeout": "down", "port-closed": "down", "servfail": "degraded"}
+    lab.start_announced(resolver(POP1, query=RECURSION, on_fail=on_fail))
+    since = time.time()
+    lab.pop1.unbound.upstream_fails()
+    _expect_degraded(lab, report, since)
+    lab.expect_steady(since)
+    since = time.time()
+    lab.pop1.unbound.hang()
+    target = TIMING.to_notice_silence()
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+
+
+@case("TCP not answered")
+def tcp_refused(lab, report):
+    """Unbound answers no longer over TCP, and TCP has a check of its own: the degraded attributes."""
+    udp = Check("udp", server=(POP1.management_ipv4,), transport=("udp",))
+    tcp = Check("tcp", server=(POP1.management_ipv4,), transport=("tcp",), on_fail="degraded")
+    lab.start_announced(resolver(POP1, checks=(udp, tcp)))
+    since = lab.pop1.unbound.become(tcp=False)
+    _expect_degraded(lab, report, since)
+    lab.expect_steady(since)
+
+
+@case("TCP required")
+def tcp_required(lab, report):
+    """The same failure under one check that wants both transports: withdrawn."""
+    lab.start_announced(resolver(POP1))
+    since = lab.pop1.unbound.become(tcp=False)
+    target = TIMING.to_notice_an_error()
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+
+
+@case("IPv6 not answered")
+def ipv6_refused(lab, report):
+    """A service for each family, and Unbound answers no longer over IPv6: only the IPv6 prefix is withdrawn."""
+    services = tuple(
+        Service((Check("answers", server=(address,)),), name=name, prefixes=(prefix,))
+        for name, address, prefix in (
+            ("resolver-ipv4", POP1.management_ipv4, PREFIX_IPV4),
+            ("resolver-ipv6", POP1.management_ipv6, PREFIX_IPV6),
+        )
+    )
+    lab.start_announced(Configuration(POP1, services))
+    since = lab.pop1.unbound.become(ipv6=False)
+    target = TIMING.to_notice_an_error()
+    report.took("IPv6 withdrawn", lab.until_withdrawn(since, target, prefixes=(PREFIX_IPV6,)), target)
+    lab.expect_steady(since, prefixes=(PREFIX_IPV4,))
+    report.found("IPv4 kept")
+
+
+def _expect_degraded(lab, report, since):
+    target = TIMING.to_notice_an_error()
+    took = lab.until_announced_with(since, target, DEGRADED_MED, DEGRADED_COMMUNITY)
+    report.took("degraded", took, target)

@@ -1,0 +1,70 @@
+"""The client of the anycast service: who answers its queries, and how many nobody answers."""
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from addresses import ANYCAST_IPV4, ANYCAST_IPV6
+from namespace import Namespace
+
+WORKER = Path(__file__).with_name("client_worker.py")
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query and its fate; `pop` is None where nobody has answered."""
+
+    asked: float
+    address: str
+    pop: str | None
+    known: float
+
+
+class Client(Namespace):
+    """Asks both anycast addresses fifty times a second while it is told to."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.queries = []
+        self.popen = None
+
+    def start_asking(self):
+        self.queries = []
+        self.popen = subprocess.Popen(
+            self.inside(sys.executable, "-B", WORKER),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(self.popen.stdout,), daemon=True).start()
+
+    def stop_asking(self):
+        if self.popen:
+            self.popen.terminate()
+            self.popen.wait(timeout=10)
+            self.popen = None
+
+    def served_by(self, pop, since):
+        """The moment when, after `since`, both addresses have been answered by this point of presence."""
+        moments = []
+        for address in (ANYCAST_IPV4, ANYCAST_IPV6):
+            first = next((q for q in list(self.queries) if q.address == address and q.asked >= since and q.pop == pop), None)
+            if first is None:
+                return None
+            moments.append(first.known)
+        return max(moments)
+
+    def fate_known(self, until):
+        """Whether of every query asked before `until` is known what became of it."""
+        return bool(self.queries) and self.queries[-1].asked > until + 1.1
+
+    def unanswered(self, since, until):
+        return sum(1 for query in list(self.queries) if since <= query.asked < until and query.pop is None)
+
+    def _listen(self, lines):
+        for line in lines:
+            self.queries.append(Query(**json.loads(line)))

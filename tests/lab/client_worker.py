@@ -1,0 +1,75 @@
+"""Runs in the client's namespace: asks both anycast addresses the same question again and again, and prints who answers.
+
+One line of JSON for each question once its fate is known: when it was asked, over which address, who answered, and when.
+The sockets are not connected: a connected one would report that a port is closed, and a query lost is a query lost.
+"""
+
+import json
+import select
+import socket
+import sys
+import time
+
+from addresses import ANYCAST_IPV4, ANYCAST_IPV6
+from dns_message import identifier_of, txt_answer, txt_question
+from unbound import IDENTITY_NAME
+
+PERIOD = 0.02
+PATIENCE = 1.0
+
+
+class Family:
+    """The questions to one anycast address that are still open."""
+
+    def __init__(self, address):
+        self.address = address
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.open = {}
+
+    def ask(self, identifier):
+        self.open[identifier] = time.time()
+        try:
+            self.socket.sendto(txt_question(identifier, IDENTITY_NAME), (self.address, 53))
+        except OSError:
+            pass  # no route at this moment: as lost as if it had been lost on the way
+
+    def read(self):
+        message = self.socket.recv(4096)
+        asked = self.open.pop(identifier_of(message), None)
+        if asked is not None:
+            question = txt_question(0, IDENTITY_NAME)
+            self.report(asked, txt_answer(message, question))
+
+    def give_up(self):
+        """Questions are kept in the order they were asked, so the first one is the oldest."""
+        while self.open and time.time() - next(iter(self.open.values())) > PATIENCE:
+            self.report(self.open.pop(next(iter(self.open))), None)
+
+    def report(self, asked, pop):
+        print(json.dumps({"asked": asked, "address": self.address, "pop": pop, "known": time.time()}), flush=True)
+
+
+def main():
+    families = [Family(ANYCAST_IPV4), Family(ANYCAST_IPV6)]
+    identifier = 0
+    turn = time.monotonic()
+    while True:
+        now = time.monotonic()
+        if now >= turn:
+            identifier = (identifier + 1) % 65536
+            turn = max(turn + PERIOD, now)
+            for family in families:
+                family.ask(identifier)
+                family.give_up()
+        readable, _, _ = select.select([family.socket for family in families], [], [], max(0.0, turn - time.monotonic()))
+        for family in families:
+            if family.socket in readable:
+                family.read()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)

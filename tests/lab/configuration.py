@@ -1,0 +1,121 @@
+"""The configuration file of dnsherald as a case wants it, and the times that follow from it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from addresses import PREFIXES, Site
+
+# Allowed on top of what the configuration promises, for the way from the helper through ExaBGP and BIRD to the kernel.
+PROPAGATION = 0.1
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The `[defaults]` of a configuration, in milliseconds, and what an operator may expect of them, in seconds."""
+
+    interval: int = 500
+    fast_interval: int = 100
+    timeout: int = 300
+    rise: int = 3
+    fall: int = 3
+
+    def to_notice_an_error(self):
+        """A closed port or a wrong answer is known at once; it has to repeat `fall` times."""
+        return (self.interval + self.fall * self.fast_interval) / 1000 + PROPAGATION
+
+    def to_notice_silence(self):
+        return (self.interval + self.fall * (self.timeout + self.fast_interval)) / 1000 + PROPAGATION
+
+    def to_return(self):
+        """What comes back rises at its normal interval. The last failed probe may still be waiting for its answer."""
+        return (self.timeout + self.rise * self.interval) / 1000 + PROPAGATION
+
+
+@dataclass(frozen=True)
+class Check:
+    """One `[[service.check]]` with a DNS probe."""
+
+    name: str
+    server: tuple[str, ...]
+    query: str = "localhost. A"
+    transport: tuple[str, ...] = ("udp", "tcp")
+    on_fail: str | dict = "down"
+
+    def written(self):
+        probe = {"query": self.query, "server": self.server, "transport": self.transport, "expect": {"rcode": ("NOERROR",)}}
+        return {"name": self.name, "on-fail": self.on_fail, "dns": probe}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One `[[service]]`: what is announced, and what has to pass for it."""
+
+    checks: tuple[Check, ...]
+    name: str = "resolver"
+    prefixes: tuple[str, ...] = PREFIXES
+    med: int = 100
+    dampening: dict = field(default_factory=lambda: {"mode": "off"})
+
+
+DEGRADED_MED = 400
+DEGRADED_COMMUNITY = "64512:400"
+UP_COMMUNITY = "64512:100"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A whole file."""
+
+    site: Site
+    services: tuple[Service, ...]
+    timing: Timing = Timing()
+    # The folder for what survives a restart, where it is not the default one.
+    state: Path | None = None
+
+    def written(self):
+        """The TOML text."""
+        timing = self.timing
+        lines = [
+            "[node]",
+            *_assignments({"name": self.site.name, "management": self.site.management}),
+            *(["[control]", *_assignments({"state": str(self.state)})] if self.state else []),
+            "[defaults]",
+            *_assignments(
+                {
+                    "interval": f"{timing.interval}ms",
+                    "fast-interval": f"{timing.fast_interval}ms",
+                    "timeout": f"{timing.timeout}ms",
+                    "rise": timing.rise,
+                    "fall": timing.fall,
+                }
+            ),
+        ]
+        for service in self.services:
+            up = {"med": service.med, "community": (UP_COMMUNITY,)}
+            degraded = {"med": DEGRADED_MED, "community": (DEGRADED_COMMUNITY,)}
+            lines += ["[[service]]"]
+            lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
+            lines += ["[service.dampening]", *_assignments(service.dampening)]
+            for check in service.checks:
+                lines += ["[[service.check]]", *_assignments(check.written())]
+        return "\n".join(lines) + "\n"
+
+
+def resolver(site: Site, med=100, timing=Timing(), dampening=None, checks=None, state=None, **check):
+    """The usual configuration: one service for both families, by default with one check on the IPv4 management address."""
+    checks = checks or (Check("answers", server=(site.management_ipv4,), **check),)
+    return Configuration(site, (Service(checks, med=med, dampening=dampening or {"mode": "off"}),), timing, state)
+
+
+def _assignments(table):
+    return [f"{key} = {_value(value)}" for key, value in table.items()]
+
+
+def _value(value):
+    """A value in TOML; tables inline, as the documentation of dnsherald writes them."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(_assignments(value)) + " }"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value)

@@ -1,0 +1,89 @@
+"""A process the lab has started, with its output in a file. It is only ever signalled by its own process id."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+
+def run(*command, may_fail=False):
+    """Runs a command to its end and returns what it printed; a failing command is an error with its message."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        # Ctrl-C is for the lab, which still needs its commands to clean up.
+        start_new_session=True,
+    )
+    if done.returncode != 0 and not may_fail:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+class Process:
+    """A daemon in the foreground, in a session of its own: Ctrl-C reaches the lab alone, which ends the others in order."""
+
+    def __init__(self, command, output, environment=None):
+        with open(output, "ab") as log:
+            self.popen = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        if self.alive():
+            self.popen.send_signal(number)
+
+    def kill(self):
+        """Ends it at once, as a crash would, and reaps it."""
+        self.signal(signal.SIGKILL)
+        self.popen.wait(timeout=10)
+
+    def stop(self, patience=3.0):
+        """Ends it politely, and when that does not help, not politely. A stopped process must run to hear SIGTERM."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        try:
+            self.popen.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def children(pid):
+    """The process ids of the living children of a process, oldest first."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(word) for word in task.read_text().split()]
+        except OSError:
+            pass  # the thread has ended meanwhile
+    return sorted(found)
+
+
+def command_line(pid):
+    """The command line of a process; empty once it is dead, even before its parent has taken notice."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def end(pid, number=signal.SIGKILL):
+    """Signals a process that something started by the lab has started. It may be gone already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

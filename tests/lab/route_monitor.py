@@ -1,0 +1,101 @@
+"""What the router's kernel would do with a packet, and since when: the routes as the kernel reports each change."""
+
+import re
+import subprocess
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from process import run
+from waiting import wait_until
+
+CHANGE = re.compile(r"^\[(?P<time>[^\]]+)\] (?P<deleted>Deleted )?(?P<prefix>\S+) via (?P<gateway>\S+) .*proto bird")
+REHEARSAL = "198.51.100.255"
+
+
+@dataclass(frozen=True)
+class Change:
+    """From `time` on packets to `prefix` go to `gateway`, or, where it is None, nowhere."""
+
+    time: float
+    prefix: str
+    gateway: str | None
+
+
+class RouteMonitor:
+    """Follows `ip monitor route`, whose time stamps are those of the kernel's message, not of a poll."""
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+        self.changes = []
+        self.rehearsed = threading.Event()
+        self.popen = None
+
+    def start(self):
+        self.popen = subprocess.Popen(
+            ["ip", "-n", self.namespace.name, "-o", "-ts", "monitor", "route"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._follow, daemon=True).start()
+        wait_until(self._rehearse, 10, "the route monitor of the router listens")
+
+    def stop(self):
+        if self.popen:
+            self.popen.kill()
+            self.popen.wait(timeout=10)
+
+    def current(self, prefix):
+        """The latest change of this prefix, or None where it has never been routed."""
+        return next((change for change in reversed(self.changes) if change.prefix == prefix), None)
+
+    def routed(self, prefixes, gateways):
+        """The moment since when every prefix goes to its gateway; None while one does not."""
+        return self._since(zip(prefixes, gateways))
+
+    def unrouted(self, prefixes):
+        """The moment since when no prefix is routed any more; None while one is."""
+        return self._since((prefix, None) for prefix in prefixes)
+
+    def changes_since(self, moment, prefixes):
+        return [change for change in list(self.changes) if change.time >= moment and change.prefix in prefixes]
+
+    def _since(self, expected):
+        moments = []
+        for prefix, gateway in expected:
+            change = self.current(prefix)
+            if change is None or change.gateway != gateway:
+                return None
+            moments.append(change.time)
+        return max(moments)
+
+    def _follow(self):
+        for line in self.popen.stdout:
+            if REHEARSAL in line:
+                self.rehearsed.set()
+            matched = CHANGE.match(line)
+            if matched:
+                self._note(_understood(matched))
+
+    def _note(self, change):
+        """The kernel also reports a route that BIRD has replaced by its like; no packet goes elsewhere for that."""
+        current = self.current(change.prefix)
+        if current is None or current.gateway != change.gateway:
+            self.changes.append(change)
+
+    def _rehearse(self):
+        """Nothing says when the kernel has begun to report, so a route of no importance is changed until it is seen."""
+        run("ip", "-n", self.namespace.name, "route", "replace", "blackhole", REHEARSAL)
+        run("ip", "-n", self.namespace.name, "route", "delete", "blackhole", REHEARSAL)
+        return self.rehearsed.wait(0.05)
+
+
+def _understood(matched):
+    prefix = matched["prefix"]
+    if "/" not in prefix:
+        prefix += "/128" if ":" in prefix else "/32"
+    gateway = None if matched["deleted"] else matched["gateway"]
+    return Change(datetime.fromisoformat(matched["time"]).timestamp(), prefix, gateway)

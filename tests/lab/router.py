@@ -1,0 +1,131 @@
+"""The router that both points of presence announce to: BIRD, with its routes in the kernel table of its namespace."""
+
+import re
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+
+from addresses import ROUTER_AS, POP_AS, Site
+from namespace import Namespace
+from route_monitor import RouteMonitor
+
+ANSWER_ENDS = re.compile(rb"^\d{4} .*\n\Z", re.MULTILINE)
+
+CONFIGURATION = """
+log stderr all;
+router id 10.0.0.1;
+
+timeformat protocol iso long ms;
+protocol device {{ scan time 1; }}
+
+# What BGP has chosen goes into the kernel table: the packets of the client follow it.
+protocol kernel {{ ipv4 {{ import none; export all; }}; }}
+protocol kernel {{ ipv6 {{ import none; export all; }}; }}
+
+template bgp point_of_presence {{
+    local as {router_as};
+    # ExaBGP does not listen, so this side only waits for it.
+    passive yes;
+    # After an error BIRD would refuse to talk for a minute or more; the lab provokes errors.
+    error wait time 1, 1;
+    # Without it BIRD sends no End-of-RIB marker, at which the development version of ExaBGP 6 drops the session.
+    graceful restart off;
+    ipv4 {{ import all; export none; }};
+    ipv6 {{ import all; export none; }};
+}}
+"""
+
+SESSION = """
+protocol bgp {name} from point_of_presence {{
+    local {router};
+    neighbor {pop} as {pop_as};
+}}
+"""
+
+
+@dataclass(frozen=True)
+class BgpRoute:
+    """The route the router has chosen for a prefix."""
+
+    session: str
+    next_hop: str
+    med: int | None
+    communities: tuple[str, ...]
+
+
+class Router(Namespace):
+    """BIRD, asked over its control socket, and the monitor of the kernel's routes."""
+
+    def __init__(self, name, folder):
+        super().__init__(name)
+        self.folder = folder
+        self.control = folder / "bird.ctl"
+        self.log = folder / "bird.log"
+        self.routes = RouteMonitor(self)
+        self.bird = None
+
+    def start_routing(self, sites: list[Site]):
+        configuration = CONFIGURATION.format(router_as=ROUTER_AS)
+        for site in sites:
+            configuration += SESSION.format(
+                name=site.name, router=site.router_ipv4, pop=site.management_ipv4, pop_as=POP_AS
+            )
+        file = self.folder / "bird.conf"
+        file.write_text(configuration)
+        self.routes.start()
+        self.bird = self.start("bird", "-f", "-c", file, "-s", self.control, "-P", self.folder / "bird.pid", output=self.log)
+
+    def stop_routing(self):
+        self.routes.stop()
+        if self.bird:
+            self.bird.stop()
+
+    def ask(self, command):
+        """One command to BIRD over its control socket, as birdc would, without the cost of a process for each poll."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.control))
+            _read_answer(connection)  # the greeting
+            connection.sendall(command.encode() + b"\n")
+            return _read_answer(connection)
+
+    def route(self, prefix):
+        """The chosen route for a prefix with its attributes, or None."""
+        answer = self.ask(f"show route {prefix} primary all")
+        chosen = re.search(rf"{re.escape(prefix)}\s+unicast \[(\w+) ", answer)
+        if not chosen:
+            return None
+        med = re.search(r"BGP\.med: (\d+)", answer)
+        next_hop = re.search(r"BGP\.next_hop: (\S+)", answer)
+        community = re.search(r"BGP\.community: (.*)", answer)
+        return BgpRoute(
+            session=chosen[1],
+            next_hop=next_hop[1] if next_hop else "",
+            med=int(med[1]) if med else None,
+            communities=tuple(":".join(pair) for pair in re.findall(r"\((\d+),(\d+)\)", community[1] if community else "")),
+        )
+
+    def knows_through(self, session, prefix):
+        """Whether this session offers the prefix, chosen or not."""
+        return "unicast" in self.ask(f"show route {prefix} protocol {session}")
+
+    def established(self, session):
+        """The moment since when the session is up, or None."""
+        states = self.ask(f"show protocols {session}")
+        up = re.search(rf"{session} +BGP +\S+ +up +(\S+ \S+) +Established", states)
+        return datetime.fromisoformat(up[1]).timestamp() if up else None
+
+    def clear_session(self, session):
+        """What an operator does with `birdc restart`: the session is closed with an administrative reset."""
+        self.ask(f"restart {session}")
+
+
+def _read_answer(connection):
+    """Lines numbered `1007-` go on, a line numbered `0000 ` is the last one."""
+    answer = b""
+    while not ANSWER_ENDS.search(answer):
+        received = connection.recv(65536)
+        if not received:
+            break
+        answer += received
+    return answer.decode(errors="replace")

@@ -1,0 +1,34 @@
+"""Waiting for conditions instead of sleeping: every wait says what it waits for and when it gives up."""
+
+import threading
+import time
+
+# Set by SIGINT and SIGTERM. Every wait looks at it, so that each lab unwinds by itself and cleans up after itself.
+interrupted = threading.Event()
+
+
+class Unmet(Exception):
+    """What the lab expected did not happen, or what it must never see did."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; nobody is to blame."""
+
+
+def wait_until(condition, within, what, poll=0.005):
+    """Returns the first true value of `condition`; `what` is the sentence printed when there is none in time."""
+    deadline = time.monotonic() + within
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise Unmet(f"{what}: not within {within:.1f} s")
+        if interrupted.wait(poll):
+            raise Interrupted
+
+
+def let_pass(seconds):
+    """Lets time pass where time itself is the stimulus or the observation, never to wait for something."""
+    if interrupted.wait(max(0.0, seconds)):
+        raise Interrupted
