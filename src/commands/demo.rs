@@ -122,9 +122,9 @@ degraded = {{ med = 400 }}
 
 [service.dampening]               # as a rule minutes, here seconds
 penalty = 1000
-suppress = 2000
-reuse = 1800
-half-life = "8s"
+suppress = 1900
+reuse = 1700
+half-life = "10s"
 max-suppress = "20s"
 
 [[service.check]]

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -17,7 +18,6 @@ use crate::daemon::output::Output;
 use crate::daemon::signals::Signals;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, Nobody, Observer, Surroundings};
-use crate::engine::action::Action;
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
@@ -37,7 +37,7 @@ async fn serve(options: &Run) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
     let last_words = LastWords::on_stdout().context("cannot use standard output")?;
-    last_words.say_on_panic(if terminal { std::time::Duration::ZERO } else { PAUSE_BEFORE_EXIT });
+    last_words.say_on_panic(if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT });
     let mut surroundings = Surroundings {
         parent: if terminal { Parent::Terminal } else { Parent::ExaBgp },
         output: Output::stdout().context("cannot use standard output")?,
@@ -114,18 +114,26 @@ async fn wait_withdrawn(path: &Path, error: ConfigError, surroundings: &mut Surr
         "without a configuration: {routes} prefixes stay withdrawn; waiting for {} to be mended",
         path.display()
     );
-    let mut mending = Mending { path, error };
-    Daemon::new(&config, surroundings, None, memory, std::time::Duration::ZERO).run(&mut mending).await
+    let mut mending = Mending { path, error, looked: Instant::now() };
+    Daemon::new(&config, surroundings, None, memory, Duration::ZERO).run(&mut mending).await
 }
 
-/// Looks at the file at every turn of the loop.
+/// How often a file that is not in order is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Ends the loop when the file is in order.
 struct Mending<'a> {
     path: &'a Path,
     error: ConfigError,
+    looked: Instant,
 }
 
 impl Observer for Mending<'_> {
     fn goes_on(&mut self) -> bool {
+        if self.looked.elapsed() < LOOK {
+            return true;
+        }
+        self.looked = Instant::now();
         match Config::load(self.path, "") {
             Ok(_) => false,
             Err(error) => {
@@ -151,6 +159,4 @@ impl Observer for Recording {
             self.0 = None;
         }
     }
-
-    fn after(&mut self, _at: Moment, _actions: &[Action], _engine: &crate::engine::Engine) {}
 }

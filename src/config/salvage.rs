@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
 use super::value::Prefix;
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::engine::dampening::Policy;
@@ -22,18 +19,17 @@ pub struct Salvage {
 }
 
 impl Salvage {
-    /// Reads as much as can be read.
+    /// Reads as much as can be read. Looks for quoted words, since whatever else holds a file together is broken.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let (table, _) = DeTable::parse_recoverable(text);
-        let table = table.get_ref();
-        let state = table.get("control").and_then(|control| control.get_ref().get("state"));
-        let state = state.and_then(|state| state.get_ref().as_str());
-        let services = table.get("service").and_then(|services| services.get_ref().as_array());
-        let prefixes = services.into_iter().flatten().filter_map(|service| service.get_ref().get("prefixes"));
+        let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
+        let state = lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == "state").then(|| value.trim().trim_matches(QUOTES)).filter(|path| !path.is_empty())
+        });
         Self {
             state: state.unwrap_or(DEFAULT_STATE).into(),
-            routes: prefixes.flat_map(|prefixes| strings(prefixes)).filter_map(route).collect(),
+            routes: lines().flat_map(|line| line.split(QUOTES)).filter_map(route).collect(),
         }
     }
 
@@ -77,13 +73,7 @@ impl Salvage {
     }
 }
 
-fn strings<'a>(value: &'a Spanned<DeValue<'_>>) -> Vec<&'a str> {
-    match value.get_ref() {
-        DeValue::String(text) => vec![text],
-        DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
-        _ => vec![],
-    }
-}
+const QUOTES: [char; 2] = ['"', '\''];
 
 /// A withdraw needs the prefix alone.
 fn route(text: &str) -> Option<Route> {
@@ -103,7 +93,11 @@ mod tests {
     fn finds_prefixes_whatever_else_is_wrong() {
         let text = "[node]\nmanagement = [\"10.1.0.2\"\n[[service]]\nname = \nprefixes = [\"192.0.2.53/32\", \"nonsense\"]\n";
         assert_eq!(prefixes(text), ["192.0.2.53/32"]);
-        assert_eq!(prefixes("[[service]]\nprefixes = \"2001:db8::/48\"\nfall = 0\n"), ["2001:db8::/48"]);
+        assert_eq!(prefixes("prefixes = ['2001:db8::/48'\nfall = 0\n"), ["2001:db8::/48"]);
+        assert!(
+            prefixes("# prefixes = [\"192.0.2.53/32\"]").is_empty(),
+            "a comment may name what others announce"
+        );
         assert!(prefixes("").is_empty() && prefixes("\u{0}]]]==").is_empty());
     }
 

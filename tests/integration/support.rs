@@ -3,6 +3,7 @@
 use std::path::Path;
 
 pub(crate) mod helper;
+pub(crate) mod server;
 
 /// The program under test.
 pub(crate) fn binary() -> &'static Path {

@@ -1,0 +1,232 @@
+//! The commands as an operator types them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use dnsherald::responder::Fault;
+
+use crate::support::binary;
+use crate::support::server::Server;
+
+fn dnsherald(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A file that is gone when the test is.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("dnsherald-cli-{}-{name}", std::process::id()));
+        fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Runs `check` against a responder with a fault.
+fn check(name: &str, fault: Fault, options: &[&str]) -> Output {
+    let server = Server::with(fault);
+    let configuration = File::new(
+        name,
+        &format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"5s\"\ntimeout = \"2s\"\n[[service]]\n\
+             name = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\ndegraded = {{ med = 400 }}\n[[service.check]]\n\
+             name = \"answers\"\non-fail = {{ servfail = \"degraded\" }}\n\
+             dns = {{ query = \"localhost. A\", server = \"{}\", transport = [\"udp\", \"tcp\"] }}\n",
+            server.address()
+        ),
+    );
+    let mut arguments = vec!["check", "-c", configuration.path()];
+    arguments.extend(options);
+    dnsherald(&arguments)
+}
+
+#[test]
+fn check_tells_the_four_states_by_its_exit_code() {
+    let codes = [("ok", Fault::None), ("degraded", Fault::Servfail), ("down", Fault::Refuse)]
+        .map(|(name, fault)| check(name, fault, &[]).status.code());
+    assert_eq!(codes, [Some(0), Some(1), Some(2)]);
+    assert_eq!(dnsherald(&["check", "-c", "/nowhere/dnsherald.toml"]).status.code(), Some(3));
+    assert_eq!(dnsherald(&["check", "--no-such-option"]).status.code(), Some(3));
+    assert_eq!(check("service", Fault::None, &["nosuch"]).status.code(), Some(3));
+}
+
+#[test]
+fn check_shows_a_table() {
+    let table = stdout(&check("table", Fault::Refuse, &[]));
+    assert!(
+        table.starts_with("service resolver: down\n  check answers: FAILED, 0 of 2 probes, 2 needed\n"),
+        "{table}"
+    );
+    assert!(table.contains("refused (answered REFUSED, expected NOERROR)"), "{table}");
+}
+
+#[test]
+fn check_speaks_json() {
+    let output = check("json", Fault::Servfail, &["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json[0]["service"], "resolver");
+    assert_eq!(json[0]["severity"], "degraded");
+    assert_eq!(json[0]["checks"][0]["probes"][0]["cause"], "servfail");
+}
+
+#[test]
+fn check_speaks_as_a_monitoring_plugin() {
+    let line = stdout(&check("plugin", Fault::None, &["resolver", "--plugin"]));
+    assert!(line.starts_with("DNS OK - resolver up: 2 of 2 probes passed | 'resolver/answers'="), "{line}");
+    assert_eq!(line.lines().count(), 1);
+    let line = stdout(&check("plugin-down", Fault::Refuse, &["--plugin"]));
+    assert!(line.starts_with("DNS CRITICAL - resolver down: 127.0.0.1:"), "{line}");
+    let line = stdout(&dnsherald(&["check", "--plugin", "-c", "/nowhere/dnsherald.toml"]));
+    assert!(line.starts_with("DNS UNKNOWN - /nowhere/dnsherald.toml: cannot read"), "{line}");
+}
+
+#[test]
+fn bad_usage_is_2_and_says_what_is_meant() {
+    let output = dnsherald(&["chekc"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert!(stderr(&output).contains("check"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_command_has_help_that_explains_each_option() {
+    let help = stdout(&dnsherald(&["--help"]));
+    for command in ["run", "check", "check-config", "simulate", "demo"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in:\n{help}");
+        let output = dnsherald(&[command, "--help"]);
+        assert!(output.status.success());
+        let undocumented =
+            |line: &&str| line.trim_start().starts_with("--") && line.trim().split("  ").count() == 1;
+        let text = stdout(&output);
+        let lines: Vec<_> = text.lines().collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| undocumented(line)) {
+            assert!(
+                lines.get(at + 1).is_some_and(|next| next.starts_with("   ")),
+                "{command}: {}",
+                lines[at]
+            );
+        }
+    }
+}
+
+#[test]
+fn check_config_shows_values_lines_and_times() {
+    let text =
+        stdout(&dnsherald(&["check-config", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resolver.toml")]));
+    for expected in [
+        "interval 1s, fast-interval 100ms, timeout 500ms, rise 5, fall 3",
+        "up        neighbor * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100 community [ 64512:100 ]",
+        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s",
+        "10.1.0.2:53 tcp localhost. A from 10.1.0.2: NOERROR or NXDOMAIN",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn check_config_says_where_a_default_check_comes_from() {
+    let text = stdout(&dnsherald(&[
+        "check-config",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/smallest.toml"),
+    ]));
+    assert!(text.contains("check alive") && text.contains("this proves life only"), "{text}");
+}
+
+#[test]
+fn simulate_prints_lines_transitions_and_a_timeline() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let output = dnsherald(&[
+        "simulate",
+        "-c",
+        &format!("{folder}/resolver.toml"),
+        "--trace",
+        &format!("{folder}/incident.trace"),
+    ]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text.contains("60.600 > neighbor * withdraw route 192.0.2.53/32"), "{text}");
+    assert!(text.contains("suppressed: penalty 2555"), "{text}");
+    assert!(text.contains("\nresolver/alive      /"), "{text}");
+}
+
+#[test]
+fn simulate_json_is_one_action_a_line() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/closed-port.txt");
+    let text = stdout(&dnsherald(&["simulate", "--json", "--trace", trace]));
+    let actions: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let prints = actions
+        .iter()
+        .filter(|action| action[1]["print"].as_str().is_some_and(|line| line.contains("route")));
+    assert_eq!(prints.count(), 3);
+}
+
+#[test]
+fn simulate_says_which_line_of_a_trace_makes_no_sense() {
+    let trace = File::new(
+        "bad.trace",
+        "| [node]\n| management = [\"10.1.0.2\"]\n| [[service]]\n| name = \"s\"\n| prefixes = [\"192.0.2.1/32\"]\n0 start\n1 fial alive timeout\n",
+    );
+    let output = dnsherald(&["simulate", "--trace", trace.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("line 7: `fial alive timeout` is not understood"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// A month at one outcome per second; the bound is for a debug build on a busy machine.
+#[test]
+fn a_month_is_simulated_in_no_time() {
+    let scenario =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/closed-port.txt")).unwrap();
+    let header: String =
+        scenario.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    let trace = File::new("month.trace", &format!("{header}0 start\n0 pass answers x2592000 every 1s\n"));
+    let began = Instant::now();
+    let output = dnsherald(&["simulate", "--trace", trace.path()]);
+    assert!(output.status.success());
+    assert!(stdout(&output).contains("29days"), "{}", stdout(&output));
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_demo_shows_the_main_job_and_ends_by_itself() {
+    let began = Instant::now();
+    let output = dnsherald(&["demo"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for expected in [
+        "> neighbor * announce route 192.0.2.53/32 next-hop 127.0.0.1 med 100 community [ 64512:100 ]",
+        "> neighbor * announce route 192.0.2.53/32 next-hop 127.0.0.1 med 400",
+        "> neighbor * withdraw route 192.0.2.53/32",
+        "suppressed: penalty",
+        "no longer suppressed",
+        "192.0.2.53/32     ",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
