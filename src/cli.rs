@@ -68,6 +68,11 @@ pub struct Run {
     /// Where the configuration is.
     #[command(flatten)]
     pub configuration: Configuration,
+    /// Keep what survives a restart in DIR, whatever the configuration says
+    ///
+    /// Named here, it is found even when the configuration cannot be read, and what was announced can be withdrawn.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Write all that reaches the engine to FILE, as a trace for `simulate`
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

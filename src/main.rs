@@ -15,27 +15,33 @@ fn main() -> ExitCode {
     };
     let quiet = matches!(cli.command, Command::Demo | Command::Check(_) | Command::Simulate(_));
     logging::start(if quiet { LevelFilter::Off } else { LevelFilter::Info });
-    let exit = match &cli.command {
+    let result = match &cli.command {
         Command::Run(options) => commands::run::run(options),
         Command::Check(options) => commands::check::run(options),
         Command::CheckConfig(options) => commands::check_config::run(options),
         Command::Simulate(options) => commands::simulate::run(options),
         Command::Demo => commands::demo::run(),
     };
-    exit.unwrap_or_else(|error| {
+    let exit = result.unwrap_or_else(|error| {
         commands::complain(&error);
+        if matches!(cli.command, Command::Run(_)) {
+            commands::run::pause_before_exit();
+        }
         Exit::Failure
-    })
-    .into()
+    });
+    exit.into()
 }
 
 /// Monitoring takes 2 for critical, so that bad usage of `check` is 3.
 fn usage(error: &clap::Error) -> Exit {
     let _ = error.print();
-    let checking = std::env::args_os().nth(1).is_some_and(|argument| argument == "check");
-    match error.use_stderr() {
-        false => Exit::Success,
-        true if checking => Exit::Unknown,
-        true => Exit::Usage,
+    if !error.use_stderr() {
+        return Exit::Success;
     }
+    match std::env::args_os().nth(1) {
+        Some(command) if command == "check" => return Exit::Unknown,
+        Some(command) if command == "run" => commands::run::pause_before_exit(),
+        _ => {}
+    }
+    Exit::Usage
 }

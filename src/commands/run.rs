@@ -33,6 +33,14 @@ pub fn run(options: &Run) -> anyhow::Result<Exit> {
     runtime().context("cannot start the event loop")?.block_on(serve(options))
 }
 
+/// Lets time pass before a failure ends the process: ExaBGP gives up on a helper that dies six times within 64
+/// seconds, and then exits itself. A person at a terminal need not wait.
+pub fn pause_before_exit() {
+    if !io::stdout().is_terminal() {
+        thread::sleep(PAUSE_BEFORE_EXIT);
+    }
+}
+
 async fn serve(options: &Run) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
@@ -60,11 +68,10 @@ async fn serve(options: &Run) -> anyhow::Result<Exit> {
                     return Ok(Exit::Config);
                 }
                 if options.exit_on_bad_config {
-                    // ExaBGP gives up on a helper that dies six times within 64 seconds.
-                    thread::sleep(PAUSE_BEFORE_EXIT);
+                    pause_before_exit();
                     return Ok(Exit::Config);
                 }
-                if wait_withdrawn(path, error, &mut surroundings).await == Ending::Over {
+                if wait_withdrawn(options, error, &mut surroundings).await == Ending::Over {
                     return Ok(Exit::Success);
                 }
                 log::info!("the configuration {} is in order now: starting", path.display());
@@ -78,7 +85,8 @@ async fn work(options: &Run, config: &Config, surroundings: &mut Surroundings) -
     let path = &options.configuration.config;
     let on_terminal = surroundings.parent == Parent::Terminal;
     // A run by hand must not disturb what the real helper remembers.
-    let store = (!on_terminal).then(|| Store::new(&config.state, path));
+    let state = options.state.as_ref().unwrap_or(&config.state);
+    let store = (!on_terminal).then(|| Store::new(state, path));
     let (memory, age) = store.as_ref().map(Store::load).unwrap_or_default();
     let mut observer: Box<dyn Observer> = match &options.record {
         None => Box::new(Nobody),
@@ -103,17 +111,26 @@ async fn work(options: &Run, config: &Config, surroundings: &mut Surroundings) -
 }
 
 /// Without a configuration: withdraws what may be announced, and comes back when the file is in order.
-async fn wait_withdrawn(path: &Path, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
+async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
+    let path = &options.configuration.config;
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let salvage = Salvage::of(&text);
-    let (memory, _) = Store::new(&salvage.state, path).load();
+    let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
+    let (memory, _) = Store::new(&state, path).load();
     let announced: Vec<_> = memory.announced().cloned().collect();
     let config = salvage.withdrawing(&host_name(), announced);
-    let routes = config.services.iter().map(|service| service.routes.len()).sum::<usize>();
-    log::warn!(
-        "without a configuration: {routes} prefixes stay withdrawn; waiting for {} to be mended",
-        path.display()
-    );
+    match config.services.iter().map(|service| service.routes.len()).sum::<usize>() {
+        0 => log::error!(
+            "without a configuration: neither {} nor the state in {} names a prefix; what was announced before, if \
+             anything, still stands. Waiting for the configuration to be mended",
+            path.display(),
+            state.display()
+        ),
+        routes => log::warn!(
+            "without a configuration: withdrawing {routes} prefixes until {} is mended",
+            path.display()
+        ),
+    }
     let mut mending = Mending { path, error, looked: Instant::now() };
     Daemon::new(&config, surroundings, None, memory, Duration::ZERO).run(&mut mending).await
 }

@@ -30,8 +30,9 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Way {
-    /// A pipe, which can be full.
-    Pipe(pipe::Sender),
+    /// A pipe, which can be full. Written to directly, since tokio tries nothing before it has polled once; `room`
+    /// tells when a full one takes more.
+    Pipe { file: File, room: pipe::Sender },
     /// A file or a terminal.
     Plain(File),
     /// The other half of a program that stands for ExaBGP.
@@ -45,11 +46,12 @@ impl Output {
     /// When standard output is closed.
     pub fn stdout() -> io::Result<Self> {
         let file = copy_of(io::stdout())?;
-        Ok(Self::over(if is_pipe(&file) {
-            Way::Pipe(pipe::Sender::from_file(file)?)
-        } else {
-            Way::Plain(file)
-        }))
+        if !is_pipe(&file) {
+            return Ok(Self::over(Way::Plain(file)));
+        }
+        // Non-blocking from here on, by whichever copy of the descriptor.
+        let room = pipe::Sender::from_file(copy_of(&file)?)?;
+        Ok(Self::over(Way::Pipe { file, room }))
     }
 
     /// Lines that arrive at the other end of a channel.
@@ -75,17 +77,24 @@ impl Output {
     pub async fn unblocked(&mut self) -> Written {
         loop {
             match &self.way {
-                Way::Pipe(pipe) if !self.waiting.is_empty() => {
-                    if pipe.writable().await.is_err() {
+                Way::Pipe { room, .. } if !self.waiting.is_empty() => {
+                    if room.writable().await.is_err() {
                         return Written::Gone;
                     }
                 }
                 _ => std::future::pending().await,
             }
             match self.write_waiting() {
-                Written::Waiting => {}
+                Written::Waiting => self.forget_room(),
                 written @ (Written::Whole | Written::Gone) => return written,
             }
+        }
+    }
+
+    /// There was no room after all: the next [`pipe::Sender::writable`] must not say so again at once.
+    fn forget_room(&self) {
+        if let Way::Pipe { room, .. } = &self.way {
+            let _ = room.try_io(|| io::Result::<()>::Err(ErrorKind::WouldBlock.into()));
         }
     }
 
@@ -93,7 +102,7 @@ impl Output {
         while let Some(line) = self.waiting.front() {
             let written = match &mut self.way {
                 // Up to PIPE_BUF a pipe takes all or nothing.
-                Way::Pipe(pipe) => pipe.try_write(line.as_bytes()).map(drop),
+                Way::Pipe { file, .. } => file.write(line.as_bytes()).map(drop),
                 Way::Plain(file) => file.write_all(line.as_bytes()),
                 Way::Channel(_) => Ok(()),
             };

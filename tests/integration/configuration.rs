@@ -71,7 +71,8 @@ fn a_refusal_goes_to_standard_error_with_its_own_exit_code() {
 #[test]
 fn every_configuration_in_the_readme_is_accepted() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks: Vec<_> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+    let blocks: Vec<_> =
+        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
     assert!(blocks.len() >= 2, "{} blocks of TOML in the README", blocks.len());
     for (toml, _) in blocks {
         if let Err(error) = Config::parse(Path::new("README.md"), toml, "host") {

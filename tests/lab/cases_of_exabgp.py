@@ -96,13 +96,13 @@ def configuration_garbage(lab, report):
 
 @case("garbage, state elsewhere")
 def configuration_garbage_state_elsewhere(lab, report):
-    """The same, where the state directory was named in the file that cannot be read any more."""
-    _outlive(lab, report, resolver(POP1, state=lab.pop1.folder / "state"), broken=GARBAGE)
+    """The same, where the state directory is another: its name is on the command line, for the file cannot be read."""
+    _outlive(lab, report, resolver(POP1), broken=GARBAGE, options=("--state", lab.pop1.folder / "state"))
 
 
-def _outlive(lab, report, configuration, broken):
+def _outlive(lab, report, configuration, broken, options=()):
     """The file is broken and the helper killed; later the file is mended."""
-    lab.start_announced(configuration)
+    lab.start_announced(configuration, options)
     former = lab.pop1.exabgp.helper()
     said = len(lab.pop1.exabgp.helper_says())
     lab.pop1.write_configuration(broken)

@@ -10,7 +10,7 @@ from waiting import wait_until
 
 CONFIGURATION = """
 process dnsherald {{
-    run {binary} run -c {configuration};
+    run {binary} run -c {configuration}{options};
     encoder text;
 }}
 
@@ -66,13 +66,15 @@ class ExaBGP:
         """Where the default state directory of dnsherald really is."""
         return self.folder / "var-lib/dnsherald"
 
-    def start(self):
+    def start(self, options=()):
+        """`options` are further words for the helper's command line."""
         self.state.mkdir(parents=True, exist_ok=True)
         file = self.folder / "exabgp.conf"
         file.write_text(
             CONFIGURATION.format(
                 binary=self.binary,
                 configuration=self.helper_configuration,
+                options="".join(f" {option}" for option in options),
                 router=self.site.router_ipv4,
                 management=self.site.management_ipv4,
                 pop_as=POP_AS,

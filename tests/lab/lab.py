@@ -69,13 +69,14 @@ class Lab:
     def end_case(self):
         """Stops the services of both points of presence, and waits until the router has forgotten them."""
         self.client.stop_asking()
+        self.session = None
         for pop in (self.pop1, self.pop2):
             pop.stop_service()
         wait_until(lambda: not self.routed_at_all(), 10, "the router forgets the routes of the former case")
 
-    def start_announced(self, configuration):
+    def start_announced(self, configuration, options=()):
         """Point of presence 1 with a healthy Unbound, once the router has its routes. Returns how long that took."""
-        since = self.pop1.start_service(configuration)
+        since = self.pop1.start_service(configuration, options)
         took = self.until_routed(since, target=10)
         self.note_session()
         return took
@@ -85,7 +86,9 @@ class Lab:
         self.session = self.router.established(POP1.name)
 
     def expect_session_kept(self):
-        """A withdrawn route proves nothing about dnsherald when it went with the session."""
+        """A withdrawn route proves nothing about dnsherald when it went with the session. Not every case has one."""
+        if self.session is None:
+            return
         established = self.router.established(POP1.name)
         # BIRD reckons the moment anew each time it is asked, to some milliseconds.
         if not established or established > self.session + 0.1:

@@ -28,14 +28,14 @@ class Pop(Namespace):
         self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
-    def start_service(self, configuration: Configuration):
+    def start_service(self, configuration: Configuration, options=()):
         """Starts everything, Unbound first. Returns the moment when ExaBGP was started."""
         self._clear_folder()
         self.unbound.start()
         self.unbound.wait_until_ready()
         self.write_configuration(configuration.written())
         started = time.time()
-        self.exabgp.start()
+        self.exabgp.start(options)
         return started
 
     def stop_service(self):

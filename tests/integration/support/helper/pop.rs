@@ -1,0 +1,147 @@
+//! A point of presence: a scripted DNS server, a folder, a configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Helper, Parent, Server, eventually};
+use crate::support::binary;
+
+/// What ExaBGP 5 is told of the first prefix.
+pub(crate) const ANNOUNCE: &str = "neighbor * announce route 192.0.2.53/32 next-hop 127.0.0.1 med 100";
+pub(crate) const WITHDRAW: &str = "neighbor * withdraw route 192.0.2.53/32";
+
+/// The `nth` prefix of the service, from 0.
+pub(crate) fn prefix(nth: usize) -> String {
+    match nth {
+        0 => "192.0.2.53/32".to_owned(),
+        _ => format!("198.18.{}.{}/32", nth / 256, nth % 256),
+    }
+}
+
+pub(crate) fn announce(nth: usize) -> String {
+    ANNOUNCE.replace(&prefix(0), &prefix(nth))
+}
+
+pub(crate) fn withdraw(nth: usize) -> String {
+    WITHDRAW.replace(&prefix(0), &prefix(nth))
+}
+
+/// What a test has configured otherwise.
+pub(crate) struct Plan {
+    pub(crate) prefixes: usize,
+    /// Lines of `[exabgp]`.
+    pub(crate) exabgp: &'static str,
+    /// Lines of `[[service]]`. `FOLDER` stands for the folder.
+    pub(crate) service: &'static str,
+    /// Lines of `[service.dampening]`.
+    pub(crate) dampening: &'static str,
+    /// The directory of the state, in the folder.
+    pub(crate) state: &'static str,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { prefixes: 1, exabgp: "", service: "", dampening: "mode = \"off\"", state: "state" }
+    }
+}
+
+/// The folder is removed when it is dropped.
+pub(crate) struct Pop {
+    pub(crate) server: Arc<Server>,
+    folder: PathBuf,
+    plan: Plan,
+}
+
+impl Pop {
+    pub(crate) fn new() -> Self {
+        Self::with(Plan::default())
+    }
+
+    pub(crate) fn with(plan: Plan) -> Self {
+        static POPS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("dnsherald-run-{}-{}", std::process::id(), POPS.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let pop = Self { server: Arc::new(Server::start()), folder, plan };
+        pop.is_configured(&pop.configuration());
+        pop
+    }
+
+    /// A configuration that notices a fault within a third of a second, and its end as well.
+    pub(crate) fn configuration(&self) -> String {
+        let Plan { prefixes, exabgp, service, dampening, state } = &self.plan;
+        let prefixes: Vec<_> = (0..*prefixes).map(prefix).collect();
+        let service = service.replace("FOLDER", &self.folder.display().to_string());
+        format!(
+            "[node]\nname = \"test\"\nmanagement = [\"127.0.0.1\"]\n\n[exabgp]\n{exabgp}\n\n\
+             [control]\nstate = \"{}\"\n\n\
+             [defaults]\ninterval = \"100ms\"\nfast-interval = \"10ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 3\n\n\
+             [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
+             [service.dampening]\n{dampening}\n\n\
+             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
+            self.file(state).display(),
+            self.server.address(),
+        )
+    }
+
+    /// Replaces the configuration file, at one stroke.
+    pub(crate) fn is_configured(&self, text: &str) {
+        let beside = self.file("dnsherald.toml.new");
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, self.configuration_file()).unwrap();
+    }
+
+    pub(crate) fn configuration_file(&self) -> PathBuf {
+        self.file("dnsherald.toml")
+    }
+
+    /// A place in the folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.file(self.plan.state).join("dnsherald.json")
+    }
+
+    /// The state file comes to contain this.
+    #[track_caller]
+    pub(crate) fn remembers(&self, text: &str) {
+        let read = || fs::read_to_string(self.state_file()).unwrap_or_default();
+        assert!(eventually(|| read().contains(text)), "`{text}` is not in the state: {}", read());
+    }
+
+    pub(crate) fn helper(&self, parent: Parent) -> Helper {
+        self.helper_with(&[], parent)
+    }
+
+    /// A helper with further options of `run`.
+    pub(crate) fn helper_with(&self, options: &[&str], parent: Parent) -> Helper {
+        let mut command = Command::new(binary());
+        command.arg("run").arg("-c").arg(self.configuration_file()).args(options);
+        Helper::start(command, parent)
+    }
+
+    /// A helper that becomes what it is after these commands of a shell.
+    pub(crate) fn helper_after(&self, commands: &str, parent: Parent) -> Helper {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{commands}; exec \"$@\""), "sh"]);
+        command.arg(binary()).arg("run").arg("-c").arg(self.configuration_file());
+        Helper::start(command, parent)
+    }
+}
+
+impl Drop for Pop {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The permission bits of a file or folder.
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
