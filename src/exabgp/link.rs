@@ -14,18 +14,23 @@
 //! again, which costs ExaBGP nothing.
 //!
 //! The link never waits: while ExaBGP is silent, the newest wish per route replaces the older.
+//!
+//! In here stand the conversation's state, what calls it and its timers; [`statements`] says things, [`answers`] deals
+//! with what comes back and what does not, [`entry`] is one route.
 
 use std::time::Duration;
 
 use self::entry::{Backoff, Entry};
-use super::command::{ASK_VERSION, Family, GREETING};
+use super::command::{Family, GREETING};
 use super::reply::{Reply, Version};
 use super::{Advertisement, Dialect, Route};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
+mod answers;
 pub mod entry;
+mod statements;
 
 /// How long late answers are let pass once ExaBGP has answered the question that fences them off.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -255,217 +260,5 @@ impl Link {
             Parent::ExaBgp => Dialect::Plain,
             Parent::Terminal => Dialect::Neighbor,
         })
-    }
-
-    fn answered(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
-        self.mute = false;
-        let why = self.why.take();
-        if !self.answers && !matches!(self.state, State::Greeting) {
-            // The answer to the version was merely late.
-            self.answers = true;
-            out.push(Notice::AnswersAfterAll.into());
-            return self.restate_all(now, out);
-        }
-        match std::mem::replace(&mut self.state, State::Ready) {
-            State::Greeting => self.say(now, State::Asking, ASK_VERSION.to_owned(), out),
-            State::Fencing if self.owed == 0 => self.become_ready(now, out),
-            State::Fencing => {
-                self.state = State::Settling;
-                self.until = Some(now + SETTLE);
-            }
-            State::Sending(subject) => {
-                self.until = None;
-                self.settle(now, subject, done, why, out);
-                self.proceed(now, out);
-            }
-            state @ (State::Silent | State::Asking | State::Settling | State::Ready) => {
-                let idle = matches!(state, State::Ready);
-                self.state = state;
-                if self.owed > 0 {
-                    self.owed -= 1;
-                } else if idle {
-                    out.push(Notice::AnswerTooMany.into());
-                    self.resync_at.get_or_insert(now + self.resync.pause());
-                }
-            }
-        }
-    }
-
-    /// A command in flight was carried out or refused.
-    fn settle(
-        &mut self,
-        now: Moment,
-        subject: Subject,
-        done: bool,
-        why: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        match subject {
-            Subject::Route(route, advertisement, _) if done => {
-                if self.entries[route].acknowledge(advertisement) {
-                    out.push(Action::Save);
-                }
-            }
-            Subject::Route(route, _, line) => {
-                let retry = self.entries[route].retry(now);
-                out.push(Notice::Refused { line, why, retry }.into());
-                // The second refusal in a row may mean that this is another ExaBGP than it seemed.
-                if self.version.is_none() || retry > Backoff::FIRST {
-                    self.ask_again(now, out);
-                }
-            }
-            Subject::EndOfRib(_) if done => {}
-            // Without a session there is nobody to mark it for; the next one that comes up brings it back.
-            Subject::EndOfRib(line) => out.push(Notice::EndOfRibRefused { line, why }.into()),
-        }
-    }
-
-    fn learn(&mut self, now: Moment, version: Version, out: &mut Vec<Action>) {
-        let before = self.dialect();
-        if self.version.as_ref() != Some(&version) {
-            let spoken = self.settings.dialect.unwrap_or(version.dialect());
-            out.push(
-                Notice::Detected { version: version.to_string(), understood: version.dialect(), spoken }
-                    .into(),
-            );
-        }
-        self.version = Some(version);
-        if self.dialect() != before {
-            self.restate_all(now, out);
-        }
-        if matches!(self.state, State::Asking) {
-            self.state = State::Fencing;
-            self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
-        }
-    }
-
-    /// The present state has lasted too long.
-    fn give_up(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.until = None;
-        match std::mem::replace(&mut self.state, State::Ready) {
-            State::Greeting => {
-                self.owed += 1;
-                self.ask_again(now, out);
-            }
-            State::Asking => {
-                self.owed += 1;
-                if !std::mem::replace(&mut self.mute, true) {
-                    out.push(Notice::NoVersion { spoken: self.dialect() }.into());
-                }
-                self.become_ready(now, out);
-            }
-            State::Fencing => {
-                self.answers = false;
-                self.owed = 0;
-                out.push(Notice::AnswersNothing.into());
-                self.become_ready(now, out);
-            }
-            State::Settling => {
-                self.owed = 0;
-                self.become_ready(now, out);
-            }
-            State::Sending(subject) => {
-                let line = match subject {
-                    Subject::Route(route, _, line) => {
-                        self.entries[route].retry(now);
-                        line
-                    }
-                    Subject::EndOfRib(line) => line,
-                };
-                let after = self.settings.ack_timeout;
-                out.push(Notice::Unanswered { line, after }.into());
-                self.owed += 1;
-                self.ask_again(now, out);
-            }
-            state @ (State::Silent | State::Ready) => self.state = state,
-        }
-    }
-
-    fn ask_again(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.say(now, State::Asking, ASK_VERSION.to_owned(), out);
-    }
-
-    fn become_ready(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.state = State::Ready;
-        self.until = None;
-        self.proceed(now, out);
-    }
-
-    fn restate_all(&mut self, now: Moment, out: &mut Vec<Action>) {
-        for entry in &mut self.entries {
-            entry.restate(now);
-        }
-        self.proceed(now, out);
-    }
-
-    /// Says what is due, if nothing is in flight. Without answers to wait for it says all of it.
-    fn proceed(&mut self, now: Moment, out: &mut Vec<Action>) {
-        while matches!(self.state, State::Ready) && !self.full {
-            if let Some(subject) = self.next_subject(now) {
-                self.send(now, subject, out);
-            } else {
-                break;
-            }
-        }
-    }
-
-    /// The entry that has waited longest, and when all have been stated the end-of-RIB markers.
-    fn next_subject(&mut self, now: Moment) -> Option<Subject> {
-        let dialect = self.dialect();
-        let waiting = self.entries.iter().enumerate();
-        let waiting =
-            waiting.filter_map(|(route, entry)| Some((entry.due.filter(|due| *due <= now)?, route)));
-        if let Some((_, route)) = waiting.min() {
-            let entry = &mut self.entries[route];
-            let wish = entry.desired.clone()?;
-            entry.said(&wish);
-            let line = dialect.advertise(&entry.route, &wish);
-            return Some(Subject::Route(route, wish, line));
-        }
-        let all_stated = self.entries.iter().all(|entry| entry.desired.is_some() && entry.due.is_none());
-        let family = self.unmarked.pop_if(|_| all_stated)?;
-        let of_family = |entry: &&Entry| Family::of(entry.route.prefix.addr()) == family;
-        let neighbors = self.entries.iter().find(of_family).map_or(&[][..], |entry| &entry.route.neighbors);
-        Some(Subject::EndOfRib(dialect.end_of_rib(family, neighbors)))
-    }
-
-    fn send(&mut self, now: Moment, subject: Subject, out: &mut Vec<Action>) {
-        let (Subject::Route(_, _, line) | Subject::EndOfRib(line)) = &subject;
-        let line = line.clone();
-        if self.answers {
-            self.say(now, State::Sending(subject), line, out);
-        } else {
-            out.push(Action::Print(line));
-            self.settle(now, subject, true, None, out);
-        }
-    }
-
-    fn say(&mut self, now: Moment, state: State, line: String, out: &mut Vec<Action>) {
-        self.state = state;
-        self.until = Some(now + self.settings.ack_timeout);
-        out.push(Action::Print(line));
-    }
-
-    fn mark_families(&mut self) {
-        if self.settings.end_of_rib {
-            let families = [Family::V6, Family::V4].into_iter();
-            let used = |family: &Family| {
-                let mut prefixes = self.entries.iter().map(|entry| entry.route.prefix.addr());
-                prefixes.any(|address| Family::of(address) == *family)
-            };
-            self.unmarked = families.filter(used).collect();
-        }
-    }
-
-    /// Within a tenth of the configured period, so that a fleet does not speak in unison.
-    fn plan_refresh(&mut self, now: Moment) {
-        if self.settings.refresh.is_zero() || self.settings.parent == Parent::Terminal {
-            return;
-        }
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let tenths_of_percent = u32::try_from(900 + self.random % 201).unwrap_or(1000);
-        self.refresh_at = Some(now + self.settings.refresh * tenths_of_percent / 1000);
     }
 }

@@ -1,8 +1,9 @@
 //! The commands as an operator types them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use dnsherald::responder::Fault;
@@ -229,4 +230,33 @@ fn the_demo_shows_the_main_job_and_ends_by_itself() {
         assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
     }
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+/// systemd says in `JOURNAL_STREAM` which file is the journal; here it is one of our own.
+#[test]
+fn the_log_carries_priorities_only_for_the_journal() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/bad/host-bits.toml");
+    let journal = File::new("journal", "");
+    let logged = |stream: &str| {
+        let stderr = fs::OpenOptions::new().append(true).open(&journal.0).unwrap();
+        let mut helper = Command::new(binary())
+            .args(["run", "-c", trace])
+            .env("JOURNAL_STREAM", stream)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        // Standard input has ended: ExaBGP is gone, and so is the helper, once it has complained of its configuration.
+        assert!(helper.wait().unwrap().success());
+        fs::read_to_string(&journal.0).unwrap()
+    };
+    let plain = logged("1:2");
+    assert!(plain.contains("Z ERROR dnsherald: ") && !plain.contains("<3>"), "{plain}");
+    let metadata = fs::metadata(&journal.0).unwrap();
+    let with_priorities = logged(&format!("{}:{}", metadata.dev(), metadata.ino()));
+    assert!(
+        with_priorities.contains("<3>dnsherald: ") && with_priorities.contains("<6>dnsherald: "),
+        "{with_priorities}"
+    );
 }

@@ -1,0 +1,135 @@
+//! What comes back, and what does not.
+
+use super::entry::Backoff;
+use super::{HANDSHAKE, Link, SETTLE, State, Subject};
+use crate::engine::action::Action;
+use crate::engine::moment::Moment;
+use crate::engine::notice::Notice;
+use crate::exabgp::command::ASK_VERSION;
+use crate::exabgp::reply::Version;
+
+impl Link {
+    pub(super) fn answered(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
+        self.mute = false;
+        let why = self.why.take();
+        if !self.answers && !matches!(self.state, State::Greeting) {
+            // The answer to the version was merely late.
+            self.answers = true;
+            out.push(Notice::AnswersAfterAll.into());
+            return self.restate_all(now, out);
+        }
+        match std::mem::replace(&mut self.state, State::Ready) {
+            State::Greeting => self.say(now, State::Asking, ASK_VERSION.to_owned(), out),
+            State::Fencing if self.owed == 0 => self.become_ready(now, out),
+            State::Fencing => {
+                self.state = State::Settling;
+                self.until = Some(now + SETTLE);
+            }
+            State::Sending(subject) => {
+                self.until = None;
+                self.settle(now, subject, done, why, out);
+                self.proceed(now, out);
+            }
+            state @ (State::Silent | State::Asking | State::Settling | State::Ready) => {
+                let idle = matches!(state, State::Ready);
+                self.state = state;
+                if self.owed > 0 {
+                    self.owed -= 1;
+                } else if idle {
+                    out.push(Notice::AnswerTooMany.into());
+                    self.resync_at.get_or_insert(now + self.resync.pause());
+                }
+            }
+        }
+    }
+
+    /// A command in flight was carried out or refused.
+    pub(super) fn settle(
+        &mut self,
+        now: Moment,
+        subject: Subject,
+        done: bool,
+        why: Option<String>,
+        out: &mut Vec<Action>,
+    ) {
+        match subject {
+            Subject::Route(route, advertisement, _) if done => {
+                if self.entries[route].acknowledge(advertisement) {
+                    out.push(Action::Save);
+                }
+            }
+            Subject::Route(route, _, line) => {
+                let retry = self.entries[route].retry(now);
+                out.push(Notice::Refused { line, why, retry }.into());
+                // The second refusal in a row may mean that this is another ExaBGP than it seemed.
+                if self.version.is_none() || retry > Backoff::FIRST {
+                    self.ask_again(now, out);
+                }
+            }
+            Subject::EndOfRib(_) if done => {}
+            // Without a session there is nobody to mark it for; the next one that comes up brings it back.
+            Subject::EndOfRib(line) => out.push(Notice::EndOfRibRefused { line, why }.into()),
+        }
+    }
+
+    pub(super) fn learn(&mut self, now: Moment, version: Version, out: &mut Vec<Action>) {
+        let before = self.dialect();
+        if self.version.as_ref() != Some(&version) {
+            let spoken = self.settings.dialect.unwrap_or(version.dialect());
+            out.push(
+                Notice::Detected { version: version.to_string(), understood: version.dialect(), spoken }
+                    .into(),
+            );
+        }
+        self.version = Some(version);
+        if self.dialect() != before {
+            self.restate_all(now, out);
+        }
+        if matches!(self.state, State::Asking) {
+            self.state = State::Fencing;
+            self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
+        }
+    }
+
+    /// The present state has lasted too long.
+    pub(super) fn give_up(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.until = None;
+        match std::mem::replace(&mut self.state, State::Ready) {
+            State::Greeting => {
+                self.owed += 1;
+                self.ask_again(now, out);
+            }
+            State::Asking => {
+                self.owed += 1;
+                if !std::mem::replace(&mut self.mute, true) {
+                    out.push(Notice::NoVersion { spoken: self.dialect() }.into());
+                }
+                self.become_ready(now, out);
+            }
+            State::Fencing => {
+                self.answers = false;
+                self.owed = 0;
+                out.push(Notice::AnswersNothing.into());
+                self.become_ready(now, out);
+            }
+            State::Settling => {
+                self.owed = 0;
+                self.become_ready(now, out);
+            }
+            State::Sending(subject) => {
+                let line = match subject {
+                    Subject::Route(route, _, line) => {
+                        self.entries[route].retry(now);
+                        line
+                    }
+                    Subject::EndOfRib(line) => line,
+                };
+                let after = self.settings.ack_timeout;
+                out.push(Notice::Unanswered { line, after }.into());
+                self.owed += 1;
+                self.ask_again(now, out);
+            }
+            state @ (State::Silent | State::Ready) => self.state = state,
+        }
+    }
+}
