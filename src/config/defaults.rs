@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::check::Timing;
-use crate::engine::hysteresis::Thresholds;
+use crate::engine::hysteresis::{Relapse, Thresholds};
 
 /// `[defaults]`: a hang is noticed after about three seconds, a closed port after about one.
 pub const TIMING: Timing = Timing {
@@ -14,6 +14,7 @@ pub const TIMING: Timing = Timing {
     thresholds: Thresholds {
         rise: NonZeroU32::new(5).expect("not zero"),
         fall: NonZeroU32::new(3).expect("not zero"),
+        relapse: Relapse::Returns,
     },
 };
 

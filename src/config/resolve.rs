@@ -335,6 +335,7 @@ impl<'a> Resolver<'a> {
             thresholds: Thresholds {
                 rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
                 fall: check.fall.or(defaults.fall).unwrap_or(own.thresholds.fall),
+                relapse: own.thresholds.relapse,
             },
         };
         for (name, period, placed) in

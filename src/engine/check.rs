@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::hysteresis::{Hysteresis, Result, State, Thresholds};
+use super::hysteresis::{Hysteresis, Relapse, Result, State, Thresholds, Verdict};
 use super::moment::Moment;
 use crate::probe::{Cause, Outcome};
 
@@ -159,15 +159,12 @@ impl Check {
 
     /// What it says of the service: `None` before the first verdict.
     #[must_use]
-    pub const fn verdict(&self) -> Option<Severity> {
-        if self.downing.is_down() {
-            Some(Severity::Down)
-        } else if !(self.shown.decided() && self.degrading.decided() && self.downing.decided()) {
-            None
-        } else if self.degrading.is_down() {
-            Some(Severity::Degraded)
-        } else {
-            Some(Severity::Ignore)
+    pub fn verdict(&self) -> Option<Severity> {
+        match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
+            (_, _, Some(Verdict::Down)) => Some(Severity::Down),
+            (Some(_), Some(Verdict::Down), Some(Verdict::Up)) => Some(Severity::Degraded),
+            (Some(_), Some(Verdict::Up), Some(Verdict::Up)) => Some(Severity::Ignore),
+            _ => None,
         }
     }
 
@@ -215,13 +212,17 @@ impl Check {
     /// Slow when all is well or surely not, fast in doubt.
     fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
-        let doubt =
-            counters.iter().any(|counter| !counter.decided() || matches!(counter.state(), State::Falling(_)));
+        let in_doubt = |counter: &&Hysteresis| match counter.state() {
+            State::Falling(_) => true,
+            State::Rising(_) if self.timing.thresholds.relapse == Relapse::StartsAnew => true,
+            _ => counter.verdict().is_none(),
+        };
+        let doubt = counters.iter().any(in_doubt);
         if doubt { self.timing.fast_interval } else { self.timing.interval }
     }
 
     fn explain(&self) -> String {
-        let Thresholds { rise, fall } = self.timing.thresholds;
+        let Thresholds { rise, fall, .. } = self.timing.thresholds;
         let failure = self.failure().unwrap_or("failed");
         match self.state() {
             State::Falling(count) => format!("{failure} ({count} of {fall})"),
@@ -244,7 +245,7 @@ mod tests {
             interval: Duration::from_secs(1),
             fast_interval: Duration::from_millis(100),
             timeout: Duration::from_millis(500),
-            thresholds: Thresholds { rise: three, fall: three },
+            thresholds: Thresholds { rise: three, fall: three, relapse: Relapse::Returns },
         };
         Check::new("answers".into(), timing, on_fail)
     }

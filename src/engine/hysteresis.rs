@@ -12,6 +12,9 @@
 //!
 //! From `unknown` nothing is taken for granted: a pass starts rising and a failure starts falling anew, and a
 //! server that keeps alternating is called down after `rise + fall` results without a verdict.
+//!
+//! `exabgp healthcheck` takes nothing for granted at any time: there a pass while falling starts rising, and a failure
+//! while rising starts falling. That is [`Relapse::StartsAnew`]; the verdict stands until another is reached.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -25,6 +28,19 @@ pub struct Thresholds {
     pub rise: NonZeroU32,
     /// Failures in a row to go down.
     pub fall: NonZeroU32,
+    /// What interrupts such a row.
+    pub relapse: Relapse,
+}
+
+/// What a pass while falling, or a failure while rising, leads to once there has been a verdict.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relapse {
+    /// Back to the verdict that stands.
+    #[default]
+    Returns,
+    /// To the first of a row in the other direction, as in `exabgp healthcheck`.
+    StartsAnew,
 }
 
 /// Where a series of results has led.
@@ -74,20 +90,30 @@ pub enum Result {
     FailForSure,
 }
 
+/// What a series of results proves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It is up.
+    Up,
+    /// It is down.
+    Down,
+}
+
 /// A counter of results in a row, and the verdict they have led to.
 #[derive(Clone, Debug)]
 pub struct Hysteresis {
     thresholds: Thresholds,
     state: State,
-    /// Results seen before the first verdict; `None` once there was one.
-    undecided: Option<u32>,
+    verdict: Option<Verdict>,
+    /// Results seen before the first verdict.
+    undecided: u32,
 }
 
 impl Hysteresis {
     /// Nothing known yet.
     #[must_use]
     pub const fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, state: State::Unknown, undecided: Some(0) }
+        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0 }
     }
 
     /// Where the results so far have led.
@@ -96,52 +122,46 @@ impl Hysteresis {
         self.state
     }
 
-    /// Whether there has been a verdict since the start.
+    /// The verdict that stands: it outlasts falling and rising. `None` before the first.
     #[must_use]
-    pub const fn decided(&self) -> bool {
-        self.undecided.is_none()
-    }
-
-    /// The standing verdict: down, as opposed to up or undecided. Falling is still up, rising still down.
-    #[must_use]
-    pub const fn is_down(&self) -> bool {
-        self.decided() && matches!(self.state, State::Down | State::Rising(_))
+    pub const fn verdict(&self) -> Option<Verdict> {
+        self.verdict
     }
 
     /// Takes one more result.
     pub fn take(&mut self, result: Result) {
         self.state = self.next(result);
-        if let Some(seen) = &mut self.undecided {
-            *seen += 1;
-            let Thresholds { rise, fall } = self.thresholds;
-            if *seen >= rise.saturating_add(fall.get()).get() {
-                self.state = match self.state {
-                    State::Up => State::Up,
-                    _ => State::Down,
-                };
+        if self.verdict.is_none() {
+            self.undecided = self.undecided.saturating_add(1);
+            if self.has_alternated_too_long() && self.state != State::Up {
+                self.state = State::Down;
             }
         }
-        if matches!(self.state, State::Up | State::Down) {
-            self.undecided = None;
+        match self.state {
+            State::Up => self.verdict = Some(Verdict::Up),
+            State::Down => self.verdict = Some(Verdict::Down),
+            State::Unknown | State::Rising(_) | State::Falling(_) => {}
         }
     }
 
+    fn has_alternated_too_long(&self) -> bool {
+        let Thresholds { rise, fall, relapse } = self.thresholds;
+        relapse == Relapse::Returns && self.undecided >= rise.saturating_add(fall.get()).get()
+    }
+
     fn next(&self, result: Result) -> State {
-        let Thresholds { rise, fall } = self.thresholds;
-        let rising = |passes| {
-            if passes >= rise.get() { State::Up } else { State::Rising(passes) }
-        };
-        let falling = |failures| {
-            if failures >= fall.get() { State::Down } else { State::Falling(failures) }
-        };
+        let Thresholds { rise, fall, relapse } = self.thresholds;
+        let rising = |passes| if passes >= rise.get() { State::Up } else { State::Rising(passes) };
+        let falling = |failures| if failures >= fall.get() { State::Down } else { State::Falling(failures) };
+        let returns = self.verdict.is_some() && relapse == Relapse::Returns;
         match (self.state, result) {
             (_, Result::FailForSure) => State::Down,
             (State::Up, Result::Pass) => State::Up,
-            (State::Falling(_), Result::Pass) if self.decided() => State::Up,
+            (State::Falling(_), Result::Pass) if returns => State::Up,
             (State::Rising(passes), Result::Pass) => rising(passes + 1),
             (State::Unknown | State::Down | State::Falling(_), Result::Pass) => rising(1),
             (State::Down, Result::Fail) => State::Down,
-            (State::Rising(_), Result::Fail) if self.decided() => State::Down,
+            (State::Rising(_), Result::Fail) if returns => State::Down,
             (State::Falling(failures), Result::Fail) => falling(failures + 1),
             (State::Unknown | State::Up | State::Rising(_), Result::Fail) => falling(1),
         }
@@ -153,8 +173,12 @@ mod tests {
     use super::*;
 
     fn after(rise: u32, fall: u32, results: &str) -> Hysteresis {
-        let thresholds =
-            Thresholds { rise: NonZeroU32::new(rise).unwrap(), fall: NonZeroU32::new(fall).unwrap() };
+        with(Relapse::Returns, rise, fall, results)
+    }
+
+    fn with(relapse: Relapse, rise: u32, fall: u32, results: &str) -> Hysteresis {
+        let count = |number| NonZeroU32::new(number).unwrap();
+        let thresholds = Thresholds { rise: count(rise), fall: count(fall), relapse };
         let mut hysteresis = Hysteresis::new(thresholds);
         for result in results.chars() {
             hysteresis.take(match result {
@@ -184,7 +208,7 @@ mod tests {
     fn nothing_is_taken_for_granted_before_the_first_verdict() {
         assert_eq!(after(2, 3, "-+").state(), State::Rising(1));
         assert_eq!(after(2, 3, "+-").state(), State::Falling(1));
-        assert!(!after(2, 3, "+-+-").decided());
+        assert_eq!(after(2, 3, "+-+-").verdict(), None);
     }
 
     #[test]
@@ -199,7 +223,18 @@ mod tests {
 
     #[test]
     fn falling_still_counts_as_up_and_rising_still_as_down() {
-        assert!(!after(2, 3, "++--").is_down());
-        assert!(after(2, 3, "---+").is_down());
+        assert_eq!(after(2, 3, "++--").verdict(), Some(Verdict::Up));
+        assert_eq!(after(2, 3, "---+").verdict(), Some(Verdict::Down));
+    }
+
+    /// The transitions of `exabgp healthcheck`, and the route that it leaves as it was meanwhile.
+    #[test]
+    fn the_original_starts_anew_at_every_relapse() {
+        let original = |results| with(Relapse::StartsAnew, 2, 3, results);
+        assert_eq!(original("++-+").state(), State::Rising(1));
+        assert_eq!(original("++-+").verdict(), Some(Verdict::Up));
+        assert_eq!(original("---+-").state(), State::Falling(1));
+        assert_eq!(original("---+-").verdict(), Some(Verdict::Down));
+        assert_eq!(original("+-+-+-+-").verdict(), None);
     }
 }
