@@ -22,6 +22,7 @@ pub mod describe;
 pub mod dns;
 pub mod file;
 pub mod resolve;
+mod routes;
 pub mod salvage;
 pub mod value;
 

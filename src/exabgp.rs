@@ -4,6 +4,7 @@
 //! puts commands into the dialect of the ExaBGP at hand, [`reply`] sorts what comes back, and [`link`] is the
 //! conversation: one command in flight, what is desired and what is acknowledged.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -27,6 +28,15 @@ pub enum NextHop {
     Itself,
 }
 
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Itself => f.write_str("self"),
+        }
+    }
+}
+
 /// All that identifies a route to ExaBGP, whatever attributes it carries at the moment.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Route {
@@ -38,6 +48,9 @@ pub struct Route {
     pub path_information: Option<PathInformation>,
     /// Only these neighbors; empty for all that name this process.
     pub neighbors: Vec<IpAddr>,
+    /// Added to the MED of what is announced, so that one of several prefixes is preferred here.
+    #[serde(default)]
+    pub med_offset: u32,
 }
 
 /// What a service wants for one prefix.

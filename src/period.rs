@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A length of time written with its unit.
+/// The longest period that can be written: ten years. It leaves room for multiplication by any count.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// A length of time written with its unit, at most ten years.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Period(pub Duration);
@@ -15,11 +18,13 @@ impl FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text).map(Self).map_err(|_| {
-            format!(
+        match humantime::parse_duration(text) {
+            Ok(period) if period > LONGEST => Err(format!("`{text}` is longer than ten years")),
+            Ok(period) => Ok(Self(period)),
+            Err(_) => Err(format!(
                 "`{text}` is no period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""
-            )
-        })
+            )),
+        }
     }
 }
 
@@ -74,6 +79,8 @@ mod tests {
     fn a_number_without_a_unit_is_refused_with_an_example() {
         assert!("5".parse::<Period>().unwrap_err().contains("\"500ms\""));
         assert_eq!("1h30m".parse(), Ok(Period(Duration::from_secs(5400))));
+        assert!("11years".parse::<Period>().unwrap_err().contains("longer than ten years"));
+        assert!("99999999999999999999years".parse::<Period>().is_err());
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
     #[serde(default)]
+    pub(super) med_increase: u32,
+    #[serde(default)]
     pub(super) start: Start,
     pub(super) adopt_max_age: Placed<Period>,
     pub(super) up: Placed<Rung>,

@@ -10,16 +10,15 @@ use toml::Spanned;
 
 use super::cite::{ConfigError, Source};
 use super::file::{self, File, Placed, Start};
-use super::value::{Address, OneOrMany, Text, WordOr, WrittenNextHop};
+use super::value::{Address, OneOrMany, Text, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
-use crate::exabgp::attributes::{Attributes, PathInformation};
-use crate::exabgp::command::{Family, LINE_LIMIT};
-use crate::exabgp::{Advertisement, Dialect, NextHop, Route};
+use crate::exabgp::Advertisement;
+use crate::exabgp::attributes::Attributes;
 use crate::period::Period;
 
 pub(super) type Result<T> = std::result::Result<T, ConfigError>;
@@ -30,7 +29,7 @@ pub struct Resolver<'a> {
     pub(super) source: Source<'a>,
     host: &'a str,
     pub(super) management: Vec<IpAddr>,
-    neighbors: Vec<IpAddr>,
+    pub(super) neighbors: Vec<IpAddr>,
 }
 
 impl<'a> Resolver<'a> {
@@ -143,121 +142,6 @@ impl<'a> Resolver<'a> {
             }
         }
         Ok(rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())))
-    }
-
-    fn routes(&self, written: &file::Service) -> Result<Vec<Route>> {
-        let prefixes = &written.prefixes;
-        if prefixes.get_ref().is_empty() {
-            return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
-        }
-        let neighbors = self.neighbors(written)?;
-        let path_information = self.path_information(written)?;
-        let route = |prefix: &Spanned<Text<super::value::Prefix>>| {
-            let network = prefix.get_ref().0.0;
-            Ok(Route {
-                prefix: network,
-                next_hop: self.next_hop(written, network, &prefix.span(), &neighbors)?,
-                path_information,
-                neighbors: neighbors.clone(),
-            })
-        };
-        prefixes.get_ref().iter().map(route).collect()
-    }
-
-    fn neighbors(&self, written: &file::Service) -> Result<Vec<IpAddr>> {
-        if written.neighbors.is_empty() {
-            return Ok(self.neighbors.clone());
-        }
-        for neighbor in &written.neighbors {
-            let address = neighbor.get_ref().0.0;
-            if !self.neighbors.is_empty() && !self.neighbors.contains(&address) {
-                let message =
-                    format!("`{address}` is not among exabgp.neighbors, which a service can only narrow");
-                return Err(self.error(&neighbor.span(), message));
-            }
-        }
-        Ok(written.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect())
-    }
-
-    fn next_hop(
-        &self,
-        written: &file::Service,
-        prefix: IpNet,
-        place: &Range<usize>,
-        neighbors: &[IpAddr],
-    ) -> Result<NextHop> {
-        let family = Family::of(prefix.addr());
-        let of_family = |address: &IpAddr| Family::of(*address) == family;
-        let Some(hops) = &written.next_hop else {
-            let own = self.management.iter().copied().find(of_family);
-            return own.map(NextHop::Address).ok_or_else(|| {
-                let message = format!(
-                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or a `next-hop` to the service",
-                    family.name()
-                );
-                self.error(place, message)
-            });
-        };
-        let listed = hops.get_ref().0.iter().map(|hop| hop.0);
-        let address = listed.clone().find_map(|hop| match hop {
-            WrittenNextHop::Address(address) if of_family(&address) => Some(address),
-            _ => None,
-        });
-        if let Some(address) = address {
-            return Ok(NextHop::Address(address));
-        }
-        if !listed.clone().any(|hop| hop == WrittenNextHop::Itself) {
-            let message =
-                format!("`{prefix}` has no next hop: `next-hop` lists no {} address", family.name());
-            return Err(self.error(&hops.span(), message));
-        }
-        let sessions_known = family == Family::V4 && neighbors.is_empty();
-        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
-            return Ok(NextHop::Itself);
-        }
-        let name = family.name();
-        let message = format!(
-            "next hop \"self\" of `{prefix}` needs {name} sessions only, since ExaBGP takes the address of the session; \
-             name the {name} neighbors in `neighbors`, or write the address"
-        );
-        Err(self.error(&hops.span(), message))
-    }
-
-    /// It is part of the key of a route: two different ones would be two routes.
-    fn path_information(&self, written: &file::Service) -> Result<Option<PathInformation>> {
-        let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
-        let mut first: Option<Option<PathInformation>> = None;
-        for rung in rungs.into_iter().flatten() {
-            if let WordOr::Table(attributes) = rung.get_ref() {
-                let path = attributes.path_information.map(|path| path.0);
-                if first.is_some_and(|first| first != path) {
-                    let message = "path-information differs between the states of one service: that would be two routes";
-                    return Err(self.error(&rung.span(), message));
-                }
-                first = Some(path);
-            }
-        }
-        Ok(first.flatten())
-    }
-
-    fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
-        let longest = ladder.rungs().into_iter().flat_map(|(state, advertisement)| {
-            let lines = routes.iter().flat_map(move |route| {
-                [Dialect::Neighbor, Dialect::Peer]
-                    .map(|dialect| dialect.advertise(route, advertisement).len() + 1)
-            });
-            lines.map(move |length| (length, state))
-        });
-        match longest.max_by_key(|(length, _)| *length) {
-            Some((length, state)) if length > LINE_LIMIT => {
-                let message = format!(
-                    "the command for state {state} would be {length} bytes long, and must not exceed {LINE_LIMIT}; \
-                     fewer attributes or neighbors are needed"
-                );
-                Err(self.error(&written.name.span(), message))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn start(&self, written: &file::Service) -> Result<StartPolicy> {

@@ -78,7 +78,13 @@ const QUOTES: [char; 2] = ['"', '\''];
 /// A withdraw needs the prefix alone.
 fn route(text: &str) -> Option<Route> {
     let Prefix(prefix) = text.parse().ok()?;
-    Some(Route { prefix, next_hop: NextHop::Itself, path_information: None, neighbors: vec![] })
+    Some(Route {
+        prefix,
+        next_hop: NextHop::Itself,
+        path_information: None,
+        neighbors: vec![],
+        med_offset: 0,
+    })
 }
 
 #[cfg(test)]

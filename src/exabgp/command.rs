@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::attributes::Attributes;
-use super::{Advertisement, Dialect, NextHop, Route};
+use super::{Advertisement, Dialect, Route};
 
 /// `PIPE_BUF` on Linux: up to here a write to a pipe is atomic. The line break counts.
 pub const LINE_LIMIT: usize = 4096;
@@ -53,18 +53,29 @@ impl Dialect {
     pub fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
         match advertisement {
             Advertisement::Announce(attributes) => self.announce(route, attributes),
-            Advertisement::Withdraw => self.withdraw(route),
+            Advertisement::Withdraw => self.withdraw(route, ""),
+        }
+    }
+
+    /// The same in the words of `exabgp healthcheck`, which names the next hop of what it withdraws, too.
+    #[must_use]
+    pub fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
+        match advertisement {
+            Advertisement::Announce(attributes) => self.announce(route, attributes),
+            Advertisement::Withdraw => self.withdraw(route, &format!(" next-hop {}", route.next_hop)),
         }
     }
 
     fn announce(self, route: &Route, attributes: &Attributes) -> String {
         let mut line = self.selector(&route.neighbors);
-        let _ = write!(line, "announce route {} next-hop ", route.prefix);
-        let _ = match route.next_hop {
-            NextHop::Address(address) => write!(line, "{address}"),
-            NextHop::Itself => write!(line, "self"),
+        let _ = write!(line, "announce route {} next-hop {}", route.prefix, route.next_hop);
+        let _ = match attributes.med {
+            Some(med) if route.med_offset > 0 => {
+                let med = Some(med.saturating_add(route.med_offset));
+                write!(line, "{}", Attributes { med, ..attributes.clone() })
+            }
+            _ => write!(line, "{attributes}"),
         };
-        let _ = write!(line, "{attributes}");
         if let Some(path) = route.path_information {
             let _ = write!(line, " path-information {path}");
         }
@@ -72,9 +83,9 @@ impl Dialect {
     }
 
     /// The prefix alone: attributes are ignored at best, and `next-hop self` can make ExaBGP 4.2 forget to answer.
-    fn withdraw(self, route: &Route) -> String {
+    fn withdraw(self, route: &Route, next_hop: &str) -> String {
         let mut line = self.selector(&route.neighbors);
-        let _ = write!(line, "withdraw route {}", route.prefix);
+        let _ = write!(line, "withdraw route {}{next_hop}", route.prefix);
         if let Some(path) = route.path_information {
             let _ = write!(line, " path-information {path}");
         }
@@ -114,6 +125,7 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exabgp::NextHop;
     use crate::exabgp::attributes::PathInformation;
 
     fn route() -> Route {
@@ -122,6 +134,7 @@ mod tests {
             next_hop: NextHop::Address("10.1.0.2".parse().unwrap()),
             path_information: None,
             neighbors: vec![],
+            med_offset: 0,
         }
     }
 
@@ -159,6 +172,24 @@ mod tests {
             Dialect::Plain.advertise(&route, &Advertisement::Withdraw),
             "withdraw route 192.0.2.53/32 path-information 7"
         );
+    }
+
+    #[test]
+    fn the_words_of_healthcheck_differ_in_the_withdraw_alone() {
+        let said = |advertisement: &Advertisement| {
+            Dialect::Neighbor.advertise_as_healthcheck(&route(), advertisement)
+        };
+        assert_eq!(said(&up()), Dialect::Neighbor.advertise(&route(), &up()));
+        assert_eq!(
+            said(&Advertisement::Withdraw),
+            "neighbor * withdraw route 192.0.2.53/32 next-hop 10.1.0.2"
+        );
+    }
+
+    #[test]
+    fn a_further_prefix_can_be_less_preferred() {
+        let second = Route { med_offset: 1, ..route() };
+        assert!(Dialect::Plain.advertise(&second, &up()).ends_with(" med 101"));
     }
 
     /// ExaBGP up to 5.0 looks for these followed by a blank, or at the end after a blank.

@@ -5,5 +5,6 @@
 mod cli;
 mod configuration;
 mod properties;
+mod run;
 mod scenarios;
 mod support;

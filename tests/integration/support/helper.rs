@@ -16,13 +16,16 @@
 //! against the grammar of ExaBGP ([`grammar`]), in every test.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::parent::{Parent, by_hand, ideal, reluctant, without_acks};
-pub(crate) use self::pop::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, prefix, withdraw};
+pub(crate) use self::parent::{
+    Parent, answer_of, ideal, once_greeted, reluctant, silent, until, without_acks,
+};
+pub(crate) use self::pop::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, mode, withdraw};
 pub(crate) use self::server::Server;
 
 pub(crate) mod grammar;
@@ -74,8 +77,7 @@ enum Speech {
 
 impl Helper {
     /// Starts a helper as ExaBGP does: in `/`, as a process group of its own, with three pipes.
-    pub(crate) fn start(mut command: Command, parent: Parent) -> Self {
-        use std::os::unix::process::CommandExt;
+    fn start(mut command: Command, parent: Parent) -> Self {
         command.current_dir("/").process_group(0).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -132,13 +134,13 @@ impl Helper {
         let came = eventually(|| self.ears.lock().unwrap().lines.len() > self.taken);
         assert!(came, "nothing more was said after {:?}; log:\n{}", self.said().last(), self.log());
         self.taken += 1;
-        self.said()[self.taken - 1].clone()
+        self.ears.lock().unwrap().lines[self.taken - 1].clone()
     }
 
     /// No line has come that the test has not taken.
     #[track_caller]
     pub(crate) fn has_said_no_more(&self) {
-        assert_eq!(self.said()[self.taken..], [""; 0], "log:\n{}", self.log());
+        assert_eq!(self.ears.lock().unwrap().lines[self.taken..], [""; 0], "log:\n{}", self.log());
     }
 
     /// Every line so far.
@@ -166,9 +168,19 @@ impl Helper {
         let _ = self.mouth.send(Speech::End);
     }
 
-    /// The parent reads no more of what is said, until it does again.
-    pub(crate) fn is_ignored(&self, covered: bool) {
-        self.ears.lock().unwrap().covered = covered;
+    /// The parent says all this, whether or not anybody listens.
+    pub(crate) fn is_shouted_at(&self, text: &str) {
+        let _ = self.mouth.send(Speech::Text(text.into(), None));
+    }
+
+    /// The parent reads no more of what is said.
+    pub(crate) fn is_ignored(&self) {
+        self.ears.lock().unwrap().covered = true;
+    }
+
+    /// The parent reads again.
+    pub(crate) fn is_listened_to(&self) {
+        self.ears.lock().unwrap().covered = false;
     }
 
     /// The log comes to contain this.
@@ -204,7 +216,7 @@ impl Helper {
         let began = Instant::now();
         assert!(eventually(|| !self.is_alive()), "it does not exit; log:\n{}", self.log());
         assert!(began.elapsed() < Duration::from_secs(3), "took {:?} to exit", began.elapsed());
-        self.is_ignored(false);
+        self.is_listened_to();
         assert!(eventually(|| self.ears.lock().unwrap().ended));
         self.child.wait().unwrap()
     }

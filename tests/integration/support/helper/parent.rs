@@ -12,9 +12,23 @@ pub(crate) fn ideal(version: &'static str) -> Parent {
     Box::new(move |line| Some(answer_of(version, line)))
 }
 
-/// Says nothing by itself; the test does it.
-pub(crate) fn by_hand() -> Parent {
+/// Says nothing, unless the test does.
+pub(crate) fn silent() -> Parent {
     Box::new(|_| Some(String::new()))
+}
+
+/// Answers the first `commands`, and then says nothing, unless the test does.
+pub(crate) fn until(commands: usize, version: &'static str) -> Parent {
+    let mut heard = 0;
+    Box::new(move |line| {
+        heard += 1;
+        Some(if heard > commands { String::new() } else { answer_of(version, line) })
+    })
+}
+
+/// Answers the greeting and the question for the version, and nothing after.
+pub(crate) fn once_greeted(version: &'static str) -> Parent {
+    until(2, version)
 }
 
 /// As with `exabgp.api.ack` off: it tells its version, and nothing else ever.
@@ -32,7 +46,8 @@ pub(crate) fn reluctant(version: &'static str, server: &Arc<Server>) -> Parent {
     })
 }
 
-fn answer_of(version: &str, line: &str) -> String {
+/// What this version answers to a line.
+pub(crate) fn answer_of(version: &str, line: &str) -> String {
     format!("{}done\n", version_for(version, line))
 }
 

@@ -1,6 +1,7 @@
 //! A point of presence: a scripted DNS server, a folder, a configuration.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(crate) const ANNOUNCE: &str = "neighbor * announce route 192.0.2.53/32 next-
 pub(crate) const WITHDRAW: &str = "neighbor * withdraw route 192.0.2.53/32";
 
 /// The `nth` prefix of the service, from 0.
-pub(crate) fn prefix(nth: usize) -> String {
+fn prefix(nth: usize) -> String {
     match nth {
         0 => "192.0.2.53/32".to_owned(),
         _ => format!("198.18.{}.{}/32", nth / 256, nth % 256),
@@ -38,13 +39,15 @@ pub(crate) struct Plan {
     pub(crate) service: &'static str,
     /// Lines of `[service.dampening]`.
     pub(crate) dampening: &'static str,
+    /// Lines of `[[service.check]]`.
+    pub(crate) check: &'static str,
     /// The directory of the state, in the folder.
     pub(crate) state: &'static str,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { prefixes: 1, exabgp: "", service: "", dampening: "mode = \"off\"", state: "state" }
+        Self { prefixes: 1, exabgp: "", service: "", dampening: "mode = \"off\"", check: "", state: "state" }
     }
 }
 
@@ -72,7 +75,7 @@ impl Pop {
 
     /// A configuration that notices a fault within a third of a second, and its end as well.
     pub(crate) fn configuration(&self) -> String {
-        let Plan { prefixes, exabgp, service, dampening, state } = &self.plan;
+        let Plan { prefixes, exabgp, service, dampening, check, state } = &self.plan;
         let prefixes: Vec<_> = (0..*prefixes).map(prefix).collect();
         let service = service.replace("FOLDER", &self.folder.display().to_string());
         format!(
@@ -81,7 +84,7 @@ impl Pop {
              [defaults]\ninterval = \"100ms\"\nfast-interval = \"10ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 3\n\n\
              [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
              [service.dampening]\n{dampening}\n\n\
-             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
+             [[service.check]]\nname = \"answers\"\n{check}\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
             self.file(state).display(),
             self.server.address(),
         )
@@ -140,8 +143,7 @@ impl Drop for Pop {
     }
 }
 
-/// The permission bits of a file or folder.
-pub(crate) fn mode(path: &Path) -> u32 {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+/// Who may do what with a file or folder, as `chmod` takes it.
+pub(crate) fn mode(path: &Path) -> String {
+    format!("{:o}", fs::metadata(path).unwrap().permissions().mode() & 0o7777)
 }

@@ -1,0 +1,133 @@
+//! Routes: the prefixes of a service, with the next hop that each family needs, and lines that fit into a write.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::file;
+use super::resolve::{Resolver, Result};
+use super::value::{Prefix, Text, WordOr, WrittenNextHop};
+use crate::engine::ladder::Ladder;
+use crate::exabgp::attributes::PathInformation;
+use crate::exabgp::command::{Family, LINE_LIMIT};
+use crate::exabgp::{Dialect, NextHop, Route};
+
+impl Resolver<'_> {
+    pub(super) fn routes(&self, written: &file::Service) -> Result<Vec<Route>> {
+        let prefixes = &written.prefixes;
+        if prefixes.get_ref().is_empty() {
+            return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
+        }
+        let neighbors = self.neighbors(written)?;
+        let path_information = self.path_information(written)?;
+        let route = |(place, prefix): (u32, &Spanned<Text<Prefix>>)| {
+            let network = prefix.get_ref().0.0;
+            Ok(Route {
+                prefix: network,
+                next_hop: self.next_hop(written, network, &prefix.span(), &neighbors)?,
+                path_information,
+                neighbors: neighbors.clone(),
+                med_offset: written.med_increase.saturating_mul(place),
+            })
+        };
+        (0..).zip(prefixes.get_ref()).map(route).collect()
+    }
+
+    fn neighbors(&self, written: &file::Service) -> Result<Vec<IpAddr>> {
+        if written.neighbors.is_empty() {
+            return Ok(self.neighbors.clone());
+        }
+        for neighbor in &written.neighbors {
+            let address = neighbor.get_ref().0.0;
+            if !self.neighbors.is_empty() && !self.neighbors.contains(&address) {
+                let message =
+                    format!("`{address}` is not among exabgp.neighbors, which a service can only narrow");
+                return Err(self.error(&neighbor.span(), message));
+            }
+        }
+        Ok(written.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect())
+    }
+
+    fn next_hop(
+        &self,
+        written: &file::Service,
+        prefix: IpNet,
+        place: &Range<usize>,
+        neighbors: &[IpAddr],
+    ) -> Result<NextHop> {
+        let family = Family::of(prefix.addr());
+        let of_family = |address: &IpAddr| Family::of(*address) == family;
+        let Some(hops) = &written.next_hop else {
+            let own = self.management.iter().copied().find(of_family);
+            return own.map(NextHop::Address).ok_or_else(|| {
+                let message = format!(
+                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or a `next-hop` to the service",
+                    family.name()
+                );
+                self.error(place, message)
+            });
+        };
+        let listed = hops.get_ref().0.iter().map(|hop| hop.0);
+        let address = listed.clone().find_map(|hop| match hop {
+            WrittenNextHop::Address(address) if of_family(&address) => Some(address),
+            _ => None,
+        });
+        if let Some(address) = address {
+            return Ok(NextHop::Address(address));
+        }
+        if !listed.clone().any(|hop| hop == WrittenNextHop::Itself) {
+            let message =
+                format!("`{prefix}` has no next hop: `next-hop` lists no {} address", family.name());
+            return Err(self.error(&hops.span(), message));
+        }
+        let sessions_known = family == Family::V4 && neighbors.is_empty();
+        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
+            return Ok(NextHop::Itself);
+        }
+        let name = family.name();
+        let message = format!(
+            "next hop \"self\" of `{prefix}` needs {name} sessions only, since ExaBGP takes the address of the session; \
+             name the {name} neighbors in `neighbors`, or write the address"
+        );
+        Err(self.error(&hops.span(), message))
+    }
+
+    /// It is part of the key of a route: two different ones would be two routes.
+    fn path_information(&self, written: &file::Service) -> Result<Option<PathInformation>> {
+        let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
+        let mut first: Option<Option<PathInformation>> = None;
+        for rung in rungs.into_iter().flatten() {
+            if let WordOr::Table(attributes) = rung.get_ref() {
+                let path = attributes.path_information.map(|path| path.0);
+                if first.is_some_and(|first| first != path) {
+                    let message = "path-information differs between the states of one service: that would be two routes";
+                    return Err(self.error(&rung.span(), message));
+                }
+                first = Some(path);
+            }
+        }
+        Ok(first.flatten())
+    }
+
+    pub(super) fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
+        let longest = ladder.rungs().into_iter().flat_map(|(state, advertisement)| {
+            let lines = routes.iter().flat_map(move |route| {
+                [Dialect::Neighbor, Dialect::Peer]
+                    .map(|dialect| dialect.advertise(route, advertisement).len() + 1)
+            });
+            lines.map(move |length| (length, state))
+        });
+        match longest.max_by_key(|(length, _)| *length) {
+            Some((length, state)) if length > LINE_LIMIT => {
+                let message = format!(
+                    "the command for state {state} would be {length} bytes long, and must not exceed {LINE_LIMIT}; \
+                     fewer attributes or neighbors are needed"
+                );
+                Err(self.error(&written.name.span(), message))
+            }
+            _ => Ok(()),
+        }
+    }
+}

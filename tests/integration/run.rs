@@ -1,0 +1,77 @@
+//! `dnsherald run` with the test in the place of ExaBGP, over real pipes. What the link does when is settled by the
+//! scenarios, in virtual time; here it is the program that is held to it.
+
+use std::fs;
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+
+mod acks;
+mod configuration;
+mod input;
+mod memory;
+mod output;
+mod process;
+mod recording;
+
+#[test]
+fn the_version_of_exabgp_decides_how_it_is_spoken_to() {
+    let pop = Pop::new();
+    for (version, selector) in [("4.2.21", ""), ("5.0.15", "neighbor * "), ("6.0.0-4460078e", "peer * ")] {
+        let mut helper = pop.helper(ideal(version));
+        helper.opens();
+        helper.says(ANNOUNCE.replace("neighbor * ", selector));
+        helper.is_sent("TERM");
+        helper.says(WITHDRAW.replace("neighbor * ", selector));
+    }
+}
+
+#[test]
+fn every_fault_withdraws_and_its_end_announces() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    for fault in [Fault::Closed, Fault::Silent, Fault::Refuse] {
+        pop.server.becomes(fault);
+        helper.says(WITHDRAW);
+        pop.server.becomes(Fault::None);
+        helper.says(ANNOUNCE);
+    }
+    pop.server.is_asked_again(3);
+    helper.has_said_no_more();
+}
+
+#[test]
+fn a_server_that_is_dead_from_the_start_is_withdrawn() {
+    let pop = Pop::new();
+    pop.server.becomes(Fault::Closed);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+}
+
+#[test]
+fn a_disable_file_drains_while_it_exists() {
+    let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    fs::write(pop.file("off"), "").unwrap();
+    helper.says(WITHDRAW);
+    helper.logs("up -> drained");
+    fs::remove_file(pop.file("off")).unwrap();
+    helper.says(ANNOUNCE);
+}
+
+#[test]
+fn what_is_disabled_from_the_start_is_never_announced() {
+    let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
+    fs::write(pop.file("off"), "").unwrap();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+    pop.server.is_asked_again(5);
+    helper.has_said_no_more();
+}

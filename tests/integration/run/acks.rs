@@ -1,0 +1,133 @@
+//! Answers: refused, late, lost, never given, switched off.
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{
+    ANNOUNCE, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, once_greeted, silent, without_acks,
+};
+
+const ASK: &str = "system version 0";
+
+/// Where a helper waits no longer than this for an answer.
+fn waiting_for(ack_timeout: &'static str) -> Pop {
+    Pop::with(Plan { exabgp: ack_timeout, ..Plan::default() })
+}
+
+#[test]
+fn what_is_refused_is_said_again() {
+    let pop = Pop::new();
+    let mut refused = false;
+    let parent: Parent = Box::new(move |line| {
+        let refuse = line.contains("announce") && !std::mem::replace(&mut refused, line.contains("announce"));
+        Some(if refuse {
+            "error: no neighbor matching the command\nerror\n".to_owned()
+        } else {
+            answer_of("6.0.0", line)
+        })
+    });
+    let mut helper = pop.helper(parent);
+    helper.opens();
+    let announce = ANNOUNCE.replace("neighbor", "peer");
+    helper.says(&announce);
+    helper.logs(&format!("refused `{announce}`: no neighbor matching the command; again in 1s"));
+    helper.says(&announce);
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.has_said_no_more();
+}
+
+#[test]
+fn without_an_answer_probing_goes_on_and_the_version_is_asked_for_again() {
+    let pop = waiting_for("ack-timeout = \"200ms\"");
+    let mut helper = pop.helper(once_greeted("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.is_asked_again(4);
+    helper.says(ASK);
+    helper.logs("has not answered `neighbor * announce");
+    helper.says(ANNOUNCE);
+    helper.says(ASK);
+    pop.server.becomes(Fault::Closed);
+    helper.comes_to_say(WITHDRAW);
+}
+
+#[test]
+fn a_parent_that_was_mute_is_understood_once_it_speaks() {
+    let pop = waiting_for("ack-timeout = \"100ms\"");
+    let mut helper = pop.helper(silent());
+    helper.opens();
+    helper.says(ANNOUNCE.replace("neighbor * ", ""));
+    helper.says(ASK);
+    pop.server.is_asked_again(4);
+    helper.hears("exabgp 5.0.15");
+    helper.hears("done");
+    helper.comes_to_say(ANNOUNCE);
+}
+
+#[test]
+fn a_late_answer_is_not_taken_for_that_of_the_next_command() {
+    let pop = waiting_for("ack-timeout = \"400ms\"");
+    let mut helper = pop.helper(once_greeted("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.says(ASK);
+    helper.hears("done");
+    helper.hears(answer_of("5.0.15", ASK).trim_end());
+    helper.says(ANNOUNCE);
+    helper.hears("done");
+    pop.remembers("\"acknowledged\": \"up\"");
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    helper.hears("error");
+    helper.logs(&format!("refused `{WITHDRAW}`"));
+    assert!(!helper.log().contains("once more than"), "{}", helper.log());
+}
+
+#[test]
+fn events_in_between_are_no_answers() {
+    const DOWN: &str = "neighbor 10.0.0.1 down - peer reset, message [closing connection]";
+    const FSM: &str = r#"{ "exabgp": "5.0.0", "type": "fsm", "state": "ESTABLISHED" }"#;
+    const UP: &str = r#"{ "exabgp": "5.0.0", "time": 1.5, "pid": 12, "ppid": 1, "counter": 9, "type": "state",
+        "neighbor": { "address": { "local": "10.0.0.2", "peer": "10.0.0.1" }, "state": "up" } }"#;
+    let pop = Pop::with(Plan { prefixes: 2, exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
+    let mut helper = pop.helper(once_greeted("5.0.15"));
+    helper.opens();
+    helper.says(announce(0));
+    for event in [DOWN, "", "neighbor 10.0.0.1 connected", "", FSM] {
+        helper.hears(event);
+    }
+    helper.logs("session with 10.0.0.1 is down: peer reset");
+    pop.server.is_asked_again(3);
+    helper.has_said_no_more();
+    helper.hears("done");
+    helper.says(announce(1));
+    helper.hears("done");
+    for up in ["neighbor 10.0.0.1 up\n".to_owned(), UP.replace('\n', " ")] {
+        helper.hears(up);
+        for nth in [0, 1] {
+            helper.says(announce(nth));
+            helper.hears("done");
+        }
+    }
+    helper.has_said_no_more();
+}
+
+#[test]
+fn where_nothing_is_answered_nothing_is_waited_for() {
+    let pop = Pop::with(Plan { prefixes: 50, exabgp: "ack-timeout = \"400ms\"", ..Plan::default() });
+    let mut helper = pop.helper(without_acks("5.0.15"));
+    helper.opens();
+    helper.says_all((0..50).map(announce));
+    helper.logs("answers no commands");
+    helper.hears("neighbor 10.0.0.1 up");
+    helper.says_all((0..50).map(announce));
+}
+
+#[test]
+fn what_is_answered_is_not_said_again() {
+    let pop = Pop::with(Plan { prefixes: 3, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..3).map(announce));
+    pop.server.is_asked_again(4);
+    helper.has_said_no_more();
+}

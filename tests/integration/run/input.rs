@@ -1,0 +1,99 @@
+//! Standard input: whatever is said there is taken, and no harm is done.
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, ideal, reluctant};
+
+/// A helper that lives next to nothing else should not be noticed.
+const KIB: u64 = 12 * 1024;
+
+#[test]
+fn odd_lines_are_logged_and_survived() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let odd: [&[u8]; 8] = [
+        b"what is this",
+        b"\xff\xfe\x80",
+        b"\0\x01\x1b[2J",
+        b"{\"type\":",
+        b"[]",
+        b"exabgp",
+        b"done done\r",
+        b"error done",
+    ];
+    for line in odd {
+        helper.hears(line);
+    }
+    helper.hears(vec![b'x'; 200_000]);
+    helper.logs("a line of more than 65536 bytes");
+    helper.logs("something unexpected: what is this");
+    helper.logs("something unexpected: xxxx");
+    assert_eq!(helper.log().matches("something unexpected").count(), odd.len() + 1);
+    assert!(helper.log().lines().all(|line| line.len() < 500), "a long line is cut short in the log");
+    assert!(!helper.log().contains(['\0', '\x1b']), "control characters are shown, not sent to the log");
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+}
+
+/// Where nobody reads the answers, ExaBGP up to 5.0 stops after 13,107 of them.
+#[test]
+fn a_day_of_answers_at_once_is_taken_at_once() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let files = helper.open_files();
+    let mut day = String::new();
+    for nth in 0..17_280 {
+        day.push_str("done\n");
+        if nth % 10 == 0 {
+            day.push_str("neighbor 10.0.0.1 connected\n\n");
+            day.push_str("{ \"exabgp\": \"5.0.0\", \"type\": \"fsm\", \"state\": \"ESTABLISHED\" }\n");
+        }
+    }
+    helper.hears_all(day.as_bytes());
+    helper.hears("that is all");
+    helper.logs("unexpected: that is all");
+    pop.server.is_asked_again(3);
+    let memory = helper.peak_memory();
+    assert!(memory < KIB, "{memory} KiB");
+    assert!(helper.open_files() <= files + 3);
+    pop.server.becomes(Fault::Refuse);
+    helper.comes_to_say(WITHDRAW);
+}
+
+#[test]
+fn ten_thousand_sessions_up_become_a_few_statements() {
+    let pop = Pop::with(Plan { prefixes: 3, exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
+    let mut helper = pop.helper(reluctant("5.0.15", &pop.server));
+    helper.opens();
+    helper.says_all((0..3).map(announce));
+    let (asked, said) = (pop.server.queries(), helper.said().len());
+    helper.hears_all("neighbor 10.0.0.1 up\n\n".repeat(10_000).as_bytes());
+    helper.hears("that is all");
+    helper.logs("unexpected: that is all");
+    pop.server.is_asked_again(4);
+    let (asked, said) = (pop.server.queries() - asked, helper.said().len() - said);
+    assert!((3..=asked + 3).contains(&said), "{said} lines while {asked} probes were sent");
+    assert!(said < 1000, "{said} lines");
+    assert!(helper.said()[2..].iter().all(|line| line.contains("announce")));
+    assert!(helper.peak_memory() < KIB, "{} KiB", helper.peak_memory());
+    pop.server.becomes(Fault::Refuse);
+    helper.comes_to_say(WITHDRAW);
+}
+
+#[test]
+fn a_line_in_pieces_is_one_line() {
+    let pop = Pop::with(Plan { exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
+    let mut helper = pop.helper(crate::support::helper::once_greeted("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    for piece in ["d", "on", "e\nneighbor 10.0.", "0.1", " up\n"] {
+        helper.hears_all(piece.as_bytes());
+        pop.server.is_asked_again(1);
+    }
+    helper.says(ANNOUNCE);
+    assert!(!helper.log().contains("unexpected"));
+}

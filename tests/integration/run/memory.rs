@@ -1,0 +1,110 @@
+//! What survives `kill -9`, and what happens when it does not.
+
+use std::fs;
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+
+/// A helper announces, is answered, and is killed.
+fn one_is_killed_while_announced(pop: &Pop) {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.is_killed();
+}
+
+#[test]
+fn the_successor_withdraws_what_its_predecessor_left_announced() {
+    let pop = Pop::new();
+    one_is_killed_while_announced(&pop);
+    pop.server.becomes(Fault::Closed);
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+    pop.server.becomes(Fault::Silent);
+    pop.server.is_asked_again(3);
+    successor.has_said_no_more();
+}
+
+#[test]
+fn the_successor_adopts_before_it_has_a_verdict() {
+    let slow = "interval = \"1m\"\ntimeout = \"1m\"";
+    let pop = Pop::with(Plan { service: "start = \"adopt\"", check: slow, ..Plan::default() });
+    one_is_killed_while_announced(&pop);
+    pop.server.becomes(Fault::Silent);
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(ANNOUNCE);
+    successor.logs("adopting up");
+    assert!(!successor.log().contains("check resolver/answers"), "{}", successor.log());
+}
+
+#[test]
+fn with_nothing_to_adopt_it_decides_first() {
+    let pop = Pop::with(Plan { service: "start = \"adopt\"", ..Plan::default() });
+    pop.server.becomes(Fault::Refuse);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+}
+
+#[test]
+fn what_is_suppressed_stays_so_until_it_has_decayed() {
+    let pop = Pop::with(Plan { dampening: "penalty = 3000\nhalf-life = \"15m\"", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::None);
+    helper.logs("rising -> up");
+    pop.remembers("\"suppressed\": true");
+    helper.has_said_no_more();
+    helper.is_killed();
+
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+    successor.logs("carried over from before the restart, still suppressed");
+    pop.server.is_asked_again(5);
+    successor.has_said_no_more();
+    successor.is_killed();
+
+    pop.is_configured(&pop.configuration().replace("15m", "10ms"));
+    let mut forgiven = pop.helper(ideal("5.0.15"));
+    forgiven.opens();
+    forgiven.says(ANNOUNCE);
+}
+
+#[test]
+fn a_state_that_is_of_no_use_costs_a_warning() {
+    let pop = Pop::new();
+    one_is_killed_while_announced(&pop);
+    let whole = fs::read_to_string(pop.state_file()).unwrap();
+    let foreign = whole.replace("dnsherald.toml", "other.toml");
+    for useless in ["", &whole[..whole.len() / 2], "\u{0}\u{0}\u{0}", "{\"format\": 1}", &foreign] {
+        fs::write(pop.state_file(), useless).unwrap();
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper.logs("is of no use");
+        pop.remembers("\"acknowledged\": \"up\"");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_costs_a_warning() {
+    let pop = Pop::with(Plan { state: "dnsherald.toml/state", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("cannot read the state");
+    helper.logs("cannot write the state");
+    for (fault, line) in [(Fault::Refuse, WITHDRAW), (Fault::None, ANNOUNCE)] {
+        pop.server.becomes(fault);
+        helper.says(line);
+    }
+    assert_eq!(helper.log().matches("cannot write").count(), 1, "it says so once");
+}

@@ -1,0 +1,151 @@
+//! The process: how it ends, what it starts from, and that there may be two of it.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{
+    ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, mode, once_greeted, silent,
+    withdraw,
+};
+
+/// A helper that has announced, and been answered.
+fn announced(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper
+}
+
+#[test]
+fn it_ends_when_its_input_does() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    helper.hears_the_end();
+    helper.exits_well();
+    helper.has_said_no_more();
+}
+
+#[test]
+fn it_ends_when_nobody_reads_its_output() {
+    let pop = Pop::with(Plan { exabgp: "ack-timeout = \"100ms\"", ..Plan::default() });
+    let leaves: Parent = Box::new(|line| (!line.contains("route")).then(|| answer_of("5.0.15", line)));
+    let mut helper = pop.helper(leaves);
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.exits_well();
+    helper.logs("exabgp is gone");
+}
+
+#[test]
+fn told_to_stop_it_withdraws_and_ends() {
+    let pop = Pop::new();
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut helper = announced(&pop);
+        // systemd tells the whole group, and ExaBGP its helpers once more.
+        helper.is_sent(signal);
+        helper.is_sent(signal);
+        helper.says(WITHDRAW);
+        helper.exits_well();
+        helper.has_said_no_more();
+    }
+}
+
+#[test]
+fn told_to_stop_it_waits_for_no_answer() {
+    let pop = Pop::with(Plan { prefixes: 20, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..20).map(announce));
+    pop.remembers("\"acknowledged\": \"up\"");
+    let mut unanswered = pop.helper(once_greeted("5.0.15"));
+    unanswered.opens();
+    unanswered.says(announce(0));
+    for helper in [&mut helper, &mut unanswered] {
+        helper.is_sent("TERM");
+    }
+    helper.says_all((0..20).map(withdraw));
+    unanswered.says(withdraw(0));
+    for mut helper in [helper, unanswered] {
+        helper.exits_well();
+        helper.has_said_no_more();
+    }
+}
+
+#[test]
+fn told_to_stop_before_it_could_say_anything_it_ends() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(silent());
+    helper.says("# dnsherald");
+    helper.is_sent("TERM");
+    helper.exits_well();
+}
+
+/// The state goes to a pipe that nobody reads, as to a disk that is gone.
+#[test]
+fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
+    let pop = Pop::new();
+    let state = pop.file("state");
+    let commands = format!("mkdir -p {0} && mkfifo {0}/dnsherald.$$.new", state.display());
+    let mut helper = pop.helper_after(&commands, ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+    helper.is_sent("TERM");
+    helper.says(WITHDRAW);
+    helper.exits_well();
+}
+
+/// Under the umask of ExaBGP a new directory could not be entered.
+#[test]
+fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
+    let pop = Pop::with(Plan { state: "deep/state", ..Plan::default() });
+    let mut helper = pop.helper_after("umask 0137", ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    let modes = ["deep", "deep/state", "deep/state/dnsherald.json"].map(|name| mode(&pop.file(name)));
+    assert_eq!(modes, ["750", "750", "640"]);
+}
+
+/// On SIGUSR2 ExaBGP starts the successor while the predecessor is still there.
+#[test]
+fn two_of_it_are_in_nobodys_way() {
+    let pop = Pop::new();
+    let (mut old, mut new) = (announced(&pop), announced(&pop));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let text = fs::read_to_string(pop.state_file()).unwrap();
+                let whole = serde_json::from_str::<serde_json::Value>(&text);
+                assert!(whole.is_ok(), "torn: {text}");
+            }
+        });
+        for _ in 0..2 {
+            for (fault, line) in [(Fault::Refuse, WITHDRAW), (Fault::None, ANNOUNCE)] {
+                pop.server.becomes(fault);
+                old.says(line);
+                new.says(line);
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    old.is_sent("TERM");
+    old.exits_well();
+    pop.server.becomes(Fault::Refuse);
+    new.says(WITHDRAW);
+    pop.remembers("\"acknowledged\": \"down\"");
+    new.is_sent("TERM");
+    new.exits_well();
+    for helper in [old, new] {
+        assert!(!helper.log().contains("cannot"), "{}", helper.log());
+    }
+    let files: Vec<_> = fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files, [pop.state_file()], "nothing else is left behind");
+}

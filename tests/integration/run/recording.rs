@@ -1,0 +1,75 @@
+//! A recorded run, replayed: the same lines at the same times.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use dnsherald::responder::Fault;
+
+use crate::support::binary;
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+
+/// What a replay says, and when.
+fn replayed(trace: &Path, options: &[&str]) -> Vec<(String, String)> {
+    let output =
+        Command::new(binary()).args(["simulate", "--trace"]).arg(trace).args(options).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = text.lines().filter_map(|line| line.split_once(" > "));
+    said.map(|(time, line)| (time.trim().to_owned(), line.to_owned())).collect()
+}
+
+#[test]
+fn a_recording_replays_to_the_very_lines() {
+    let pop = Pop::with(Plan {
+        service: "disable-file = \"FOLDER/off\"",
+        dampening: "penalty = 1500\nsuppress = 3500",
+        ..Plan::default()
+    });
+    let mut predecessor = pop.helper(ideal("5.0.15"));
+    predecessor.opens();
+    predecessor.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    predecessor.says(WITHDRAW);
+    pop.remembers("\"acknowledged\": \"down\"");
+    predecessor.is_killed();
+    pop.server.becomes(Fault::None);
+
+    let trace = pop.file("run.trace");
+    let began = Instant::now();
+    let mut helper = pop.helper_with(&["--record", trace.to_str().unwrap()], ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.hears("neighbor 10.0.0.1 up\n");
+    helper.says(ANNOUNCE);
+    for (fault, line) in [(Fault::Closed, WITHDRAW), (Fault::None, ANNOUNCE), (Fault::Silent, WITHDRAW)] {
+        pop.server.becomes(fault);
+        helper.says(line);
+    }
+    helper.hears(b"\xff what \x01 is this?   x3 every 1s ");
+    pop.server.becomes(Fault::None);
+    helper.logs("suppressed");
+    std::fs::write(pop.file("off"), "").unwrap();
+    helper.logs("-> drained");
+    helper.is_sent("TERM");
+    helper.exits_well();
+    let lasted = began.elapsed().as_secs_f64();
+
+    let played = replayed(&trace, &[]);
+    let lines: Vec<_> = played.iter().map(|(_, line)| line.clone()).collect();
+    assert_eq!(lines, helper.said());
+    assert_eq!(replayed(&trace, &["--annotate"]), played);
+    let times: Vec<f64> = played.iter().map(|(time, _)| time.parse().unwrap()).collect();
+    assert!(times.is_sorted() && times.iter().all(|time| *time < lasted), "{times:?} of {lasted}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_does_not_end_the_helper() {
+    let pop = Pop::new();
+    for trace in ["/nowhere/run.trace", "/dev/full"] {
+        let mut helper = pop.helper_with(&["--record", trace], ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper.logs(&format!("cannot record to {trace}"));
+    }
+}
