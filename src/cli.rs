@@ -1,5 +1,6 @@
 //! The command line. No behaviour: what each command does stands in [`crate::commands`].
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -50,6 +51,13 @@ pub enum Command {
     ///
     /// Prints each line that ExaBGP would be told and each transition with its reason and time, then a timeline.
     Simulate(Simulate),
+    /// Take the place of `exabgp healthcheck`, with all its options
+    #[command(disable_help_flag = true)]
+    Healthcheck {
+        /// See `dnsherald healthcheck --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        words: Vec<OsString>,
+    },
     /// Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
     Demo,
 }
@@ -74,9 +82,15 @@ pub struct Run {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Write all that reaches the engine to FILE, as a trace for `simulate`
+    ///
+    /// What is there is kept: if FILE exists, it is FILE.1, FILE.2 and so on up to FILE.99; the log says which. The
+    /// recording ends at 1 GiB, or when the disk cannot keep up. A recording that fails stops nothing else.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Exit with status 78, after 15 seconds, if the configuration is bad at start, instead of waiting for a good one
+    /// Exit with status 78 if the configuration is bad at start, instead of waiting for a good one
+    ///
+    /// What it names, and what was announced before, is withdrawn first. It exits after 15 seconds, since ExaBGP gives
+    /// up on helpers that end quickly; or when told to end.
     #[arg(long)]
     pub exit_on_bad_config: bool,
 }
@@ -103,6 +117,9 @@ pub struct CheckConfig {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
     pub file: PathBuf,
+    /// The same, as the other commands take it
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    pub config: Option<PathBuf>,
     /// Print nothing if all is well
     #[arg(short, long)]
     pub quiet: bool,

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 pub mod check;
 pub mod check_config;
 pub mod demo;
+pub mod healthcheck;
 pub mod run;
 pub mod simulate;
 

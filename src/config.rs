@@ -11,11 +11,13 @@ use std::time::Duration;
 pub use self::cite::ConfigError;
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::dampening::Policy;
+use crate::engine::habits::Habits;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
-use crate::probe::round::Round;
+use crate::probe::inquiry::Inquiry;
 
+mod bounds;
 pub mod cite;
 pub mod defaults;
 pub mod describe;
@@ -43,6 +45,8 @@ pub struct Config {
     pub state: PathBuf,
     /// At least one, each with its own name and its own prefixes.
     pub services: Vec<Service>,
+    /// Where `exabgp healthcheck` is to be imitated.
+    pub habits: Option<Habits>,
 }
 
 /// This host.
@@ -59,9 +63,9 @@ pub struct Node {
 pub struct ExaBgp {
     /// The dialect, where it is not to be found out.
     pub dialect: Option<Dialect>,
-    /// The longest wait for an answer; above zero.
+    /// The longest wait for an answer; from 100 ms on.
     pub ack_timeout: Duration,
-    /// How often everything is stated again; zero for never.
+    /// How often everything is stated again; zero for never, else from 1 s on.
     pub refresh: Duration,
     /// Whether to mark the end of the first routes.
     pub end_of_rib: bool,
@@ -70,7 +74,7 @@ pub struct ExaBgp {
 /// Prefixes, the checks that decide about them, and what to advertise.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Unique.
+    /// Unique, and one word without `/`.
     pub name: String,
     /// At least one; no two services share a prefix.
     pub routes: Vec<Route>,
@@ -80,8 +84,11 @@ pub struct Service {
     pub ladder: Ladder,
     /// What to state before the first verdict.
     pub start: StartPolicy,
-    /// Drained as long as this file exists.
+    /// Drained as long as this file exists; absolute.
     pub disable_file: Option<PathBuf>,
+    /// A program and its arguments, run at every change of state with `STATE`, `SERVICE` and `REASON` in its
+    /// environment; empty for none.
+    pub on_change: Vec<String>,
     /// How falls are punished.
     pub dampening: Policy,
 }
@@ -89,14 +96,14 @@ pub struct Service {
 /// A named set of probes.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// Unique in its service.
+    /// Unique in its service, and one word without `/`.
     pub name: String,
     /// When to probe, and how many results in a row to believe.
     pub timing: Timing,
     /// What a failure does to the service.
     pub on_fail: OnFail,
     /// What is asked.
-    pub round: Round,
+    pub inquiry: Inquiry,
     /// Not written but supplied, and then why.
     pub default: Option<&'static str>,
 }
@@ -107,8 +114,11 @@ impl Config {
     /// # Errors
     /// With the place in the file, where there is one.
     pub fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(path, &text, host)
+        let bytes = std::fs::read(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(path, &text, host),
+            Err(error) => Err(ConfigError::not_text(path, &error)),
+        }
     }
 
     /// Understands the text of a file called `path`.

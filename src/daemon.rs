@@ -11,15 +11,18 @@
 //! thread. Beside it the [dead-man](last_words) watches that it turns.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::disable_files::DisableFiles;
+use self::flood::Flood;
 use self::input::Input;
-use self::last_words::LastWords;
+use self::last_words::{LIMIT, LastWords};
 use self::output::{Output, Written};
 use self::signals::Signals;
 use self::store::Store;
@@ -30,11 +33,17 @@ use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
+use crate::engine::service::State;
 use crate::exabgp::link::Parent;
-use crate::probe::round::Round;
+use crate::handoff::PATIENCE;
+use crate::probe::inquiry::Inquiry;
 
+pub mod disable_files;
+pub mod flood;
+pub mod hooks;
 pub mod input;
 pub mod last_words;
+pub mod linger;
 pub mod output;
 pub mod signals;
 pub mod store;
@@ -42,12 +51,23 @@ pub mod store;
 /// How often the loop turns at least; disable-files are looked for as often.
 const TURN: Duration = Duration::from_secs(1);
 
+/// Bringing last words and state up to date takes longer the more prefixes there are. It is done before the loop waits,
+/// but not more often than that it takes the twentieth part of the time...
+const SHARE: u32 = 20;
+
+/// ...and not later than this.
+const LATEST: Duration = Duration::from_millis(100);
+
 /// Who is told of everything that reaches the engine, and of what it decides.
 pub trait Observer {
     /// Before the engine sees it.
     fn before(&mut self, _at: Moment, _event: &Event) {}
     /// After the engine has decided.
     fn after(&mut self, _at: Moment, _actions: &[Action], _engine: &Engine) {}
+    /// A service has come into the state that hooks know by this name; what it says of it is about to be said.
+    fn enter(&mut self, _service: &str, _state: &str, _reason: &str) {}
+    /// ExaBGP has acknowledged what the state of a service says, for all its prefixes.
+    fn settled(&mut self, _service: &str, _state: State) {}
     /// Every turn of the loop; false ends it.
     fn goes_on(&mut self) -> bool {
         true
@@ -75,6 +95,31 @@ pub struct Surroundings {
     pub last_words: Arc<LastWords>,
 }
 
+impl Surroundings {
+    /// Those of this process: standard input and output, signals, and the dead-man, who lets `pause` pass before he
+    /// ends the process. To be called once, on the runtime that will run the loop.
+    ///
+    /// # Errors
+    /// When standard input or output is closed, or the system has no descriptor or thread left.
+    pub fn of_this_process(pause: Duration) -> anyhow::Result<Self> {
+        let terminal = io::stdout().is_terminal();
+        let last_words = LastWords::on_stdout().context("cannot use standard output")?;
+        last_words.say_on_panic(pause).context("cannot catch signals")?;
+        last_words.watch(LIMIT, pause).context("cannot start the dead-man thread")?;
+        Ok(Self {
+            parent: if terminal { Parent::Terminal } else { Parent::ExaBgp },
+            output: Output::stdout().context("cannot use standard output")?,
+            input: if terminal {
+                Input::nothing()
+            } else {
+                Input::stdin().context("cannot use standard input")?
+            },
+            signals: Signals::catch().context("cannot catch signals")?,
+            last_words,
+        })
+    }
+}
+
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ending {
@@ -89,8 +134,17 @@ pub enum Ending {
 pub struct Daemon<'a> {
     engine: Engine,
     began: Instant,
-    rounds: HashMap<CheckId, (Arc<Round>, Arc<OnFail>)>,
-    disable_files: Vec<(ServiceId, PathBuf, bool)>,
+    inquiries: HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>,
+    disable_files: DisableFiles,
+    flood: Flood,
+    /// How many each service has.
+    prefixes: Vec<usize>,
+    /// Something has been said since the last words were set.
+    said: bool,
+    /// Something has changed that should survive a restart.
+    unsaved: bool,
+    /// Not before this are last words and state brought up to date again.
+    update_at: Instant,
     surroundings: &'a mut Surroundings,
     store: Option<Store>,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
@@ -106,21 +160,28 @@ impl<'a> Daemon<'a> {
         memory: Memory,
         age: Duration,
     ) -> Self {
-        let mut rounds = HashMap::new();
-        let mut disable_files = vec![];
+        let mut inquiries = HashMap::new();
+        let mut disable_files = DisableFiles::default();
         for (place, service) in config.services.iter().enumerate() {
             let id = ServiceId(place);
-            disable_files.extend(service.disable_file.clone().map(|path| (id, path, false)));
+            if let Some(path) = &service.disable_file {
+                disable_files.add(id, &service.name, path.clone());
+            }
             for (check, plan) in service.checks.iter().enumerate() {
-                let plan = (Arc::new(plan.round.clone()), Arc::new(plan.on_fail.clone()));
-                rounds.insert(CheckId { service: id, check }, plan);
+                let plan = (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone()));
+                inquiries.insert(CheckId { service: id, check }, plan);
             }
         }
         Self {
             engine: Engine::new(config, surroundings.parent, memory, age),
             began: Instant::now(),
-            rounds,
+            inquiries,
             disable_files,
+            flood: Flood::default(),
+            prefixes: config.services.iter().map(|service| service.routes.len()).collect(),
+            said: false,
+            unsaved: false,
+            update_at: Instant::now(),
             surroundings,
             store,
             events: mpsc::unbounded_channel(),
@@ -129,6 +190,16 @@ impl<'a> Daemon<'a> {
 
     /// Runs until there is nobody left to speak to, or the observer has seen enough.
     pub async fn run(mut self, observer: &mut dyn Observer) -> Ending {
+        let ending = self.turn(observer).await;
+        self.update();
+        self.say_what_was_withheld(true);
+        if self.store.as_ref().is_some_and(|store| !store.is_written_within(PATIENCE)) {
+            log::warn!("the state could not be written in time: the next start may know of an older one");
+        }
+        ending
+    }
+
+    async fn turn(&mut self, observer: &mut dyn Observer) -> Ending {
         self.look_for_disable_files(observer);
         if self.tell(Event::Start, observer) {
             return Ending::Over;
@@ -136,8 +207,12 @@ impl<'a> Daemon<'a> {
         let mut next_turn = Instant::now() + TURN;
         loop {
             self.surroundings.last_words.beat();
+            if self.update_at <= Instant::now() {
+                self.update();
+            }
             let deadline = self.engine.deadline().map(|deadline| self.began + deadline.since_start());
-            let wake = deadline.map_or(next_turn, |deadline| deadline.min(next_turn));
+            let update_at = (self.said || self.unsaved).then_some(self.update_at);
+            let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
             let event = tokio::select! {
                 Some(event) = self.events.1.recv() => Some(event),
                 line = self.surroundings.input.line() => Some(line.map_or(Event::ParentGone, Event::Heard)),
@@ -161,6 +236,7 @@ impl<'a> Daemon<'a> {
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
                 self.look_for_disable_files(observer);
+                self.say_what_was_withheld(false);
             }
             if !observer.goes_on() {
                 return Ending::Enough;
@@ -175,11 +251,10 @@ impl<'a> Daemon<'a> {
         let mut actions = self.engine.handle(now, event);
         let mut over = false;
         let mut blocked = false;
-        let mut said = false;
         for action in &actions {
             match action {
                 Action::Print(line) => {
-                    said = true;
+                    self.said = true;
                     match self.surroundings.output.say(line) {
                         Written::Whole => {}
                         Written::Waiting => blocked = true,
@@ -190,17 +265,21 @@ impl<'a> Daemon<'a> {
                     }
                 }
                 Action::Probe(check) => self.probe(*check),
-                Action::Log(notice) => log::log!(notice.level(), "{notice}"),
-                Action::Save => {
-                    if let Some(store) = &mut self.store {
-                        store.save(self.engine.memory(now));
+                Action::Log(notice) => {
+                    if self.flood.admits(Instant::now(), notice) {
+                        log::log!(notice.level(), "{notice}");
                     }
                 }
+                Action::Save => self.unsaved = true,
+                Action::Settled(service) => {
+                    self.log_settled(*service);
+                    if let Some(service) = self.engine.services().get(service.0) {
+                        observer.settled(service.name(), service.state());
+                    }
+                }
+                Action::Enter { service, state, reason } => observer.enter(service, state, reason),
                 Action::Exit => over = true,
             }
-        }
-        if said {
-            self.surroundings.last_words.set(&self.engine.link().farewell());
         }
         observer.after(now, &actions, &self.engine);
         actions.clear();
@@ -208,26 +287,53 @@ impl<'a> Daemon<'a> {
     }
 
     fn probe(&self, check: CheckId) {
-        let Some((round, on_fail)) = self.rounds.get(&check).cloned() else { return };
+        let Some((inquiry, on_fail)) = self.inquiries.get(&check).cloned() else { return };
         let events = self.events.0.clone();
         tokio::spawn(async move {
-            let outcome = round.ask(|cause| on_fail.severity(cause) as u8).await;
+            let outcome = inquiry.ask(|cause| on_fail.severity(cause) as u8).await;
             // Nobody listens any more once the loop has ended.
             let _ = events.send(Event::Outcome(check, outcome));
         });
     }
 
-    fn look_for_disable_files(&mut self, observer: &mut dyn Observer) {
-        let mut changed = vec![];
-        for (service, path, seen) in &mut self.disable_files {
-            // What cannot be looked at is taken as it was last.
-            let present = path.try_exists().unwrap_or(*seen);
-            if present != *seen {
-                *seen = present;
-                changed.push(Event::DisableFile(*service, present));
-            }
+    /// Brings up to date what others say, and remember, should this process be no more.
+    fn update(&mut self) {
+        let began = Instant::now();
+        if std::mem::take(&mut self.said) {
+            self.surroundings.last_words.set(&self.engine.link().farewell());
         }
-        for event in changed {
+        if std::mem::take(&mut self.unsaved)
+            && let Some(store) = &mut self.store
+        {
+            store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
+        }
+        self.update_at = Instant::now() + (began.elapsed() * SHARE).min(LATEST);
+    }
+
+    fn log_settled(&self, id: ServiceId) {
+        let Some(service) = self.engine.services().get(id.0) else { return };
+        let prefixes = self.prefixes.get(id.0).copied().unwrap_or_default();
+        log::info!(
+            "service {}: exabgp has acknowledged {} for {}",
+            service.name(),
+            service.state(),
+            if prefixes == 1 { "its prefix".to_owned() } else { format!("all {prefixes} prefixes") }
+        );
+    }
+
+    fn say_what_was_withheld(&mut self, all: bool) {
+        for withheld in self.flood.withheld(Instant::now(), all) {
+            log::log!(
+                withheld.last.level(),
+                "… and {} more of the kind, the last: {}",
+                withheld.number,
+                withheld.last
+            );
+        }
+    }
+
+    fn look_for_disable_files(&mut self, observer: &mut dyn Observer) {
+        for event in self.disable_files.look() {
             self.tell(event, observer);
         }
     }

@@ -12,17 +12,19 @@ use std::time::Duration;
 
 use self::action::Action;
 use self::event::{CheckId, Event, ServiceId};
-use self::memory::{Memory, Remembered};
+use self::memory::{Memory, NO_LONGER_CONFIGURED, Remembered};
 use self::moment::Moment;
 use self::notice::Notice;
 use self::service::{Service, StartPolicy};
 use crate::config::Config;
 use crate::exabgp::link::{Link, Parent, Settings};
+use crate::exabgp::{Advertisement, Route};
 
 pub mod action;
 pub mod check;
 pub mod dampening;
 pub mod event;
+pub mod habits;
 pub mod hysteresis;
 pub mod ladder;
 pub mod memory;
@@ -30,11 +32,14 @@ pub mod moment;
 pub mod notice;
 pub mod service;
 
+/// The memory is written no more often than this only to keep it young.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
+
 /// All decisions of one helper.
 #[derive(Debug)]
 pub struct Engine {
     services: Vec<Service>,
-    /// For each route of the link, the service it belongs to.
+    /// For each route of the link, the service it belongs to. The link may have more, which an earlier helper left.
     owners: Vec<ServiceId>,
     link: Link,
     memory: Memory,
@@ -43,6 +48,10 @@ pub struct Engine {
     /// How often the memory is renewed, so that its age tells how long nobody has been there.
     heartbeat: Option<Duration>,
     heartbeat_at: Option<Moment>,
+    /// The state of each service in which ExaBGP has last acknowledged everything.
+    settled: Vec<Option<service::State>>,
+    /// End after the first decision has been said.
+    once: bool,
     phase: Phase,
 }
 
@@ -63,10 +72,10 @@ impl Engine {
             .iter()
             .map(|plan| {
                 let remembered = memory.services.get(&plan.name).map(|remembered| (remembered, age));
-                Service::new(plan, remembered, &mut prelude)
+                Service::new(plan, config.habits, remembered, &mut prelude)
             })
             .collect();
-        let (owners, routes) = config
+        let (owners, routes): (Vec<_>, Vec<Route>) = config
             .services
             .iter()
             .enumerate()
@@ -78,8 +87,11 @@ impl Engine {
             refresh: config.exabgp.refresh,
             end_of_rib: config.exabgp.end_of_rib,
             parent,
+            habits: config.habits,
             seed: seed(&config.node.name),
         };
+        let unwanted = |route: &&Route| !routes.iter().any(|wanted| wanted.is_the_same_as(route));
+        let left_behind = memory.announced().filter(unwanted).cloned().collect();
         let adopted_for = config.services.iter().filter_map(|plan| match plan.start {
             StartPolicy::Adopt { max_age } => Some(max_age),
             StartPolicy::Probe | StartPolicy::Withdraw => None,
@@ -87,11 +99,13 @@ impl Engine {
         Self {
             services,
             owners,
-            link: Link::new(settings, routes),
+            link: Link::new(settings, routes, left_behind),
             memory,
             prelude,
-            heartbeat: adopted_for.min().map(|age| age / 4),
+            heartbeat: adopted_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT)),
             heartbeat_at: None,
+            settled: vec![None; config.services.len()],
+            once: config.habits.is_some_and(|habits| habits.once),
             phase: Phase::BeforeStart,
         }
     }
@@ -108,7 +122,7 @@ impl Engine {
             }
             (_, Event::DisableFile(service, present)) => {
                 if let Some(service) = self.services.get_mut(service.0) {
-                    service.disable(present);
+                    service.disable(now, present);
                 }
             }
             (Phase::BeforeStart, Event::Start) => self.start(now, &mut out),
@@ -151,36 +165,47 @@ impl Engine {
     }
 
     /// What should survive a restart, as of `now`.
-    pub fn memory(&mut self, now: Moment) -> &Memory {
+    pub fn remember(&mut self, now: Moment) -> &Memory {
+        let mut memory = Memory::default();
         for (place, service) in self.services.iter().enumerate() {
-            let mine = || {
-                let owned = self.owners.iter().zip(self.link.entries());
-                owned.filter(|(owner, _)| owner.0 == place).map(|(_, entry)| entry)
-            };
-            let settled =
-                mine().all(|entry| entry.acknowledged.is_some() && entry.acknowledged == entry.desired);
             let earlier = self.memory.services.get(service.name());
-            // Before the first decision ExaBGP still has what an earlier helper told it.
-            let untouched = mine().all(|entry| entry.desired.is_none());
-            let remembered = Remembered {
-                penalty: service.dampening().penalty(now),
-                suppressed: service.dampening().suppressed(),
-                acknowledged: match service.state() {
-                    service::State::Starting => earlier.and_then(|earlier| earlier.acknowledged),
-                    state if settled => Some(state),
-                    _ => earlier.and_then(|earlier| earlier.acknowledged),
-                },
-                announced: match earlier {
-                    Some(earlier) if untouched => earlier.announced.clone(),
-                    _ => mine()
-                        .filter(|entry| entry.perhaps_announced)
-                        .map(|entry| entry.route.clone())
-                        .collect(),
-                },
-            };
-            self.memory.services.insert(service.name().to_owned(), remembered);
+            memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
         }
+        let left_behind = self.link.entries()[self.owners.len()..].iter();
+        let left_behind: Vec<_> =
+            left_behind.filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone()).collect();
+        if !left_behind.is_empty() {
+            let remembered = Remembered { announced: left_behind, ..Remembered::default() };
+            memory.services.insert(NO_LONGER_CONFIGURED.to_owned(), remembered);
+        }
+        self.memory = memory;
         &self.memory
+    }
+
+    fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
+        let service = &self.services[place];
+        let mine = || {
+            let owned = self.owners.iter().zip(self.link.entries());
+            owned.filter(|(owner, _)| owner.0 == place).map(|(_, entry)| entry)
+        };
+        let settled = mine().all(|entry| entry.acknowledged.is_some() && entry.acknowledged == entry.desired);
+        // Before the first decision ExaBGP still has what an earlier helper told it.
+        let untouched = mine().all(|entry| entry.desired.is_none());
+        let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
+        Remembered {
+            penalty: service.dampening().penalty(now),
+            suppressed: service.dampening().suppressed(),
+            acknowledged: match service.state() {
+                service::State::Starting => earlier.and_then(|earlier| earlier.acknowledged),
+                state if settled => Some(state),
+                _ => earlier.and_then(|earlier| earlier.acknowledged),
+            },
+            announced: match earlier {
+                Some(earlier) if untouched => earlier.announced.clone(),
+                _ => announced.collect(),
+            },
+            stopped: self.phase == Phase::Over,
+        }
     }
 
     fn start(&mut self, now: Moment, out: &mut Vec<Action>) {
@@ -188,6 +213,11 @@ impl Engine {
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.append(&mut self.prelude);
         self.link.begin(now, out);
+        for route in self.owners.len()..self.link.entries().len() {
+            let prefix = self.link.entries()[route].route.prefix.to_string();
+            out.push(Notice::LeftBehind { prefix }.into());
+            self.link.desire(now, route, &Advertisement::Withdraw, out);
+        }
     }
 
     fn terminate(&mut self) -> Vec<Action> {
@@ -195,7 +225,7 @@ impl Engine {
         let lines = self.link.farewell();
         let notice = Notice::Terminating { withdrawn: lines.len() };
         let lines = lines.into_iter().map(Action::Print);
-        std::iter::once(notice.into()).chain(lines).chain([Action::Exit]).collect()
+        std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
     }
 
     /// Draws every conclusion and does all that is due.
@@ -203,9 +233,13 @@ impl Engine {
         for service in &mut self.services {
             service.decide(now, out);
         }
+        let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
         for (route, owner) in self.owners.iter().enumerate() {
             if let Some(advertisement) = self.services[owner.0].stated() {
-                self.link.desire(now, route, advertisement, out);
+                let new = self.link.desire(now, route, advertisement, out);
+                if restated[owner.0] && !new {
+                    self.link.restate(now, route, out);
+                }
             }
         }
         self.link.expire(now, out);
@@ -216,6 +250,26 @@ impl Engine {
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             self.heartbeat_at = self.heartbeat.map(|period| now + period);
             out.push(Action::Save);
+        }
+        self.note_what_is_settled(out);
+        let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
+        if self.once && decided && self.link.entries().iter().all(|entry| entry.answered) {
+            self.phase = Phase::Over;
+            out.push(Action::Exit);
+        }
+    }
+
+    fn note_what_is_settled(&mut self, out: &mut Vec<Action>) {
+        for (place, service) in self.services.iter().enumerate() {
+            let state = Some(service.state());
+            if self.settled[place] == state || service.state() == service::State::Starting {
+                continue;
+            }
+            let mut mine = self.owners.iter().zip(self.link.entries()).filter(|(owner, _)| owner.0 == place);
+            if mine.all(|(_, entry)| entry.desired.is_some() && entry.acknowledged == entry.desired) {
+                self.settled[place] = state;
+                out.push(Action::Settled(ServiceId(place)));
+            }
         }
     }
 }

@@ -53,6 +53,15 @@ pub struct Route {
     pub med_offset: u32,
 }
 
+impl Route {
+    /// Whether a withdraw of one is a withdraw of the other.
+    #[must_use]
+    pub fn is_the_same_as(&self, other: &Self) -> bool {
+        let key = |route: &Self| (route.prefix, route.path_information, route.neighbors.clone());
+        key(self) == key(other)
+    }
+}
+
 /// What a service wants for one prefix.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

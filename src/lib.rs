@@ -22,17 +22,22 @@
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
 //! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
+//! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
+//! * [`healthcheck`]: the same for who comes from `exabgp healthcheck`, with the options of that program.
 //! * [`commands`], [`cli`], [`logging`], [`exit`]: what an operator touches. [`responder`] serves `demo` and the tests.
 //!
 //! # What always holds
 //!
 //! * The engine is told the time and never asks for it: the same events lead to the same lines.
-//! * After `fall` failures in a row of a check that counts, its prefixes are withdrawn; a suppressed service is never
-//!   announced; every prefix is stated, one way or the other, once the first verdict is in.
+//! * After `fall` failures in a row of a check that brings down, its service says what its ladder has for `down`,
+//!   which is to withdraw unless configured otherwise; so does a suppressed service, whatever its checks say. Every
+//!   prefix is stated, one way or the other, once the first verdict is in.
 //! * One command to ExaBGP is in flight at a time, and no answer, or a wrong one, ever stops the probing.
 //! * Nothing but the link writes to standard output of `run`, and standard input is always drained.
-//! * However the process ends, it tries to withdraw first, and it never ends because of a bad probe or a bad file.
+//! * However the process ends while ExaBGP is there, it tries to withdraw first; only SIGKILL and a bad command line
+//!   leave that to the successor. It never ends because of a bad probe or, unless asked to, a bad file.
+//! * The loop writes to nothing that can hold it up, neither log nor state nor recording: each has a thread for that.
 
 pub mod cli;
 pub mod commands;
@@ -41,6 +46,8 @@ pub mod daemon;
 pub mod engine;
 pub mod exabgp;
 pub mod exit;
+pub mod handoff;
+pub mod healthcheck;
 pub mod logging;
 pub mod period;
 pub mod probe;

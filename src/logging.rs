@@ -2,32 +2,109 @@
 //!
 //! Under systemd standard error is ExaBGP's, which leads to the journal: there each line carries its priority and no
 //! time. Anywhere else it carries the time. `RUST_LOG` chooses what is shown; by default everything from `info` up.
+//!
+//! Much of what is logged was said by others, so that control characters are shown and not sent. And a log that
+//! nobody reads must not stop what is more important: `run` logs [through a thread](aside).
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
+use env_logger::Target;
 use log::{Level, LevelFilter};
 
-/// Starts logging. Called once.
-pub fn start(default: LevelFilter) {
-    let journal = stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
+use crate::healthcheck::syslog::Syslog;
+
+pub mod aside;
+
+/// How lines come to standard error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// Written by whoever logs, who waits if need be.
+    Directly,
+    /// Written by a thread, and lost if it cannot keep up.
+    Aside,
+}
+
+/// Starts logging to standard error. Called once.
+pub fn start(default: LevelFilter, way: Way) {
+    start_with(default, way, true, None);
+}
+
+/// Starts logging to standard error if `console` says so, and to syslog if there is one. Called once.
+pub fn start_with(default: LevelFilter, way: Way, console: bool, syslog: Option<Syslog>) {
+    let form = Form { journal: stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(default).parse_default_env();
     builder.format(move |line, record| {
-        let (level, message) = (record.level(), record.args().to_string());
-        // A message of several lines stays one entry: the lines that follow are indented.
-        let message = message.replace('\n', "\n    ");
-        if journal {
-            writeln!(line, "<{}>dnsherald: {message}", priority(level))
+        let message = record.args().to_string();
+        if let Some(syslog) = &syslog {
+            syslog.send(record.level(), &message);
+        }
+        if console { line.write_all(form.entry(record.level(), &message).as_bytes()) } else { Ok(()) }
+    });
+    // Without a thread for it the log is written directly: late is better than never.
+    if way == Way::Aside
+        && let Ok(writer) = aside::start(form)
+    {
+        builder.target(Target::Pipe(Box::new(writer)));
+    }
+    builder.init();
+}
+
+/// So many things, in words: "1 prefix", "2 prefixes".
+#[must_use]
+pub fn counted(number: usize, thing: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with(['x', 's']) => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{ending}")
+}
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    journal: bool,
+}
+
+impl Form {
+    /// A message as one entry, with its line break.
+    fn entry(self, level: Level, message: &str) -> String {
+        let (first, further) = if self.journal {
+            let head = format!("<{}>dnsherald: ", priority(level));
+            // The journal makes an entry of each line, which has no priority but its own.
+            (head.clone(), format!("{head}    "))
         } else {
             let time = humantime::format_rfc3339_millis(SystemTime::now());
-            writeln!(line, "{time} {level:<5} dnsherald: {message}")
+            (format!("{time} {level:<5} dnsherald: "), "    ".to_owned())
+        };
+        let mut entry = String::with_capacity(first.len() + message.len() + 1);
+        for (nth, line) in message.split('\n').enumerate() {
+            entry.push_str(if nth == 0 { &first } else { &further });
+            show(line, &mut entry);
+            entry.push('\n');
         }
-    });
-    builder.init();
+        entry
+    }
+}
+
+/// Appends `text` with escapes for what a terminal would obey.
+fn show(text: &str, out: &mut String) {
+    for character in text.chars() {
+        match character {
+            // These change the direction of what follows.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "{}", character.escape_unicode());
+            }
+            _ if character.is_control() => out.extend(character.escape_default()),
+            _ => out.push(character),
+        }
+    }
 }
 
 /// The syslog priority (RFC 5424, table 2) that systemd takes from the head of a line.
@@ -66,5 +143,31 @@ mod tests {
     fn errors_are_more_urgent_than_information() {
         assert!(priority(Level::Error) < priority(Level::Warn));
         assert!(priority(Level::Warn) < priority(Level::Info));
+    }
+
+    #[test]
+    fn each_line_in_the_journal_has_its_priority() {
+        let entry = Form { journal: true }.entry(Level::Error, "a.toml:2:8: bad\n  |\n2 | x");
+        assert_eq!(entry, "<3>dnsherald: a.toml:2:8: bad\n<3>dnsherald:       |\n<3>dnsherald:     2 | x\n");
+    }
+
+    #[test]
+    fn elsewhere_further_lines_are_indented() {
+        let entry = Form { journal: false }.entry(Level::Warn, "bad\n  |");
+        assert!(entry.ends_with("Z WARN  dnsherald: bad\n      |\n"), "{entry}");
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        let entry =
+            Form { journal: true }.entry(Level::Info, "a\x1b[2J\r\0\u{9b}\u{202e}ö\t\u{2028}<0>forged");
+        let shown = "a\\u{1b}[2J\\r\\u{0}\\u{9b}\\u{202e}ö\\t\\u{2028}<0>forged";
+        assert_eq!(entry, format!("<6>dnsherald: {shown}\n"));
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let counts = [counted(0, "prefix"), counted(1, "prefix"), counted(2, "prefix"), counted(3, "check")];
+        assert_eq!(counts, ["0 prefixes", "1 prefix", "2 prefixes", "3 checks"]);
     }
 }

@@ -1,47 +1,66 @@
 //! The command line: parse, log, dispatch, exit code.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
 use dnsherald::cli::{Cli, Command};
 use dnsherald::exit::Exit;
+use dnsherald::logging::{Way, aside};
 use dnsherald::{commands, logging};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "healthcheck") {
+        return commands::healthcheck::run(words).into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
     let quiet = matches!(cli.command, Command::Demo | Command::Check(_) | Command::Simulate(_));
-    logging::start(if quiet { LevelFilter::Off } else { LevelFilter::Info });
+    let runs = matches!(cli.command, Command::Run(_));
+    let way = if runs { Way::Aside } else { Way::Directly };
+    logging::start(if quiet { LevelFilter::Off } else { LevelFilter::Info }, way);
     let result = match &cli.command {
         Command::Run(options) => commands::run::run(options),
         Command::Check(options) => commands::check::run(options),
         Command::CheckConfig(options) => commands::check_config::run(options),
         Command::Simulate(options) => commands::simulate::run(options),
         Command::Demo => commands::demo::run(),
+        // Its words are another program's, and were looked at before.
+        Command::Healthcheck { words } => Ok(commands::healthcheck::run(words.iter().cloned())),
     };
     let exit = result.unwrap_or_else(|error| {
-        commands::complain(&error);
-        if matches!(cli.command, Command::Run(_)) {
+        if runs {
+            log::error!("{error:#}");
             commands::run::pause_before_exit();
+        } else {
+            commands::complain(&error);
         }
         Exit::Failure
     });
+    aside::flush();
     exit.into()
 }
 
 /// Monitoring takes 2 for critical, so that bad usage of `check` is 3.
 fn usage(error: &clap::Error) -> Exit {
+    let command = std::env::args_os().nth(1);
+    let is = |name: &str| command.as_ref().is_some_and(|command| command == name);
+    // What ExaBGP has started says so as everything else, and owes it what every helper does.
+    if is("run") && error.use_stderr() && !io::stdout().is_terminal() {
+        logging::start(LevelFilter::Info, Way::Aside);
+        log::error!("{}", error.to_string().trim_end());
+        commands::run::pause_before_exit();
+        aside::flush();
+        return Exit::Usage;
+    }
     let _ = error.print();
-    if !error.use_stderr() {
-        return Exit::Success;
+    match error.use_stderr() {
+        false => Exit::Success,
+        true if is("check") => Exit::Unknown,
+        true => Exit::Usage,
     }
-    match std::env::args_os().nth(1) {
-        Some(command) if command == "check" => return Exit::Unknown,
-        Some(command) if command == "run" => commands::run::pause_before_exit(),
-        _ => {}
-    }
-    Exit::Usage
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest period that can be written: ten years. It leaves room for multiplication by any count.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The longest period that can be written: ten years of 365.25 days, as [`humantime`] counts them. It leaves room for
+/// multiplication by any count.
+pub const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// A length of time written with its unit, at most ten years.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -21,6 +22,9 @@ impl FromStr for Period {
         match humantime::parse_duration(text) {
             Ok(period) if period > LONGEST => Err(format!("`{text}` is longer than ten years")),
             Ok(period) => Ok(Self(period)),
+            Err(humantime::DurationError::NumberOverflow) => {
+                Err(format!("`{text}` is longer than ten years"))
+            }
             Err(_) => Err(format!(
                 "`{text}` is no period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""
             )),
@@ -79,8 +83,11 @@ mod tests {
     fn a_number_without_a_unit_is_refused_with_an_example() {
         assert!("5".parse::<Period>().unwrap_err().contains("\"500ms\""));
         assert_eq!("1h30m".parse(), Ok(Period(Duration::from_secs(5400))));
+        assert_eq!("10years".parse(), Ok(Period(LONGEST)));
         assert!("11years".parse::<Period>().unwrap_err().contains("longer than ten years"));
-        assert!("99999999999999999999years".parse::<Period>().is_err());
+        for huge in ["1000000000years", "1000000000000years", "99999999999999999999years"] {
+            assert!(huge.parse::<Period>().unwrap_err().contains("longer than ten years"), "{huge}");
+        }
     }
 
     #[test]

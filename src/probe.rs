@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub mod command;
 pub mod dns;
+pub mod inquiry;
 pub mod round;
 
 /// What a probe, or the whole round of a check, found.
@@ -94,6 +96,8 @@ macro_rules! causes {
 causes! {
     /// The connection was closed before the answer was complete.
     Closed = "closed",
+    /// A command exited with a status other than 0, or was killed.
+    Command = "command",
     /// A flag (AA, RA, AD, TC) was not as expected.
     Flags = "flags",
     /// This host could not ask: out of file descriptors, not permitted.

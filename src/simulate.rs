@@ -59,13 +59,9 @@ pub fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine
         simulation.play_until(step.at, trace, &mut series);
         series.push(Reverse((step.at, place, 0)));
     }
-    let last = trace.steps.iter().map(end_of).max().unwrap_or(Moment::START);
+    let last = trace.steps.iter().map(Step::end).max().unwrap_or(Moment::START);
     simulation.play_until(last + Duration::from_micros(1), trace, &mut series);
     simulation.engine
-}
-
-fn end_of(step: &Step) -> Moment {
-    step.at + step.every * u32::try_from(step.count - 1).unwrap_or(u32::MAX)
 }
 
 /// Repetitions still to come: when, which step, which repetition.
@@ -154,7 +150,7 @@ impl Simulation<'_> {
             match action {
                 Action::Print(line) => self.reply(at, line),
                 Action::Probe(check) => self.probe(at, *check),
-                Action::Log(_) | Action::Save | Action::Exit => {}
+                Action::Log(_) | Action::Enter { .. } | Action::Settled(_) | Action::Save | Action::Exit => {}
             }
         }
         self.watcher.after(at, event, &actions, &self.engine);

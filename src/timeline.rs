@@ -113,7 +113,7 @@ impl Timeline {
 
     /// Notes how things are at `now`.
     pub fn note(&mut self, now: Moment, engine: &Engine) {
-        self.end = now;
+        self.extend(now);
         let services = engine.services().iter().flat_map(|service| {
             let checks = service.checks().iter().map(Sign::of_check);
             checks.chain([Sign::of_service(service)])
@@ -124,6 +124,11 @@ impl Timeline {
                 row.changes.push((now, sign));
             }
         }
+    }
+
+    /// Goes on until `end`, as things are.
+    pub fn extend(&mut self, end: Moment) {
+        self.end = self.end.max(end);
     }
 
     /// The picture, at most `columns` wide beside the names.

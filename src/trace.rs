@@ -4,7 +4,7 @@
 //! # Two probes are lost; nothing happens, for fall is 3.
 //! | [node]                             the configuration, each line behind a bar
 //! | management = ["127.0.0.1"]
-//! exabgp 5.0.15                        who answers: a version, or "silent" (only what the trace says)
+//! exabgp 5.0.15                        who answers: a version, "silent" (only what the trace says) or "terminal"
 //! 0      start
 //! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
 //! 10     becomes answers timeout
@@ -15,7 +15,7 @@
 //! 60     end
 //! ```
 //!
-//! Times are seconds, or periods with units. Checks are `service/check`, or just the check where its name is
+//! Times are seconds, or periods with units, and no further than ten years from the start. Checks are `service/check`, or just the check where its name is
 //! unique. What `simulate --annotate` adds, `TIME > line said` and `TIME ! sentence logged`, is passed over when read, so that
 //! an annotated trace is a trace.
 
@@ -78,10 +78,19 @@ pub struct Step {
     pub what: What,
     /// How often; at least once.
     pub count: u64,
-    /// The time between.
+    /// The time between, in whole microseconds; at least one where there are several.
     pub every: Duration,
     /// The place in the trace, from 1.
     pub line: usize,
+}
+
+impl Step {
+    /// When it happens for the last time.
+    #[must_use]
+    pub fn end(&self) -> Moment {
+        let every = u64::try_from(self.every.as_micros()).unwrap_or(u64::MAX);
+        self.at + Duration::from_micros(every.saturating_mul(self.count.saturating_sub(1)))
+    }
 }
 
 /// What a line of a trace makes happen.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{host_name, runtime};
+use super::{complain, host_name, runtime};
 use crate::cli::Check as Options;
+use crate::config::describe::word;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
 use crate::exit::Exit;
@@ -53,9 +54,18 @@ struct ServiceReport {
 
 /// Probes once and shows what was found.
 ///
+/// What monitoring cannot be told, for instance because nothing can be printed, is unknown to it: 1 would be a warning.
+///
 /// # Errors
-/// When nothing can be printed.
+/// None; the result is that of the other commands.
 pub fn run(options: &Options) -> anyhow::Result<Exit> {
+    Ok(probe_and_show(options).unwrap_or_else(|error| {
+        complain(&error);
+        Exit::Unknown
+    }))
+}
+
+fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     let config = match Config::load(&options.configuration.config, &host_name()) {
         Ok(config) => config,
         Err(error) if options.plugin => {
@@ -78,13 +88,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         )?;
         return Ok(Exit::Unknown);
     }
-    let reports = runtime().context("cannot start the event loop")?.block_on(async {
-        let mut reports = vec![];
-        for service in services {
-            reports.push(probe_service(service).await);
-        }
-        reports
-    });
+    let reports = runtime().context("cannot start the event loop")?.block_on(probe(&services))?;
     let text = if options.json {
         serde_json::to_string_pretty(&reports)? + "\n"
     } else if options.plugin {
@@ -92,7 +96,8 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     } else {
         table(&reports)
     };
-    io::stdout().write_all(text.as_bytes())?;
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print what was found")?;
     Ok(match worst(&reports) {
         Severity::Ignore => Exit::Success,
         Severity::Degraded => Exit::Warning,
@@ -100,20 +105,29 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     })
 }
 
-async fn probe_service(service: &config::Service) -> ServiceReport {
-    let mut checks = vec![];
-    for check in &service.checks {
-        checks.push(probe_check(check).await);
+/// Every check at once, so that servers that hang cost one timeout together, not each its own. Reported in the order
+/// of the configuration.
+async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceReport>> {
+    let begin = |check: &config::Check| tokio::spawn(probe_check(check.clone()));
+    let begun: Vec<Vec<_>> =
+        services.iter().map(|service| service.checks.iter().map(begin).collect()).collect();
+    let mut reports = vec![];
+    for (service, asked) in services.iter().zip(begun) {
+        let mut checks = vec![];
+        for check in asked {
+            checks.push(check.await.context("a probe was broken off")?);
+        }
+        reports.push(ServiceReport {
+            service: service.name.clone(),
+            severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ignore),
+            checks,
+        });
     }
-    ServiceReport {
-        service: service.name.clone(),
-        severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ignore),
-        checks,
-    }
+    Ok(reports)
 }
 
-async fn probe_check(check: &config::Check) -> CheckReport {
-    let findings = check.round.ask_all().await;
+async fn probe_check(check: config::Check) -> CheckReport {
+    let findings = check.inquiry.ask_all().await;
     let mut worst = Severity::Ignore;
     let mut passes = 0;
     let mut probes = vec![];
@@ -139,12 +153,12 @@ async fn probe_check(check: &config::Check) -> CheckReport {
             nsid,
         });
     }
-    let passed = passes >= check.round.need();
+    let passed = passes >= check.inquiry.need();
     CheckReport {
         check: check.name.clone(),
         passed,
         severity: if passed { Severity::Ignore } else { worst },
-        need: check.round.need(),
+        need: check.inquiry.need(),
         probes,
     }
 }
@@ -153,18 +167,18 @@ fn worst(reports: &[ServiceReport]) -> Severity {
     reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Ignore)
 }
 
-const fn word(severity: Severity) -> &'static str {
+/// A service of which nothing is wrong is up; else it is as bad as its worst check.
+const fn state(severity: Severity) -> &'static str {
     match severity {
         Severity::Ignore => "up",
-        Severity::Degraded => "degraded",
-        Severity::Down => "down",
+        bad => word(bad),
     }
 }
 
 fn table(reports: &[ServiceReport]) -> String {
     let mut text = String::new();
     for report in reports {
-        let _ = writeln!(text, "service {}: {}", report.service, word(report.severity));
+        let _ = writeln!(text, "service {}: {}", report.service, state(report.severity));
         for check in &report.checks {
             let passes = check.probes.iter().filter(|probe| probe.passed).count();
             let verdict = if check.passed { "passed" } else { "FAILED" };
@@ -213,7 +227,7 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
         let passed = probes().filter(|probe| probe.passed).count();
         sentences.push(match why {
-            Some(why) => format!("{} {}: {}", report.service, word(report.severity), why.replace('|', "/")),
+            Some(why) => format!("{} {}: {}", report.service, state(report.severity), why.replace('|', "/")),
             None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
         });
         for check in &report.checks {

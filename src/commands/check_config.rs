@@ -13,11 +13,12 @@ use crate::exit::Exit;
 /// # Errors
 /// When nothing can be printed.
 pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
-    match Config::load(&options.file, &host_name()) {
+    let file = options.config.as_ref().unwrap_or(&options.file);
+    match Config::load(file, &host_name()) {
         Ok(config) => {
             if !options.quiet {
                 let mut out = io::stdout().lock();
-                writeln!(out, "{}: in order\n\n{}", options.file.display(), Description(&config))?;
+                writeln!(out, "{}: in order\n\n{}", file.display(), Description(&config))?;
             }
             Ok(Exit::Success)
         }

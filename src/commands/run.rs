@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,141 +11,159 @@ use crate::cli::Run;
 use crate::config::Config;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
-use crate::daemon::input::Input;
-use crate::daemon::last_words::{LIMIT, LastWords, PAUSE_BEFORE_EXIT};
-use crate::daemon::output::Output;
-use crate::daemon::signals::Signals;
+use crate::daemon::hooks::{Hook, Hooks};
+use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
+use crate::daemon::linger::Told;
 use crate::daemon::store::Store;
-use crate::daemon::{Daemon, Ending, Nobody, Observer, Surroundings};
+use crate::daemon::{Daemon, Ending, Observer, Surroundings};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
 use crate::exit::Exit;
+use crate::logging::counted;
+use crate::probe::command::adopt_orphans;
 use crate::trace::names::Names;
 use crate::trace::record::Recorder;
 
 /// Runs until ExaBGP is gone or a signal says so.
 ///
 /// # Errors
-/// When there is no standard input or output, or `--record` names a file that cannot be written.
+/// When there is no standard input or output.
 pub fn run(options: &Run) -> anyhow::Result<Exit> {
-    runtime().context("cannot start the event loop")?.block_on(serve(options))
+    let runtime = runtime().context("cannot start the event loop")?;
+    let exit = runtime.block_on(serve(options));
+    // What hangs elsewhere must not hold up the end.
+    runtime.shutdown_background();
+    exit
 }
 
 /// Lets time pass before a failure ends the process: ExaBGP gives up on a helper that dies six times within 64
-/// seconds, and then exits itself. A person at a terminal need not wait.
+/// seconds, and then exits itself. Ends sooner when told to, or when ExaBGP is gone. A person at a terminal need not
+/// wait.
 pub fn pause_before_exit() {
     if !io::stdout().is_terminal() {
-        thread::sleep(PAUSE_BEFORE_EXIT);
+        Told::by_signals().unwrap_or_default().linger(PAUSE_BEFORE_EXIT);
     }
 }
 
 async fn serve(options: &Run) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
-    let last_words = LastWords::on_stdout().context("cannot use standard output")?;
-    last_words.say_on_panic(if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT });
-    let mut surroundings = Surroundings {
-        parent: if terminal { Parent::Terminal } else { Parent::ExaBgp },
-        output: Output::stdout().context("cannot use standard output")?,
-        input: if terminal {
-            Input::nothing()
-        } else {
-            Input::stdin().context("cannot use standard input")?
-        },
-        signals: Signals::catch().context("cannot catch signals")?,
-        last_words,
-    };
-    surroundings.last_words.watch(LIMIT, PAUSE_BEFORE_EXIT).context("cannot start the dead-man thread")?;
+    let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
+    let mut surroundings = Surroundings::of_this_process(pause)?;
     let host = host_name();
+    let mut withdrawn = false;
     loop {
         match Config::load(path, &host) {
-            Ok(config) => return work(options, &config, &mut surroundings).await,
+            Ok(config) => return work(options, &config, withdrawn, &mut surroundings).await,
             Err(error) => {
                 log::error!("{error}");
                 if terminal {
                     return Ok(Exit::Config);
                 }
+                let ending = wait_withdrawn(options, error, &mut surroundings).await;
                 if options.exit_on_bad_config {
-                    pause_before_exit();
                     return Ok(Exit::Config);
                 }
-                if wait_withdrawn(options, error, &mut surroundings).await == Ending::Over {
+                if ending == Ending::Over {
                     return Ok(Exit::Success);
                 }
+                withdrawn = true;
                 log::info!("the configuration {} is in order now: starting", path.display());
             }
         }
     }
 }
 
-/// The main job.
-async fn work(options: &Run, config: &Config, surroundings: &mut Surroundings) -> anyhow::Result<Exit> {
+/// The main job. Where everything has been `withdrawn` in the meantime, no earlier state is of interest.
+async fn work(
+    options: &Run,
+    config: &Config,
+    withdrawn: bool,
+    surroundings: &mut Surroundings,
+) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let on_terminal = surroundings.parent == Parent::Terminal;
     // A run by hand must not disturb what the real helper remembers.
     let state = options.state.as_ref().unwrap_or(&config.state);
     let store = (!on_terminal).then(|| Store::new(state, path));
-    let (memory, age) = store.as_ref().map(Store::load).unwrap_or_default();
-    let mut observer: Box<dyn Observer> = match &options.record {
-        None => Box::new(Nobody),
-        Some(file) => {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let recorder = Recorder::create(file, &text, &host_name(), &memory, age, Names::of(config));
-            let recorder = recorder.with_context(|| format!("cannot record to {}", file.display()))?;
-            Box::new(Recording(Some(recorder)))
-        }
-    };
+    let (mut memory, age) = store.as_ref().map(Store::load).unwrap_or_default();
+    if withdrawn {
+        memory.forget_states();
+    }
+    let recorder = options
+        .record
+        .as_ref()
+        .map(|file| Recorder::start(file, &text_of(path), &host_name(), &memory, age, Names::of(config)));
+    if let Err(error) = adopt_orphans() {
+        log::warn!("cannot adopt what commands leave behind: {error}");
+    }
+    let mut attendant = Attendant { recorder, config, hooks: Hooks::start() };
     let services = config.services.len();
     let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
     log::info!(
-        "{} {} on {}: {services} services, {checks} checks from {}",
+        "{} {} on {}: {}, {} from {}",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
         config.node.name,
+        counted(services, "service"),
+        counted(checks, "check"),
         path.display()
     );
-    Daemon::new(config, surroundings, store, memory, age).run(&mut *observer).await;
+    Daemon::new(config, surroundings, store, memory, age).run(&mut attendant).await;
     Ok(Exit::Success)
 }
 
-/// Without a configuration: withdraws what may be announced, and comes back when the file is in order.
+/// The text of a file, as far as it is any.
+fn text_of(path: &Path) -> String {
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Without a configuration: withdraws what may be announced, and comes back when the file is in order, or when it has
+/// been long enough to exit.
 async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
     let path = &options.configuration.config;
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let salvage = Salvage::of(&text);
+    let salvage = Salvage::of(&text_of(path));
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
     let (memory, _) = Store::new(&state, path).load();
     let announced: Vec<_> = memory.announced().cloned().collect();
     let config = salvage.withdrawing(&host_name(), announced);
+    let until = if options.exit_on_bad_config {
+        format!("exiting in {PAUSE_BEFORE_EXIT:?}")
+    } else {
+        format!("waiting until {} is mended", path.display())
+    };
     match config.services.iter().map(|service| service.routes.len()).sum::<usize>() {
         0 => log::error!(
             "without a configuration: neither {} nor the state in {} names a prefix; what was announced before, if \
-             anything, still stands. Waiting for the configuration to be mended",
+             anything, still stands; {until}",
             path.display(),
             state.display()
         ),
-        routes => log::warn!(
-            "without a configuration: withdrawing {routes} prefixes until {} is mended",
-            path.display()
-        ),
+        routes => log::warn!("without a configuration: withdrawing {}, {until}", counted(routes, "prefix")),
     }
-    let mut mending = Mending { path, error, looked: Instant::now() };
+    let now = Instant::now();
+    let exit_at = options.exit_on_bad_config.then(|| now + PAUSE_BEFORE_EXIT);
+    let mut mending = Mending { path, error, looked: now, exit_at };
     Daemon::new(&config, surroundings, None, memory, Duration::ZERO).run(&mut mending).await
 }
 
 /// How often a file that is not in order is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Ends the loop when the file is in order.
+/// Ends the loop when the file is in order; or, where we are to exit, when the time has come.
 struct Mending<'a> {
     path: &'a Path,
     error: ConfigError,
     looked: Instant,
+    exit_at: Option<Instant>,
 }
 
 impl Observer for Mending<'_> {
     fn goes_on(&mut self) -> bool {
+        if let Some(exit_at) = self.exit_at {
+            return Instant::now() < exit_at;
+        }
         if self.looked.elapsed() < LOOK {
             return true;
         }
@@ -164,16 +181,25 @@ impl Observer for Mending<'_> {
     }
 }
 
-/// Records until the file takes no more.
-struct Recording(Option<Recorder>);
+/// Records until the file takes no more, and runs what configuration wants run at changes.
+struct Attendant<'a> {
+    recorder: Option<Recorder>,
+    config: &'a Config,
+    hooks: Hooks,
+}
 
-impl Observer for Recording {
+impl Observer for Attendant<'_> {
     fn before(&mut self, at: Moment, event: &Event) {
-        if let Some(recorder) = &mut self.0
-            && let Err(error) = recorder.record(at, event)
-        {
-            log::error!("cannot record to {}: {error}; recording ends here", recorder.path().display());
-            self.0 = None;
+        if self.recorder.as_mut().is_some_and(|recorder| !recorder.record(at, event)) {
+            self.recorder = None;
+        }
+    }
+
+    fn enter(&mut self, service: &str, state: &str, reason: &str) {
+        let on_change =
+            self.config.services.iter().find(|plan| plan.name == service).map(|plan| &plan.on_change);
+        if let Some(words) = on_change.filter(|words| !words.is_empty()) {
+            self.hooks.run(Hook::of_words(words, state, service, reason));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::simulate::{Watcher, play};
 use crate::timeline::{LEGEND, Timeline};
 use crate::trace::names::Names;
 use crate::trace::read::TraceError;
-use crate::trace::{Header, Step, Trace};
+use crate::trace::{Header, Step, Trace, What};
 
 /// The width of the timeline beside the names.
 const COLUMNS: u32 = 60;
@@ -48,6 +48,7 @@ pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
     };
     let names = Names::of(&config);
     let trace = Trace::read(&text, &names).map_err(located)?;
+    trace.starts().map_err(|message| anyhow::anyhow!("{}: {message}", options.trace.display()))?;
     let mut out = BufWriter::new(io::stdout().lock());
     if options.annotate {
         out.write_all(annotate(&config, &text, &trace).as_bytes())?;
@@ -83,6 +84,13 @@ struct Printer<'a, W> {
 }
 
 impl<W: Write> Watcher for Printer<'_, W> {
+    /// A trace that says when it ends is shown until then, though nothing happens any more.
+    fn step(&mut self, at: Moment, step: &Step) {
+        if step.what == What::End {
+            self.timeline.extend(at);
+        }
+    }
+
     fn after(&mut self, at: Moment, _event: &Event, actions: &[Action], engine: &Engine) {
         self.timeline.note(at, engine);
         for action in actions {
@@ -110,7 +118,7 @@ pub fn remark(action: &Action) -> Option<String> {
         Action::Print(line) => Some(format!("> {line}")),
         Action::Log(notice) => Some(format!("! {notice}")),
         Action::Exit => Some("! exit".to_owned()),
-        Action::Probe(_) | Action::Save => None,
+        Action::Probe(_) | Action::Enter { .. } | Action::Settled(_) | Action::Save => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 /// A file being understood.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,19 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// The file is not UTF-8, shown at the first byte that is not.
+    #[must_use]
+    pub fn not_text(path: &Path, error: &FromUtf8Error) -> Self {
+        let at = error.utf8_error().valid_up_to();
+        let byte = error.as_bytes().get(at).copied().unwrap_or_default();
+        // Up to that byte the places are the same.
+        let text = String::from_utf8_lossy(error.as_bytes());
+        let message = format!("expected UTF-8, found the byte 0x{byte:02x}; save the file as UTF-8");
+        Source { path, text: &text }.error(at..at + char::REPLACEMENT_CHARACTER.len_utf8(), message)
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
@@ -114,6 +128,17 @@ mod tests {
     fn shows_the_line_and_points_at_the_place() {
         let shown = cited("[node]\nname = \"x\"\n", 14..17);
         assert_eq!(shown, "a.toml:2:8: bad\n  |\n2 | name = \"x\"\n  |        ^^^");
+    }
+
+    #[test]
+    fn shows_what_is_not_text() {
+        let error = String::from_utf8(b"[node]\nname = \"K\xf6ln\"\n".into()).unwrap_err();
+        let shown = ConfigError::not_text(Path::new("a.toml"), &error).to_string();
+        let place = "2 | name = \"K\u{fffd}ln\"\n  |          ^";
+        assert_eq!(
+            shown,
+            format!("a.toml:2:10: expected UTF-8, found the byte 0xf6; save the file as UTF-8\n  |\n{place}")
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::check::Timing;
 use crate::engine::hysteresis::{Relapse, Thresholds};
 
-/// `[defaults]`: a hang is noticed after about three seconds, a closed port after about one.
+/// `[defaults]`: a hang is noticed after 2.5 seconds at most, a closed port after 1.2.
 pub const TIMING: Timing = Timing {
     interval: Duration::from_secs(1),
     fast_interval: Duration::from_millis(100),

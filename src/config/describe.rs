@@ -9,6 +9,7 @@ use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::period::Period;
 use crate::probe::dns::Probe;
+use crate::probe::inquiry::Inquiry;
 
 /// Shows what a configuration means.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +17,7 @@ pub struct Description<'a>(pub &'a Config);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { node, exabgp, state, services } = self.0;
+        let Config { node, exabgp, state, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
         let api = match exabgp.dialect {
             None => "auto",
@@ -32,6 +33,12 @@ impl fmt::Display for Description<'_> {
             Period(exabgp.ack_timeout),
             exabgp.end_of_rib
         )?;
+        if exabgp.dialect.is_none() {
+            writeln!(
+                f,
+                "  the lines below assume exabgp 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`"
+            )?;
+        }
         writeln!(f, "control: state {}", state.display())?;
         for service in services {
             writeln!(f)?;
@@ -54,6 +61,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     match &service.disable_file {
         Some(path) => writeln!(f, "  drained while {} exists", path.display())?,
         None => writeln!(f, "  no disable-file")?,
+    }
+    if !service.on_change.is_empty() {
+        writeln!(f, "  on change runs {}", service.on_change.join(" "))?;
     }
     let policy = &service.dampening;
     match policy.mode() {
@@ -90,14 +100,24 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Period(timing.fast_interval),
         Period(timing.timeout)
     )?;
-    let probes = check.round.probes();
-    writeln!(f, "    {} of {} must pass:", check.round.need(), probes.len())?;
-    for probe in probes {
-        writeln!(f, "      {}", ProbeShown(probe))?;
+    match &check.inquiry {
+        Inquiry::Dns(round) => {
+            let probes = round.probes();
+            writeln!(f, "    {} of {} must pass:", round.need(), probes.len())?;
+            for probe in probes {
+                writeln!(f, "      {}", ProbeShown(probe))?;
+            }
+        }
+        Inquiry::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
+        Inquiry::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
+    }
+    if check.on_fail.worst() == Severity::Ignore {
+        return writeln!(f, "    ignored: shown and logged, but decides nothing");
     }
     writeln!(
         f,
-        "    at worst: an error or a closed port is detected in {}, a hang in {}, return takes {}",
+        "    at worst: an error or a closed port is detected in {}, a hang in {}, \
+         return takes {} and the latency of the last answer",
         Period(timing.detects_refusal()),
         Period(timing.detects_hang()),
         Period(timing.returns())
@@ -117,7 +137,9 @@ impl fmt::Display for OnFailShown<'_> {
     }
 }
 
-const fn word(severity: Severity) -> &'static str {
+/// As it is written in a configuration.
+#[must_use]
+pub const fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Ignore => "ignore",
         Severity::Degraded => "degraded",

@@ -13,7 +13,9 @@ use super::resolve::{Resolver, Result, addresses};
 use super::value::{OneOrMany, Text, WordOr};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
+use crate::probe::command::Command;
 use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport, record_data};
+use crate::probe::inquiry::Inquiry;
 use crate::probe::round::Round;
 
 const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; say role = \"resolver\", or \
@@ -29,9 +31,14 @@ impl Resolver<'_> {
             let message = "zones are for the default checks, and this service lists checks of its own";
             return Err(self.error(&zones.span(), message));
         }
+        if let Some(role) = &service.role {
+            let message = "role is for the default checks, and this service lists checks of its own";
+            return Err(self.error(&role.span(), message));
+        }
         let mut checks: Vec<Check> = vec![];
         for written in &service.check {
             let name = &written.get_ref().name;
+            self.name(name, "check")?;
             if checks.iter().any(|check| check.name == *name.get_ref()) {
                 let message = format!("there is another check called `{}` in this service", name.get_ref());
                 return Err(self.error(&name.span(), message));
@@ -55,12 +62,6 @@ impl Resolver<'_> {
             fall: written.fall,
         };
         let timing = self.timing(&own, defaults)?;
-        let Some(dns) = &written.dns else {
-            let name = written.name.get_ref();
-            return Err(
-                self.error(place, format!("check `{name}` asks nothing, expected a table `dns = {{ … }}`"))
-            );
-        };
         Ok(Check {
             name: written.name.get_ref().clone(),
             timing,
@@ -72,9 +73,36 @@ impl Resolver<'_> {
                     by_cause: table.iter().map(|(cause, word)| (cause.0, word.0)).collect(),
                 },
             },
-            round: self.round(dns, timing)?,
+            inquiry: self.inquiry(written, place, timing)?,
             default: None,
         })
+    }
+
+    fn inquiry(
+        &self,
+        written: &file::Check,
+        place: &std::ops::Range<usize>,
+        timing: Timing,
+    ) -> Result<Inquiry> {
+        match (&written.dns, &written.command) {
+            (Some(dns), None) => self.round(dns, timing).map(Inquiry::Dns),
+            (None, Some(command)) if command.get_ref().trim().is_empty() => {
+                Err(self
+                    .error(&command.span(), "empty command, expected one for the shell such as \"exit 0\""))
+            }
+            (None, Some(command)) => Ok(Inquiry::Command(Command {
+                text: command.get_ref().clone(),
+                timeout: Some(timing.timeout),
+            })),
+            (Some(_), Some(command)) => {
+                Err(self.error(&command.span(), "there is `dns` as well, expected one of them"))
+            }
+            (None, None) => {
+                let name = written.name.get_ref();
+                let expected = "expected a table `dns = { … }` or a `command = \"…\"`";
+                Err(self.error(place, format!("check `{name}` asks nothing, {expected}")))
+            }
+        }
     }
 
     /// Every query to every server over every transport.
@@ -88,6 +116,9 @@ impl Resolver<'_> {
                 return Err(self.error(&query.span(), "there is `queries` as well, expected one of them"));
             }
         };
+        self.some(&dns.server, |servers| servers.0.len(), "server")?;
+        self.some(&dns.source, |sources| sources.0.len(), "source")?;
+        self.some(&dns.transport, |transports| transports.0.len(), "transport")?;
         let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let servers: Vec<SocketAddr> = match &dns.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
@@ -223,7 +254,7 @@ impl Resolver<'_> {
             name: name.to_owned(),
             timing,
             on_fail: OnFail::always(Severity::Down),
-            round: Round::new(probes, need).map_err(refused)?,
+            inquiry: Inquiry::Dns(Round::new(probes, need).map_err(refused)?),
             default: Some(why),
         }])
     }

@@ -63,16 +63,16 @@ pub(super) struct Node {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ExaBgp {
     pub(super) api: Api,
-    pub(super) neighbors: Vec<Text<Address>>,
+    pub(super) neighbors: Vec<Spanned<Text<Address>>>,
     pub(super) ack_timeout: Placed<Period>,
-    pub(super) refresh: Option<Period>,
+    pub(super) refresh: Placed<Period>,
     pub(super) end_of_rib: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Control {
-    pub(super) state: Option<PathBuf>,
+    pub(super) state: Placed<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,8 +95,7 @@ pub(super) struct Service {
     pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
-    #[serde(default)]
-    pub(super) med_increase: u32,
+    pub(super) med_increase: Placed<u32>,
     #[serde(default)]
     pub(super) start: Start,
     pub(super) adopt_max_age: Placed<Period>,
@@ -104,7 +103,8 @@ pub(super) struct Service {
     pub(super) degraded: Placed<Rung>,
     pub(super) down: Placed<Rung>,
     pub(super) drained: Placed<Rung>,
-    pub(super) disable_file: Option<PathBuf>,
+    pub(super) disable_file: Placed<PathBuf>,
+    pub(super) on_change: Placed<Vec<String>>,
     #[serde(default)]
     pub(super) dampening: Dampening,
     #[serde(default)]
@@ -179,6 +179,7 @@ pub(super) struct Check {
     pub(super) fall: Option<NonZeroU32>,
     pub(super) on_fail: Option<WordOr<SeverityWord, BTreeMap<CauseWord, SeverityWord>>>,
     pub(super) dns: Placed<Dns>,
+    pub(super) command: Placed<String>,
 }
 
 /// `"down"`, `"degraded"`, `"ignore"`.

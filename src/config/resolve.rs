@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::bounds::{self, twice};
 use super::cite::{ConfigError, Source};
 use super::file::{self, File, Placed, Start};
 use super::value::{Address, OneOrMany, Text, WordOr};
@@ -49,7 +50,12 @@ impl<'a> Resolver<'a> {
             return Err(self.error(&management.span(), "no management address, expected at least one"));
         }
         self.management = addresses(&management.get_ref().0);
-        self.neighbors = addresses(&file.exabgp.neighbors);
+        let repeated =
+            (1..).zip(&self.management).find(|(next, address)| self.management[*next..].contains(address));
+        if let Some((_, address)) = repeated {
+            return Err(self.error(&management.span(), twice(address)));
+        }
+        self.neighbors = self.each_once(&file.exabgp.neighbors)?;
         let exabgp = self.exabgp(&file.exabgp)?;
         if file.service.is_empty() {
             return Err(self.error(&(0..0), "no [[service]], expected at least one"));
@@ -59,6 +65,7 @@ impl<'a> Resolver<'a> {
         let mut names: Vec<String> = vec![];
         for service in &file.service {
             let service = service.get_ref();
+            self.name(&service.name, "service")?;
             if names.contains(service.name.get_ref()) {
                 let name = service.name.get_ref();
                 return Err(
@@ -75,14 +82,16 @@ impl<'a> Resolver<'a> {
             }
             services.push(self.service(service, &file.defaults)?);
         }
+        let state = self.absolute(&file.control.state)?;
         Ok(Config {
             node: Node {
                 name: file.node.name.unwrap_or_else(|| self.host.to_owned()),
                 management: self.management,
             },
             exabgp,
-            state: file.control.state.unwrap_or_else(|| DEFAULT_STATE.into()),
+            state: state.unwrap_or_else(|| DEFAULT_STATE.into()),
             services,
+            habits: None,
         })
     }
 
@@ -93,8 +102,11 @@ impl<'a> Resolver<'a> {
     fn exabgp(&self, written: &file::ExaBgp) -> Result<ExaBgp> {
         Ok(ExaBgp {
             dialect: written.api.0,
-            ack_timeout: self.above_zero(written.ack_timeout.as_ref(), defaults::ACK_TIMEOUT)?,
-            refresh: written.refresh.map_or(defaults::REFRESH, |period| period.0),
+            ack_timeout: self.period(&written.ack_timeout, bounds::ACK_TIMEOUT, defaults::ACK_TIMEOUT)?,
+            refresh: match &written.refresh {
+                Some(never) if never.get_ref().0.is_zero() => Duration::ZERO,
+                written => self.period(written, bounds::REFRESH, defaults::REFRESH)?,
+            },
             end_of_rib: written.end_of_rib,
         })
     }
@@ -108,13 +120,16 @@ impl<'a> Resolver<'a> {
             drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
         };
         self.lines_fit(written, &routes, &ladder)?;
+        let checks = self.checks(written, timing)?;
+        self.decides(written, &checks)?;
         Ok(Service {
             name: written.name.get_ref().clone(),
             routes,
-            checks: self.checks(written, timing)?,
+            checks,
             ladder,
             start: self.start(written)?,
-            disable_file: written.disable_file.clone(),
+            disable_file: self.absolute(&written.disable_file)?,
+            on_change: self.on_change(written)?,
             dampening: self.dampening(&written.dampening)?,
         })
     }
@@ -144,6 +159,18 @@ impl<'a> Resolver<'a> {
         Ok(rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())))
     }
 
+    /// Found without a search path, since ExaBGP's is not the operator's.
+    fn on_change(&self, written: &file::Service) -> Result<Vec<String>> {
+        let Some(command) = &written.on_change else { return Ok(vec![]) };
+        match command.get_ref().first() {
+            Some(program) if program.starts_with('/') => Ok(command.get_ref().clone()),
+            _ => Err(self.error(
+                &command.span(),
+                "expected the absolute path of a program and its arguments, such as [\"/usr/local/bin/notify\"]",
+            )),
+        }
+    }
+
     fn start(&self, written: &file::Service) -> Result<StartPolicy> {
         if let (Some(age), Start::Probe | Start::Withdraw) = (&written.adopt_max_age, written.start) {
             return Err(self.error(&age.span(), "adopt-max-age means something only with start = \"adopt\""));
@@ -152,7 +179,11 @@ impl<'a> Resolver<'a> {
             Start::Probe => StartPolicy::Probe,
             Start::Withdraw => StartPolicy::Withdraw,
             Start::Adopt => StartPolicy::Adopt {
-                max_age: self.above_zero(written.adopt_max_age.as_ref(), defaults::ADOPT_MAX_AGE)?,
+                max_age: self.period(
+                    &written.adopt_max_age,
+                    bounds::ADOPT_MAX_AGE,
+                    defaults::ADOPT_MAX_AGE,
+                )?,
             },
         })
     }
@@ -169,8 +200,8 @@ impl<'a> Resolver<'a> {
             number(&written.penalty, default::PENALTY),
             suppress,
             reuse,
-            self.above_zero(written.half_life.as_ref(), default::HALF_LIFE)?,
-            self.above_zero(written.max_suppress.as_ref(), default::MAX_SUPPRESS)?,
+            self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE)?,
+            self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS)?,
         );
         let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
@@ -206,15 +237,15 @@ impl<'a> Resolver<'a> {
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
         let timing = Timing {
-            interval: self.above_zero(interval.as_ref(), own.interval)?,
+            interval: self.period(&interval, bounds::INTERVAL, own.interval)?,
             // Where only the interval is written, what follows from it keeps below it.
             fast_interval: match (&fast_interval, &interval) {
                 (None, Some(interval)) => own.fast_interval.min(interval.get_ref().0),
-                _ => self.above_zero(fast_interval.as_ref(), own.fast_interval)?,
+                _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval)?,
             },
             timeout: match (&timeout, &interval) {
                 (None, Some(interval)) => own.timeout.min(interval.get_ref().0),
-                _ => self.above_zero(timeout.as_ref(), own.timeout)?,
+                _ => self.period(&timeout, bounds::TIMEOUT, own.timeout)?,
             },
             thresholds: Thresholds {
                 rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
@@ -236,16 +267,6 @@ impl<'a> Resolver<'a> {
             }
         }
         Ok(timing)
-    }
-
-    fn above_zero(&self, written: Option<&Spanned<Period>>, default: Duration) -> Result<Duration> {
-        match written {
-            Some(period) if period.get_ref().0.is_zero() => {
-                Err(self.error(&period.span(), "is zero, expected a period such as \"1s\""))
-            }
-            Some(period) => Ok(period.get_ref().0),
-            None => Ok(default),
-        }
     }
 }
 

@@ -21,6 +21,7 @@ impl Resolver<'_> {
             return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
         }
         let neighbors = self.neighbors(written)?;
+        let med_increase = self.med_increase(written)?;
         let path_information = self.path_information(written)?;
         let route = |(place, prefix): (u32, &Spanned<Text<Prefix>>)| {
             let network = prefix.get_ref().0.0;
@@ -29,7 +30,7 @@ impl Resolver<'_> {
                 next_hop: self.next_hop(written, network, &prefix.span(), &neighbors)?,
                 path_information,
                 neighbors: neighbors.clone(),
-                med_offset: written.med_increase.saturating_mul(place),
+                med_offset: med_increase.saturating_mul(place),
             })
         };
         (0..).zip(prefixes.get_ref()).map(route).collect()
@@ -47,7 +48,21 @@ impl Resolver<'_> {
                 return Err(self.error(&neighbor.span(), message));
             }
         }
-        Ok(written.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect())
+        self.each_once(&written.neighbors)
+    }
+
+    /// It is added to the MED of `up`: without one there would be nothing to add it to.
+    fn med_increase(&self, written: &file::Service) -> Result<u32> {
+        let Some(increase) = &written.med_increase else { return Ok(0) };
+        let has_med = |rung: &Spanned<file::Rung>| match rung.get_ref() {
+            WordOr::Word(_) => false,
+            WordOr::Table(attributes) => attributes.med.is_some(),
+        };
+        if *increase.get_ref() > 0 && !written.up.as_ref().is_some_and(has_med) {
+            let message = "med-increase adds to the med of `up`, which has none, expected `up = { med = … }`";
+            return Err(self.error(&increase.span(), message));
+        }
+        Ok(*increase.get_ref())
     }
 
     fn next_hop(

@@ -55,6 +55,7 @@ impl Salvage {
                 end_of_rib: false,
             },
             state: self.state,
+            habits: None,
             services: vec![Service {
                 name: "(no configuration)".to_owned(),
                 routes,
@@ -67,6 +68,7 @@ impl Salvage {
                 },
                 start: StartPolicy::Withdraw,
                 disable_file: None,
+                on_change: vec![],
                 dampening: Policy::off(),
             }],
         }

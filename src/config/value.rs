@@ -156,6 +156,9 @@ impl FromStr for Api {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "auto" => Ok(Self(None)),
+            "4" => Ok(Self(Some(Dialect::Plain))),
+            "5" => Ok(Self(Some(Dialect::Neighbor))),
+            "6" => Ok(Self(Some(Dialect::Peer))),
             _ => Err(format!("`{text}` is not \"auto\", 4, 5 or 6")),
         }
     }
@@ -180,7 +183,7 @@ impl FromStr for WrittenPath {
     }
 }
 
-/// A prefix with its length and without host bits.
+/// A prefix with its length and without host bits; never the default route.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prefix(pub IpNet);
 
@@ -195,6 +198,11 @@ impl FromStr for Prefix {
         let network: IpNet = text.parse().map_err(|_| {
             format!("`{text}` is no prefix, expected one such as `192.0.2.53/32` or `2001:db8::53/128`")
         })?;
+        if network.prefix_len() == 0 {
+            return Err(format!(
+                "`{text}` would attract all there is, expected the prefix of a service such as `192.0.2.53/32`"
+            ));
+        }
         if network.trunc() != network {
             let whole = network.trunc();
             let host = IpNet::from(network.addr());
@@ -206,7 +214,7 @@ impl FromStr for Prefix {
     }
 }
 
-/// An address, of this host or another.
+/// An address of one host, this one or another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Address(pub IpAddr);
 
@@ -214,8 +222,20 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| format!("`{text}` is no IP address"))
+        let address = text.parse().map_err(|_| format!("`{text}` is no IP address"))?;
+        of_one_host(address).map(Self)
     }
+}
+
+/// Refuses what no single host answers to.
+fn of_one_host(address: IpAddr) -> Result<IpAddr, String> {
+    let kind = match address {
+        _ if address.is_unspecified() => "the unspecified address",
+        _ if address.is_multicast() => "a multicast address",
+        IpAddr::V4(Ipv4Addr::BROADCAST) => "the broadcast address",
+        _ => return Ok(address),
+    };
+    Err(format!("`{address}` is {kind}, expected the address of one host"))
 }
 
 /// Where a DNS server listens: an address, with port 53 unless another is given.
@@ -248,10 +268,12 @@ impl FromStr for WrittenNextHop {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "self" => Ok(Self::Itself),
-            _ => text
-                .parse()
-                .map(Self::Address)
-                .map_err(|_| format!("`{text}` is no next hop, expected an address or \"self\"")),
+            _ => {
+                let address = text
+                    .parse()
+                    .map_err(|_| format!("`{text}` is no next hop, expected an address or \"self\""))?;
+                of_one_host(address).map(Self::Address)
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
@@ -13,19 +14,32 @@ use super::output::{copy_of, is_pipe};
 /// No event of ExaBGP is nearly as long; the rest of a longer line is dropped.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// What is read at once.
+const PIECE: usize = 16 * 1024;
+
+/// So many lines are handed out before everybody else has a turn: a flood of them must not delay a probe.
+const AT_ONCE: usize = 64;
+
+/// Not more often than this is a line that is too long complained about.
+const COMPLAIN: Duration = Duration::from_secs(10);
+
 /// Where lines are heard.
 #[derive(Debug)]
 pub struct Input {
     way: Way,
     lines: Lines,
     buffer: Box<[u8]>,
+    /// Lines handed out since everybody had a turn.
+    handed_out: usize,
 }
 
 #[derive(Debug)]
 enum Way {
     /// A pipe.
     Pipe(pipe::Receiver),
-    /// A thread that reads something else, or the other half of a program that stands for ExaBGP.
+    /// A thread that reads something else, piece by piece.
+    Pieces(mpsc::Receiver<Vec<u8>>),
+    /// The other half of a program that stands for ExaBGP.
     Channel(mpsc::UnboundedReceiver<String>),
     /// Nothing will ever be heard.
     Nothing,
@@ -41,9 +55,9 @@ impl Input {
         if is_pipe(&file) {
             return Ok(Self::over(Way::Pipe(pipe::Receiver::from_file(file)?)));
         }
-        let (lines, channel) = mpsc::unbounded_channel();
-        thread::Builder::new().name("input".into()).spawn(move || read_to_end(file, &lines))?;
-        Ok(Self::channel(channel))
+        let (pieces, channel) = mpsc::channel(1);
+        thread::Builder::new().name("input".into()).spawn(move || read_to_end(file, &pieces))?;
+        Ok(Self::over(Way::Pieces(channel)))
     }
 
     /// Lines from the other end of a channel.
@@ -59,24 +73,38 @@ impl Input {
     }
 
     fn over(way: Way) -> Self {
-        Self { way, lines: Lines::default(), buffer: vec![0; 16 * 1024].into() }
+        Self { way, lines: Lines::default(), buffer: vec![0; PIECE].into(), handed_out: 0 }
     }
 
     /// The next line; `None` at the end. Can be dropped and called again without losing anything.
     pub async fn line(&mut self) -> Option<String> {
         loop {
+            if self.handed_out >= AT_ONCE {
+                self.handed_out = 0;
+                tokio::task::yield_now().await;
+            }
             if let Some(line) = self.lines.next() {
+                self.handed_out += 1;
                 return Some(line);
             }
             let pipe = match &mut self.way {
                 Way::Nothing => std::future::pending().await,
                 Way::Channel(lines) => return lines.recv().await,
+                Way::Pieces(pieces) => {
+                    self.lines.add(&pieces.recv().await?);
+                    self.handed_out = AT_ONCE;
+                    continue;
+                }
                 Way::Pipe(pipe) => pipe,
             };
             pipe.readable().await.ok()?;
             match pipe.try_read(&mut self.buffer) {
                 Ok(0) => return None,
-                Ok(count) => self.lines.add(&self.buffer[..count]),
+                Ok(count) => {
+                    self.lines.add(&self.buffer[..count]);
+                    // A piece without a line break must not be followed by the next without a turn for others.
+                    self.handed_out = AT_ONCE;
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(_) => return None,
             }
@@ -84,12 +112,19 @@ impl Input {
     }
 }
 
-/// Reads what is no pipe, and so can neither be polled nor be trusted not to block.
-fn read_to_end(file: File, lines: &mpsc::UnboundedSender<String>) {
-    for line in BufReader::new(file).lines() {
-        let Ok(line) = line else { return };
-        if lines.send(line).is_err() {
-            return;
+/// Reads what is no pipe, and so can neither be polled nor be trusted not to block. Never ahead by more than a piece.
+fn read_to_end(mut file: File, pieces: &mpsc::Sender<Vec<u8>>) {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => {
+                if pieces.blocking_send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
         }
     }
 }
@@ -100,6 +135,7 @@ struct Lines {
     whole: VecDeque<String>,
     begun: Vec<u8>,
     too_long: bool,
+    complained: Option<Instant>,
 }
 
 impl Lines {
@@ -113,7 +149,9 @@ impl Lines {
                 let line = String::from_utf8_lossy(&self.begun).into_owned();
                 self.whole.push_back(line);
                 self.begun.clear();
-                if std::mem::take(&mut self.too_long) {
+                let lately = self.complained.is_some_and(|complained| complained.elapsed() < COMPLAIN);
+                if std::mem::take(&mut self.too_long) && !lately {
+                    self.complained = Some(Instant::now());
                     log::warn!("exabgp said a line of more than {LONGEST_LINE} bytes: its end was dropped");
                 }
             }
@@ -153,5 +191,47 @@ mod tests {
     #[test]
     fn what_is_not_text_is_survived() {
         assert_eq!(lines(&[b"\xff\xfe\n"]), ["\u{fffd}\u{fffd}"]);
+    }
+
+    #[test]
+    fn what_is_no_pipe_is_read_to_its_end_whatever_is_in_it() {
+        let path = std::env::temp_dir().join(format!("dnsherald-input-{}", std::process::id()));
+        std::fs::write(&path, b"done\n\xff\nexabgp 5.0.15\n").unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (pieces, channel) = mpsc::channel(1);
+        let reader = thread::spawn(move || read_to_end(file, &pieces));
+        let mut input = Input::over(Way::Pieces(channel));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for expected in [Some("done"), Some("\u{fffd}"), Some("exabgp 5.0.15"), None] {
+            assert_eq!(runtime.block_on(input.line()).as_deref(), expected);
+        }
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn a_source_without_end_is_not_read_ahead() {
+        let (pieces, mut channel) = mpsc::channel(1);
+        let reader = thread::spawn(move || read_to_end(File::open("/dev/zero").unwrap(), &pieces));
+        assert_eq!(channel.blocking_recv().unwrap().len(), PIECE);
+        drop(channel);
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn others_have_their_turn_in_a_flood() {
+        let mut input = Input::nothing();
+        input.lines.add(&b"done\n".repeat(1000));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let heard = runtime.block_on(async {
+            let other = tokio::spawn(async {});
+            let mut heard = 0;
+            while !other.is_finished() {
+                input.line().await.unwrap();
+                heard += 1;
+            }
+            heard
+        });
+        assert_eq!(heard, AT_ONCE + 1);
     }
 }

@@ -5,6 +5,7 @@
 //! panic hook, or a thread that watches the loop. Then the process waits before it ends, since ExaBGP gives up on a
 //! helper that dies six times within 64 seconds.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::linger::Told;
 use super::output::copy_of;
+use crate::logging::{aside, counted};
 
 /// The loop turns once a second; this long without a turn means that it hangs.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -81,22 +84,34 @@ impl LastWords {
     }
 
     /// Starts the thread that watches the loop. When it has not turned for `limit`, the last words are said, and
-    /// after `pause` the process ends.
+    /// after `pause`, or when told to end, the process ends, whatever the loop and the log do.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// When no thread can be started, or the system does not tell of signals.
     pub fn watch(self: &Arc<Self>, limit: Duration, pause: Duration) -> io::Result<()> {
         let words = Arc::clone(self);
+        let told = Told::by_signals()?;
         let watch = move || {
-            words.wait_for_standstill(limit);
-            let said = words.say();
+            let said = words.say_at_standstill(limit);
             log::error!(
-                "the loop has not turned for {limit:?}: withdrew {said} prefixes, exiting in {pause:?}"
+                "the loop has not turned for {limit:?}: withdrew {}, exiting in {pause:?}",
+                counted(said, "prefix")
             );
-            thread::sleep(pause);
-            std::process::exit(1);
+            let seen = words.turns.load(Ordering::Relaxed);
+            told.linger(pause);
+            // The loop may have come back meanwhile, and announced again.
+            if words.turns.load(Ordering::Relaxed) != seen {
+                words.say();
+            }
+            end();
         };
         thread::Builder::new().name("dead-man".into()).stack_size(128 * 1024).spawn(watch).map(drop)
+    }
+
+    /// Waits until the loop has not turned for `limit`, and speaks in its place. Returns how many lines were taken.
+    fn say_at_standstill(&self, limit: Duration) -> usize {
+        self.wait_for_standstill(limit);
+        self.say()
     }
 
     /// Returns when the loop has not turned for `limit`. Looks in steps of its own instead of trusting the clock, so
@@ -113,17 +128,35 @@ impl LastWords {
         }
     }
 
-    /// Makes a panic say the last words, and wait, before the process is aborted.
-    pub fn say_on_panic(self: &Arc<Self>, pause: Duration) {
+    /// Makes a panic, of whatever thread, say the last words, and wait, before the process ends.
+    ///
+    /// # Errors
+    /// When the system does not tell of signals.
+    pub fn say_on_panic(self: &Arc<Self>, pause: Duration) -> io::Result<()> {
         let words = Arc::clone(self);
-        let report = std::panic::take_hook();
+        let told = Told::by_signals()?;
+        // The hook that was there would write to standard error itself, and could wait there for ever.
         std::panic::set_hook(Box::new(move |panic| {
             let said = words.say();
-            report(panic);
-            log::error!("panicked: withdrew {said} prefixes, exiting in {pause:?}");
-            thread::sleep(pause);
+            let backtrace = Backtrace::capture();
+            match backtrace.status() {
+                BacktraceStatus::Captured => log::error!("{panic}\n{backtrace}"),
+                _ => log::error!("{panic}"),
+            }
+            log::error!("withdrew {}, exiting in {pause:?}", counted(said, "prefix"));
+            if !pause.is_zero() {
+                told.linger(pause);
+            }
+            end();
         }));
+        Ok(())
     }
+}
+
+/// The end after a failure: not by way of the loop, and without a core dump.
+fn end() -> ! {
+    aside::flush();
+    std::process::exit(1)
 }
 
 #[cfg(test)]
@@ -157,5 +190,38 @@ mod tests {
         words.beat();
         words.wait_for_standstill(Duration::from_millis(20));
         assert_eq!(words.turns.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_loop_that_turns_is_left_alone_and_one_that_hangs_is_spoken_for() {
+        let (mut reader, writer) = pipe();
+        let words = LastWords::on(writer);
+        words.set(&["withdraw route 192.0.2.1/32".into()]);
+        let watching = Arc::clone(&words);
+        let watch = thread::spawn(move || watching.say_at_standstill(Duration::from_secs(1)));
+        for _ in 0..200 {
+            words.beat();
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!watch.is_finished(), "it turned for two seconds");
+        assert_eq!(watch.join().unwrap(), 1);
+        drop(words);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "withdraw route 192.0.2.1/32\n");
+    }
+
+    #[test]
+    fn words_that_nobody_takes_are_given_up() {
+        let (_reader, mut writer) = pipe();
+        // Non-blocking, as standard output is, and full.
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let copy = writer.try_clone().unwrap();
+            tokio::net::unix::pipe::Sender::from_file(copy).unwrap();
+        });
+        while writer.write(&[b'x'; 4096]).is_ok() {}
+        let words = LastWords::on(writer);
+        words.set(&["withdraw route 192.0.2.1/32".into()]);
+        assert_eq!(words.say(), 0);
     }
 }

@@ -1,19 +1,24 @@
-//! What survives a restart, in a file: `<state>/<name of the configuration file>.json`.
+//! What survives a restart, in a file: `<state>/<name of the configuration file>-<hash of its path>.json`.
 //!
-//! Written beside and renamed, so that there is always a whole one. A file that is torn, foreign or not writable
-//! costs a warning and nothing else.
+//! Written beside, by a thread of its own, and renamed, so that there is always a whole one. A file that is torn,
+//! foreign or not writable costs a warning and nothing else, and a disk that hangs costs what was written last.
+//!
+//! It belongs to the absolute path of the configuration as it was given. Where links lead is not asked: they may
+//! lead nowhere just when the state is needed, because there is no configuration.
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::memory::Memory;
+use crate::handoff::Handoff;
 
 /// Names the format, so that a foreign file is known as such.
 const FORMAT: &str = "dnsherald state 1";
@@ -32,31 +37,29 @@ struct Document {
     services: Memory,
 }
 
-/// The file, and whether it has been complained about.
+/// The file, and who writes it.
 #[derive(Debug)]
 pub struct Store {
     file: PathBuf,
     configuration: PathBuf,
-    complained: Arc<AtomicBool>,
-    /// Only one writer at a time; what comes meanwhile is written by it afterwards.
-    newest: Arc<std::sync::Mutex<Option<String>>>,
-    busy: Arc<AtomicBool>,
+    /// The newest waits here; the thread that takes it is started by the first.
+    newest: Option<Arc<Handoff<Document>>>,
 }
 
 impl Store {
     /// The store of a configuration file, in a state directory.
     #[must_use]
     pub fn new(directory: &Path, configuration: &Path) -> Self {
-        let stem = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref());
-        let mut name = stem.to_owned();
-        name.push(".json");
-        Self {
-            file: directory.join(name),
-            configuration: configuration.canonicalize().unwrap_or_else(|_| configuration.to_owned()),
-            complained: Arc::default(),
-            newest: Arc::default(),
-            busy: Arc::default(),
-        }
+        let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
+        let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
+        name.push(format!("-{:08x}.json", hash(configuration.as_os_str().as_bytes())));
+        Self { file: directory.join(name), configuration, newest: None }
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// What was remembered and how long ago; nothing, with a warning, where that cannot be known.
@@ -88,7 +91,7 @@ impl Store {
         Ok((document.services, Duration::from_millis(age)))
     }
 
-    /// Writes it down, on another thread, since a disk can be slow. The newest wins.
+    /// Has it written down, soon. Of several that wait for a slow disk only the newest is written.
     pub fn save(&mut self, memory: &Memory) {
         let document = Document {
             format: FORMAT.to_owned(),
@@ -96,48 +99,60 @@ impl Store {
             saved_at: now(),
             services: memory.clone(),
         };
-        let Ok(text) = serde_json::to_string_pretty(&document) else { return };
-        if let Ok(mut newest) = self.newest.lock() {
-            *newest = Some(text);
-        }
-        if self.busy.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (newest, busy, complained) =
-            (Arc::clone(&self.newest), Arc::clone(&self.busy), Arc::clone(&self.complained));
-        let file = self.file.clone();
-        let take = move || newest.lock().ok().and_then(|mut newest| newest.take());
-        tokio::task::spawn_blocking(move || {
-            loop {
-                while let Some(text) = take() {
-                    match write(&file, &text) {
-                        Ok(()) => complained.store(false, Ordering::Relaxed),
-                        Err(error) if !complained.swap(true, Ordering::Relaxed) => log::warn!(
-                            "cannot write the state to {}: {error}; penalties will not survive a restart",
-                            file.display()
-                        ),
-                        Err(_) => {}
-                    }
-                }
-                busy.store(false, Ordering::Release);
-                // What came between the last look and that belongs to whoever gets there first.
-                let Some(text) = take() else { break };
-                let _ = write(&file, &text);
-                if busy.swap(true, Ordering::AcqRel) {
-                    break;
-                }
+        if self.newest.is_none() {
+            let newest = Arc::new(Handoff::new(0));
+            let (file, documents) = (self.file.clone(), Arc::clone(&newest));
+            let started =
+                thread::Builder::new().name("state".into()).spawn(move || write_each(&file, &documents));
+            if let Err(error) = started {
+                newest.abandon();
+                log::warn!(
+                    "cannot start a thread to write the state: {error}; it will not survive a restart"
+                );
             }
-        });
+            self.newest = Some(newest);
+        }
+        if let Some(newest) = &self.newest {
+            newest.supersede(document);
+        }
+    }
+
+    /// Waits until all is written, but not longer than this. True if it is.
+    #[must_use]
+    pub fn is_written_within(&self, limit: Duration) -> bool {
+        self.newest.as_ref().is_none_or(|newest| newest.is_done_within(limit))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(newest) = &self.newest {
+            newest.close();
+        }
+    }
+}
+
+/// Writes the newest, again and again. Complains once until it succeeds.
+fn write_each(file: &Path, newest: &Handoff<Document>) {
+    let mut complained = false;
+    while let Some(document) = newest.take() {
+        let written = serde_json::to_string_pretty(&document)
+            .map_err(io::Error::from)
+            .and_then(|text| write(file, &text));
+        if let Err(error) = &written
+            && !complained
+        {
+            log::warn!(
+                "cannot write the state to {}: {error}; penalties will not survive a restart",
+                file.display()
+            );
+        }
+        complained = written.is_err();
     }
 }
 
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = file.parent()
-        && !directory.exists()
-    {
-        fs::create_dir_all(directory)?;
-        fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))?;
-    }
+    file.parent().map_or(Ok(()), make)?;
     // Two helpers overlap for a moment when ExaBGP reloads: each writes beside under its own name.
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     let written = fs::OpenOptions::new()
@@ -148,13 +163,34 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
         .open(&beside)
         .and_then(|mut handle| {
             handle.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-            handle.write_all(text.as_bytes())
+            handle.write_all(text.as_bytes())?;
+            // Else a machine that loses power may find the new name and nothing in it.
+            handle.sync_all()
         })
         .and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Makes a directory and those above it that are missing, each so that it can be entered.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    directory.parent().map_or(Ok(()), make)?;
+    match fs::create_dir(directory) {
+        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE)),
+        // The other of two helpers was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Short, and the same on every run (FNV-1a).
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 fn now() -> u64 {
@@ -183,10 +219,8 @@ mod tests {
 
     /// Saves and waits until it is written.
     fn saved(store: &mut Store, memory: &Memory) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async { store.save(memory) });
-        // Dropping the runtime waits for what it has spawned.
-        drop(runtime);
+        store.save(memory);
+        assert!(store.is_written_within(Duration::from_secs(20)));
     }
 
     #[test]
@@ -224,5 +258,61 @@ mod tests {
         let mut store = Store::new(Path::new("/proc/nowhere"), Path::new("resolver.toml"));
         saved(&mut store, &memory());
         assert_eq!(store.load().0, Memory::default());
+    }
+
+    #[test]
+    fn of_many_the_newest_is_written() {
+        let directory = directory("newest");
+        let mut store = Store::new(&directory, Path::new("resolver.toml"));
+        for penalty in 0..200 {
+            let remembered = Remembered { penalty: f64::from(penalty), ..Remembered::default() };
+            store.save(&Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) });
+        }
+        assert!(store.is_written_within(Duration::from_secs(20)));
+        assert!((store.load().0.services["resolver"].penalty - 199.0).abs() < 0.1);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing else is left behind");
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    /// Opening a pipe that nobody reads takes as long as a disk that is gone.
+    #[test]
+    fn a_disk_that_hangs_is_waited_for_no_longer_than_said() {
+        let directory = directory("hangs");
+        let mut store = Store::new(&directory, Path::new("resolver.toml"));
+        let beside = store.file.with_extension(format!("{}.new", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
+        store.save(&memory());
+        assert!(!store.is_written_within(Duration::from_millis(50)));
+        store.save(&memory());
+        drop(fs::File::open(&beside).unwrap());
+        assert!(store.is_written_within(Duration::from_secs(20)), "once it is back, all is written");
+        assert_eq!(store.load().0, memory());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn links_do_not_matter_and_paths_do() {
+        let directory = directory("links");
+        let (link, other) = (directory.join("a.toml"), directory.join("deep/a.toml"));
+        let mut store = Store::new(&directory, &link);
+        saved(&mut store, &memory());
+        assert_eq!(Store::new(&directory, &other).load().0, Memory::default());
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert_eq!(Store::new(&directory, &link).load().0, memory());
+        fs::write(directory.join("nowhere"), "").unwrap();
+        assert_eq!(Store::new(&directory, &link).load().0, memory());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn every_directory_that_is_made_can_be_entered() {
+        let directory = directory("modes");
+        let mut store = Store::new(&directory.join("x/a/b"), Path::new("resolver.toml"));
+        saved(&mut store, &memory());
+        for made in ["x", "x/a", "x/a/b"] {
+            let mode = fs::metadata(directory.join(made)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, DIRECTORY_MODE, "{made}");
+        }
+        fs::remove_dir_all(directory).unwrap();
     }
 }

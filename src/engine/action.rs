@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::CheckId;
+use super::event::{CheckId, ServiceId};
 use super::notice::Notice;
 
 /// What the edges are to do, in this order.
@@ -15,6 +15,17 @@ pub enum Action {
     Probe(CheckId),
     /// Tell people.
     Log(Notice),
+    /// A service has changed its state, which hooks are to be told in `STATE`.
+    Enter {
+        /// Its name.
+        service: String,
+        /// `UP`, `DOWN` and so on.
+        state: String,
+        /// The sentence for `REASON`.
+        reason: String,
+    },
+    /// ExaBGP has acknowledged what the present state of a service says for every one of its prefixes.
+    Settled(ServiceId),
     /// What should survive a restart has changed.
     Save,
     /// There is nobody left to speak to, or we were told to stop.

@@ -139,6 +139,18 @@ impl Check {
         }
     }
 
+    /// Forgets everything, and is due.
+    pub fn begin_anew(&mut self, now: Moment) {
+        let name = std::mem::take(&mut self.name);
+        *self = Self { due: Some(now), ..Self::new(name, self.timing, self.on_fail.clone()) };
+    }
+
+    /// When it probes, and how many results in a row it believes.
+    #[must_use]
+    pub const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     /// As configured.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -203,6 +215,10 @@ impl Check {
                 self.degrading.take(at_least(Severity::Degraded));
                 self.downing.take(at_least(Severity::Down));
             }
+        }
+        if self.shown.alternated() {
+            let Thresholds { rise, fall, .. } = self.timing.thresholds;
+            self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
         }
         self.due = Some((self.asked_at + self.interval()).max(now));
         let to = self.shown.state();

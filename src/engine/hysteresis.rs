@@ -107,13 +107,15 @@ pub struct Hysteresis {
     verdict: Option<Verdict>,
     /// Results seen before the first verdict.
     undecided: u32,
+    /// The verdict is for want of any row long enough.
+    alternated: bool,
 }
 
 impl Hysteresis {
     /// Nothing known yet.
     #[must_use]
     pub const fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0 }
+        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0, alternated: false }
     }
 
     /// Where the results so far have led.
@@ -128,12 +130,20 @@ impl Hysteresis {
         self.verdict
     }
 
+    /// Whether it is down because it alternated for too long, so that neither row was ever complete.
+    #[must_use]
+    pub const fn alternated(&self) -> bool {
+        self.alternated
+    }
+
     /// Takes one more result.
     pub fn take(&mut self, result: Result) {
         self.state = self.next(result);
+        self.alternated = false;
         if self.verdict.is_none() {
             self.undecided = self.undecided.saturating_add(1);
             if self.has_alternated_too_long() && self.state != State::Up {
+                self.alternated = self.state != State::Down;
                 self.state = State::Down;
             }
         }

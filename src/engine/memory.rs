@@ -27,9 +27,22 @@ pub struct Remembered {
     pub acknowledged: Option<State>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
     pub announced: Vec<Route>,
+    /// The helper was told to stop, so that what it finds at its return is no fall.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
+/// Stands for services that are no longer configured. No service can be called so.
+pub const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
+
 impl Memory {
+    /// After everything has been withdrawn there is nothing to adopt, and no fall to be punished.
+    pub fn forget_states(&mut self) {
+        for service in self.services.values_mut() {
+            service.acknowledged = None;
+        }
+    }
+
     /// Every route that may still be announced.
     pub fn announced(&self) -> impl Iterator<Item = &Route> {
         self.services.values().flat_map(|service| &service.announced)

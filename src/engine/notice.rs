@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::hysteresis;
 use super::service;
 use crate::exabgp::Dialect;
+use crate::logging::counted;
 use crate::period::Shown;
 
 /// Something that people should know. Services and checks are named as in the configuration.
@@ -25,6 +26,7 @@ pub enum Notice {
     Restored { service: String, penalty: u32, suppressed: bool },
     Adopted { service: String, state: service::State, age: Duration },
     TooOldToAdopt { service: String, state: service::State, age: Duration, limit: Duration },
+    LeftBehind { prefix: String },
     ParentGone,
     Terminating { withdrawn: usize },
     // From the link.
@@ -66,6 +68,7 @@ impl Notice {
             Self::Refused { .. } | Self::Unanswered { .. } | Self::OutputBlocked => Level::Error,
             Self::Service { .. }
             | Self::Suppressed { .. }
+            | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
             | Self::Detected { .. }
             | Self::NoVersion { .. }
@@ -99,7 +102,7 @@ impl fmt::Display for Notice {
             }
             Self::Suppressed { service, penalty, reuse_in, enforced: true } => write!(
                 f,
-                "service {service}: suppressed: penalty {penalty} from repeated falls; stays withdrawn for {} more \
+                "service {service}: suppressed: penalty {penalty} from repeated falls; held down for {} more \
                  unless it falls again",
                 Shown(*reuse_in)
             ),
@@ -129,18 +132,13 @@ impl fmt::Display for Notice {
                 Shown(*age),
                 Shown(*limit)
             ),
+            Self::LeftBehind { prefix } => {
+                write!(f, "{prefix} is no longer configured, but an earlier helper announced it: withdrawing")
+            }
             Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } => {
-                write!(f, "told to stop: withdrawing {withdrawn} announced prefixes")
+                write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))
             }
-            _ => self.fmt_link(f),
-        }
-    }
-}
-
-impl Notice {
-    fn fmt_link(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
             Self::Detected { version, understood, spoken } if understood == spoken => {
                 write!(f, "exabgp {version}: speaking `{}`", form(*spoken))
             }
@@ -181,7 +179,6 @@ impl Notice {
             Self::SessionDown { neighbor, reason } => write!(f, "session with {neighbor} is down: {reason}"),
             Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
             Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", excerpt(line)),
-            _ => Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::check::{Check, Severity};
 use super::dampening::{Dampening, Mode};
+use super::habits::{Habits, Phase, Repeat};
 use super::ladder::Ladder;
 use super::memory::Remembered;
 use super::moment::Moment;
@@ -75,12 +76,20 @@ pub struct Service {
     was_serving: bool,
     state: State,
     stated: Option<Advertisement>,
+    habits: Option<Habits>,
+    /// What hooks were last told, where `exabgp healthcheck` is imitated.
+    phase: Phase,
+    /// What is stated is to be said again, though it has not changed.
+    restate: bool,
+    /// When to do so next, while no round is started.
+    restate_at: Option<Moment>,
 }
 
 impl Service {
     /// A service at its beginning, with what is remembered of it and how long ago that was.
     pub fn new(
         plan: &config::Service,
+        habits: Option<Habits>,
         remembered: Option<(&Remembered, Duration)>,
         out: &mut Vec<Action>,
     ) -> Self {
@@ -98,6 +107,10 @@ impl Service {
             was_serving: false,
             state: State::Starting,
             stated: None,
+            habits,
+            phase: Phase::Init,
+            restate: false,
+            restate_at: None,
         };
         if service.start == StartPolicy::Withdraw {
             service.stated = Some(Advertisement::Withdraw);
@@ -114,15 +127,16 @@ impl Service {
         let penalty = whole(self.dampening.penalty(Moment::START));
         if penalty > 0 {
             let service = self.name.clone();
+            let suppressed = suppressed && self.dampening.enforced();
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
         let Some(state) = remembered.acknowledged else { return };
-        self.was_serving = matches!(state, State::Up | State::Degraded);
+        self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
-        } else if !(self.was_serving && self.dampening.enforced()) {
+        } else if !self.dampening.enforced() {
             self.stated = self.ladder.at(state).cloned();
             out.push(Notice::Adopted { service, state, age }.into());
         }
@@ -158,14 +172,32 @@ impl Service {
         self.stated.as_ref()
     }
 
+    /// Whether what is stated is to be said again though it has not changed; true only once.
+    pub fn take_restate(&mut self) -> bool {
+        std::mem::take(&mut self.restate)
+    }
+
     /// The operator's file has appeared or gone.
-    pub fn disable(&mut self, disabled: bool) {
+    pub fn disable(&mut self, now: Moment, disabled: bool) {
+        if self.habits.is_some() && self.disabled && !disabled {
+            for check in &mut self.checks {
+                check.begin_anew(now);
+            }
+            self.health = None;
+            self.was_serving = false;
+        }
         self.disabled = disabled;
+    }
+
+    /// `exabgp healthcheck` does not probe while disabled.
+    const fn rests(&self) -> bool {
+        self.disabled && self.habits.is_some()
     }
 
     /// Takes the outcome of a round of one of its checks.
     pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
-        let Some(check) = self.checks.get_mut(check) else { return };
+        let rests = self.rests();
+        let Some(check) = self.checks.get_mut(check).filter(|_| !rests) else { return };
         if let Some(change) = check.take(now, outcome) {
             out.push(
                 Notice::Check {
@@ -178,6 +210,8 @@ impl Service {
                 .into(),
             );
         }
+        let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
+        self.restate |= each_round && Phase::of(false, check.state()).speaks();
     }
 
     /// When dampening lets go.
@@ -189,12 +223,16 @@ impl Service {
     /// The next moment a check is due.
     #[must_use]
     pub fn next_round(&self) -> Option<Moment> {
+        if self.rests() {
+            return self.restate_at;
+        }
         self.checks.iter().filter_map(Check::due).min()
     }
 
     /// Starts the rounds that are due, and says which.
     pub fn start_rounds(&mut self, now: Moment) -> impl Iterator<Item = usize> {
-        let starting = self.checks.iter_mut().enumerate();
+        let rests = self.rests();
+        let starting = self.checks.iter_mut().filter(move |_| !rests).enumerate();
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 
@@ -206,6 +244,7 @@ impl Service {
             out.push(Action::Save);
         }
         self.assess(now, out);
+        self.follow_habits(now, out);
         let state = self.conclude();
         if state == self.state {
             return;
@@ -214,7 +253,32 @@ impl Service {
         if let Some(advertisement) = self.ladder.at(state) {
             self.stated = Some(advertisement.clone());
         }
-        out.push(Notice::Service { service: self.name.clone(), from, to: state, why: self.explain() }.into());
+        let why = self.explain();
+        if self.habits.is_none() {
+            out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
+        }
+        out.push(Notice::Service { service: self.name.clone(), from, to: state, why }.into());
+    }
+
+    fn enter(&self, state: String, reason: String) -> Action {
+        Action::Enter { service: self.name.clone(), state, reason }
+    }
+
+    /// Tells hooks of every phase, and says again what `exabgp healthcheck` would.
+    fn follow_habits(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let (Some(habits), Some(check)) = (self.habits, self.checks.first()) else { return };
+        let phase = Phase::of(self.disabled, check.state());
+        let again = now + check.timing().interval;
+        if phase != self.phase {
+            let reason = check.failure().unwrap_or("passed").to_owned();
+            self.phase = phase;
+            self.restate |= phase.speaks();
+            self.restate_at = Some(again);
+            out.push(self.enter(phase.word().to_owned(), reason));
+        } else if self.rests() && self.restate_at.is_some_and(|at| at <= now) {
+            self.restate |= habits.repeat == Repeat::EachRound;
+            self.restate_at = Some(again);
+        }
     }
 
     /// Folds the checks into one health, and punishes a fall.

@@ -18,6 +18,7 @@
 //! In here stand the conversation's state, what calls it and its timers; [`statements`] says things, [`answers`] deals
 //! with what comes back and what does not, [`entry`] is one route.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use self::entry::{Backoff, Entry};
@@ -25,6 +26,7 @@ use super::command::{Family, GREETING};
 use super::reply::{Reply, Version};
 use super::{Advertisement, Dialect, Route};
 use crate::engine::action::Action;
+use crate::engine::habits::Habits;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
@@ -61,6 +63,8 @@ pub struct Settings {
     pub end_of_rib: bool,
     /// Who reads standard output.
     pub parent: Parent,
+    /// Where `exabgp healthcheck` is to be imitated: its words, and whether it expects answers.
+    pub habits: Option<Habits>,
     /// Spreads the refreshes of many hosts; the same seed gives the same series.
     pub seed: u64,
 }
@@ -86,7 +90,14 @@ enum State {
 #[derive(Clone, Debug)]
 enum Subject {
     Route(usize, Advertisement, String),
-    EndOfRib(String),
+    EndOfRib(Mark, String),
+}
+
+/// An end-of-RIB marker: for a family, to the neighbors that get its routes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Mark {
+    family: Family,
+    neighbors: Vec<IpAddr>,
 }
 
 /// The conversation and what it is about.
@@ -111,20 +122,28 @@ pub struct Link {
     /// When to state everything again since an answer too many came.
     resync_at: Option<Moment>,
     resync: Backoff,
-    /// Families whose end-of-RIB marker is still to be sent.
-    unmarked: Vec<Family>,
+    /// When an answer last came that nothing was waiting for.
+    stray_at: Option<Moment>,
+    /// End-of-RIB markers still to be sent.
+    unmarked: Vec<Mark>,
+    /// Those that were refused, for there was no session; tried again with the next refresh.
+    refused_marks: Vec<Mark>,
     random: u64,
 }
 
 impl Link {
-    /// Nothing said, nothing desired.
+    /// Nothing said, nothing desired. Behind the `routes` stand those that an earlier helper has `left_behind`.
     #[must_use]
-    pub fn new(settings: Settings, routes: Vec<Route>) -> Self {
+    pub fn new(settings: Settings, routes: Vec<Route>, left_behind: Vec<Route>) -> Self {
         Self {
             random: settings.seed | 1,
-            answers: settings.parent == Parent::ExaBgp,
+            answers: settings.parent == Parent::ExaBgp && settings.habits.is_none_or(|habits| habits.answers),
             settings,
-            entries: routes.into_iter().map(Entry::new).collect(),
+            entries: routes
+                .into_iter()
+                .map(Entry::new)
+                .chain(left_behind.into_iter().map(Entry::left_behind))
+                .collect(),
             state: State::Silent,
             until: None,
             version: None,
@@ -135,7 +154,9 @@ impl Link {
             refresh_at: None,
             resync_at: None,
             resync: Backoff::new(),
+            stray_at: None,
             unmarked: vec![],
+            refused_marks: vec![],
         }
     }
 
@@ -159,16 +180,19 @@ impl Link {
     }
 
     /// Records what is wanted for a route; it is said as soon as the conversation allows.
+    /// True if it is new.
     pub fn desire(
         &mut self,
         now: Moment,
         route: usize,
         advertisement: &Advertisement,
         out: &mut Vec<Action>,
-    ) {
-        if self.entries[route].desire(now, advertisement) {
+    ) -> bool {
+        let new = self.entries[route].desire(now, advertisement);
+        if new {
             self.proceed(now, out);
         }
+        new
     }
 
     /// Takes a line from standard input.
@@ -230,6 +254,7 @@ impl Link {
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.plan_refresh(now);
+            self.unmarked.append(&mut self.refused_marks);
             self.restate_all(now, out);
         }
         if self.resync_at.is_some_and(|at| at <= now) {
@@ -242,14 +267,27 @@ impl Link {
         self.proceed(now, out);
     }
 
-    /// The withdraws of all that may be announced, for the last moment.
+    /// Says again what is desired for a route, though it has not changed.
+    pub fn restate(&mut self, now: Moment, route: usize, out: &mut Vec<Action>) {
+        self.entries[route].restate(now);
+        self.proceed(now, out);
+    }
+
+    /// The withdraws of all that may be announced, for the last moment. `exabgp healthcheck` makes no difference.
     #[must_use]
     pub fn farewell(&self) -> Vec<String> {
         self.entries
             .iter()
-            .filter(|entry| entry.perhaps_announced)
-            .map(|entry| self.dialect().advertise(&entry.route, &Advertisement::Withdraw))
+            .filter(|entry| entry.perhaps_announced || self.settings.habits.is_some())
+            .map(|entry| self.words(entry, &Advertisement::Withdraw))
             .collect()
+    }
+
+    fn words(&self, entry: &Entry, advertisement: &Advertisement) -> String {
+        match self.settings.habits {
+            None => self.dialect().advertise(&entry.route, advertisement),
+            Some(_) => self.dialect().advertise_as_healthcheck(&entry.route, advertisement),
+        }
     }
 
     /// The dialect spoken: pinned, learnt, or the one that most versions understand.

@@ -8,7 +8,7 @@ use super::names::Names;
 use super::{Answering, Header, Step, Trace, What};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
-use crate::period::Period;
+use crate::period::{LONGEST, Period};
 use crate::probe::{Cause, Outcome};
 
 /// What is wrong with a trace, and in which line.
@@ -45,7 +45,7 @@ impl Header {
             match word {
                 "" | "#" => {}
                 _ if word.starts_with('#') => {}
-                "exabgp" => header.exabgp = answering(rest),
+                "exabgp" => header.exabgp = answering(rest).map_err(error)?,
                 "host" => header.host = Some(rest.to_owned()),
                 "memory" => {
                     let (age, json) = split_word(rest);
@@ -62,12 +62,17 @@ impl Header {
     }
 }
 
-fn answering(text: &str) -> Answering {
+fn answering(text: &str) -> Result<Answering, String> {
     match text {
-        "silent" => Answering::Silent,
-        "recorded" => Answering::Recorded,
-        "terminal" => Answering::Terminal,
-        version => Answering::Version(version.to_owned()),
+        "silent" => Ok(Answering::Silent),
+        "recorded" => Ok(Answering::Recorded),
+        "terminal" => Ok(Answering::Terminal),
+        version if version.starts_with(|c: char| c.is_ascii_digit()) => {
+            Ok(Answering::Version(version.to_owned()))
+        }
+        other => Err(format!(
+            "`exabgp {other}` is not understood, expected a version that begins with a digit, silent, recorded or terminal"
+        )),
     }
 }
 
@@ -78,37 +83,69 @@ impl Trace {
     /// With the first line that makes no sense.
     pub fn read(text: &str, names: &Names) -> Result<Self, TraceError> {
         let header = Header::read(text)?;
-        let mut steps: Vec<Step> = vec![];
+        let mut reader = Reader { names, recorded: header.exabgp == Answering::Recorded, steps: vec![] };
         for (number, line) in (1..).zip(text.lines()) {
-            let last = steps.last().map_or(Moment::START, |step| step.at);
-            let step =
-                read_step(line, last, names).map_err(|message| TraceError { line: number, message })?;
-            if let Some(step) = step {
-                if step.at < last {
-                    let message = format!("{} is before the line above, {last}", step.at);
-                    return Err(TraceError { line: number, message });
-                }
-                steps.push(Step { line: number, ..step });
-            }
+            reader.line(number, line).map_err(|message| TraceError { line: number, message })?;
         }
-        Ok(Self { header, steps })
+        Ok(Self { header, steps: reader.steps })
+    }
+
+    /// Whether anything will happen at all: before it is started an engine does nothing.
+    ///
+    /// # Errors
+    /// The sentence that says that no line is `start`.
+    pub fn starts(&self) -> Result<(), String> {
+        let start = |step: &Step| step.what == What::Event(Event::Start);
+        let found = self.steps.iter().any(start);
+        found.then_some(()).ok_or_else(|| "nothing starts the engine: no line `start`".to_owned())
     }
 }
 
-/// One line; `None` where nothing happens in it.
-fn read_step(line: &str, last: Moment, names: &Names) -> Result<Option<Step>, String> {
-    let line = line.trim();
-    let (time, rest) = split_word(line);
-    if time.is_empty() || time.starts_with(['#', '|']) || matches!(time, "exabgp" | "host" | "memory") {
-        return Ok(None);
+/// What has been read of a trace so far.
+struct Reader<'a> {
+    names: &'a Names,
+    /// Nobody writes repetitions into a recording, and what looks like one is part of a sentence.
+    recorded: bool,
+    steps: Vec<Step>,
+}
+
+impl Reader<'_> {
+    /// Takes one line, in which perhaps nothing happens.
+    fn line(&mut self, number: usize, line: &str) -> Result<(), String> {
+        let (time, rest) = split_word(line.trim());
+        if time.is_empty() || time.starts_with('#') {
+            return Ok(());
+        }
+        if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory") {
+            // It would have been passed over: the header is read before anything happens.
+            return self.steps.first().map_or(Ok(()), |first| {
+                let line = first.line;
+                Err(format!(
+                    "`{time}` belongs to the header, expected it before the first event, line {line}"
+                ))
+            });
+        }
+        let last = self.steps.last().map_or(Moment::START, |step| step.at);
+        let at = read_time(time, last)?;
+        let (verb, object) = split_word(rest);
+        if matches!(verb, ">" | "!") {
+            return Ok(());
+        }
+        let once = self.recorded || verb == "<";
+        let (object, count, every) = if once { (object, 1, Duration::ZERO) } else { repetition(object)? };
+        let step = Step { at, what: read_what(verb, object, self.names)?, count, every, line: number };
+        if at < last {
+            return Err(format!("{at} is before the line above, {last}"));
+        }
+        if step.end().since_start() > LONGEST {
+            return Err(format!(
+                "this lasts until {}, expected at most ten years from the start",
+                step.end()
+            ));
+        }
+        self.steps.push(step);
+        Ok(())
     }
-    let at = read_time(time, last)?;
-    let (verb, object) = split_word(rest);
-    if matches!(verb, ">" | "!") {
-        return Ok(None);
-    }
-    let (object, count, every) = if verb == "<" { (object, 1, Duration::ZERO) } else { repetition(object)? };
-    Ok(Some(Step { at, what: read_what(verb, object, names)?, count, every, line: 0 }))
 }
 
 fn read_time(word: &str, last: Moment) -> Result<Moment, String> {
@@ -127,17 +164,26 @@ fn round_to_micros(period: Duration) -> Duration {
     Duration::from_micros(u64::try_from((period.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX))
 }
 
-/// Takes `x5 every 100ms` off the end.
+/// Takes `x5 every 100ms` off the end, if that is what stands there: a sentence may well say "every".
 fn repetition(object: &str) -> Result<(&str, u64, Duration), String> {
-    let Some((before, every)) = object.rsplit_once(" every ") else {
-        return Ok((object, 1, Duration::ZERO));
-    };
+    let once = Ok((object, 1, Duration::ZERO));
+    let Some((before, every)) = object.rsplit_once(" every ") else { return once };
     let (what, times) = before.rsplit_once(' ').unwrap_or(("", before));
-    let Some(count) = times.strip_prefix('x').and_then(|count| count.parse().ok()).filter(|count| *count > 0)
-    else {
-        return Ok((object, 1, Duration::ZERO));
+    let (Some(digits), Ok(Period(every))) = (times.strip_prefix('x'), every.trim().parse()) else {
+        return once;
     };
-    Ok((what, count, every.trim().parse::<Period>()?.0))
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+        return once;
+    }
+    let count = digits.parse().ok().filter(|count| *count > 0);
+    let count =
+        count.ok_or_else(|| format!("`{times}` is no number of times, expected x1 to x{}", u64::MAX))?;
+    // Moments are whole microseconds; rounded up, so that a series gets on.
+    let every = (Moment::START + every).since_start();
+    if every.is_zero() && count > 1 {
+        return Err(format!("`{times}` at one moment, expected a period of at least 1us after `every`"));
+    }
+    Ok((what, count, every))
 }
 
 fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {

@@ -1,8 +1,15 @@
 //! Recording: what reaches the engine of a running helper, as a trace that replays to the same lines.
+//!
+//! Looking must not change what is looked at. The file is written by a thread; where it cannot be opened, takes no
+//! more, is too slow or too large, the recording ends, the log says so, and the helper goes on. And what was recorded
+//! is not overwritten: the recording of a helper that died is what one wants to see, and its successor is started
+//! with the same words.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::names::Names;
@@ -10,57 +17,189 @@ use super::write_event;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
+use crate::handoff::{Handoff, Offered, PATIENCE};
 
-/// A trace being written. Each event is in the file before the engine sees it.
+/// The recording ends when its file is as large, in bytes.
+const LARGEST: u64 = 1 << 30;
+
+/// What may wait for the disk, in bytes.
+const ROOM: usize = 4 << 20;
+
+/// Where FILE is taken, FILE.1 is tried, and so on up to this.
+const OTHERS: usize = 99;
+
+/// A trace being written. Each event is on its way to the file before the engine sees it.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
-    file: File,
+    lines: Arc<Handoff<String>>,
     names: Names,
 }
 
 impl Recorder {
-    /// Begins a trace with all that a replay needs: the configuration, the host, and what was remembered.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn create(
+    /// Begins a trace with all that a replay needs: the configuration, the host, and what was remembered. Where it
+    /// cannot be written, the log says so.
+    #[must_use]
+    pub fn start(
         path: &Path,
         configuration: &str,
         host: &str,
         memory: &Memory,
         age: Duration,
         names: Names,
-    ) -> io::Result<Self> {
-        let mut header = String::from(
-            "# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`\n",
-        );
-        for line in configuration.lines() {
-            header.push_str(format!("| {line}").trim_end());
-            header.push('\n');
+    ) -> Self {
+        let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(ROOM)), names };
+        let header = header(configuration, host, memory, age);
+        let (path, lines) = (recorder.path.clone(), Arc::clone(&recorder.lines));
+        let record = move || {
+            if let Err(error) = write(&path, &header, &lines, LARGEST) {
+                log::error!("cannot record to {}: {error}; going on without", path.display());
+            }
+            lines.abandon();
+        };
+        if let Err(error) = thread::Builder::new().name("recording".into()).spawn(record) {
+            log::error!("cannot start a thread to record: {error}; going on without");
+            recorder.lines.abandon();
         }
-        header.push_str(&format!("host {host}\nexabgp recorded\n"));
-        if !memory.services.is_empty() {
-            let age = humantime::format_duration(age).to_string().replace(' ', "");
-            header.push_str(&format!("memory {age} {}\n", serde_json::to_string(memory)?));
-        }
-        let mut file = File::create(path)?;
-        file.write_all(header.as_bytes())?;
-        Ok(Self { path: path.to_owned(), file, names })
+        recorder
     }
 
-    /// Where it is written.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Appends one event.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn record(&mut self, at: Moment, event: &Event) -> io::Result<()> {
+    /// Appends one event. False when the recording is over, which the log then knows.
+    pub fn record(&mut self, at: Moment, event: &Event) -> bool {
         let line = format!("{at:>12} {}\n", write_event(event, &self.names));
-        self.file.write_all(line.as_bytes())
+        let length = line.len();
+        match self.lines.offer(line, length) {
+            Offered::Taken => true,
+            Offered::Closed => false,
+            Offered::Full => {
+                log::error!(
+                    "cannot record to {}: it takes less than there is to record; the recording ends here",
+                    self.path.display()
+                );
+                self.lines.close();
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Recorder {
+    /// Gives what is still to be written a moment.
+    fn drop(&mut self) {
+        self.lines.close();
+        self.lines.is_done_within(PATIENCE);
+    }
+}
+
+fn header(configuration: &str, host: &str, memory: &Memory, age: Duration) -> String {
+    let mut header =
+        String::from("# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`\n");
+    for line in configuration.lines() {
+        header.push_str(format!("| {line}").trim_end());
+        header.push('\n');
+    }
+    header.push_str(&format!("host {host}\nexabgp recorded\n"));
+    if !memory.services.is_empty()
+        && let Ok(memory) = serde_json::to_string(memory)
+    {
+        let age = humantime::format_duration(age).to_string().replace(' ', "");
+        header.push_str(&format!("memory {age} {memory}\n"));
+    }
+    header
+}
+
+/// Writes until there is no more, or the file is as large as it may be.
+fn write(path: &Path, header: &str, lines: &Handoff<String>, largest: u64) -> io::Result<()> {
+    let (mut file, path) = open(path)?;
+    log::info!("recording to {}", path.display());
+    file.write_all(header.as_bytes())?;
+    let mut size = header.len() as u64;
+    while let Some(line) = lines.take() {
+        file.write_all(line.as_bytes())?;
+        size += line.len() as u64;
+        if size >= largest {
+            let mib = largest >> 20;
+            log::warn!("the recording in {} is {mib} MiB large: it ends here", path.display());
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A file that was not there before: `path`, or `path` and a number. What is no file, as a device, is taken as it is.
+fn open(path: &Path) -> io::Result<(File, PathBuf)> {
+    for nth in 0..=OTHERS {
+        let mut candidate = path.as_os_str().to_owned();
+        if nth > 0 {
+            candidate.push(format!(".{nth}"));
+        }
+        let candidate = PathBuf::from(candidate);
+        match OpenOptions::new().write(true).create_new(true).open(&candidate) {
+            Ok(file) => return Ok((file, candidate)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if candidate.metadata().is_ok_and(|metadata| !metadata.is_file()) => {
+                return OpenOptions::new().write(true).open(&candidate).map(|file| (file, candidate));
+            }
+            Err(_) => {}
+        }
+    }
+    Err(io::Error::other(format!("it exists, and so do all from .1 to .{OTHERS}; remove what is not needed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("dnsherald-record-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_is_there_is_not_overwritten() {
+        let folder = folder("kept");
+        let path = folder.join("run.trace");
+        for (nth, name) in ["run.trace", "run.trace.1", "run.trace.2"].into_iter().enumerate() {
+            let lines = Handoff::new(100);
+            lines.offer(format!("{nth}\n"), 2);
+            lines.close();
+            write(&path, "# header\n", &lines, LARGEST).unwrap();
+            assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), format!("# header\n{nth}\n"));
+        }
+        (3..=OTHERS).for_each(|nth| fs::write(folder.join(format!("run.trace.{nth}")), "").unwrap());
+        assert!(open(&path).unwrap_err().to_string().contains("all from .1 to .99"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_recording_does_not_grow_for_ever() {
+        let folder = folder("large");
+        let path = folder.join("run.trace");
+        let lines = Handoff::new(1000);
+        (0..10).for_each(|_| assert_eq!(lines.offer("0123456789".to_owned(), 10), Offered::Taken));
+        write(&path, "", &lines, 50).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 50);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Opening a pipe that nobody reads takes as long as a share that is gone.
+    #[test]
+    fn a_disk_that_hangs_ends_the_recording_and_nothing_else() {
+        let folder = folder("hangs");
+        let path = folder.join("run.trace");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
+        let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
+        let mut recorder = Recorder::start(&path, "", "host", &Memory::default(), Duration::ZERO, names);
+        let event = Event::Heard("x".repeat(60_000));
+        let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
+        assert!((10..100).contains(&taken), "{taken}");
+        assert!(!recorder.record(Moment::START, &event));
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -6,34 +6,31 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use dnsherald::responder::Fault;
-
 use crate::support::binary;
-use crate::support::server::Server;
 
-fn dnsherald(arguments: &[&str]) -> Output {
+pub(crate) fn dnsherald(arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// A file that is gone when the test is.
-struct File(PathBuf);
+pub(crate) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("dnsherald-cli-{}-{name}", std::process::id()));
         fs::write(&path, text).unwrap();
         Self(path)
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -42,64 +39,6 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
-}
-
-/// Runs `check` against a responder with a fault.
-fn check(name: &str, fault: Fault, options: &[&str]) -> Output {
-    let server = Server::with(fault);
-    let configuration = File::new(
-        name,
-        &format!(
-            "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"5s\"\ntimeout = \"2s\"\n[[service]]\n\
-             name = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\ndegraded = {{ med = 400 }}\n[[service.check]]\n\
-             name = \"answers\"\non-fail = {{ servfail = \"degraded\" }}\n\
-             dns = {{ query = \"localhost. A\", server = \"{}\", transport = [\"udp\", \"tcp\"] }}\n",
-            server.address()
-        ),
-    );
-    let mut arguments = vec!["check", "-c", configuration.path()];
-    arguments.extend(options);
-    dnsherald(&arguments)
-}
-
-#[test]
-fn check_tells_the_four_states_by_its_exit_code() {
-    let codes = [("ok", Fault::None), ("degraded", Fault::Servfail), ("down", Fault::Refuse)]
-        .map(|(name, fault)| check(name, fault, &[]).status.code());
-    assert_eq!(codes, [Some(0), Some(1), Some(2)]);
-    assert_eq!(dnsherald(&["check", "-c", "/nowhere/dnsherald.toml"]).status.code(), Some(3));
-    assert_eq!(dnsherald(&["check", "--no-such-option"]).status.code(), Some(3));
-    assert_eq!(check("service", Fault::None, &["nosuch"]).status.code(), Some(3));
-}
-
-#[test]
-fn check_shows_a_table() {
-    let table = stdout(&check("table", Fault::Refuse, &[]));
-    assert!(
-        table.starts_with("service resolver: down\n  check answers: FAILED, 0 of 2 probes, 2 needed\n"),
-        "{table}"
-    );
-    assert!(table.contains("refused (answered REFUSED, expected NOERROR)"), "{table}");
-}
-
-#[test]
-fn check_speaks_json() {
-    let output = check("json", Fault::Servfail, &["--json"]);
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json[0]["service"], "resolver");
-    assert_eq!(json[0]["severity"], "degraded");
-    assert_eq!(json[0]["checks"][0]["probes"][0]["cause"], "servfail");
-}
-
-#[test]
-fn check_speaks_as_a_monitoring_plugin() {
-    let line = stdout(&check("plugin", Fault::None, &["resolver", "--plugin"]));
-    assert!(line.starts_with("DNS OK - resolver up: 2 of 2 probes passed | 'resolver/answers'="), "{line}");
-    assert_eq!(line.lines().count(), 1);
-    let line = stdout(&check("plugin-down", Fault::Refuse, &["--plugin"]));
-    assert!(line.starts_with("DNS CRITICAL - resolver down: 127.0.0.1:"), "{line}");
-    let line = stdout(&dnsherald(&["check", "--plugin", "-c", "/nowhere/dnsherald.toml"]));
-    assert!(line.starts_with("DNS UNKNOWN - /nowhere/dnsherald.toml: cannot read"), "{line}");
 }
 
 #[test]
@@ -138,7 +77,8 @@ fn check_config_shows_values_lines_and_times() {
     for expected in [
         "interval 1s, fast-interval 100ms, timeout 500ms, rise 5, fall 3",
         "up        neighbor * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100 community [ 64512:100 ]",
-        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s",
+        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s and the latency of the last answer",
+        "the lines below assume exabgp 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`",
         "10.1.0.2:53 tcp localhost. A from 10.1.0.2: NOERROR or NXDOMAIN",
     ] {
         assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
@@ -152,6 +92,29 @@ fn check_config_says_where_a_default_check_comes_from() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/smallest.toml"),
     ]));
     assert!(text.contains("check alive") && text.contains("this proves life only"), "{text}");
+}
+
+#[test]
+fn check_config_takes_its_file_as_the_other_commands_do() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resolver.toml");
+    let output = dnsherald(&["check-config", "-c", file]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), stdout(&dnsherald(&["check-config", file])));
+    assert_eq!(dnsherald(&["check-config", file, "-c", file]).status.code(), Some(2));
+}
+
+#[test]
+fn check_config_promises_no_times_for_what_is_ignored() {
+    let configuration = File::new(
+        "ignored",
+        "[node]\nmanagement = [\"10.1.0.2\"]\n[exabgp]\napi = \"6\"\n[[service]]\nname = \"s\"\n\
+         prefixes = [\"192.0.2.1/32\"]\n[[service.check]]\nname = \"a\"\ndns = { query = \"localhost. A\" }\n\
+         [[service.check]]\nname = \"b\"\non-fail = \"ignore\"\ndns = { query = \"localhost. A\" }\n",
+    );
+    let text = stdout(&dnsherald(&["check-config", configuration.path()]));
+    assert_eq!(text.matches("at worst").count(), 1, "{text}");
+    assert!(text.contains("    ignored: shown and logged, but decides nothing"), "{text}");
+    assert!(text.contains("api 6") && !text.contains("assume"), "{text}");
 }
 
 #[test]

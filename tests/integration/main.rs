@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod check;
 mod cli;
 mod configuration;
 mod properties;
 mod run;
 mod scenarios;
 mod support;
+mod traces;

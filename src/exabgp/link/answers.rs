@@ -1,5 +1,7 @@
 //! What comes back, and what does not.
 
+use std::time::Duration;
+
 use super::entry::Backoff;
 use super::{HANDSHAKE, Link, SETTLE, State, Subject};
 use crate::engine::action::Action;
@@ -8,15 +10,27 @@ use crate::engine::notice::Notice;
 use crate::exabgp::command::ASK_VERSION;
 use crate::exabgp::reply::Version;
 
+/// After so long without an answer too many, the next one is taken as the first.
+const CALM: Duration = Duration::from_secs(60);
+
 impl Link {
     pub(super) fn answered(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
         self.mute = false;
         let why = self.why.take();
+        if self.settings.habits.is_some_and(|habits| !habits.answers) {
+            return;
+        }
         if !self.answers && !matches!(self.state, State::Greeting) {
             // The answer to the version was merely late.
             self.answers = true;
             out.push(Notice::AnswersAfterAll.into());
             return self.restate_all(now, out);
+        }
+        if self.owed > 0 && matches!(self.state, State::Sending(_)) {
+            // Answers come in the order of commands: this one belongs to a command that was given up. If that was
+            // lost for good, the question for the version will sort it out.
+            self.owed -= 1;
+            return;
         }
         match std::mem::replace(&mut self.state, State::Ready) {
             State::Greeting => self.say(now, State::Asking, ASK_VERSION.to_owned(), out),
@@ -37,9 +51,20 @@ impl Link {
                     self.owed -= 1;
                 } else if idle {
                     out.push(Notice::AnswerTooMany.into());
-                    self.resync_at.get_or_insert(now + self.resync.pause());
+                    self.resync_after_stray(now);
                 }
             }
+        }
+    }
+
+    /// Plans to state everything again, ever more slowly while this goes on.
+    fn resync_after_stray(&mut self, now: Moment) {
+        if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
+            self.resync = Backoff::new();
+        }
+        self.stray_at = Some(now);
+        if self.resync_at.is_none() {
+            self.resync_at = Some(now + self.resync.pause());
         }
     }
 
@@ -66,9 +91,13 @@ impl Link {
                     self.ask_again(now, out);
                 }
             }
-            Subject::EndOfRib(_) if done => {}
-            // Without a session there is nobody to mark it for; the next one that comes up brings it back.
-            Subject::EndOfRib(line) => out.push(Notice::EndOfRibRefused { line, why }.into()),
+            Subject::EndOfRib(..) if done => {}
+            // Without a session there is nobody to mark it for; the next one that comes up, or the refresh, brings
+            // it back.
+            Subject::EndOfRib(mark, line) => {
+                self.refused_marks.push(mark);
+                out.push(Notice::EndOfRibRefused { line, why }.into());
+            }
         }
     }
 
@@ -85,7 +114,9 @@ impl Link {
         if self.dialect() != before {
             self.restate_all(now, out);
         }
-        if matches!(self.state, State::Asking) {
+        if matches!(self.state, State::Asking) && !self.answers {
+            self.become_ready(now, out);
+        } else if matches!(self.state, State::Asking) {
             self.state = State::Fencing;
             self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
         }
@@ -122,7 +153,10 @@ impl Link {
                         self.entries[route].retry(now);
                         line
                     }
-                    Subject::EndOfRib(line) => line,
+                    Subject::EndOfRib(mark, line) => {
+                        self.unmarked.push(mark);
+                        line
+                    }
                 };
                 let after = self.settings.ack_timeout;
                 out.push(Notice::Unanswered { line, after }.into());

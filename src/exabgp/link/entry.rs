@@ -18,10 +18,19 @@ pub struct Entry {
     pub perhaps_announced: bool,
     /// When to say what is desired; `None` when there is nothing to say.
     pub due: Option<Moment>,
+    /// An earlier helper announced it and nobody wants it any more: once it is withdrawn it is forgotten.
+    pub left_behind: bool,
+    /// Whether anything that was said of it has been answered, or waited for in vain.
+    pub answered: bool,
     backoff: Backoff,
 }
 
 impl Entry {
+    /// A route that an earlier helper announced and nobody wants any more.
+    pub(super) fn left_behind(route: Route) -> Self {
+        Self { perhaps_announced: true, left_behind: true, ..Self::new(route) }
+    }
+
     pub(super) const fn new(route: Route) -> Self {
         Self {
             route,
@@ -29,6 +38,8 @@ impl Entry {
             acknowledged: None,
             perhaps_announced: false,
             due: None,
+            left_behind: false,
+            answered: false,
             backoff: Backoff::new(),
         }
     }
@@ -39,14 +50,24 @@ impl Entry {
         if new {
             self.desired = Some(advertisement.clone());
             self.backoff = Backoff::new();
-            self.due = Some(now);
+            self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
         new
     }
 
+    /// How much it matters to say it now: a withdraw that is not acknowledged first, a mere repetition last.
+    pub(super) fn urgency(&self) -> Urgency {
+        match &self.desired {
+            desired if *desired == self.acknowledged => Urgency::Repetition,
+            Some(Advertisement::Announce(_)) | None => Urgency::Announce,
+            Some(Advertisement::Withdraw) => Urgency::Withdraw,
+        }
+    }
+
     /// Says again what is desired, as soon as possible.
     pub(super) fn restate(&mut self, now: Moment) {
-        if self.desired.is_some() {
+        let forgotten = self.left_behind && self.acknowledged.is_some();
+        if self.desired.is_some() && !forgotten {
             self.due = Some(now);
         }
     }
@@ -60,6 +81,7 @@ impl Entry {
     /// ExaBGP has said `done` to `advertisement`. True if that is news.
     pub(super) fn acknowledge(&mut self, advertisement: Advertisement) -> bool {
         self.backoff = Backoff::new();
+        self.answered = true;
         self.perhaps_announced = advertisement.announces();
         let news = self.acknowledged.as_ref() != Some(&advertisement);
         self.acknowledged = Some(advertisement);
@@ -68,11 +90,20 @@ impl Entry {
 
     /// It was refused or not answered: to be said again, after a pause. Returns the pause.
     pub(super) fn retry(&mut self, now: Moment) -> Duration {
+        self.answered = true;
         let pause = self.backoff.pause();
         // A newer wish that came in the meantime is due already and does not wait.
         self.due.get_or_insert(now + pause);
         pause
     }
+}
+
+/// In the order in which routes have their turn.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Urgency {
+    Withdraw,
+    Announce,
+    Repetition,
 }
 
 /// Pauses that double from one second to half a minute.

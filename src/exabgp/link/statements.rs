@@ -1,7 +1,7 @@
 //! What is said, and when.
 
 use super::entry::Entry;
-use super::{Link, Parent, State, Subject};
+use super::{Link, Mark, Parent, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, Family};
@@ -35,28 +35,25 @@ impl Link {
         }
     }
 
-    /// The entry that has waited longest, and when all have been stated the end-of-RIB markers.
+    /// The most urgent entry that is due, and when all have been said the end-of-RIB markers.
     fn next_subject(&mut self, now: Moment) -> Option<Subject> {
-        let dialect = self.dialect();
+        let due = |entry: &Entry| entry.due.filter(|due| *due <= now);
         let waiting = self.entries.iter().enumerate();
-        let waiting =
-            waiting.filter_map(|(route, entry)| Some((entry.due.filter(|due| *due <= now)?, route)));
-        if let Some((_, route)) = waiting.min() {
-            let entry = &mut self.entries[route];
-            let wish = entry.desired.clone()?;
-            entry.said(&wish);
-            let line = dialect.advertise(&entry.route, &wish);
+        let waiting = waiting.filter_map(|(route, entry)| Some((entry.urgency(), due(entry)?, route)));
+        if let Some((_, _, route)) = waiting.min() {
+            let wish = self.entries[route].desired.clone()?;
+            self.entries[route].said(&wish);
+            let line = self.words(&self.entries[route], &wish);
             return Some(Subject::Route(route, wish, line));
         }
-        let all_stated = self.entries.iter().all(|entry| entry.desired.is_some() && entry.due.is_none());
-        let family = self.unmarked.pop_if(|_| all_stated)?;
-        let of_family = |entry: &&Entry| Family::of(entry.route.prefix.addr()) == family;
-        let neighbors = self.entries.iter().find(of_family).map_or(&[][..], |entry| &entry.route.neighbors);
-        Some(Subject::EndOfRib(dialect.end_of_rib(family, neighbors)))
+        let all_said = self.entries.iter().all(|entry| entry.desired.is_some() && entry.answered);
+        let mark = self.unmarked.pop_if(|_| all_said)?;
+        let line = self.dialect().end_of_rib(mark.family, &mark.neighbors);
+        Some(Subject::EndOfRib(mark, line))
     }
 
     fn send(&mut self, now: Moment, subject: Subject, out: &mut Vec<Action>) {
-        let (Subject::Route(_, _, line) | Subject::EndOfRib(line)) = &subject;
+        let (Subject::Route(_, _, line) | Subject::EndOfRib(_, line)) = &subject;
         let line = line.clone();
         if self.answers {
             self.say(now, State::Sending(subject), line, out);
@@ -72,15 +69,20 @@ impl Link {
         out.push(Action::Print(line));
     }
 
+    /// Each family in use is to be marked, to whoever gets its routes; IPv4 first, since the last is taken first.
     pub(super) fn mark_families(&mut self) {
-        if self.settings.end_of_rib {
-            let families = [Family::V6, Family::V4].into_iter();
-            let used = |family: &Family| {
-                let mut prefixes = self.entries.iter().map(|entry| entry.route.prefix.addr());
-                prefixes.any(|address| Family::of(address) == *family)
-            };
-            self.unmarked = families.filter(used).collect();
+        if !self.settings.end_of_rib {
+            return;
         }
+        let mark = |entry: &Entry| Mark {
+            family: Family::of(entry.route.prefix.addr()),
+            neighbors: entry.route.neighbors.clone(),
+        };
+        let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
+        marks.sort_by_key(|mark| mark.family == Family::V4);
+        marks.dedup();
+        self.unmarked = marks;
+        self.refused_marks.clear();
     }
 
     /// Within a tenth of the configured period, so that a fleet does not speak in unison.

@@ -126,6 +126,13 @@ impl Rcodes {
         }
     }
 
+    /// As [`Rcodes::from_words`] reads them.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let negation = if self.excluded { "!" } else { "" };
+        self.codes.iter().map(|code| format!("{negation}{code}")).collect()
+    }
+
     /// Whether `code` is among them.
     #[must_use]
     pub fn contains(&self, code: Rcode) -> bool {

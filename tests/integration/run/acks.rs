@@ -72,6 +72,7 @@ fn a_late_answer_is_not_taken_for_that_of_the_next_command() {
     helper.says(ASK);
     helper.hears("done");
     helper.hears(answer_of("5.0.15", ASK).trim_end());
+    helper.hears("neighbor 10.0.0.1 up\n");
     helper.says(ANNOUNCE);
     helper.hears("done");
     pop.remembers("\"acknowledged\": \"up\"");

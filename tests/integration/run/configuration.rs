@@ -11,12 +11,12 @@ fn place(pop: &Pop, text: &str, word: &str) -> String {
 }
 
 /// A helper announces two prefixes, is answered, and is killed.
-fn one_is_killed_while_announced(pop: &Pop) {
+fn one_dies_suddenly_while_announced(pop: &Pop) {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says_all((0..2).map(announce));
     pop.remembers("\"acknowledged\": \"up\"");
-    helper.is_killed();
+    helper.dies_suddenly();
 }
 
 fn pop_of_two() -> Pop {
@@ -35,7 +35,7 @@ fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
 #[test]
 fn a_bad_one_withdraws_what_it_names_and_what_was_announced() {
     let pop = pop_of_two();
-    one_is_killed_while_announced(&pop);
+    one_dies_suddenly_while_announced(&pop);
     let bad = pop.configuration().replace("fall = 3", "fall = \"three\"").replace(", \"198.18.0.1/32\"", "");
     pop.is_configured(&bad);
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -65,7 +65,7 @@ fn one_that_is_torn_in_the_middle_is_bad_as_well() {
 #[test]
 fn a_missing_one_withdraws_what_was_announced() {
     let pop = pop_of_two();
-    one_is_killed_while_announced(&pop);
+    one_dies_suddenly_while_announced(&pop);
     fs::remove_file(pop.configuration_file()).unwrap();
     let state = pop.file("state");
     let mut helper = pop.helper_with(&["--state", state.to_str().unwrap()], ideal("5.0.15"));
@@ -95,7 +95,7 @@ fn where_it_is_to_exit_it_does_not_do_so_at_once() {
     pop.is_configured("[node");
     let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));
     helper.logs(&format!("{}:1:", pop.configuration_file().display()));
-    pop.server.becomes(dnsherald::responder::Fault::None);
+    helper.opens();
     assert!(helper.is_alive());
     helper.has_said_no_more();
 }

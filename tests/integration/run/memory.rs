@@ -4,21 +4,21 @@ use std::fs;
 
 use dnsherald::responder::Fault;
 
-use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
 
 /// A helper announces, is answered, and is killed.
-fn one_is_killed_while_announced(pop: &Pop) {
+fn one_dies_suddenly_while_announced(pop: &Pop) {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
     pop.remembers("\"acknowledged\": \"up\"");
-    helper.is_killed();
+    helper.dies_suddenly();
 }
 
 #[test]
 fn the_successor_withdraws_what_its_predecessor_left_announced() {
     let pop = Pop::new();
-    one_is_killed_while_announced(&pop);
+    one_dies_suddenly_while_announced(&pop);
     pop.server.becomes(Fault::Closed);
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
@@ -28,11 +28,28 @@ fn the_successor_withdraws_what_its_predecessor_left_announced() {
     successor.has_said_no_more();
 }
 
+/// ExaBGP keeps what it was told through the change of a configuration, `kill`, SIGUSR1 and SIGUSR2.
+#[test]
+fn the_successor_withdraws_what_its_configuration_no_longer_names() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.dies_suddenly();
+    pop.is_configured(&pop.configuration().replace(", \"198.18.0.1/32\"", ""));
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    let mut said = [successor.next(), successor.next()];
+    said.sort();
+    assert_eq!(said, [announce(0), withdraw(1)]);
+}
+
 #[test]
 fn the_successor_adopts_before_it_has_a_verdict() {
     let slow = "interval = \"1m\"\ntimeout = \"1m\"";
     let pop = Pop::with(Plan { service: "start = \"adopt\"", check: slow, ..Plan::default() });
-    one_is_killed_while_announced(&pop);
+    one_dies_suddenly_while_announced(&pop);
     pop.server.becomes(Fault::Silent);
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
@@ -62,7 +79,7 @@ fn what_is_suppressed_stays_so_until_it_has_decayed() {
     helper.logs("rising -> up");
     pop.remembers("\"suppressed\": true");
     helper.has_said_no_more();
-    helper.is_killed();
+    helper.dies_suddenly();
 
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
@@ -70,9 +87,13 @@ fn what_is_suppressed_stays_so_until_it_has_decayed() {
     successor.logs("carried over from before the restart, still suppressed");
     pop.server.is_asked_again(5);
     successor.has_said_no_more();
-    successor.is_killed();
+    successor.dies_suddenly();
 
-    pop.is_configured(&pop.configuration().replace("15m", "10ms"));
+    // As if it had been written in 1970.
+    let state = fs::read_to_string(pop.state_file()).unwrap();
+    let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    state["saved-at"] = 0.into();
+    fs::write(pop.state_file(), state.to_string()).unwrap();
     let mut forgiven = pop.helper(ideal("5.0.15"));
     forgiven.opens();
     forgiven.says(ANNOUNCE);
@@ -81,7 +102,7 @@ fn what_is_suppressed_stays_so_until_it_has_decayed() {
 #[test]
 fn a_state_that_is_of_no_use_costs_a_warning() {
     let pop = Pop::new();
-    one_is_killed_while_announced(&pop);
+    one_dies_suddenly_while_announced(&pop);
     let whole = fs::read_to_string(pop.state_file()).unwrap();
     let foreign = whole.replace("dnsherald.toml", "other.toml");
     for useless in ["", &whole[..whole.len() / 2], "\u{0}\u{0}\u{0}", "{\"format\": 1}", &foreign] {

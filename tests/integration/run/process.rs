@@ -88,7 +88,8 @@ fn told_to_stop_before_it_could_say_anything_it_ends() {
 fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
     let pop = Pop::new();
     let state = pop.file("state");
-    let commands = format!("mkdir -p {0} && mkfifo {0}/dnsherald.$$.new", state.display());
+    let beside = pop.state_file().with_extension("$$.new");
+    let commands = format!("mkdir -p {} && mkfifo {}", state.display(), beside.display());
     let mut helper = pop.helper_after(&commands, ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
@@ -109,7 +110,7 @@ fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
     helper.opens();
     helper.says(ANNOUNCE);
     pop.remembers("\"acknowledged\": \"up\"");
-    let modes = ["deep", "deep/state", "deep/state/dnsherald.json"].map(|name| mode(&pop.file(name)));
+    let modes = [pop.file("deep"), pop.file("deep/state"), pop.state_file()].map(|path| mode(&path));
     assert_eq!(modes, ["750", "750", "640"]);
 }
 

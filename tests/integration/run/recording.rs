@@ -32,7 +32,7 @@ fn a_recording_replays_to_the_very_lines() {
     pop.server.becomes(Fault::Refuse);
     predecessor.says(WITHDRAW);
     pop.remembers("\"acknowledged\": \"down\"");
-    predecessor.is_killed();
+    predecessor.dies_suddenly();
     pop.server.becomes(Fault::None);
 
     let trace = pop.file("run.trace");

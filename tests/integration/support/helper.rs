@@ -15,9 +15,8 @@
 //! Nothing waits for a time: everything waits for something, up to [`DEADLINE`]. Whatever a helper says is held
 //! against the grammar of ExaBGP ([`grammar`]), in every test.
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,14 +26,19 @@ pub(crate) use self::parent::{
 };
 pub(crate) use self::pop::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, mode, withdraw};
 pub(crate) use self::server::Server;
+use self::streams::{Ears, Log, Speech};
 
 pub(crate) mod grammar;
 mod parent;
 mod pop;
 mod server;
+mod streams;
 
 /// Longer than anything takes on the busiest machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a pipe holds.
+const PIPE: usize = 64 * 1024;
 
 /// Whether the condition comes true before the deadline.
 pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
@@ -53,26 +57,9 @@ pub(crate) struct Helper {
     child: Child,
     ears: Arc<Mutex<Ears>>,
     mouth: mpsc::Sender<Speech>,
-    log: Arc<Mutex<String>>,
+    log: Arc<Mutex<Log>>,
     /// How many of the lines the test has taken.
     taken: usize,
-}
-
-/// What has come from standard output.
-#[derive(Default)]
-struct Ears {
-    lines: Vec<String>,
-    /// What was no command.
-    problems: Vec<String>,
-    covered: bool,
-    ended: bool,
-}
-
-/// What goes to standard input.
-enum Speech {
-    /// Text, and whom to tell when the pipe has taken it.
-    Text(Vec<u8>, Option<mpsc::Sender<()>>),
-    End,
 }
 
 impl Helper {
@@ -81,22 +68,15 @@ impl Helper {
         command.current_dir("/").process_group(0).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (ears, log) = (Arc::<Mutex<Ears>>::default(), Arc::<Mutex<String>>::default());
+        let (ears, log) = (Arc::<Mutex<Ears>>::default(), Arc::<Mutex<Log>>::default());
         let (mouth, speeches) = mpsc::channel();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let stderr = child.stderr.take().unwrap();
-        thread::spawn(move || speak(stdin, &speeches));
-        thread::spawn({
-            let (ears, mouth) = (Arc::clone(&ears), mouth.clone());
-            move || {
-                listen(stdout, &ears, parent, &mouth);
-                ears.lock().unwrap().ended = true;
-            }
-        });
-        thread::spawn({
-            let log = Arc::clone(&log);
-            move || keep(stderr, &log)
-        });
+        thread::spawn(move || streams::speak(stdin, &speeches));
+        let (heard, answers) = (Arc::clone(&ears), mouth.clone());
+        thread::spawn(move || streams::listen(stdout, &heard, parent, &answers));
+        let kept = Arc::clone(&log);
+        thread::spawn(move || streams::keep(stderr, &kept));
         Self { child, ears, mouth, log, taken: 0 }
     }
 
@@ -168,6 +148,12 @@ impl Helper {
         let _ = self.mouth.send(Speech::End);
     }
 
+    /// Everything said to it before has been read: a pipe holds no more than the blanks that came after.
+    #[track_caller]
+    pub(crate) fn has_heard_all(&self) {
+        self.hears(" ".repeat(PIPE - 1));
+    }
+
     /// The parent says all this, whether or not anybody listens.
     pub(crate) fn is_shouted_at(&self, text: &str) {
         let _ = self.mouth.send(Speech::Text(text.into(), None));
@@ -186,12 +172,22 @@ impl Helper {
     /// The log comes to contain this.
     #[track_caller]
     pub(crate) fn logs(&self, text: &str) {
-        let logged = eventually(|| self.log.lock().unwrap().contains(text));
+        let logged = eventually(|| self.log.lock().unwrap().text.contains(text));
         assert!(logged, "`{text}` is not in the log:\n{}", self.log());
     }
 
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.lock().unwrap().text.clone()
+    }
+
+    /// Nobody reads the log, which is a pipe and has an end.
+    pub(crate) fn is_logged_in_vain(&self) {
+        self.log.lock().unwrap().ignored = true;
+    }
+
+    /// After its next line the log is closed.
+    pub(crate) fn loses_its_log(&self) {
+        self.log.lock().unwrap().over = true;
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
@@ -205,7 +201,7 @@ impl Helper {
     }
 
     /// Dies without a chance to do anything about it.
-    pub(crate) fn is_killed(mut self) {
+    pub(crate) fn dies_suddenly(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -245,49 +241,13 @@ impl Drop for Helper {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Ok(mut log) = self.log.lock() {
+            log.ignored = false;
+        }
         let Ok(mut ears) = self.ears.lock() else { return };
         ears.covered = false;
         if !thread::panicking() {
             assert_eq!(ears.problems, [""; 0], "standard output is ExaBGP's");
         }
-    }
-}
-
-fn speak(mut stdin: ChildStdin, speeches: &mpsc::Receiver<Speech>) {
-    while let Ok(Speech::Text(text, told)) = speeches.recv() {
-        if stdin.write_all(&text).is_ok()
-            && let Some(told) = told
-        {
-            let _ = told.send(());
-        }
-    }
-}
-
-fn listen(stdout: ChildStdout, ears: &Mutex<Ears>, mut parent: Parent, mouth: &mpsc::Sender<Speech>) {
-    let mut stdout = BufReader::new(stdout);
-    let mut line = vec![];
-    loop {
-        while ears.lock().unwrap().covered {
-            thread::park_timeout(Duration::from_millis(1));
-        }
-        line.clear();
-        if stdout.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-        {
-            let mut ears = ears.lock().unwrap();
-            ears.problems.extend(grammar::problem(&line));
-            ears.lines.push(text.clone());
-        }
-        let Some(answer) = parent(&text) else { return };
-        let _ = mouth.send(Speech::Text(answer.into_bytes(), None));
-    }
-}
-
-fn keep(mut stderr: ChildStderr, log: &Mutex<String>) {
-    let mut chunk = [0; 8192];
-    while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-        log.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
     }
 }

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dnsherald::daemon::store::Store;
+
 use super::{Helper, Parent, Server, eventually};
 use crate::support::binary;
 
@@ -73,7 +75,7 @@ impl Pop {
         pop
     }
 
-    /// A configuration that notices a fault within a third of a second, and its end as well.
+    /// A configuration that notices a fault, and its end, within a quarter of a second.
     pub(crate) fn configuration(&self) -> String {
         let Plan { prefixes, exabgp, service, dampening, check, state } = &self.plan;
         let prefixes: Vec<_> = (0..*prefixes).map(prefix).collect();
@@ -81,7 +83,7 @@ impl Pop {
         format!(
             "[node]\nname = \"test\"\nmanagement = [\"127.0.0.1\"]\n\n[exabgp]\n{exabgp}\n\n\
              [control]\nstate = \"{}\"\n\n\
-             [defaults]\ninterval = \"100ms\"\nfast-interval = \"10ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 3\n\n\
+             [defaults]\ninterval = \"60ms\"\nfast-interval = \"10ms\"\ntimeout = \"60ms\"\nrise = 2\nfall = 3\n\n\
              [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
              [service.dampening]\n{dampening}\n\n\
              [[service.check]]\nname = \"answers\"\n{check}\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
@@ -107,7 +109,7 @@ impl Pop {
     }
 
     pub(crate) fn state_file(&self) -> PathBuf {
-        self.file(self.plan.state).join("dnsherald.json")
+        Store::new(&self.file(self.plan.state), &self.configuration_file()).file().to_owned()
     }
 
     /// The state file comes to contain this.

@@ -1,0 +1,143 @@
+//! What a single value must keep to: the shortest sensible periods, names that fit into a line, absolute paths.
+//!
+//! A period may be legal and still make no sense: a probe every microsecond is nothing but load. Each bound says what
+//! would become of the helper below it. The longest period, ten years, is a matter of [`Period`] itself.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::file::{self, Placed};
+use super::resolve::{Resolver, Result};
+use super::value::{Address, Text};
+use crate::engine::check::Severity;
+use crate::period::Period;
+
+/// The shortest period that a key takes, and what a shorter one would do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Least {
+    pub(super) key: &'static str,
+    pub(super) least: Duration,
+    pub(super) why: &'static str,
+}
+
+impl Least {
+    const fn new(key: &'static str, least: Duration, why: &'static str) -> Self {
+        Self { key, least, why }
+    }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) const INTERVAL: Least =
+    Least::new("interval", MILLISECOND, "more probes would be load and prove nothing more");
+pub(super) const FAST_INTERVAL: Least =
+    Least::new("fast-interval", MILLISECOND, "more probes would be load and prove nothing more");
+pub(super) const TIMEOUT: Least = Least::new("timeout", MILLISECOND, "a healthy server would be called dead");
+pub(super) const ACK_TIMEOUT: Least =
+    Least::new("ack-timeout", Duration::from_millis(100), "exabgp answers no sooner when it is busy");
+pub(super) const REFRESH: Least =
+    Least::new("refresh", SECOND, "exabgp would have nothing else to do; \"0s\" means never");
+pub(super) const ADOPT_MAX_AGE: Least =
+    Least::new("adopt-max-age", SECOND, "exabgp takes that long to start a helper anew");
+pub(super) const HALF_LIFE: Least =
+    Least::new("half-life", SECOND, "a penalty would be gone before the next fall");
+pub(super) const MAX_SUPPRESS: Least =
+    Least::new("max-suppress", SECOND, "a suppression would be over before it calms anything");
+
+impl Resolver<'_> {
+    /// The period written, if it is long enough, else the default.
+    pub(super) fn period(
+        &self,
+        written: &Placed<Period>,
+        bound: Least,
+        default: Duration,
+    ) -> Result<Duration> {
+        let Some(period) = written else { return Ok(default) };
+        let Least { key, least, why } = bound;
+        if period.get_ref().0 < least {
+            let message =
+                format!("{key} is {}, expected at least {}: {why}", period.get_ref(), Period(least));
+            return Err(self.error(&period.span(), message));
+        }
+        Ok(period.get_ref().0)
+    }
+
+    /// A name stands in log lines, in states and in traces, where a blank or a `/` would end it.
+    pub(super) fn name(&self, written: &Spanned<String>, of: &str) -> Result<()> {
+        let name = written.get_ref();
+        let fits = |c: char| !(c == '/' || c.is_whitespace() || c.is_control());
+        if !name.is_empty() && name.chars().all(fits) {
+            return Ok(());
+        }
+        let shown = name.escape_debug();
+        let message = format!(
+            "`{shown}` is no name of a {of}, expected one word without `/`, blanks or control characters"
+        );
+        Err(self.error(&written.span(), message))
+    }
+
+    /// ExaBGP's helpers run in `/`, an operator's shell elsewhere: a relative path would mean two files.
+    pub(super) fn absolute(&self, written: &Placed<PathBuf>) -> Result<Option<PathBuf>> {
+        match written {
+            Some(path) if path.get_ref().is_relative() => {
+                let shown = path.get_ref().display();
+                let message = format!(
+                    "`{shown}` is a relative path, expected an absolute one: exabgp starts its helpers in /"
+                );
+                Err(self.error(&path.span(), message))
+            }
+            written => Ok(written.as_ref().map(|path| path.get_ref().clone())),
+        }
+    }
+
+    /// The neighbors of a list, each once.
+    pub(super) fn each_once(&self, written: &[Spanned<Text<Address>>]) -> Result<Vec<IpAddr>> {
+        let mut seen = vec![];
+        for neighbor in written {
+            let address = neighbor.get_ref().0.0;
+            if seen.contains(&address) {
+                return Err(self.error(&neighbor.span(), twice(address)));
+            }
+            seen.push(address);
+        }
+        Ok(seen)
+    }
+
+    /// A list that was written must not be empty.
+    pub(super) fn some<T>(
+        &self,
+        written: &Placed<T>,
+        length: impl Fn(&T) -> usize,
+        what: &str,
+    ) -> Result<()> {
+        match written {
+            Some(list) if length(list.get_ref()) == 0 => {
+                Err(self.error(&list.span(), format!("no {what}, expected at least one")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// With nothing but ignored checks a service would be announced for ever.
+    pub(super) fn decides(&self, written: &file::Service, checks: &[super::Check]) -> Result<()> {
+        if checks.iter().any(|check| check.on_fail.worst() > Severity::Ignore) {
+            return Ok(());
+        }
+        let message = format!(
+            "every check of service `{}` has on-fail = \"ignore\", expected one that counts: nothing would ever \
+             withdraw its prefixes",
+            written.name.get_ref()
+        );
+        Err(self.error(&written.name.span(), message))
+    }
+}
+
+/// What is said of a value that stands in its list already.
+pub(super) fn twice(value: impl fmt::Display) -> String {
+    format!("`{value}` stands in this list already, expected each once")
+}

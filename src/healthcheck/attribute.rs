@@ -1,0 +1,158 @@
+//! Attributes of routes as people write them for ExaBGP: several words in one value, brackets around them or not.
+//!
+//! The original hands such a value to ExaBGP as it is, errors included. Here it is understood first, and what cannot
+//! be is refused when it is read, not when it fails to be announced.
+
+use std::str::FromStr;
+
+use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity};
+
+/// `64512:100 no-export`. ExaBGP takes well-known names in any case, and some with underscores.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Communities(pub Vec<Community>);
+
+impl FromStr for Communities {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let usual = |word: &str| match word.to_ascii_lowercase().replace('_', "-").as_str() {
+            "nopeer" => "no-peer".to_owned(),
+            name => name.to_owned(),
+        };
+        let community = |word: &&str| usual(word).parse().or_else(|_| word.parse());
+        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// `target:64512:100`; the kind may be left out: `64512:100`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ExtendedCommunities(pub Vec<ExtendedCommunity>);
+
+impl FromStr for ExtendedCommunities {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let community = |word: &&str| match word.matches(':').count() {
+            1 => format!("target:{word}").parse().or_else(|_| word.parse()),
+            _ => word.parse(),
+        };
+        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// `64512:1:100`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LargeCommunities(pub Vec<LargeCommunity>);
+
+impl FromStr for LargeCommunities {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        words(text)?.iter().map(|word| word.parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// `64512 64512`, with commas if one likes. Nothing at all leaves the path to ExaBGP; brackets around nothing are a
+/// path without anybody on it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AsPath(pub Option<Vec<u32>>);
+
+impl FromStr for AsPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let text = text.replace(',', " ");
+        let numbers = words(&text)?.into_iter().map(|word| {
+            as_number(word).ok_or_else(|| {
+                format!(
+                    "`{word}` is no AS number, expected one such as 64512 or 1.10; sets are not understood"
+                )
+            })
+        });
+        numbers.collect::<Result<_, _>>().map(|path| Self(Some(path)))
+    }
+}
+
+/// A number, or two of 16 bits with a dot in between (RFC 5396).
+fn as_number(word: &str) -> Option<u32> {
+    if !word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    match word.split_once('.') {
+        Some((high, low)) => {
+            Some(u32::from(high.parse::<u16>().ok()?) << 16 | u32::from(low.parse::<u16>().ok()?))
+        }
+        None => word.parse().ok(),
+    }
+}
+
+/// The words of a value, without brackets around all of them. They would be spliced into a line that ExaBGP reads,
+/// and a line break would make two of it.
+fn words(text: &str) -> Result<Vec<&str>, String> {
+    if let Some(odd) = text.chars().find(|character| !matches!(character, '\t' | ' '..='~')) {
+        return Err(format!("`{}` contains {odd:?}, expected printable ASCII", text.escape_debug()));
+    }
+    let text = text.trim();
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    Ok(inner.unwrap_or(text).split_whitespace().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn community(text: &str) -> Result<Vec<String>, String> {
+        let Communities(list) = text.parse()?;
+        Ok(list.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn communities_stand_in_a_row_with_or_without_brackets() {
+        let two = Ok(vec!["64512:1".to_owned(), "64512:2".to_owned()]);
+        for text in ["64512:1 64512:2", "[64512:1 64512:2]", " [ 64512:1\t64512:2 ] "] {
+            assert_eq!(community(text), two, "{text}");
+        }
+        for text in ["", " ", "[]", "[ ]"] {
+            assert_eq!(community(text), Ok(vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn well_known_communities_have_the_names_that_exabgp_knows() {
+        for text in ["no-export", "NO_EXPORT", "No-Export"] {
+            assert_eq!(community(text).unwrap(), ["65535:65281"], "{text}");
+        }
+        assert_eq!(community("nopeer blackhole").unwrap(), ["65535:65284", "65535:666"]);
+    }
+
+    #[test]
+    fn nothing_but_communities_reaches_exabgp() {
+        assert!(community("64512:1, 64512:2").unwrap_err().starts_with("`64512:1,` is no community"));
+        assert!(community("64512:1 ] med 5").is_err());
+        assert!(community("64512:1\n64512:2").unwrap_err().contains(r"`64512:1\n64512:2` contains '\n'"));
+        assert!(community("64512:1\u{a0}").unwrap_err().contains("expected printable ASCII"));
+    }
+
+    #[test]
+    fn an_extended_community_without_a_kind_is_a_target() {
+        let list: ExtendedCommunities = "64512:1 origin:192.0.2.1:2".parse().unwrap();
+        let shown: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["target:64512:1", "origin:192.0.2.1:2"]);
+        assert!("bandwidth:64512:1".parse::<ExtendedCommunities>().is_err());
+    }
+
+    #[test]
+    fn a_path_is_a_row_of_numbers() {
+        for text in ["64512 65546", "64512,1.10", "[ 64512, 65546 ]"] {
+            assert_eq!(text.parse(), Ok(AsPath(Some(vec![64512, 65546]))), "{text}");
+        }
+        assert_eq!("".parse(), Ok(AsPath(None)));
+        assert_eq!("[ ]".parse(), Ok(AsPath(Some(vec![]))));
+        for text in ["AS64512", "+1", "4294967296", "1.65536", "1.2.3", "( 64512 )", "-1"] {
+            assert!(text.parse::<AsPath>().unwrap_err().contains("is no AS number"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What takes the place of a command that asks DNS: the question itself.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::value::Server;
+use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport};
+use crate::probe::round::Round;
+
+/// The server that is asked unless another is named.
+const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53));
+
+/// The response codes that are well: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expected(pub Rcodes);
+
+impl FromStr for Expected {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Rcodes::from_words(text.split(',').map(str::trim)).map(Self)
+    }
+}
+
+/// One datagram to each server, or to this host's own if none is named. All have to answer as expected.
+///
+/// # Errors
+/// The sentence that says why `query` cannot be asked.
+pub fn round(
+    query: Query,
+    servers: &[Server],
+    expected: Option<Expected>,
+    timeout: Duration,
+) -> Result<Round, String> {
+    let default = Expectation::default();
+    let rcodes = expected.map_or(default.rcodes.clone(), |expected| expected.0);
+    let question = Arc::new(Question::new(query, true, Expectation { rcodes, ..default })?);
+    let probe = |server: &Server| Probe {
+        question: Arc::clone(&question),
+        server: server.0,
+        source: None,
+        transport: Transport::Udp,
+        timeout,
+    };
+    let servers = if servers.is_empty() { &[DEFAULT_SERVER] } else { servers };
+    let probes: Vec<_> = servers.iter().map(probe).collect();
+    let need = probes.len();
+    Round::new(probes, need)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_codes_are_separated_by_commas() {
+        let Expected(codes) = "NOERROR, nxdomain".parse().unwrap();
+        assert_eq!(codes.to_string(), "NOERROR or NXDOMAIN");
+        assert!("NOERROR,".parse::<Expected>().unwrap_err().contains("unknown response code ``"));
+    }
+
+    #[test]
+    fn every_server_is_asked_the_same() {
+        let servers = ["127.0.0.1".parse().unwrap(), "[::1]:5353".parse().unwrap()];
+        let query = "localhost. A".parse().unwrap();
+        let round = round(query, &servers, None, Duration::from_secs(1)).unwrap();
+        let shown: Vec<_> = round.probes().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:53 udp localhost. A", "[::1]:5353 udp localhost. A"]);
+        assert_eq!(round.need(), 2);
+    }
+
+    #[test]
+    fn without_a_server_this_host_is_asked() {
+        let round = round("localhost. A".parse().unwrap(), &[], None, Duration::from_secs(1)).unwrap();
+        assert_eq!(round.probes()[0].server.to_string(), "127.0.0.1:53");
+    }
+}

@@ -1,0 +1,56 @@
+//! The facilities of syslog, by the names that Python's logging has for them.
+
+use std::str::FromStr;
+
+/// The number of a facility (RFC 5424, table 1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Facility(u8);
+
+impl Facility {
+    /// Where the original logs to by default.
+    pub const DAEMON: Self = Self(3);
+
+    /// The number, to be multiplied by eight in a message.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// In the order of their numbers.
+const NAMES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "ntp", "security", "console", "solcron", "local0", "local1", "local2", "local3", "local4", "local5",
+    "local6", "local7",
+];
+
+/// The original looks up names of severities in the same place, and takes their numbers for facilities.
+const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+impl FromStr for Facility {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let place = |names: &[&str]| names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let number = place(&NAMES).or_else(|| place(&SEVERITIES));
+        number.and_then(|number| u8::try_from(number).ok()).map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no facility of syslog, expected one such as daemon, user or local0 to local7"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facilities_have_their_numbers() {
+        for (name, number) in [("daemon", 3), ("DAEMON", 3), ("local0", 16), ("local7", 23), ("info", 6)] {
+            assert_eq!(name.parse(), Ok(Facility(number)));
+        }
+        assert_eq!("daemon".parse(), Ok(Facility::DAEMON));
+        assert!("".parse::<Facility>().unwrap_err().contains("`` is no facility"));
+    }
+}

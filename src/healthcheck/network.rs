@@ -1,0 +1,200 @@
+//! Addresses and networks as Python's ipaddress reads them, and what is bound to them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// A network without host bits, or an address, which is the network of itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network(pub IpNet);
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || {
+            format!("`{text}` is no address or network, expected one such as `192.0.2.53` or `2001:db8::/64`")
+        };
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| refuse())?;
+        let host = IpNet::from(address);
+        let network = match length {
+            None => host,
+            Some(length) => {
+                let length = prefix_length(address, length).ok_or_else(refuse)?;
+                IpNet::new(address, length).map_err(|_| refuse())?
+            }
+        };
+        let whole = network.trunc();
+        if whole != network {
+            return Err(format!(
+                "`{text}` has host bits set, expected the network `{whole}` or the address `{host}`"
+            ));
+        }
+        Ok(Self(network))
+    }
+}
+
+/// A length is a number, or for IPv4 a mask, of the network or of its hosts: `24`, `255.255.255.0`, `0.0.0.255`.
+fn prefix_length(address: IpAddr, text: &str) -> Option<u8> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let mask: u32 = text.parse::<Ipv4Addr>().ok().filter(|_| address.is_ipv4())?.into();
+    let network = mask.leading_ones() + mask.trailing_zeros() >= u32::BITS;
+    let hosts = mask.leading_zeros() + mask.trailing_ones() >= u32::BITS;
+    let length = match (network, hosts) {
+        (true, _) => mask.leading_ones(),
+        (_, true) => mask.leading_zeros(),
+        _ => return None,
+    };
+    u8::try_from(length).ok()
+}
+
+/// A network interface of this host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Interface(String);
+
+impl Interface {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Interface {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        if !(1..=15).contains(&text.len()) || !text.bytes().all(usual) {
+            return Err(format!(
+                "`{text}` is no name of an interface, expected up to 15 letters, digits, dots, colons, dashes or \
+                 underscores"
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A network, and the interface that its addresses belong to: `192.0.2.53%eth0`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Binding {
+    /// Without host bits.
+    pub network: IpNet,
+    /// Where its addresses are set up.
+    pub interface: Interface,
+}
+
+impl FromStr for Binding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('%') {
+            Some((network, interface)) => {
+                let Network(network) = network.parse()?;
+                Ok(Self { network, interface: interface.parse()? })
+            }
+            None => Err(format!("`{text}` names no interface, expected an address with one: `{text}%eth0`")),
+        }
+    }
+}
+
+/// For whom a route is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Neighbor {
+    /// `*`: whoever names this process.
+    All,
+    /// The neighbor of this address.
+    One(IpAddr),
+}
+
+impl FromStr for Neighbor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "*" {
+            return Ok(Self::All);
+        }
+        text.parse()
+            .map(Self::One)
+            .map_err(|_| format!("`{text}` is no neighbor, expected an IP address or `*`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        text.parse::<Network>().unwrap().0.to_string()
+    }
+
+    fn refused<T: FromStr<Err = String> + std::fmt::Debug>(text: &str) -> String {
+        text.parse::<T>().unwrap_err()
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        assert_eq!(shown("192.0.2.1"), "192.0.2.1/32");
+        assert_eq!(shown("2001:DB8::1"), "2001:db8::1/128");
+    }
+
+    #[test]
+    fn a_length_may_be_written_as_a_mask() {
+        for text in ["192.0.2.0/24", "192.0.2.0/024", "192.0.2.0/255.255.255.0", "192.0.2.0/0.0.0.255"] {
+            assert_eq!(shown(text), "192.0.2.0/24", "{text}");
+        }
+        assert_eq!(shown("0.0.0.0/0.0.0.0"), "0.0.0.0/0");
+        assert_eq!(shown("192.0.2.1/255.255.255.255"), "192.0.2.1/32");
+        for text in ["192.0.2.0/255.0.255.0", "192.0.2.0/0.255.0.255", "2001:db8::/255.255.255.0"] {
+            assert!(refused::<Network>(text).contains("is no address or network"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in [
+            "",
+            "x",
+            "192.0.2",
+            "192.0.2.1/",
+            "192.0.2.1/33",
+            "192.0.2.1/+32",
+            "192.0.2.1/24/24",
+            "010.0.0.1",
+        ] {
+            assert!(refused::<Network>(text).contains("is no address or network"), "{text}");
+        }
+        assert_eq!(
+            refused::<Network>("192.0.2.1/24"),
+            "`192.0.2.1/24` has host bits set, expected the network `192.0.2.0/24` or the address `192.0.2.1/32`"
+        );
+    }
+
+    #[test]
+    fn a_binding_is_an_address_and_an_interface() {
+        let binding: Binding = "192.0.2.1%eth0.7".parse().unwrap();
+        assert_eq!(
+            (binding.network.to_string().as_str(), binding.interface.name()),
+            ("192.0.2.1/32", "eth0.7")
+        );
+        assert!(refused::<Binding>("192.0.2.1").contains("names no interface"));
+        assert!(refused::<Binding>("192.0.2.1%").contains("`` is no name of an interface"));
+        assert!(refused::<Binding>("192.0.2.1%eth0%eth1").contains("`eth0%eth1` is no name"));
+        assert!(refused::<Binding>("192.0.2.1%sixteen-letters-").contains("up to 15"));
+        assert!(refused::<Binding>("eth0%192.0.2.1").contains("`eth0` is no address"));
+    }
+
+    #[test]
+    fn a_neighbor_is_an_address_or_all() {
+        assert_eq!(" * ".parse(), Ok(Neighbor::All));
+        assert_eq!("2001:db8::1".parse(), Ok(Neighbor::One("2001:db8::1".parse().unwrap())));
+        assert!(refused::<Neighbor>("router.example").contains("expected an IP address or `*`"));
+    }
+}

@@ -1,0 +1,176 @@
+//! Numbers as the original takes them, with a sign and blanks around, and what they mean.
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::exabgp::attributes::PathInformation;
+
+/// The longest that is waited for anything, in seconds: 68 years, and what alarm(2) can take.
+const LONGEST: f64 = i32::MAX as f64;
+
+/// A whole number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Whole(pub i64);
+
+impl FromStr for Whole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.trim().parse().map(Self);
+        number.map_err(|_| format!("`{text}` is no whole number, expected one such as 3, of 64 bits at most"))
+    }
+}
+
+/// How many results in a row: what is below 1 means 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Count(pub NonZeroU32);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Whole(number) = text.parse()?;
+        // What is too large is never reached, and neither is the largest.
+        let count = u32::try_from(number.max(1)).unwrap_or(u32::MAX);
+        Ok(Self(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
+    }
+}
+
+/// A time to wait, which can be none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seconds(pub Duration);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match seconds(text)? {
+            seconds if seconds < 0.0 => Err(format!("`{text}` is negative, expected 0 or more seconds")),
+            seconds => Ok(Self(duration(seconds))),
+        }
+    }
+}
+
+/// A limit of time: 0 and less mean none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limit(pub Option<Duration>);
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = seconds(text)?;
+        Ok(Self((seconds > 0.0).then(|| duration(seconds))))
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.trim().parse::<f64>().ok().filter(|seconds| !seconds.is_nan());
+    let expected = "expected seconds such as 5 or 0.5";
+    match seconds {
+        Some(seconds) if seconds.abs() > LONGEST => {
+            Err(format!("`{text}` is too long, {expected}, up to {LONGEST}"))
+        }
+        Some(seconds) => Ok(seconds),
+        None => Err(format!("`{text}` is no length of time, {expected}")),
+    }
+}
+
+/// However little is asked for, it is not nothing, which would have a meaning of its own.
+fn duration(seconds: f64) -> Duration {
+    let shortest = if seconds > 0.0 { Duration::from_nanos(1) } else { Duration::ZERO };
+    Duration::from_secs_f64(seconds.max(0.0)).max(shortest)
+}
+
+/// LOCAL_PREF: what is negative means none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Preference(pub Option<u32>);
+
+impl FromStr for Preference {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse()? {
+            Whole(..0) => Ok(Self(None)),
+            Whole(number) => Ok(Self(Some(unsigned(number)?))),
+        }
+    }
+}
+
+/// A path identifier: 0 means none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PathId(pub Option<PathInformation>);
+
+impl FromStr for PathId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Whole(number) = text.parse()?;
+        let number = unsigned(number)?;
+        Ok(Self((number > 0).then_some(PathInformation(number))))
+    }
+}
+
+/// A number that BGP has 32 bits for.
+fn unsigned(number: i64) -> Result<u32, String> {
+    u32::try_from(number)
+        .map_err(|_| format!("`{number}` does not fit, expected a number from 0 to {}", u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused<T: FromStr<Err = String> + std::fmt::Debug>(text: &str) -> String {
+        text.parse::<T>().unwrap_err()
+    }
+
+    #[test]
+    fn whole_numbers_are_written_as_in_python() {
+        for text in ["3", "+3", " 3 ", "003"] {
+            assert_eq!(text.parse(), Ok(Whole(3)), "{text}");
+        }
+        for text in ["", "3.0", "3s", "0x3", "--3", "9223372036854775808"] {
+            assert!(refused::<Whole>(text).starts_with(&format!("`{text}` is no whole number")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_below_one_is_one() {
+        for (text, count) in [("-5", 1), ("0", 1), ("1", 1), ("3", 3), ("99999999999", u32::MAX)] {
+            assert_eq!(text.parse::<Count>().unwrap().0.get(), count);
+        }
+    }
+
+    #[test]
+    fn seconds_are_finite_and_not_negative() {
+        for (text, millis) in [("5", 5000), ("0.5", 500), (".5", 500), ("1e1", 10_000), ("0", 0), ("-0", 0)] {
+            assert_eq!(text.parse(), Ok(Seconds(Duration::from_millis(millis))), "{text}");
+        }
+        assert_eq!("1e-300".parse(), Ok(Seconds(Duration::from_nanos(1))));
+        assert!(refused::<Seconds>("-1").contains("is negative"));
+        assert!(refused::<Seconds>("nan").contains("is no length of time"));
+        assert!(refused::<Seconds>("5s").contains("such as 5 or 0.5"));
+        assert!(refused::<Seconds>("inf").contains("too long"));
+        assert!(refused::<Seconds>("1e10").contains("up to 2147483647"));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_no_limit() {
+        assert_eq!("0".parse(), Ok(Limit(None)));
+        assert_eq!("-1".parse(), Ok(Limit(None)));
+        assert_eq!("1.5".parse(), Ok(Limit(Some(Duration::from_millis(1500)))));
+        assert!(refused::<Limit>("-inf").contains("too long"));
+    }
+
+    #[test]
+    fn what_bgp_cannot_carry_is_refused() {
+        assert_eq!("-1".parse(), Ok(Preference(None)));
+        assert_eq!("0".parse(), Ok(Preference(Some(0))));
+        assert!(refused::<Preference>("4294967296").contains("from 0 to 4294967295"));
+        assert_eq!("0".parse(), Ok(PathId(None)));
+        assert_eq!("7".parse(), Ok(PathId(Some(PathInformation(7)))));
+        assert!(refused::<PathId>("-1").contains("`-1` does not fit"));
+    }
+}

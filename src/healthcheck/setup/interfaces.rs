@@ -1,0 +1,126 @@
+//! The addresses that the interfaces of this host have, as the kernel lists them: IPv4 first.
+
+use std::io;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::sys::socket::SockaddrStorage;
+
+use super::super::options::Label;
+
+/// The interface that has what is advertised, unless another one is named.
+pub(super) const LOOPBACK: &str = "lo";
+
+/// An address with its length, and its label: the name of its interface, for IPv4 perhaps with a colon and more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Present {
+    pub(super) label: String,
+    pub(super) network: IpNet,
+}
+
+impl Present {
+    pub(super) fn address(&self) -> IpAddr {
+        self.network.addr()
+    }
+
+    pub(super) fn interface(&self) -> &str {
+        super::without_alias(&self.label)
+    }
+
+    /// Whether its label is of this kind; one without a colon is none.
+    fn is_labelled(&self, label: &Label) -> bool {
+        self.label.split_once(':').is_some_and(|(_, text)| {
+            if label.exact { text == label.text } else { text.starts_with(&label.text) }
+        })
+    }
+
+    /// Other entries are hardware addresses, and interfaces without any.
+    fn of(entry: &InterfaceAddress) -> Option<Self> {
+        let address = ip(entry.address.as_ref()?)?;
+        let network = IpNet::with_netmask(address, ip(entry.netmask.as_ref()?)?).ok()?;
+        Some(Self { label: entry.interface_name.clone(), network })
+    }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
+}
+
+/// All of them, without another process.
+pub(super) fn read() -> io::Result<Vec<Present>> {
+    Ok(getifaddrs()?.filter_map(|entry| Present::of(&entry)).collect())
+}
+
+/// What is to be advertised when nothing is named: what the loopback interface has beyond 127.0.0.0/8 and ::1, of
+/// which the label, if one is asked for, is of that kind. In the order of the kernel.
+///
+/// An address of a network, such as 192.0.2.1/24, is no candidate: the original takes a length for that of a network
+/// to advertise, and passes over what has host bits.
+///
+/// # Errors
+/// When the system has no descriptor or memory left.
+pub fn found(label: Option<&Label>) -> io::Result<Vec<IpNet>> {
+    Ok(select(&read()?, label))
+}
+
+fn select(present: &[Present], label: Option<&Label>) -> Vec<IpNet> {
+    let ours = present.iter().filter(|entry| {
+        let network = entry.network;
+        entry.interface() == LOOPBACK
+            && network.trunc() == network
+            && !(network.network().is_loopback() && network.broadcast().is_loopback())
+            && label.is_none_or(|label| entry.is_labelled(label))
+    });
+    ours.map(|entry| entry.network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(label: Option<(&str, bool)>) -> Vec<String> {
+        let present = [
+            ("lo", "127.0.0.1/8"),
+            ("lo", "127.0.0.53/32"),
+            ("lo", "192.0.2.9/32"),
+            ("lo:haproxy1", "192.0.2.1/32"),
+            ("lo:haproxy", "192.0.2.2/32"),
+            ("lo", "198.51.100.0/24"),
+            ("lo", "198.51.100.7/24"),
+            ("eth0:haproxy", "203.0.113.1/32"),
+            ("log:haproxy", "203.0.113.2/32"),
+            ("lo", "::1/128"),
+            ("lo", "2001:db8::1/128"),
+            ("lo", "fe80::1/64"),
+        ];
+        let present = present
+            .map(|(label, network)| Present { label: label.to_owned(), network: network.parse().unwrap() });
+        let label = label.map(|(text, exact)| Label { text: text.to_owned(), exact });
+        select(&present, label.as_ref()).iter().map(IpNet::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_loopback_interface_has_of_its_own_is_not_found() {
+        assert_eq!(
+            listed(None),
+            ["192.0.2.9/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.0/24", "2001:db8::1/128"]
+        );
+    }
+
+    #[test]
+    fn a_label_is_all_of_it_or_how_it_starts() {
+        assert_eq!(listed(Some(("haproxy", false))), ["192.0.2.1/32", "192.0.2.2/32"]);
+        assert_eq!(listed(Some(("haproxy", true))), ["192.0.2.2/32"]);
+        assert!(listed(Some(("aproxy", false))).is_empty());
+    }
+
+    #[test]
+    fn the_loopback_interface_of_this_host_can_be_read() {
+        let local: IpAddr = "127.0.0.1".parse().unwrap();
+        let present = read().unwrap();
+        assert!(present.iter().any(|entry| entry.interface() == LOOPBACK && entry.address() == local));
+        assert!(found(None).unwrap().iter().all(|network| !network.contains(&local)));
+    }
+}

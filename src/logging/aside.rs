@@ -1,0 +1,123 @@
+//! Logging without waiting: lines are put aside for a thread that writes them to standard error.
+//!
+//! Standard error is a pipe that others may have stopped to read. What does not fit meanwhile is lost, and its number
+//! is said as soon as somebody reads again.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use log::Level;
+
+use super::Form;
+use crate::handoff::{Handoff, Offered, PATIENCE};
+
+/// What may wait, in bytes.
+const ROOM: usize = 256 * 1024;
+
+/// Until a standard error that was set to non-blocking, by whoever else has it, is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
+
+static LOG: Log = Log { lines: Handoff::new(ROOM), lost: AtomicU64::new(0) };
+
+/// Lines on their way.
+#[derive(Debug)]
+struct Log {
+    lines: Handoff<Vec<u8>>,
+    lost: AtomicU64,
+}
+
+/// Starts the thread, and returns what never waits.
+pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
+    thread::Builder::new()
+        .name("log".into())
+        .stack_size(128 * 1024)
+        .spawn(move || LOG.write_to(io::stderr(), form))?;
+    Ok(&LOG)
+}
+
+/// Gives what is still to be written a moment. For the end of the process.
+pub fn flush() {
+    LOG.lines.is_done_within(PATIENCE);
+}
+
+impl Log {
+    fn write_to(&self, mut stderr: impl Write, form: Form) {
+        while let Some(line) = self.lines.take() {
+            write_patiently(&mut stderr, &line);
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let lines =
+                    if lost == 1 { "1 line of log was" } else { &format!("{lost} lines of log were") };
+                let why = format!("{lines} lost, since nobody read standard error");
+                write_patiently(&mut stderr, form.entry(Level::Warn, &why).as_bytes());
+            }
+        }
+    }
+}
+
+impl Write for &Log {
+    /// Takes a whole line, or loses it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.offer(line.to_vec(), line.len()) != Offered::Taken {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes until it is written or cannot be. There is nobody to tell of a failure.
+fn write_patiently(mut to: impl Write, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return,
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(AGAIN),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes little at a time, and now and then nothing.
+    struct Reluctant(Vec<u8>, usize);
+
+    impl Write for Reluctant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(2) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let count = bytes.len().min(7);
+            self.0.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let log = Log { lines: Handoff::new(12), lost: AtomicU64::new(0) };
+        for line in ["first\n", "second line\n", "third\n", "fourth\n"] {
+            assert_eq!((&log).write(line.as_bytes()).unwrap(), line.len());
+        }
+        log.lines.close();
+        let mut written = Reluctant(vec![], 0);
+        log.write_to(&mut written, Form { journal: true });
+        let text = String::from_utf8(written.0).unwrap();
+        let lost = "<4>dnsherald: 2 lines of log were lost, since nobody read standard error\n";
+        assert_eq!(text, format!("first\n{lost}third\n"));
+    }
+}

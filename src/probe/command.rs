@@ -1,0 +1,119 @@
+//! Checks by a shell command, as `exabgp healthcheck --command` has them: exit status 0 passes.
+//!
+//! ```text
+//! text ── run: `sh -c` in a group of its own ──► exit status, or the timeout
+//!              │ pipe                                │           │
+//!              ▼                                     ▼           ▼
+//!         output: its end is kept ── text ──► the sentence   sweep: kill what descends from it
+//!                                                                │ dead
+//!                                                                ▼
+//!                                                  orphans: reap what is not ours by birth
+//! ```
+//!
+//! The verdict falls when the shell exits, not when its output ends: what a command leaves in the background may keep
+//! the pipe, and may live on. Only the end of the output is kept; the rest is read and forgotten, so that a command
+//! is never stuck in a write, and slowly enough that an endless one costs little. Nothing here waits for a command
+//! except as a future, and `/proc` is read only after a timeout, on another thread.
+//!
+//! # What a timeout leaves behind
+//!
+//! Nothing, as far as that can be had without privileges. What belongs to a run is known by three marks: its process
+//! group, its descent from the shell (parents, in `/proc`), and a variable in its environment, `DNSHERALD_RUN`, of a
+//! value that no other run has. A process that leaves the group or the session keeps the variable; one that clears its
+//! environment keeps its parent. All that bear a mark are stopped first, until a look at `/proc` finds each of them
+//! stopped, for what is stopped cannot fork away; then all are killed, and the shell is reaped after that, so that
+//! neither its number nor that of its group can have passed to a stranger.
+//!
+//! It ends there:
+//!
+//! * Who cleared, overwrote or hid (by not being dumpable) the environment *and* left the group *and* lost a parent on
+//!   the way to the shell before the timeout came bears no mark. Nor is it guessed at: it might be a daemon that a
+//!   hook has just started.
+//! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled. The sentence of the
+//!   failure names what is left, as it does for a process that the kernel does not let die, in a system call that
+//!   hangs.
+//! * What was started on behalf of the command by others, through systemd, cron, a container engine, is theirs.
+//! * If this process itself is killed by SIGKILL, or aborts, the command goes on. When a future is dropped, by
+//!   cancelling it or by ending the runtime, its command is swept as after a timeout.
+//!
+//! A cgroup of its own would hold all of these but the last two; it takes a cgroup that was delegated to us, and
+//! ExaBGP's is not.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use self::output::Output;
+use self::run::{Run, how, shell};
+use super::{Cause, Outcome};
+
+mod orphans;
+mod output;
+pub(crate) mod run;
+mod sweep;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod text;
+
+pub use self::orphans::adopt_orphans;
+
+/// A check by a shell command. Shown as its text in backquotes, on one line and not too long.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Command {
+    /// What `sh -c` is given.
+    pub text: String,
+    /// How long it may take; without, for ever.
+    pub timeout: Option<Duration>,
+}
+
+impl Command {
+    /// Runs it once. After a timeout it is back a few milliseconds later, when what belongs to the command is dead.
+    ///
+    /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the command, and blocks
+    /// for as long as that takes.
+    pub async fn ask(&self) -> Outcome {
+        let began = Instant::now();
+        let (mut run, mut output) = match self.start() {
+            Ok(started) => started,
+            Err(error) => return self.fail(Cause::Local, &format!("cannot start a shell: {error}"), ""),
+        };
+        let exit = async {
+            tokio::select! {
+                biased;
+                exit = run.exit() => exit,
+                never = output.drain() => match never {},
+            }
+        };
+        match timeout(self.timeout.unwrap_or(Duration::MAX), exit).await {
+            Ok(Ok(status)) if status.success() => Outcome::pass(began.elapsed()),
+            Ok(Ok(status)) => self.fail(Cause::Command, &how(status), &output.last_lines()),
+            Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
+            Err(_) => {
+                let left = run.end().await;
+                let limit = humantime::format_duration(self.timeout.unwrap_or_default());
+                self.fail(Cause::Timeout, &format!("not done within {limit}{left}"), &output.last_lines())
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<(Run, Output)> {
+        let (output, writer) = Output::pipe()?;
+        let mut command = shell(&self.text);
+        command.stdout(writer.try_clone()?).stderr(writer);
+        Ok((Run::start(command)?, output))
+    }
+
+    /// A failure, with what the command said last.
+    fn fail(&self, cause: Cause, why: &str, said: &str) -> Outcome {
+        let colon = if said.is_empty() { "" } else { ": " };
+        Outcome::fail(cause, format!("{self}: {why}{colon}{said}"))
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", text::beginning(&self.text))
+    }
+}

@@ -1,0 +1,85 @@
+//! Children that are not ours by birth: what a command left behind, once its own parent is gone.
+//!
+//! They go to init, which reaps them when they die; but ExaBGP is process 1 of many a container, and reaps nothing.
+//! So we [adopt](adopt_orphans) and reap them ourselves, and nobody else's: a child that we started is tokio's to
+//! reap, or of whoever started it. An orphan is known by its process group, which is not ours, while it is not on the
+//! list of those that we started in a group of their own. Hence every child that gets such a group is started here.
+
+use std::io;
+use std::os::unix::net;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, getpgid, getpgrp};
+use signal_hook::consts::SIGCHLD;
+use signal_hook::low_level::pipe;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+use super::sweep::Process;
+
+/// Those that we started and that are not reaped yet.
+static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn started() -> MutexGuard<'static, Vec<Pid>> {
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on what commands leave behind becomes our child, and is reaped when it dies. To be called once, on the
+/// tokio runtime that is to do it.
+///
+/// # Errors
+/// When the system has no descriptor left.
+pub fn adopt_orphans() -> io::Result<()> {
+    let (reader, writer) = net::UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    let reader = UnixStream::from_std(reader)?;
+    pipe::register(SIGCHLD, writer)?;
+    set_child_subreaper(true)?;
+    tokio::spawn(async move {
+        while reader.readable().await.is_ok() {
+            let _ = reader.try_read(&mut [0; 64]);
+            reap(&started());
+        }
+    });
+    Ok(())
+}
+
+/// Starts a child in a group of its own, which is not to be taken for an orphan.
+pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
+    // Locked before it exists: it may be dead before it is on the list.
+    let mut started = started();
+    let child = command.process_group(0).spawn()?;
+    let number = child.id().and_then(|number| i32::try_from(number).ok());
+    let pid = Pid::from_raw(number.ok_or(io::ErrorKind::NotFound)?);
+    started.push(pid);
+    Ok((child, pid))
+}
+
+/// What was started has been reaped. Of the orphans that died, it may have hidden some.
+pub(super) fn reaped(pid: Pid) {
+    let mut started = started();
+    if let Some(place) = started.iter().position(|other| *other == pid) {
+        started.swap_remove(place);
+    }
+    reap(&started);
+}
+
+/// Reaps orphans until the first of our dead children is none. What that one hides is reaped after it.
+fn reap(started: &[Pid]) {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let is_orphan =
+        |pid: &Pid| !started.contains(pid) && getpgid(Some(*pid)).is_ok_and(|group| group != getpgrp());
+    loop {
+        let dead = match waitid(Id::All, look) {
+            Ok(status) => status.pid().filter(is_orphan),
+            // It died of a real-time signal, of which nix knows no name.
+            Err(Errno::EINVAL) => Process::our_dead().find(is_orphan),
+            Err(_) => None,
+        };
+        let Some(dead) = dead else { return };
+        let _ = waitid(Id::Pid(dead), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+    }
+}

@@ -1,0 +1,118 @@
+//! One run of a shell command: a child in a process group of its own, which does not outlive its owner.
+//!
+//! A [`Run`] ends in one of three ways. It exits, and what it left in the background is its own business; it is
+//! [ended](Run::end), with all that descends from it; or it is dropped, which is the same, at once and in place.
+
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
+
+use super::orphans;
+use super::sweep::Marks;
+
+/// How long what was killed may take to be gone. It is only reached by what the kernel does not let die, or under
+/// a load under which nothing else would run either.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// As long, where a thread that has better things to do waits for it.
+const HASTE: Duration = Duration::from_millis(50);
+
+/// `sh -c`, with nothing to read.
+pub(crate) fn shell(text: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(text).stdin(Stdio::null());
+    command
+}
+
+/// How a command ended, as the end of a sentence.
+pub(crate) fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {number}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+/// A command under way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    child: Child,
+    /// Until the shell is reaped, or given up.
+    marks: Option<Marks>,
+}
+
+impl Run {
+    /// Starts the command.
+    ///
+    /// # Errors
+    /// Those of fork and exec: no process or descriptor left, no shell.
+    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+        let variable = Marks::variable();
+        command.env(variable.name, &variable.value);
+        let (child, shell) = orphans::start(&mut command)?;
+        // Our copies of what the child writes to are closed here, or its output would not end with it.
+        drop(command);
+        Ok(Self { child, marks: Some(Marks { shell, variable }) })
+    }
+
+    /// Waits until the shell exits.
+    ///
+    /// # Errors
+    /// None that is known of, while nobody else reaps our children.
+    pub(crate) async fn exit(&mut self) -> io::Result<ExitStatus> {
+        let exit = self.child.wait().await?;
+        self.reaped();
+        Ok(exit)
+    }
+
+    /// Kills it and all that descends from it, and says what could not be killed.
+    pub(crate) async fn end(self) -> Left {
+        let mut run = self;
+        spawn_blocking(move || run.kill(PATIENCE)).await.unwrap_or_default()
+    }
+
+    fn kill(&mut self, patience: Duration) -> Left {
+        let Some(marks) = &self.marks else { return Left::default() };
+        let left = Left(marks.sweep(patience));
+        // Dead by now, it is only reaped. Should it hang in the kernel, tokio reaps it when it dies.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.reaped();
+        }
+        self.marks = None;
+        left
+    }
+
+    fn reaped(&mut self) {
+        if let Some(marks) = self.marks.take() {
+            orphans::reaped(marks.shell);
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.kill(HASTE);
+    }
+}
+
+/// What was still there after it was killed. Shown as the end of a sentence, empty if there is nothing to say.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Left(pub(crate) Vec<Pid>);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        write!(f, ", and cannot be killed: process {first}")?;
+        others.iter().try_for_each(|pid| write!(f, ", {pid}"))
+    }
+}

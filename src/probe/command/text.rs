@@ -1,0 +1,86 @@
+//! What others wrote, made fit for one line of a log: control characters and stray octets escaped, length bounded.
+
+/// How much of a command names it, in characters.
+const NAME: usize = 60;
+
+/// How much of the output is told, in characters.
+const TOLD: usize = 160;
+
+/// Between lines that are told as one.
+const BREAK: &str = " | ";
+
+/// The beginning of a command, on one line.
+pub(crate) fn beginning(text: &str) -> String {
+    let line = escape(text.trim().as_bytes());
+    match line.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// The last lines of an output as one, as many as can be told; of a line too long, its end.
+pub(super) fn last_lines(output: &[u8]) -> String {
+    let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    let mut told = String::new();
+    for line in lines.rev().filter(|line| !line.is_empty()).map(escape) {
+        let length = told.chars().count() + line.chars().count();
+        if told.is_empty() {
+            told = match length.checked_sub(TOLD) {
+                None | Some(0) => line,
+                Some(over) => format!("…{}", line.chars().skip(over).collect::<String>()),
+            };
+        } else if length + BREAK.len() <= TOLD {
+            told = format!("{line}{BREAK}{told}");
+        } else {
+            break;
+        }
+    }
+    told
+}
+
+/// Printable text as it is, anything else as Rust writes it: `\t`, `\u{1b}`, `\xff`.
+fn escape(octets: &[u8]) -> String {
+    let mut line = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' | '\'' => line.push(character),
+                _ => line.extend(character.escape_debug()),
+            }
+        }
+        line.extend(chunk.invalid().iter().flat_map(|octet| octet.escape_ascii()).map(char::from));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_printed_is_escaped() {
+        assert_eq!(
+            last_lines(b"\x1b[31mno\x1b[0m \xff\0 'a' \"\xc3\xa9\"\n"),
+            r#"\u{1b}[31mno\u{1b}[0m \xff\0 'a' "é""#
+        );
+        assert_eq!(last_lines("\u{202e}drawkcab\tso".as_bytes()), r"\u{202e}drawkcab\tso");
+    }
+
+    #[test]
+    fn the_last_lines_are_told_as_far_as_they_fit() {
+        assert_eq!(last_lines(b""), "");
+        assert_eq!(last_lines(b"\n \n"), "");
+        assert_eq!(last_lines(b"one\n\ntwo\r\nthree\n"), "one | two | three");
+        let long = "x".repeat(TOLD - 6);
+        assert_eq!(last_lines(format!("before\nmid\n{long}").as_bytes()), format!("mid | {long}"));
+        let longer = format!("first\n{}end", "x".repeat(TOLD));
+        assert_eq!(last_lines(longer.as_bytes()), format!("…{}end", "x".repeat(TOLD - 3)));
+    }
+
+    #[test]
+    fn a_command_is_named_by_its_beginning() {
+        assert_eq!(beginning(" dig @::1\n\t. NS\n"), r"dig @::1\n\t. NS");
+        assert_eq!(beginning(&"é".repeat(NAME)), "é".repeat(NAME));
+        assert_eq!(beginning(&"é".repeat(NAME + 1)), format!("{}…", "é".repeat(NAME)));
+    }
+}

@@ -1,0 +1,116 @@
+//! `check`: the table, the JSON, the line for monitoring, and the exit codes they rely on.
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use dnsherald::responder::Fault;
+
+use crate::cli::{File, dnsherald, stderr, stdout};
+use crate::support::binary;
+use crate::support::server::Server;
+
+/// Runs `check` against a responder with a fault.
+fn check(name: &str, fault: Fault, options: &[&str]) -> Output {
+    let server = Server::with(fault);
+    let configuration = File::new(
+        name,
+        &format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"5s\"\ntimeout = \"2s\"\n[[service]]\n\
+             name = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\ndegraded = {{ med = 400 }}\n[[service.check]]\n\
+             name = \"answers\"\non-fail = {{ servfail = \"degraded\" }}\n\
+             dns = {{ query = \"localhost. A\", server = \"{}\", transport = [\"udp\", \"tcp\"] }}\n",
+            server.address()
+        ),
+    );
+    let mut arguments = vec!["check", "-c", configuration.path()];
+    arguments.extend(options);
+    dnsherald(&arguments)
+}
+
+#[test]
+fn check_tells_the_four_states_by_its_exit_code() {
+    let codes = [("ok", Fault::None), ("degraded", Fault::Servfail), ("down", Fault::Refuse)]
+        .map(|(name, fault)| check(name, fault, &[]).status.code());
+    assert_eq!(codes, [Some(0), Some(1), Some(2)]);
+    assert_eq!(dnsherald(&["check", "-c", "/nowhere/dnsherald.toml"]).status.code(), Some(3));
+    assert_eq!(dnsherald(&["check", "--no-such-option"]).status.code(), Some(3));
+    assert_eq!(check("service", Fault::None, &["nosuch"]).status.code(), Some(3));
+}
+
+#[test]
+fn check_shows_a_table() {
+    let table = stdout(&check("table", Fault::Refuse, &[]));
+    assert!(
+        table.starts_with("service resolver: down\n  check answers: FAILED, 0 of 2 probes, 2 needed\n"),
+        "{table}"
+    );
+    assert!(table.contains("refused (answered REFUSED, expected NOERROR)"), "{table}");
+}
+
+#[test]
+fn check_speaks_json() {
+    let output = check("json", Fault::Servfail, &["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json[0]["service"], "resolver");
+    assert_eq!(json[0]["severity"], "degraded");
+    assert_eq!(json[0]["checks"][0]["probes"][0]["cause"], "servfail");
+}
+
+#[test]
+fn check_speaks_as_a_monitoring_plugin() {
+    let line = stdout(&check("plugin", Fault::None, &["resolver", "--plugin"]));
+    assert!(line.starts_with("DNS OK - resolver up: 2 of 2 probes passed | 'resolver/answers'="), "{line}");
+    assert_eq!(line.lines().count(), 1);
+    let line = stdout(&check("plugin-down", Fault::Refuse, &["--plugin"]));
+    assert!(line.starts_with("DNS CRITICAL - resolver down: 127.0.0.1:"), "{line}");
+    let line = stdout(&dnsherald(&["check", "--plugin", "-c", "/nowhere/dnsherald.toml"]));
+    assert!(line.starts_with("DNS UNKNOWN - /nowhere/dnsherald.toml: cannot read"), "{line}");
+}
+
+/// One would be a warning, and nothing is known of the service.
+#[test]
+fn check_that_cannot_print_is_unknown() {
+    let server = Server::with(Fault::None);
+    let configuration = File::new("full", &hanging(&server, 1));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(binary())
+        .args(["check", "-c", configuration.path()])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("cannot print what was found: "), "{}", stderr(&output));
+}
+
+/// Services `s1`, `s2` … each with two checks that wait for this server for a second.
+fn hanging(server: &Server, services: usize) -> String {
+    let mut toml =
+        "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"1s\"\ntimeout = \"1s\"\n".to_owned();
+    for number in 1..=services {
+        toml += &format!("[[service]]\nname = \"s{number}\"\nprefixes = [\"192.0.2.{number}/32\"]\n");
+        for check in ["a", "b"] {
+            toml += &format!(
+                "[[service.check]]\nname = \"{check}\"\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
+                server.address()
+            );
+        }
+    }
+    toml
+}
+
+#[test]
+fn check_asks_everything_at_once_and_reports_in_order() {
+    let server = Server::with(Fault::Silent);
+    let configuration = File::new("hanging", &hanging(&server, 8));
+    let began = Instant::now();
+    let output = dnsherald(&["check", "-c", configuration.path()]);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(output.status.code(), Some(2));
+    let text = stdout(&output);
+    let heads: Vec<_> = text.lines().filter(|line| line.starts_with("service ")).collect();
+    let expected: Vec<_> = (1..=8).map(|number| format!("service s{number}: down")).collect();
+    assert_eq!(heads, expected);
+    assert_eq!(text.matches("  check a: FAILED").count(), 8);
+}

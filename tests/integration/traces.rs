@@ -1,0 +1,149 @@
+//! What a trace may say, what it may not, and that no number in it is too large.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use dnsherald::config::Config;
+use dnsherald::engine::event::Event;
+use dnsherald::engine::moment::Moment;
+use dnsherald::probe::{Cause, Outcome};
+use dnsherald::trace::names::Names;
+use dnsherald::trace::{Trace, What};
+
+use crate::support::binary;
+
+const TOML: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"resolver\"\n\
+                    prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"answers\"\n\
+                    dns = { query = \"localhost. A\" }\n";
+
+fn read(trace: &str) -> Result<Trace, String> {
+    let config = Config::parse(Path::new("trace.toml"), TOML, "host").unwrap();
+    Trace::read(trace, &Names::of(&config)).map_err(|error| error.to_string())
+}
+
+fn refused(trace: &str, words: &str) {
+    match read(trace) {
+        Ok(read) => panic!("`{trace}` was read as {read:?}"),
+        Err(error) => assert!(error.contains(words), "`{trace}`: {error}"),
+    }
+}
+
+/// Plays a trace about this configuration.
+fn simulate(toml: &str, trace: &str) -> Output {
+    let header: String = toml.lines().map(|line| format!("| {line}\n")).collect();
+    let mut child = Command::new(binary())
+        .args(["simulate", "--trace", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{header}{trace}").as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn longest() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/good/longest-periods.toml");
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn who_answers_is_a_version_or_one_of_three_words() {
+    refused("exabgp slient\n0 start\n", "line 1: `exabgp slient` is not understood");
+    refused("exabgp\n0 start\n", "expected a version that begins with a digit");
+    for word in ["silent", "recorded", "terminal", "4.2.21", "6.0.0-x"] {
+        assert!(read(&format!("exabgp {word}\n0 start\n")).is_ok(), "{word}");
+    }
+}
+
+#[test]
+fn a_header_stands_before_the_first_event() {
+    for line in ["exabgp silent", "host fra1", "memory 1s {}", "| [node]"] {
+        refused(&format!("0 start\n{line}\n1 end\n"), "line 2: `");
+        refused(&format!("# comment\n0 start\n\n{line}\n"), "before the first event, line 2");
+    }
+}
+
+#[test]
+fn a_repetition_is_what_reads_wholly_as_one() {
+    let one = |line: &str| read(&format!("{line}\n")).unwrap().steps.remove(0);
+    let step = one("1 fail answers servfail upstream is gone x3 every 100ms");
+    assert_eq!((step.count, step.every), (3, Duration::from_millis(100)));
+    let failed = |detail: &str| {
+        What::Event(Event::Outcome(
+            Names::of(&Config::parse(Path::new("trace.toml"), TOML, "host").unwrap())
+                .find_check("answers")
+                .unwrap(),
+            Outcome::fail(Cause::WrongAnswer, detail),
+        ))
+    };
+    for detail in
+        ["`a x5 every b`, expected `c`", "each xN every 1s", "every 1s", "x every 1s", "x-1 every 1s"]
+    {
+        let step = one(&format!("1 fail answers wrong-answer {detail}"));
+        assert_eq!((step.count, step.what), (1, failed(detail)));
+    }
+    let recorded = read("exabgp recorded\n0 start\n1 fail answers wrong-answer x0 every 1s\n").unwrap();
+    assert_eq!(recorded.steps[1].what, failed("x0 every 1s"));
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused() {
+    refused("0 pass answers x0 every 1s\n", "line 1: `x0` is no number of times");
+    refused("0 pass answers x99999999999999999999 every 1s\n", "is no number of times");
+    refused("0 pass answers x2 every 0s\n", "expected a period of at least 1us");
+    refused("0 pass answers x1000 every 1000000000000000000s\n", "line 1: ");
+    refused("0 pass answers x1000 every 1year\n", "expected at most ten years from the start");
+    refused("0 pass answers x18446744073709551615 every 10years\n", "expected at most ten years");
+    refused("1000000000000000000 start\n", "expected at most ten years");
+    refused("1e300 start\n", "is no time");
+    refused("-1 start\n", "is no time");
+}
+
+/// Counted in 32 bits, these would end after 71 minutes.
+#[test]
+fn the_end_of_a_series_is_counted_in_64_bits() {
+    let step = read("0 pass answers x10000000001 every 1us\n").unwrap().steps.remove(0);
+    assert_eq!(step.end(), Moment::START + Duration::from_secs(10_000));
+    let step = read("0 pass answers x3 every 1ns\n").unwrap().steps.remove(0);
+    assert_eq!(step.end(), Moment::START + Duration::from_micros(2));
+}
+
+#[test]
+fn a_trace_that_starts_nothing_is_an_error() {
+    let output = simulate(TOML, "0 becomes answers pass\n10 end\n");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("nothing starts the engine: no line `start`"), "{said}");
+}
+
+#[test]
+fn the_timeline_goes_on_until_the_end() {
+    let silent = "[exabgp]\nrefresh = \"0s\"\n";
+    let output = simulate(&format!("{silent}{TOML}"), "0 start\n0 pass answers x5 every 100ms\n600 end\n");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("10m\n") && shown.contains("one column is 10s"), "{shown}");
+}
+
+/// The longest periods and the highest counts that a configuration takes, over the longest time that a trace takes.
+#[test]
+fn huge_values_are_harmless() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/longest-periods.toml");
+    let output = Command::new(binary()).args(["check-config", file]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let events = "0 becomes alive pass\n0 start\n1year becomes alive timeout\n2years < neighbor 10.0.0.1 up\n10years end\n";
+    let output = simulate(&longest(), events);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    // One result in a row decides, and everything is announced with the highest MED there is.
+    let decisive =
+        longest().replace("rise = 4294967295", "rise = 1").replace("fall = 4294967295", "fall = 1");
+    let output = simulate(&decisive, events);
+    let (said, shown) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    assert!(shown.contains("announce route 192.0.2.55/32 next-hop 10.1.0.2 med 4294967295"), "{shown}");
+}
