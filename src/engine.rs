@@ -243,16 +243,19 @@ impl Engine {
             }
         }
         self.link.expire(now, out);
-        for (place, service) in self.services.iter_mut().enumerate() {
-            let id = |check| CheckId { service: ServiceId(place), check };
-            out.extend(service.start_rounds(now).map(id).map(Action::Probe));
+        let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
+        // Whoever is to end after the first decision need not look any further.
+        if !(self.once && decided) {
+            for (place, service) in self.services.iter_mut().enumerate() {
+                let id = |check| CheckId { service: ServiceId(place), check };
+                out.extend(service.start_rounds(now).map(id).map(Action::Probe));
+            }
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             self.heartbeat_at = self.heartbeat.map(|period| now + period);
             out.push(Action::Save);
         }
         self.note_what_is_settled(out);
-        let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
         if self.once && decided && self.link.entries().iter().all(|entry| entry.answered) {
             self.phase = Phase::Over;
             out.push(Action::Exit);

@@ -14,7 +14,10 @@ use super::{host_name, runtime};
 use crate::daemon::hooks::{Hook, Hooks};
 use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::{Daemon, Observer, Surroundings};
+use crate::engine::Engine;
+use crate::engine::action::Action;
 use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
 use crate::engine::service::State;
 use crate::exit::Exit;
 use crate::healthcheck::advertising::Advertised;
@@ -121,6 +124,8 @@ async fn serve(
     daemon.run(&mut attendant).await;
     if options.interval.is_none() {
         attendant.hooks.finish().await;
+    } else if attendant.sets_up() {
+        attendant.addresses.remove_added();
     }
     Ok(Exit::Success)
 }
@@ -132,15 +137,33 @@ struct Attendant<'a> {
     hooks: Hooks,
 }
 
+impl Attendant<'_> {
+    const fn sets_up(&self) -> bool {
+        self.options.setup.at_start || self.options.setup.dynamic
+    }
+
+    fn add_missing(&mut self) {
+        if let Err(error) = self.addresses.add_missing() {
+            log::error!("{error}");
+        }
+    }
+}
+
 impl Observer for Attendant<'_> {
+    /// A predecessor that ends late takes away what it added: at each announcement we look again.
+    fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
+        let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
+        let is_up = engine.services().iter().all(|service| service.state() == State::Up);
+        if self.sets_up() && is_up && actions.iter().any(announces) {
+            self.add_missing();
+        }
+    }
+
     /// The addresses are there before anything is announced; hooks of the very state run before those for any.
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
-        if state == "UP"
-            && self.options.setup.dynamic
-            && let Err(error) = self.addresses.add_missing()
-        {
-            log::error!("{error}");
+        if state == "UP" && self.options.setup.dynamic {
+            self.add_missing();
         }
         let own: &[String] = match state {
             "UP" => &options.up,

@@ -23,6 +23,9 @@ use tokio::time::timeout;
 use crate::probe::command::run::{Run, how, shell};
 use crate::probe::command::text::beginning;
 
+#[cfg(test)]
+mod tests;
+
 /// A command, and what it is told in its environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Hook {
@@ -87,7 +90,7 @@ impl Hooks {
     }
 
     fn within(limits: Limits) -> Self {
-        let queue = Arc::new(Queue { limits, ..Queue::default() });
+        let queue = Arc::new(Queue { limits, waiting: Mutex::default(), changed: Notify::new() });
         let task = tokio::spawn(work(Arc::clone(&queue)));
         Self { queue, task }
     }
@@ -124,12 +127,6 @@ struct Queue {
 struct Waiting {
     hooks: VecDeque<Hook>,
     closed: bool,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self { limits: Limits::USUAL, waiting: Mutex::default(), changed: Notify::new() }
-    }
 }
 
 impl Queue {
@@ -196,100 +193,5 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
             let left = run.end().await;
             log::error!("{hook}: killed after {}{left}", format_duration(patience + grace));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::probe::command::tests::{eventually, long, running, sleeping};
-
-    /// Hooks that write down what they are told, and what they have written.
-    struct Notes(PathBuf);
-
-    impl Notes {
-        fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("dnsherald-hooks-{}", long()));
-            fs::write(&path, "").unwrap();
-            Self(path)
-        }
-
-        fn hook(&self, state: &str) -> Hook {
-            hook(&format!("echo \"$STATE: $SERVICE $REASON\" >> {}", self.0.display()), state)
-        }
-
-        fn written(self) -> String {
-            let written = fs::read_to_string(&self.0).unwrap();
-            fs::remove_file(self.0).unwrap();
-            written
-        }
-    }
-
-    fn hook(text: &str, state: &str) -> Hook {
-        let [state, service, reason] = [state, "resolver", "it's \"so\""].map(str::to_owned);
-        Hook { text: text.to_owned(), state, service, reason }
-    }
-
-    #[tokio::test]
-    async fn hooks_run_in_order_and_see_their_environment() {
-        let notes = Notes::new();
-        let hooks = Hooks::start();
-        for state in ["FALLING", "DOWN", "RISING", "UP"] {
-            hooks.run(notes.hook(state));
-        }
-        hooks.finish().await;
-        let line = |state| format!("{state}: resolver it's \"so\"\n");
-        assert_eq!(notes.written(), ["FALLING", "DOWN", "RISING", "UP"].map(line).concat());
-    }
-
-    #[tokio::test]
-    async fn a_hook_that_fails_or_cannot_start_does_not_stop_those_behind_it() {
-        let notes = Notes::new();
-        let hooks = Hooks::start();
-        for text in ["exit 1", "kill -KILL $$", "\0"] {
-            hooks.run(hook(text, "DOWN"));
-        }
-        hooks.run(notes.hook("UP"));
-        hooks.finish().await;
-        assert_eq!(notes.written(), "UP: resolver it's \"so\"\n");
-    }
-
-    #[tokio::test]
-    async fn a_hook_that_hangs_holds_up_nobody_and_is_killed_in_the_end() {
-        let (notes, long) = (Notes::new(), long());
-        let [patience, grace] = [30, 20].map(Duration::from_millis);
-        let hooks = Hooks::within(Limits { patience, grace, ..Limits::USUAL });
-        hooks.run(hook(&format!("(setsid sleep {long} &) & sleep {long}"), "DOWN"));
-        hooks.run(notes.hook("UP"));
-        hooks.finish().await;
-        assert_eq!(running(&long), []);
-        assert_eq!(notes.written(), "UP: resolver it's \"so\"\n");
-    }
-
-    #[tokio::test]
-    async fn beyond_the_bound_the_newest_are_kept() {
-        let notes = Notes::new();
-        let hooks = Hooks::within(Limits { waiting: 2, ..Limits::USUAL });
-        // Nothing is awaited here, so that none of them begins.
-        for state in ["1", "2", "3", "4"] {
-            hooks.run(notes.hook(state));
-        }
-        hooks.finish().await;
-        assert_eq!(notes.written(), "3: resolver it's \"so\"\n4: resolver it's \"so\"\n");
-    }
-
-    #[tokio::test]
-    async fn dropped_hooks_are_killed_and_forgotten() {
-        let (notes, long) = (Notes::new(), long());
-        let hooks = Hooks::start();
-        hooks.run(hook(&format!("sleep {long}"), "DOWN"));
-        hooks.run(notes.hook("UP"));
-        eventually(|| sleeping(&long) == 1).await;
-        drop(hooks);
-        eventually(|| sleeping(&long) == 0).await;
-        assert_eq!(notes.written(), "");
     }
 }

@@ -163,15 +163,18 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
         .open(&beside)
         .and_then(|mut handle| {
             handle.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-            handle.write_all(text.as_bytes())?;
-            // Else a machine that loses power may find the new name and nothing in it.
-            handle.sync_all()
+            handle.write_all(text.as_bytes()).map(|()| handle)
         })
-        .and_then(|()| fs::rename(&beside, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+        .and_then(|handle| fs::rename(&beside, file).map(|()| handle));
+    match written {
+        // In this order: a helper that is killed now has left its state, whatever the disk is busy with, and a machine
+        // that loses power now finds at worst a torn file, which costs a warning.
+        Ok(handle) => handle.sync_all(),
+        Err(error) => {
+            let _ = fs::remove_file(&beside);
+            Err(error)
+        }
     }
-    written
 }
 
 /// Makes a directory and those above it that are missing, each so that it can be entered.

@@ -119,6 +119,8 @@ pub struct Check {
     asked_at: Moment,
     /// When to probe; `None` while a round is out.
     due: Option<Moment>,
+    /// The round that is out began before everything was forgotten.
+    outdated: bool,
 }
 
 impl Check {
@@ -136,13 +138,25 @@ impl Check {
             failure: None,
             asked_at: Moment::START,
             due: Some(Moment::START),
+            outdated: false,
         }
     }
 
-    /// Forgets everything, and is due.
+    /// Forgets everything, and is due; where a round is out, as soon as it is over, and its outcome is forgotten, too.
     pub fn begin_anew(&mut self, now: Moment) {
+        let is_out = self.due.is_none();
         let name = std::mem::take(&mut self.name);
-        *self = Self { due: Some(now), ..Self::new(name, self.timing, self.on_fail.clone()) };
+        *self = Self {
+            due: (!is_out).then_some(now),
+            outdated: is_out,
+            ..Self::new(name, self.timing, self.on_fail.clone())
+        };
+    }
+
+    /// The round that was out is over, and nobody wants to know what it found.
+    pub fn discard_outcome(&mut self, now: Moment) {
+        self.outdated = false;
+        self.due = Some(now);
     }
 
     /// When it probes, and how many results in a row it believes.
@@ -198,6 +212,10 @@ impl Check {
 
     /// Takes the outcome of a round, and plans the next.
     pub fn take(&mut self, now: Moment, outcome: &Outcome) -> Option<Change> {
+        if self.outdated {
+            self.discard_outcome(now);
+            return None;
+        }
         let from = self.shown.state();
         match outcome {
             Outcome::Pass { .. } => {
@@ -305,5 +323,17 @@ mod tests {
         let down = [Some(Cause::Timeout); 3].map(&mut next_after);
         assert_eq!(down, [fast, fast, slow]);
         assert_eq!(next_after(None), slow);
+    }
+
+    #[test]
+    fn what_was_asked_before_everything_was_forgotten_does_not_count() {
+        let mut check = check(OnFail::always(Severity::Down));
+        assert!(check.start_round(Moment::START));
+        check.begin_anew(Moment::START);
+        assert_eq!(check.due(), None, "one round at a time");
+        feed(&mut check, &[Some(Cause::Timeout)]);
+        assert_eq!((check.state(), check.due()), (State::Unknown, Some(Moment::START)));
+        check.begin_anew(Moment::START);
+        assert_eq!(check.due(), Some(Moment::START), "none was out");
     }
 }

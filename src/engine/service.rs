@@ -197,7 +197,10 @@ impl Service {
     /// Takes the outcome of a round of one of its checks.
     pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let rests = self.rests();
-        let Some(check) = self.checks.get_mut(check).filter(|_| !rests) else { return };
+        let Some(check) = self.checks.get_mut(check) else { return };
+        if rests {
+            return check.discard_outcome(now);
+        }
         if let Some(change) = check.take(now, outcome) {
             out.push(
                 Notice::Check {

@@ -17,27 +17,27 @@
 //!
 //! # What a timeout leaves behind
 //!
-//! Nothing, as far as that can be had without privileges. What belongs to a run is known by three marks: its process
-//! group, its descent from the shell (parents, in `/proc`), and a variable in its environment, `DNSHERALD_RUN`, of a
-//! value that no other run has. A process that leaves the group or the session keeps the variable; one that clears its
-//! environment keeps its parent. All that bear a mark are stopped first, until a look at `/proc` finds each of them
-//! stopped, for what is stopped cannot fork away; then all are killed, and the shell is reaped after that, so that
-//! neither its number nor that of its group can have passed to a stranger.
+//! Nothing, as far as that can be had without privileges. What belongs to a run is known by any of three marks: its
+//! process group, its descent from the shell (parents, in `/proc`), and a variable in its environment,
+//! `DNSHERALD_RUN`, of a value that no other run has. A process that leaves the group or the session keeps the
+//! variable; one that clears its environment keeps its parents. All that bear a mark are stopped first, until a look
+//! at `/proc` finds every one of them stopped, for what is stopped cannot fork away. Then all are killed, and looked
+//! for until none is found. The shell is reaped after that, so that neither its number nor that of its group can have
+//! passed to a stranger. It ends there:
 //!
-//! It ends there:
+//! * Who left the group, *and* cleared, overwrote or hid its environment (by not being dumpable), *and* had lost a
+//!   parent on the way to the shell when the timeout came, bears no mark. Nor is it guessed at: it might be a daemon
+//!   that a hook has just started.
+//! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled; one that hangs in the
+//!   kernel does not die of it. Both are named in the sentence of the failure.
+//! * Who starts a successor and is gone in less time than `/proc` can be read may escape. The youngest are looked at
+//!   first, and looks are repeated while any is gone before its turn, but not for ever: a quarter of a second.
+//! * What others start on behalf of the command, systemd, cron, a container engine, is theirs.
+//! * If this process is itself killed by SIGKILL, or aborts, the command goes on. When a future is dropped, cancelled
+//!   or with the runtime, its command is swept as after a timeout.
 //!
-//! * Who cleared, overwrote or hid (by not being dumpable) the environment *and* left the group *and* lost a parent on
-//!   the way to the shell before the timeout came bears no mark. Nor is it guessed at: it might be a daemon that a
-//!   hook has just started.
-//! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled. The sentence of the
-//!   failure names what is left, as it does for a process that the kernel does not let die, in a system call that
-//!   hangs.
-//! * What was started on behalf of the command by others, through systemd, cron, a container engine, is theirs.
-//! * If this process itself is killed by SIGKILL, or aborts, the command goes on. When a future is dropped, by
-//!   cancelling it or by ending the runtime, its command is swept as after a timeout.
-//!
-//! A cgroup of its own would hold all of these but the last two; it takes a cgroup that was delegated to us, and
-//! ExaBGP's is not.
+//! A cgroup of its own would hold all of these but the last two; but that takes a cgroup delegated to us, and ExaBGP's
+//! is not.
 
 use std::fmt;
 use std::io;
@@ -51,6 +51,7 @@ use super::{Cause, Outcome};
 
 mod orphans;
 mod output;
+mod process;
 pub(crate) mod run;
 mod sweep;
 #[cfg(test)]

@@ -10,7 +10,7 @@ from waiting import wait_until
 
 CONFIGURATION = """
 process dnsherald {{
-    run {binary} run -c {configuration}{options};
+    run {binary} {words};
     encoder text;
 }}
 
@@ -66,15 +66,14 @@ class ExaBGP:
         """Where the default state directory of dnsherald really is."""
         return self.folder / "var-lib/dnsherald"
 
-    def start(self, options=()):
-        """`options` are further words for the helper's command line."""
+    def start(self, options=(), words=None):
+        """`options` are further words for `dnsherald run`; `words` stand in place of the whole command."""
         self.state.mkdir(parents=True, exist_ok=True)
         file = self.folder / "exabgp.conf"
         file.write_text(
             CONFIGURATION.format(
                 binary=self.binary,
-                configuration=self.helper_configuration,
-                options="".join(f" {option}" for option in options),
+                words=words or " ".join(("run -c", str(self.helper_configuration), *map(str, options))),
                 router=self.site.router_ipv4,
                 management=self.site.management_ipv4,
                 pop_as=POP_AS,

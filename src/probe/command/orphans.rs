@@ -18,7 +18,7 @@ use signal_hook::low_level::pipe;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use super::sweep::Process;
+use super::process::Process;
 
 /// Those that we started and that are not reaped yet.
 static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -67,19 +67,26 @@ pub(super) fn reaped(pid: Pid) {
     reap(&started);
 }
 
-/// Reaps orphans until the first of our dead children is none. What that one hides is reaped after it.
+/// Reaps all orphans that are dead, unless one of those that we started died before them: what that one hides is
+/// reaped after it. `/proc` is read only where the kernel shows but somebody else's child.
 fn reap(started: &[Pid]) {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let is_orphan =
         |pid: &Pid| !started.contains(pid) && getpgid(Some(*pid)).is_ok_and(|group| group != getpgrp());
+    let hidden = || Process::our_dead().find(is_orphan);
     loop {
-        let dead = match waitid(Id::All, look) {
-            Ok(status) => status.pid().filter(is_orphan),
-            // It died of a real-time signal, of which nix knows no name.
-            Err(Errno::EINVAL) => Process::our_dead().find(is_orphan),
+        let first = match waitid(Id::All, look) {
+            Ok(status) => status.pid(),
+            // It died of a real-time signal, of which nix knows no name, and so we learn no number.
+            Err(Errno::EINVAL) => hidden(),
             Err(_) => None,
         };
-        let Some(dead) = dead else { return };
-        let _ = waitid(Id::Pid(dead), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+        let orphan = match first {
+            Some(pid) if is_orphan(&pid) => Some(pid),
+            Some(pid) if !started.contains(&pid) => hidden(),
+            _ => None,
+        };
+        let Some(orphan) = orphan else { return };
+        let _ = waitid(Id::Pid(orphan), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
     }
 }

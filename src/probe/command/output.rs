@@ -20,9 +20,9 @@ const CHUNK: usize = 16 * 1024;
 /// What is read before a pause: what a pipe holds.
 const CHUNKS: usize = 4;
 
-/// A command that writes without end would otherwise keep a core busy, and us another. So it is given some 32 MB a
-/// second, which no honest check needs.
-const PAUSE: Duration = Duration::from_millis(1);
+/// A command that writes without end would otherwise keep a core busy, and us another. So it may write some
+/// 16 MB a second, more than an honest check needs.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// The reading end, and what is kept of what came.
 #[derive(Debug)]

@@ -75,7 +75,7 @@ impl Run {
         Ok(exit)
     }
 
-    /// Kills it and all that descends from it, and says what could not be killed.
+    /// Kills it and all that descends from it, and says what did not die of it.
     pub(crate) async fn end(self) -> Left {
         let mut run = self;
         spawn_blocking(move || run.kill(PATIENCE)).await.unwrap_or_default()
@@ -105,14 +105,26 @@ impl Drop for Run {
     }
 }
 
-/// What was still there after it was killed. Shown as the end of a sentence, empty if there is nothing to say.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Left(pub(crate) Vec<Pid>);
+/// What did not die of being killed. Shown as the end of a sentence, empty if there is nothing to say.
+#[derive(Debug, Default)]
+pub(crate) struct Left(Vec<Pid>);
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.0.split_first() else { return Ok(()) };
-        write!(f, ", and cannot be killed: process {first}")?;
+        write!(f, ", and still there when killed: process {first}")?;
         others.iter().try_for_each(|pid| write!(f, ", {pid}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_ends_a_sentence() {
+        assert_eq!(Left::default().to_string(), "");
+        let left = Left([17, 4].map(Pid::from_raw).to_vec());
+        assert_eq!(left.to_string(), ", and still there when killed: process 17, 4");
     }
 }

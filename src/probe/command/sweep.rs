@@ -1,6 +1,6 @@
-//! Finding and killing all that belongs to a run, through `/proc`.
+//! Finding and killing all that belongs to a run.
 
-use std::fs;
+use std::collections::HashSet;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -8,20 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 
-/// Between two looks at `/proc`: what was signalled needs a moment.
+use super::process::{Process, Variable};
+
+/// Between two looks: what was signalled needs a moment.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How often in a row nothing must be found: in the middle of an exec a process has no environment to be seen.
-const QUIET: u32 = 3;
-
-/// A variable in the environment of a run and of all that it starts.
-#[derive(Debug)]
-pub(super) struct Variable {
-    pub(super) name: &'static str,
-    pub(super) value: String,
-}
+/// How many looks are taken at least before one gives up, however long they take.
+const LOOKS: u32 = 20;
 
 /// By what those that belong to a run are known.
 #[derive(Debug)]
@@ -40,72 +35,105 @@ impl Marks {
         Variable { name: "DNSHERALD_RUN", value: format!("{}.{run}.{}", process::id(), since.as_nanos()) }
     }
 
-    /// Stops all, then kills all, then waits for their death. Returns what is there after `patience`, or cannot be
-    /// signalled.
+    /// Stops all, then kills all, then waits for their death, but not much longer than `patience`. Returns those that
+    /// will not die of it.
     pub(super) fn sweep(&self, patience: Duration) -> Vec<Pid> {
-        let began = Instant::now();
         // Atomic, and not in need of `/proc`.
         let _ = killpg(self.shell, Signal::SIGSTOP);
-        // What waits for a stopped child of its own (vfork) does not stop. It is not waited for longer than this.
-        while self.strike(Signal::SIGSTOP).any_moves() && began.elapsed() < patience / 5 {
-            thread::sleep(PAUSE);
+        let mut search = Search { marks: self, since: None, elders: HashSet::new() };
+        // What waits for a stopped child of its own (vfork) does not stop, and is not waited for.
+        let stopped = search.strike_until(Struck::is_still, Signal::SIGSTOP, patience / 2);
+        // All of them before anything else: with the first death, descent from it is no longer to be seen.
+        for process in &stopped.reached {
+            let _ = kill(process.pid, Signal::SIGKILL);
         }
         let _ = killpg(self.shell, Signal::SIGKILL);
-        let mut quiet = 0;
-        loop {
-            let struck = self.strike(Signal::SIGKILL);
-            quiet = if struck.reached.is_empty() { quiet + 1 } else { 0 };
-            if quiet == QUIET || began.elapsed() > patience {
-                return struck.all().map(|process| process.pid).collect();
+        search.strike_until(Struck::is_nothing, Signal::SIGKILL, patience / 2).immortal()
+    }
+}
+
+/// One look at `/proc` after another.
+struct Search<'a> {
+    marks: &'a Marks,
+    /// When the shell began. What began before does not descend from it, and its environment need not be read.
+    since: Option<u64>,
+    /// Those that did. They are not looked at again, which makes all but the first look fast.
+    elders: HashSet<Pid>,
+}
+
+impl Search<'_> {
+    /// Signals again and again, until the last look is as it should be or patience is at its end.
+    fn strike_until(&mut self, is_done: fn(&Struck) -> bool, signal: Signal, patience: Duration) -> Struck {
+        let began = Instant::now();
+        for look in 1.. {
+            let struck = self.strike(signal);
+            if is_done(&struck) || (look >= LOOKS && began.elapsed() > patience) {
+                return struck;
             }
             thread::sleep(PAUSE);
         }
+        Struck::default()
     }
 
-    /// Signals every living process that belongs to the run, each as soon as it is seen: it may be about to leave
-    /// a successor and be gone.
-    fn strike(&self, signal: Signal) -> Struck {
+    /// Signals every living process that belongs to the run, each as soon as it is seen.
+    fn strike(&mut self, signal: Signal) -> Struck {
+        let Marks { shell, variable } = self.marks;
+        let since =
+            *self.since.get_or_insert_with(|| Process::of(*shell).map_or(u64::MAX, |shell| shell.began));
         let mut struck = Struck::default();
-        let Some(shell) = Process::of(self.shell) else { return struck };
         let mut others = Vec::new();
-        // What is older than the shell does not descend from it, and its environment need not be read.
-        for process in Process::all().filter(|process| process.began >= shell.began) {
-            if process.group == self.shell || process.bears(&self.variable) {
+        // The youngest first: it may be about to leave a successor and be gone.
+        for pid in Process::numbers().into_iter().rev() {
+            if self.elders.contains(&pid) {
+                continue;
+            }
+            let Some(process) = Process::of(pid) else {
+                struck.missed = true;
+                continue;
+            };
+            if process.began < since {
+                self.elders.insert(pid);
+            } else if process.is_dead() {
+                // Nor can it be anybody's parent.
+            } else if process.group == *shell {
                 struck.strike(process, signal);
             } else {
-                others.push(process);
+                match process.bears(variable) {
+                    Some(true) => struck.strike(process, signal),
+                    bears => {
+                        struck.missed |= bears.is_none();
+                        others.push(process);
+                    }
+                }
             }
         }
         loop {
-            let (children, rest): (Vec<_>, _) = others
-                .into_iter()
-                .partition(|process| struck.all().any(|parent| parent.pid == process.parent));
+            let is_child = |process: &mut Process| struck.all().any(|parent| parent.pid == process.parent);
+            let children: Vec<_> = others.extract_if(.., is_child).collect();
             if children.is_empty() {
                 return struck;
             }
             children.into_iter().for_each(|process| struck.strike(process, signal));
-            others = rest;
         }
     }
 }
 
-/// What was signalled, as it was found before.
+/// What was signalled, as it was seen before.
 #[derive(Debug, Default)]
 struct Struck {
     reached: Vec<Process>,
-    /// Somebody else's.
+    /// With another user's rights.
     refused: Vec<Process>,
+    /// Whether any was gone, or not to be seen, when it was looked at.
+    missed: bool,
 }
 
 impl Struck {
     fn strike(&mut self, process: Process, signal: Signal) {
-        if process.is_dead() || process.pid == getpid() {
-            return;
-        }
         match kill(process.pid, signal) {
             Ok(()) => self.reached.push(process),
             Err(Errno::EPERM) => self.refused.push(process),
-            Err(_) => {}
+            Err(_) => self.missed = true,
         }
     }
 
@@ -113,86 +141,19 @@ impl Struck {
         self.reached.iter().chain(&self.refused)
     }
 
-    fn any_moves(&self) -> bool {
-        self.reached.iter().any(|process| !matches!(process.state, b'T' | b't'))
-    }
-}
-
-/// A process, as `/proc/PID/stat` has it.
-#[derive(Debug)]
-pub(super) struct Process {
-    pid: Pid,
-    /// One letter: `T` and `t` are stopped, `Z` and `X` are dead.
-    state: u8,
-    parent: Pid,
-    group: Pid,
-    /// When it began, in ticks since the system was started.
-    began: u64,
-}
-
-impl Process {
-    /// All that can be seen.
-    fn all() -> impl Iterator<Item = Self> {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        entries.filter_map(|entry| Self::of(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)))
+    /// Whether none can fork any more.
+    fn is_still(&self) -> bool {
+        !self.missed && self.reached.iter().all(Process::is_stopped)
     }
 
-    /// Those that only wait for us to reap them.
-    pub(super) fn our_dead() -> impl Iterator<Item = Pid> {
-        Self::all()
-            .filter(|process| process.is_dead() && process.parent == getpid())
-            .map(|process| process.pid)
+    /// Whether there is certainly none. Who was missed would have been seen, or have left a younger one to be missed.
+    fn is_nothing(&self) -> bool {
+        !self.missed && self.reached.is_empty()
     }
 
-    fn of(pid: Pid) -> Option<Self> {
-        Self::read(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    /// The second field is a name in parentheses, and may itself contain spaces, parentheses, anything.
-    fn read(pid: Pid, stat: &[u8]) -> Option<Self> {
-        let name = stat.iter().rposition(|octet| *octet == b')')?;
-        let mut fields = str::from_utf8(&stat[name + 1..]).ok()?.split_ascii_whitespace();
-        let state = *fields.next()?.as_bytes().first()?;
-        let [parent, group] = [fields.next()?.parse().ok()?, fields.next()?.parse().ok()?].map(Pid::from_raw);
-        let began = fields.nth(16)?.parse().ok()?;
-        Some(Self { pid, state, parent, group, began })
-    }
-
-    const fn is_dead(&self) -> bool {
-        matches!(self.state, b'Z' | b'X')
-    }
-
-    fn bears(&self, variable: &Variable) -> bool {
-        let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
-        environment.split(|octet| *octet == 0).any(|entry| {
-            entry.strip_prefix(variable.name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
-                == Some(variable.value.as_bytes())
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_read_whatever_its_name() {
-        let stat = b"17 (a) Z 1 (\xff)) T 4 5 6 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9 9\n";
-        let process = Process::read(Pid::from_raw(17), stat).unwrap();
-        let numbers = [process.pid, process.parent, process.group].map(Pid::as_raw);
-        assert_eq!((process.state, numbers, process.began), (b'T', [17, 4, 5], 77123));
-        assert!(Process::read(Pid::from_raw(17), b"17 (a) T 4 5").is_none());
-    }
-
-    #[test]
-    fn we_are_among_all_and_older_than_what_we_start() {
-        let ourselves = Process::all().find(|process| process.pid == getpid()).unwrap();
-        assert!(!ourselves.is_dead() && ourselves.parent.as_raw() > 0);
-        let mut child = process::Command::new("true").spawn().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        let began = Process::of(pid).unwrap().began;
-        child.wait().unwrap();
-        assert!(began >= ourselves.began);
-        assert!(Process::of(pid).is_none());
+    /// Those that a signal does not kill.
+    fn immortal(&self) -> Vec<Pid> {
+        let hanging = self.reached.iter().filter(|process| process.hangs());
+        hanging.chain(&self.refused).map(|process| process.pid).collect()
     }
 }

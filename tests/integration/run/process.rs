@@ -100,6 +100,7 @@ fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
     helper.is_sent("TERM");
     helper.says(WITHDRAW);
     helper.exits_well();
+    assert!(!pop.state_file().exists(), "the disk did hang");
 }
 
 /// Under the umask of ExaBGP a new directory could not be entered.

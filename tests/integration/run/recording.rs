@@ -1,5 +1,6 @@
 //! A recorded run, replayed: the same lines at the same times.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -72,4 +73,26 @@ fn a_recording_that_cannot_be_written_does_not_end_the_helper() {
         helper.says(ANNOUNCE);
         helper.logs(&format!("cannot record to {trace}"));
     }
+}
+
+#[test]
+fn a_recording_that_nobody_reads_stops_nothing() {
+    let pop = Pop::new();
+    let pipe = pop.file("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // First nobody is there to open it for, and then somebody who reads nothing of it.
+    let mut reader = None;
+    for _ in 0..2 {
+        let mut helper = pop.helper_with(&["--record", pipe.to_str().unwrap()], ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper.hears_all("neighbor 10.0.0.1 connected\n\n".repeat(5000).as_bytes());
+        pop.server.becomes(Fault::Refuse);
+        helper.says(WITHDRAW);
+        helper.is_sent("TERM");
+        helper.exits_well();
+        pop.server.becomes(Fault::None);
+        reader = Some(OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+    }
+    drop(reader);
 }

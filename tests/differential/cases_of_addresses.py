@@ -1,0 +1,47 @@
+"""Which addresses are on the interfaces, at each step and in the end; in a network namespace for each program."""
+
+import differences
+from cases import same
+from scenario import COMMAND, DISABLE, HOOK, QUICK, Scenario
+
+USUAL = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-syslog"
+SERIES = "++--++d" + "e++"
+
+for name, arguments, network in (
+    ("missing ones are added", "--ip 192.0.2.1 --ip 2001:db8::53", ()),
+    ("label", "--ip 192.0.2.1 --label dns", ()),
+    ("a network is added address by address", "--ip 192.0.2.0/30", ()),
+    ("interface", "--ip 192.0.2.1 --ip 192.0.2.2 --ip-ifname 192.0.2.2%one", ("link add one type veth peer name other",)),
+    ("no set-up", "--ip 192.0.2.1 --no-ip-setup", ()),
+    ("dynamic", "--ip 192.0.2.1 --ip 192.0.2.2 --dynamic-ip-setup", ()),
+    ("dynamic with label", "--ip 192.0.2.1 --dynamic-ip-setup --label dns", ()),
+    ("dynamic alone", "--ip 192.0.2.1 --dynamic-ip-setup --no-ip-setup", ()),
+    ("dynamic, debounce", "--ip 192.0.2.1 --dynamic-ip-setup --debounce --withdraw-on-down", ()),
+    ("those of others stay", "--ip 192.0.2.1", ("address add 198.51.100.1/32 dev lo",)),
+    (
+        "found on lo",
+        "--no-ip-setup",
+        ("address add 192.0.2.1/32 dev lo", "address add 2001:db8::1/128 dev lo nodad"),
+    ),
+    (
+        "found by label",
+        "--no-ip-setup --label dns",
+        (
+            "address add 192.0.2.1/32 dev lo label lo:dns1",
+            "address add 192.0.2.2/32 dev lo label lo:dns",
+            "address add 192.0.2.3/32 dev lo label lo:web",
+        ),
+    ),
+    (
+        "found by the whole label",
+        "--no-ip-setup --label dns --label-exact-match",
+        ("address add 192.0.2.1/32 dev lo label lo:dns1", "address add 192.0.2.2/32 dev lo label lo:dns"),
+    ),
+):
+    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=USUAL, network=network))
+
+same(
+    "addresses: those that were there are kept",
+    Scenario("--ip 192.0.2.1", SERIES, usual=USUAL, network=("address add 192.0.2.1/32 dev lo",)),
+    differences.ADDRESSES_THAT_WERE_THERE,
+)

@@ -1,0 +1,229 @@
+"""The faults of the original that are gone. Each case looks for one, finds it in the original, and not in ours."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from faults import CHECKED, USUAL, fault, started
+from program import DONE, children, exabgp, exabgp_without_acks
+from scenario import ADDRESS
+from waiting import Unmet
+
+# How long the original is watched for something it never does.
+WATCHED = 3.0
+# The promise is half a second; the rest is for a busy machine.
+PROMPTLY = 3.0
+EVENT = "neighbor 192.0.2.254 up\n"
+
+
+def expect(condition, complaint):
+    if not condition:
+        raise Unmet(complaint)
+
+
+def lines_with(program, word):
+    return [line for line in program.lines if word in line]
+
+
+@fault("acks switched off")
+def acks_switched_off(kind):
+    """ExaBGP acknowledges nothing, and was not said to: checks go on."""
+    with started(kind, parent=exabgp_without_acks) as program:
+        program.until_asked()
+        program.outcome(0)
+        expect(program.until_asked(WATCHED), "it has ended")
+        program.outcome(1)
+        program.until(lambda: lines_with(program, "med 1000"), "it does not say that the service is down", WATCHED)
+
+
+@fault("lost ack")
+def lost_ack(kind):
+    """One answer is lost: checks go on, and the command is said again."""
+    lost = []
+
+    def parent(line):
+        if "announce" in line and not lost:
+            lost.append(line)
+            return ""
+        return exabgp(line)
+
+    with started(kind, f"{ADDRESS} --debounce", parent=parent) as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until_asked(WATCHED)
+        program.until(lambda: len(lines_with(program, "announce")) > 1, "it does not say it again")
+
+
+@fault("refused command")
+def refused_command(kind):
+    """ExaBGP answers `error` once: with --debounce the command is said again, too."""
+    answers = iter(["error\n"])
+
+    def parent(line):
+        return next(answers, DONE) if "announce" in line else exabgp(line)
+
+    with started(kind, f"{ADDRESS} --debounce", parent=parent) as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until(lambda: len(lines_with(program, "announce")) > 1, "it does not try again", 2 * WATCHED)
+
+
+@fault("events are no acks")
+def events_are_no_acks(kind):
+    """Between a command and its ack comes an event: the next command waits for the ack."""
+    said = []
+
+    def parent(line):
+        if "announce" not in line:
+            return exabgp(line)
+        said.append(line)
+        return EVENT
+
+    with started(kind, f"{ADDRESS} --ip 192.0.2.2", parent=parent) as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until(lambda: said, "it announces nothing")
+        # Less than the time after which an ack counts as lost.
+        expect(not program.pump(lambda: len(said) > 1, 1.0), "it has taken an event for its ack")
+        program.say(DONE)
+        program.until(lambda: len(said) > 1, "it does not go on behind the ack")
+
+
+@fault("end of standard input")
+def end_of_input(kind):
+    """ExaBGP is gone: the program ends, though its standard output still seems to be read."""
+    with started(kind) as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until_asked()
+        program.popen.stdin.close()
+        program.until(lambda: program.popen.poll() is not None, "it runs on", WATCHED)
+
+
+@fault("SIGTERM while waiting for an ack")
+def terminated_while_waiting(kind):
+    """ExaBGP answers no more and ends the program: it withdraws and ends at once."""
+    parent = lambda line: "" if "announce" in line or "withdraw" in line else exabgp(line)  # noqa: E731
+    with started(kind, parent=parent) as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until(lambda: lines_with(program, "announce"), "it announces nothing")
+        program.signal(signal.SIGTERM)
+        expect(program.until_ended(PROMPTLY) == 0, "it does not end as it should")
+        expect(lines_with(program, "withdraw"), "it does not withdraw")
+
+
+@fault("lingering child")
+def lingering_child(kind):
+    """A check that passes leaves a child in the background, which keeps its output open: it has passed all the same."""
+    command = "--timeout 2 --command 'sleep 5 & exit 0'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 60") as program:
+        program.until(lambda: program.lines, "it says nothing")
+        expect(program.lines[0].endswith("med 100"), f"a check that passes is taken for a failure: {program.lines}")
+
+
+@fault("timed-out check leaves a process")
+def left_behind(kind):
+    """A check times out while a child of its child, in a session of its own, hangs: none of them is left."""
+    command = "--timeout 1 --command 'echo $$ > {folder}/pids; (setsid sh -c \"echo \\$\\$ >> {folder}/pids; sleep 600\"; :)'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 600") as program:
+        program.until(lambda: lines_with(program, "med 1000"), "the check does not time out")
+        pids = [int(word) for word in (program.folder / "pids").read_text().split()]
+        expect(len(pids) == 2, f"the check was no check: {pids}")
+        try:
+            program.until(lambda: not any(map(alive, pids)), "a process is left", WATCHED)
+        finally:
+            for pid in filter(alive, pids):
+                os.killpg(pid, signal.SIGKILL)
+
+
+@fault("hanging hook")
+def hanging_hook(kind):
+    """A hook hangs: checks go on, and what they find is announced."""
+    hang = "--up-execute 'echo $$ > {folder}/hook; exec sleep 600'"
+    with started(kind, f"{ADDRESS} {hang}") as program:
+        program.until_asked()
+        program.outcome(0)
+        try:
+            program.until_asked(WATCHED)
+            program.outcome(1)
+            program.until(lambda: lines_with(program, "med 1000"), "it does not say that the service is down", WATCHED)
+        finally:
+            program.until((program.folder / "hook").exists, "the hook does not run")
+            program.pump(lambda: (program.folder / "hook").read_text().strip(), 1.0)
+            os.kill(int((program.folder / "hook").read_text()), signal.SIGKILL)
+
+
+@fault("unbounded output")
+def unbounded_output(kind):
+    """A check that writes a lot takes no memory to speak of."""
+    command = "--command 'head -c 128M /dev/zero'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 60") as program:
+        before = resident(program.pid)
+        most = []
+        program.until(lambda: most.append(resident(program.pid)) or program.lines, "the check does not end")
+        expect(max(most) - before < 32 << 20, f"it takes {max(most) >> 20} MiB")
+
+
+@fault("zombies")
+def zombies(kind):
+    """A check that has timed out is waited for: it is not left as a zombie until the next one."""
+    command = "--timeout 1 --command 'exec sleep 600'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 600") as program:
+        program.until(lambda: lines_with(program, "med 1000"), "the check does not time out")
+        program.until(lambda: not children(program.pid), "a child is left", WATCHED)
+
+
+@fault("fractions of a second")
+def fractions(kind):
+    """--timeout takes fractions."""
+    command = "--timeout 0.3 --command 'exec sleep 600'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 600") as program:
+        program.until(lambda: lines_with(program, "med 1000") or program.ended, "the check does not time out")
+        expect(not program.ended, "it refuses")
+
+
+@fault("large metrics arrive as numbers", shown_by_original=False)
+def metrics_are_numbers(kind):
+    """100, 1000 and 500, the defaults, are said as such. (The original does so, too.)"""
+    with started(kind, usual=f"{CHECKED} --disable {{folder}}/disabled") as program:
+        for status, disabled, metric in ((0, False, 100), (1, False, 1000), (1, True, 500)):
+            program.until_asked()
+            program.outcome(status, disabled)
+            wanted = f"neighbor * announce route 192.0.2.1/32 next-hop self med {metric}"
+            program.until(lambda wanted=wanted: wanted in program.lines, f"it does not say {wanted}")
+
+
+@fault("result from before", shown_by_original=False)
+def result_from_before(kind):
+    """A check that began before the service was disabled ends when it is enabled again: its result does not count any
+    more, and it does not lead to two checks at a time. (The original ends its check before it looks for the file.)
+    """
+    first = "if mkdir {folder}/first; then until [ -e {folder}/go ]; do sleep 0.05; done; else exec sleep 600; fi"
+    command = f"--command '{first}' --disable {{folder}}/disabled --rise 2 --fall 2 --timeout 60"
+    with started(kind, f"{ADDRESS} {command}", usual=USUAL) as program:
+        program.until((program.folder / "first").exists, "it does not check")
+        (program.folder / "disabled").touch()
+        program.until(lambda: "any DISABLED" in program.hooks(), "it is not disabled")
+        (program.folder / "disabled").unlink()
+        program.until(lambda: "any INIT" in program.hooks(), "it is not enabled again")
+        (program.folder / "go").touch()
+        program.pump(lambda: "any RISING" in program.hooks(), 1.0)
+        expect("any RISING" not in program.hooks(), "the result of a check from before counts")
+        expect(len(children(program.pid)) <= 1, "two checks run at a time")
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def resident(pid):
+    """Bytes; none of a process that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0

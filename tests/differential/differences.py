@@ -1,0 +1,89 @@
+"""Where ours differs from the original on purpose, and why. Nothing else may differ.
+
+Each entry says what is expected of ours, given what the original does; and an entry that would change nothing is an
+error, so that none is left here once the difference is gone.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from typing import Callable
+
+from waiting import Unmet
+
+
+@dataclass(frozen=True)
+class Difference:
+    why: str
+    change: Callable
+
+    def expect(self, original):
+        """The story to expect of ours."""
+        ours = copy.deepcopy(original)
+        self.change(ours)
+        if ours == original:
+            raise Unmet(f"there is no such difference any more: {self.why}")
+        return ours
+
+
+def rewriting(pattern, replacement):
+    """In every line."""
+
+    def change(story):
+        for stretch in story.stretches:
+            stretch.lines = [re.sub(pattern, replacement, line) for line in stretch.lines]
+
+    return change
+
+
+def leaves_in_order(*lines):
+    """Ends as if it had been told to stop at any other moment."""
+
+    def change(story):
+        story.status = 0
+        story.stretches[-1].lines = list(lines)
+
+    return change
+
+
+def keeps(*addresses):
+    """In the end, beside what else there is."""
+
+    def change(story):
+        story.stretches[-1].addresses = sorted({*story.stretches[-1].addresses, *addresses})
+
+    return change
+
+
+# Three differences are in every scenario, and `scenario` deals with them where they appear:
+#
+#   the handshake      Ours greets ExaBGP and asks for its version, to know its dialect and whether it answers.
+#   the check at `e`   When the disable file goes, the original runs one check whose result it ignores. Ours does not.
+#   the check at `d`   The original looks for the disable file before each check. Ours looks for it all the time, but
+#                      may be a moment late: then it ignores the result of the check that it has begun.
+#
+# The rest are named by the cases that show them.
+WELL_KNOWN_AS_NUMBERS = Difference(
+    "ours understands communities when it is started, and sends all of them as numbers, whatever their names are",
+    rewriting(r"\bno-export\b", "65535:65281"),
+)
+KIND_OF_EXTENDED_COMMUNITY = Difference(
+    "an extended community without its kind is a target to ExaBGP; ours says so",
+    rewriting(r"extended-community \[ 64512:1 \]", "extended-community [ target:64512:1 ]"),
+)
+AS_NUMBERS_WITHOUT_DOTS = Difference(
+    "AS numbers are understood when it is started, and sent in the notation that every version reads",
+    rewriting(r"as-path \[ 64512, ?1\.10 \]", "as-path [ 64512 65546 ]"),
+)
+BRACKETS_ONCE = Difference(
+    "whoever writes the brackets himself gets them twice from the original, which ExaBGP refuses",
+    rewriting(r"\[ \[64512:1\] \]", "[ 64512:1 ]"),
+)
+SIGINT_DURING_A_CHECK = Difference(
+    "the original dies with a traceback if SIGINT comes while it checks, and leaves its routes behind",
+    leaves_in_order("neighbor * withdraw route 192.0.2.1/32 next-hop self"),
+)
+ADDRESSES_THAT_WERE_THERE = Difference(
+    "the original removes every address of --ip when it ends; ours removes none that it has not added",
+    keeps("lo 192.0.2.1/32 lo"),
+)

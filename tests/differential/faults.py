@@ -1,0 +1,47 @@
+"""A fault of the original is shown with the original, and then ours is shown not to have it."""
+
+import tempfile
+from contextlib import contextmanager
+
+from cases import CASES, Case
+from program import Program, exabgp
+from scenario import ADDRESS, COMMAND, HOOK, Scenario
+from waiting import Unmet
+
+USUAL = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 {HOOK} --no-ip-setup --no-syslog"
+CHECKED = f"{USUAL} {COMMAND}"
+
+
+@contextmanager
+def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp):
+    """A program that is tried for a fault. Its ExaBGP may be another one than usual."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = Scenario(arguments, usual=usual).words(folder)
+        with Program(kind, words, folder, parent) as program:
+            yield program
+
+
+def fault(name, shown_by_original=True):
+    """Puts a trial on the list, which is unmet by a program that has the fault.
+
+    Where the original is not tried, the trial itself says why not.
+    """
+
+    def register(trial):
+        def run(programs):
+            if shown_by_original and not fails(trial, programs.original):
+                raise Unmet("the original has not got this fault, so that nothing is shown by ours")
+            trial(programs.ours)
+
+        CASES.append(Case(f"fault: {name}", trial.__doc__.strip().splitlines()[0], run))
+        return trial
+
+    return register
+
+
+def fails(trial, kind):
+    try:
+        trial(kind)
+    except Unmet:
+        return True
+    return False
