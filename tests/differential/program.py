@@ -177,6 +177,10 @@ class Program:
         """It rests between two checks. The original dies of a SIGINT anywhere else."""
         self.until(lambda: not children(self.pid) if self.kind.ours else self._hangs_in("nanosleep"), "it does not sleep")
 
+    def until_it_knows_exabgp(self):
+        """What ours says before it knows whom it speaks to is in the words that most versions understand."""
+        self.until(lambda: "speaking `" in self.errors(), "it has not found out the version")
+
     def until_it_waits_for_its_check(self):
         """A signal that comes right behind the fork is lost to the original, or half of it."""
         self.until(lambda: self.kind.ours or self._hangs_in("pipe_read"), "it does not wait for its check")

@@ -112,6 +112,8 @@ class Player:
                 self.happen(cause)
         self.let_hooks_run()
         if self.scenario.ending.signal and not program.ended:
+            if program.kind.ours and not self.scenario.series:
+                program.until_it_knows_exabgp()
             if self.scenario.ending.asleep:
                 program.until_asleep()
             else:
