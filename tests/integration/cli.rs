@@ -220,3 +220,66 @@ fn the_log_carries_priorities_only_for_the_journal() {
         "{with_priorities}"
     );
 }
+
+#[test]
+fn what_healthcheck_prints_as_a_configuration_is_accepted() {
+    let lines: [&[&str]; 5] = [
+        &["--ip", "192.0.2.1", "--command", "dig +short \"x\" @127.0.0.1 | grep -q '1\\.2'"],
+        &["--ip", "192.0.2.1", "--ip", "2001:db8::1", "--withdraw-on-down", "--name", "two words/here"],
+        &[
+            "--ip",
+            "192.0.2.1",
+            "--ip",
+            "192.0.2.2",
+            "--increase=-10",
+            "--path-id",
+            "7",
+            "--neighbor",
+            "10.0.0.1",
+        ],
+        &[
+            "--ip",
+            "192.0.2.1",
+            "--dns",
+            "localhost. A",
+            "--dns-server",
+            "127.0.0.1:5353",
+            "--dns-expect",
+            "!SERVFAIL",
+        ],
+        &[
+            "--ip",
+            "192.0.2.1",
+            "--next-hop",
+            "10.1.0.2",
+            "--community",
+            "64512:1 no-export",
+            "--as-path",
+            "1 2",
+            "--execute",
+            "echo $STATE",
+            "--up-execute",
+            "true",
+            "--disable",
+            "/tmp/off",
+            "--interval",
+            "0",
+            "--fast-interval",
+            "9",
+            "--timeout",
+            "30",
+            "--local-preference",
+            "5",
+        ],
+    ];
+    for (number, line) in lines.iter().enumerate() {
+        let mut arguments = vec!["healthcheck", "--no-ip-setup", "--no-wait", "--print-config"];
+        arguments.extend(*line);
+        let printed = dnsherald(&arguments);
+        let toml = stdout(&printed);
+        assert!(printed.status.success(), "{}", stderr(&printed));
+        let file = File::new(&format!("printed-{number}.toml"), &toml);
+        let checked = dnsherald(&["check-config", file.path()]);
+        assert!(checked.status.success(), "{line:?}\n{toml}\n{}", stderr(&checked));
+    }
+}
