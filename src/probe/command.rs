@@ -13,7 +13,7 @@
 //! The verdict falls when the shell exits, not when its output ends: what a command leaves in the background may keep
 //! the pipe, and may live on. Only the end of the output is kept; the rest is read and forgotten, so that a command
 //! is never stuck in a write, and slowly enough that an endless one costs little. Nothing here waits for a command
-//! except as a future, and `/proc` is read only after a timeout, on another thread.
+//! except as a future; and `/proc` is read after a timeout only, on another thread, unless a future is dropped.
 //!
 //! # What a timeout leaves behind
 //!
@@ -31,7 +31,8 @@
 //! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled; one that hangs in the
 //!   kernel does not die of it. Both are named in the sentence of the failure.
 //! * Who starts a successor and is gone in less time than `/proc` can be read may escape. The youngest are looked at
-//!   first, and looks are repeated while any is gone before its turn, but not for ever: a quarter of a second.
+//!   first, and looks are repeated while any was gone before its turn, but not for ever: a quarter of a second, or
+//!   twenty looks, if those take longer.
 //! * What others start on behalf of the command, systemd, cron, a container engine, is theirs.
 //! * If this process is itself killed by SIGKILL, or aborts, the command goes on. When a future is dropped, cancelled
 //!   or with the runtime, its command is swept as after a timeout.

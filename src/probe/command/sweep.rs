@@ -40,7 +40,7 @@ impl Marks {
     pub(super) fn sweep(&self, patience: Duration) -> Vec<Pid> {
         // Atomic, and not in need of `/proc`.
         let _ = killpg(self.shell, Signal::SIGSTOP);
-        let mut search = Search { marks: self, since: None, elders: HashSet::new() };
+        let mut search = Search { marks: self, elders: HashSet::new() };
         // What waits for a stopped child of its own (vfork) does not stop, and is not waited for.
         let stopped = search.strike_until(Struck::is_still, Signal::SIGSTOP, patience / 2);
         // All of them before anything else: with the first death, descent from it is no longer to be seen.
@@ -55,9 +55,8 @@ impl Marks {
 /// One look at `/proc` after another.
 struct Search<'a> {
     marks: &'a Marks,
-    /// When the shell began. What began before does not descend from it, and its environment need not be read.
-    since: Option<u64>,
-    /// Those that did. They are not looked at again, which makes all but the first look fast.
+    /// Those that began before the shell, and so do not descend from it. They are not looked at again, which makes all
+    /// but the first look fast.
     elders: HashSet<Pid>,
 }
 
@@ -65,56 +64,51 @@ impl Search<'_> {
     /// Signals again and again, until the last look is as it should be or patience is at its end.
     fn strike_until(&mut self, is_done: fn(&Struck) -> bool, signal: Signal, patience: Duration) -> Struck {
         let began = Instant::now();
-        for look in 1.. {
-            let struck = self.strike(signal);
-            if is_done(&struck) || (look >= LOOKS && began.elapsed() > patience) {
-                return struck;
-            }
+        let mut struck = self.strike(signal);
+        let mut looks = 1;
+        while !is_done(&struck) && (looks < LOOKS || began.elapsed() < patience) {
             thread::sleep(PAUSE);
+            struck = self.strike(signal);
+            looks += 1;
         }
-        Struck::default()
+        struck
     }
 
     /// Signals every living process that belongs to the run, each as soon as it is seen.
     fn strike(&mut self, signal: Signal) -> Struck {
         let Marks { shell, variable } = self.marks;
-        let since =
-            *self.since.get_or_insert_with(|| Process::of(*shell).map_or(u64::MAX, |shell| shell.began));
+        let since = Process::of(*shell).map_or(u64::MAX, |shell| shell.began);
         let mut struck = Struck::default();
         let mut others = Vec::new();
+        let (mut elders, mut unseen) = (Vec::new(), HashSet::new());
         // The youngest first: it may be about to leave a successor and be gone.
-        for pid in Process::numbers().into_iter().rev() {
-            if self.elders.contains(&pid) {
-                continue;
-            }
-            let Some(process) = Process::of(pid) else {
-                struck.missed = true;
-                continue;
-            };
-            if process.began < since {
-                self.elders.insert(pid);
-            } else if process.is_dead() {
-                // Nor can it be anybody's parent.
-            } else if process.group == *shell {
-                struck.strike(process, signal);
-            } else {
-                match process.bears(variable) {
+        for pid in Process::numbers().into_iter().rev().filter(|pid| !self.elders.contains(pid)) {
+            match Process::of(pid) {
+                None => struck.missed = true,
+                Some(process) if process.began < since => elders.push(pid),
+                Some(process) if process.is_dead() => {}
+                Some(process) if process.group == *shell => struck.strike(process, signal),
+                Some(process) => match process.bears(variable) {
                     Some(true) => struck.strike(process, signal),
-                    bears => {
-                        struck.missed |= bears.is_none();
+                    Some(false) => others.push(process),
+                    None => {
+                        unseen.insert(pid);
                         others.push(process);
                     }
-                }
+                },
             }
         }
+        self.elders.extend(elders);
         loop {
             let is_child = |process: &mut Process| struck.all().any(|parent| parent.pid == process.parent);
             let children: Vec<_> = others.extract_if(.., is_child).collect();
             if children.is_empty() {
-                return struck;
+                break;
             }
             children.into_iter().for_each(|process| struck.strike(process, signal));
         }
+        struck.missed |= others.iter().any(|process| unseen.contains(&process.pid));
+        struck
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{
-    ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, mode, once_greeted, silent,
-    withdraw,
+    ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, eventually, ideal, mode,
+    once_greeted, silent, withdraw,
 };
 
 /// A helper that has announced, and been answered.
@@ -115,6 +115,15 @@ fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
     assert_eq!(modes, ["750", "750", "640"]);
 }
 
+/// Sets a flag at the end of a block.
+struct Sets<'a>(&'a AtomicBool);
+
+impl Drop for Sets<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// On SIGUSR2 ExaBGP starts the successor while the predecessor is still there.
 #[test]
 fn two_of_it_are_in_nobodys_way() {
@@ -122,6 +131,8 @@ fn two_of_it_are_in_nobodys_way() {
     let (mut old, mut new) = (announced(&pop), announced(&pop));
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Also where an assertion fails, or nobody would tell the thread.
+        let _over = Sets(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 let text = fs::read_to_string(pop.state_file()).unwrap();
@@ -136,8 +147,10 @@ fn two_of_it_are_in_nobodys_way() {
                 new.says(line);
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
+    let files =
+        || fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    assert!(eventually(|| files() == [pop.state_file()]), "left behind: {:?}", files());
     old.is_sent("TERM");
     old.exits_well();
     pop.server.becomes(Fault::Refuse);
@@ -148,6 +161,4 @@ fn two_of_it_are_in_nobodys_way() {
     for helper in [old, new] {
         assert!(!helper.log().contains("cannot"), "{}", helper.log());
     }
-    let files: Vec<_> = fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(files, [pop.state_file()], "nothing else is left behind");
 }
