@@ -58,6 +58,9 @@ const SHARE: u32 = 20;
 /// ...and not later than this.
 const LATEST: Duration = Duration::from_millis(100);
 
+/// So few routes that last words are brought up to date before every line.
+const FEW: usize = 64;
+
 /// Who is told of everything that reaches the engine, and of what it decides.
 pub trait Observer {
     /// Before the engine sees it.
@@ -251,6 +254,11 @@ impl<'a> Daemon<'a> {
         let mut actions = self.engine.handle(now, event);
         let mut over = false;
         let mut blocked = false;
+        let speaks = actions.iter().any(|action| matches!(action, Action::Print(_)));
+        if speaks && self.engine.link().entries().len() <= FEW {
+            // No announce leaves before its withdraw is at hand.
+            self.surroundings.last_words.set(&self.engine.link().farewell());
+        }
         for action in &actions {
             match action {
                 Action::Print(line) => {
