@@ -12,7 +12,7 @@
 //!
 //! * [`words`]: how Python's argparse reads a line, down to abbreviations and `-sF`. [`reading`] gives clap its findings.
 //! * [`mod@file`]: the configuration file, which is a command line in disguise.
-//! * [`arguments`]: every option with its help. [`api`], [`attribute`], [`dns`], [`facility`], [`network`], [`number`]
+//! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`facility`], [`network`], [`number`]
 //!   are the types of their values, and refuse what makes no sense, whether or not it is going to be used.
 //! * [`options`]: what is meant, and [`meaning`], the way to it. [`advertising`] makes routes out of prefixes.
 //! * [`setup`] finds, adds and removes addresses, [`identity`] drops privileges, [`syslog`] is the log of the host.
@@ -29,7 +29,6 @@ use self::words::Word;
 use crate::exit::Exit;
 
 pub mod advertising;
-pub mod api;
 pub mod arguments;
 pub mod attribute;
 pub mod configuration;

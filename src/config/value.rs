@@ -159,7 +159,7 @@ impl FromStr for Api {
             "4" => Ok(Self(Some(Dialect::Plain))),
             "5" => Ok(Self(Some(Dialect::Neighbor))),
             "6" => Ok(Self(Some(Dialect::Peer))),
-            _ => Err(format!("`{text}` is not \"auto\", 4, 5 or 6")),
+            _ => Err(format!("`{text}` is no version of ExaBGP's commands, expected auto, 4, 5 or 6")),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
 
-use super::api::Api;
 use super::attribute::{AsPath, Communities, ExtendedCommunities, LargeCommunities};
 use super::dns::Expected;
 use super::facility::Facility;
 use super::network::{Binding, Neighbor, Network};
 use super::number::{Count, Limit, PathId, Preference, Seconds, Whole};
+use crate::config::value::Api;
 use crate::config::value::{Address, Server};
 use crate::probe::dns::Query;
 

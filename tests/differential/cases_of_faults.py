@@ -169,7 +169,9 @@ def unbounded_output(kind):
 @fault("zombies")
 def zombies(kind):
     """A check that has timed out is waited for: it is not left as a zombie until the next one."""
-    command = "--timeout 1 --command 'exec sleep 600'"
+    # It has memory to give back, so that it is still dying when the original looks at it for the last time.
+    large = "import time; memory = bytearray(1 << 27); time.sleep(600)"
+    command = f"--timeout 1 --command 'exec /usr/bin/python3 -c \"{large}\"'"
     with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 600") as program:
         program.until(lambda: lines_with(program, "med 1000"), "the check does not time out")
         program.until(lambda: not children(program.pid), "a child is left", WATCHED)

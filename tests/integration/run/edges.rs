@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
-use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, ideal, silent, withdraw};
+use crate::support::helper::{
+    ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, silent, withdraw,
+};
 
 /// A configuration with an error that takes more than a pipe to show, and differs from others by `mark`.
 fn too_long_to_show(pop: &Pop, mark: char) -> String {
@@ -22,8 +22,12 @@ fn with_a_log_that_nobody_reads_it_withdraws_and_ends() {
     helper.is_logged_in_vain();
     // It looks once a second, and complains of each.
     for mark in ['b', 'c', 'd'] {
-        pop.is_configured(&too_long_to_show(&pop, mark));
-        thread::sleep(Duration::from_millis(1500));
+        let text = too_long_to_show(&pop, mark);
+        let before = helper.bytes_read();
+        pop.is_configured(&text);
+        // It may be in the middle of the former one: with two of them read, one was this.
+        let has_looked = || helper.bytes_read() - before > 2 * text.len() as u64;
+        assert!(eventually(has_looked), "it no longer looks at its configuration");
     }
     pop.is_configured(&pop.configuration());
     helper.comes_to_say(ANNOUNCE);
