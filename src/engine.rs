@@ -23,6 +23,7 @@ use crate::exabgp::{Advertisement, Route};
 pub mod action;
 pub mod check;
 pub mod dampening;
+pub mod drain;
 pub mod event;
 pub mod habits;
 pub mod hysteresis;
@@ -126,6 +127,16 @@ impl Engine {
                 }
             }
             (Phase::BeforeStart, Event::Start) => self.start(now, &mut out),
+            (Phase::Running, Event::Drain(service, order)) => {
+                if let Some(service) = self.services.get_mut(service.0) {
+                    service.drain(now, order, &mut out);
+                }
+            }
+            (Phase::Running, Event::Undrain(service, lift)) => {
+                if let Some(service) = self.services.get_mut(service.0) {
+                    service.undrain(now, &lift, &mut out);
+                }
+            }
             (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
             (Phase::Running, Event::Outcome(id, outcome)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
@@ -200,6 +211,7 @@ impl Engine {
                 state if settled => Some(state),
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },
+            drains: service.drains().remember(now),
             announced: match earlier {
                 Some(earlier) if untouched => earlier.announced.clone(),
                 _ => announced.collect(),

@@ -11,6 +11,8 @@
 //! +1.5s  becomes answers pass          relative to the line before
 //! 20     fail answers servfail x3 every 1s
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
+//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted), and why
+//! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
 //! ```
@@ -111,8 +113,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::Start => "start".to_owned(),
         Event::Tick => "tick".to_owned(),
         Event::Outcome(id, Outcome::Pass { latency }) => {
-            let latency = Duration::from_micros(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-            format!("pass {} {}", names.check(*id), humantime::format_duration(latency)).replace(" 0s", "")
+            format!("pass {} {}", names.check(*id), written(*latency)).replace(" 0s", "")
         }
         Event::Outcome(id, Outcome::Fail(failure)) => {
             let mut text = format!("fail {} {}", names.check(*id), failure.cause);
@@ -123,10 +124,26 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         }
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
+        Event::Drain(id, order) => {
+            let service = names.service(*id);
+            let lasts = order.lasts.map_or("-".to_owned(), |lasts| written(lasts));
+            format!("drain {service} {} {lasts} {}", order.holder, order.reason)
+        }
+        Event::Undrain(id, lift) => {
+            let whose = lift.holder.as_ref().map_or("all".to_owned(), ToString::to_string);
+            let when = if lift.once_healthy { " once healthy" } else { "" };
+            format!("undrain {} {whose}{when}", names.service(*id))
+        }
         Event::Heard(line) => format!("< {line}"),
         Event::OutputBlocked => "stdout blocked".to_owned(),
         Event::OutputUnblocked => "stdout free".to_owned(),
         Event::ParentGone => "stdin closed".to_owned(),
         Event::Terminate => "terminate".to_owned(),
     }
+}
+
+/// In whole microseconds and without blanks: "1m30s".
+fn written(period: Duration) -> String {
+    let micros = Duration::from_micros(u64::try_from(period.as_micros()).unwrap_or(u64::MAX));
+    humantime::format_duration(micros).to_string().replace(' ', "")
 }

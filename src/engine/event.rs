@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drain::{Lift, Order};
 use crate::probe::Outcome;
 
 /// The place of a service in the configuration.
@@ -30,6 +31,10 @@ pub enum Event {
     Outcome(CheckId, Outcome),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
+    /// Somebody wants a service drained.
+    Drain(ServiceId, Order),
+    /// Somebody wants drains of a service to end.
+    Undrain(ServiceId, Lift),
     /// ExaBGP has said a line; without its line break.
     Heard(String),
     /// Standard output has stopped taking lines; the last one waits.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::drain::{Holder, RememberedDrain};
 use super::service::State;
 use crate::exabgp::Route;
 
@@ -27,6 +28,9 @@ pub struct Remembered {
     pub acknowledged: Option<State>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
     pub announced: Vec<Route>,
+    /// Who wants it drained.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drains: BTreeMap<Holder, RememberedDrain>,
     /// The helper was told to stop, so that what it finds at its return is no fall.
     #[serde(default)]
     pub stopped: bool,

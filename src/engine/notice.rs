@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::Level;
 use serde::{Deserialize, Serialize};
 
+use super::drain::{Holder, Reason};
 use super::hysteresis;
 use super::service;
 use crate::exabgp::Dialect;
@@ -26,6 +27,9 @@ pub enum Notice {
     Restored { service: String, penalty: u32, suppressed: bool },
     Adopted { service: String, state: service::State, age: Duration },
     TooOldToAdopt { service: String, state: service::State, age: Duration, limit: Duration },
+    Drained { service: String, holder: Holder, reason: Reason, lasts: Option<Duration> },
+    Returning { service: String },
+    DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
     ParentGone,
     Terminating { withdrawn: usize },
@@ -46,6 +50,18 @@ pub enum Notice {
     OddLine { line: String },
 }
 
+/// Why a drain is over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrainEnd {
+    /// Its holder, or an operator, has lifted it.
+    Lifted,
+    /// Its time is over.
+    Expired,
+    /// It was to end as soon as the server is well.
+    Healthy,
+}
+
 impl Notice {
     /// How urgent it is.
     #[must_use]
@@ -56,6 +72,9 @@ impl Notice {
             | Self::Penalty { .. }
             | Self::Restored { .. }
             | Self::Adopted { .. }
+            | Self::Drained { .. }
+            | Self::Returning { .. }
+            | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
             | Self::SessionUp { .. }
@@ -68,6 +87,7 @@ impl Notice {
             Self::Refused { .. } | Self::Unanswered { .. } | Self::OutputBlocked => Level::Error,
             Self::Service { .. }
             | Self::Suppressed { .. }
+            | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
             | Self::Detected { .. }
@@ -132,6 +152,25 @@ impl fmt::Display for Notice {
                 Shown(*age),
                 Shown(*limit)
             ),
+            Self::Drained { service, holder, reason, lasts } => {
+                write!(f, "service {service}: to be drained ")?;
+                match lasts {
+                    Some(lasts) => write!(f, "for {}", Shown(*lasts))?,
+                    None => f.write_str("until told otherwise")?,
+                }
+                write!(f, ", says {holder}: {reason}")
+            }
+            Self::Returning { service } => {
+                write!(f, "service {service}: its drain ends as soon as its checks pass")
+            }
+            Self::DrainOver { service, holder, end } => {
+                let why = match end {
+                    DrainEnd::Lifted => "is lifted",
+                    DrainEnd::Expired => "has expired",
+                    DrainEnd::Healthy => "is over: the checks pass",
+                };
+                write!(f, "service {service}: the drain of {holder} {why}")
+            }
             Self::LeftBehind { prefix } => {
                 write!(f, "{prefix} is no longer configured, but an earlier helper announced it: withdrawing")
             }

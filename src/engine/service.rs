@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::check::{Check, Severity};
 use super::dampening::{Dampening, Mode};
+use super::drain::{Drains, Holder, Lift, Order};
 use super::habits::{Habits, Phase, Repeat};
 use super::ladder::Ladder;
 use super::memory::Remembered;
 use super::moment::Moment;
-use super::notice::Notice;
+use super::notice::{DrainEnd, Notice};
 use crate::config;
 use crate::exabgp::Advertisement;
 use crate::probe::Outcome;
@@ -70,11 +71,13 @@ pub struct Service {
     disable_file: Option<PathBuf>,
     dampening: Dampening,
     disabled: bool,
+    drains: Drains,
     /// The worst that the checks say; `None` before the first verdict.
     health: Option<Severity>,
     /// Attracted traffic when last heard of, in this life or the one before.
     was_serving: bool,
     state: State,
+    since: Moment,
     stated: Option<Advertisement>,
     habits: Option<Habits>,
     /// What hooks were last told, where `exabgp healthcheck` is imitated.
@@ -103,9 +106,11 @@ impl Service {
             disable_file: plan.disable_file.clone(),
             dampening: Dampening::new(plan.dampening),
             disabled: false,
+            drains: Drains::default(),
             health: None,
             was_serving: false,
             state: State::Starting,
+            since: Moment::START,
             stated: None,
             habits,
             phase: Phase::Init,
@@ -130,13 +135,14 @@ impl Service {
             let suppressed = suppressed && self.dampening.enforced();
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
+        self.drains = Drains::recall(&remembered.drains, age);
         let Some(state) = remembered.acknowledged else { return };
         self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
-        } else if !self.dampening.enforced() {
+        } else if !self.dampening.enforced() && self.drains.is_empty() {
             self.stated = self.ladder.at(state).cloned();
             out.push(Notice::Adopted { service, state, age }.into());
         }
@@ -152,6 +158,18 @@ impl Service {
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
+    }
+
+    /// Since when it is what it is.
+    #[must_use]
+    pub const fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Who wants it drained, but for the disable-file.
+    #[must_use]
+    pub const fn drains(&self) -> &Drains {
+        &self.drains
     }
 
     /// Its checks.
@@ -180,13 +198,57 @@ impl Service {
     /// The operator's file has appeared or gone.
     pub fn disable(&mut self, now: Moment, disabled: bool) {
         if self.habits.is_some() && self.disabled && !disabled {
-            for check in &mut self.checks {
-                check.begin_anew(now);
-            }
-            self.health = None;
-            self.was_serving = false;
+            self.check_anew(now);
         }
         self.disabled = disabled;
+    }
+
+    /// Somebody wants it drained.
+    pub fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
+        out.push(
+            Notice::Drained {
+                service: self.name.clone(),
+                holder: order.holder.clone(),
+                reason: order.reason.clone(),
+                lasts: order.lasts,
+            }
+            .into(),
+        );
+        self.drains.begin(now, order);
+        out.push(Action::Save);
+    }
+
+    /// Somebody wants drains to end, at once or when the checks have passed anew.
+    pub fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
+        if !lift.once_healthy {
+            let lifted = self.drains.lift(lift);
+            return self.note_ends(lifted, DrainEnd::Lifted, out);
+        }
+        if self.drains.let_return(lift) {
+            // What they found of the server before says nothing of the one that is there now.
+            self.check_anew(now);
+            out.push(Notice::Returning { service: self.name.clone() }.into());
+            out.push(Action::Save);
+        }
+    }
+
+    fn check_anew(&mut self, now: Moment) {
+        for check in &mut self.checks {
+            check.begin_anew(now);
+        }
+        self.health = None;
+        self.was_serving = false;
+    }
+
+    fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {
+        for holder in holders {
+            out.push(Notice::DrainOver { service: self.name.clone(), holder, end }.into());
+            out.push(Action::Save);
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.disabled || !self.drains.is_empty()
     }
 
     /// `exabgp healthcheck` does not probe while disabled.
@@ -217,10 +279,10 @@ impl Service {
         self.restate |= each_round && Phase::of(false, check.state()).speaks();
     }
 
-    /// When dampening lets go.
+    /// When dampening lets go, or a drain expires.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        self.dampening.reused_at()
+        [self.dampening.reused_at(), self.drains.deadline()].into_iter().flatten().min()
     }
 
     /// The next moment a check is due.
@@ -246,13 +308,20 @@ impl Service {
             out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
             out.push(Action::Save);
         }
+        let expired = self.drains.expire(now);
+        self.note_ends(expired, DrainEnd::Expired, out);
         self.assess(now, out);
+        if self.health.is_some_and(|health| health < Severity::Down) {
+            let returned = self.drains.lift_returning();
+            self.note_ends(returned, DrainEnd::Healthy, out);
+        }
         self.follow_habits(now, out);
         let state = self.conclude();
         if state == self.state {
             return;
         }
         let from = std::mem::replace(&mut self.state, state);
+        self.since = now;
         if let Some(advertisement) = self.ladder.at(state) {
             self.stated = Some(advertisement.clone());
         }
@@ -297,7 +366,7 @@ impl Service {
         let fell = self.was_serving && health == Some(Severity::Down);
         self.was_serving = matches!(health, Some(Severity::Ignore | Severity::Degraded));
         // A fall of a drained service is the operator's doing.
-        if fell && !self.disabled {
+        if fell && !self.is_drained() {
             self.punish(now, out);
         }
     }
@@ -322,7 +391,7 @@ impl Service {
     /// The operator's word first, then dampening, then health.
     fn conclude(&self) -> State {
         match self.health {
-            _ if self.disabled => State::Drained,
+            _ if self.is_drained() => State::Drained,
             Some(_) if self.dampening.enforced() => State::Down,
             None => State::Starting,
             Some(Severity::Ignore) => State::Up,
@@ -331,11 +400,18 @@ impl Service {
         }
     }
 
-    fn explain(&self) -> String {
+    /// Why it is what it is.
+    #[must_use]
+    pub fn explain(&self) -> String {
         match self.state {
-            State::Drained => {
+            State::Drained if self.disabled => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
                 format!("the disable-file{} exists", file.unwrap_or_default())
+            }
+            State::Drained => {
+                let drains =
+                    self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
+                drains.collect::<Vec<_>>().join("; ")
             }
             State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
             State::Down | State::Degraded => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::names::Names;
 use super::{Answering, Header, Step, Trace, What};
+use crate::engine::drain::{Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::period::{LONGEST, Period};
@@ -208,6 +209,14 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         }
         ("disable", service) => Event::DisableFile(names.find_service(service)?, true),
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
+        ("drain", _) => {
+            let (service, order) = split_word(object);
+            Event::Drain(names.find_service(service)?, draining(order)?)
+        }
+        ("undrain", _) => {
+            let (service, lift) = split_word(object);
+            Event::Undrain(names.find_service(service)?, lifting(lift)?)
+        }
         ("<", line) => Event::Heard(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,
         ("stdout", "free") => Event::OutputUnblocked,
@@ -216,12 +225,29 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is not understood, expected start, pass, fail, becomes, disable, enable, `<`, \
+                "`{verb} {object}` is not understood, expected start, pass, fail, becomes, disable, enable, drain, undrain, `<`, \
                  stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
     };
     Ok(What::Event(event))
+}
+
+fn draining(text: &str) -> Result<Order, String> {
+    let (holder, rest) = split_word(text);
+    let (lasts, reason) = split_word(rest);
+    let lasts = if lasts == "-" { None } else { Some(lasts.parse::<Period>()?.0) };
+    Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts })
+}
+
+fn lifting(text: &str) -> Result<Lift, String> {
+    let (whose, when) = split_word(text);
+    let holder = if whose == "all" { None } else { Some(whose.parse()?) };
+    match when {
+        "" => Ok(Lift { holder, once_healthy: false }),
+        "once healthy" => Ok(Lift { holder, once_healthy: true }),
+        _ => Err(format!("`{when}` is not understood, expected `once healthy` or nothing")),
+    }
 }
 
 fn passing(latency: &str) -> Result<Outcome, String> {

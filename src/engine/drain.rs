@@ -1,0 +1,301 @@
+//! Drains: somebody's word that a service shall attract no traffic, with a reason and, as a rule, an end.
+//!
+//! Each drain has a holder: the operator, a restart of the DNS server, the unit that is about to stop. A service is
+//! drained as long as anybody holds one, so that the end of a restart does not end the operator's maintenance.
+//!
+//! A drain ends when its holder lifts it, when its time is over, or, once its holder has let it return, as soon as the
+//! checks have found anew that the server is well.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+
+/// Who holds a drain: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Holder(String);
+
+impl Holder {
+    /// The person at the command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self("operator".to_owned())
+    }
+}
+
+impl FromStr for Holder {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let refused = || {
+            format!(
+                "`{}` cannot hold a drain, expected one word of at most 64 characters",
+                text.escape_debug()
+            )
+        };
+        is_word.then(|| Self(text.to_owned())).ok_or_else(refused)
+    }
+}
+
+impl TryFrom<String> for Holder {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Holder> for String {
+    fn from(holder: Holder) -> Self {
+        holder.0
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why a service is drained: one line of at most 200 characters; never empty.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "String", into = "String")]
+pub struct Reason(String);
+
+impl Reason {
+    const LONGEST: usize = 200;
+}
+
+/// What is no printable text is left out, and the end of what is too long.
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        let words: Vec<_> = text
+            .split(|c: char| c.is_whitespace() || c.is_control())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let line: String = words.join(" ").chars().take(Self::LONGEST).collect();
+        Self(if line.is_empty() { "no reason given".to_owned() } else { line })
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The wish to drain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Order {
+    /// Whose wish; a later one of the same holder takes the place of the earlier.
+    pub holder: Holder,
+    /// Why.
+    pub reason: Reason,
+    /// For how long; `None` until it is lifted.
+    pub lasts: Option<Duration>,
+}
+
+/// The wish to end drains.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lift {
+    /// Whose drains; `None` for everybody's.
+    pub holder: Option<Holder>,
+    /// Not before the checks have found anew that the server is well.
+    pub once_healthy: bool,
+}
+
+impl Lift {
+    fn concerns(&self, holder: &Holder) -> bool {
+        self.holder.as_ref().is_none_or(|whose| whose == holder)
+    }
+}
+
+/// One drain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Drain {
+    /// Why.
+    pub reason: Reason,
+    /// When it ends by itself.
+    pub expires: Option<Moment>,
+    /// Whether it ends as soon as the server is well.
+    pub returning: bool,
+    since: Moment,
+    /// How long it had lasted when this helper began.
+    before: Duration,
+}
+
+impl Drain {
+    /// How long it has lasted.
+    #[must_use]
+    pub fn age(&self, now: Moment) -> Duration {
+        self.before + now.since(self.since)
+    }
+}
+
+/// A drain as it survives a restart.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RememberedDrain {
+    /// Why.
+    pub reason: Reason,
+    /// How long it was to last when this was written.
+    pub remaining: Option<Duration>,
+    /// How long it had lasted.
+    pub age: Duration,
+    /// Whether it was to end as soon as the server is well.
+    pub returning: bool,
+}
+
+/// The drains of one service, by holder.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Drains(BTreeMap<Holder, Drain>);
+
+impl Drains {
+    /// Whether nobody holds any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each with its holder.
+    pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Drain)> {
+        self.0.iter()
+    }
+
+    /// Begins one, or gives the one of this holder another reason and another end.
+    pub fn begin(&mut self, now: Moment, order: Order) {
+        let (since, before) =
+            self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
+        let expires = order.lasts.map(|lasts| now + lasts);
+        let drain = Drain { reason: order.reason, expires, returning: false, since, before };
+        self.0.insert(order.holder, drain);
+    }
+
+    /// Ends those concerned, and says whose they were.
+    pub fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
+        self.take(|holder, _| lift.concerns(holder))
+    }
+
+    /// Lets those concerned end as soon as the server is well. False if there are none.
+    pub fn let_return(&mut self, lift: &Lift) -> bool {
+        let mut concerned = self.0.iter_mut().filter(|(holder, _)| lift.concerns(holder)).peekable();
+        let any = concerned.peek().is_some();
+        concerned.for_each(|(_, drain)| drain.returning = true);
+        any
+    }
+
+    /// The server is well: ends those that waited for it.
+    pub fn lift_returning(&mut self) -> Vec<Holder> {
+        self.take(|_, drain| drain.returning)
+    }
+
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now: Moment) -> Vec<Holder> {
+        self.take(|_, drain| drain.expires.is_some_and(|at| at <= now))
+    }
+
+    /// When the next one ends by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.0.values().filter_map(|drain| drain.expires).min()
+    }
+
+    fn take(&mut self, ends: impl Fn(&Holder, &Drain) -> bool) -> Vec<Holder> {
+        let over: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(holder, drain)| ends(holder, drain))
+            .map(|(holder, _)| holder.clone())
+            .collect();
+        self.0.retain(|holder, _| !over.contains(holder));
+        over
+    }
+
+    /// What should survive a restart.
+    #[must_use]
+    pub fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedDrain> {
+        let remembered = |drain: &Drain| RememberedDrain {
+            reason: drain.reason.clone(),
+            remaining: drain.expires.map(|expires| expires.since(now)),
+            age: drain.age(now),
+            returning: drain.returning,
+        };
+        self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
+    }
+
+    /// What was remembered `ago`. A drain whose time has run out since ends at once.
+    #[must_use]
+    pub fn recall(remembered: &BTreeMap<Holder, RememberedDrain>, ago: Duration) -> Self {
+        let recalled = |drain: &RememberedDrain| Drain {
+            reason: drain.reason.clone(),
+            expires: drain.remaining.map(|remaining| Moment::START + remaining.saturating_sub(ago)),
+            returning: drain.returning,
+            since: Moment::START,
+            before: drain.age + ago,
+        };
+        Self(remembered.iter().map(|(holder, drain)| (holder.clone(), recalled(drain))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn order(holder: &str, lasts: Option<Duration>) -> Order {
+        Order { holder: holder.parse().unwrap(), reason: String::new().into(), lasts }
+    }
+
+    #[test]
+    fn each_holder_lifts_its_own() {
+        let mut drains = Drains::default();
+        drains.begin(Moment::START, order("operator", None));
+        drains.begin(Moment::START, order("unbound.service", Some(MINUTE)));
+        let unit: Holder = "unbound.service".parse().unwrap();
+        let lift = Lift { holder: Some(unit.clone()), once_healthy: true };
+        assert!(drains.let_return(&lift));
+        assert_eq!(drains.lift_returning(), [unit]);
+        assert!(!drains.let_return(&lift), "it has none any more");
+        assert_eq!(drains.lift(&Lift { holder: None, once_healthy: false }), [Holder::operator()]);
+        assert!(drains.is_empty());
+    }
+
+    #[test]
+    fn a_restart_of_the_helper_neither_prolongs_nor_ends_one() {
+        let mut drains = Drains::default();
+        drains.begin(Moment::START, order("operator", Some(10 * MINUTE)));
+        let later = Moment::START + 4 * MINUTE;
+        let mut recalled = Drains::recall(&drains.remember(later), MINUTE);
+        assert_eq!(recalled.deadline(), Some(Moment::START + 5 * MINUTE));
+        assert_eq!(recalled.iter().map(|(_, drain)| drain.age(Moment::START)).max(), Some(5 * MINUTE));
+        assert_eq!(recalled.expire(Moment::START), []);
+        let mut outlived = Drains::recall(&drains.remember(later), 7 * MINUTE);
+        assert_eq!(outlived.expire(Moment::START), [Holder::operator()]);
+        assert_eq!(recalled.expire(Moment::START + 5 * MINUTE), [Holder::operator()]);
+    }
+
+    #[test]
+    fn a_holder_is_a_word_and_a_reason_a_line() {
+        for refused in ["", "two words", "ünit", "a\nb", &"x".repeat(65)] {
+            assert!(refused.parse::<Holder>().is_err(), "{refused}");
+        }
+        assert_eq!(Reason::from(" new\n disk\u{7} ".to_owned()).to_string(), "new disk");
+        assert_eq!(Reason::from("\n".to_owned()).to_string(), "no reason given");
+        assert_eq!(Reason::from("x".repeat(1000)).to_string().len(), Reason::LONGEST);
+    }
+}
