@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::DEFAULT_PATH;
+use crate::engine::drain::Holder;
+use crate::period::Period;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +49,22 @@ pub enum Command {
     /// Shows every effective value, the lines that ExaBGP would be told, and the worst-case times to detect a fault
     /// and to return. Exit status: 0, or 78 if the configuration is refused.
     CheckConfig(CheckConfig),
+    /// Show what the running helper knows: services, prefixes, checks, drains, ExaBGP
+    ///
+    /// Exit status: 0, or 1 if there is no helper to ask.
+    Status(Status),
+    /// Withdraw a service, or all, for maintenance
+    ///
+    /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself where it is given a time.
+    /// Exit status: 0, or 1 if it could not be done, or was not acknowledged while waited for.
+    Drain(Drain),
+    /// End drains
+    Undrain(Undrain),
+    /// Have the running helper read its configuration again
+    ///
+    /// The file is checked as a whole; if anything is wrong nothing is changed. Services that are configured as before
+    /// keep their state and their counters, and what is no longer configured is withdrawn.
+    Reload(Configuration),
     /// Run the engine in virtual time over a written or recorded trace
     ///
     /// Prints each line that ExaBGP would be told and each transition with its reason and time, then a timeline.
@@ -93,6 +111,58 @@ pub struct Run {
     /// up on helpers that end quickly; or when told to end.
     #[arg(long)]
     pub exit_on_bad_config: bool,
+}
+
+/// Options of `status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again every second, until interrupted
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// Options of `drain`.
+#[derive(Args, Debug)]
+pub struct Drain {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// Only this service
+    pub service: Option<String>,
+    /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<Period>,
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub reason: String,
+    /// In whose name, which only that name and `undrain` without one can end
+    #[arg(long = "as", value_name = "NAME", default_value = "operator")]
+    pub holder: Holder,
+    /// Come back when ExaBGP has acknowledged the withdraws, or after 30 seconds
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `undrain`.
+#[derive(Args, Debug)]
+pub struct Undrain {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// Only this service
+    pub service: Option<String>,
+    /// Only the drain in this name
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
+    /// Not before the checks have found anew that the server is well
+    #[arg(long)]
+    pub once_healthy: bool,
 }
 
 /// Options of `check`.

@@ -3,18 +3,33 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use crate::cli::Configuration;
+use crate::config::salvage::Salvage;
+use crate::control::client::Client;
+
 pub mod check;
 pub mod check_config;
 pub mod demo;
+pub mod drain;
 pub mod healthcheck;
+pub mod reload;
 pub mod run;
 pub mod simulate;
+pub mod status;
 
 /// The name of this host, for people.
 #[must_use]
 pub fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The helper that runs with this configuration. Where its sockets are is read from the file as far as that is legible,
+/// since it may be broken just when one wants to know.
+#[must_use]
+pub fn running(configuration: &Configuration) -> Client {
+    let text = std::fs::read(&configuration.config).unwrap_or_default();
+    Client::new(&Salvage::of(&String::from_utf8_lossy(&text)).control)
 }
 
 /// Says on standard error why a command failed, unless whoever read its output has merely gone.

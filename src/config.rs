@@ -43,6 +43,8 @@ pub struct Config {
     pub exabgp: ExaBgp,
     /// The directory for what survives a restart.
     pub state: PathBuf,
+    /// The directory of the sockets for status and requests.
+    pub control: PathBuf,
     /// At least one, each with its own name and its own prefixes.
     pub services: Vec<Service>,
     /// Where `exabgp healthcheck` is to be imitated.
@@ -72,7 +74,7 @@ pub struct ExaBgp {
 }
 
 /// Prefixes, the checks that decide about them, and what to advertise.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
@@ -94,7 +96,7 @@ pub struct Service {
 }
 
 /// A named set of probes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// Unique in its service, and one word without `/`.
     pub name: String,

@@ -11,21 +11,19 @@
 //! thread. Beside it the [dead-man](last_words) watches that it turns.
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::control::{Asked, Control};
 use self::disable_files::DisableFiles;
 use self::flood::Flood;
-use self::input::Input;
-use self::last_words::{LIMIT, LastWords};
-use self::output::{Output, Written};
-use self::signals::Signals;
+pub use self::observer::{Nobody, Observer};
+use self::output::Written;
 use self::store::Store;
+pub use self::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
@@ -33,20 +31,22 @@ use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::engine::service::State;
-use crate::exabgp::link::Parent;
 use crate::handoff::PATIENCE;
 use crate::probe::inquiry::Inquiry;
 
+pub mod control;
 pub mod disable_files;
 pub mod flood;
 pub mod hooks;
 pub mod input;
 pub mod last_words;
 pub mod linger;
+pub mod observer;
 pub mod output;
+mod requests;
 pub mod signals;
 pub mod store;
+pub mod surroundings;
 
 /// How often the loop turns at least; disable-files are looked for as often.
 const TURN: Duration = Duration::from_secs(1);
@@ -61,66 +61,15 @@ const LATEST: Duration = Duration::from_millis(100);
 /// So few routes that last words are brought up to date before every line.
 const FEW: usize = 64;
 
-/// Who is told of everything that reaches the engine, and of what it decides.
-pub trait Observer {
-    /// Before the engine sees it.
-    fn before(&mut self, _at: Moment, _event: &Event) {}
-    /// After the engine has decided.
-    fn after(&mut self, _at: Moment, _actions: &[Action], _engine: &Engine) {}
-    /// A service has come into the state that hooks know by this name; what it says of it is about to be said.
-    fn enter(&mut self, _service: &str, _state: &str, _reason: &str) {}
-    /// ExaBGP has acknowledged what the state of a service says, for all its prefixes.
-    fn settled(&mut self, _service: &str, _state: State) {}
-    /// Every turn of the loop; false ends it.
-    fn goes_on(&mut self) -> bool {
-        true
-    }
-}
+/// What is asked for each check, and how bad each failure is.
+type Inquiries = HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>;
 
-/// Nobody.
-#[derive(Clone, Copy, Debug)]
-pub struct Nobody;
-
-impl Observer for Nobody {}
-
-/// Where lines go and come from, and who is there.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// Who reads what is said.
-    pub parent: Parent,
-    /// What is said.
-    pub output: Output,
-    /// What is heard.
-    pub input: Input,
-    /// SIGTERM and its like.
-    pub signals: Signals,
-    /// Speaks when the loop no longer does.
-    pub last_words: Arc<LastWords>,
-}
-
-impl Surroundings {
-    /// Those of this process: standard input and output, signals, and the dead-man, who lets `pause` pass before he
-    /// ends the process. To be called once, on the runtime that will run the loop.
-    ///
-    /// # Errors
-    /// When standard input or output is closed, or the system has no descriptor or thread left.
-    pub fn of_this_process(pause: Duration) -> anyhow::Result<Self> {
-        let terminal = io::stdout().is_terminal();
-        let last_words = LastWords::on_stdout().context("cannot use standard output")?;
-        last_words.say_on_panic(pause).context("cannot catch signals")?;
-        last_words.watch(LIMIT, pause).context("cannot start the dead-man thread")?;
-        Ok(Self {
-            parent: if terminal { Parent::Terminal } else { Parent::ExaBgp },
-            output: Output::stdout().context("cannot use standard output")?,
-            input: if terminal {
-                Input::nothing()
-            } else {
-                Input::stdin().context("cannot use standard input")?
-            },
-            signals: Signals::catch().context("cannot catch signals")?,
-            last_words,
-        })
-    }
+/// What wakes the loop.
+enum Arrival {
+    Event(Event),
+    Question(Asked),
+    /// Time has passed.
+    Nothing,
 }
 
 /// Why the loop ended.
@@ -137,11 +86,9 @@ pub enum Ending {
 pub struct Daemon<'a> {
     engine: Engine,
     began: Instant,
-    inquiries: HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>,
+    inquiries: Inquiries,
     disable_files: DisableFiles,
     flood: Flood,
-    /// How many each service has.
-    prefixes: Vec<usize>,
     /// Something has been said since the last words were set.
     said: bool,
     /// Something has changed that should survive a restart.
@@ -150,6 +97,7 @@ pub struct Daemon<'a> {
     update_at: Instant,
     surroundings: &'a mut Surroundings,
     store: Option<Store>,
+    control: Option<Control>,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
 }
 
@@ -163,32 +111,27 @@ impl<'a> Daemon<'a> {
         memory: Memory,
         age: Duration,
     ) -> Self {
-        let mut inquiries = HashMap::new();
-        let mut disable_files = DisableFiles::default();
-        for (place, service) in config.services.iter().enumerate() {
-            let id = ServiceId(place);
-            if let Some(path) = &service.disable_file {
-                disable_files.add(id, &service.name, path.clone());
-            }
-            for (check, plan) in service.checks.iter().enumerate() {
-                let plan = (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone()));
-                inquiries.insert(CheckId { service: id, check }, plan);
-            }
-        }
+        let engine = Engine::new(config, surroundings.parent, memory, age);
         Self {
-            engine: Engine::new(config, surroundings.parent, memory, age),
             began: Instant::now(),
-            inquiries,
-            disable_files,
+            inquiries: inquiries(config),
+            disable_files: disable_files(config, &engine),
+            engine,
             flood: Flood::default(),
-            prefixes: config.services.iter().map(|service| service.routes.len()).collect(),
             said: false,
             unsaved: false,
             update_at: Instant::now(),
             surroundings,
             store,
+            control: None,
             events: mpsc::unbounded_channel(),
         }
+    }
+
+    /// With sockets to ask and be told.
+    #[must_use]
+    pub fn with_control(self, control: Option<Control>) -> Self {
+        Self { control, ..self }
     }
 
     /// Runs until there is nobody left to speak to, or the observer has seen enough.
@@ -216,25 +159,29 @@ impl<'a> Daemon<'a> {
             let deadline = self.engine.deadline().map(|deadline| self.began + deadline.since_start());
             let update_at = (self.said || self.unsaved).then_some(self.update_at);
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
-            let event = tokio::select! {
-                Some(event) = self.events.1.recv() => Some(event),
-                line = self.surroundings.input.line() => Some(line.map_or(Event::ParentGone, Event::Heard)),
-                unblocked = self.surroundings.output.unblocked() => Some(match unblocked {
+            let arrival = tokio::select! {
+                Some(event) = self.events.1.recv() => Arrival::Event(event),
+                line = self.surroundings.input.line() => {
+                    Arrival::Event(line.map_or(Event::ParentGone, Event::Heard))
+                }
+                unblocked = self.surroundings.output.unblocked() => Arrival::Event(match unblocked {
                     Written::Gone => Event::ParentGone,
                     Written::Whole | Written::Waiting => Event::OutputUnblocked,
                 }),
-                () = self.surroundings.signals.terminate() => Some(Event::Terminate),
-                () = tokio::time::sleep_until(wake) => None,
+                () = self.surroundings.signals.terminate() => Arrival::Event(Event::Terminate),
+                asked = next_question(&mut self.control) => Arrival::Question(asked),
+                () = tokio::time::sleep_until(wake) => Arrival::Nothing,
             };
-            let over = match event {
-                Some(event) => self.tell(event, observer),
-                None if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    self.tell(Event::Tick, observer)
+            let ending = match arrival {
+                Arrival::Event(event) => self.tell(event, observer).then_some(Ending::Over),
+                Arrival::Question(asked) => self.answer(asked, observer),
+                Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    self.tell(Event::Tick, observer).then_some(Ending::Over)
                 }
-                None => false,
+                Arrival::Nothing => None,
             };
-            if over {
-                return Ending::Over;
+            if let Some(ending) = ending {
+                return ending;
             }
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
@@ -251,7 +198,16 @@ impl<'a> Daemon<'a> {
     fn tell(&mut self, event: Event, observer: &mut dyn Observer) -> bool {
         let now = Moment::after_start(self.began.elapsed());
         observer.before(now, &event);
-        let mut actions = self.engine.handle(now, event);
+        let actions = self.engine.handle(now, event);
+        self.carry_out(now, &actions, observer)
+    }
+
+    fn carry_out(&mut self, now: Moment, actions: &[Action], observer: &mut dyn Observer) -> bool {
+        if let Some(control) = &mut self.control
+            && !actions.is_empty()
+        {
+            control.forget_document();
+        }
         let mut over = false;
         let mut blocked = false;
         let speaks = actions.iter().any(|action| matches!(action, Action::Print(_)));
@@ -259,7 +215,7 @@ impl<'a> Daemon<'a> {
             // No announce leaves before its withdraw is at hand.
             self.surroundings.last_words.set(&self.engine.link().farewell());
         }
-        for action in &actions {
+        for action in actions {
             match action {
                 Action::Print(line) => {
                     self.said = true;
@@ -289,8 +245,7 @@ impl<'a> Daemon<'a> {
                 Action::Exit => over = true,
             }
         }
-        observer.after(now, &actions, &self.engine);
-        actions.clear();
+        observer.after(now, actions, &self.engine);
         over || (blocked && self.tell(Event::OutputBlocked, observer))
     }
 
@@ -320,7 +275,7 @@ impl<'a> Daemon<'a> {
 
     fn log_settled(&self, id: ServiceId) {
         let Some(service) = self.engine.services().get(id.0) else { return };
-        let prefixes = self.prefixes.get(id.0).copied().unwrap_or_default();
+        let prefixes = self.engine.entries_of(id.0).count();
         log::info!(
             "service {}: exabgp has acknowledged {} for {}",
             service.name(),
@@ -344,5 +299,34 @@ impl<'a> Daemon<'a> {
         for event in self.disable_files.look() {
             self.tell(event, observer);
         }
+    }
+}
+
+fn inquiries(config: &Config) -> Inquiries {
+    let services = config.services.iter().enumerate();
+    services
+        .flat_map(|(service, plan)| {
+            plan.checks.iter().enumerate().map(move |(check, plan)| {
+                let id = CheckId { service: ServiceId(service), check };
+                (id, (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone())))
+            })
+        })
+        .collect()
+}
+
+fn disable_files(config: &Config, engine: &Engine) -> DisableFiles {
+    let mut files = DisableFiles::default();
+    for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
+        if let Some(path) = &plan.disable_file {
+            files.add(id, &plan.name, path.clone(), service.is_disabled());
+        }
+    }
+    files
+}
+
+async fn next_question(control: &mut Option<Control>) -> Asked {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -16,7 +16,8 @@ use self::memory::{Memory, NO_LONGER_CONFIGURED, Remembered};
 use self::moment::Moment;
 use self::notice::Notice;
 use self::service::{Service, StartPolicy};
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::exabgp::link::entry::Entry;
 use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, Route};
 
@@ -31,6 +32,7 @@ pub mod ladder;
 pub mod memory;
 pub mod moment;
 pub mod notice;
+mod reload;
 pub mod service;
 
 /// The memory is written no more often than this only to keep it young.
@@ -40,6 +42,8 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Engine {
     services: Vec<Service>,
+    /// What each of them is configured to be.
+    plans: Vec<config::Service>,
     /// For each route of the link, the service it belongs to. The link may have more, which an earlier helper left.
     owners: Vec<ServiceId>,
     link: Link,
@@ -51,6 +55,7 @@ pub struct Engine {
     heartbeat_at: Option<Moment>,
     /// The state of each service in which ExaBGP has last acknowledged everything.
     settled: Vec<Option<service::State>>,
+    parent: Parent,
     /// End after the first decision has been said.
     once: bool,
     phase: Phase,
@@ -73,39 +78,24 @@ impl Engine {
             .iter()
             .map(|plan| {
                 let remembered = memory.services.get(&plan.name).map(|remembered| (remembered, age));
-                Service::new(plan, config.habits, remembered, &mut prelude)
+                Service::new(Moment::START, plan, config.habits, remembered, &mut prelude)
             })
             .collect();
-        let (owners, routes): (Vec<_>, Vec<Route>) = config
-            .services
-            .iter()
-            .enumerate()
-            .flat_map(|(place, plan)| plan.routes.iter().map(move |route| (ServiceId(place), route.clone())))
-            .unzip();
-        let settings = Settings {
-            dialect: config.exabgp.dialect,
-            ack_timeout: config.exabgp.ack_timeout,
-            refresh: config.exabgp.refresh,
-            end_of_rib: config.exabgp.end_of_rib,
-            parent,
-            habits: config.habits,
-            seed: seed(&config.node.name),
-        };
+        let (owners, routes) = routes(config);
+        let settings = settings(config, parent);
         let unwanted = |route: &&Route| !routes.iter().any(|wanted| wanted.is_the_same_as(route));
         let left_behind = memory.announced().filter(unwanted).cloned().collect();
-        let adopted_for = config.services.iter().filter_map(|plan| match plan.start {
-            StartPolicy::Adopt { max_age } => Some(max_age),
-            StartPolicy::Probe | StartPolicy::Withdraw => None,
-        });
         Self {
             services,
+            plans: config.services.clone(),
             owners,
             link: Link::new(settings, routes, left_behind),
             memory,
             prelude,
-            heartbeat: adopted_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT)),
+            heartbeat: heartbeat(config),
             heartbeat_at: None,
             settled: vec![None; config.services.len()],
+            parent,
             once: config.habits.is_some_and(|habits| habits.once),
             phase: Phase::BeforeStart,
         }
@@ -175,6 +165,17 @@ impl Engine {
         &self.link
     }
 
+    /// What is said about the prefixes of the service at this place.
+    pub fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
+        let owned = self.owners.iter().zip(self.link.entries());
+        owned.filter(move |(owner, _)| owner.0 == place).map(|(_, entry)| entry)
+    }
+
+    /// Routes that nobody wants any more and that may still be announced.
+    pub fn left_behind(&self) -> impl Iterator<Item = &Entry> {
+        self.link.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
+    }
+
     /// What should survive a restart, as of `now`.
     pub fn remember(&mut self, now: Moment) -> &Memory {
         let mut memory = Memory::default();
@@ -182,9 +183,7 @@ impl Engine {
             let earlier = self.memory.services.get(service.name());
             memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
         }
-        let left_behind = self.link.entries()[self.owners.len()..].iter();
-        let left_behind: Vec<_> =
-            left_behind.filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone()).collect();
+        let left_behind: Vec<_> = self.left_behind().map(|entry| entry.route.clone()).collect();
         if !left_behind.is_empty() {
             let remembered = Remembered { announced: left_behind, ..Remembered::default() };
             memory.services.insert(NO_LONGER_CONFIGURED.to_owned(), remembered);
@@ -195,10 +194,7 @@ impl Engine {
 
     fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
         let service = &self.services[place];
-        let mine = || {
-            let owned = self.owners.iter().zip(self.link.entries());
-            owned.filter(|(owner, _)| owner.0 == place).map(|(_, entry)| entry)
-        };
+        let mine = || self.entries_of(place);
         let settled = mine().all(|entry| entry.acknowledged.is_some() && entry.acknowledged == entry.desired);
         // Before the first decision ExaBGP still has what an earlier helper told it.
         let untouched = mine().all(|entry| entry.desired.is_none());
@@ -245,15 +241,7 @@ impl Engine {
         for service in &mut self.services {
             service.decide(now, out);
         }
-        let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
-        for (route, owner) in self.owners.iter().enumerate() {
-            if let Some(advertisement) = self.services[owner.0].stated() {
-                let new = self.link.desire(now, route, advertisement, out);
-                if restated[owner.0] && !new {
-                    self.link.restate(now, route, out);
-                }
-            }
-        }
+        self.say_what_is_stated(now, out);
         self.link.expire(now, out);
         let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
         // Whoever is to end after the first decision need not look any further.
@@ -274,19 +262,63 @@ impl Engine {
         }
     }
 
+    /// Tells the link what every service wants for its prefixes.
+    fn say_what_is_stated(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
+        for (route, owner) in self.owners.iter().enumerate() {
+            if let Some(advertisement) = self.services[owner.0].stated() {
+                let new = self.link.desire(now, route, advertisement, out);
+                if restated[owner.0] && !new {
+                    self.link.restate(now, route, out);
+                }
+            }
+        }
+    }
+
     fn note_what_is_settled(&mut self, out: &mut Vec<Action>) {
         for (place, service) in self.services.iter().enumerate() {
             let state = Some(service.state());
             if self.settled[place] == state || service.state() == service::State::Starting {
                 continue;
             }
-            let mut mine = self.owners.iter().zip(self.link.entries()).filter(|(owner, _)| owner.0 == place);
-            if mine.all(|(_, entry)| entry.desired.is_some() && entry.acknowledged == entry.desired) {
+            if self
+                .entries_of(place)
+                .all(|entry| entry.desired.is_some() && entry.acknowledged == entry.desired)
+            {
                 self.settled[place] = state;
                 out.push(Action::Settled(ServiceId(place)));
             }
         }
     }
+}
+
+/// Every route, and whose it is.
+fn routes(config: &Config) -> (Vec<ServiceId>, Vec<Route>) {
+    let services = config.services.iter().enumerate();
+    services
+        .flat_map(|(place, plan)| plan.routes.iter().map(move |route| (ServiceId(place), route.clone())))
+        .unzip()
+}
+
+fn settings(config: &Config, parent: Parent) -> Settings {
+    Settings {
+        dialect: config.exabgp.dialect,
+        ack_timeout: config.exabgp.ack_timeout,
+        refresh: config.exabgp.refresh,
+        end_of_rib: config.exabgp.end_of_rib,
+        parent,
+        habits: config.habits,
+        seed: seed(&config.node.name),
+    }
+}
+
+/// What is to be adopted must not be older than its limit only because nobody wrote it down again.
+fn heartbeat(config: &Config) -> Option<Duration> {
+    let adopted_for = config.services.iter().filter_map(|plan| match plan.start {
+        StartPolicy::Adopt { max_age } => Some(max_age),
+        StartPolicy::Probe | StartPolicy::Withdraw => None,
+    });
+    adopted_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT))
 }
 
 /// A number from a name, the same on every run (FNV-1a).

@@ -91,3 +91,15 @@ pub enum Dialect {
     /// `peer * announce route …`: 6.
     Peer,
 }
+
+impl Dialect {
+    /// How its announcements begin.
+    #[must_use]
+    pub const fn form(self) -> &'static str {
+        match self {
+            Self::Plain => "announce route",
+            Self::Neighbor => "neighbor * announce route",
+            Self::Peer => "peer * announce route",
+        }
+    }
+}

@@ -42,6 +42,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod engine;
 pub mod exabgp;
@@ -53,5 +54,6 @@ pub mod period;
 pub mod probe;
 pub mod responder;
 pub mod simulate;
+pub mod status;
 pub mod timeline;
 pub mod trace;

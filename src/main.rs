@@ -19,14 +19,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
-    let quiet = matches!(cli.command, Command::Demo | Command::Check(_) | Command::Simulate(_));
     let runs = matches!(cli.command, Command::Run(_));
     let way = if runs { Way::Aside } else { Way::Directly };
-    logging::start(if quiet { LevelFilter::Off } else { LevelFilter::Info }, way);
+    logging::start(if runs { LevelFilter::Info } else { LevelFilter::Off }, way);
     let result = match &cli.command {
         Command::Run(options) => commands::run::run(options),
         Command::Check(options) => commands::check::run(options),
         Command::CheckConfig(options) => commands::check_config::run(options),
+        Command::Status(options) => commands::status::run(options),
+        Command::Drain(options) => commands::drain::drain(options),
+        Command::Undrain(options) => commands::drain::undrain(options),
+        Command::Reload(configuration) => commands::reload::run(configuration),
         Command::Simulate(options) => commands::simulate::run(options),
         Command::Demo => commands::demo::run(),
         // Its words are another program's, and were looked at before.

@@ -126,7 +126,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
         Event::Drain(id, order) => {
             let service = names.service(*id);
-            let lasts = order.lasts.map_or("-".to_owned(), |lasts| written(lasts));
+            let lasts = order.lasts.map_or("-".to_owned(), written);
             format!("drain {service} {} {lasts} {}", order.holder, order.reason)
         }
         Event::Undrain(id, lift) => {

@@ -1,5 +1,6 @@
 //! `run`: what ExaBGP starts.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use crate::cli::Run;
 use crate::config::Config;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
+use crate::daemon::control::{Control, Subject};
 use crate::daemon::hooks::{Hook, Hooks};
 use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::linger::Told;
@@ -98,7 +100,7 @@ async fn work(
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt what commands leave behind: {error}");
     }
-    let mut attendant = Attendant { recorder, config, hooks: Hooks::start() };
+    let mut attendant = Attendant { recorder, on_change: on_change(config), hooks: Hooks::start() };
     let services = config.services.len();
     let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
     log::info!(
@@ -110,8 +112,29 @@ async fn work(
         counted(checks, "check"),
         path.display()
     );
-    Daemon::new(config, surroundings, store, memory, age).run(&mut attendant).await;
+    let control = if on_terminal { None } else { control(config, path) };
+    let daemon = Daemon::new(config, surroundings, store, memory, age).with_control(control);
+    daemon.run(&mut attendant).await;
     Ok(Exit::Success)
+}
+
+/// The sockets. Without them the main job is done all the same.
+fn control(config: &Config, path: &Path) -> Option<Control> {
+    let subject = Subject {
+        configuration: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        node: config.node.name.clone(),
+        host: host_name(),
+    };
+    let opened = Control::open(&config.control, subject);
+    opened
+        .inspect_err(|why| {
+            log::warn!(
+                "{why}; `dnsherald status` and `dnsherald drain` will find nobody. The directory is to be one that the \
+                 user whom exabgp runs helpers as can write to (RuntimeDirectory=dnsherald in exabgp.service), or \
+                 another one in control.directory"
+            );
+        })
+        .ok()
 }
 
 /// The text of a file, as far as it is any.
@@ -145,7 +168,9 @@ async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Su
     let now = Instant::now();
     let exit_at = options.exit_on_bad_config.then(|| now + PAUSE_BEFORE_EXIT);
     let mut mending = Mending { path, error, looked: now, exit_at };
-    Daemon::new(&config, surroundings, None, memory, Duration::ZERO).run(&mut mending).await
+    let control = control(&config, path);
+    let daemon = Daemon::new(&config, surroundings, None, memory, Duration::ZERO).with_control(control);
+    daemon.run(&mut mending).await
 }
 
 /// How often a file that is not in order is looked at.
@@ -160,6 +185,11 @@ struct Mending<'a> {
 }
 
 impl Observer for Mending<'_> {
+    /// It begins with the configuration that is in order now.
+    fn reloads(&mut self, _config: &Config) -> bool {
+        false
+    }
+
     fn goes_on(&mut self) -> bool {
         if let Some(exit_at) = self.exit_at {
             return Instant::now() < exit_at;
@@ -182,23 +212,35 @@ impl Observer for Mending<'_> {
 }
 
 /// Records until the file takes no more, and runs what configuration wants run at changes.
-struct Attendant<'a> {
+struct Attendant {
     recorder: Option<Recorder>,
-    config: &'a Config,
+    /// The program and its arguments for each service that has one.
+    on_change: HashMap<String, Vec<String>>,
     hooks: Hooks,
 }
 
-impl Observer for Attendant<'_> {
+fn on_change(config: &Config) -> HashMap<String, Vec<String>> {
+    let services = config.services.iter().filter(|plan| !plan.on_change.is_empty());
+    services.map(|plan| (plan.name.clone(), plan.on_change.clone())).collect()
+}
+
+impl Observer for Attendant {
     fn before(&mut self, at: Moment, event: &Event) {
         if self.recorder.as_mut().is_some_and(|recorder| !recorder.record(at, event)) {
             self.recorder = None;
         }
     }
 
+    fn reloads(&mut self, config: &Config) -> bool {
+        self.on_change = on_change(config);
+        if self.recorder.take().is_some() {
+            log::warn!("the recording ends here: a replay knows one configuration only");
+        }
+        true
+    }
+
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
-        let on_change =
-            self.config.services.iter().find(|plan| plan.name == service).map(|plan| &plan.on_change);
-        if let Some(words) = on_change.filter(|words| !words.is_empty()) {
+        if let Some(words) = self.on_change.get(service) {
             self.hooks.run(Hook::of_words(words, state, service, reason));
         }
     }

@@ -17,7 +17,7 @@ pub struct Description<'a>(pub &'a Config);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { node, exabgp, state, services, .. } = self.0;
+        let Config { node, exabgp, state, control, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
         let api = match exabgp.dialect {
             None => "auto",
@@ -39,7 +39,7 @@ impl fmt::Display for Description<'_> {
                 "  the lines below assume exabgp 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`"
             )?;
         }
-        writeln!(f, "control: state {}", state.display())?;
+        writeln!(f, "control: sockets in {}, state in {}", control.display(), state.display())?;
         for service in services {
             writeln!(f)?;
             describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;

@@ -72,6 +72,7 @@ pub(super) struct ExaBgp {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Control {
+    pub(super) directory: Placed<PathBuf>,
     pub(super) state: Placed<PathBuf>,
 }
 

@@ -13,6 +13,7 @@ use super::cite::{ConfigError, Source};
 use super::file::{self, File, Placed, Start};
 use super::value::{Address, OneOrMany, Text, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError};
 use crate::engine::hysteresis::Thresholds;
@@ -83,6 +84,7 @@ impl<'a> Resolver<'a> {
             services.push(self.service(service, &file.defaults)?);
         }
         let state = self.absolute(&file.control.state)?;
+        let control = self.absolute(&file.control.directory)?;
         Ok(Config {
             node: Node {
                 name: file.node.name.unwrap_or_else(|| self.host.to_owned()),
@@ -90,6 +92,7 @@ impl<'a> Resolver<'a> {
             },
             exabgp,
             state: state.unwrap_or_else(|| DEFAULT_STATE.into()),
+            control: control.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
             services,
             habits: None,
         })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::value::Prefix;
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
@@ -14,6 +15,8 @@ use crate::exabgp::{Advertisement, NextHop, Route};
 pub struct Salvage {
     /// Where the state is kept.
     pub state: PathBuf,
+    /// Where the sockets are.
+    pub control: PathBuf,
     /// Every prefix that can be made out, of whatever service.
     pub routes: Vec<Route>,
 }
@@ -23,12 +26,17 @@ impl Salvage {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
-        let state = lines().find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (key.trim() == "state").then(|| value.trim().trim_matches(QUOTES)).filter(|path| !path.is_empty())
-        });
+        let path = |wanted: &str| {
+            lines().find_map(|line| {
+                let (key, value) = line.split_once('=')?;
+                (key.trim() == wanted)
+                    .then(|| value.trim().trim_matches(QUOTES))
+                    .filter(|path| !path.is_empty())
+            })
+        };
         Self {
-            state: state.unwrap_or(DEFAULT_STATE).into(),
+            state: path("state").unwrap_or(DEFAULT_STATE).into(),
+            control: path("directory").unwrap_or(DEFAULT_DIRECTORY).into(),
             routes: lines().flat_map(|line| line.split(QUOTES)).filter_map(route).collect(),
         }
     }
@@ -55,6 +63,7 @@ impl Salvage {
                 end_of_rib: false,
             },
             state: self.state,
+            control: self.control,
             habits: None,
             services: vec![Service {
                 name: "(no configuration)".to_owned(),

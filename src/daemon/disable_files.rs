@@ -19,9 +19,9 @@ struct DisableFile {
 }
 
 impl DisableFiles {
-    /// One more, of the service called `name`.
-    pub fn add(&mut self, service: ServiceId, name: &str, path: PathBuf) {
-        self.0.push(DisableFile { service, name: name.to_owned(), path, present: false, complained: false });
+    /// One more, of the service called `name`; `present` is what the engine knows.
+    pub fn add(&mut self, service: ServiceId, name: &str, path: PathBuf, present: bool) {
+        self.0.push(DisableFile { service, name: name.to_owned(), path, present, complained: false });
     }
 
     /// Looks at each. What cannot be looked for is taken as it was last, with a warning.
@@ -63,7 +63,7 @@ mod tests {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
         let mut files = DisableFiles::default();
-        files.add(ServiceId(3), "resolver", folder.join("off"));
+        files.add(ServiceId(3), "resolver", folder.join("off"), false);
         assert_eq!(files.look(), []);
         fs::write(folder.join("off"), "").unwrap();
         assert_eq!(files.look(), [Event::DisableFile(ServiceId(3), true)]);

@@ -116,6 +116,7 @@ pub struct Check {
     degrading: Hysteresis,
     downing: Hysteresis,
     failure: Option<String>,
+    last: Option<(Moment, Outcome)>,
     asked_at: Moment,
     /// When to probe; `None` while a round is out.
     due: Option<Moment>,
@@ -136,6 +137,7 @@ impl Check {
             degrading: Hysteresis::new(timing.thresholds),
             downing: Hysteresis::new(timing.thresholds),
             failure: None,
+            last: None,
             asked_at: Moment::START,
             due: Some(Moment::START),
             outdated: false,
@@ -183,6 +185,18 @@ impl Check {
         self.failure.as_deref()
     }
 
+    /// What was found last, and when.
+    #[must_use]
+    pub const fn last(&self) -> Option<&(Moment, Outcome)> {
+        self.last.as_ref()
+    }
+
+    /// The round that is out will not come back: it is to be asked again.
+    pub fn ask_again(&mut self, now: Moment) {
+        self.outdated = false;
+        self.due.get_or_insert(now);
+    }
+
     /// What it says of the service: `None` before the first verdict.
     #[must_use]
     pub fn verdict(&self) -> Option<Severity> {
@@ -217,6 +231,7 @@ impl Check {
             return None;
         }
         let from = self.shown.state();
+        self.last = Some((now, outcome.clone()));
         match outcome {
             Outcome::Pass { .. } => {
                 self.failure = None;

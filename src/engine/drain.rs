@@ -239,12 +239,12 @@ impl Drains {
 
     /// What was remembered `ago`. A drain whose time has run out since ends at once.
     #[must_use]
-    pub fn recall(remembered: &BTreeMap<Holder, RememberedDrain>, ago: Duration) -> Self {
+    pub fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedDrain>, ago: Duration) -> Self {
         let recalled = |drain: &RememberedDrain| Drain {
             reason: drain.reason.clone(),
-            expires: drain.remaining.map(|remaining| Moment::START + remaining.saturating_sub(ago)),
+            expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
             returning: drain.returning,
-            since: Moment::START,
+            since: now,
             before: drain.age + ago,
         };
         Self(remembered.iter().map(|(holder, drain)| (holder.clone(), recalled(drain))).collect())
@@ -280,11 +280,11 @@ mod tests {
         let mut drains = Drains::default();
         drains.begin(Moment::START, order("operator", Some(10 * MINUTE)));
         let later = Moment::START + 4 * MINUTE;
-        let mut recalled = Drains::recall(&drains.remember(later), MINUTE);
+        let mut recalled = Drains::recall(Moment::START, &drains.remember(later), MINUTE);
         assert_eq!(recalled.deadline(), Some(Moment::START + 5 * MINUTE));
         assert_eq!(recalled.iter().map(|(_, drain)| drain.age(Moment::START)).max(), Some(5 * MINUTE));
         assert_eq!(recalled.expire(Moment::START), []);
-        let mut outlived = Drains::recall(&drains.remember(later), 7 * MINUTE);
+        let mut outlived = Drains::recall(Moment::START, &drains.remember(later), 7 * MINUTE);
         assert_eq!(outlived.expire(Moment::START), [Holder::operator()]);
         assert_eq!(recalled.expire(Moment::START + 5 * MINUTE), [Holder::operator()]);
     }

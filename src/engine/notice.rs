@@ -31,6 +31,7 @@ pub enum Notice {
     Returning { service: String },
     DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
+    Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
     ParentGone,
     Terminating { withdrawn: usize },
     // From the link.
@@ -74,6 +75,7 @@ impl Notice {
             | Self::Adopted { .. }
             | Self::Drained { .. }
             | Self::Returning { .. }
+            | Self::Reloaded { .. }
             | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
@@ -172,25 +174,34 @@ impl fmt::Display for Notice {
                 write!(f, "service {service}: the drain of {holder} {why}")
             }
             Self::LeftBehind { prefix } => {
-                write!(f, "{prefix} is no longer configured, but an earlier helper announced it: withdrawing")
+                write!(f, "{prefix} is no longer configured, but may be announced: withdrawing")
+            }
+            Self::Reloaded { unchanged, changed, added, removed } => {
+                write!(f, "configuration reloaded: {} unchanged", counted(*unchanged, "service"))?;
+                for (names, what) in [(changed, "changed"), (added, "new"), (removed, "gone")] {
+                    if !names.is_empty() {
+                        write!(f, ", {what}: {}", names.join(" "))?;
+                    }
+                }
+                Ok(())
             }
             Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } => {
                 write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))
             }
             Self::Detected { version, understood, spoken } if understood == spoken => {
-                write!(f, "exabgp {version}: speaking `{}`", form(*spoken))
+                write!(f, "exabgp {version}: speaking `{}`", spoken.form())
             }
             Self::Detected { version, understood, spoken } => write!(
                 f,
                 "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`",
-                form(*understood),
-                form(*spoken)
+                understood.form(),
+                spoken.form()
             ),
             Self::NoVersion { spoken } => write!(
                 f,
                 "exabgp does not answer the question for its version; speaking `{}` until it does",
-                form(*spoken)
+                spoken.form()
             ),
             Self::AnswersNothing => f.write_str(
                 "exabgp answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
@@ -219,14 +230,6 @@ impl fmt::Display for Notice {
             Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
             Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", excerpt(line)),
         }
-    }
-}
-
-const fn form(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Plain => "announce route",
-        Dialect::Neighbor => "neighbor * announce route",
-        Dialect::Peer => "peer * announce route",
     }
 }
 

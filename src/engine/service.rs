@@ -91,6 +91,7 @@ pub struct Service {
 impl Service {
     /// A service at its beginning, with what is remembered of it and how long ago that was.
     pub fn new(
+        now: Moment,
         plan: &config::Service,
         habits: Option<Habits>,
         remembered: Option<(&Remembered, Duration)>,
@@ -110,32 +111,32 @@ impl Service {
             health: None,
             was_serving: false,
             state: State::Starting,
-            since: Moment::START,
+            since: now,
             stated: None,
             habits,
             phase: Phase::Init,
             restate: false,
             restate_at: None,
         };
-        if service.start == StartPolicy::Withdraw {
+        // Later on, what was said before stands until there is a decision.
+        if service.start == StartPolicy::Withdraw && now == Moment::START {
             service.stated = Some(Advertisement::Withdraw);
         }
         if let Some((remembered, age)) = remembered {
-            service.recall(remembered, age, out);
+            service.recall(now, remembered, age, out);
         }
         service
     }
 
-    fn recall(&mut self, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
-        let suppressed =
-            self.dampening.restore(Moment::START, remembered.penalty, remembered.suppressed, age);
-        let penalty = whole(self.dampening.penalty(Moment::START));
+    fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
+        let suppressed = self.dampening.restore(now, remembered.penalty, remembered.suppressed, age);
+        let penalty = self.penalty(now);
         if penalty > 0 {
             let service = self.name.clone();
             let suppressed = suppressed && self.dampening.enforced();
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
-        self.drains = Drains::recall(&remembered.drains, age);
+        self.drains = Drains::recall(now, &remembered.drains, age);
         let Some(state) = remembered.acknowledged else { return };
         self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
@@ -158,6 +159,18 @@ impl Service {
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
+    }
+
+    /// What its falls have come to, without the fraction.
+    #[must_use]
+    pub fn penalty(&self, now: Moment) -> u32 {
+        whole(self.dampening.penalty(now))
+    }
+
+    /// Whether its disable-file was there when last looked for.
+    #[must_use]
+    pub const fn is_disabled(&self) -> bool {
+        self.disabled
     }
 
     /// Since when it is what it is.
@@ -301,6 +314,13 @@ impl Service {
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 
+    /// No outcome of a round that is out will come back.
+    pub fn ask_again(&mut self, now: Moment) {
+        for check in &mut self.checks {
+            check.ask_again(now);
+        }
+    }
+
     /// Draws the conclusion from all that is known at `now`.
     pub fn decide(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
@@ -377,7 +397,7 @@ impl Service {
             return;
         }
         self.dampening.fall(now);
-        let penalty = whole(self.dampening.penalty(now));
+        let penalty = self.penalty(now);
         let service = self.name.clone();
         out.push(if let Some(reuse) = self.dampening.reused_at() {
             let enforced = self.dampening.enforced();

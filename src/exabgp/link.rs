@@ -31,6 +31,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
 mod answers;
+mod change;
 pub mod entry;
 mod statements;
 
@@ -93,6 +94,17 @@ enum Subject {
     EndOfRib(Mark, String),
 }
 
+/// What became of commands, for people.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Record {
+    /// From the last command that was answered to its answer.
+    pub latency: Option<Duration>,
+    /// Commands to which ExaBGP said `error`.
+    pub refused: u64,
+    /// Commands that were not answered in time.
+    pub unanswered: u64,
+}
+
 /// An end-of-RIB marker: for a family, to the neighbors that get its routes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Mark {
@@ -129,6 +141,10 @@ pub struct Link {
     /// Those that were refused, for there was no session; tried again with the next refresh.
     refused_marks: Vec<Mark>,
     random: u64,
+    /// When the last command left.
+    said_at: Moment,
+    /// What became of commands so far.
+    record: Record,
 }
 
 impl Link {
@@ -156,6 +172,8 @@ impl Link {
             resync: Backoff::new(),
             stray_at: None,
             unmarked: vec![],
+            said_at: Moment::START,
+            record: Record::default(),
             refused_marks: vec![],
         }
     }
@@ -164,6 +182,24 @@ impl Link {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What ExaBGP said it is, once it has.
+    #[must_use]
+    pub const fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
+    }
+
+    /// Whether it answers commands.
+    #[must_use]
+    pub const fn answers(&self) -> bool {
+        self.answers
+    }
+
+    /// What became of commands so far.
+    #[must_use]
+    pub const fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Opens the conversation.

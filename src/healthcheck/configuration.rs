@@ -32,6 +32,7 @@ impl Options {
                 end_of_rib: false,
             },
             state: DEFAULT_STATE.into(),
+            control: crate::control::DEFAULT_DIRECTORY.into(),
             services: vec![config::Service {
                 name: self.service_name(),
                 routes: advertised.routes.clone(),

@@ -86,7 +86,7 @@ impl fmt::Display for Transport {
 }
 
 /// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     /// What is asked and expected.
     pub question: Arc<Question>,

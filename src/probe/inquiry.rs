@@ -9,7 +9,7 @@ use super::round::Round;
 use super::{Cause, Outcome};
 
 /// What a check asks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Inquiry {
     /// DNS servers.
     Dns(Round),

@@ -12,7 +12,7 @@ use super::dns::{Finding, Probe};
 use super::{Cause, Failure, Outcome};
 
 /// The probes of a check, of which some or all have to pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     probes: Vec<Probe>,
     need: usize,

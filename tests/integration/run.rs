@@ -9,6 +9,7 @@ use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 
 mod acks;
 mod configuration;
+mod control;
 mod edges;
 mod input;
 mod memory;

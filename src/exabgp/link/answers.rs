@@ -41,6 +41,7 @@ impl Link {
             }
             State::Sending(subject) => {
                 self.until = None;
+                self.record.latency = Some(now.since(self.said_at));
                 self.settle(now, subject, done, why, out);
                 self.proceed(now, out);
             }
@@ -85,6 +86,7 @@ impl Link {
             }
             Subject::Route(route, _, line) => {
                 let retry = self.entries[route].retry(now);
+                self.record.refused += 1;
                 out.push(Notice::Refused { line, why, retry }.into());
                 // The second refusal in a row may mean that this is another ExaBGP than it seemed.
                 if self.version.is_none() || retry > Backoff::FIRST {
@@ -159,6 +161,7 @@ impl Link {
                     }
                 };
                 let after = self.settings.ack_timeout;
+                self.record.unanswered += 1;
                 out.push(Notice::Unanswered { line, after }.into());
                 self.owed += 1;
                 self.ask_again(now, out);

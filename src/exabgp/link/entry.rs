@@ -44,6 +44,25 @@ impl Entry {
         }
     }
 
+    /// The same route as another configuration has it. Where it is to be said differently, it is said again.
+    pub(super) fn become_route(mut self, now: Moment, route: Route) -> Self {
+        let differs = self.route != route;
+        self.route = route;
+        self.left_behind = false;
+        if differs {
+            self.acknowledged = None;
+            self.restate(now);
+        }
+        self
+    }
+
+    /// Another configuration has it no more: it is to be withdrawn and forgotten.
+    pub(super) fn become_unwanted(mut self, now: Moment) -> Self {
+        self.left_behind = true;
+        self.desire(now, &Advertisement::Withdraw);
+        self
+    }
+
     /// Only the newest wish counts; an unchanged one says nothing. True if it is new.
     pub(super) fn desire(&mut self, now: Moment, advertisement: &Advertisement) -> bool {
         let new = self.desired.as_ref() != Some(advertisement);

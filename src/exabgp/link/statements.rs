@@ -66,6 +66,7 @@ impl Link {
     pub(super) fn say(&mut self, now: Moment, state: State, line: String, out: &mut Vec<Action>) {
         self.state = state;
         self.until = Some(now + self.settings.ack_timeout);
+        self.said_at = now;
         out.push(Action::Print(line));
     }
 

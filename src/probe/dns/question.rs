@@ -17,7 +17,7 @@ const EDNS_PAYLOAD: u16 = 1232;
 pub(super) const HEADER: usize = 12;
 
 /// What the probes of a check share: a query, encoded, and what is expected of the response.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     query: Query,
     expect: Expectation,
@@ -58,6 +58,8 @@ impl Question {
             |error: &dyn ToString| format!("query `{query}` cannot be encoded: {}", error.to_string());
 
         let mut message = Message::query();
+        // Each request gets its own.
+        message.metadata.id = 0;
         message.metadata.recursion_desired = recursion_desired;
         message.metadata.authentic_data = expect.flags.iter().any(|flag| flag.concerns_authentic_data());
         message.add_query(query.question().clone());

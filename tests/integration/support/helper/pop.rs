@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dnsherald::control::client::Client;
 use dnsherald::daemon::store::Store;
+use dnsherald::status::Document;
 
 use super::{Helper, Parent, Server, eventually};
 use crate::support::binary;
@@ -82,11 +84,12 @@ impl Pop {
         let service = service.replace("FOLDER", &self.folder.display().to_string());
         format!(
             "[node]\nname = \"test\"\nmanagement = [\"127.0.0.1\"]\n\n[exabgp]\n{exabgp}\n\n\
-             [control]\nstate = \"{}\"\n\n\
+             [control]\ndirectory = {:?}\nstate = \"{}\"\n\n\
              [defaults]\ninterval = \"60ms\"\nfast-interval = \"10ms\"\ntimeout = \"60ms\"\nrise = 2\nfall = 3\n\n\
              [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
              [service.dampening]\n{dampening}\n\n\
              [[service.check]]\nname = \"answers\"\n{check}\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
+            self.file("control"),
             self.file(state).display(),
             self.server.address(),
         )
@@ -128,6 +131,44 @@ impl Pop {
         let mut command = Command::new(binary());
         command.arg("run").arg("-c").arg(self.configuration_file()).args(options);
         Helper::start(command, parent)
+    }
+
+    /// A command beside the helper, to its end.
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-c").arg(self.configuration_file()).output().unwrap()
+    }
+
+    /// A command that goes well, and what it prints.
+    #[track_caller]
+    pub(crate) fn told(&self, words: &[&str]) -> String {
+        let output = self.command(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The status, as soon as there is a helper to ask.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Document {
+        let client = Client::new(&self.file("control"));
+        let mut status = client.status();
+        let answered = eventually(|| {
+            status = client.status();
+            status.is_ok()
+        });
+        assert!(answered, "{status:?}");
+        status.unwrap()
+    }
+
+    /// The status comes to fulfil a condition.
+    #[track_caller]
+    pub(crate) fn comes_to_be(&self, what: impl Fn(&Document) -> bool) {
+        let mut status = self.status();
+        let came = eventually(|| {
+            status = self.status();
+            what(&status)
+        });
+        assert!(came, "{status:#?}");
     }
 
     /// A helper that becomes what it is after these commands of a shell.

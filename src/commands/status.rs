@@ -1,0 +1,51 @@
+//! `status`: what the running helper knows.
+
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
+
+use super::{complain, running};
+use crate::cli::Status;
+use crate::exit::Exit;
+use crate::status::Document;
+use crate::status::table::Table;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// From the top of an empty screen.
+const AFRESH: &str = "\x1b[H\x1b[2J";
+
+/// Shows the status once, or again and again.
+///
+/// # Errors
+/// When there is no helper to ask; while watching, that is said and waited for.
+pub fn run(options: &Status) -> anyhow::Result<Exit> {
+    let helper = running(&options.configuration);
+    if !options.watch {
+        show(&helper.status()?, options.json)?;
+        return Ok(Exit::Success);
+    }
+    let afresh = io::stdout().is_terminal() && !options.json;
+    loop {
+        let status = helper.status();
+        if afresh {
+            write!(io::stdout(), "{AFRESH}")?;
+        }
+        match status {
+            Ok(document) => show(&document, options.json)?,
+            Err(error) => complain(&error),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn show(document: &Document, json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(document)?)?;
+    } else {
+        write!(out, "{}", Table(document))?;
+    }
+    Ok(out.flush()?)
+}

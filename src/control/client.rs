@@ -1,0 +1,103 @@
+//! The side of the commands: asks, waits a moment, and says what is wrong where nobody answers.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::{PATIENCE, Reply, Request, control_socket, status_socket};
+use crate::status::Document;
+
+/// No status document is longer, in bytes.
+const LONGEST_DOCUMENT: u64 = 64 << 20;
+
+/// The sockets of one helper.
+#[derive(Clone, Debug)]
+pub struct Client {
+    directory: PathBuf,
+}
+
+impl Client {
+    /// The helper whose sockets are in this directory.
+    #[must_use]
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    /// What the helper says of itself.
+    ///
+    /// # Errors
+    /// When nobody answers, or not in a way that we understand.
+    pub fn status(&self) -> anyhow::Result<Document> {
+        let socket = status_socket(&self.directory);
+        let mut text = String::new();
+        connect(&socket)?
+            .take(LONGEST_DOCUMENT)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read the status from {}", socket.display()))?;
+        if text.is_empty() {
+            bail!(
+                "the helper behind {} closed without a word: it is busy or ending; try again",
+                socket.display()
+            );
+        }
+        serde_json::from_str(&text).with_context(|| {
+            format!("what {} says is not understood: is it another version?", socket.display())
+        })
+    }
+
+    /// Has a request carried out, and returns the names of the services concerned.
+    ///
+    /// # Errors
+    /// When nobody answers, or the helper refuses.
+    pub fn ask(&self, request: &Request) -> anyhow::Result<Vec<String>> {
+        let socket = control_socket(&self.directory);
+        let mut stream = connect(&socket)?;
+        let mut line = serde_json::to_string(request)?;
+        line.push('\n');
+        let mut answer = String::new();
+        stream
+            .write_all(line.as_bytes())
+            .and_then(|()| BufReader::new(stream.take(LONGEST_DOCUMENT)).read_line(&mut answer))
+            .with_context(|| format!("no answer from {}", socket.display()))?;
+        if answer.is_empty() {
+            bail!(
+                "the helper behind {} closed without an answer: it is busy or ending; try again",
+                socket.display()
+            );
+        }
+        match serde_json::from_str(&answer) {
+            Ok(Reply::Done(services)) => Ok(services),
+            Ok(Reply::Refused(why)) => bail!("{why}"),
+            Err(error) => {
+                Err(error).with_context(|| format!("what {} answers is not understood", socket.display()))
+            }
+        }
+    }
+}
+
+fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
+    let stream = UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
+    // Reloading reads a file that may be on a slow disk.
+    stream.set_read_timeout(Some(2 * PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
+    let socket = socket.display();
+    match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!(
+            "no helper is running: there is no {socket}. Is exabgp running, and does its process section start \
+             `dnsherald run`? Another directory is given by control.directory in the file behind -c"
+        ),
+        ErrorKind::ConnectionRefused => {
+            anyhow::anyhow!("no helper is running: nobody listens at {socket}; exabgp will have started none")
+        }
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "not permitted to connect to {socket}: only root, the user whom exabgp runs helpers as, and its group may"
+        ),
+        _ => anyhow::anyhow!("cannot connect to {socket}: {error}"),
+    }
+}

@@ -1,0 +1,233 @@
+//! The side of the helper: the two sockets, and what is asked of the loop through them.
+//!
+//! Each connection is a task with a deadline, and only a few are served at a time; the others wait in the kernel's
+//! queue. What reaches the loop is a whole, well-formed request and a way to answer it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::config::Config;
+use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
+use crate::engine::Engine;
+use crate::engine::moment::Moment;
+use crate::status::Document;
+
+/// Served at a time, on each socket.
+const CLIENTS: usize = 4;
+
+/// A status document that took long to write is handed out again for so many times that long.
+const REUSE: u32 = 20;
+
+/// ExaBGP hands down a umask under which neither directory nor sockets could be used, so modes are set explicitly.
+const DIRECTORY_MODE: u32 = 0o755;
+const STATUS_MODE: u32 = 0o666;
+const CONTROL_MODE: u32 = 0o660;
+
+/// What is asked of the loop.
+#[derive(Debug)]
+pub enum Asked {
+    /// The status document.
+    Status(oneshot::Sender<Vec<u8>>),
+    /// Something to do, but for reloading.
+    Request(Request, oneshot::Sender<Reply>),
+    /// The configuration has been read, and is in order.
+    Reload(Box<Config>, oneshot::Sender<Reply>),
+}
+
+/// What the sockets are about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The configuration file, as it was given.
+    pub configuration: PathBuf,
+    /// The name of this node.
+    pub node: String,
+    /// The name of this host, for a configuration that gives none.
+    pub host: String,
+}
+
+/// The sockets at work.
+#[derive(Debug)]
+pub struct Control {
+    subject: Subject,
+    asked: mpsc::Receiver<Asked>,
+    sockets: Vec<Socket>,
+    tasks: JoinSet<()>,
+    written: Option<(Instant, Duration, Vec<u8>)>,
+}
+
+impl Control {
+    /// Sockets in this directory, which is made if need be. They take the place of those of a helper before.
+    ///
+    /// # Errors
+    /// The sentence that says what is in the way: then there is nothing to connect to, and all else goes on.
+    pub fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
+        make(directory)
+            .map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
+        let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
+        let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
+        let (questions, asked) = mpsc::channel(CLIENTS);
+        let mut tasks = JoinSet::new();
+        let status_questions = questions.clone();
+        tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
+        let of = subject.clone();
+        tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), of.clone())));
+        Ok(Self { subject, asked, sockets: vec![status.0, control.0], tasks, written: None })
+    }
+
+    /// The next question to the loop. Waits for ever where there is none.
+    pub async fn next(&mut self) -> Asked {
+        match self.asked.recv().await {
+            Some(asked) => asked,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The status document of the engine at `now`, as JSON.
+    pub fn document(&mut self, engine: &Engine, now: Moment) -> Vec<u8> {
+        if let Some((at, took, text)) = &self.written
+            && at.elapsed() < *took * REUSE
+        {
+            return text.clone();
+        }
+        let began = Instant::now();
+        let document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
+        let mut text = serde_json::to_vec(&document).unwrap_or_default();
+        text.push(b'\n');
+        self.written = Some((Instant::now(), began.elapsed(), text.clone()));
+        text
+    }
+
+    /// Something has happened that whoever asks next wants to see.
+    pub fn forget_document(&mut self) {
+        self.written = None;
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.tasks.abort_all();
+        self.sockets.iter().for_each(Socket::remove);
+    }
+}
+
+/// The file of a socket.
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    /// Tells it from that of a successor.
+    inode: u64,
+}
+
+impl Socket {
+    /// Beside its place first, so that nobody meets it with other modes than its own, and no moment is without one.
+    fn bind(path: &Path, mode: u32) -> Result<(Self, UnixListener), String> {
+        let beside = path.with_extension(format!("{}.new", std::process::id()));
+        let bound = || -> io::Result<(Self, UnixListener)> {
+            let _ = fs::remove_file(&beside);
+            let listener = UnixListener::bind(&beside)?;
+            fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
+            let inode = fs::symlink_metadata(&beside)?.ino();
+            fs::rename(&beside, path)?;
+            Ok((Self { path: path.to_owned(), inode }, listener))
+        };
+        bound().map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            format!("cannot listen at {}: {error}", path.display())
+        })
+    }
+
+    /// Unless a successor's is there by now.
+    fn remove(&self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
+}
+
+/// Takes connections, a few at a time.
+async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
+    listener: UnixListener,
+    attend: impl Fn(UnixStream) -> F,
+) {
+    let mut clients = JoinSet::new();
+    loop {
+        if clients.len() >= CLIENTS {
+            clients.join_next().await;
+        }
+        while clients.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let attended = timeout(PATIENCE, attend(stream));
+                // A client that is slow or gone has only itself to blame.
+                clients.spawn(async { drop(attended.await) });
+            }
+            // Out of descriptors, most likely: others need them more.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Writes the status document.
+async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (answer, answered) = oneshot::channel();
+    questions.send(Asked::Status(answer)).await.map_err(io::Error::other)?;
+    stream.write_all(&answered.await.map_err(io::Error::other)?).await?;
+    stream.shutdown().await
+}
+
+/// Reads a request, has it carried out, and says what became of it.
+async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, subject: Subject) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = vec![];
+    BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(());
+    }
+    let reply = match serde_json::from_slice(&line) {
+        Ok(request) => carry_out(request, &questions, subject).await,
+        Err(error) => Reply::Refused(format!("not a request: {error}")),
+    };
+    let mut answer = serde_json::to_vec(&reply)?;
+    answer.push(b'\n');
+    writer.write_all(&answer).await
+}
+
+async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, subject: Subject) -> Reply {
+    let (answer, answered) = oneshot::channel();
+    let asked = if request == Request::Reload {
+        // The file may be on a disk that takes its time.
+        let Subject { configuration, host, .. } = subject;
+        match tokio::task::spawn_blocking(move || Config::load(&configuration, &host)).await {
+            Ok(Ok(config)) => Asked::Reload(Box::new(config), answer),
+            Ok(Err(error)) => return Reply::Refused(format!("nothing is changed: {error}")),
+            Err(error) => return Reply::Refused(format!("cannot read the configuration: {error}")),
+        }
+    } else {
+        Asked::Request(request, answer)
+    };
+    let ending = || Reply::Refused("the helper is ending".to_owned());
+    if questions.send(asked).await.is_err() {
+        return ending();
+    }
+    answered.await.unwrap_or_else(|_| ending())
+}

@@ -1,0 +1,90 @@
+//! What comes in through the sockets, carried out between two events.
+
+use tokio::sync::mpsc;
+
+use super::control::Asked;
+use super::{Daemon, Ending, Observer, disable_files, inquiries};
+use crate::config::Config;
+use crate::control::{Reply, Request};
+use crate::engine::event::{Event, ServiceId};
+use crate::engine::moment::Moment;
+
+impl Daemon<'_> {
+    /// What came in through the sockets.
+    pub(super) fn answer(&mut self, asked: Asked, observer: &mut dyn Observer) -> Option<Ending> {
+        // Whoever asked may have gone in the meantime, which changes nothing.
+        match asked {
+            Asked::Status(answer) => {
+                let now = Moment::after_start(self.began.elapsed());
+                if let Some(control) = &mut self.control {
+                    let _ = answer.send(control.document(&self.engine, now));
+                }
+                None
+            }
+            Asked::Request(request, answer) => {
+                let (reply, over) = self.obey(&request, observer);
+                let _ = answer.send(reply);
+                over.then_some(Ending::Over)
+            }
+            Asked::Reload(config, answer) => {
+                if !observer.reloads(&config) {
+                    let _ = answer.send(Reply::Done(
+                        config.services.iter().map(|service| service.name.clone()).collect(),
+                    ));
+                    return Some(Ending::Enough);
+                }
+                let over = self.reload(&config, observer);
+                let names = self.engine.services().iter().map(|service| service.name().to_owned());
+                let _ = answer.send(Reply::Done(names.collect()));
+                over.then_some(Ending::Over)
+            }
+        }
+    }
+
+    fn obey(&mut self, request: &Request, observer: &mut dyn Observer) -> (Reply, bool) {
+        let (Request::Drain { service: wanted, .. } | Request::Undrain { service: wanted, .. }) = &request
+        else {
+            return (Reply::Refused("reloading is not done here".to_owned()), false);
+        };
+        if self.store.is_none() {
+            return (
+                Reply::Refused(
+                    "there is no configuration in order, so that everything is withdrawn".to_owned(),
+                ),
+                false,
+            );
+        }
+        let names = self.engine.services().iter().map(|service| service.name().to_owned());
+        let services: Vec<_> = (0..).map(ServiceId).zip(names).collect();
+        let concerned: Vec<_> =
+            services.iter().filter(|(_, name)| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect();
+        if let (Some(wanted), []) = (wanted, &concerned[..]) {
+            let known: Vec<_> = services.iter().map(|(_, name)| name.as_str()).collect();
+            return (
+                Reply::Refused(format!("no service `{wanted}`, expected one of {}", known.join(", "))),
+                false,
+            );
+        }
+        let mut over = false;
+        for (id, _) in &concerned {
+            over |= match request {
+                Request::Drain { order, .. } => self.tell(Event::Drain(*id, order.clone()), observer),
+                Request::Undrain { lift, .. } => self.tell(Event::Undrain(*id, lift.clone()), observer),
+                Request::Reload => false,
+            };
+        }
+        (Reply::Done(concerned.into_iter().map(|(_, name)| name.clone()).collect()), over)
+    }
+
+    fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
+        let now = Moment::after_start(self.began.elapsed());
+        let actions = self.engine.reload(now, config);
+        self.inquiries = inquiries(config);
+        self.disable_files = disable_files(config, &self.engine);
+        // Outcomes that are on their way bear the places of the old configuration.
+        self.events = mpsc::unbounded_channel();
+        let over = self.carry_out(now, &actions, observer);
+        self.look_for_disable_files(observer);
+        over
+    }
+}

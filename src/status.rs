@@ -1,0 +1,284 @@
+//! The status document: all that an operator may want to know of a helper, as data.
+//!
+//! ```text
+//!   Engine ──► Document ──► JSON on status.sock ──► Document ──► a table, or the same JSON
+//! ```
+//!
+//! Periods are in seconds. [`table`] shows it to people.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::engine::check::{Check, Severity};
+use crate::engine::moment::Moment;
+use crate::engine::service::State;
+use crate::exabgp::link::entry::Entry;
+use crate::exabgp::{Advertisement, Dialect};
+use crate::probe::Outcome;
+
+pub mod table;
+
+/// Names the format.
+const FORMAT: &str = "dnsherald status 1";
+
+/// A helper at one moment.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Document {
+    /// `dnsherald status 1`.
+    pub format: String,
+    /// Of dnsherald.
+    pub version: String,
+    /// As configured, or the host name.
+    pub node: String,
+    /// The helper's process.
+    pub pid: u32,
+    /// The file that it was started with.
+    pub configuration: PathBuf,
+    /// How long it has been running.
+    pub running_seconds: f64,
+    /// The other end of standard output.
+    pub exabgp: ExaBgp,
+    /// In the order of the configuration.
+    pub services: Vec<Service>,
+    /// Prefixes that are no longer configured, and not yet withdrawn.
+    pub left_behind: Vec<String>,
+}
+
+/// The conversation with ExaBGP.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExaBgp {
+    /// As it says; `None` if it does not.
+    pub version: Option<String>,
+    /// What is spoken to it.
+    pub dialect: Dialect,
+    /// Whether it answers commands.
+    pub answers: bool,
+    /// From the last command that was answered to its answer.
+    pub latency_seconds: Option<f64>,
+    /// Commands that it refused.
+    pub refused: u64,
+    /// Commands that it did not answer in time.
+    pub unanswered: u64,
+}
+
+/// One service.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Service {
+    /// As configured.
+    pub name: String,
+    /// What it is.
+    pub state: State,
+    /// For how long it has been so.
+    pub for_seconds: f64,
+    /// Why.
+    pub reason: String,
+    /// Its prefixes.
+    pub prefixes: Vec<Prefix>,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+    /// Its record of falls.
+    pub dampening: Dampening,
+    /// Whether its disable-file exists.
+    pub disabled: bool,
+    /// Who wants it drained.
+    pub drains: Vec<Drain>,
+}
+
+impl Service {
+    /// Whether ExaBGP has acknowledged what is desired for every prefix.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.prefixes.iter().all(|prefix| prefix.desired.is_some() && prefix.desired == prefix.acknowledged)
+    }
+}
+
+/// One prefix.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Prefix {
+    /// The network.
+    pub prefix: String,
+    /// `announce …` or `withdraw`; `None` before the first decision.
+    pub desired: Option<String>,
+    /// What ExaBGP has acknowledged last.
+    pub acknowledged: Option<String>,
+}
+
+/// One check.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckStatus {
+    /// As configured.
+    pub name: String,
+    /// `unknown`, `rising`, `up`, `falling`, `down`.
+    pub state: String,
+    /// How many results in a row have led towards the next state.
+    pub streak: u32,
+    /// How many it takes to rise, and to fall.
+    pub rise: u32,
+    /// See `rise`.
+    pub fall: u32,
+    /// What it does to the service at present; `None` before the first verdict.
+    pub severity: Option<Severity>,
+    /// What was found last.
+    pub last: Option<Last>,
+}
+
+/// What a round has found.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Last {
+    /// How long ago.
+    pub ago_seconds: f64,
+    /// Whether it passed.
+    pub passed: bool,
+    /// How long the slowest answer that counted took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_seconds: Option<f64>,
+    /// The class of failure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
+    /// The sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+}
+
+/// The record of falls.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Dampening {
+    /// Without its fraction.
+    pub penalty: u32,
+    /// The service is held down.
+    pub suppressed: bool,
+    /// Until it is no longer.
+    pub reuse_in_seconds: Option<f64>,
+}
+
+/// A drain.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Drain {
+    /// Whose wish.
+    pub holder: String,
+    /// Why.
+    pub reason: String,
+    /// How long it has lasted.
+    pub for_seconds: f64,
+    /// Until it ends by itself; `None` if it does not.
+    pub expires_in_seconds: Option<f64>,
+    /// It ends as soon as the checks pass.
+    pub returning: bool,
+}
+
+impl Document {
+    /// Of the engine at `now`, which runs with this configuration file on the host of this name.
+    #[must_use]
+    pub fn of(engine: &Engine, now: Moment, node: &str, configuration: &Path) -> Self {
+        let link = engine.link();
+        Self {
+            format: FORMAT.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: node.to_owned(),
+            pid: std::process::id(),
+            configuration: configuration.to_owned(),
+            running_seconds: now.since_start().as_secs_f64(),
+            exabgp: ExaBgp {
+                version: link.version().map(ToString::to_string),
+                dialect: link.dialect(),
+                answers: link.answers(),
+                latency_seconds: link.record().latency.map(|latency| latency.as_secs_f64()),
+                refused: link.record().refused,
+                unanswered: link.record().unanswered,
+            },
+            services: (0..engine.services().len()).map(|place| service(engine, place, now)).collect(),
+            left_behind: engine.left_behind().map(|entry| entry.route.prefix.to_string()).collect(),
+        }
+    }
+}
+
+fn service(engine: &Engine, place: usize, now: Moment) -> Service {
+    let service = &engine.services()[place];
+    let dampening = service.dampening();
+    let reuse_in = dampening.reused_at().map(|at| at.since(now).as_secs_f64());
+    Service {
+        name: service.name().to_owned(),
+        state: service.state(),
+        for_seconds: now.since(service.since()).as_secs_f64(),
+        reason: service.explain(),
+        prefixes: engine.entries_of(place).map(prefix).collect(),
+        checks: service.checks().iter().map(|check| check_status(check, now)).collect(),
+        dampening: Dampening {
+            penalty: service.penalty(now),
+            suppressed: dampening.enforced(),
+            reuse_in_seconds: reuse_in.filter(|_| dampening.enforced()),
+        },
+        disabled: service.is_disabled(),
+        drains: service
+            .drains()
+            .iter()
+            .map(|(holder, drain)| Drain {
+                holder: holder.to_string(),
+                reason: drain.reason.to_string(),
+                for_seconds: drain.age(now).as_secs_f64(),
+                expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
+                returning: drain.returning,
+            })
+            .collect(),
+    }
+}
+
+fn prefix(entry: &Entry) -> Prefix {
+    let subject = format!(" route {}", entry.route.prefix);
+    let words = |advertisement: &Advertisement| {
+        Dialect::Plain.advertise(&entry.route, advertisement).replacen(&subject, "", 1)
+    };
+    Prefix {
+        prefix: entry.route.prefix.to_string(),
+        desired: entry.desired.as_ref().map(words),
+        acknowledged: entry.acknowledged.as_ref().map(words),
+    }
+}
+
+fn check_status(check: &Check, now: Moment) -> CheckStatus {
+    use crate::engine::hysteresis::State::{Falling, Rising};
+    let thresholds = check.timing().thresholds;
+    CheckStatus {
+        name: check.name().to_owned(),
+        state: check.state().to_string(),
+        streak: match check.state() {
+            Rising(count) | Falling(count) => count,
+            _ => 0,
+        },
+        rise: thresholds.rise.get(),
+        fall: thresholds.fall.get(),
+        severity: check.verdict(),
+        last: check.last().map(|(at, outcome)| last(now.since(*at), outcome)),
+    }
+}
+
+fn last(ago: Duration, outcome: &Outcome) -> Last {
+    let ago_seconds = ago.as_secs_f64();
+    match outcome {
+        Outcome::Pass { latency } => Last {
+            ago_seconds,
+            passed: true,
+            latency_seconds: Some(latency.as_secs_f64()),
+            cause: None,
+            detail: None,
+        },
+        Outcome::Fail(failure) => Last {
+            ago_seconds,
+            passed: false,
+            latency_seconds: None,
+            cause: Some(failure.cause.to_string()),
+            detail: Some(failure.to_string()),
+        },
+    }
+}

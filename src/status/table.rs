@@ -1,0 +1,154 @@
+//! The status document for people, in 80 columns.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{CheckStatus, Document, ExaBgp, Last, Prefix, Service};
+use crate::period::Shown;
+
+/// Lines are broken before they are longer.
+const WIDTH: usize = 80;
+
+/// Column of what is said about a name.
+const VALUE: usize = 26;
+
+/// A document, to be shown.
+#[derive(Debug)]
+pub struct Table<'a>(pub &'a Document);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let document = self.0;
+        let running = shown(document.running_seconds);
+        writeln!(
+            f,
+            "{}: dnsherald {}, process {}, for {running}",
+            document.node, document.version, document.pid
+        )?;
+        writeln!(f, "{}", document.configuration.display())?;
+        entry(f, 0, &exabgp(&document.exabgp))?;
+        for service in &document.services {
+            writeln!(f)?;
+            show_service(f, service)?;
+        }
+        for prefix in &document.left_behind {
+            writeln!(f, "\n{prefix} is no longer configured and not yet withdrawn")?;
+        }
+        Ok(())
+    }
+}
+
+fn exabgp(exabgp: &ExaBgp) -> String {
+    let mut text = match &exabgp.version {
+        Some(version) => format!("exabgp {version}"),
+        None => "exabgp has not said its version".to_owned(),
+    };
+    text += &format!(", spoken to as `{}`", exabgp.dialect.form());
+    match exabgp.latency_seconds {
+        _ if !exabgp.answers => text += ", answers no commands",
+        Some(latency) => text += &format!(", answers within {}", shown(latency)),
+        None => {}
+    }
+    for (count, what) in [(exabgp.refused, "refused"), (exabgp.unanswered, "unanswered")] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text
+}
+
+fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    let heading = format!("{}: {} for {}", service.name, service.state, shown(service.for_seconds));
+    entry(f, 0, &format!("{heading}: {}", service.reason))?;
+    for prefix in &service.prefixes {
+        pair(f, &prefix.prefix, &show_prefix(prefix))?;
+    }
+    for check in &service.checks {
+        pair(f, &format!("check {}", check.name), &show_check(check))?;
+    }
+    let dampening = &service.dampening;
+    if let Some(reuse_in) = dampening.reuse_in_seconds {
+        pair(
+            f,
+            "dampening",
+            &format!("suppressed for {} more, penalty {}", shown(reuse_in), dampening.penalty),
+        )?;
+    } else if dampening.penalty > 0 {
+        pair(f, "dampening", &format!("penalty {}", dampening.penalty))?;
+    }
+    for drain in &service.drains {
+        let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
+        match drain.expires_in_seconds {
+            Some(left) => text += &format!(", {} left", shown(left)),
+            None => text += ", until undrained",
+        }
+        if drain.returning {
+            text += ", or until the checks pass";
+        }
+        pair(f, "drained", &format!("{text}: {}", drain.reason))?;
+    }
+    Ok(())
+}
+
+fn show_prefix(prefix: &Prefix) -> String {
+    match (&prefix.desired, &prefix.acknowledged) {
+        (None, _) => "nothing said yet".to_owned(),
+        (Some(desired), Some(acknowledged)) if desired == acknowledged => format!("{desired} (acknowledged)"),
+        (Some(desired), Some(acknowledged)) => {
+            format!("{desired} (NOT acknowledged; before: {acknowledged})")
+        }
+        (Some(desired), None) => format!("{desired} (NOT acknowledged)"),
+    }
+}
+
+fn show_check(check: &CheckStatus) -> String {
+    let mut text = check.state.clone();
+    match check.state.as_str() {
+        "rising" => text += &format!(" ({} of {})", check.streak, check.rise),
+        "falling" => text += &format!(" ({} of {})", check.streak, check.fall),
+        _ => {}
+    }
+    if let Some(last) = &check.last {
+        text += &format!(": {}, {} ago", show_last(last), shown(last.ago_seconds));
+    }
+    text
+}
+
+fn show_last(last: &Last) -> String {
+    match (last.latency_seconds, &last.detail) {
+        (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),
+        (None, Some(detail)) => detail.clone(),
+        _ if last.passed => "passed".to_owned(),
+        _ => "failed".to_owned(),
+    }
+}
+
+fn shown(seconds: f64) -> Shown {
+    Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
+}
+
+/// A name, and what is said of it from a column on.
+fn pair(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    let name = format!("  {name}");
+    if name.chars().count() < VALUE {
+        let width = VALUE;
+        entry(f, VALUE, &format!("{name:width$}{value}"))
+    } else {
+        writeln!(f, "{name}")?;
+        entry(f, VALUE, &format!("{:VALUE$}{value}", ""))
+    }
+}
+
+/// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest.
+fn entry(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
+    let mut line = String::new();
+    for piece in text.split_inclusive(' ') {
+        let length = line.chars().count() + piece.trim_end().chars().count();
+        if length > WIDTH && !line.trim().is_empty() {
+            writeln!(f, "{}", line.trim_end())?;
+            line = " ".repeat(indent + if indent == 0 { 4 } else { 2 });
+        }
+        line.push_str(piece);
+    }
+    writeln!(f, "{}", line.trim_end())
+}

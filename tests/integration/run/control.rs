@@ -1,0 +1,234 @@
+//! What an operator asks of a running helper, and what others do to its sockets.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use dnsherald::control::{control_socket, status_socket};
+use dnsherald::engine::service::State;
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{
+    ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw,
+};
+
+/// A helper that has announced, and whose sockets are there.
+fn announced(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.comes_to_be(|status| status.services[0].settled());
+    helper
+}
+
+#[test]
+fn the_status_says_what_is_and_why() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let status = pop.status();
+    assert_eq!((status.node.as_str(), status.configuration), ("test", pop.configuration_file()));
+    assert_eq!(status.exabgp.version.as_deref(), Some("5.0.15"));
+    let service = &status.services[0];
+    assert_eq!((service.state, service.reason.as_str()), (State::Up, "every check that counts is up"));
+    assert_eq!(service.prefixes[0].acknowledged.as_deref(), Some("announce next-hop 127.0.0.1 med 100"));
+    assert!(
+        service.checks[0].last.as_ref().is_some_and(|last| last.passed && last.latency_seconds.is_some())
+    );
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].state == State::Down && status.services[0].settled());
+    let table = pop.told(&["status"]);
+    for words in ["resolver: down for", "answered REFUSED", "withdraw (acknowledged)", "exabgp 5.0.15"] {
+        assert!(table.contains(words), "{words} is not in:\n{table}");
+    }
+    let too_wide: Vec<_> =
+        table.lines().filter(|line| line.chars().count() > 80 && line.contains(' ')).collect();
+    assert_eq!(too_wide, [""; 0]);
+    let json: serde_json::Value = serde_json::from_str(&pop.told(&["status", "--json"])).unwrap();
+    assert_eq!(json["services"][0]["checks"][0]["last"]["cause"], "refused");
+}
+
+#[test]
+fn a_drain_withdraws_and_its_end_announces() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let said = pop.told(&["drain", "resolver", "--for", "1h", "--reason", "new disk", "--wait"]);
+    assert!(said.starts_with("drained resolver for 1h, acknowledged within "), "{said}");
+    helper.says(WITHDRAW);
+    let status = pop.status();
+    let drain = &status.services[0].drains[0];
+    assert_eq!((drain.holder.as_str(), drain.reason.as_str()), ("operator", "new disk"));
+    assert!(drain.expires_in_seconds.is_some_and(|left| (3500.0..=3600.0).contains(&left)));
+    assert!(pop.told(&["status"]).contains("left: new disk"));
+    let still = pop.told(&["undrain", "--as", "somebody-else"]);
+    assert!(still.contains("resolver is still drained: new disk, says operator"), "{still}");
+    assert_eq!(pop.told(&["undrain"]), "undrained resolver\n");
+    helper.says(ANNOUNCE);
+}
+
+#[test]
+fn a_drain_survives_the_helper_and_expires_by_itself() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
+    helper.says(WITHDRAW);
+    pop.remembers("new disk");
+    helper.dies_suddenly();
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+    pop.comes_to_be(|status| status.services[0].state == State::Drained);
+    pop.told(&["drain", "--for", "50ms"]);
+    successor.says(ANNOUNCE);
+    successor.logs("the drain of operator has expired");
+}
+
+#[test]
+fn a_drain_ends_once_the_server_that_came_back_is_well() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    pop.told(&["drain", "--as", "unbound.service", "--wait"]);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::Closed);
+    pop.told(&["undrain", "--as", "unbound.service", "--once-healthy"]);
+    pop.comes_to_be(|status| status.services[0].checks[0].state == "down");
+    assert!(pop.status().services[0].drains[0].returning);
+    helper.has_said_no_more();
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_the_reason() {
+    let pop = Pop::new();
+    let refused = |words: &[&str], why: &str| {
+        let output = pop.command(words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(1) && said.contains(why),
+            "{words:?}: {:?} {said}",
+            output.status
+        );
+    };
+    refused(&["status"], "no helper is running: there is no");
+    refused(&["drain"], "no helper is running");
+    let mut helper = announced(&pop);
+    refused(&["drain", "nameserver"], "no service `nameserver`, expected one of resolver");
+    pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
+    refused(&["reload"], "nothing is changed");
+    refused(&["reload"], "dnsherald.toml:16:8: ");
+    helper.has_said_no_more();
+    helper.is_sent("TERM");
+    helper.says(WITHDRAW);
+    helper.exits_well();
+    assert!(!status_socket(&pop.file("control")).exists());
+}
+
+#[test]
+fn a_reload_applies_the_difference() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    pop.comes_to_be(|status| status.services[0].settled());
+    let before = pop.configuration();
+    let address = pop.server.address();
+    let other = format!(
+        "\n[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\nup = {{ med = 100 }}\n\
+         [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
+    );
+    pop.is_configured(&format!("{before}{other}"));
+    assert_eq!(pop.told(&["reload"]), "reloaded: resolver, other\n");
+    helper.logs("configuration reloaded: 1 service unchanged, new: other");
+    helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
+    pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));
+    pop.told(&["reload"]);
+    helper.logs("configuration reloaded: 1 service unchanged, changed: resolver");
+    helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
+    pop.is_configured(&before.replace(", \"198.18.0.1/32\"", ""));
+    pop.told(&["reload"]);
+    let mut said = [helper.next(), helper.next(), helper.next()];
+    said.sort();
+    assert_eq!(said, [announce(0), withdraw(1), WITHDRAW.replace("192.0.2.53", "198.18.9.9")]);
+    assert!(pop.status().left_behind.is_empty() || eventually(|| pop.status().left_behind.is_empty()));
+}
+
+#[test]
+fn a_broken_file_that_is_mended_is_taken_at_once() {
+    let pop = Pop::new();
+    let whole = pop.configuration();
+    pop.is_configured(&whole.replace("rise = 2", "rise = 0"));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+    let output = pop.command(&["drain"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no configuration in order"));
+    pop.is_configured(&whole);
+    pop.told(&["reload"]);
+    helper.comes_to_say(ANNOUNCE);
+}
+
+#[test]
+fn modes_do_not_depend_on_the_umask() {
+    let pop = Pop::new();
+    let mut helper = pop.helper_after("umask 0137", ideal("5.0.15"));
+    helper.opens();
+    pop.status();
+    let directory = pop.file("control");
+    let modes = [&directory, &status_socket(&directory), &control_socket(&directory)].map(|path| mode(path));
+    assert_eq!(modes, ["755", "666", "660"]);
+}
+
+/// Whoever connects and says nothing, half of something or nonsense has a turn of its own and no more.
+#[test]
+fn slow_clients_floods_and_garbage_hold_up_nobody() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let directory = pop.file("control");
+    let sockets = [status_socket(&directory), control_socket(&directory)];
+    let open = |number| (0..number).map(|nth| UnixStream::connect(&sockets[nth % 2]).unwrap());
+    let silent: Vec<_> = open(20).collect();
+    let garbage: Vec<_> = open(40)
+        .map(|mut client| {
+            let _ = client.write_all(&[0xff; 10_000]);
+            let _ = client.write_all(b"{\"drain\": {\n");
+            client
+        })
+        .collect();
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    drop(silent);
+    drop(garbage);
+    let mut client = UnixStream::connect(&sockets[1]).unwrap();
+    client.write_all(b"{\"drain\": 7}\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("{\"refused\":\"not a request: "), "{answer}");
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+    assert_eq!(pop.status().services[0].drains, []);
+}
+
+/// On its reload ExaBGP starts the successor before the predecessor has ended.
+#[test]
+fn the_sockets_are_those_of_the_newest() {
+    let pop = Pop::new();
+    let mut first = announced(&pop);
+    let predecessor = pop.status().pid;
+    let _second = pop.helper(ideal("5.0.15"));
+    pop.comes_to_be(|status| status.pid != predecessor);
+    first.is_sent("TERM");
+    first.says(WITHDRAW);
+    first.exits_well();
+    assert_ne!(pop.status().pid, predecessor);
+}
+
+#[test]
+fn without_a_directory_the_main_job_is_done() {
+    let pop = Pop::new();
+    pop.is_configured(
+        &pop.configuration().replace(&format!("{:?}", pop.file("control")), "\"/dev/null/control\""),
+    );
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("cannot make the directory /dev/null/control");
+}
