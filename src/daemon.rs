@@ -19,7 +19,7 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::disable_files::DisableFiles;
+use self::disable_files::{DisableFiles, Look};
 use self::flood::Flood;
 use self::input::Input;
 use self::last_words::{LIMIT, LastWords};
@@ -48,7 +48,7 @@ pub mod output;
 pub mod signals;
 pub mod store;
 
-/// How often the loop turns at least; disable-files are looked for as often.
+/// How often the loop turns at least; disable-files are looked for as often, if not [before rounds](Look).
 const TURN: Duration = Duration::from_secs(1);
 
 /// Bringing last words and state up to date takes longer the more prefixes there are. It is done before the loop waits,
@@ -164,7 +164,8 @@ impl<'a> Daemon<'a> {
         age: Duration,
     ) -> Self {
         let mut inquiries = HashMap::new();
-        let mut disable_files = DisableFiles::default();
+        let look = if config.habits.is_some() { Look::BeforeRounds } else { Look::EachTurn };
+        let mut disable_files = DisableFiles::new(look);
         for (place, service) in config.services.iter().enumerate() {
             let id = ServiceId(place);
             if let Some(path) = &service.disable_file {
@@ -228,9 +229,7 @@ impl<'a> Daemon<'a> {
             };
             let over = match event {
                 Some(event) => self.tell(event, observer),
-                None if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    self.tell(Event::Tick, observer)
-                }
+                None if deadline.is_some_and(|deadline| deadline <= Instant::now()) => self.tick(observer),
                 None => false,
             };
             if over {
@@ -238,7 +237,9 @@ impl<'a> Daemon<'a> {
             }
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
-                self.look_for_disable_files(observer);
+                if self.disable_files.look == Look::EachTurn {
+                    self.look_for_disable_files(observer);
+                }
                 self.say_what_was_withheld(false);
             }
             if !observer.goes_on() {
@@ -247,9 +248,23 @@ impl<'a> Daemon<'a> {
         }
     }
 
+    /// A deadline has come. True if it was the last time.
+    fn tick(&mut self, observer: &mut dyn Observer) -> bool {
+        let now = Moment::after_start(self.began.elapsed());
+        if self.disable_files.look == Look::BeforeRounds && self.engine.is_round_due(now) {
+            self.look_for_disable_files(observer);
+            return self.tell(Event::Tick, observer);
+        }
+        // At this very moment, lest a round become due meanwhile that nobody has looked before.
+        self.tell_at(now, Event::Tick, observer)
+    }
+
     /// Lets the engine decide, and carries its decisions out. True if it was the last time.
     fn tell(&mut self, event: Event, observer: &mut dyn Observer) -> bool {
-        let now = Moment::after_start(self.began.elapsed());
+        self.tell_at(Moment::after_start(self.began.elapsed()), event, observer)
+    }
+
+    fn tell_at(&mut self, now: Moment, event: Event, observer: &mut dyn Observer) -> bool {
         observer.before(now, &event);
         let mut actions = self.engine.handle(now, event);
         let mut over = false;
