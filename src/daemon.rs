@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::control::{Asked, Control};
-use self::disable_files::DisableFiles;
+use self::disable_files::{DisableFiles, Look};
 use self::flood::Flood;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
@@ -48,7 +48,7 @@ pub mod signals;
 pub mod store;
 pub mod surroundings;
 
-/// How often the loop turns at least; disable-files are looked for as often.
+/// How often the loop turns at least; disable-files are looked for as often, if not [before rounds](Look).
 const TURN: Duration = Duration::from_secs(1);
 
 /// Bringing last words and state up to date takes longer the more prefixes there are. It is done before the loop waits,
@@ -176,7 +176,7 @@ impl<'a> Daemon<'a> {
                 Arrival::Event(event) => self.tell(event, observer).then_some(Ending::Over),
                 Arrival::Question(asked) => self.answer(asked, observer),
                 Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    self.tell(Event::Tick, observer).then_some(Ending::Over)
+                    self.tick(observer).then_some(Ending::Over)
                 }
                 Arrival::Nothing => None,
             };
@@ -185,7 +185,9 @@ impl<'a> Daemon<'a> {
             }
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
-                self.look_for_disable_files(observer);
+                if self.disable_files.look == Look::EachTurn {
+                    self.look_for_disable_files(observer);
+                }
                 self.say_what_was_withheld(false);
             }
             if !observer.goes_on() {
@@ -194,9 +196,23 @@ impl<'a> Daemon<'a> {
         }
     }
 
+    /// A deadline has come. True if it was the last time.
+    fn tick(&mut self, observer: &mut dyn Observer) -> bool {
+        let now = Moment::after_start(self.began.elapsed());
+        if self.disable_files.look == Look::BeforeRounds && self.engine.is_round_due(now) {
+            self.look_for_disable_files(observer);
+            return self.tell(Event::Tick, observer);
+        }
+        // At this very moment, lest a round become due meanwhile that nobody has looked before.
+        self.tell_at(now, Event::Tick, observer)
+    }
+
     /// Lets the engine decide, and carries its decisions out. True if it was the last time.
     fn tell(&mut self, event: Event, observer: &mut dyn Observer) -> bool {
-        let now = Moment::after_start(self.began.elapsed());
+        self.tell_at(Moment::after_start(self.began.elapsed()), event, observer)
+    }
+
+    fn tell_at(&mut self, now: Moment, event: Event, observer: &mut dyn Observer) -> bool {
         observer.before(now, &event);
         let actions = self.engine.handle(now, event);
         self.carry_out(now, &actions, observer)
@@ -315,7 +331,8 @@ fn inquiries(config: &Config) -> Inquiries {
 }
 
 fn disable_files(config: &Config, engine: &Engine) -> DisableFiles {
-    let mut files = DisableFiles::default();
+    let look = if config.habits.is_some() { Look::BeforeRounds } else { Look::EachTurn };
+    let mut files = DisableFiles::new(look);
     for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
         if let Some(path) = &plan.disable_file {
             files.add(id, &plan.name, path.clone(), service.is_disabled());

@@ -104,6 +104,7 @@ impl Engine {
     /// Takes what has happened at `now`, which is never before what it was told earlier, and says what to do.
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut out = vec![];
+        let ticks = matches!(event, Event::Start | Event::Tick);
         match (self.phase, event) {
             (Phase::Over, _) => return out,
             (_, Event::Terminate) => return self.terminate(),
@@ -138,7 +139,7 @@ impl Engine {
             (Phase::Running, Event::OutputUnblocked) => self.link.unblock(now, &mut out),
         }
         if self.phase == Phase::Running {
-            self.advance(now, &mut out);
+            self.advance(now, ticks, &mut out);
         }
         out
     }
@@ -151,6 +152,14 @@ impl Engine {
         }
         let services = self.services.iter().flat_map(|service| [service.next_round(), service.deadline()]);
         services.chain([self.link.deadline(), self.heartbeat_at]).flatten().min()
+    }
+
+    /// Whether the next [`Event::Tick`] starts a round, or repeats what is said of a disabled service. Where `exabgp
+    /// healthcheck` is imitated, this is the moment to look for the disable-file.
+    #[must_use]
+    pub fn is_round_due(&self, now: Moment) -> bool {
+        let mut rounds = self.services.iter().filter_map(Service::next_round);
+        self.phase == Phase::Running && rounds.any(|at| at <= now)
     }
 
     /// The services, in the order of the configuration.
@@ -236,10 +245,10 @@ impl Engine {
         std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
     }
 
-    /// Draws every conclusion and does all that is due.
-    fn advance(&mut self, now: Moment, out: &mut Vec<Action>) {
+    /// Draws every conclusion and does all that is due; `ticks` says whether this is a tick.
+    fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         for service in &mut self.services {
-            service.decide(now, out);
+            service.decide(now, ticks, out);
         }
         self.say_what_is_stated(now, out);
         self.link.expire(now, out);
@@ -248,7 +257,7 @@ impl Engine {
         if !(self.once && decided) {
             for (place, service) in self.services.iter_mut().enumerate() {
                 let id = |check| CheckId { service: ServiceId(place), check };
-                out.extend(service.start_rounds(now).map(id).map(Action::Probe));
+                out.extend(service.start_rounds(now, ticks).map(id).map(Action::Probe));
             }
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {

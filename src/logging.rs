@@ -6,7 +6,6 @@
 //! Much of what is logged was said by others, so that control characters are shown and not sent. And a log that
 //! nobody reads must not stop what is more important: `run` logs [through a thread](aside).
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -16,9 +15,11 @@ use std::time::SystemTime;
 use env_logger::Target;
 use log::{Level, LevelFilter};
 
+use self::entry::{severity, show};
 use crate::healthcheck::syslog::Syslog;
 
 pub mod aside;
+pub mod entry;
 
 /// How lines come to standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +77,7 @@ impl Form {
     /// A message as one entry, with its line break.
     fn entry(self, level: Level, message: &str) -> String {
         let (first, further) = if self.journal {
-            let head = format!("<{}>dnsherald: ", priority(level));
+            let head = format!("<{}>dnsherald: ", severity(level));
             // The journal makes an entry of each line, which has no priority but its own.
             (head.clone(), format!("{head}    "))
         } else {
@@ -86,34 +87,10 @@ impl Form {
         let mut entry = String::with_capacity(first.len() + message.len() + 1);
         for (nth, line) in message.split('\n').enumerate() {
             entry.push_str(if nth == 0 { &first } else { &further });
-            show(line, &mut entry);
+            line.chars().for_each(|character| show(character, &mut entry));
             entry.push('\n');
         }
         entry
-    }
-}
-
-/// Appends `text` with escapes for what a terminal would obey.
-fn show(text: &str, out: &mut String) {
-    for character in text.chars() {
-        match character {
-            // These change the direction of what follows.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' => {
-                let _ = write!(out, "{}", character.escape_unicode());
-            }
-            _ if character.is_control() => out.extend(character.escape_default()),
-            _ => out.push(character),
-        }
-    }
-}
-
-/// The syslog priority (RFC 5424, table 2) that systemd takes from the head of a line.
-const fn priority(level: Level) -> u8 {
-    match level {
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug | Level::Trace => 7,
     }
 }
 
@@ -137,12 +114,6 @@ mod tests {
         assert!(!stderr_is_journal(None));
         assert!(!stderr_is_journal(Some("")));
         assert!(!stderr_is_journal(Some("0:0")));
-    }
-
-    #[test]
-    fn errors_are_more_urgent_than_information() {
-        assert!(priority(Level::Error) < priority(Level::Warn));
-        assert!(priority(Level::Warn) < priority(Level::Info));
     }
 
     #[test]

@@ -4,9 +4,23 @@ use std::path::PathBuf;
 
 use crate::engine::event::{Event, ServiceId};
 
+/// When to look, beside the start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Look {
+    /// At every turn of the loop.
+    EachTurn,
+    /// Right before a round starts, and before what is said of a disabled service is repeated: what `exabgp
+    /// healthcheck` does.
+    BeforeRounds,
+}
+
 /// The disable-files of all services.
-#[derive(Debug, Default)]
-pub struct DisableFiles(Vec<DisableFile>);
+#[derive(Debug)]
+pub struct DisableFiles {
+    /// When to look for them.
+    pub look: Look,
+    files: Vec<DisableFile>,
+}
 
 #[derive(Debug)]
 struct DisableFile {
@@ -19,14 +33,20 @@ struct DisableFile {
 }
 
 impl DisableFiles {
+    /// None yet.
+    #[must_use]
+    pub const fn new(look: Look) -> Self {
+        Self { look, files: vec![] }
+    }
+
     /// One more, of the service called `name`; `present` is what the engine knows.
     pub fn add(&mut self, service: ServiceId, name: &str, path: PathBuf, present: bool) {
-        self.0.push(DisableFile { service, name: name.to_owned(), path, present, complained: false });
+        self.files.push(DisableFile { service, name: name.to_owned(), path, present, complained: false });
     }
 
     /// Looks at each. What cannot be looked for is taken as it was last, with a warning.
     pub fn look(&mut self) -> Vec<Event> {
-        self.0.iter_mut().filter_map(DisableFile::look).collect()
+        self.files.iter_mut().filter_map(DisableFile::look).collect()
     }
 }
 
@@ -62,7 +82,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("dnsherald-disable-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
-        let mut files = DisableFiles::default();
+        let mut files = DisableFiles::new(Look::EachTurn);
         files.add(ServiceId(3), "resolver", folder.join("off"), false);
         assert_eq!(files.look(), []);
         fs::write(folder.join("off"), "").unwrap();
@@ -72,9 +92,9 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         fs::write(&folder, "").unwrap();
         assert_eq!(files.look(), []);
-        assert!(files.0[0].complained);
+        assert!(files.files[0].complained);
         fs::remove_file(&folder).unwrap();
         assert_eq!(files.look(), [Event::DisableFile(ServiceId(3), false)]);
-        assert!(!files.0[0].complained);
+        assert!(!files.files[0].complained);
     }
 }

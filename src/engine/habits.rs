@@ -2,9 +2,9 @@
 //!
 //! `dnsherald healthcheck` is a drop-in for that program, on the same engine and the same link. What it does
 //! differently is listed here and nowhere else: it says everything again in every round, names the next hop of what
-//! it withdraws, does not probe while disabled and begins from nothing afterwards, counts anew at each relapse
-//! ([`Relapse::StartsAnew`](super::hysteresis::Relapse)), can end after its first decision, and withdraws everything
-//! when it is told to stop.
+//! it withdraws, looks for the disable-file before each round and not during one, does not probe while disabled and
+//! begins from nothing afterwards, counts anew at each relapse ([`Relapse::StartsAnew`](super::hysteresis::Relapse)),
+//! can end after its first decision, and withdraws everything when it is told to stop.
 
 use serde::{Deserialize, Serialize};
 

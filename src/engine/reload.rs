@@ -51,7 +51,7 @@ impl Engine {
         self.heartbeat = heartbeat(config);
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);
-        self.advance(now, &mut out);
+        self.advance(now, true, &mut out);
         out
     }
 }

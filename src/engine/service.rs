@@ -307,10 +307,11 @@ impl Service {
         self.checks.iter().filter_map(Check::due).min()
     }
 
-    /// Starts the rounds that are due, and says which.
-    pub fn start_rounds(&mut self, now: Moment) -> impl Iterator<Item = usize> {
-        let rests = self.rests();
-        let starting = self.checks.iter_mut().filter(move |_| !rests).enumerate();
+    /// Starts the rounds that are due, and says which. `exabgp healthcheck` looks for the disable-file right before each:
+    /// there they start at a tick only, and whoever gives the tick has looked.
+    pub fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
+        let waits = self.rests() || (self.habits.is_some() && !ticks);
+        let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 
@@ -322,7 +323,7 @@ impl Service {
     }
 
     /// Draws the conclusion from all that is known at `now`.
-    pub fn decide(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
             let enforced = self.dampening.policy().mode() == Mode::Enforce;
             out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
@@ -335,7 +336,7 @@ impl Service {
             let returned = self.drains.lift_returning();
             self.note_ends(returned, DrainEnd::Healthy, out);
         }
-        self.follow_habits(now, out);
+        self.follow_habits(now, ticks, out);
         let state = self.conclude();
         if state == self.state {
             return;
@@ -357,7 +358,7 @@ impl Service {
     }
 
     /// Tells hooks of every phase, and says again what `exabgp healthcheck` would.
-    fn follow_habits(&mut self, now: Moment, out: &mut Vec<Action>) {
+    fn follow_habits(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         let (Some(habits), Some(check)) = (self.habits, self.checks.first()) else { return };
         let phase = Phase::of(self.disabled, check.state());
         let again = now + check.timing().interval;
@@ -367,7 +368,7 @@ impl Service {
             self.restate |= phase.speaks();
             self.restate_at = Some(again);
             out.push(self.enter(phase.word().to_owned(), reason));
-        } else if self.rests() && self.restate_at.is_some_and(|at| at <= now) {
+        } else if ticks && self.rests() && self.restate_at.is_some_and(|at| at <= now) {
             self.restate |= habits.repeat == Repeat::EachRound;
             self.restate_at = Some(again);
         }

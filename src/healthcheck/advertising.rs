@@ -7,11 +7,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::network::{self, MOST_ADDRESSES};
 use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop, Route};
-
-/// Networks of more addresses than this are not taken apart: each would be a line, and wait for its answer.
-const MOST_ADDRESSES: u32 = 1 << 16;
 
 /// Routes in the order in which to speak of them, and what to say in each state. The metric of a route is that of the
 /// state and its own [`Route::med_offset`].
@@ -131,19 +129,16 @@ impl Offsets {
 
 /// Every address of `networks` as a network of its own.
 fn addresses(networks: &[IpNet]) -> Result<Vec<IpNet>, String> {
-    let mut addresses = vec![];
-    let mut room = MOST_ADDRESSES;
+    let mut all = vec![];
     for network in networks {
-        let longest = network.max_prefix_len();
-        let count = 1_u32.checked_shl((longest - network.prefix_len()).into());
-        room = count.and_then(|count| room.checked_sub(count)).ok_or_else(|| {
+        let room = MOST_ADDRESSES.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        all.extend(network::addresses(network, room).ok_or_else(|| {
             format!(
                 "--deaggregate-networks: `{network}` makes it more than {MOST_ADDRESSES} addresses, expected fewer"
             )
-        })?;
-        addresses.extend(network.subnets(longest).into_iter().flatten());
+        })?);
     }
-    Ok(addresses)
+    Ok(all)
 }
 
 /// Lets the prefix at `start` be the first, counted around as often as it takes.

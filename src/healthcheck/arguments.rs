@@ -196,7 +196,7 @@ pub struct Advertising {
     /// Announce with these communities instead while the service is down or disabled
     #[arg(long, value_name = "LIST")]
     pub disabled_community: Option<Communities>,
-    /// Announce with these extended communities: target:64512:100
+    /// Announce with these extended communities: "target:64512:100 bandwidth:64512:125000000"
     #[arg(long, value_name = "LIST")]
     pub extended_community: Option<ExtendedCommunities>,
     /// Announce with these large communities: 64512:1:100

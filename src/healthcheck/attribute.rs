@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity};
 
-/// `64512:100 no-export`. ExaBGP takes well-known names in any case, and some with underscores.
+/// `64512:100 no-export`. ExaBGP takes well-known names in any case, and some with underscores; and both numbers as one,
+/// in hexadecimal if it begins with `0x`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Communities(pub Vec<Community>);
 
@@ -19,12 +20,15 @@ impl FromStr for Communities {
             "nopeer" => "no-peer".to_owned(),
             name => name.to_owned(),
         };
-        let community = |word: &&str| usual(word).parse().or_else(|_| word.parse());
+        let community = |word: &&str| match one_number(word) {
+            Some(number) => Ok(Community::from(number)),
+            None => usual(word).parse().or_else(|_| word.parse()),
+        };
         words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// `target:64512:100`; the kind may be left out: `64512:100`.
+/// `target:64512:100 bandwidth:64512:125000000`; the kind `target` may be left out: `64512:100`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExtendedCommunities(pub Vec<ExtendedCommunity>);
 
@@ -40,7 +44,15 @@ impl FromStr for ExtendedCommunities {
     }
 }
 
-/// `64512:1:100`.
+fn one_number(word: &str) -> Option<u32> {
+    let (digits, radix) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None => (word, 10),
+    };
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, radix).ok())?
+}
+
+/// `64512:1:100`. ExaBGP takes all three as one number, too.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LargeCommunities(pub Vec<LargeCommunity>);
 
@@ -48,7 +60,14 @@ impl FromStr for LargeCommunities {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        words(text)?.iter().map(|word| word.parse()).collect::<Result<_, _>>().map(Self)
+        let community = |word: &&str| match word.parse::<u128>() {
+            Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let parts = [number >> 64, number >> 32 & 0xFFFF_FFFF, number & 0xFFFF_FFFF];
+                parts.map(|part| part.to_string()).join(":").parse()
+            }
+            _ => word.parse(),
+        };
+        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -126,6 +145,10 @@ mod tests {
             assert_eq!(community(text).unwrap(), ["65535:65281"], "{text}");
         }
         assert_eq!(community("nopeer blackhole").unwrap(), ["65535:65284", "65535:666"]);
+        assert_eq!(community("0xFFFF029a 4227858532").unwrap(), ["65535:666", "64512:100"]);
+        for text in ["4294967296", "0x100000000", "0x", "+1", "0x+1", "fc00"] {
+            assert!(community(text).unwrap_err().contains("is no community"), "{text}");
+        }
     }
 
     #[test]
@@ -141,7 +164,22 @@ mod tests {
         let list: ExtendedCommunities = "64512:1 origin:192.0.2.1:2".parse().unwrap();
         let shown: Vec<_> = list.0.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["target:64512:1", "origin:192.0.2.1:2"]);
-        assert!("bandwidth:64512:1".parse::<ExtendedCommunities>().is_err());
+        assert!(
+            "bandwidth:64512"
+                .parse::<ExtendedCommunities>()
+                .unwrap_err()
+                .contains("`bandwidth:64512:125000000`")
+        );
+    }
+
+    #[test]
+    fn a_large_community_may_be_one_number() {
+        let list: LargeCommunities = "1:2:3 18446744082299486211".parse().unwrap();
+        let shown: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["1:2:3", "1:2:3"]);
+        for text in ["79228162514264337593543950336", "+1", "0x1"] {
+            assert!(text.parse::<LargeCommunities>().is_err(), "{text}");
+        }
     }
 
     #[test]

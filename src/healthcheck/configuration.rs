@@ -81,3 +81,56 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{given, line};
+    use crate::engine::Engine;
+    use crate::engine::action::Action;
+    use crate::engine::event::{CheckId, Event, ServiceId};
+    use crate::engine::memory::Memory;
+    use crate::engine::moment::Moment;
+    use crate::exabgp::link::Parent;
+    use crate::probe::Outcome;
+
+    const CHECK: CheckId = CheckId { service: ServiceId(0), check: 0 };
+
+    fn engine(text: &str) -> Engine {
+        let options = line(text).unwrap();
+        let config = options.configuration(&given(options.clone()).advertised, "host");
+        Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO)
+    }
+
+    /// What is said and asked at this many milliseconds.
+    fn told(engine: &mut Engine, millis: u64, event: Event) -> Vec<String> {
+        let actions = engine.handle(Moment::after_start(Duration::from_millis(millis)), event);
+        let shown = |action: &Action| match action {
+            Action::Print(line) => line.split(" med ").nth(1).map(|metric| format!("med {metric}")),
+            Action::Probe(_) => Some("probe".to_owned()),
+            _ => None,
+        };
+        actions.iter().filter_map(shown).collect()
+    }
+
+    #[test]
+    fn between_a_check_and_the_next_there_is_time_to_look_for_the_disable_file() {
+        let mut engine = engine("--ip 192.0.2.1 --rise 1 --interval 0.01");
+        let at = |millis| Moment::after_start(Duration::from_millis(millis));
+        let file = |present| Event::DisableFile(ServiceId(0), present);
+        assert_eq!(told(&mut engine, 0, Event::Start), ["probe"]);
+        assert!(!engine.is_round_due(at(100)), "one is out");
+        assert_eq!(told(&mut engine, 100, Event::Outcome(CHECK, Outcome::pass(Duration::ZERO))), ["med 100"]);
+        assert!(engine.is_round_due(at(100)));
+        assert_eq!(told(&mut engine, 100, Event::Heard(String::new())), [""; 0]);
+        assert_eq!(told(&mut engine, 100, file(true)), ["med 500"]);
+        assert_eq!(told(&mut engine, 100, Event::Tick), [""; 0]);
+        assert!(!engine.is_round_due(at(109)) && engine.is_round_due(at(110)));
+        assert_eq!(told(&mut engine, 110, Event::Heard(String::new())), [""; 0]);
+        assert_eq!(told(&mut engine, 110, Event::Tick), ["med 500"]);
+        assert!(engine.is_round_due(at(120)));
+        assert_eq!(told(&mut engine, 120, file(false)), [""; 0]);
+        assert_eq!(told(&mut engine, 120, Event::Tick), ["probe"]);
+    }
+}

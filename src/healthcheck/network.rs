@@ -39,6 +39,18 @@ impl FromStr for Network {
     }
 }
 
+/// Networks of more addresses than this are not taken apart: each would be a line that waits for its answer, or a process
+/// that sets it up.
+pub const MOST_ADDRESSES: u32 = 1 << 16;
+
+/// Every address of `network` as a network of its own; `None` if they are more than `most`.
+#[must_use]
+pub fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
+    let longest = network.max_prefix_len();
+    let count = 1_u32.checked_shl((longest - network.prefix_len()).into())?;
+    (count <= most).then(|| network.subnets(longest).into_iter().flatten().collect())
+}
+
 /// A length is a number, or for IPv4 a mask, of the network or of its hosts: `24`, `255.255.255.0`, `0.0.0.255`.
 fn prefix_length(address: IpAddr, text: &str) -> Option<u8> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -26,7 +26,7 @@ use ipnet::IpNet;
 
 use self::interfaces::{LOOPBACK, Present};
 use self::ip::{Failure, Ip};
-use super::network::Interface;
+use super::network::{self, Interface, MOST_ADDRESSES};
 use super::options::{Given, Setup};
 
 mod interfaces;
@@ -35,9 +35,6 @@ mod ip;
 mod tests;
 
 pub use self::interfaces::found;
-
-/// Networks of more addresses than this are not set up: each takes a process.
-const MOST_ADDRESSES: u32 = 1 << 16;
 
 /// What helps if `ip` does not do it.
 const REMEDY: &str =
@@ -204,17 +201,15 @@ fn wanted(networks: &[IpNet], interfaces: &BTreeMap<IpNet, Interface>) -> Vec<Wa
     let mut seen = HashSet::new();
     let mut wanted = vec![];
     for network in networks {
-        let longest = network.max_prefix_len();
-        let count = 1_u32.checked_shl((longest - network.prefix_len()).into());
-        if count.is_none_or(|count| count > MOST_ADDRESSES) {
+        let Some(hosts) = network::addresses(network, MOST_ADDRESSES) else {
             log::warn!(
                 "`{network}` has more than {MOST_ADDRESSES} addresses, which are not set up one by one: it is \
                  advertised as a network; expected its addresses on the host already, for instance by `ip route add \
                  local {network} dev lo`"
             );
             continue;
-        }
-        for host in network.subnets(longest).into_iter().flatten() {
+        };
+        for host in hosts {
             let interface = interfaces.get(&host).or_else(|| interfaces.get(network));
             let interface = interface.map_or(LOOPBACK, Interface::name).to_owned();
             if seen.insert(host) {

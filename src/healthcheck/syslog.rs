@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use log::Level;
 
 use super::facility::Facility;
+use crate::logging::entry::{severity, show};
 
 /// Where Linux has it.
 const SOCKET: &str = "/dev/log";
@@ -61,29 +62,15 @@ impl Syslog {
 
     fn entry(&self, level: Level, line: &str) -> String {
         let mut entry = String::with_capacity(line.len() + self.ident.len() + 8);
-        let _ = write!(entry, "<{}>", u32::from(self.facility.number()) * 8 + severity(level));
+        let _ = write!(entry, "<{}>", u16::from(self.facility.number()) * 8 + u16::from(severity(level)));
         for character in self.ident.chars().chain(": ".chars()).chain(line.chars()) {
-            if character.is_control() {
-                entry.extend(character.escape_default());
-            } else {
-                entry.push(character);
-            }
+            show(character, &mut entry);
             if entry.len() > LONGEST {
                 entry.push('…');
                 break;
             }
         }
         entry
-    }
-}
-
-/// RFC 3164, table 2.
-const fn severity(level: Level) -> u32 {
-    match level {
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug | Level::Trace => 7,
     }
 }
 
@@ -138,13 +125,13 @@ mod tests {
     fn each_line_is_a_message() {
         let folder = Folder::new("lines");
         let (listener, syslog) = (folder.listen(), folder.syslog());
-        syslog.send(Level::Warn, "down\n\tbad\x1b");
+        syslog.send(Level::Warn, "down\n\tbad\x1b\u{202e}");
         syslog.send(Level::Error, "ö");
         assert_eq!(
             received(&listener),
             [
                 "<28>healthcheck-dns[7]: down",
-                "<28>healthcheck-dns[7]: \\tbad\\u{1b}",
+                "<28>healthcheck-dns[7]: \\tbad\\u{1b}\\u{202e}",
                 "<27>healthcheck-dns[7]: ö"
             ]
         );

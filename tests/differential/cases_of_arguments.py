@@ -27,8 +27,7 @@ REFUSED_BY_BOTH = (
 REFUSED_BY_OURS = {
     f"{ADDRESS} --up-metric -5": "ExaBGP refuses a negative metric each time it is announced",
     f"{ADDRESS} --up-metric 4294967296": "a metric has 32 bits",
-    f"{ADDRESS} --community red": "ExaBGP refuses it each time it is announced",
-    f"{ADDRESS} --as-path AS64512": "ExaBGP refuses it each time it is announced",
+    f"{ADDRESS} --community 64512:70000": "ExaBGP makes 64513:4464 of it",
 }
 # Why the original dies of it with status 1 and a traceback or less, where ours refuses it with the usage.
 FATAL_TO_THE_ORIGINAL = {
@@ -41,7 +40,8 @@ FATAL_TO_THE_ORIGINAL = {
 
 def ended(kind, arguments):
     """Exit status, standard output and standard error, of what ends by itself after its first decision."""
-    command = [*map(str, kind.command), "--no-ip-setup", "--interval", "0", "--rise", "1", *arguments.split()]
+    words = arguments.split() if isinstance(arguments, str) else arguments
+    command = [*map(str, kind.command), "--no-ip-setup", "--interval", "0", "--rise", "1", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
     return done.returncode, done.stdout, done.stderr
 

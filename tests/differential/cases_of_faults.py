@@ -197,25 +197,6 @@ def metrics_are_numbers(kind):
             program.until(lambda wanted=wanted: wanted in program.lines, f"it does not say {wanted}")
 
 
-@fault("result from before", shown_by_original=False)
-def result_from_before(kind):
-    """A check that began before the service was disabled ends when it is enabled again: its result does not count any
-    more, and it does not lead to two checks at a time. (The original ends its check before it looks for the file.)
-    """
-    first = "if mkdir {folder}/first; then until [ -e {folder}/go ]; do sleep 0.05; done; else exec sleep 600; fi"
-    command = f"--command '{first}' --disable {{folder}}/disabled --rise 2 --fall 2 --timeout 60"
-    with started(kind, f"{ADDRESS} {command}", usual=USUAL) as program:
-        program.until((program.folder / "first").exists, "it does not check")
-        (program.folder / "disabled").touch()
-        program.until(lambda: "any DISABLED" in program.hooks(), "it is not disabled")
-        (program.folder / "disabled").unlink()
-        program.until(lambda: "any INIT" in program.hooks(), "it is not enabled again")
-        (program.folder / "go").touch()
-        program.pump(lambda: "any RISING" in program.hooks(), 1.0)
-        expect("any RISING" not in program.hooks(), "the result of a check from before counts")
-        expect(len(children(program.pid)) <= 1, "two checks run at a time")
-
-
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

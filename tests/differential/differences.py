@@ -59,8 +59,9 @@ def keeps(*addresses):
 #
 #   the handshake      Ours greets ExaBGP and asks for its version, to know its dialect and whether it answers.
 #   the check at `e`   When the disable file goes, the original runs one check whose result it ignores. Ours does not.
-#   the check at `d`   The original looks for the disable file before each check. Ours looks for it all the time, but
-#                      may be a moment late: then it ignores the result of the check that it has begun.
+#   what is overtaken  The original says all it has to say of one state before it looks for the disable file. Ours says
+#                      the newest: where a check ends and the file appears in one moment, lines of several addresses
+#                      about the state before may be left out, and those about being disabled come in another order.
 #
 # The rest are named by the cases that show them.
 WELL_KNOWN_AS_NUMBERS = Difference(

@@ -1,0 +1,28 @@
+"""Run by the Python that has ExaBGP 5.0.15: what its own parser makes of each command on standard input.
+
+For each a line: the attributes, those that are communities octet by octet, or `refused`.
+"""
+
+import sys
+
+from exabgp.logger import log
+from exabgp.reactor.api import API
+
+# Communities, extended and large ones.
+LISTS = (8, 16, 32)
+
+
+def attributes(api, line):
+    """The parser complains of some lines by an exception, and of others by returning nothing."""
+    try:
+        [change] = api.api_route(line[line.index("announce ") :])
+    except Exception:
+        return "refused"
+    octets = lambda code, attribute: attribute.pack(None).hex() if code in LISTS else str(attribute)  # noqa: E731
+    return " ".join(f"{code}={octets(code, attribute)}" for code, attribute in sorted(change.attributes.items()))
+
+
+log.silence()
+api = API(None)
+for line in sys.stdin:
+    print(attributes(api, line.replace("next-hop self", "next-hop 192.0.2.9")))
