@@ -23,6 +23,7 @@ pub mod defaults;
 pub mod describe;
 pub mod dns;
 pub mod file;
+mod process;
 pub mod resolve;
 mod routes;
 pub mod salvage;

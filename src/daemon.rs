@@ -22,6 +22,7 @@ use self::disable_files::{DisableFiles, Look};
 use self::flood::Flood;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
+use self::processes::Processes;
 use self::store::Store;
 pub use self::surroundings::Surroundings;
 use crate::config::Config;
@@ -43,6 +44,7 @@ pub mod last_words;
 pub mod linger;
 pub mod observer;
 pub mod output;
+pub mod processes;
 mod requests;
 pub mod signals;
 pub mod store;
@@ -87,6 +89,7 @@ pub struct Daemon<'a> {
     engine: Engine,
     began: Instant,
     inquiries: Inquiries,
+    processes: Processes,
     disable_files: DisableFiles,
     flood: Flood,
     /// Something has been said since the last words were set.
@@ -112,9 +115,14 @@ impl<'a> Daemon<'a> {
         age: Duration,
     ) -> Self {
         let engine = Engine::new(config, surroundings.parent, memory, age);
+        let inquiries = inquiries(config);
+        let events = mpsc::unbounded_channel();
+        let mut processes = Processes::default();
+        processes.assign(&inquiries, &events.0);
         Self {
             began: Instant::now(),
-            inquiries: inquiries(config),
+            inquiries,
+            processes,
             disable_files: disable_files(config, &engine),
             engine,
             flood: Flood::default(),
@@ -124,7 +132,7 @@ impl<'a> Daemon<'a> {
             surroundings,
             store,
             control: None,
-            events: mpsc::unbounded_channel(),
+            events,
         }
     }
 
@@ -268,8 +276,12 @@ impl<'a> Daemon<'a> {
     fn probe(&self, check: CheckId) {
         let Some((inquiry, on_fail)) = self.inquiries.get(&check).cloned() else { return };
         let events = self.events.0.clone();
+        let watch = self.processes.watch_of(&inquiry);
         tokio::spawn(async move {
-            let outcome = inquiry.ask(|cause| on_fail.severity(cause) as u8).await;
+            let outcome = match (&*inquiry, watch) {
+                (Inquiry::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
+                _ => inquiry.ask(|cause| on_fail.severity(cause) as u8).await,
+            };
             // Nobody listens any more once the loop has ended.
             let _ = events.send(Event::Outcome(check, outcome));
         });

@@ -134,6 +134,11 @@ impl Engine {
                     service.take(now, id.check, &outcome, &mut out);
                 }
             }
+            (Phase::Running, Event::Gone(id, why)) => {
+                if let Some(service) = self.services.get_mut(id.service.0) {
+                    service.lose(now, id.check, &why, &mut out);
+                }
+            }
             (Phase::Running, Event::Heard(line)) => self.link.hear(now, &line, &mut out),
             (Phase::Running, Event::OutputBlocked) => self.link.block(&mut out),
             (Phase::Running, Event::OutputUnblocked) => self.link.unblock(now, &mut out),

@@ -9,7 +9,8 @@
 //!
 //! ```text
 //!  timers ─► probes ─┐                                ┌─► link ─► stdout (announce, withdraw)
-//!  stdin ─► link ────┤  Event   ┌────────┐   Action   ├─► probe again
+//!  pidfds ───────────┤                                ├─► probe again
+//!  stdin ─► link ────┤  Event   ┌────────┐   Action   │
 //!  disable-files ────┼────────► │ Engine │ ─────────► ├─► log
 //!  signals ──────────┘  (now)   └────────┘            ├─► what survives a restart
 //!                             pure, no clock          └─► next deadline
@@ -19,6 +20,7 @@
 //!
 //! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
 //! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
+//! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
 //! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
@@ -52,6 +54,7 @@ pub mod healthcheck;
 pub mod logging;
 pub mod period;
 pub mod probe;
+pub mod process;
 pub mod responder;
 pub mod simulate;
 pub mod status;

@@ -1,6 +1,7 @@
 //! Probes: one question to one address over one transport, and the verdict on its answer.
 //!
-//! A check asks all its probes at once ([`round`]); each is a [`dns::Probe`] on a fresh socket. What they find is
+//! A check asks all its probes at once ([`round`]); each is a [`dns::Probe`] on a fresh socket. Others run a command
+//! ([`mod@command`]) or watch a process ([`mod@process`]). What they find is
 //! folded into one [`Outcome`], which is all that the engine learns of the network. Every failure has a [`Cause`],
 //! a word that configuration can act on, and a sentence for people.
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub mod command;
 pub mod dns;
 pub mod inquiry;
+pub mod process;
 pub mod round;
 
 /// What a probe, or the whole round of a check, found.
@@ -108,6 +110,8 @@ causes! {
     PortClosed = "port-closed",
     /// The process of the DNS server is gone. Definite: it needs no repetition.
     ProcessGone = "process-gone",
+    /// Nothing certain can be found out about the process of the DNS server.
+    ProcessUnknown = "process-unknown",
     /// A response code that was not expected and has no cause of its own.
     Rcode = "rcode",
     /// Response code REFUSED.

@@ -10,6 +10,7 @@
 //! 10     becomes answers timeout
 //! +1.5s  becomes answers pass          relative to the line before
 //! 20     fail answers servfail x3 every 1s
+//! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted), and why
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
@@ -121,6 +122,9 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
                 let _ = write!(text, " {}", failure.detail.replace('\n', " "));
             }
             text
+        }
+        Event::Gone(id, why) => {
+            format!("gone {} {}", names.check(*id), why.replace('\n', " ")).trim_end().to_owned()
         }
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),

@@ -109,10 +109,19 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
             }
         }
         Inquiry::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
+        Inquiry::Process(process) => writeln!(f, "    must be there: {process}")?,
         Inquiry::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
     }
     if check.on_fail.worst() == Severity::Ignore {
         return writeln!(f, "    ignored: shown and logged, but decides nothing");
+    }
+    if matches!(check.inquiry, Inquiry::Process(_)) {
+        writeln!(f, "    its end is detected at once, return takes {} at worst", Period(timing.returns()))?;
+        return writeln!(
+            f,
+            "    after a start the verdict on a process that is there takes {}",
+            Period(timing.first_verdict())
+        );
     }
     writeln!(
         f,

@@ -66,6 +66,7 @@ impl Resolver<'_> {
             name: written.name.get_ref().clone(),
             timing,
             on_fail: match &written.on_fail {
+                None if written.process.is_some() => super::process::on_fail(),
                 None => OnFail::always(Severity::Down),
                 Some(WordOr::Word(word)) => OnFail::always(word.0),
                 Some(WordOr::Table(table)) => OnFail {
@@ -84,22 +85,29 @@ impl Resolver<'_> {
         place: &std::ops::Range<usize>,
         timing: Timing,
     ) -> Result<Inquiry> {
-        match (&written.dns, &written.command) {
-            (Some(dns), None) => self.round(dns, timing).map(Inquiry::Dns),
-            (None, Some(command)) if command.get_ref().trim().is_empty() => {
+        let name = written.name.get_ref();
+        match (&written.dns, &written.command, &written.process) {
+            (Some(dns), None, None) => self.round(dns, timing).map(Inquiry::Dns),
+            (None, Some(command), None) if command.get_ref().trim().is_empty() => {
                 Err(self
                     .error(&command.span(), "empty command, expected one for the shell such as \"exit 0\""))
             }
-            (None, Some(command)) => Ok(Inquiry::Command(Command {
+            (None, Some(command), None) => Ok(Inquiry::Command(Command {
                 text: command.get_ref().clone(),
                 timeout: Some(timing.timeout),
             })),
-            (Some(_), Some(command)) => {
+            (None, None, Some(process)) => self.process(process, name, timing.timeout).map(Inquiry::Process),
+            (Some(_), Some(command), _) => {
                 Err(self.error(&command.span(), "there is `dns` as well, expected one of them"))
             }
-            (None, None) => {
-                let name = written.name.get_ref();
-                let expected = "expected a table `dns = { … }` or a `command = \"…\"`";
+            (dns, _, Some(process)) => {
+                let other = if dns.is_some() { "dns" } else { "command" };
+                let message = format!("there is `{other}` as well, expected one of them");
+                Err(self.error(&process.span(), message))
+            }
+            (None, None, None) => {
+                let expected =
+                    "expected a table `dns = { … }`, a `command = \"…\"` or a table `process = { … }`";
                 Err(self.error(place, format!("check `{name}` asks nothing, {expected}")))
             }
         }

@@ -181,6 +181,14 @@ pub(super) struct Check {
     pub(super) on_fail: Option<WordOr<SeverityWord, BTreeMap<CauseWord, SeverityWord>>>,
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
+    pub(super) process: Placed<Process>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Process {
+    pub(super) pid_file: Placed<PathBuf>,
+    pub(super) unit: Placed<String>,
 }
 
 /// `"down"`, `"degraded"`, `"ignore"`.

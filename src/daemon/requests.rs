@@ -77,13 +77,21 @@ impl Daemon<'_> {
     }
 
     fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
+        let (inquiries, events) = (inquiries(config), mpsc::unbounded_channel());
+        // From here on the end of a process is told in the places of the new configuration. Those that were told
+        // before are told once, and must not be lost.
+        self.processes.assign(&inquiries, &events.0);
+        let mut over = false;
+        while let Ok(event) = self.events.1.try_recv() {
+            over |= self.tell(event, observer);
+        }
         let now = Moment::after_start(self.began.elapsed());
         let actions = self.engine.reload(now, config);
-        self.inquiries = inquiries(config);
+        self.inquiries = inquiries;
         self.disable_files = disable_files(config, &self.engine);
-        // Outcomes that are on their way bear the places of the old configuration.
-        self.events = mpsc::unbounded_channel();
-        let over = self.carry_out(now, &actions, observer);
+        // Outcomes that are still on their way bear the places of the old configuration.
+        self.events = events;
+        over |= self.carry_out(now, &actions, observer);
         self.look_for_disable_files(observer);
         over
     }

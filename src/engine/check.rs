@@ -120,7 +120,7 @@ pub struct Check {
     asked_at: Moment,
     /// When to probe; `None` while a round is out.
     due: Option<Moment>,
-    /// The round that is out began before everything was forgotten.
+    /// The round that is out began before everything was forgotten, or before the process ended.
     outdated: bool,
 }
 
@@ -230,6 +230,23 @@ impl Check {
             self.discard_outcome(now);
             return None;
         }
+        let change = self.count(now, outcome);
+        self.due = Some((self.asked_at + self.interval()).max(now));
+        change
+    }
+
+    /// What it holds on to has ended. A round that is out began before that, and its outcome is forgotten.
+    pub fn lose(&mut self, now: Moment, why: &str) -> Option<Change> {
+        self.outdated = self.due.is_none();
+        self.count(now, &Outcome::fail(Cause::ProcessGone, why))
+    }
+
+    /// Is due at once, unless a round is out.
+    pub fn hurry(&mut self, now: Moment) {
+        self.due = self.due.map(|due| due.min(now));
+    }
+
+    fn count(&mut self, now: Moment, outcome: &Outcome) -> Option<Change> {
         let from = self.shown.state();
         self.last = Some((now, outcome.clone()));
         match outcome {
@@ -253,7 +270,6 @@ impl Check {
             let Thresholds { rise, fall, .. } = self.timing.thresholds;
             self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
         }
-        self.due = Some((self.asked_at + self.interval()).max(now));
         let to = self.shown.state();
         (from.word() != to.word()).then(|| Change { from, to, why: self.explain() })
     }
@@ -338,6 +354,24 @@ mod tests {
         let down = [Some(Cause::Timeout); 3].map(&mut next_after);
         assert_eq!(down, [fast, fast, slow]);
         assert_eq!(next_after(None), slow);
+    }
+
+    #[test]
+    fn a_loss_needs_no_repetition_and_what_was_asked_before_it_does_not_count() {
+        let mut check = check(OnFail::always(Severity::Down));
+        feed(&mut check, &[None; 3]);
+        let later = Moment::START + Duration::from_secs(5);
+        assert!(check.start_round(later));
+        assert_eq!(check.lose(later, "it is gone").unwrap().to, State::Down);
+        check.hurry(later);
+        assert_eq!(check.due(), None, "one round at a time");
+        assert!(check.take(later, &Outcome::pass(Duration::ZERO)).is_none());
+        assert_eq!(
+            (check.state(), check.failure(), check.due()),
+            (State::Down, Some("it is gone"), Some(later))
+        );
+        assert!(check.lose(later, "it is gone").is_none(), "told twice");
+        assert_eq!(check.due(), Some(later));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Event {
     Tick,
     /// A round of probes is over.
     Outcome(CheckId, Outcome),
+    /// What a check holds on to has ended, between two rounds: the process of the DNS server. With the sentence about it.
+    Gone(CheckId, String),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
     /// Somebody wants a service drained.

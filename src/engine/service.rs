@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::check::{Check, Severity};
+use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
 use super::drain::{Drains, Holder, Lift, Order};
 use super::habits::{Habits, Phase, Repeat};
@@ -277,19 +277,24 @@ impl Service {
             return check.discard_outcome(now);
         }
         if let Some(change) = check.take(now, outcome) {
-            out.push(
-                Notice::Check {
-                    service: self.name.clone(),
-                    check: check.name().to_owned(),
-                    from: change.from,
-                    to: change.to,
-                    why: change.why,
-                }
-                .into(),
-            );
+            out.push(notice(&self.name, check.name(), change));
         }
         let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
         self.restate |= each_round && Phase::of(false, check.state()).speaks();
+    }
+
+    /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
+    pub fn lose(&mut self, now: Moment, check: usize, why: &str, out: &mut Vec<Action>) {
+        if self.rests() {
+            return;
+        }
+        let Some(lost) = self.checks.get_mut(check) else { return };
+        if let Some(change) = lost.lose(now, why) {
+            out.push(notice(&self.name, lost.name(), change));
+        }
+        for check in &mut self.checks {
+            check.hurry(now);
+        }
     }
 
     /// When dampening lets go, or a drain expires.
@@ -446,6 +451,11 @@ impl Service {
             State::Starting => "no verdict yet".to_owned(),
         }
     }
+}
+
+fn notice(service: &str, check: &str, change: Change) -> Action {
+    let (service, check) = (service.to_owned(), check.to_owned());
+    Notice::Check { service, check, from: change.from, to: change.to, why: change.why }.into()
 }
 
 /// A penalty without its fraction.

@@ -52,7 +52,7 @@ use super::{Cause, Outcome};
 
 mod orphans;
 mod output;
-mod process;
+pub(crate) mod process;
 pub(crate) mod run;
 mod sweep;
 #[cfg(test)]

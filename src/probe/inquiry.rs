@@ -1,10 +1,11 @@
-//! What a check asks: a round of DNS probes, a shell command, or nothing at all.
+//! What a check asks: a round of DNS probes, a shell command, a process, or nothing at all.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::command::Command;
 use super::dns::Finding;
+use super::process;
 use super::round::Round;
 use super::{Cause, Outcome};
 
@@ -15,6 +16,8 @@ pub enum Inquiry {
     Dns(Round),
     /// A shell command.
     Command(Command),
+    /// Whether a process is there.
+    Process(process::Probe),
     /// Nothing: all is well.
     Nothing,
 }
@@ -25,6 +28,7 @@ impl Inquiry {
         match self {
             Self::Dns(round) => round.ask(severity).await,
             Self::Command(command) => command.ask().await,
+            Self::Process(process) => process.ask().await.1,
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -35,6 +39,10 @@ impl Inquiry {
         match self {
             Self::Dns(round) => round.ask_all().await,
             Self::Command(command) => vec![(command.to_string(), finding(command.ask().await))],
+            Self::Process(process) => {
+                let (label, outcome) = process.ask().await;
+                vec![(label, finding(outcome))]
+            }
             Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
         }
     }
@@ -44,7 +52,7 @@ impl Inquiry {
     pub const fn need(&self) -> usize {
         match self {
             Self::Dns(round) => round.need(),
-            Self::Command(_) | Self::Nothing => 1,
+            Self::Command(_) | Self::Process(_) | Self::Nothing => 1,
         }
     }
 }
@@ -55,6 +63,7 @@ impl fmt::Display for Inquiry {
         match self {
             Self::Dns(round) => write!(f, "{} probes", round.probes().len()),
             Self::Command(command) => command.fmt(f),
+            Self::Process(process) => process.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

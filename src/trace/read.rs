@@ -199,6 +199,10 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
             let (check, failure) = split_word(object);
             Event::Outcome(names.find_check(check)?, failing(failure)?)
         }
+        ("gone", _) => {
+            let (check, why) = split_word(object);
+            Event::Gone(names.find_check(check)?, why.to_owned())
+        }
         ("becomes", _) => {
             let (check, found) = split_word(object);
             let outcome = match split_word(found) {
@@ -225,7 +229,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is not understood, expected start, pass, fail, becomes, disable, enable, drain, undrain, `<`, \
+                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, `<`, \
                  stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }

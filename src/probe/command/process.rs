@@ -17,12 +17,12 @@ const THREADS: Pid = Pid::from_raw(2);
 
 /// A process, as `/proc/PID/stat` had it.
 #[derive(Debug)]
-pub(super) struct Process {
-    pub(super) pid: Pid,
-    pub(super) parent: Pid,
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
     pub(super) group: Pid,
     /// When it began, in ticks since the system was started.
-    pub(super) began: u64,
+    pub(crate) began: u64,
     state: u8,
 }
 
@@ -34,7 +34,7 @@ impl Process {
     }
 
     /// The process of this number, unless it is gone.
-    pub(super) fn of(pid: Pid) -> Option<Self> {
+    pub(crate) fn of(pid: Pid) -> Option<Self> {
         Self::read(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -55,12 +55,12 @@ impl Process {
         Some(Self { pid, parent, group, began, state })
     }
 
-    pub(super) const fn is_dead(&self) -> bool {
+    pub(crate) const fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }
 
     /// By a signal, or by a debugger.
-    pub(super) const fn is_stopped(&self) -> bool {
+    pub(crate) const fn is_stopped(&self) -> bool {
         matches!(self.state, b'T' | b't')
     }
 

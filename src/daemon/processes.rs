@@ -1,0 +1,98 @@
+//! The processes that checks watch, and what the loop is told of their end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Inquiries;
+use crate::engine::event::{CheckId, Event};
+use crate::probe::inquiry::Inquiry;
+use crate::process::Whereabouts;
+use crate::process::deaths::Deaths;
+use crate::process::watch::Watch;
+
+/// Every process that is watched, each once, however many checks watch it.
+#[derive(Debug, Default)]
+pub struct Processes {
+    deaths: Option<Arc<Deaths>>,
+    watched: HashMap<Whereabouts, Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watch: Arc<Watch>,
+    concerned: Arc<Mutex<Concerned>>,
+}
+
+/// Who is told of an end, as [`Event::Gone`], and how.
+#[derive(Debug)]
+struct Concerned {
+    checks: Vec<CheckId>,
+    events: UnboundedSender<Event>,
+}
+
+impl Concerned {
+    fn hear(&self, why: &str) {
+        for check in &self.checks {
+            // Nobody listens any more once the loop has ended.
+            let _ = self.events.send(Event::Gone(*check, why.to_owned()));
+        }
+    }
+}
+
+impl Processes {
+    /// From now on these checks watch, and no others. What is known of a process outlasts that, as long as there is
+    /// any check that watches it: one that has ended stays so until another is found.
+    pub(super) fn assign(&mut self, inquiries: &Inquiries, events: &UnboundedSender<Event>) {
+        let mut wanted = HashMap::<&Whereabouts, Vec<CheckId>>::new();
+        for (check, (inquiry, _)) in inquiries {
+            if let Inquiry::Process(probe) = &**inquiry {
+                wanted.entry(&probe.whereabouts).or_default().push(*check);
+            }
+        }
+        self.watched.retain(|whereabouts, _| wanted.contains_key(whereabouts));
+        for (whereabouts, mut checks) in wanted {
+            checks.sort();
+            let concerned = Concerned { checks, events: events.clone() };
+            if let Some(watched) = self.watched.get(whereabouts) {
+                *lock(&watched.concerned) = concerned;
+            } else {
+                let watched = self.watch(whereabouts, concerned);
+                self.watched.insert(whereabouts.clone(), watched);
+            }
+        }
+    }
+
+    /// The watch that answers this inquiry.
+    #[must_use]
+    pub fn watch_of(&self, inquiry: &Inquiry) -> Option<Arc<Watch>> {
+        let Inquiry::Process(probe) = inquiry else { return None };
+        self.watched.get(&probe.whereabouts).map(|watched| Arc::clone(&watched.watch))
+    }
+
+    fn watch(&mut self, whereabouts: &Whereabouts, concerned: Concerned) -> Watched {
+        let concerned = Arc::new(Mutex::new(concerned));
+        let told = Arc::clone(&concerned);
+        let tell = move |why: &str| lock(&told).hear(why);
+        let watch = Arc::new(Watch::new(whereabouts.clone(), self.deaths(), tell));
+        Watched { watch, concerned }
+    }
+
+    fn deaths(&mut self) -> Option<Arc<Deaths>> {
+        if self.deaths.is_none() {
+            match Deaths::start() {
+                Ok(deaths) => self.deaths = Some(Arc::new(deaths)),
+                Err(error) => log::error!(
+                    "cannot start a thread that waits for processes to end: {error}; the end of one is seen by the \
+                     next round of its check"
+                ),
+            }
+        }
+        self.deaths.clone()
+    }
+}
+
+fn lock(concerned: &Mutex<Concerned>) -> MutexGuard<'_, Concerned> {
+    concerned.lock().unwrap_or_else(PoisonError::into_inner)
+}

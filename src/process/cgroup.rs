@@ -1,0 +1,151 @@
+//! systemd puts all that a unit starts into a cgroup of the unit's name, and anybody may read which.
+//!
+//! From a process to its unit one comes by `/proc/PID/cgroup`, whatever the version of cgroups and wherever they are
+//! mounted. From a unit to its processes one comes by its directory: mostly `system.slice/UNIT`, but an instance of a
+//! template has a slice of its own (`system.slice/system-kresd.slice/kresd@1.service`), and `Slice=` may name any.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Pid;
+
+use crate::probe::command::process::Process;
+
+/// Where systemd's hierarchy is: alone (version 2), beside version 1, or within version 1.
+pub const ROOTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+
+/// Slices lie in slices, but hardly deeper.
+const DEEPEST: usize = 6;
+
+/// The cgroups of one process, one a hierarchy.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Membership(Vec<String>);
+
+impl Membership {
+    /// That of the process of this number.
+    #[must_use]
+    pub fn of(pid: i32) -> Self {
+        Self::read(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
+    }
+
+    /// Lines of `NUMBER:CONTROLLERS:PATH`.
+    fn read(text: &str) -> Self {
+        let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+        Self(paths.map(str::to_owned).collect())
+    }
+
+    /// Whether systemd has started it on behalf of this unit.
+    #[must_use]
+    pub fn is_of_unit(&self, unit: &str) -> bool {
+        self.0.iter().any(|path| path.split('/').any(|part| part == unit))
+    }
+
+    /// Whether it is in this cgroup or one below it.
+    #[must_use]
+    pub fn is_below(&self, cgroup: &str) -> bool {
+        self.0.iter().any(|path| Path::new(path).starts_with(cgroup))
+    }
+
+    /// The one that says most, for people.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.0.iter().max_by_key(|path| path.len()).map_or("no cgroup", String::as_str)
+    }
+}
+
+/// The processes of a unit, and nothing if it has no cgroup here: then it is not running, or is known by another name,
+/// or this is not systemd's machine.
+#[must_use]
+pub fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
+    let folder = roots.iter().find_map(|root| folder_of(unit, Path::new(root)));
+    let listed = folder.and_then(|folder| fs::read_to_string(folder.join("cgroup.procs")).ok());
+    listed.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
+}
+
+fn folder_of(unit: &str, root: &Path) -> Option<PathBuf> {
+    let usual = root.join("system.slice").join(unit);
+    if usual.is_dir() {
+        return Some(usual);
+    }
+    let mut level = vec![root.to_owned()];
+    for _ in 0..DEEPEST {
+        if let Some(found) = level.iter().map(|slice| slice.join(unit)).find(|path| path.is_dir()) {
+            return Some(found);
+        }
+        level = level.iter().flat_map(|slice| slices_in(slice)).collect();
+    }
+    None
+}
+
+fn slices_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "slice")).collect()
+}
+
+/// Those of whom the parent is not among them: the main process, if it is one.
+#[must_use]
+pub fn eldest(pids: &[i32]) -> Vec<i32> {
+    let alive = |pid: &i32| Process::of(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
+    let processes: Vec<_> = pids.iter().filter_map(alive).collect();
+    let known: BTreeSet<_> = processes.iter().map(|process| process.pid).collect();
+    let eldest = processes.iter().filter(|process| !known.contains(&process.parent));
+    eldest.map(|process| process.pid.as_raw()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_of_the_unit_that_its_cgroup_is_named_after() {
+        let two = Membership::read("0::/system.slice/system-kresd.slice/kresd@1.service\n");
+        assert!(two.is_of_unit("kresd@1.service") && !two.is_of_unit("kresd@11.service"));
+        assert!(!two.is_of_unit("1.service"), "a part of a name is none");
+        let one = Membership::read("12:pids:/\n1:name=systemd:/system.slice/named.service/sub\n0::/\n");
+        assert!(one.is_of_unit("named.service"));
+        assert!(one.is_below("/system.slice/named.service") && !one.is_below("/system.slice/named"));
+        assert_eq!(one.shown(), "/system.slice/named.service/sub");
+        assert_eq!(Membership::read("").shown(), "no cgroup");
+    }
+
+    #[test]
+    fn a_unit_is_found_in_whatever_slice() {
+        let root = std::env::temp_dir().join(format!("dnsherald-cgroup-{}", std::process::id()));
+        for (place, pids) in [
+            ("system.slice/unbound.service", "17\n4\n0\n"),
+            ("system.slice/system-kresd.slice/kresd@1.service", "5\n"),
+            ("dns.slice/dns-auth.slice/nsd.service", "6\n"),
+        ] {
+            fs::create_dir_all(root.join(place)).unwrap();
+            fs::write(root.join(place).join("cgroup.procs"), pids).unwrap();
+        }
+        let roots = ["/nowhere", root.to_str().unwrap()];
+        let found = |unit| processes_of(unit, &roots);
+        assert_eq!(found("unbound.service"), [17, 4]);
+        assert_eq!(found("kresd@1.service"), [5]);
+        assert_eq!(found("nsd.service"), [6]);
+        assert_eq!(found("knot.service"), [0; 0]);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn the_main_process_is_nobodys_child() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 1000 & echo $!; wait"]).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        let (parent, child): (i32, i32) = (shell.id().try_into().unwrap(), line.trim().parse().unwrap());
+        assert_eq!(eldest(&[child, parent]), [parent]);
+        assert_eq!(eldest(&[child]), [child]);
+        shell.kill().unwrap();
+        assert_eq!(eldest(&[child, parent]), [child], "a dead one is no parent");
+        shell.wait().unwrap();
+        nix::sys::signal::kill(Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+}

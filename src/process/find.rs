@@ -1,0 +1,230 @@
+//! Finding the main process: what the pid-file says, else what the unit's cgroup holds, else what systemd says.
+//!
+//! The first two are a few reads of files and say nothing for sure when they find nothing: a pid-file is left behind by
+//! a crash, and not yet written at a start. What systemd says takes longer, and is certain.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::held::Held;
+use super::{Missing, Whereabouts, cgroup, pid_file, systemctl};
+
+/// How often systemd is asked at most: it is the host's, and has better things to do.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who looks for one process, and is in no hurry: one look at a time.
+#[derive(Debug)]
+pub struct Finder {
+    whereabouts: Whereabouts,
+    /// A disk that hangs keeps one thread, not one more with every round.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// What systemd was last asked in vain.
+    told: Mutex<Option<(Instant, Missing)>>,
+}
+
+impl Finder {
+    /// Has not looked yet.
+    #[must_use]
+    pub fn new(whereabouts: Whereabouts) -> Self {
+        Self { whereabouts, turn: Arc::default(), told: Mutex::default() }
+    }
+
+    /// Where it looks.
+    #[must_use]
+    pub const fn whereabouts(&self) -> &Whereabouts {
+        &self.whereabouts
+    }
+
+    /// Looks everywhere, for at most as long as `limit`.
+    ///
+    /// # Errors
+    /// What is missing, and how surely.
+    pub async fn find(&self, limit: Duration) -> Result<Held, Missing> {
+        let find = async {
+            let instead = match self.off_the_loop(look).await {
+                Ok(held) => return Ok(held),
+                Err(why) => why,
+            };
+            let Some(unit) = self.whereabouts.unit() else { return Err(Missing::Perhaps(instead)) };
+            if let Some(missing) = self.told_lately() {
+                return Err(missing);
+            }
+            let found = by_systemd(unit, &instead, limit).await;
+            if let Err(missing) = &found {
+                *lock(&self.told) = Some((Instant::now(), missing.clone()));
+            }
+            found
+        };
+        let late = || format!("looking for it took longer than {}", humantime::format_duration(limit));
+        timeout(limit, find).await.unwrap_or_else(|_| Err(Missing::Perhaps(late())))
+    }
+
+    /// Looks where looking is cheap.
+    pub async fn find_cheaply(&self) -> Option<Held> {
+        self.off_the_loop(look).await.ok()
+    }
+
+    /// Whom the pid-file names, if there is one and it can be believed.
+    pub async fn named(&self, limit: Duration) -> Option<Held> {
+        let path = self.whereabouts.pid_file()?.to_owned();
+        let named = self.off_the_loop(move |whereabouts| by_pid_file(&path, whereabouts.unit()));
+        timeout(limit, named).await.ok()?.ok()
+    }
+
+    async fn off_the_loop<F>(&self, look: F) -> Result<Held, String>
+    where
+        F: FnOnce(&Whereabouts) -> Result<Held, String> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let whereabouts = self.whereabouts.clone();
+        let looked = spawn_blocking(move || {
+            let _until_done = turn;
+            look(&whereabouts)
+        });
+        looked.await.unwrap_or_else(|_| Err("looking for it was broken off".to_owned()))
+    }
+
+    fn told_lately(&self) -> Option<Missing> {
+        let told = lock(&self.told);
+        told.as_ref().filter(|(at, _)| at.elapsed() < PATIENCE).map(|(_, missing)| missing.clone())
+    }
+}
+
+fn look(whereabouts: &Whereabouts) -> Result<Held, String> {
+    let file = whereabouts.pid_file().map(|path| by_pid_file(path, whereabouts.unit()));
+    let instead = match file {
+        Some(Ok(held)) => return Ok(held),
+        Some(Err(why)) => Some(why),
+        None => None,
+    };
+    let Some(unit) = whereabouts.unit() else { return Err(instead.unwrap_or_default()) };
+    by_cgroup(unit).map_err(|why| instead.into_iter().chain([why]).collect::<Vec<_>>().join("; "))
+}
+
+/// Asks systemd, which is certain. `instead` is what was found elsewhere.
+async fn by_systemd(unit: &str, instead: &str, limit: Duration) -> Result<Held, Missing> {
+    let perhaps = |why: String| Missing::Perhaps(format!("{instead}; {why}"));
+    let told = systemctl::ask(unit, limit).await.map_err(perhaps)?;
+    if told.is_over() {
+        return Err(Missing::Surely(format!("{unit} {}", told.shown())));
+    }
+    let Some(pid) = told.main_pid() else { return Err(perhaps(format!("{unit} {}", told.shown()))) };
+    let not_it = |what: String| perhaps(format!("systemd says that the main process of {unit} is {what}"));
+    let held = Held::take(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
+    // If the number had passed to a stranger since, that would be elsewhere. The cgroup also tells an alias.
+    let membership = held.membership();
+    if membership.is_of_unit(unit) || told.cgroup().is_some_and(|cgroup| membership.is_below(cgroup)) {
+        return Ok(held);
+    }
+    Err(not_it(format!("{held}, which is in {}", membership.shown())))
+}
+
+/// The process that the file names, if it can be the one that wrote it.
+///
+/// # Errors
+/// The sentence about what is there instead.
+pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, String> {
+    let written = pid_file::read(path)?;
+    let shown = path.display();
+    let held =
+        Held::take(written.pid).map_err(|why| format!("{shown} names process {}{why}", written.pid))?;
+    match unit {
+        Some(unit) if !held.membership().is_of_unit(unit) => {
+            let cgroup = held.membership().shown();
+            Err(format!("{shown} names {held}, which is not of {unit} but in {cgroup}"))
+        }
+        None if !held.was_there_at(written.at) => {
+            Err(format!("{shown} names {held}, which began only after that was written: it is stale"))
+        }
+        _ => Ok(held),
+    }
+}
+
+fn by_cgroup(unit: &str) -> Result<Held, String> {
+    let pids = cgroup::processes_of(unit, cgroup::ROOTS);
+    match cgroup::eldest(&pids)[..] {
+        [] => Err(format!("{unit} has no process in its cgroup")),
+        [pid] => {
+            let held = Held::take(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
+            if held.membership().is_of_unit(unit) {
+                return Ok(held);
+            }
+            Err(format!("{unit} had process {pid}, which has ended"))
+        }
+        ref several => {
+            let several: Vec<_> = several.iter().map(ToString::to_string).collect();
+            Err(format!("{unit} has more than one process that may be its main one: {}", several.join(", ")))
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::PathBuf;
+    use std::process::{Child, Command};
+    use std::time::SystemTime;
+
+    use super::*;
+
+    struct Daemon(Child, PathBuf);
+
+    impl Daemon {
+        fn start(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("dnsherald-find-{}-{name}.pid", std::process::id()));
+            let child = Command::new("sleep").arg("1000").spawn().unwrap();
+            fs::write(&path, format!("{}\n", child.id())).unwrap();
+            Self(child, path)
+        }
+    }
+
+    impl Drop for Daemon {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+            let _ = fs::remove_file(&self.1);
+        }
+    }
+
+    #[test]
+    fn a_pid_file_is_believed_unless_it_is_older_than_whom_it_names() {
+        let daemon = Daemon::start("stale");
+        let held = by_pid_file(&daemon.1, None).unwrap();
+        assert_eq!(u32::try_from(held.pid()), Ok(daemon.0.id()));
+        let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+        File::options().write(true).open(&daemon.1).unwrap().set_modified(yesterday).unwrap();
+        let refusal = by_pid_file(&daemon.1, None).unwrap_err();
+        assert!(refusal.contains("(sleep), which began only after"), "{refusal}");
+    }
+
+    #[test]
+    fn a_pid_file_is_not_believed_about_a_process_of_another_unit() {
+        let daemon = Daemon::start("foreign");
+        let refusal = by_pid_file(&daemon.1, Some("unbound.service")).unwrap_err();
+        assert!(refusal.contains("(sleep), which is not of unbound.service"), "{refusal}");
+    }
+
+    #[test]
+    fn one_that_has_ended_is_not_found() {
+        let mut daemon = Daemon::start("ended");
+        daemon.0.kill().unwrap();
+        daemon.0.wait().unwrap();
+        assert!(by_pid_file(&daemon.1, None).unwrap_err().ends_with(", which is gone"));
+    }
+
+    #[test]
+    fn without_a_unit_nothing_is_ever_missing_for_sure() {
+        let whereabouts = Whereabouts::new(Some("/nowhere/x.pid".into()), None).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let missing = runtime.block_on(Finder::new(whereabouts).find(Duration::from_secs(20)));
+        assert_eq!(missing.unwrap_err(), Missing::Perhaps("/nowhere/x.pid does not exist".to_owned()));
+    }
+}

@@ -1,0 +1,205 @@
+//! A process that is held on to: by its pidfd, which never means another one, whatever becomes of its number.
+
+use std::fmt;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, SystemTime};
+
+use nix::unistd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cgroup::Membership;
+use crate::probe::command::process::Process;
+
+/// `/proc` counts a hundred ticks a second on every architecture that a DNS server runs on, see proc(5) and time(7).
+const TICKS: u64 = 100;
+
+/// A process, and what was seen of it while it lived.
+#[derive(Debug)]
+pub struct Held {
+    pidfd: OwnedFd,
+    pid: i32,
+    name: String,
+    parent: i32,
+    membership: Membership,
+    age: Duration,
+}
+
+impl Held {
+    /// Takes hold of the process of this number.
+    ///
+    /// # Errors
+    /// The end of a sentence that begins with "process PID", with the name where it is known.
+    pub fn take(pid: i32) -> Result<Self, String> {
+        let number = Pid::from_raw(pid).ok_or_else(|| ", which is no number of a process".to_owned())?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty()).map_err(|error| refused(error).to_owned())?;
+        let process = Process::of(unistd::Pid::from_raw(pid));
+        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let membership = Membership::of(pid);
+        // Alive after having been looked at: so it was this process which was looked at, and not the next of its number.
+        if has_ended(pidfd.as_fd()) {
+            return Err(", which has ended".to_owned());
+        }
+        let Some(process) = process else {
+            return Err(", of which /proc shows nothing (mounted with hidepid?)".to_owned());
+        };
+        Ok(Self {
+            pidfd,
+            pid,
+            name: String::from_utf8_lossy(&name).trim_end().escape_debug().to_string(),
+            parent: process.parent.as_raw(),
+            membership,
+            age: since_boot().saturating_sub(Duration::from_millis(process.began * (1000 / TICKS))),
+        })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Who started it, or has adopted it, at the time when it was taken.
+    #[must_use]
+    pub const fn parent(&self) -> i32 {
+        self.parent
+    }
+
+    /// Where it stands among the cgroups.
+    #[must_use]
+    pub const fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// How old it was when it was taken, to a hundredth of a second.
+    #[must_use]
+    pub const fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// Whether it was there already at that time, give or take what clocks are set by.
+    #[must_use]
+    pub fn was_there_at(&self, time: SystemTime) -> bool {
+        const LEEWAY: Duration = Duration::from_secs(2);
+        let passed = SystemTime::now().duration_since(time).unwrap_or_default();
+        self.age + LEEWAY >= passed
+    }
+
+    /// Whether it has ended. Then also if nobody has reaped it yet.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        has_ended(self.pidfd.as_fd())
+    }
+
+    /// Whether it is stopped, by a signal or a debugger: it is there, and answers nothing.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        Process::of(unistd::Pid::from_raw(self.pid)).is_some_and(|process| process.is_stopped())
+    }
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// "process 4711 (unbound)".
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        if self.name.is_empty() { Ok(()) } else { write!(f, " ({})", self.name) }
+    }
+}
+
+/// A pidfd is readable from the moment on at which the last thread of its process is gone.
+fn has_ended(pidfd: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::new(&pidfd, PollFlags::IN)];
+    poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+fn refused(error: Errno) -> &'static str {
+    match error {
+        Errno::SRCH => ", which is gone",
+        // The former up to Linux 6.x, the latter since.
+        Errno::INVAL | Errno::NOENT => ", which is a thread and no process",
+        Errno::NOSYS => ", which this kernel gives nobody hold of (pidfd_open came with Linux 5.3)",
+        Errno::PERM => ", which nobody here may take hold of (a filter on system calls without pidfd_open?)",
+        Errno::MFILE | Errno::NFILE => ", for which there is no file descriptor left",
+        _ => ", which cannot be taken hold of",
+    }
+}
+
+/// The clock by which `/proc` says when a process began.
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("1000").spawn().unwrap()
+    }
+
+    fn number(child: &Child) -> i32 {
+        child.id().try_into().unwrap()
+    }
+
+    #[test]
+    fn its_end_is_seen_before_anybody_reaps_it() {
+        let mut child = sleeper();
+        let held = Held::take(number(&child)).unwrap();
+        assert!(!held.has_ended() && held.age() < Duration::from_secs(600), "{held:?}");
+        assert_eq!(held.parent(), unistd::getpid().as_raw());
+        child.kill().unwrap();
+        while !held.has_ended() {
+            std::thread::yield_now();
+        }
+        assert_eq!(Held::take(number(&child)).unwrap_err(), ", which has ended");
+        child.wait().unwrap();
+        assert!(held.has_ended());
+    }
+
+    #[test]
+    fn what_is_no_process_is_not_taken() {
+        for (pid, why) in [(0, "no number"), (-1, "no number"), (i32::MAX, "gone")] {
+            let refusal = Held::take(pid).unwrap_err();
+            assert!(refusal.contains(why), "{pid}: {refusal}");
+        }
+        let thread = std::thread::spawn(|| Held::take(unistd::gettid().as_raw())).join().unwrap();
+        assert!(thread.unwrap_err().contains("thread"));
+    }
+
+    #[test]
+    fn a_process_was_there_from_its_beginning_on() {
+        let mut child = sleeper();
+        let held = Held::take(number(&child)).unwrap();
+        let now = SystemTime::now();
+        assert!(held.was_there_at(now) && held.was_there_at(now + Duration::from_secs(60)));
+        assert!(!held.was_there_at(now - Duration::from_secs(86_400)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_stopped_process_has_not_ended() {
+        let mut child = sleeper();
+        let held = Held::take(number(&child)).unwrap();
+        let signal = |signal| nix::sys::signal::kill(unistd::Pid::from_raw(held.pid()), signal).unwrap();
+        signal(nix::sys::signal::Signal::SIGSTOP);
+        while !held.is_stopped() {
+            std::thread::yield_now();
+        }
+        assert!(!held.has_ended());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,211 @@
+//! A process that a check watches: the grip on it, and what the rounds of the check say.
+//!
+//! ```text
+//!              found                        ended
+//!   Nothing ───────────► Held ─────────────────────────────► Lost
+//!      │                   ▲                                  │ ▲
+//!      │                   └───────────── found ──────────────┘ │
+//!      └─────────── surely missing ─────────────────────────────┘
+//! ```
+//!
+//! A round passes while the process that is held lives, and fails for sure (`process-gone`) from its end on until
+//! another one is found. As long as none was ever found it fails as `process-unknown`. An end is told at once, from
+//! the [thread](super::deaths) that sees it, and exactly once, whoever is first to see it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::deaths::Deaths;
+use super::find::Finder;
+use super::held::Held;
+use super::{Missing, Whereabouts};
+use crate::probe::{Cause, Outcome};
+
+/// After an end, how often one looks whether another process has taken the place.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// So many times. Later ones are found by the rounds of the check.
+const LOOKS: usize = 50;
+
+/// What is known of the process.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Grip<P> {
+    /// None was ever found.
+    Nothing,
+    /// This one lives.
+    Held(P),
+    /// There is none; and how that came.
+    Lost(String),
+}
+
+/// What changes the grip.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum News<P> {
+    /// This one was found alive.
+    Found(P),
+    /// None was found.
+    Missing(Missing),
+    /// The one that was held has ended.
+    Ended,
+}
+
+impl<P: fmt::Display> Grip<P> {
+    fn after(self, news: News<P>) -> Self {
+        match (self, news) {
+            (_, News::Found(process)) => Self::Held(process),
+            (Self::Held(process), News::Ended) => Self::Lost(format!("{process} has ended")),
+            (Self::Nothing, News::Missing(Missing::Surely(why))) => Self::Lost(why),
+            (grip, News::Missing(_) | News::Ended) => grip,
+        }
+    }
+}
+
+/// A process that is watched. Shared by all checks that watch the same one.
+pub struct Watch {
+    finder: Finder,
+    grip: Mutex<Grip<Arc<Held>>>,
+    /// Since the last end one has begun to look for another.
+    looks: AtomicBool,
+    deaths: Option<Arc<Deaths>>,
+    tell: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("finder", &self.finder)
+            .field("grip", &self.grip)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Holds nothing yet. `tell` is called, on any thread, with the sentence about each end. Without `deaths` an end is
+    /// seen by the next round only.
+    #[must_use]
+    pub fn new(
+        whereabouts: Whereabouts,
+        deaths: Option<Arc<Deaths>>,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            finder: Finder::new(whereabouts),
+            grip: Mutex::new(Grip::Nothing),
+            looks: AtomicBool::new(false),
+            deaths,
+            tell: Box::new(tell),
+        }
+    }
+
+    /// One round, which takes no longer than `limit`. To be awaited on a tokio runtime with I/O and time enabled.
+    pub async fn ask(self: &Arc<Self>, limit: Duration) -> Outcome {
+        let began = Instant::now();
+        match self.held() {
+            Some(held) if held.has_ended() => self.end(&held),
+            Some(held) => {
+                // While the old one lives, only the pid-file tells of another.
+                if let Some(named) = self.finder.named(limit).await.filter(|named| named.pid() != held.pid())
+                {
+                    self.hold(named);
+                }
+                return Outcome::pass(began.elapsed());
+            }
+            None => {}
+        }
+        match self.finder.find(limit).await {
+            Ok(held) => {
+                self.hold(held);
+                Outcome::pass(began.elapsed())
+            }
+            Err(missing) => self.miss(missing),
+        }
+    }
+
+    fn grip(&self) -> MutexGuard<'_, Grip<Arc<Held>>> {
+        self.grip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> Option<Arc<Held>> {
+        match &*self.grip() {
+            Grip::Held(held) => Some(Arc::clone(held)),
+            Grip::Nothing | Grip::Lost(_) => None,
+        }
+    }
+
+    fn learn(&self, news: News<Arc<Held>>) {
+        let mut grip = self.grip();
+        *grip = std::mem::replace(&mut *grip, Grip::Nothing).after(news);
+    }
+
+    fn hold(self: &Arc<Self>, found: Held) {
+        if self.held().is_some_and(|held| held.pid() == found.pid() && !held.has_ended()) {
+            return;
+        }
+        let held = Arc::new(found);
+        log::info!("{}: watching {held}", self.finder.whereabouts());
+        self.learn(News::Found(Arc::clone(&held)));
+        if let Some(deaths) = &self.deaths {
+            let watch = Arc::downgrade(self);
+            deaths.attend(held, move |held| {
+                if let Some(watch) = Weak::upgrade(&watch) {
+                    watch.end(held);
+                }
+            });
+        }
+    }
+
+    /// This one has ended. Nothing new if it is not the one that is held, or no longer.
+    fn end(&self, ended: &Arc<Held>) {
+        let mut grip = self.grip();
+        if !matches!(&*grip, Grip::Held(held) if Arc::ptr_eq(held, ended)) {
+            return;
+        }
+        *grip = std::mem::replace(&mut *grip, Grip::Nothing).after(News::Ended);
+        self.looks.store(false, Ordering::Relaxed);
+        if let Grip::Lost(why) = &*grip {
+            (self.tell)(why);
+        }
+    }
+
+    fn miss(self: &Arc<Self>, missing: Missing) -> Outcome {
+        let why = missing.why().to_owned();
+        self.learn(News::Missing(missing));
+        match &*self.grip() {
+            // Found meanwhile, by somebody else who looked.
+            Grip::Held(_) => Outcome::pass(Duration::ZERO),
+            Grip::Nothing => Outcome::fail(Cause::ProcessUnknown, why),
+            Grip::Lost(how) => {
+                if !self.looks.swap(true, Ordering::Relaxed) {
+                    tokio::spawn(look_for_another(Arc::downgrade(self)));
+                }
+                let sentence = if *how == why { why } else { format!("{how}, and no other is found: {why}") };
+                Outcome::fail(Cause::ProcessGone, sentence)
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        *self.grip() = Grip::Nothing;
+        if let Some(deaths) = &self.deaths {
+            deaths.look_up();
+        }
+    }
+}
+
+/// A restart is over within tenths of a second, and the new process may die as soon.
+async fn look_for_another(watch: Weak<Watch>) {
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK).await;
+        let Some(watch) = watch.upgrade() else { return };
+        if watch.held().is_some() {
+            return;
+        }
+        if let Some(found) = watch.finder.find_cheaply().await {
+            return watch.hold(found);
+        }
+    }
+}
