@@ -88,7 +88,11 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
         )?;
         return Ok(Exit::Unknown);
     }
-    let reports = runtime().context("cannot start the event loop")?.block_on(probe(&services))?;
+    let runtime = runtime().context("cannot start the event loop")?;
+    let reports = runtime.block_on(probe(&services));
+    // What hangs elsewhere must not hold up the end.
+    runtime.shutdown_background();
+    let reports = reports?;
     let text = if options.json {
         serde_json::to_string_pretty(&reports)? + "\n"
     } else if options.plugin {

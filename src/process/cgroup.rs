@@ -96,7 +96,7 @@ pub fn eldest(pids: &[i32]) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command};
 
     use super::*;
 
@@ -132,20 +132,28 @@ mod tests {
         fs::remove_dir_all(root).unwrap();
     }
 
+    /// Children of the test, killed and reaped when dropped.
+    struct Killed(Vec<Child>);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+
     #[test]
     fn the_main_process_is_nobodys_child() {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "sleep 1000 & echo $!; wait"]).stdout(Stdio::piped());
-        let mut shell = shell.spawn().unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.take().unwrap()), &mut line)
-            .unwrap();
-        let (parent, child): (i32, i32) = (shell.id().try_into().unwrap(), line.trim().parse().unwrap());
-        assert_eq!(eldest(&[child, parent]), [parent]);
-        assert_eq!(eldest(&[child]), [child]);
-        shell.kill().unwrap();
-        assert_eq!(eldest(&[child, parent]), [child], "a dead one is no parent");
-        shell.wait().unwrap();
-        nix::sys::signal::kill(Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL).unwrap();
+        let sleepers = (0..2).map(|_| Command::new("sleep").arg("1000").spawn().unwrap());
+        let mut sleepers = Killed(sleepers.collect());
+        let numbers: Vec<i32> = sleepers.0.iter().map(|child| child.id().try_into().unwrap()).collect();
+        let us = std::process::id().try_into().unwrap();
+        assert_eq!(eldest(&[numbers[0], us, numbers[1]]), [us]);
+        assert_eq!(eldest(&numbers), numbers, "which of both is not to be told");
+        sleepers.0[0].kill().unwrap();
+        sleepers.0[0].wait().unwrap();
+        assert_eq!(eldest(&numbers), numbers[1..]);
     }
 }

@@ -139,7 +139,9 @@ mod tests {
         }
         let late = attend(&deaths, &all[1].1);
         assert_eq!(late.recv_timeout(DEADLINE), Ok(all[1].1.pid()), "it had ended before");
-        all.iter_mut().for_each(|(child, _)| drop(child.wait().unwrap()));
+        for (mut child, _) in all {
+            child.wait().unwrap();
+        }
     }
 
     #[test]

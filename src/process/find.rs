@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::held::Held;
 use super::{Missing, Whereabouts, cgroup, pid_file, systemctl};
 
-/// How often systemd is asked at most: it is the host's, and has better things to do.
+/// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who looks for one process, and is in no hurry: one look at a time.
@@ -65,7 +65,7 @@ impl Finder {
 
     /// Looks where looking is cheap.
     pub async fn find_cheaply(&self) -> Option<Held> {
-        self.off_the_loop(look).await.ok()
+        timeout(PATIENCE, self.off_the_loop(look)).await.ok()?.ok()
     }
 
     /// Whom the pid-file names, if there is one and it can be believed.

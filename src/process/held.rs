@@ -34,7 +34,10 @@ impl Held {
     /// # Errors
     /// The end of a sentence that begins with "process PID", with the name where it is known.
     pub fn take(pid: i32) -> Result<Self, String> {
-        let number = Pid::from_raw(pid).ok_or_else(|| ", which is no number of a process".to_owned())?;
+        let number = Some(pid)
+            .filter(|pid| *pid > 0)
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| ", which is no number of a process".to_owned())?;
         let pidfd = pidfd_open(number, PidfdFlags::empty()).map_err(|error| refused(error).to_owned())?;
         let process = Process::of(unistd::Pid::from_raw(pid));
         let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();

@@ -209,3 +209,160 @@ async fn look_for_another(watch: Weak<Watch>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::{Child, Command};
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    const PATIENT: Duration = Duration::from_secs(20);
+
+    fn surely() -> News<&'static str> {
+        News::Missing(Missing::Surely("failed".into()))
+    }
+
+    fn perhaps() -> News<&'static str> {
+        News::Missing(Missing::Perhaps("hangs".into()))
+    }
+
+    #[test]
+    fn only_what_is_certain_is_believed() {
+        let lost = |why: &str| Grip::Lost(why.to_owned());
+        assert_eq!(Grip::Nothing.after(perhaps()), Grip::Nothing);
+        assert_eq!(Grip::Nothing.after(surely()), lost("failed"));
+        assert_eq!(Grip::Held("p1").after(perhaps()), Grip::Held("p1"));
+        assert_eq!(Grip::Held("p1").after(surely()), Grip::Held("p1"), "it lives, whatever systemd says");
+        assert_eq!(Grip::Held("p1").after(News::Ended), lost("p1 has ended"));
+        assert_eq!(lost("p1 has ended").after(perhaps()), lost("p1 has ended"), "until another is found");
+        assert_eq!(lost("p1 has ended").after(surely()), lost("p1 has ended"));
+        assert_eq!(lost("p1 has ended").after(News::Found("p2")), Grip::Held("p2"));
+    }
+
+    /// A process with a pid-file, and a watch on it.
+    struct Scene {
+        pid_file: PathBuf,
+        daemon: Child,
+        watch: Arc<Watch>,
+        told: Receiver<String>,
+    }
+
+    impl Scene {
+        fn new(name: &str, deaths: Option<Arc<Deaths>>) -> Self {
+            let pid_file =
+                std::env::temp_dir().join(format!("dnsherald-watch-{}-{name}.pid", std::process::id()));
+            let (tell, told) = channel();
+            let whereabouts = Whereabouts::new(Some(pid_file.clone()), None).unwrap();
+            let watch = Watch::new(whereabouts, deaths, move |why| tell.send(why.to_owned()).unwrap());
+            let daemon = sleeper();
+            let scene = Self { pid_file, daemon, watch: Arc::new(watch), told };
+            scene.names(&scene.daemon);
+            scene
+        }
+
+        fn names(&self, daemon: &Child) {
+            fs::write(&self.pid_file, daemon.id().to_string()).unwrap();
+        }
+
+        fn dies(&mut self) {
+            self.daemon.kill().unwrap();
+            self.daemon.wait().unwrap();
+        }
+
+        async fn cause(&self) -> Option<Cause> {
+            match self.watch.ask(PATIENT).await {
+                Outcome::Pass { .. } => None,
+                Outcome::Fail(failure) => Some(failure.cause),
+            }
+        }
+    }
+
+    impl Drop for Scene {
+        fn drop(&mut self) {
+            let _ = self.daemon.kill();
+            let _ = self.daemon.wait();
+            let _ = fs::remove_file(&self.pid_file);
+        }
+    }
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("1000").spawn().unwrap()
+    }
+
+    fn run(scene: impl Future) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(scene);
+        runtime.shutdown_background();
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_another_is_found_without_being_asked_for() {
+        run(async {
+            let mut scene = Scene::new("told", Some(Arc::new(Deaths::start().unwrap())));
+            assert_eq!(scene.cause().await, None);
+            scene.dies();
+            assert!(scene.told.recv_timeout(PATIENT).unwrap().ends_with("(sleep) has ended"));
+            assert_eq!(scene.cause().await, Some(Cause::ProcessGone));
+            fs::write(&scene.pid_file, "").unwrap();
+            assert_eq!(scene.cause().await, Some(Cause::ProcessGone), "nothing certain, but it was there");
+            scene.daemon = sleeper();
+            scene.names(&scene.daemon);
+            while scene.watch.held().is_none() {
+                tokio::time::sleep(LOOK).await;
+            }
+            assert_eq!(scene.cause().await, None);
+            scene.dies();
+            assert!(scene.told.recv_timeout(PATIENT).is_ok());
+            assert!(scene.told.try_recv().is_err());
+        });
+    }
+
+    #[test]
+    fn without_a_thread_the_round_sees_the_end_and_tells_it() {
+        run(async {
+            let mut scene = Scene::new("round", None);
+            assert_eq!(scene.cause().await, None);
+            scene.dies();
+            assert_eq!(scene.cause().await, Some(Cause::ProcessGone));
+            assert!(scene.told.try_recv().is_ok() && scene.told.try_recv().is_err());
+            scene.daemon = sleeper();
+            scene.names(&scene.daemon);
+            assert_eq!(scene.cause().await, None);
+        });
+    }
+
+    #[test]
+    fn nothing_certain_is_no_end() {
+        run(async {
+            let mut scene = Scene::new("unknown", None);
+            fs::write(&scene.pid_file, "unbound").unwrap();
+            assert_eq!(scene.cause().await, Some(Cause::ProcessUnknown));
+            scene.names(&scene.daemon);
+            scene.dies();
+            assert_eq!(scene.cause().await, Some(Cause::ProcessUnknown), "never held, so it may be stale");
+            assert!(scene.told.try_recv().is_err());
+        });
+    }
+
+    #[test]
+    fn who_takes_over_while_the_old_one_lives_is_watched_instead() {
+        run(async {
+            let mut scene = Scene::new("takes-over", Some(Arc::new(Deaths::start().unwrap())));
+            assert_eq!(scene.cause().await, None);
+            let mut old = std::mem::replace(&mut scene.daemon, sleeper());
+            scene.names(&scene.daemon);
+            assert_eq!(scene.cause().await, None);
+            assert_eq!(u32::try_from(scene.watch.held().unwrap().pid()), Ok(scene.daemon.id()));
+            old.kill().unwrap();
+            old.wait().unwrap();
+            assert_eq!(scene.cause().await, None);
+            scene.dies();
+            let told = scene.told.recv_timeout(PATIENT).unwrap();
+            assert!(told.contains(&scene.daemon.id().to_string()), "{told}");
+            assert!(scene.told.try_recv().is_err(), "the old one's end is no news");
+        });
+    }
+}

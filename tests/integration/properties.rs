@@ -75,6 +75,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     ];
     let event = prop_oneof![
         8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
+        1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), why.trim().to_owned())),
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => Just(Event::OutputBlocked),

@@ -16,6 +16,7 @@ mod memory;
 mod output;
 mod process;
 mod recording;
+mod watched;
 
 #[test]
 fn the_version_of_exabgp_decides_how_it_is_spoken_to() {
