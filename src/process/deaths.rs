@@ -25,9 +25,12 @@ pub struct Deaths {
     attention: UnixStream,
 }
 
+/// Who is told of an end, on the thread that has seen it.
+type Tell = dyn FnOnce(&Arc<Held>) + Send;
+
 struct Attended {
     held: Arc<Held>,
-    tell: Box<dyn FnOnce(&Arc<Held>) + Send>,
+    tell: Box<Tell>,
 }
 
 impl fmt::Debug for Attended {

@@ -114,3 +114,25 @@ fn check_asks_everything_at_once_and_reports_in_order() {
     assert_eq!(heads, expected);
     assert_eq!(text.matches("  check a: FAILED").count(), 8);
 }
+
+#[test]
+fn check_shows_the_process_that_it_finds_and_what_it_finds_instead() {
+    let pid_file = File::new("alive", &format!("{}\n", std::process::id()));
+    let configuration = |path: &str| {
+        let toml = format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             [[service.check]]\nname = \"alive\"\nprocess = {{ pid-file = \"{path}\" }}\n"
+        );
+        File::new("process", &toml)
+    };
+    let output = dnsherald(&["check", "-c", configuration(pid_file.path()).path()]);
+    let found = format!("    process {} (", std::process::id());
+    assert!(stdout(&output).contains(&found), "{}", stdout(&output));
+    assert_eq!(output.status.code(), Some(0));
+    let output = dnsherald(&["check", "-c", configuration("/nowhere/x.pid").path()]);
+    let text = stdout(&output);
+    let missing = "    the process of /nowhere/x.pid  process-unknown (/nowhere/x.pid does not exist)";
+    assert!(text.starts_with("service resolver: up\n  check alive: FAILED"), "{text}");
+    assert!(text.contains(missing), "{text}");
+    assert_eq!(output.status.code(), Some(0), "nothing certain, so nothing is wrong with the service");
+}

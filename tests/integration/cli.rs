@@ -95,6 +95,19 @@ fn check_config_says_where_a_default_check_comes_from() {
 }
 
 #[test]
+fn check_config_shows_what_is_watched_and_how_soon_its_end_is_seen() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/process.toml");
+    let text = stdout(&dnsherald(&["check-config", file]));
+    for expected in [
+        "check alive: on-fail down, process-unknown: ignore",
+        "    must be there: the process of unbound.service\n",
+        "    its end is detected at once, return takes 5s at worst\n",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
+    }
+}
+
+#[test]
 fn check_config_takes_its_file_as_the_other_commands_do() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resolver.toml");
     let output = dnsherald(&["check-config", "-c", file]);
