@@ -36,6 +36,9 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Exit {
         Ok(options) => options,
         Err(refusal) => return refuse(&refusal),
     };
+    if let Err(refusal) = write_process_id(&options) {
+        return refuse(&refusal);
+    }
     start_logging(&options);
     let exit = obey(&options).unwrap_or_else(|error| {
         log::error!("{error:#}");
@@ -58,6 +61,14 @@ fn refuse(refusal: &Refusal) -> Exit {
     exit
 }
 
+/// Whoever was there before is overwritten: where ExaBGP is reloaded, two helpers overlap.
+fn write_process_id(options: &Options) -> Result<(), Refusal> {
+    let Some(file) = options.pid_file.as_ref().filter(|_| !options.print_config) else { return Ok(()) };
+    fs::write(file, format!("{}\n", process::id())).map_err(|error| {
+        Refusal::of(format!("--pid: cannot write the process id to {}: {error}", file.display()), options)
+    })
+}
+
 fn start_logging(options: &Options) {
     let level = match (options.log.console || options.log.syslog.is_some(), options.log.debug) {
         (false, _) => LevelFilter::Off,
@@ -75,14 +86,18 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
         write!(io::stdout(), "{}", Printed { options, advertised: &advertised })?;
         return Ok(Exit::Success);
     }
-    if let Some(file) = &options.pid_file {
-        fs::write(file, format!("{}\n", process::id()))
-            .with_context(|| format!("cannot write the process id to {}", file.display()))?;
+    for prefix in &advertised.repeated {
+        log::warn!(
+            "{prefix} is named more than once: it is announced once, with the metric of the last; expected once"
+        );
     }
-    if options.setup.at_start {
-        addresses.add_missing().map_err(anyhow::Error::msg)?;
+    let somebody = identity::look_up(&options.identity).map_err(anyhow::Error::msg)?;
+    let added = if options.setup.at_start { addresses.add_missing() } else { Ok(()) };
+    let ready = added.and_then(|()| somebody.map_or(Ok(()), |somebody| somebody.take_over()));
+    if let Err(error) = ready {
+        addresses.remove_added();
+        anyhow::bail!(error);
     }
-    identity::drop_to(&options.identity).map_err(anyhow::Error::msg)?;
     let runtime = runtime().context("cannot start the event loop")?;
     let exit = runtime.block_on(serve(options, &advertised, addresses));
     // What hangs elsewhere must not hold up the end.

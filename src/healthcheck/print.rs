@@ -79,7 +79,7 @@ impl Printed<'_> {
     }
 
     fn service(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Advertised { routes, up, down, disabled } = self.advertised;
+        let Advertised { routes, repeated: _, up, down, disabled } = self.advertised;
         let mut routes: Vec<_> = routes.iter().collect();
         routes.sort_by_key(|route| route.med_offset);
         let prefixes: Vec<_> = routes.iter().map(|route| route.prefix.to_string()).collect();

@@ -22,6 +22,8 @@ REFUSED_BY_BOTH = (
     f"{ADDRESS} --d",
     f"{ADDRESS} --debounce=yes",
     f"{ADDRESS} superfluous",
+    f"{ADDRESS} --pid /no/such/folder/pid",
+    f"{ADDRESS} --pid /",
 )
 # Why ours refuses what the original takes: it would announce nothing, or what nobody meant.
 REFUSED_BY_OURS = {
