@@ -4,10 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
 use log::LevelFilter;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::run::pause_before_exit;
 use super::{host_name, runtime};
@@ -24,10 +28,18 @@ use crate::healthcheck::advertising::Advertised;
 use crate::healthcheck::identity;
 use crate::healthcheck::options::{Addresses, Options};
 use crate::healthcheck::print::Printed;
+use crate::healthcheck::setup::beside::Beside;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
 use crate::probe::command::adopt_orphans;
+
+/// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
+/// waits.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end waits for addresses to be removed: whoever is told to stop is to be gone within half a second.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Understands the words behind `healthcheck` and does what they say, until ExaBGP is gone or a signal says so.
 #[must_use]
@@ -134,13 +146,22 @@ async fn serve(
     let pause = if io::stdout().is_terminal() || !options.wait { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut surroundings = Surroundings::of_this_process(pause)?;
     let config = options.configuration(advertised, &host_name());
-    let mut attendant = Attendant { options, addresses, hooks: Hooks::start() };
+    let stops = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        flag::register(signal, Arc::clone(&stops)).context("cannot catch signals")?;
+    }
+    let sets_up = options.setup.at_start || options.setup.dynamic;
+    let addresses = sets_up.then(|| Beside::start(addresses)).transpose();
+    let addresses = addresses.context("cannot start a thread for addresses")?;
+    let mut attendant = Attendant { options, addresses, hooks: Hooks::start(), stops };
     let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
     daemon.run(&mut attendant).await;
     if options.interval.is_none() {
         attendant.hooks.finish().await;
-    } else if attendant.sets_up() {
-        attendant.addresses.remove_added();
+    } else if let Some(addresses) = attendant.addresses
+        && !addresses.remove_within(LAST_PATIENCE)
+    {
+        log::warn!("told to stop, and `ip` takes long: addresses that were added may be left");
     }
     Ok(Exit::Success)
 }
@@ -148,19 +169,17 @@ async fn serve(
 /// Does what goes along with a change of state.
 struct Attendant<'a> {
     options: &'a Options,
-    addresses: setup::Addresses,
+    /// `None` where none are set up.
+    addresses: Option<Beside>,
     hooks: Hooks,
+    /// Set by SIGTERM and its like.
+    stops: Arc<AtomicBool>,
 }
 
 impl Attendant<'_> {
-    const fn sets_up(&self) -> bool {
-        self.options.setup.at_start || self.options.setup.dynamic
-    }
-
-    fn add_missing(&mut self) {
-        if let Err(error) = self.addresses.add_missing() {
-            log::error!("{error}");
-        }
+    /// Those that come and go with the state.
+    fn dynamic(&self) -> Option<&Beside> {
+        self.addresses.as_ref().filter(|_| self.options.setup.dynamic)
     }
 }
 
@@ -169,16 +188,22 @@ impl Observer for Attendant<'_> {
     fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
         let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
         let is_up = engine.services().iter().all(|service| service.state() == State::Up);
-        if self.sets_up() && is_up && actions.iter().any(announces) {
-            self.add_missing();
+        if let Some(addresses) = &self.addresses
+            && is_up
+            && actions.iter().any(announces)
+        {
+            addresses.add();
         }
     }
 
-    /// The addresses are there before anything is announced; hooks of the very state run before those for any.
+    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run before those for any.
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
-        if state == "UP" && self.options.setup.dynamic {
-            self.add_missing();
+        if state == "UP"
+            && let Some(addresses) = self.dynamic()
+            && !addresses.add_within(PATIENCE, &self.stops)
+        {
+            log::warn!("`ip` takes long to add addresses: announcing them meanwhile");
         }
         let own: &[String] = match state {
             "UP" => &options.up,
@@ -198,8 +223,10 @@ impl Observer for Attendant<'_> {
 
     /// Not before ExaBGP has acknowledged it are the addresses taken away from under the traffic.
     fn settled(&mut self, _service: &str, state: State) {
-        if self.options.setup.dynamic && matches!(state, State::Down | State::Drained) {
-            self.addresses.remove_added();
+        if let Some(addresses) = self.dynamic()
+            && matches!(state, State::Down | State::Drained)
+        {
+            addresses.remove();
         }
     }
 }

@@ -101,6 +101,14 @@ exec "$@"
 """
 
 
+def with_sudo(folder, script):
+    """The environment in which this is the first `sudo` that is found."""
+    (folder / "bin").mkdir()
+    (folder / "bin/sudo").write_text(script.format(folder=folder))
+    (folder / "bin/sudo").chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
+
+
 def play(kind, scenario, folder, namespace=None, model=None):
     """Puts one program through the scenario. With the story of the other as a model, it is given time to do as much."""
     for name, text in scenario.files.items():
@@ -109,14 +117,9 @@ def play(kind, scenario, folder, namespace=None, model=None):
         (folder / "disabled").touch()
     # Whoever it becomes works in there, too.
     folder.chmod(0o777)
-    environment = {}
-    if scenario.sudo:
-        (folder / "bin").mkdir()
-        (folder / "bin/sudo").write_text(SUDO.format(folder=folder))
-        (folder / "bin/sudo").chmod(0o755)
-        environment["PATH"] = f"{folder}/bin:{os.environ['PATH']}"
+    environment = with_sudo(folder, SUDO) if scenario.sudo else None
     inside = namespace.inside() if namespace else ()
-    started = {"extra_groups": scenario.groups, "user": scenario.user, "env": {**os.environ, **environment}}
+    started = {"extra_groups": scenario.groups, "user": scenario.user, "env": environment}
     with Program(kind, scenario.words(folder), folder, scenario.parent, inside, started) as program:
         return Player(program, scenario, namespace, model).play()
 
