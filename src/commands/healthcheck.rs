@@ -20,6 +20,7 @@ use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::{Daemon, Observer, Surroundings};
 use crate::engine::Engine;
 use crate::engine::action::Action;
+use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
@@ -32,6 +33,8 @@ use crate::healthcheck::setup::beside::Beside;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
+use crate::period::Period;
+use crate::probe::Outcome;
 use crate::probe::command::adopt_orphans;
 
 /// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
@@ -125,10 +128,14 @@ fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses
         }
         Addresses::OfInterface(label) => {
             let found = setup::found(label.as_ref()).context("cannot read the addresses of this host")?;
-            anyhow::ensure!(
-                !found.is_empty(),
-                "no address to advertise: none was given with --ip, and none but those of loopback is on lo"
-            );
+            if found.is_empty() {
+                let wanted = match label {
+                    None => "none but those of loopback is on lo".to_owned(),
+                    Some(label) if label.exact => format!("none on lo has the label lo:{}", label.text),
+                    Some(label) => format!("none on lo has a label that starts with lo:{}", label.text),
+                };
+                anyhow::bail!("no address to advertise: none was given with --ip, and {wanted}");
+            }
             let advertised = options.advertising.over(&found).map_err(anyhow::Error::msg)?;
             Ok((advertised, setup::Addresses::of_interface(&found, &options.setup)))
         }
@@ -184,8 +191,24 @@ impl Attendant<'_> {
 }
 
 impl Observer for Attendant<'_> {
+    fn before(&mut self, _at: Moment, event: &Event) {
+        match event {
+            Event::Heard(line) => log::debug!("exabgp says: {line}"),
+            Event::Outcome(_, Outcome::Pass { latency }) => {
+                log::debug!("the check has passed within {}", Period(*latency));
+            }
+            Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check has failed: {failure}"),
+            _ => {}
+        }
+    }
+
     /// A predecessor that ends late takes away what it added: at each announcement we look again.
     fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
+        for action in actions {
+            if let Action::Print(line) = action {
+                log::debug!("told exabgp: {line}");
+            }
+        }
         let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
         let is_up = engine.services().iter().all(|service| service.state() == State::Up);
         if let Some(addresses) = &self.addresses

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from faults import CHECKED, USUAL, fault, started
@@ -196,6 +197,18 @@ def metrics_are_numbers(kind):
             program.outcome(status, disabled)
             wanted = f"neighbor * announce route 192.0.2.1/32 next-hop self med {metric}"
             program.until(lambda wanted=wanted: wanted in program.lines, f"it does not say {wanted}")
+
+
+@fault("bad options end it at once")
+def bad_options(kind):
+    """ExaBGP gives up on a helper that ends six times in a minute: bad options do not end it at once, but SIGTERM does."""
+    kind = replace(kind, command=tuple(word for word in kind.command if word != "--no-wait"))
+    for arguments in ("--no-such-option", f"{ADDRESS} --user no-such-user"):
+        with started(kind, arguments, usual=USUAL) as program:
+            program.until(program.errors, "it does not complain")
+            expect(not program.pump(lambda: program.ended, WATCHED), "it ends at once")
+            program.signal(signal.SIGTERM)
+            program.until_ended(PROMPTLY)
 
 
 # It adds at once, and takes for ever to delete: who is root is looked up in a DNS that does not answer.
