@@ -33,7 +33,6 @@ use crate::healthcheck::setup::beside::Beside;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
-use crate::period::Period;
 use crate::probe::Outcome;
 use crate::probe::command::adopt_orphans;
 
@@ -164,7 +163,10 @@ async fn serve(
     let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
     daemon.run(&mut attendant).await;
     if options.interval.is_none() {
-        attendant.hooks.finish().await;
+        tokio::select! {
+            () = attendant.hooks.finish() => {}
+            () = surroundings.signals.terminate() => log::warn!("told to stop before the last hook was done"),
+        }
     } else if let Some(addresses) = attendant.addresses
         && !addresses.remove_within(LAST_PATIENCE)
     {
@@ -195,7 +197,7 @@ impl Observer for Attendant<'_> {
         match event {
             Event::Heard(line) => log::debug!("exabgp says: {line}"),
             Event::Outcome(_, Outcome::Pass { latency }) => {
-                log::debug!("the check has passed within {}", Period(*latency));
+                log::debug!("the check has passed within {} ms", latency.as_millis());
             }
             Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check has failed: {failure}"),
             _ => {}

@@ -157,6 +157,26 @@ def hanging_hook(kind):
             os.kill(int((program.folder / "hook").read_text()), signal.SIGKILL)
 
 
+@fault("hanging hook at the end", shown_by_original=False)
+def hanging_hook_at_the_end(kind):
+    """With --interval 0 all is said, and the last hook hangs: SIGTERM ends the program. (The original, too.)"""
+    hang = "--interval 0 --up-execute 'echo $$ > {folder}/hook; exec sleep 600'"
+    with started(kind, f"{ADDRESS} {hang}") as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until(lambda: program.lines and (program.folder / "hook").exists(), "the hook does not run")
+        program.pump(lambda: (program.folder / "hook").read_text().strip(), 1.0)
+        hook = int((program.folder / "hook").read_text())
+        # What is said last has been answered.
+        program.pump(lambda: program.ended, 1.0)
+        program.signal(signal.SIGTERM)
+        try:
+            program.until_ended(PROMPTLY)
+        finally:
+            if alive(hook):
+                os.kill(hook, signal.SIGKILL)
+
+
 @fault("unbounded output")
 def unbounded_output(kind):
     """A check that writes a lot takes no memory to speak of."""
