@@ -57,6 +57,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Options that make sense, but cannot be followed.
+    #[must_use]
+    pub fn of(message: String, options: &Options) -> Self {
+        Self { error: refuse(message), wait: options.wait }
+    }
+
     /// Says it: help on standard output, an error with the usage on standard error.
     pub fn print(&self) {
         // Nobody is left to be told of a closed pipe.

@@ -4,10 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
 use log::LevelFilter;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::run::pause_before_exit;
 use super::{host_name, runtime};
@@ -16,6 +20,7 @@ use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::{Daemon, Observer, Surroundings};
 use crate::engine::Engine;
 use crate::engine::action::Action;
+use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
@@ -24,10 +29,19 @@ use crate::healthcheck::advertising::Advertised;
 use crate::healthcheck::identity;
 use crate::healthcheck::options::{Addresses, Options};
 use crate::healthcheck::print::Printed;
+use crate::healthcheck::setup::beside::Beside;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
+use crate::probe::Outcome;
 use crate::probe::command::adopt_orphans;
+
+/// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
+/// waits.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end waits for addresses to be removed: whoever is told to stop is to be gone within half a second.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Understands the words behind `healthcheck` and does what they say, until ExaBGP is gone or a signal says so.
 #[must_use]
@@ -36,6 +50,9 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Exit {
         Ok(options) => options,
         Err(refusal) => return refuse(&refusal),
     };
+    if let Err(refusal) = write_process_id(&options) {
+        return refuse(&refusal);
+    }
     start_logging(&options);
     let exit = obey(&options).unwrap_or_else(|error| {
         log::error!("{error:#}");
@@ -58,6 +75,14 @@ fn refuse(refusal: &Refusal) -> Exit {
     exit
 }
 
+/// Whoever was there before is overwritten: where ExaBGP is reloaded, two helpers overlap.
+fn write_process_id(options: &Options) -> Result<(), Refusal> {
+    let Some(file) = options.pid_file.as_ref().filter(|_| !options.print_config) else { return Ok(()) };
+    fs::write(file, format!("{}\n", process::id())).map_err(|error| {
+        Refusal::of(format!("--pid: cannot write the process id to {}: {error}", file.display()), options)
+    })
+}
+
 fn start_logging(options: &Options) {
     let level = match (options.log.console || options.log.syslog.is_some(), options.log.debug) {
         (false, _) => LevelFilter::Off,
@@ -75,14 +100,18 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
         write!(io::stdout(), "{}", Printed { options, advertised: &advertised })?;
         return Ok(Exit::Success);
     }
-    if let Some(file) = &options.pid_file {
-        fs::write(file, format!("{}\n", process::id()))
-            .with_context(|| format!("cannot write the process id to {}", file.display()))?;
+    for prefix in &advertised.repeated {
+        log::warn!(
+            "{prefix} is named more than once: it is announced once, with the metric of the last; expected once"
+        );
     }
-    if options.setup.at_start {
-        addresses.add_missing().map_err(anyhow::Error::msg)?;
+    let somebody = identity::look_up(&options.identity).map_err(anyhow::Error::msg)?;
+    let added = if options.setup.at_start { addresses.add_missing() } else { Ok(()) };
+    let ready = added.and_then(|()| somebody.map_or(Ok(()), |somebody| somebody.take_over()));
+    if let Err(error) = ready {
+        addresses.remove_added();
+        anyhow::bail!(error);
     }
-    identity::drop_to(&options.identity).map_err(anyhow::Error::msg)?;
     let runtime = runtime().context("cannot start the event loop")?;
     let exit = runtime.block_on(serve(options, &advertised, addresses));
     // What hangs elsewhere must not hold up the end.
@@ -98,10 +127,14 @@ fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses
         }
         Addresses::OfInterface(label) => {
             let found = setup::found(label.as_ref()).context("cannot read the addresses of this host")?;
-            anyhow::ensure!(
-                !found.is_empty(),
-                "no address to advertise: none was given with --ip, and none but those of loopback is on lo"
-            );
+            if found.is_empty() {
+                let wanted = match label {
+                    None => "none but those of loopback is on lo".to_owned(),
+                    Some(label) if label.exact => format!("none on lo has the label lo:{}", label.text),
+                    Some(label) => format!("none on lo has a label that starts with lo:{}", label.text),
+                };
+                anyhow::bail!("no address to advertise: none was given with --ip, and {wanted}");
+            }
             let advertised = options.advertising.over(&found).map_err(anyhow::Error::msg)?;
             Ok((advertised, setup::Addresses::of_interface(&found, &options.setup)))
         }
@@ -119,13 +152,25 @@ async fn serve(
     let pause = if io::stdout().is_terminal() || !options.wait { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut surroundings = Surroundings::of_this_process(pause)?;
     let config = options.configuration(advertised, &host_name());
-    let mut attendant = Attendant { options, addresses, hooks: Hooks::start() };
+    let stops = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        flag::register(signal, Arc::clone(&stops)).context("cannot catch signals")?;
+    }
+    let sets_up = options.setup.at_start || options.setup.dynamic;
+    let addresses = sets_up.then(|| Beside::start(addresses)).transpose();
+    let addresses = addresses.context("cannot start a thread for addresses")?;
+    let mut attendant = Attendant { options, addresses, hooks: Hooks::start(), stops };
     let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
     daemon.run(&mut attendant).await;
     if options.interval.is_none() {
-        attendant.hooks.finish().await;
-    } else if attendant.sets_up() {
-        attendant.addresses.remove_added();
+        tokio::select! {
+            () = attendant.hooks.finish() => {}
+            () = surroundings.signals.terminate() => log::warn!("told to stop before the last hook was done"),
+        }
+    } else if let Some(addresses) = attendant.addresses
+        && !addresses.remove_within(LAST_PATIENCE)
+    {
+        log::warn!("told to stop, and `ip` takes long: addresses that were added may be left");
     }
     Ok(Exit::Success)
 }
@@ -133,37 +178,57 @@ async fn serve(
 /// Does what goes along with a change of state.
 struct Attendant<'a> {
     options: &'a Options,
-    addresses: setup::Addresses,
+    /// `None` where none are set up.
+    addresses: Option<Beside>,
     hooks: Hooks,
+    /// Set by SIGTERM and its like.
+    stops: Arc<AtomicBool>,
 }
 
 impl Attendant<'_> {
-    const fn sets_up(&self) -> bool {
-        self.options.setup.at_start || self.options.setup.dynamic
-    }
-
-    fn add_missing(&mut self) {
-        if let Err(error) = self.addresses.add_missing() {
-            log::error!("{error}");
-        }
+    /// Those that come and go with the state.
+    fn dynamic(&self) -> Option<&Beside> {
+        self.addresses.as_ref().filter(|_| self.options.setup.dynamic)
     }
 }
 
 impl Observer for Attendant<'_> {
-    /// A predecessor that ends late takes away what it added: at each announcement we look again.
-    fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
-        let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
-        let is_up = engine.services().iter().all(|service| service.state() == State::Up);
-        if self.sets_up() && is_up && actions.iter().any(announces) {
-            self.add_missing();
+    fn before(&mut self, _at: Moment, event: &Event) {
+        match event {
+            Event::Heard(line) => log::debug!("exabgp says: {line}"),
+            Event::Outcome(_, Outcome::Pass { latency }) => {
+                log::debug!("the check has passed within {} ms", latency.as_millis());
+            }
+            Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check has failed: {failure}"),
+            _ => {}
         }
     }
 
-    /// The addresses are there before anything is announced; hooks of the very state run before those for any.
+    /// A predecessor that ends late takes away what it added: at each announcement we look again.
+    fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
+        for action in actions {
+            if let Action::Print(line) = action {
+                log::debug!("told exabgp: {line}");
+            }
+        }
+        let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
+        let is_up = engine.services().iter().all(|service| service.state() == State::Up);
+        if let Some(addresses) = &self.addresses
+            && is_up
+            && actions.iter().any(announces)
+        {
+            addresses.add();
+        }
+    }
+
+    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run before those for any.
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
-        if state == "UP" && self.options.setup.dynamic {
-            self.add_missing();
+        if state == "UP"
+            && let Some(addresses) = self.dynamic()
+            && !addresses.add_within(PATIENCE, &self.stops)
+        {
+            log::warn!("`ip` takes long to add addresses: announcing them meanwhile");
         }
         let own: &[String] = match state {
             "UP" => &options.up,
@@ -183,8 +248,10 @@ impl Observer for Attendant<'_> {
 
     /// Not before ExaBGP has acknowledged it are the addresses taken away from under the traffic.
     fn settled(&mut self, _service: &str, state: State) {
-        if self.options.setup.dynamic && matches!(state, State::Down | State::Drained) {
-            self.addresses.remove_added();
+        if let Some(addresses) = self.dynamic()
+            && matches!(state, State::Down | State::Drained)
+        {
+            addresses.remove();
         }
     }
 }

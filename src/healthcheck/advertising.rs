@@ -3,6 +3,7 @@
 //! Their order matters, for the metric grows from each to the next; and a list that begins at another place on each
 //! host spreads the load of several addresses over several hosts.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -17,6 +18,9 @@ use crate::exabgp::{Advertisement, NextHop, Route};
 pub struct Advertised {
     /// One for each prefix.
     pub routes: Vec<Route>,
+    /// Prefixes that are named more than once. The original announces them with one metric after the other, in every
+    /// round; here only the last is said, which is the one that stays.
+    pub repeated: Vec<IpNet>,
     /// While the service is up.
     pub up: Advertisement,
     /// While it is down.
@@ -80,11 +84,18 @@ impl Advertising {
             neighbors: self.neighbors.clone(),
             med_offset,
         };
+        let last: HashMap<_, _> = prefixes.iter().zip(0..).collect();
+        let is_last = |(place, (prefix, _)): &(usize, (IpNet, u32))| last.get(prefix) == Some(place);
+        let (named_last, repeated): (Vec<_>, Vec<_>) =
+            prefixes.iter().copied().zip(offsets.each()).enumerate().partition(is_last);
+        let mut repeated: Vec<_> = repeated.into_iter().map(|(_, (prefix, _))| prefix).collect();
+        repeated.dedup();
         Ok(Advertised {
             up: self.up.over(offsets)?,
             down: self.down.over(offsets)?,
             disabled: self.disabled.over(offsets)?,
-            routes: prefixes.into_iter().zip(offsets.each()).map(route).collect(),
+            routes: named_last.into_iter().map(|(_, named)| route(named)).collect(),
+            repeated,
         })
     }
 }
@@ -223,6 +234,17 @@ mod tests {
         for too_many in ["2001:db8::/64", "::/0", "10.0.0.0/15", "10.0.0.0/16 192.0.2.1/32"] {
             assert!(apart.over(&networks(too_many)).unwrap_err().contains("more than 65536"), "{too_many}");
         }
+    }
+
+    #[test]
+    fn of_a_prefix_that_is_named_twice_the_last_counts() {
+        let twice = "192.0.2.1/32 192.0.2.2/32 192.0.2.1/32 192.0.2.3/32 192.0.2.1/32";
+        assert_eq!(said(&advertising(), twice), ["192.0.2.2/32 101", "192.0.2.3/32 103", "192.0.2.1/32 104"]);
+        let repeated = advertising().over(&networks(twice)).unwrap().repeated;
+        assert_eq!(repeated, networks("192.0.2.1/32"));
+        assert!(advertising().over(&networks(THREE)).unwrap().repeated.is_empty());
+        let apart = Advertising { deaggregate: true, ..advertising() };
+        assert_eq!(said(&apart, "192.0.2.0/31 192.0.2.1/32"), ["192.0.2.0/32 100", "192.0.2.1/32 102"]);
     }
 
     #[test]

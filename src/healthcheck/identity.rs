@@ -1,59 +1,35 @@
 //! From root to somebody less powerful, for good.
 //!
-//! Both names are looked up before anything is changed. Then the supplementary groups go first and the user last, for
-//! only root may change them; and what came of it is looked at, for a right that is thought to be gone is worse than
-//! one that is known to be there.
+//! Names are looked up before anything is changed. Then the supplementary groups go first and the user last, for only
+//! root may change them; and what came of it is looked at, for a right that is thought to be gone is worse than one
+//! that is known to be there.
 //!
-//! The original keeps the supplementary groups of root, and with a user alone its group as well. Here a user comes with
-//! the groups that it is a member of, and with its own group unless another one is named; a group alone comes alone.
-
-use std::ffi::CString;
+//! No supplementary group is left: neither those of root, which the original keeps, nor those that the user is a member
+//! of. A user comes with its own group unless another one is named, where the original keeps that of root.
 
 use nix::errno::Errno;
 use nix::unistd::{
-    Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, seteuid, setgroups, setresgid,
-    setresuid,
+    Gid, Group, Uid, User, getgroups, getresgid, getresuid, seteuid, setgroups, setresgid, setresuid,
 };
 
 use super::options::Identity;
 
 /// Whom to be, in numbers.
 #[derive(Debug)]
-struct Somebody {
+pub struct Somebody {
     /// How errors call it.
     named: String,
     user: Option<Uid>,
     group: Gid,
-    supplementary: Vec<Gid>,
     /// Whether the group was named.
     group_named: bool,
 }
 
-/// Becomes whoever is named, in all threads. Nothing happens if nobody is, or if the process is that already and may
-/// not change its groups.
+/// Whoever is named; `None` if nobody is.
 ///
 /// # Errors
-/// The sentence that says which name is unknown, or what is not allowed. After the latter the process is not to go on.
-pub fn drop_to(identity: &Identity) -> Result<(), String> {
-    let Some(somebody) = look_up(identity)? else { return Ok(()) };
-    match somebody.change() {
-        Err(Errno::EPERM) if somebody.is_us() => {
-            log::debug!("already {}, with the groups that this process was given", somebody.named);
-            Ok(())
-        }
-        Err(error) => Err(format!(
-            "cannot become {}: {error}; expected to be started as root, or as nobody else",
-            somebody.named
-        )),
-        Ok(()) => {
-            somebody.verify()?;
-            log::debug!("became {}", somebody.named);
-            Ok(())
-        }
-    }
-}
-
-fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
+/// The sentence that says which name is unknown.
+pub fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
     let user = identity.user.as_deref().map(user).transpose()?;
     let group = identity.group.as_deref().map(group).transpose()?;
     let group_named = group.is_some();
@@ -63,15 +39,7 @@ fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
         (None, Some(group)) => (format!("group `{}`", group.name), group.gid),
         (Some(user), Some(group)) => (format!("user `{}` of group `{}`", user.name, group.name), group.gid),
     };
-    let supplementary = match &user {
-        None => vec![],
-        Some(user) => CString::new(user.name.as_str())
-            .map_err(|_| Errno::EINVAL)
-            .and_then(|name| getgrouplist(&name, gid))
-            .map_err(|error| format!("--user: cannot read the groups of `{}`: {error}", user.name))?,
-    };
-    let user = user.map(|user| user.uid);
-    Ok(Some(Somebody { named, user, group: gid, supplementary, group_named }))
+    Ok(Some(Somebody { named, user: user.map(|user| user.uid), group: gid, group_named }))
 }
 
 fn user(name: &str) -> Result<User, String> {
@@ -87,8 +55,30 @@ fn group(name: &str) -> Result<Group, String> {
 }
 
 impl Somebody {
+    /// Becomes it, in all threads. Nothing happens if the process is that already and may not change its groups.
+    ///
+    /// # Errors
+    /// The sentence that says what is not allowed. After that the process is not to go on.
+    pub fn take_over(&self) -> Result<(), String> {
+        match self.change() {
+            Err(Errno::EPERM) if self.is_us() => {
+                log::debug!("already {}, with the groups that this process was given", self.named);
+                Ok(())
+            }
+            Err(error) => Err(format!(
+                "cannot become {}: {error}; expected to be started as root, or as nobody else",
+                self.named
+            )),
+            Ok(()) => {
+                self.verify()?;
+                log::debug!("became {}", self.named);
+                Ok(())
+            }
+        }
+    }
+
     fn change(&self) -> nix::Result<()> {
-        setgroups(&self.supplementary)?;
+        setgroups(&[])?;
         setresgid(self.group, self.group, self.group)?;
         self.user.map_or(Ok(()), |user| setresuid(user, user, user))
     }
@@ -112,10 +102,9 @@ impl Somebody {
 
     /// Whether the change has come to pass, and cannot be undone.
     fn verify(&self) -> Result<(), String> {
-        let known = |groups: &[Gid]| groups.iter().all(|group| self.supplementary.contains(group));
         let why = if !self.has_our_user() || !self.has_our_group() {
             "the process is still somebody else"
-        } else if !getgroups().is_ok_and(|groups| known(&groups)) {
+        } else if !getgroups().is_ok_and(|groups| groups.is_empty()) {
             "the process still has other groups"
         } else if self.user.is_some_and(|user| !user.is_root()) && seteuid(Uid::from_raw(0)).is_ok() {
             "the process can still become root"
@@ -138,30 +127,29 @@ mod tests {
     fn unknown_names_are_refused_before_anything_happens() {
         let before = (getresuid().unwrap(), getresgid().unwrap(), getgroups().unwrap());
         assert_eq!(
-            drop_to(&identity(Some("no-such-user"), Some("root"))).unwrap_err(),
+            look_up(&identity(Some("no-such-user"), Some("root"))).unwrap_err(),
             "--user: `no-such-user` is no user of this host, expected the name of one"
         );
         assert_eq!(
-            drop_to(&identity(Some("root"), Some("no-such-group"))).unwrap_err(),
+            look_up(&identity(Some("root"), Some("no-such-group"))).unwrap_err(),
             "--group: `no-such-group` is no group of this host, expected the name of one"
         );
         assert_eq!(before, (getresuid().unwrap(), getresgid().unwrap(), getgroups().unwrap()));
     }
 
     #[test]
-    fn nobody_named_is_nobody_changed() {
-        assert_eq!(drop_to(&identity(None, None)), Ok(()));
-    }
-
-    #[test]
-    fn a_user_comes_with_its_groups_and_a_group_alone() {
-        let user = look_up(&identity(Some("root"), None)).unwrap().unwrap();
+    fn a_user_comes_with_its_group_and_a_group_alone() {
+        assert!(look_up(&identity(None, None)).unwrap().is_none());
+        let user = look_up(&identity(Some("nobody"), None)).unwrap().unwrap();
+        let nobody = User::from_name("nobody").unwrap().unwrap();
         assert_eq!(
-            (user.named.as_str(), user.user, user.group_named),
-            ("user `root`", Some(Uid::from_raw(0)), false)
+            (user.named.as_str(), user.user, user.group),
+            ("user `nobody`", Some(nobody.uid), nobody.gid)
         );
-        assert!(user.supplementary.contains(&user.group));
+        assert!(!user.group_named);
         let group = look_up(&identity(None, Some("root"))).unwrap().unwrap();
-        assert_eq!((group.named.as_str(), group.user, group.supplementary.len()), ("group `root`", None, 0));
+        assert_eq!((group.named.as_str(), group.user, group.group), ("group `root`", None, Gid::from_raw(0)));
+        let both = look_up(&identity(Some("nobody"), Some("root"))).unwrap().unwrap();
+        assert_eq!((both.named.as_str(), both.group), ("user `nobody` of group `root`", Gid::from_raw(0)));
     }
 }

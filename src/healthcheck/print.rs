@@ -3,6 +3,7 @@
 //! It says what the options say, in the words of [`crate::config`], with the habits of dnsherald: a pass while falling
 //! returns to up, and nothing is repeated in every round. What has no counterpart becomes a comment.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ pub struct Printed<'a> {
 
 impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Written by `dnsherald healthcheck --print-config`; see `dnsherald check-config`.\n")?;
+        writeln!(f, "# Written by `dnsherald healthcheck --print-config`; see `dnsherald check-config`.")?;
+        self.without_counterpart(f)?;
         self.node(f)?;
         self.timing(f)?;
         self.service(f)?;
@@ -34,6 +36,36 @@ impl fmt::Display for Printed<'_> {
 }
 
 impl Printed<'_> {
+    /// What `dnsherald run` does not do, or not by itself.
+    fn without_counterpart(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { setup, identity, pid_file, acknowledged, .. } = self.options;
+        if setup.at_start || setup.dynamic {
+            writeln!(
+                f,
+                "# Addresses are not set up: the host has to have those of all prefixes, for instance on lo."
+            )?;
+        }
+        if setup.dynamic {
+            writeln!(f, "# --dynamic-ip-setup: on-change can add and remove them, by what STATE says.")?;
+        }
+        for (option, name) in [("--user", &identity.user), ("--group", &identity.group)] {
+            if let Some(name) = name {
+                let name = one_line(name);
+                writeln!(
+                    f,
+                    "# {option} {name}: helpers run as whoever exabgp runs as; see exabgp.daemon.user."
+                )?;
+            }
+        }
+        if let Some(file) = pid_file {
+            writeln!(f, "# --pid {}: no such file is written.", one_line(&file.display().to_string()))?;
+        }
+        if !acknowledged {
+            writeln!(f, "# --no-ack: whether exabgp answers is found out.")?;
+        }
+        Ok(())
+    }
+
     fn node(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let routes = &self.advertised.routes;
         let own = routes.iter().find_map(|route| match route.next_hop {
@@ -45,7 +77,7 @@ impl Printed<'_> {
         if own.is_none() && family(true) {
             management.push("::1".to_owned());
         }
-        writeln!(f, "[node]\nmanagement = {}  # put this host's own addresses here", strings(&management))?;
+        writeln!(f, "\n[node]\nmanagement = {}  # put this host's own addresses here", strings(&management))?;
         if let Some(dialect) = self.options.dialect {
             let api = match dialect {
                 Dialect::Plain => 4,
@@ -79,7 +111,7 @@ impl Printed<'_> {
     }
 
     fn service(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Advertised { routes, up, down, disabled } = self.advertised;
+        let Advertised { routes, repeated: _, up, down, disabled } = self.advertised;
         let mut routes: Vec<_> = routes.iter().collect();
         routes.sort_by_key(|route| route.med_offset);
         let prefixes: Vec<_> = routes.iter().map(|route| route.prefix.to_string()).collect();
@@ -95,12 +127,24 @@ impl Printed<'_> {
                 writeln!(f, "neighbors = {}", strings(&neighbors))?;
             }
         }
-        if let [first, second, ..] = routes.as_slice() {
-            writeln!(f, "med-increase = {}", second.med_offset - first.med_offset)?;
+        let steps: BTreeSet<_> = routes
+            .iter()
+            .zip(&routes[1.min(routes.len())..])
+            .map(|(one, next)| next.med_offset - one.med_offset)
+            .collect();
+        if let Some(step) = steps.first() {
+            writeln!(f, "med-increase = {step}")?;
+        }
+        if steps.len() > 1 {
+            writeln!(
+                f,
+                "# the metrics of healthcheck are not evenly spaced, for some prefix is named twice"
+            )?;
         }
         let path = routes.first().and_then(|route| route.path_information);
+        let offset = routes.first().map_or(0, |route| route.med_offset);
         for (name, advertisement) in [("up", up), ("down", down), ("drained", disabled)] {
-            writeln!(f, "{name} = {}", Rung(advertisement, path))?;
+            writeln!(f, "{name} = {}", Rung { advertisement, offset, path })?;
         }
         if let Some(file) = &self.options.disable_file {
             writeln!(f, "disable-file = {}", string(&file.display().to_string()))?;
@@ -146,11 +190,18 @@ impl Printed<'_> {
 }
 
 /// What stands behind `up =`.
-struct Rung<'a>(&'a Advertisement, Option<PathInformation>);
+struct Rung<'a> {
+    advertisement: &'a Advertisement,
+    /// From the metric of the state to that of the first prefix.
+    offset: u32,
+    path: Option<PathInformation>,
+}
 
 impl fmt::Display for Rung<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Advertisement::Announce(attributes) = self.0 else { return f.write_str("\"withdraw\"") };
+        let Advertisement::Announce(attributes) = self.advertisement else {
+            return f.write_str("\"withdraw\"");
+        };
         let Attributes {
             med,
             local_preference,
@@ -161,13 +212,13 @@ impl fmt::Display for Rung<'_> {
             origin: _,
         } = attributes;
         let mut parts = vec![];
-        parts.extend(med.map(|med| format!("med = {med}")));
+        parts.extend(med.map(|med| format!("med = {}", med + self.offset)));
         parts.extend(local_preference.map(|preference| format!("local-preference = {preference}")));
         parts.extend(list("community", communities));
         parts.extend(list("extended-community", extended_communities));
         parts.extend(list("large-community", large_communities));
         parts.extend(as_path.as_ref().map(|path| format!("as-path = {path:?}")));
-        parts.extend(self.1.map(|path| format!("path-information = {path}")));
+        parts.extend(self.path.map(|path| format!("path-information = {path}")));
         write!(f, "{{ {} }}", parts.join(", "))
     }
 }
@@ -189,6 +240,11 @@ fn string(text: &str) -> String {
 
 fn period(period: Duration) -> String {
     Period(period).to_string().replace(' ', "")
+}
+
+/// For a comment.
+fn one_line(text: &str) -> String {
+    text.escape_debug().to_string()
 }
 
 /// Services are called by one word without a slash.

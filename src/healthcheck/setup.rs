@@ -29,6 +29,7 @@ use self::ip::{Failure, Ip};
 use super::network::{self, Interface, MOST_ADDRESSES};
 use super::options::{Given, Setup};
 
+pub mod beside;
 mod interfaces;
 mod ip;
 #[cfg(test)]
@@ -43,7 +44,7 @@ const REMEDY: &str =
 /// Addresses that are to be there while the service is, and those of them that we have added.
 ///
 /// Its methods block, usually for about a millisecond per address that is added or removed, at worst five seconds
-/// and a moment. They are for the start, or for a thread that may wait.
+/// and a moment. They are for the start, or for a thread that may wait: [`beside`] is one.
 #[derive(Debug)]
 pub struct Addresses {
     wanted: Vec<Wanted>,

@@ -31,4 +31,4 @@ def same(name, scenario, difference=None, also=None):
         compare(programs, scenario, difference, also)
 
     summary = f"{scenario.arguments}   {scenario.series}" + (f"   ({difference.why})" if difference else "")
-    CASES.append(Case(name, summary, run, needs_root=scenario.network is not None))
+    CASES.append(Case(name, summary, run, needs_root=scenario.needs_root))

@@ -1,6 +1,7 @@
 """What the original refuses, ours refuses too: the same exit status, and nothing on standard output."""
 
 import subprocess
+from pathlib import Path
 
 from cases import CASES, Case
 from scenario import ADDRESS
@@ -22,6 +23,8 @@ REFUSED_BY_BOTH = (
     f"{ADDRESS} --d",
     f"{ADDRESS} --debounce=yes",
     f"{ADDRESS} superfluous",
+    f"{ADDRESS} --pid /no/such/folder/pid",
+    f"{ADDRESS} --pid /",
 )
 # Why ours refuses what the original takes: it would announce nothing, or what nobody meant.
 REFUSED_BY_OURS = {
@@ -86,3 +89,35 @@ for arguments, why in REFUSED_BY_OURS.items():
     CASES.append(Case(f"refused: {arguments}", f"by ours alone: {why}", refused_by_ours(arguments)))
 for arguments, why in FATAL_TO_THE_ORIGINAL.items():
     CASES.append(Case(f"refused: {arguments}", f"by the original with status 1: {why}", fatal_to_the_original(arguments)))
+
+
+def every_abbreviation(programs):
+    """Two command lines tell what a spelling means to ours: the next word is no value, or the value is no flag's."""
+    asked = Path(__file__).with_name("exabgp_options.py")
+    done = subprocess.run((programs.original.command[0], asked), capture_output=True, text=True, timeout=PATIENCE, check=True)
+    differ = []
+    for line in done.stdout.splitlines():
+        spelling, *theirs = line.split()
+        if spelling in ("-h", "--h", "--he", "--hel", "--help"):
+            continue
+        ours = meaning(programs.ours, spelling)
+        if ours not in theirs:
+            differ.append(f"{spelling}: {' '.join(theirs)} to the original, {ours} to ours")
+    if differ:
+        raise Unmet("\n    ".join(differ))
+
+
+def meaning(kind, spelling):
+    for words in ([spelling, "--no-such-option"], [f"{spelling}=x"]):
+        _, _, errors = ended(kind, words)
+        first = errors.partition("\n")[0]
+        if "is ambiguous" in first:
+            return "ambiguous"
+        for complaint in ("expects a value behind it", "takes no value"):
+            if complaint in first:
+                return first.split("`")[1]
+    # The value is refused: `error: --rise: …`.
+    return first.removeprefix("error: ").partition(":")[0]
+
+
+CASES.append(Case("abbreviations: every one", "they mean the same to both, or are ambiguous to both", every_abbreviation))

@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from faults import CHECKED, USUAL, fault, started
+from namespace import Namespace
 from program import DONE, children, exabgp, exabgp_without_acks
-from scenario import ADDRESS
+from scenario import ADDRESS, COMMAND
 from waiting import Unmet
 
 # How long the original is watched for something it never does.
@@ -155,6 +157,26 @@ def hanging_hook(kind):
             os.kill(int((program.folder / "hook").read_text()), signal.SIGKILL)
 
 
+@fault("hanging hook at the end", shown_by_original=False)
+def hanging_hook_at_the_end(kind):
+    """With --interval 0 all is said, and the last hook hangs: SIGTERM ends the program. (The original, too.)"""
+    hang = "--interval 0 --up-execute 'echo $$ > {folder}/hook; exec sleep 600'"
+    with started(kind, f"{ADDRESS} {hang}") as program:
+        program.until_asked()
+        program.outcome(0)
+        program.until(lambda: program.lines and (program.folder / "hook").exists(), "the hook does not run")
+        program.pump(lambda: (program.folder / "hook").read_text().strip(), 1.0)
+        hook = int((program.folder / "hook").read_text())
+        # What is said last has been answered.
+        program.pump(lambda: program.ended, 1.0)
+        program.signal(signal.SIGTERM)
+        try:
+            program.until_ended(PROMPTLY)
+        finally:
+            if alive(hook):
+                os.kill(hook, signal.SIGKILL)
+
+
 @fault("unbounded output")
 def unbounded_output(kind):
     """A check that writes a lot takes no memory to speak of."""
@@ -195,6 +217,87 @@ def metrics_are_numbers(kind):
             program.outcome(status, disabled)
             wanted = f"neighbor * announce route 192.0.2.1/32 next-hop self med {metric}"
             program.until(lambda wanted=wanted: wanted in program.lines, f"it does not say {wanted}")
+
+
+@fault("bad options end it at once")
+def bad_options(kind):
+    """ExaBGP gives up on a helper that ends six times in a minute: bad options do not end it at once, but SIGTERM does."""
+    kind = replace(kind, command=tuple(word for word in kind.command if word != "--no-wait"))
+    for arguments in ("--no-such-option", f"{ADDRESS} --user no-such-user"):
+        with started(kind, arguments, usual=USUAL) as program:
+            program.until(program.errors, "it does not complain")
+            expect(not program.pump(lambda: program.ended, WATCHED), "it ends at once")
+            program.signal(signal.SIGTERM)
+            program.until_ended(PROMPTLY)
+
+
+# It adds at once, and takes for ever to delete: who is root is looked up in a DNS that does not answer.
+HANGING_SUDO = """\
+#!/bin/sh
+if [ "$3" = delete ]; then
+    echo $$ >> {folder}/hanging
+    exec sleep 600
+fi
+exec "$@"
+"""
+
+
+@fault("hanging sudo", needs_root=True)
+def hanging_sudo(kind):
+    """An address is to be removed, and sudo hangs: checks go on, and SIGTERM ends the program at once."""
+    with Namespace(()) as namespace:
+        arguments = f"{ADDRESS} --dynamic-ip-setup --no-ip-setup --sudo"
+        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog {COMMAND}"
+        with started(kind, arguments, usual, namespace=namespace, sudo=HANGING_SUDO) as program:
+            try:
+                program.until_asked()
+                program.outcome(0)
+                program.until_asked()
+                program.outcome(1)
+                program.until((program.folder / "hanging").exists, "it does not remove the address")
+                for _ in range(3):
+                    program.until_asked(WATCHED)
+                    program.outcome(1)
+                program.signal(signal.SIGTERM)
+                expect(program.until_ended(PROMPTLY) == 0, "it does not end as it should")
+            finally:
+                for word in (program.folder / "hanging").read_text().split():
+                    if alive(int(word)):
+                        os.kill(int(word), signal.SIGKILL)
+
+
+@fault("addresses go behind their acks", shown_by_original=False, needs_root=True)
+def addresses_stay_until_acknowledged(kind):
+    """The service is down: its address is there until ExaBGP has acknowledged that. (The original waits, too.)"""
+    answers = []
+
+    def parent(line):
+        return "".join(answers) if "withdraw" in line else exabgp(line)
+
+    with Namespace(()) as namespace:
+        arguments = f"{ADDRESS} --dynamic-ip-setup --withdraw-on-down --debounce"
+        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog {COMMAND}"
+        with started(kind, arguments, usual, parent, namespace=namespace) as program:
+            program.until_asked()
+            program.outcome(0)
+            program.until_asked()
+            there = lambda: "lo 192.0.2.1/32 lo" in namespace.addresses()  # noqa: E731
+            program.until(there, "it does not add the address")
+            program.outcome(1)
+            program.until(lambda: lines_with(program, "withdraw"), "it does not withdraw")
+            expect(not program.pump(lambda: not there(), 1.0), "the address is gone before the withdraw is acknowledged")
+            answers.append(DONE)
+            program.say(DONE)
+            program.until(lambda: not there(), "the address stays")
+
+
+@fault("a network is not enumerated", needs_root=True)
+def a_network_is_not_enumerated(kind):
+    """A network of 2^64 addresses is announced, though addresses are to be set up."""
+    with Namespace(()) as namespace:
+        usual = "--interval 60 --rise 1 --no-syslog"
+        with started(kind, "--ip 2001:db8::/64", usual, namespace=namespace) as program:
+            program.until(lambda: lines_with(program, "2001:db8::/64"), "it announces nothing", 2.0)
 
 
 def alive(pid):

@@ -28,7 +28,6 @@ for name, arguments in {
     "deaggregate": "--ip 192.0.2.0/30 --ip 2001:db8::/127 --deaggregate-networks",
     "deaggregate from the second": "--ip 192.0.2.0/30 --deaggregate-networks --start-ip 2 --increase 5",
     "network with a mask": "--ip 192.0.2.0/255.255.255.0",
-    "same address twice": f"{ADDRESS} {ADDRESS}",
     "next hop": f"{THREE} --next-hop 198.51.100.1",
     "next hop of IPv6, short": f"{THREE} -N 2001:DB8:0::1",
     "local preference": f"{ADDRESS} --local-preference 200",
@@ -159,5 +158,7 @@ for name, arguments, difference in (
     ("extended community without its kind", "--extended-community 64512:1", differences.KIND_OF_EXTENDED_COMMUNITY),
     ("as-path with commas and dots", "--as-path 64512,1.10", differences.AS_NUMBERS_WITHOUT_DOTS),
     ("community in brackets", "--community [64512:1]", differences.BRACKETS_ONCE),
+    ("same address twice", ADDRESS, differences.NAMED_TWICE),
+    ("same address twice, debounce", f"{ADDRESS} --debounce", differences.NAMED_TWICE),
 ):
     same(name, Scenario(f"{ADDRESS} {arguments}"), difference)

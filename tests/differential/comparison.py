@@ -43,6 +43,10 @@ def differences(original, ours):
         yield pair("hooks", original.hooks, ours.hooks)
     if original.status != ours.status:
         yield pair("exit status", original.status, ours.status)
+    if original.identity != ours.identity:
+        yield pair("who it is", original.identity, ours.identity)
+    if original.sudo != ours.sudo:
+        yield pair("what sudo was told", original.sudo, ours.sudo)
     if original.pid_file != ours.pid_file:
         yield pair("process id in the file", original.pid_file, ours.pid_file)
 

@@ -5,6 +5,7 @@ error, so that none is left here once the difference is gone.
 """
 
 import copy
+import pwd
 import re
 from dataclasses import dataclass
 from typing import Callable
@@ -55,6 +56,44 @@ def keeps(*addresses):
     return change
 
 
+def keeps_not(*addresses):
+    def change(story):
+        story.stretches[-1].addresses = [address for address in story.stretches[-1].addresses if address not in addresses]
+
+    return change
+
+
+def sets_up(rewrite):
+    """Other addresses at each step. Those in the end are what it has not added itself."""
+
+    def change(story):
+        for stretch in story.stretches:
+            stretch.addresses = sorted(map(rewrite, stretch.addresses))
+
+    return change
+
+
+def does_not_announce(place):
+    """The prefix at this place, counted from 0, which is named again right behind; and it is withdrawn once."""
+    unsaid = {str(metric + place) for metric in (100, 1000, 500)}
+
+    def change(story):
+        for stretch in story.stretches:
+            lines = [line for line in stretch.lines if line.rpartition(" med ")[2] not in unsaid]
+            stretch.lines = [line for line, following in zip(lines, [*lines[1:], ""]) if line != following]
+
+    return change
+
+
+def becomes(**identity):
+    """Somebody else than the original."""
+
+    def change(story):
+        story.identity = {**story.identity, **identity}
+
+    return change
+
+
 # Three differences are in every scenario, and `scenario` deals with them where they appear:
 #
 #   the handshake      Ours greets ExaBGP and asks for its version, to know its dialect and whether it answers.
@@ -87,4 +126,27 @@ SIGINT_DURING_A_CHECK = Difference(
 ADDRESSES_THAT_WERE_THERE = Difference(
     "the original removes every address of --ip when it ends; ours removes none that it has not added",
     keeps("lo 192.0.2.1/32 lo"),
+)
+NO_SUPPLEMENTARY_GROUPS = Difference(
+    "the original keeps the supplementary groups that it was started with, whoever it becomes",
+    becomes(Groups=[]),
+)
+A_USER_COMES_WITH_ITS_GROUP = Difference(
+    "the original keeps the group and the supplementary groups of root where a user is named alone",
+    becomes(Gid=[pwd.getpwnam("nobody").pw_gid] * 4, Groups=[]),
+)
+IPV6_HAS_NO_LABELS = Difference(
+    "the original labels addresses of IPv6, which have no labels, does not find them by it, and leaves them there",
+    keeps_not("lo 2001:db8::53/128"),
+)
+ADDRESSES_OF_A_BOUND_NETWORK = Difference(
+    "the original sets up the addresses of a network on lo, whatever interface --ip-ifname binds the network to",
+    sets_up(lambda address: re.sub(r"^lo (192\.0\.2\.\S+) lo$", r"one \1 one", address)),
+)
+NAMED_TWICE, NAMED_TWICE_BEHIND_ANOTHER = (
+    Difference(
+        "the original announces a prefix that is named twice with both metrics in turn, in every round; ours with the last",
+        does_not_announce(place),
+    )
+    for place in (0, 1)
 )

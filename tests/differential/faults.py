@@ -2,10 +2,11 @@
 
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 from cases import CASES, Case
 from program import Program, exabgp
-from scenario import ADDRESS, COMMAND, HOOK, Scenario
+from scenario import ADDRESS, COMMAND, HOOK, Scenario, with_sudo
 from waiting import Unmet
 
 # Some faults of the original are races, which it wins now and then.
@@ -15,15 +16,17 @@ CHECKED = f"{USUAL} {COMMAND}"
 
 
 @contextmanager
-def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp):
-    """A program that is tried for a fault. Its ExaBGP may be another one than usual."""
+def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp, namespace=None, sudo=None):
+    """A program that is tried for a fault. Its ExaBGP may be another one than usual, and its sudo a script."""
     with tempfile.TemporaryDirectory() as folder:
         words = Scenario(arguments, usual=usual).words(folder)
-        with Program(kind, words, folder, parent) as program:
+        inside = namespace.inside() if namespace else ()
+        environment = {"env": with_sudo(Path(folder), sudo)} if sudo else {}
+        with Program(kind, words, folder, parent, inside, environment) as program:
             yield program
 
 
-def fault(name, shown_by_original=True):
+def fault(name, shown_by_original=True, needs_root=False):
     """Puts a trial on the list, which is unmet by a program that has the fault.
 
     Where the original is not tried, the trial itself says why not.
@@ -35,7 +38,7 @@ def fault(name, shown_by_original=True):
                 raise Unmet("the original has not got this fault, so that nothing is shown by ours")
             trial(programs.ours)
 
-        CASES.append(Case(f"fault: {name}", trial.__doc__.strip().splitlines()[0], run))
+        CASES.append(Case(f"fault: {name}", trial.__doc__.strip().splitlines()[0], run, needs_root))
         return trial
 
     return register

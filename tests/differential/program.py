@@ -49,7 +49,7 @@ def exabgp_without_acks(line):
 class Program:
     """A process between pipes. Nothing is read, answered or noticed but in `pump`."""
 
-    def __init__(self, kind, arguments, folder, parent=exabgp, inside=()):
+    def __init__(self, kind, arguments, folder, parent=exabgp, inside=(), started=None):
         self.kind = kind
         self.folder = Path(folder)
         self.parent = parent
@@ -61,6 +61,7 @@ class Program:
         self._rest = b""
         for fifo in ("asked", "outcome"):
             os.mkfifo(self.folder / fifo)
+            (self.folder / fifo).chmod(0o666)
         # Open in both directions, so that neither side ever waits for the other to open it, or sees its end.
         self._asked = os.open(self.folder / "asked", os.O_RDWR | os.O_NONBLOCK)
         self._outcome = os.open(self.folder / "outcome", os.O_RDWR)
@@ -73,6 +74,7 @@ class Program:
                 stderr=stderr,
                 cwd=self.folder,
                 start_new_session=True,
+                **(started or {}),
             )
         self._output = self.popen.stdout.fileno()
         os.set_blocking(self._output, False)
@@ -104,6 +106,13 @@ class Program:
 
     def errors(self):
         return (self.folder / "stderr").read_text(errors="replace")
+
+    def identity(self):
+        """Real, effective, saved and filesystem ids, and the supplementary groups; nothing once it has ended."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        wanted = {name: [int(word) for word in fields.get(name, "").split()] for name in ("Uid", "Gid", "Groups")}
+        return {} if self.ended else wanted
 
     def outcome(self, status, then_disabled=False):
         """Ends the check that is under way, perhaps with the disable file in its place at the same moment."""

@@ -11,6 +11,7 @@ While a service is disabled nothing is checked, so that the rounds follow the cl
 in such a stretch means nothing, and repetitions are left out there before the two stories are compared.
 """
 
+import os
 import re
 import shlex
 import signal
@@ -54,6 +55,15 @@ class Scenario:
     # The words to `ip` that make the network namespace what it is before the start; None for no namespace.
     network: tuple | None = None
     disabled_at_start: bool = False
+    # With which supplementary groups, and as whom, it is started; None for those of the test.
+    groups: tuple | None = None
+    user: str | None = None
+    # A `sudo` that writes down what it is told, and does it.
+    sudo: bool = False
+
+    @property
+    def needs_root(self):
+        return self.network is not None or self.groups is not None or self.user is not None
 
     def words(self, folder):
         return [word.replace("{folder}", str(folder)) for word in shlex.split(f"{self.usual} {self.arguments}")]
@@ -79,6 +89,24 @@ class Story:
     status: int | None = None
     errors: str = ""
     pid_file: bool | None = None
+    # Who it is, of /proc/PID/status: user, group, supplementary groups.
+    identity: dict = field(default_factory=dict)
+    sudo: list = field(default_factory=list)
+
+
+SUDO = """\
+#!/bin/sh
+echo "$*" >> {folder}/told-sudo
+exec "$@"
+"""
+
+
+def with_sudo(folder, script):
+    """The environment in which this is the first `sudo` that is found."""
+    (folder / "bin").mkdir()
+    (folder / "bin/sudo").write_text(script.format(folder=folder))
+    (folder / "bin/sudo").chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
 
 
 def play(kind, scenario, folder, namespace=None, model=None):
@@ -87,8 +115,12 @@ def play(kind, scenario, folder, namespace=None, model=None):
         (folder / name).write_text(text.replace("{folder}", str(folder)))
     if scenario.disabled_at_start:
         (folder / "disabled").touch()
+    # Whoever it becomes works in there, too.
+    folder.chmod(0o777)
+    environment = with_sudo(folder, SUDO) if scenario.sudo else None
     inside = namespace.inside() if namespace else ()
-    with Program(kind, scenario.words(folder), folder, scenario.parent, inside) as program:
+    started = {"extra_groups": scenario.groups, "user": scenario.user, "env": environment}
+    with Program(kind, scenario.words(folder), folder, scenario.parent, inside, started) as program:
         return Player(program, scenario, namespace, model).play()
 
 
@@ -111,6 +143,7 @@ class Player:
             if not program.ended:
                 self.happen(cause)
         self.let_hooks_run()
+        story.identity = program.identity()
         if self.scenario.ending.signal and not program.ended:
             if program.kind.ours and not self.scenario.series:
                 program.until_it_knows_exabgp()
@@ -128,6 +161,9 @@ class Player:
             raise Unmet(f"ours began with {program.handshake}")
         story.hooks = program.hooks()
         story.errors = program.errors()
+        told_sudo = program.folder / "told-sudo"
+        # The original adds several addresses in no particular order.
+        story.sudo = sorted(told_sudo.read_text().splitlines()) if told_sudo.exists() else []
         pid_file = program.folder / "pid"
         story.pid_file = pid_file.read_text() == f"{program.pid}\n" if pid_file.exists() else None
         return story

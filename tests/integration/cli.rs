@@ -236,7 +236,25 @@ fn the_log_carries_priorities_only_for_the_journal() {
 
 #[test]
 fn what_healthcheck_prints_as_a_configuration_is_accepted() {
-    let lines: [&[&str]; 5] = [
+    let lines: [&[&str]; 6] = [
+        &[
+            "--ip",
+            "192.0.2.1",
+            "--ip",
+            "192.0.2.2",
+            "--ip",
+            "192.0.2.1",
+            "--user",
+            "nobody\n[x]",
+            "--group",
+            "g",
+            "--pid",
+            "/tmp/pid",
+            "--no-ack",
+            "--dynamic-ip-setup",
+            "--extended-community",
+            "bandwidth:1:2 64512:1",
+        ],
         &["--ip", "192.0.2.1", "--command", "dig +short \"x\" @127.0.0.1 | grep -q '1\\.2'"],
         &["--ip", "192.0.2.1", "--ip", "2001:db8::1", "--withdraw-on-down", "--name", "two words/here"],
         &[
@@ -291,6 +309,13 @@ fn what_healthcheck_prints_as_a_configuration_is_accepted() {
         let printed = dnsherald(&arguments);
         let toml = stdout(&printed);
         assert!(printed.status.success(), "{}", stderr(&printed));
+        if line.contains(&"nobody\n[x]") {
+            assert!(toml.contains("prefixes = [\"192.0.2.2/32\", \"192.0.2.1/32\"]\n"), "{toml}");
+            assert!(
+                toml.contains("up = { med = 101, ") && toml.contains("# --user nobody\\n[x]: "),
+                "{toml}"
+            );
+        }
         let file = File::new(&format!("printed-{number}.toml"), &toml);
         let checked = dnsherald(&["check-config", file.path()]);
         assert!(checked.status.success(), "{line:?}\n{toml}\n{}", stderr(&checked));

@@ -15,7 +15,7 @@ fn given(networks: &str, bound: &[(&str, &str)]) -> Given {
     Given {
         networks: networks.split(' ').map(|network| network.parse().unwrap()).collect(),
         interfaces: bound.iter().map(|(at, name)| (at.parse().unwrap(), name.parse().unwrap())).collect(),
-        advertised: Advertised { routes: vec![], up, down, disabled },
+        advertised: Advertised { routes: vec![], repeated: vec![], up, down, disabled },
     }
 }
 
