@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
+pub mod backend;
 pub mod check;
 pub mod check_config;
 pub mod demo;

@@ -19,7 +19,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
-    let quiet = matches!(cli.command, Command::Demo | Command::Check(_) | Command::Simulate(_));
+    let quiet =
+        matches!(cli.command, Command::Demo | Command::Backend(_) | Command::Check(_) | Command::Simulate(_));
     let runs = matches!(cli.command, Command::Run(_));
     let way = if runs { Way::Aside } else { Way::Directly };
     logging::start(if quiet { LevelFilter::Off } else { LevelFilter::Info }, way);
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Check(options) => commands::check::run(options),
         Command::CheckConfig(options) => commands::check_config::run(options),
         Command::Simulate(options) => commands::simulate::run(options),
+        Command::Backend(command) => commands::backend::run(command),
         Command::Demo => commands::demo::run(),
         // Its words are another program's, and were looked at before.
         Command::Healthcheck { words } => Ok(commands::healthcheck::run(words.iter().cloned())),

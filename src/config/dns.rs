@@ -8,9 +8,10 @@ use toml::Spanned;
 
 use super::Check;
 use super::cite::ConfigError;
-use super::file::{self, Role};
+use super::file;
 use super::resolve::{Resolver, Result, addresses};
 use super::value::{OneOrMany, Text, WordOr};
+use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::probe::command::Command;
@@ -23,9 +24,14 @@ const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; 
 
 impl Resolver<'_> {
     /// The checks of a service, its own or those that its role suggests.
-    pub(super) fn checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+    pub(super) fn checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        defaults: &file::Timing,
+    ) -> Result<Vec<Check>> {
         if service.check.is_empty() {
-            return self.default_checks(service, defaults);
+            return self.default_checks(service, backend, defaults);
         }
         if let Some(zones) = &service.zones {
             let message = "zones are for the default checks, and this service lists checks of its own";
@@ -200,9 +206,15 @@ impl Resolver<'_> {
         written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
     }
 
-    fn default_checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+    fn default_checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        defaults: &file::Timing,
+    ) -> Result<Vec<Check>> {
         let timing = self.timing(&file::Timing::default(), defaults)?;
-        let role = service.role.as_ref().map(|role| *role.get_ref());
+        let written = service.role.as_ref().map(|role| *role.get_ref());
+        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
         if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
             return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
@@ -219,7 +231,8 @@ impl Resolver<'_> {
             ),
             Some(Role::Authoritative) => {
                 if zones.is_empty() {
-                    let span = service.role.as_ref().map_or(0..0, Spanned::span);
+                    let role = service.role.as_ref().map(Spanned::span);
+                    let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
                     return Err(self.error(
                         &span,
                         "no zones, expected those this server must answer for: zones = [\"example.org\"]",

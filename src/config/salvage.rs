@@ -56,9 +56,12 @@ impl Salvage {
             },
             state: self.state,
             habits: None,
+            backends: vec![],
             services: vec![Service {
                 name: "(no configuration)".to_owned(),
                 routes,
+                backend: None,
+                zones: vec![],
                 checks: vec![],
                 ladder: Ladder {
                     up: withdraw(),
