@@ -76,6 +76,9 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         words: Vec<OsString>,
     },
+    /// The stock DNS server of this host: how it is, whether its configuration is in order, reload
+    #[command(subcommand)]
+    Backend(Backend),
     /// Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
     Demo,
 }
@@ -193,6 +196,47 @@ pub struct CheckConfig {
     /// Print nothing if all is well
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// What to do with a backend.
+#[derive(Debug, Subcommand)]
+pub enum Backend {
+    /// Show the server's process, version, listeners, counters, zones, and what this user may not see
+    ///
+    /// It is asked through its own control channel, within the time that the configuration gives it, so that a hung
+    /// server is seen as such. Run it as the user that ExaBGP runs as: under "needs" it names what that user lacks.
+    /// Exit status: 0 if the server runs, 1 if it is stopped or hung or nobody can tell, 78 if our configuration is bad.
+    Status(BackendStatus),
+    /// Check the server's configuration on disk; the server is not touched
+    ///
+    /// Exit status: 0 in order, or nothing can check it, 1 broken or not readable, 78 if our own configuration is bad.
+    Check(OneBackend),
+    /// Check the server's configuration, and if it is in order make the server read it again
+    ///
+    /// A broken configuration ends it before the server is touched. Exit status: 0 done, 1 not done or not running
+    /// afterwards, 78 if our own configuration is bad.
+    Reload(OneBackend),
+}
+
+/// Which backend.
+#[derive(Args, Debug)]
+pub struct OneBackend {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// The backend, if there are several
+    pub name: Option<String>,
+}
+
+/// Options of `backend status`.
+#[derive(Args, Debug)]
+pub struct BackendStatus {
+    /// Which one.
+    #[command(flatten)]
+    pub backend: OneBackend,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `simulate`.

@@ -7,6 +7,7 @@ use crate::cli::Configuration;
 use crate::config::salvage::Salvage;
 use crate::control::client::Client;
 
+pub mod backend;
 pub mod check;
 pub mod check_config;
 pub mod demo;

@@ -6,17 +6,21 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::cite::ConfigError;
+use crate::backend::Backend;
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::dampening::Policy;
 use crate::engine::habits::Habits;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
+use crate::probe::dns::Query;
 use crate::probe::inquiry::Inquiry;
 
+mod backend;
 mod bounds;
 pub mod cite;
 pub mod defaults;
@@ -46,6 +50,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The directory of the sockets for status and requests.
     pub control: PathBuf,
+    /// The stock DNS servers of this host, each with its own name.
+    pub backends: Vec<Arc<Backend>>,
     /// At least one, each with its own name and its own prefixes.
     pub services: Vec<Service>,
     /// Where `exabgp healthcheck` is to be imitated.
@@ -81,6 +87,10 @@ pub struct Service {
     pub name: String,
     /// At least one; no two services share a prefix.
     pub routes: Vec<Route>,
+    /// The server that answers for it, if one is named; one of [`Config::backends`].
+    pub backend: Option<Arc<Backend>>,
+    /// A SOA query for each zone that it must answer for.
+    pub zones: Vec<Query>,
     /// At least one, with unique names.
     pub checks: Vec<Check>,
     /// What to advertise in each state.

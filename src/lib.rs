@@ -41,6 +41,7 @@
 //!   leave that to the successor. It never ends because of a bad probe or, unless asked to, a bad file.
 //! * The loop writes to nothing that can hold it up, neither log nor state nor recording: each has a thread for that.
 
+pub mod backend;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Undrain(options) => commands::drain::undrain(options),
         Command::Reload(configuration) => commands::reload::run(configuration),
         Command::Simulate(options) => commands::simulate::run(options),
+        Command::Backend(command) => commands::backend::run(command),
         Command::Demo => commands::demo::run(),
         // Its words are another program's, and were looked at before.
         Command::Healthcheck { words } => Ok(commands::healthcheck::run(words.iter().cloned())),

@@ -42,3 +42,28 @@ pub mod dampening {
     /// The longest suppression after the last fall.
     pub const MAX_SUPPRESS: Duration = Duration::from_secs(60 * 60);
 }
+
+/// `[backend.NAME]`.
+pub mod backend {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    /// Of control commands, which answer within milliseconds unless the server hangs.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+    /// A big server loads every zone to check them.
+    pub const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Queries per second that count as none: health checks and stray resolvers.
+    pub const QUIET_BELOW: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
+    /// For so long.
+    pub const QUIET_FOR: Duration = Duration::from_secs(1);
+    /// Some clients never leave.
+    pub const MAX_WAIT: Duration = Duration::from_secs(10);
+    /// BGP within a site converges in less.
+    pub const SETTLE: Duration = Duration::from_secs(3);
+    /// systemd restarts what dies within two seconds.
+    pub const HEAL_AFTER: Duration = Duration::from_secs(30);
+    /// What three restarts did not heal, the fourth does not.
+    pub const HEAL_AT_MOST: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+    /// Within this time.
+    pub const HEAL_PER: Duration = Duration::from_secs(60 * 60);
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::backend::describe as describe_backend;
 use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
 use crate::engine::dampening::Mode;
@@ -17,7 +18,7 @@ pub struct Description<'a>(pub &'a Config);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { node, exabgp, state, control, services, .. } = self.0;
+        let Config { node, exabgp, state, control, backends, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
         let api = match exabgp.dialect {
             None => "auto",
@@ -40,6 +41,10 @@ impl fmt::Display for Description<'_> {
             )?;
         }
         writeln!(f, "control: sockets in {}, state in {}", control.display(), state.display())?;
+        for backend in backends {
+            writeln!(f)?;
+            describe_backend(f, backend)?;
+        }
         for service in services {
             writeln!(f)?;
             describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;
@@ -49,7 +54,10 @@ impl fmt::Display for Description<'_> {
 }
 
 fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dialect) -> fmt::Result {
-    writeln!(f, "service {}", service.name)?;
+    match &service.backend {
+        Some(backend) => writeln!(f, "service {} by backend {}", service.name, backend.name)?,
+        None => writeln!(f, "service {}", service.name)?,
+    }
     let start = match service.start {
         StartPolicy::Probe => "probe: nothing is stated before the first verdict".to_owned(),
         StartPolicy::Withdraw => "withdraw: until the first verdict".to_owned(),

@@ -8,9 +8,11 @@ use toml::Spanned;
 
 use super::Check;
 use super::cite::ConfigError;
-use super::file::{self, Role};
+use super::file;
+use super::process;
 use super::resolve::{Resolver, Result, addresses};
 use super::value::{OneOrMany, Text, WordOr};
+use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::probe::command::Command;
@@ -23,9 +25,14 @@ const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; 
 
 impl Resolver<'_> {
     /// The checks of a service, its own or those that its role suggests.
-    pub(super) fn checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+    pub(super) fn checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        defaults: &file::Timing,
+    ) -> Result<Vec<Check>> {
         if service.check.is_empty() {
-            return self.default_checks(service, defaults);
+            return self.default_checks(service, backend, defaults);
         }
         if let Some(zones) = &service.zones {
             let message = "zones are for the default checks, and this service lists checks of its own";
@@ -43,7 +50,7 @@ impl Resolver<'_> {
                 let message = format!("there is another check called `{}` in this service", name.get_ref());
                 return Err(self.error(&name.span(), message));
             }
-            checks.push(self.check(written.get_ref(), &written.span(), defaults)?);
+            checks.push(self.check(written.get_ref(), &written.span(), backend, defaults)?);
         }
         Ok(checks)
     }
@@ -52,6 +59,7 @@ impl Resolver<'_> {
         &self,
         written: &file::Check,
         place: &std::ops::Range<usize>,
+        backend: Option<&Backend>,
         defaults: &file::Timing,
     ) -> Result<Check> {
         let own = file::Timing {
@@ -66,7 +74,7 @@ impl Resolver<'_> {
             name: written.name.get_ref().clone(),
             timing,
             on_fail: match &written.on_fail {
-                None if written.process.is_some() => super::process::on_fail(),
+                None if written.process.is_some() => process::on_fail(),
                 None => OnFail::always(Severity::Down),
                 Some(WordOr::Word(word)) => OnFail::always(word.0),
                 Some(WordOr::Table(table)) => OnFail {
@@ -74,7 +82,7 @@ impl Resolver<'_> {
                     by_cause: table.iter().map(|(cause, word)| (cause.0, word.0)).collect(),
                 },
             },
-            inquiry: self.inquiry(written, place, timing)?,
+            inquiry: self.inquiry(written, place, backend, timing)?,
             default: None,
         })
     }
@@ -83,6 +91,7 @@ impl Resolver<'_> {
         &self,
         written: &file::Check,
         place: &std::ops::Range<usize>,
+        backend: Option<&Backend>,
         timing: Timing,
     ) -> Result<Inquiry> {
         let name = written.name.get_ref();
@@ -96,7 +105,9 @@ impl Resolver<'_> {
                 text: command.get_ref().clone(),
                 timeout: Some(timing.timeout),
             })),
-            (None, None, Some(process)) => self.process(process, name, timing.timeout).map(Inquiry::Process),
+            (None, None, Some(process)) => {
+                self.process(process, name, backend, timing.timeout).map(Inquiry::Process)
+            }
             (Some(_), Some(command), _) => {
                 Err(self.error(&command.span(), "there is `dns` as well, expected one of them"))
             }
@@ -208,9 +219,15 @@ impl Resolver<'_> {
         written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
     }
 
-    fn default_checks(&self, service: &file::Service, defaults: &file::Timing) -> Result<Vec<Check>> {
+    fn default_checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        defaults: &file::Timing,
+    ) -> Result<Vec<Check>> {
         let timing = self.timing(&file::Timing::default(), defaults)?;
-        let role = service.role.as_ref().map(|role| *role.get_ref());
+        let written = service.role.as_ref().map(|role| *role.get_ref());
+        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
         if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
             return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
@@ -227,7 +244,8 @@ impl Resolver<'_> {
             ),
             Some(Role::Authoritative) => {
                 if zones.is_empty() {
-                    let span = service.role.as_ref().map_or(0..0, Spanned::span);
+                    let role = service.role.as_ref().map(Spanned::span);
+                    let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
                     return Err(self.error(
                         &span,
                         "no zones, expected those this server must answer for: zones = [\"example.org\"]",
@@ -258,13 +276,15 @@ impl Resolver<'_> {
             }
         }
         let need = probes.len();
-        Ok(vec![Check {
+        let answers = Check {
             name: name.to_owned(),
             timing,
             on_fail: OnFail::always(Severity::Down),
             inquiry: Inquiry::Dns(Round::new(probes, need).map_err(refused)?),
             default: Some(why),
-        }])
+        };
+        let process = backend.and_then(|backend| process::check_of(backend, timing));
+        Ok(process.into_iter().chain([answers]).collect())
     }
 }
 

@@ -14,6 +14,7 @@ use super::cite::{ConfigError, Source};
 use super::value::{
     Address, Api, OneOrMany, Prefix, Server, Text, Withdraw, WordOr, WrittenNextHop, WrittenPath,
 };
+use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
@@ -35,6 +36,8 @@ pub struct File {
     pub(super) control: Control,
     #[serde(default)]
     pub(super) defaults: Timing,
+    #[serde(default)]
+    pub(super) backend: BTreeMap<Spanned<String>, Spanned<Backend>>,
     #[serde(default)]
     pub(super) service: Vec<Spanned<Service>>,
 }
@@ -86,11 +89,42 @@ pub(super) struct Timing {
     pub(super) fall: Option<NonZeroU32>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Backend {
+    pub(super) kind: Placed<Text<Kind>>,
+    pub(super) unit: Placed<String>,
+    pub(super) pid_file: Placed<PathBuf>,
+    pub(super) config_file: Placed<PathBuf>,
+    pub(super) config_check: Placed<Vec<String>>,
+    pub(super) reload: Placed<Vec<String>>,
+    pub(super) restart: Placed<Vec<String>>,
+    pub(super) status: Placed<Vec<String>>,
+    pub(super) version: Placed<Vec<String>>,
+    pub(super) counters: Placed<Vec<String>>,
+    pub(super) timeout: Placed<Period>,
+    pub(super) config_check_timeout: Placed<Period>,
+    pub(super) quiet_below: Placed<NonZeroU32>,
+    pub(super) quiet_for: Placed<Period>,
+    pub(super) max_wait: Placed<Period>,
+    pub(super) settle: Placed<Period>,
+    pub(super) heal: Placed<Heal>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Heal {
+    pub(super) after: Placed<Period>,
+    pub(super) at_most: Option<NonZeroU32>,
+    pub(super) per: Placed<Period>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Service {
     pub(super) name: Spanned<String>,
     pub(super) prefixes: Spanned<Vec<Spanned<Text<Prefix>>>>,
+    pub(super) backend: Placed<String>,
     pub(super) role: Placed<Role>,
     pub(super) zones: Placed<Vec<Text<ZoneName>>>,
     pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
@@ -110,13 +144,6 @@ pub(super) struct Service {
     pub(super) dampening: Dampening,
     #[serde(default)]
     pub(super) check: Vec<Spanned<Check>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Role {
-    Authoritative,
-    Resolver,
 }
 
 /// A zone's name, kept as the query that proves the zone.

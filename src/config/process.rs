@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file;
 use super::resolve::{Resolver, Result};
-use crate::engine::check::{OnFail, Severity};
+use super::{Check, file};
+use crate::backend::Backend;
+use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Cause;
+use crate::probe::inquiry::Inquiry;
 use crate::probe::process::Probe;
 use crate::process::Whereabouts;
 
@@ -18,20 +20,31 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Process>,
         check: &str,
+        backend: Option<&Backend>,
         timeout: Duration,
     ) -> Result<Probe> {
         let process = written.get_ref();
         let pid_file = self.absolute(&process.pid_file)?;
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose()?;
+        let (pid_file, unit) = match backend {
+            Some(backend) if pid_file.is_none() && unit.is_none() => {
+                (backend.pid_file.clone(), backend.unit.clone())
+            }
+            _ => (pid_file, unit),
+        };
         let whereabouts = Whereabouts::new(pid_file, unit).map_err(|neither| {
-            let message = format!("the process of check `{check}` {neither}, expected one of them or both");
+            let message = format!(
+                "the process of check `{check}` {neither}, and its service has no backend that does, expected one of \
+                 them or both"
+            );
             self.error(&written.span(), message)
         })?;
         Ok(Probe { whereabouts, timeout })
     }
 
-    /// A unit that can have a process of its own, by the whole name: systemd names the cgroup after it.
-    fn unit(&self, written: &Spanned<String>) -> Result<String> {
+    /// A unit that can have a process of its own, by the whole name: systemd names the cgroup after it, and it is
+    /// the name that polkit is told.
+    pub(super) fn unit(&self, written: &Spanned<String>) -> Result<String> {
         let unit = written.get_ref();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
         let name = unit.strip_suffix(".service").unwrap_or_default();
@@ -54,4 +67,16 @@ pub(super) fn on_fail() -> OnFail {
         otherwise: Severity::Down,
         by_cause: BTreeMap::from([(Cause::ProcessUnknown, Severity::Ignore)]),
     }
+}
+
+/// The check that watches the main process of a backend, where it is known how to find it.
+pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
+    let whereabouts = Whereabouts::new(backend.pid_file.clone(), backend.unit.clone()).ok()?;
+    Some(Check {
+        name: "process".to_owned(),
+        timing,
+        on_fail: on_fail(),
+        inquiry: Inquiry::Process(Probe { whereabouts, timeout: timing.timeout }),
+        default: Some("the main process of the backend: its end is seen at once"),
+    })
 }

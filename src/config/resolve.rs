@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use super::cite::{ConfigError, Source};
 use super::file::{self, File, Placed, Start};
 use super::value::{Address, OneOrMany, Text, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError};
@@ -32,13 +34,14 @@ pub struct Resolver<'a> {
     host: &'a str,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
+    pub(super) backends: Vec<Arc<Backend>>,
 }
 
 impl<'a> Resolver<'a> {
     /// For a file on the host of this name.
     #[must_use]
     pub const fn new(source: Source<'a>, host: &'a str) -> Self {
-        Self { source, host, management: vec![], neighbors: vec![] }
+        Self { source, host, management: vec![], neighbors: vec![], backends: vec![] }
     }
 
     /// The whole file.
@@ -58,6 +61,7 @@ impl<'a> Resolver<'a> {
         }
         self.neighbors = self.each_once(&file.exabgp.neighbors)?;
         let exabgp = self.exabgp(&file.exabgp)?;
+        self.backends = self.backends(&file.backend)?;
         if file.service.is_empty() {
             return Err(self.error(&(0..0), "no [[service]], expected at least one"));
         }
@@ -93,6 +97,7 @@ impl<'a> Resolver<'a> {
             exabgp,
             state: state.unwrap_or_else(|| DEFAULT_STATE.into()),
             control: control.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
+            backends: self.backends,
             services,
             habits: None,
         })
@@ -123,11 +128,14 @@ impl<'a> Resolver<'a> {
             drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
         };
         self.lines_fit(written, &routes, &ladder)?;
-        let checks = self.checks(written, timing)?;
+        let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose()?;
+        let checks = self.checks(written, backend.as_deref(), timing)?;
         self.decides(written, &checks)?;
         Ok(Service {
             name: written.name.get_ref().clone(),
             routes,
+            backend,
+            zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
             checks,
             ladder,
             start: self.start(written)?,

@@ -65,9 +65,12 @@ impl Salvage {
             state: self.state,
             control: self.control,
             habits: None,
+            backends: vec![],
             services: vec![Service {
                 name: "(no configuration)".to_owned(),
                 routes,
+                backend: None,
+                zones: vec![],
                 checks: vec![],
                 ladder: Ladder {
                     up: withdraw(),

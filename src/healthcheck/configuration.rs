@@ -36,6 +36,8 @@ impl Options {
             services: vec![config::Service {
                 name: self.service_name(),
                 routes: advertised.routes.clone(),
+                backend: None,
+                zones: vec![],
                 checks: vec![self.one_check()],
                 ladder: Ladder {
                     up: advertised.up.clone(),
@@ -48,6 +50,7 @@ impl Options {
                 on_change: vec![],
                 dampening: Policy::off(),
             }],
+            backends: vec![],
             habits: Some(Habits {
                 repeat: if self.debounce { Repeat::EachVerdict } else { Repeat::EachRound },
                 once: self.interval.is_none(),

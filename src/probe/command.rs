@@ -46,12 +46,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use self::output::Output;
+use self::output::{Keep, Output};
 use self::run::{Run, how, shell};
 use super::{Cause, Outcome};
 
 mod orphans;
-mod output;
+pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod run;
 mod sweep;
@@ -60,6 +60,9 @@ pub(crate) mod tests;
 pub(crate) mod text;
 
 pub use self::orphans::adopt_orphans;
+
+/// How much of an output is kept, in octets.
+const KEPT: Keep = Keep::End(4096);
 
 /// A check by a shell command. Shown as its text in backquotes, on one line and not too long.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,18 +93,22 @@ impl Command {
         };
         match timeout(self.timeout.unwrap_or(Duration::MAX), exit).await {
             Ok(Ok(status)) if status.success() => Outcome::pass(began.elapsed()),
-            Ok(Ok(status)) => self.fail(Cause::Command, &how(status), &output.last_lines()),
+            Ok(Ok(status)) => self.fail(Cause::Command, &how(status), &text::last_lines(&output.kept())),
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
             Err(_) => {
                 let left = run.end().await;
                 let limit = humantime::format_duration(self.timeout.unwrap_or_default());
-                self.fail(Cause::Timeout, &format!("not done within {limit}{left}"), &output.last_lines())
+                self.fail(
+                    Cause::Timeout,
+                    &format!("not done within {limit}{left}"),
+                    &text::last_lines(&output.kept()),
+                )
             }
         }
     }
 
     fn start(&self) -> io::Result<(Run, Output)> {
-        let (output, writer) = Output::pipe()?;
+        let (output, writer) = Output::pipe(KEPT)?;
         let mut command = shell(&self.text);
         command.stdout(writer.try_clone()?).stderr(writer);
         Ok((Run::start(command)?, output))

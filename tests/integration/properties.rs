@@ -143,7 +143,10 @@ proptest! {
     fn the_wish_depends_on_nothing_but_the_events(events in events(), ticks in proptest::collection::vec(0..400_u64, 120)) {
         let config = config(QUICK);
         let (mut plain, mut ticked) = (Bench::new(&config), Bench::new(&config));
-        for ((later, event), before) in events.into_iter().zip(ticks) {
+        // What was out when a process ended does not count, and whether it was depends on the ticks: here outcomes
+        // come that no round has asked for.
+        let events = events.into_iter().filter(|(_, event)| !matches!(event, Event::Gone(..)));
+        for ((later, event), before) in events.zip(ticks) {
             plain.tell(later, event.clone());
             let before = before.min(later);
             ticked.tell(before, Event::Tick);

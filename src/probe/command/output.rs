@@ -1,4 +1,4 @@
-//! What a command writes: one pipe for standard output and standard error, of which the end is kept.
+//! What a command writes into a pipe, of which the beginning or the end is kept.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -8,11 +8,6 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
-
-use super::text;
-
-/// How much is kept, in octets.
-const KEPT: usize = 4096;
 
 /// What is read at once, in octets.
 const CHUNK: usize = 16 * 1024;
@@ -24,38 +19,48 @@ const CHUNKS: usize = 4;
 /// 16 MB a second, more than an honest check needs.
 const PAUSE: Duration = Duration::from_millis(4);
 
+/// Which part of an output is kept, and how many octets of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keep {
+    /// What came first.
+    Beginning(usize),
+    /// What came last.
+    End(usize),
+}
+
 /// The reading end, and what is kept of what came.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     pipe: Receiver,
-    end: Vec<u8>,
+    keep: Keep,
+    kept: Vec<u8>,
 }
 
 impl Output {
     /// The reading end, and the end for the command.
-    pub(super) fn pipe() -> io::Result<(Self, PipeWriter)> {
+    pub(crate) fn pipe(keep: Keep) -> io::Result<(Self, PipeWriter)> {
         let (reader, writer) = io::pipe()?;
         let pipe = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok((Self { pipe, end: Vec::new() }, writer))
+        Ok((Self { pipe, keep, kept: Vec::new() }, writer))
     }
 
     /// Reads for as long as it is polled. That nothing more comes is no news: the command's exit is.
-    pub(super) async fn drain(&mut self) -> Infallible {
+    pub(crate) async fn drain(&mut self) -> Infallible {
         let mut chunk = vec![0; CHUNK];
         loop {
             for _ in 0..CHUNKS {
                 match self.pipe.read(&mut chunk).await {
                     Ok(0) | Err(_) => std::future::pending().await,
-                    Ok(length) => keep(&mut self.end, &chunk[..length]),
+                    Ok(length) => self.keep.add(&mut self.kept, &chunk[..length]),
                 }
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// The last lines of what is in the pipe by now, on one line, fit to be printed.
-    pub(super) fn last_lines(self) -> String {
-        let Self { pipe, mut end } = self;
+    /// What is kept, with what is in the pipe by now.
+    pub(crate) fn kept(self) -> Vec<u8> {
+        let Self { pipe, keep, mut kept } = self;
         // Past tokio, which would look only if it had been told that there is something.
         if let Ok(pipe) = pipe.into_nonblocking_fd() {
             let mut pipe = File::from(pipe);
@@ -63,30 +68,53 @@ impl Output {
             for _ in 0..CHUNKS {
                 match pipe.read(&mut chunk) {
                     Ok(0) | Err(_) => break,
-                    Ok(length) => keep(&mut end, &chunk[..length]),
+                    Ok(length) => keep.add(&mut kept, &chunk[..length]),
                 }
             }
         }
-        text::last_lines(&end)
+        kept
     }
 }
 
-fn keep(end: &mut Vec<u8>, chunk: &[u8]) {
-    end.extend_from_slice(&chunk[chunk.len().saturating_sub(KEPT)..]);
-    end.drain(..end.len().saturating_sub(KEPT));
+impl Keep {
+    fn add(self, kept: &mut Vec<u8>, chunk: &[u8]) {
+        match self {
+            Self::Beginning(most) => {
+                let room = most.saturating_sub(kept.len());
+                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
+            Self::End(most) => {
+                kept.extend_from_slice(&chunk[chunk.len().saturating_sub(most)..]);
+                kept.drain(..kept.len().saturating_sub(most));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MOST: usize = 4096;
+
     #[test]
     fn the_end_is_kept() {
         let mut end = Vec::new();
-        keep(&mut end, b"first");
-        keep(&mut end, &[b'x'; KEPT - 4]);
-        assert_eq!((end.len(), &end[..5]), (KEPT, &b"irstx"[..]));
-        keep(&mut end, &[b'y'; 2 * KEPT]);
-        assert_eq!(end, [b'y'; KEPT]);
+        let keep = Keep::End(MOST);
+        keep.add(&mut end, b"first");
+        keep.add(&mut end, &[b'x'; MOST - 4]);
+        assert_eq!((end.len(), &end[..5]), (MOST, &b"irstx"[..]));
+        keep.add(&mut end, &[b'y'; 2 * MOST]);
+        assert_eq!(end, [b'y'; MOST]);
+    }
+
+    #[test]
+    fn the_beginning_is_kept() {
+        let mut beginning = Vec::new();
+        let keep = Keep::Beginning(MOST);
+        keep.add(&mut beginning, b"first");
+        keep.add(&mut beginning, &[b'x'; 2 * MOST]);
+        keep.add(&mut beginning, b"last");
+        assert_eq!((beginning.len(), &beginning[..7]), (MOST, &b"firstxx"[..]));
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn beginning(text: &str) -> String {
 }
 
 /// The last lines of an output as one, as many as can be told; of a line too long, its end.
-pub(super) fn last_lines(output: &[u8]) -> String {
+pub(crate) fn last_lines(output: &[u8]) -> String {
     let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
     let mut told = String::new();
     for line in lines.rev().filter(|line| !line.is_empty()).map(escape) {
@@ -39,7 +39,7 @@ pub(super) fn last_lines(output: &[u8]) -> String {
 }
 
 /// Printable text as it is, anything else as Rust writes it: `\t`, `\u{1b}`, `\xff`.
-fn escape(octets: &[u8]) -> String {
+pub(crate) fn escape(octets: &[u8]) -> String {
     let mut line = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::helper::{
-    ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, silent, withdraw,
+    ANNOUNCE, Helper, MODEST, Plan, Pop, WITHDRAW, announce, eventually, ideal, silent, withdraw,
 };
 
 /// A configuration with an error that takes more than a pipe to show, and differs from others by `mark`.
@@ -133,7 +133,7 @@ fn an_input_that_is_no_pipe_and_never_ends_takes_no_memory() {
     let mut helper = pop.helper_after("exec </dev/zero", silent());
     helper.comes_to_say(&ANNOUNCE.replace("neighbor * ", ""));
     pop.server.is_asked_again(5);
-    assert!(helper.peak_memory() < 12 * 1024, "{} KiB", helper.peak_memory());
+    assert!(helper.peak_memory() < MODEST, "{} KiB", helper.peak_memory());
     helper.is_sent("TERM");
     helper.exits_well();
 }

@@ -3,11 +3,8 @@
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{
-    ANNOUNCE, Plan, Pop, WITHDRAW, announce, eventually, ideal, once_greeted, reluctant,
+    ANNOUNCE, MODEST, Plan, Pop, WITHDRAW, announce, eventually, ideal, once_greeted, reluctant,
 };
-
-/// A helper that lives next to nothing else should not be noticed.
-const KIB: u64 = 12 * 1024;
 
 #[test]
 fn odd_lines_are_logged_and_survived() {
@@ -59,7 +56,7 @@ fn a_day_of_answers_at_once_is_taken_at_once() {
     helper.has_heard_all();
     pop.server.is_asked_again(3);
     let memory = helper.peak_memory();
-    assert!(memory < KIB, "{memory} KiB");
+    assert!(memory < MODEST, "{memory} KiB");
     assert!(helper.open_files() <= files + 3);
     pop.server.becomes(Fault::Refuse);
     helper.comes_to_say(WITHDRAW);
@@ -81,7 +78,7 @@ fn ten_thousand_sessions_up_become_a_few_statements() {
     assert!(restated <= asked + 3, "{restated} lines while {asked} probes were sent");
     assert!(restated < 1000, "{restated} lines");
     assert!(helper.said()[2..].iter().all(|line| line.contains("announce")));
-    assert!(helper.peak_memory() < KIB, "{} KiB", helper.peak_memory());
+    assert!(helper.peak_memory() < MODEST, "{} KiB", helper.peak_memory());
     pop.server.becomes(Fault::Refuse);
     helper.comes_to_say(WITHDRAW);
 }

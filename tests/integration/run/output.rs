@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{
-    Helper, Parent, Plan, Pop, announce, answer_of, eventually, ideal, until, withdraw, without_acks,
+    Helper, MODEST, Parent, Plan, Pop, announce, answer_of, eventually, ideal, until, withdraw, without_acks,
 };
 
 /// Three statements of so many fill a pipe.
@@ -70,7 +70,7 @@ fn without_answers_a_full_pipe_takes_no_memory() {
     helper.hears_all("neighbor 10.0.0.1 up\n\n".repeat(300).as_bytes());
     helper.logs("reads no more of our standard output");
     helper.has_heard_all();
-    assert!(helper.peak_memory() < 12 * 1024, "{} KiB", helper.peak_memory());
+    assert!(helper.peak_memory() < MODEST, "{} KiB", helper.peak_memory());
     pop.server.becomes(Fault::Closed);
     helper.logs("up -> down");
     helper.is_listened_to();

@@ -1,0 +1,257 @@
+//! The stock DNS server of this host: checked, reloaded, restarted, and asked how it is.
+//!
+//! ```text
+//! [backend.NAME] ──► Backend: unit, commands, limits ──► run: a control program, with a deadline
+//!                      ▲ what the file does not say  ├──► channel: a socket, HTTP, CHAOS
+//!                    Kind ──► Driver: Facts, and      └──► systemd: unit state, restart
+//!                             how replies are read ◄── Reply
+//! ```
+//!
+//! A [`Driver`] is what is known of one server, as far as possible as data, its [`Facts`]: Debian's unit and files,
+//! the commands, the group that its control socket belongs to. Code is only where the server needs it, in the reading
+//! of what its tools print. A [`Backend`] is a driver joined with what the configuration overrides; every action goes
+//! through it. What every driver has to keep to:
+//!
+//! * **A control channel is never a probe.** It says what the operator wants to know, with its own deadline, and
+//!   nothing of it decides about a route. `nsd-control zonestatus` calls a zone fine that never loaded; only an answer
+//!   to a query proves anything.
+//! * **Every tool can hang**, most of them for a minute or for ever, when the server does. No answer in time is called
+//!   [`State::Hung`].
+//! * **Control tools read the server's own configuration.** With a broken file they fail though the server is fine;
+//!   hence [`State::Unknown`] with the reason, and then what systemd or the pid file say.
+//! * **A reload never signals.** SIGHUP makes Unbound drop its cache, and end when the file does not parse. Where a
+//!   server has no reload of all its configuration, the driver says so instead of doing half of it.
+//! * **A check has blind spots.** None sees that an address is missing or a port is taken, some do not see zone files
+//!   or bad addresses: [`Facts::unseen`] says what a passed check does not prove.
+//! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
+
+mod channel;
+mod kind;
+pub mod listeners;
+mod privilege;
+pub mod process;
+mod program;
+pub mod run;
+mod server;
+pub mod systemd;
+
+mod bind;
+mod dnsdist;
+mod dnsmasq;
+mod generic;
+mod knot;
+mod knot_resolver;
+mod nsd;
+mod powerdns;
+mod powerdns_recursor;
+mod unbound;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use self::channel::{Reply, Request};
+pub use self::kind::{Kind, Role};
+pub use self::program::Program;
+pub use self::run::Ended;
+pub use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
+
+/// What is known of a server without asking it, on Debian.
+///
+/// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// The package that brings its tools.
+    pub package: &'static str,
+    /// The systemd unit, by its canonical name, which is the one that polkit is told.
+    pub unit: Option<&'static str>,
+    /// The main configuration file.
+    pub config_file: Option<&'static str>,
+    /// Where its process number is written, if it is.
+    pub pid_file: Option<&'static str>,
+    /// What it can be.
+    pub roles: &'static [Role],
+    /// Checks the configuration without touching the server; empty if nothing can.
+    pub check: Words,
+    /// What a passed check does not prove.
+    pub unseen: &'static str,
+    /// Reloads the whole configuration, one step after the other; empty if there is no such thing.
+    pub reload: &'static [Reload],
+    /// Where there is no reload: what there is instead.
+    pub no_reload: &'static str,
+    /// Succeeds if the server answers.
+    pub status: Ask,
+    /// Tells the version of the server that runs.
+    pub version: Ask,
+    /// Tells how many queries came since it was started, and does not reset anything.
+    pub counters: Ask,
+    /// What to do where there are no counters.
+    pub no_counters: &'static str,
+    /// The exit statuses of its control program that mean that the server is stopped.
+    pub stopped: &'static [i32],
+    /// Whether the control channel cannot be switched off, so that a missing socket means a stopped server.
+    pub always_on: bool,
+    /// What lets somebody in who is not root.
+    pub access: Access,
+}
+
+/// An argument list.
+pub type Words = &'static [&'static str];
+
+/// One step of a reload: a command, and another where a server is too old to know the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Reload {
+    /// What is tried first.
+    pub first: Words,
+    /// What is tried where the first is not understood; empty for nothing.
+    pub otherwise: Words,
+}
+
+/// How something is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask {
+    /// Not at all.
+    Nothing,
+    /// By a control program.
+    Program(Words),
+    /// By a line to a Unix socket.
+    Socket {
+        /// Of the socket.
+        path: &'static str,
+        /// Without its end.
+        line: &'static str,
+    },
+    /// By HTTP, of this host.
+    Http {
+        /// Address and port.
+        server: &'static str,
+        /// With its first slash.
+        path: &'static str,
+    },
+    /// By TXT queries in class CHAOS to the management addresses.
+    Chaos(Words),
+}
+
+/// Who may use the control channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    /// The group that is let in.
+    pub group: Option<&'static str>,
+    /// What it is let into, for people.
+    pub what: &'static str,
+    /// What to write into the server's configuration where there is no channel.
+    pub enable: &'static str,
+}
+
+/// Knows one server.
+pub trait Driver: fmt::Debug + Sync {
+    /// What is known of it without asking.
+    fn facts(&self) -> &'static Facts;
+
+    /// What its check of the configuration found. By default status 0, and nothing else, means valid.
+    fn read_check(&self, ended: &Ended) -> Result<(), String> {
+        if ended.succeeded() { Ok(()) } else { Err(ended.lines().join("\n")) }
+    }
+
+    /// Whether a step of the reload was done. By default the exit status tells.
+    fn is_reloaded(&self, ended: &Ended) -> bool {
+        ended.succeeded()
+    }
+
+    /// The version in what was printed. By default the first word that begins with a digit and has a dot.
+    fn read_version(&self, text: &str) -> Option<String> {
+        let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+        let mut words = text.split(|c: char| c.is_whitespace() || "'\"".contains(c));
+        words.find(is_version).map(|word| word.trim_end_matches([',', ';', '.']).to_owned())
+    }
+
+    /// The number of queries in what was printed.
+    fn read_queries(&self, text: &str) -> Option<u64>;
+}
+
+/// How a server is, as far as its control channel or its process tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It answers its control channel, or at least its process is there.
+    Running,
+    /// There is none.
+    Stopped,
+    /// It is there and does not answer.
+    Hung,
+    /// Nobody could tell.
+    Unknown,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Hung => "hung",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// How a server is, and how that is known.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Status {
+    /// In a word.
+    pub state: State,
+    /// In a sentence.
+    pub why: String,
+    /// What would let more be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// Why something could not be done or learned, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Trouble {
+    /// A sentence that names the object.
+    pub why: String,
+    /// Lines that say what to change, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Trouble {
+    /// Without a remedy.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), remedy: None }
+    }
+
+    /// With a remedy, unless it is empty.
+    #[must_use]
+    pub fn with(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let remedy = remedy.into();
+        Self { why: why.into(), remedy: (!remedy.is_empty()).then_some(remedy) }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "\n{remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// The number behind a key, in lines of `key=value` or `key = value`, or in columns of `key value`.
+fn number_of(text: &str, key: &str) -> Option<u64> {
+    let mut words =
+        text.split(|c: char| c.is_whitespace() || "=,".contains(c)).filter(|word| !word.is_empty());
+    words.find(|word| *word == key)?;
+    words.next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

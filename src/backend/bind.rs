@@ -1,0 +1,66 @@
+//! BIND 9.
+//!
+//! `named-checkconf -z` loads every zone, which takes minutes on a big server, and without `-z` a broken zone is not
+//! seen. It prints its errors on standard output. `rndc reload` says "server reload successful" with broken zones: the
+//! old ones stay. `rndc` has no counters, so that they come from the statistics channel. It waits a minute for a hung
+//! server and cannot be told otherwise; so does `systemctl restart`, whose ExecStop is `rndc stop`.
+
+use serde::Deserialize;
+
+use super::{Access, Ask, Driver, Facts, Reload, Role};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Bind;
+
+const FACTS: Facts = Facts {
+    name: "BIND",
+    package: "bind9-utils",
+    // `bind9.service` is an alias.
+    unit: Some("named.service"),
+    config_file: Some("/etc/bind/named.conf"),
+    pid_file: Some("/run/named/named.pid"),
+    roles: &[Role::Authoritative, Role::Resolver],
+    check: &["named-checkconf", "-z", "{config-file}"],
+    unseen: "addresses of listen-on that are not on this host",
+    reload: &[Reload { first: &["rndc", "reload"], otherwise: &[] }],
+    no_reload: "",
+    status: Ask::Program(&["rndc", "status"]),
+    version: Ask::Program(&["rndc", "status"]),
+    counters: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/server" },
+    no_counters: "let named count for this host, in named.conf.options:\n\
+                  statistics-channels { inet 127.0.0.1 port 8053 allow { 127.0.0.1; }; };",
+    stopped: &[],
+    always_on: false,
+    access: Access {
+        group: Some("bind"),
+        what: "the key /etc/bind/rndc.key",
+        enable: "rndc-confgen -a; and no empty `controls { };` in named.conf",
+    },
+};
+
+#[derive(Deserialize)]
+struct Statistics {
+    opcodes: Opcodes,
+}
+
+#[derive(Deserialize)]
+struct Opcodes {
+    #[serde(rename = "QUERY", default)]
+    query: u64,
+}
+
+impl Driver for Bind {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_version(&self, text: &str) -> Option<String> {
+        let line = text.lines().find_map(|line| line.strip_prefix("version: BIND "))?;
+        line.split_whitespace().next().map(str::to_owned)
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        serde_json::from_str::<Statistics>(text).ok().map(|statistics| statistics.opcodes.query)
+    }
+}

@@ -1,0 +1,257 @@
+//! The ways to ask a server something besides DNS, and what comes back of each.
+//!
+//! Whatever the way, there are the same four ends: a text, nobody there, no answer in time, or something in between
+//! that nobody can tell from here.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::proto::rr::RData;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::run::{End, Ended, KEPT, run};
+use super::{Facts, Program, Trouble, privilege};
+use crate::period::Period;
+use crate::probe::dns::{Probe, Question, Transport};
+use crate::probe::{Cause, Outcome};
+
+/// What is asked, and how. Shown as a person would do it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// A control program.
+    Program(Program),
+    /// A line to a Unix socket.
+    Socket {
+        /// Of the socket.
+        path: PathBuf,
+        /// Without its end.
+        line: String,
+    },
+    /// A document over HTTP.
+    Http {
+        /// Who has it.
+        server: SocketAddr,
+        /// With its first slash.
+        path: String,
+    },
+    /// TXT queries in class CHAOS over TCP, one line of text for each.
+    Chaos {
+        /// This host's own addresses; the first is asked.
+        management: Vec<IpAddr>,
+        /// Domain names.
+        names: Vec<String>,
+    },
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(program) => program.fmt(f),
+            Self::Socket { path, line } => write!(f, "`{line}` to {}", path.display()),
+            Self::Http { server, path } => write!(f, "http://{server}{path}"),
+            Self::Chaos { names, .. } => write!(f, "{} TXT CH", names.join(", ")),
+        }
+    }
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// The server answered.
+    Text(String),
+    /// There is no server, as this sentence says.
+    Stopped(String),
+    /// It did not answer in time, as this sentence says.
+    Hung(String),
+    /// Neither is known.
+    Unknown(Trouble),
+}
+
+impl Reply {
+    /// The text, or why there is none.
+    ///
+    /// # Errors
+    /// With the sentence of any other reply.
+    pub fn text(self) -> Result<String, Trouble> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Stopped(why) | Self::Hung(why) => Err(Trouble::new(why)),
+            Self::Unknown(trouble) => Err(trouble),
+        }
+    }
+}
+
+impl Request {
+    /// Asks, within this time.
+    pub async fn ask(&self, facts: &Facts, limit: Duration) -> Reply {
+        match self {
+            Self::Program(program) => read(program, &run(program, limit).await, facts),
+            Self::Socket { path, line } => {
+                let asked = async {
+                    let stream = UnixStream::connect(path).await?;
+                    prompted(stream, line).await
+                };
+                self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
+            }
+            Self::Http { server, path } => {
+                let asked = async { http(TcpStream::connect(server).await?, path).await };
+                self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
+            }
+            Self::Chaos { management, names } => chaos(management, names, limit).await,
+        }
+    }
+
+    /// What an exchange over a stream says; none where it took too long.
+    fn exchanged(&self, exchange: Option<io::Result<String>>, limit: Duration, facts: &Facts) -> Reply {
+        let error = match exchange {
+            None => return Reply::Hung(format!("{self}: no answer within {}", Period(limit))),
+            Some(Ok(text)) => return Reply::Text(text),
+            Some(Err(error)) => error,
+        };
+        let why = format!("{self}: {error}");
+        let is_socket = matches!(self, Self::Socket { .. });
+        match error.kind() {
+            ErrorKind::ConnectionRefused if is_socket => Reply::Stopped(why),
+            ErrorKind::NotFound if is_socket && facts.always_on => Reply::Stopped(why),
+            ErrorKind::PermissionDenied => {
+                Reply::Unknown(Trouble::with(why, privilege::control_channel(facts)))
+            }
+            _ if is_socket => Reply::Unknown(Trouble::with(why, enable(facts))),
+            _ => Reply::Unknown(Trouble::with(why, facts.no_counters)),
+        }
+    }
+}
+
+/// What the end of a control program says about the server.
+pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
+    let why = format!("{program}: {ended}");
+    match &ended.end {
+        End::TimedOut(..) => Reply::Hung(why),
+        End::Exited(status) if status.success() => Reply::Text(ended.out.clone()),
+        End::Exited(status) => {
+            let is_code_of_stopped = status.code().is_some_and(|code| facts.stopped.contains(&code));
+            if is_denied(ended) {
+                Reply::Unknown(Trouble::with(why, privilege::control_channel(facts)))
+            } else if is_code_of_stopped || ended.says("connection refused") {
+                Reply::Stopped(why)
+            } else if ended.says("timed out") || ended.says("timeout") {
+                Reply::Hung(why)
+            } else if ended.says("no such file") || ended.says("not exist") {
+                let remedy = enable(facts);
+                if facts.always_on { Reply::Stopped(why) } else { Reply::Unknown(Trouble::with(why, remedy)) }
+            } else {
+                Reply::Unknown(Trouble::new(why))
+            }
+        }
+        End::Missing => Reply::Unknown(Trouble::with(why, install(facts))),
+        End::NotPermitted => Reply::Unknown(Trouble::with(why, privilege::control_channel(facts))),
+        End::NotStarted(_) => Reply::Unknown(Trouble::new(why)),
+    }
+}
+
+/// Whether a program complains that a file or a socket is not for this user.
+pub(super) fn is_denied(ended: &Ended) -> bool {
+    // rndc does not say why it cannot read its key.
+    ["permission denied", "operation not permitted", "could not load rndc configuration"]
+        .into_iter()
+        .any(|words| ended.says(words))
+}
+
+/// What brings a missing program.
+pub(super) fn install(facts: &Facts) -> String {
+    match facts.package {
+        "" => String::new(),
+        package => format!("install it: apt-get install {package}; or name another in the configuration"),
+    }
+}
+
+fn enable(facts: &Facts) -> String {
+    match facts.access.enable {
+        "" => String::new(),
+        lines => {
+            format!("{} is stopped, or its control channel is off; to switch it on:\n{lines}", facts.name)
+        }
+    }
+}
+
+/// Writes a line, and reads until the prompt that follows the answer.
+async fn prompted(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -> io::Result<String> {
+    // One write: the server reads a line at a time.
+    stream.write_all(format!("{line}\n").as_bytes()).await?;
+    let mut said = vec![];
+    let mut chunk = [0; 4096];
+    while !said.ends_with(b"\n> ") && said.len() < KEPT {
+        match stream.read(&mut chunk).await? {
+            0 => break,
+            length => said.extend_from_slice(&chunk[..length]),
+        }
+    }
+    let said = String::from_utf8_lossy(&said);
+    let answer = said.strip_suffix("> ").unwrap_or(&said);
+    Ok(answer.strip_prefix("> ").unwrap_or(answer).trim().to_owned())
+}
+
+/// One GET (RFC 9112, in its oldest form, which ends with the connection).
+async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+    let mut said = vec![];
+    // A document over the bound would be cut, and then be no JSON; a server's own counters are some kilobytes.
+    stream.take(16 * KEPT as u64).read_to_end(&mut said).await?;
+    let said = String::from_utf8_lossy(&said);
+    let refuse = |what: &str| io::Error::new(ErrorKind::InvalidData, what.to_owned());
+    let (head, body) = said.split_once("\r\n\r\n").ok_or_else(|| refuse("answered other than HTTP"))?;
+    let status = head.lines().next().unwrap_or_default();
+    match status.split_whitespace().nth(1) {
+        Some("200") => Ok(body.to_owned()),
+        _ => Err(refuse(&format!("answered `{}`, expected status 200", status.escape_debug()))),
+    }
+}
+
+/// Over TCP, since BIND drops all but three such queries a second over UDP, and others may do so.
+async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Reply {
+    let Some(address) = management.first() else {
+        return Reply::Unknown(Trouble::new("no management address to ask"));
+    };
+    let mut lines = vec![];
+    for name in names {
+        let question = format!("{name} TXT CH").parse().and_then(Question::identifying);
+        let question = match question {
+            Ok(question) => Arc::new(question),
+            Err(why) => return Reply::Unknown(Trouble::new(why)),
+        };
+        let probe = Probe {
+            question,
+            server: SocketAddr::new(*address, 53),
+            source: Some(*address),
+            transport: Transport::Tcp,
+            timeout: limit,
+        };
+        let finding = probe.ask().await;
+        let failure = match finding.outcome {
+            Outcome::Fail(failure) => failure,
+            Outcome::Pass { .. } => {
+                let answers = finding.response.into_iter().flat_map(|response| response.answers);
+                let texts = answers.filter_map(|record| match record.data {
+                    RData::TXT(text) => Some(
+                        text.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect::<String>(),
+                    ),
+                    _ => None,
+                });
+                lines.push(texts.collect::<String>());
+                continue;
+            }
+        };
+        return match failure.cause {
+            Cause::PortClosed => Reply::Stopped(failure.detail),
+            Cause::Timeout => Reply::Hung(failure.detail),
+            _ => Reply::Unknown(Trouble::new(failure.detail)),
+        };
+    }
+    Reply::Text(lines.join("\n"))
+}

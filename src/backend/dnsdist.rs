@@ -1,0 +1,49 @@
+//! dnsdist.
+//!
+//! Its configuration is a program; `--check-config` runs it without listening. A bad `newServer` prints an error and
+//! exits with 0, so that the text decides too. There is no reload. The console is off until `controlSocket` and
+//! `setKey` are written; its client reads both from the same file.
+
+use super::{Access, Ask, Driver, Ended, Facts, Role, number_of};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Dnsdist;
+
+const FACTS: Facts = Facts {
+    name: "dnsdist",
+    package: "dnsdist",
+    unit: Some("dnsdist.service"),
+    config_file: Some("/etc/dnsdist/dnsdist.conf"),
+    pid_file: None,
+    roles: &[Role::Resolver],
+    check: &["dnsdist", "--check-config", "-C", "{config-file}"],
+    unseen: "addresses that are not on this host, servers behind it that do not answer",
+    reload: &[],
+    no_reload: "dnsdist reads its configuration at start only; its console changes rules and servers while it runs",
+    status: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
+    version: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
+    counters: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "dumpStats()"]),
+    no_counters: "",
+    stopped: &[],
+    always_on: false,
+    access: Access {
+        group: Some("_dnsdist"),
+        what: "its configuration, which has the key of the console",
+        enable: "controlSocket(\"127.0.0.1:5199\")\nsetKey(\"…\")  -- from: dnsdist -e 'makeKey()'",
+    },
+};
+
+impl Driver for Dnsdist {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_check(&self, ended: &Ended) -> Result<(), String> {
+        if ended.succeeded() && !ended.says("error") { Ok(()) } else { Err(ended.lines().join("\n")) }
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        number_of(text, "queries")
+    }
+}

@@ -1,0 +1,45 @@
+//! dnsmasq.
+//!
+//! It has no control program. Version and counters are asked by CHAOS queries at the management addresses; that is also
+//! its status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
+
+use super::{Access, Ask, Driver, Facts, Role};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Dnsmasq;
+
+const FACTS: Facts = Facts {
+    name: "dnsmasq",
+    package: "dnsmasq-base",
+    unit: Some("dnsmasq.service"),
+    config_file: Some("/etc/dnsmasq.conf"),
+    pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
+    roles: &[Role::Resolver],
+    check: &["dnsmasq", "--test", "-C", "{config-file}"],
+    unseen: "missing addn-hosts files, addresses that are not on this host",
+    reload: &[],
+    no_reload: "dnsmasq reads dnsmasq.conf at start only; SIGHUP reads its hosts files again",
+    status: Ask::Chaos(&["version.bind."]),
+    version: Ask::Chaos(&["version.bind."]),
+    // Answered from here, forwarded, answered with authority.
+    counters: Ask::Chaos(&["hits.bind.", "misses.bind.", "auth.bind."]),
+    no_counters: "",
+    stopped: &[],
+    always_on: false,
+    access: Access { group: None, what: "", enable: "" },
+};
+
+impl Driver for Dnsmasq {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_version(&self, text: &str) -> Option<String> {
+        text.trim().strip_prefix("dnsmasq-").map(str::to_owned)
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        text.lines().map(|line| line.parse::<u64>().ok()).sum()
+    }
+}

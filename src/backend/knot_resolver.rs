@@ -1,0 +1,48 @@
+//! Knot Resolver 5.
+//!
+//! Its configuration is a program, and nothing checks it but running it. Not even a dry run is safe: a second `kresd`
+//! shares the port with the first and takes half of its queries. There is no reload. It is controlled by Lua on a Unix
+//! socket per instance, `kresd@1.service` having `/run/knot-resolver/control/1`.
+
+use super::{Access, Ask, Driver, Facts, Role};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct KnotResolver;
+
+const SOCKET: &str = "/run/knot-resolver/control/{instance}";
+
+const FACTS: Facts = Facts {
+    name: "Knot Resolver",
+    package: "knot-resolver",
+    unit: Some("kresd@1.service"),
+    config_file: Some("/etc/knot-resolver/kresd.conf"),
+    pid_file: None,
+    roles: &[Role::Resolver],
+    check: &[],
+    unseen: "everything: kresd cannot check its configuration, and running a second one would take queries from the first",
+    reload: &[],
+    no_reload: "kresd reads its configuration at start only",
+    status: Ask::Socket { path: SOCKET, line: "worker.id" },
+    version: Ask::Socket { path: SOCKET, line: "package_version()" },
+    counters: Ask::Socket { path: SOCKET, line: "stats.get('answer.total')" },
+    no_counters: "let kresd count, in kresd.conf: modules.load('stats')",
+    stopped: &[],
+    always_on: true,
+    access: Access {
+        group: Some("knot-resolver"),
+        what: "the control socket in /run/knot-resolver/control",
+        enable: "",
+    },
+};
+
+impl Driver for KnotResolver {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        // A number, between prompts: `> 17`.
+        text.split_whitespace().find_map(|word| word.parse().ok())
+    }
+}

@@ -1,0 +1,151 @@
+//! Who listens on port 53, as anybody may see it in `/proc/net` of this network namespace.
+//!
+//! It is not said whose socket it is; that would take the privileges of the server. Several on one address are the
+//! members of a group that shares the port, or two servers by mistake.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Serialize;
+
+use crate::probe::dns::Transport;
+
+/// Where DNS is answered.
+pub const PORT: u16 = 53;
+
+/// The sockets of one address and transport.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listener {
+    /// Unspecified for all addresses of a family.
+    pub address: SocketAddr,
+    /// Over what.
+    pub transport: Transport,
+    /// How many share the address.
+    pub sockets: usize,
+    /// What waits to be read, in octets over UDP, in connections over TCP; more than zero for long means a hung server.
+    pub waiting: u64,
+    /// What was lost since the sockets were opened, in datagrams.
+    pub drops: u64,
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.address, self.transport)?;
+        if self.sockets > 1 {
+            write!(f, " ×{}", self.sockets)?;
+        }
+        if self.drops > 0 {
+            write!(f, ", {} dropped", self.drops)?;
+        }
+        Ok(())
+    }
+}
+
+/// All that listen on this port, by address.
+#[must_use]
+pub fn on_port(port: u16) -> Vec<Listener> {
+    let tables = [
+        ("udp", Transport::Udp),
+        ("udp6", Transport::Udp),
+        ("tcp", Transport::Tcp),
+        ("tcp6", Transport::Tcp),
+    ];
+    let read = |(name, transport)| {
+        parse(&fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default(), transport, port)
+    };
+    let mut listeners: Vec<_> = tables.into_iter().flat_map(read).collect();
+    listeners.sort_by_key(|listener| (listener.address, listener.transport == Transport::Tcp));
+    listeners
+}
+
+/// Those of one table, which is that of `/proc/net/udp`, `udp6`, `tcp` or `tcp6`.
+fn parse(table: &str, transport: Transport, port: u16) -> Vec<Listener> {
+    let mut found: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
+    for fields in table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()) {
+        let Some((address, waiting, drops)) = socket(&fields, transport) else { continue };
+        if address.port() != port {
+            continue;
+        }
+        let listener =
+            found.entry(address).or_insert(Listener { address, transport, sockets: 0, waiting: 0, drops: 0 });
+        listener.sockets += 1;
+        listener.waiting += waiting;
+        listener.drops += drops;
+    }
+    found.into_values().collect()
+}
+
+/// Address, what waits to be read, and what was dropped, of a socket that listens.
+fn socket(fields: &[&str], transport: Transport) -> Option<(SocketAddr, u64, u64)> {
+    // TCP_LISTEN; and TCP_CLOSE, which is what a UDP socket without a peer is in.
+    let listening = if transport == Transport::Tcp { "0A" } else { "07" };
+    if *fields.get(3)? != listening {
+        return None;
+    }
+    let (_, waiting) = fields.get(4)?.split_once(':')?;
+    let drops = if transport == Transport::Udp { fields.last()?.parse().ok()? } else { 0 };
+    Some((address(fields.get(1)?)?, u64::from_str_radix(waiting, 16).ok()?, drops))
+}
+
+/// `0105007F:0035`: 32 bits at a time in the order of this machine's bytes.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    if !address.is_ascii() || address.len() % 8 != 0 {
+        return None;
+    }
+    let words = address.as_bytes().chunks(8).map(|word| {
+        let word = u32::from_str_radix(str::from_utf8(word).ok()?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    });
+    let octets = words.collect::<Option<Vec<_>>>()?.concat();
+    let address: IpAddr = match octets.len() {
+        4 => Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).into(),
+        16 => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UDP: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+ 1544: 0105007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7464561 2 00000000998cbefb 0
+ 1544: 0405007F:0035 00000000:0000 07 00000000:00034000 00:00000000 00000000     0        0 7465457 2 0000000014840102 3
+ 1544: 0405007F:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7465456 2 0000000014eed562 2
+ 5038: 0100007F:CDDB 0105007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 7464856 2 00000000667edd28 0
+";
+    const TCP6: &str = "\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000000000000:0035 00000000000000000000000000000000:0000 0A 00000000:00000002 00:00000000 00000000     0        0 7464562 1 0000000000000000 100 0 0 10 0
+   1: 00000000000000000000000001000000:14E7 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7464563 1 0000000000000000 100 0 0 10 0
+";
+
+    #[test]
+    fn sockets_that_share_an_address_are_counted() {
+        let shown: Vec<_> = parse(UDP, Transport::Udp, PORT).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.5.1:53 udp", "127.0.5.4:53 udp ×2, 5 dropped"]);
+        assert_eq!(parse(UDP, Transport::Udp, PORT)[1].waiting, 0x34000);
+    }
+
+    #[test]
+    fn who_listens_everywhere_is_seen_too() {
+        let listeners = parse(TCP6, Transport::Tcp, PORT);
+        assert_eq!((listeners.len(), listeners[0].waiting), (1, 2));
+        assert_eq!(listeners[0].to_string(), "[::]:53 tcp");
+        assert_eq!(parse(TCP6, Transport::Tcp, 5351)[0].address.to_string(), "[::1]:5351");
+    }
+
+    #[test]
+    fn nonsense_is_no_listener() {
+        for line in ["", "x", "0: 0105007F 0 07 0:0", "0: é105007F:0035 0 07 0:0 0", "0: 01:0035 0 0A 0:0"] {
+            assert_eq!(parse(&format!("head\n{line}\n"), Transport::Tcp, PORT), []);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! PowerDNS Authoritative Server.
+//!
+//! `--config=check` sees unknown settings and missing modules, but neither a bad address nor a bad number. There is no
+//! reload of the whole configuration: `pdns_control reload` reads changed zone files of the BIND backend only.
+
+use super::{Access, Ask, Driver, Facts, Role, number_of};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct PowerDns;
+
+const FACTS: Facts = Facts {
+    name: "PowerDNS Authoritative Server",
+    package: "pdns-server",
+    unit: Some("pdns.service"),
+    config_file: Some("/etc/powerdns/pdns.conf"),
+    // Debian starts it with `--write-pid=no`.
+    pid_file: None,
+    roles: &[Role::Authoritative],
+    check: &["pdns_server", "--config-dir={config-directory}", "--config=check"],
+    unseen: "bad addresses, bad numbers, zones (pdnsutil check-all-zones)",
+    reload: &[],
+    no_reload: "pdns_server reads its configuration at start only; \
+                `pdns_control rediscover` and `pdns_control reload` read zones again",
+    status: Ask::Program(&["pdns_control", "--config-dir={config-directory}", "rping"]),
+    version: Ask::Program(&["pdns_control", "--config-dir={config-directory}", "version"]),
+    counters: Ask::Program(&["pdns_control", "--config-dir={config-directory}", "show", "*"]),
+    no_counters: "",
+    stopped: &[],
+    always_on: true,
+    access: Access {
+        group: Some("pdns"),
+        what: "the control socket /run/pdns/pdns.controlsocket",
+        enable: "",
+    },
+};
+
+impl Driver for PowerDns {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        Some(number_of(text, "udp-queries")? + number_of(text, "tcp-queries")?)
+    }
+}

@@ -1,0 +1,45 @@
+//! PowerDNS Recursor.
+//!
+//! `--config=check` sees unknown settings and nothing else. There is no reload of the whole configuration.
+
+use super::{Access, Ask, Driver, Facts, Role};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct PowerDnsRecursor;
+
+const FACTS: Facts = Facts {
+    name: "PowerDNS Recursor",
+    package: "pdns-recursor",
+    unit: Some("pdns-recursor.service"),
+    config_file: Some("/etc/powerdns/recursor.conf"),
+    // Debian starts it with `--write-pid=no`.
+    pid_file: None,
+    roles: &[Role::Resolver],
+    check: &["pdns_recursor", "--config-dir={config-directory}", "--config=check"],
+    unseen: "bad addresses, bad numbers, a missing Lua file, garbage in forward-zones: it checks names of settings only",
+    reload: &[],
+    no_reload: "pdns_recursor reads its configuration at start only; \
+                `rec_control reload-zones`, `reload-acls` and `reload-lua-config` read parts again",
+    status: Ask::Program(&["rec_control", "--config-dir={config-directory}", "ping"]),
+    version: Ask::Program(&["rec_control", "--config-dir={config-directory}", "version"]),
+    counters: Ask::Program(&["rec_control", "--config-dir={config-directory}", "get", "questions"]),
+    no_counters: "",
+    stopped: &[],
+    always_on: true,
+    access: Access {
+        group: Some("pdns"),
+        what: "the control socket /run/pdns-recursor/pdns_recursor.controlsocket",
+        enable: "",
+    },
+};
+
+impl Driver for PowerDnsRecursor {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        text.trim().parse().ok()
+    }
+}

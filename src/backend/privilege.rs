@@ -1,0 +1,59 @@
+//! What lets somebody in who is not root: the smallest thing that does, as text to paste.
+//!
+//! `sudo` is no remedy: under Debian's exabgp.service, which bounds the capabilities, it cannot become root. polkit can,
+//! since the request goes to systemd over D-Bus.
+
+use nix::unistd::{User, geteuid};
+
+use super::Facts;
+
+/// The name of the user that this runs as, for people.
+pub(super) fn user() -> String {
+    let user = geteuid();
+    let known = User::from_uid(user).ok().flatten();
+    known.map_or_else(|| user.to_string(), |known| known.name)
+}
+
+/// Lets this user use the control channel.
+pub(super) fn control_channel(facts: &Facts) -> String {
+    group(facts).unwrap_or_default()
+}
+
+/// Lets this user read the configuration.
+pub(super) fn configuration(facts: &Facts) -> String {
+    let user = user();
+    let root = "or run this as root";
+    match group(facts) {
+        Some(group) => format!("{group}\n{root}"),
+        None => format!("let `{user}` read it, {root}"),
+    }
+}
+
+/// Membership of the server's group, for a service and for a person.
+fn group(facts: &Facts) -> Option<String> {
+    let (group, what, user) = (facts.access.group?, facts.access.what, user());
+    Some(format!(
+        "let `{user}` use {what}, which is for the group `{group}`; where exabgp.service starts dnsherald, in\n\
+         /etc/systemd/system/exabgp.service.d/dnsherald-{group}.conf:\n\
+         \x20 [Service]\n\
+         \x20 SupplementaryGroups={group}\n\
+         then: systemctl daemon-reload; elsewhere: usermod -a -G {group} {user}"
+    ))
+}
+
+/// Lets this user do to the unit what the verbs say.
+pub(super) fn polkit(unit: &str, verbs: &[&str]) -> String {
+    let user = user();
+    let verbs: Vec<_> = verbs.iter().map(|verb| format!("\"{verb}\"")).collect();
+    format!(
+        "let `{user}` do so through polkit (package polkitd), in /etc/polkit-1/rules.d/50-dnsherald.rules:\n\
+         \x20 polkit.addRule(function(action, subject) {{\n\
+         \x20     if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{user}\" &&\n\
+         \x20         action.lookup(\"unit\") == \"{unit}\" &&\n\
+         \x20         [{}].indexOf(action.lookup(\"verb\")) >= 0)\n\
+         \x20         return polkit.Result.YES;\n\
+         \x20     return polkit.Result.NOT_HANDLED;\n\
+         \x20 }});",
+        verbs.join(", ")
+    )
+}

@@ -1,0 +1,49 @@
+//! Unbound.
+//!
+//! Its SIGHUP, which `systemctl reload` sends, drops the cache, and ends the server if the file does not parse. So it
+//! is `unbound-control`: first with `reload_keep_cache`, which versions before 1.17 do not know. No reload opens
+//! another `interface:`; that takes a restart. `stats` would reset the counters for everybody else who reads them.
+
+use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct Unbound;
+
+const FACTS: Facts = Facts {
+    name: "Unbound",
+    package: "unbound",
+    unit: Some("unbound.service"),
+    config_file: Some("/etc/unbound/unbound.conf"),
+    // Debian starts it with `-p`: it writes none.
+    pid_file: None,
+    roles: &[Role::Resolver],
+    check: &["unbound-checkconf", "{config-file}"],
+    unseen: "addresses that are not on this host, ports in use; a changed `interface:` takes a restart",
+    reload: &[Reload {
+        first: &["unbound-control", "-c", "{config-file}", "reload_keep_cache"],
+        otherwise: &["unbound-control", "-c", "{config-file}", "reload"],
+    }],
+    no_reload: "",
+    status: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
+    version: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
+    counters: Ask::Program(&["unbound-control", "-c", "{config-file}", "stats_noreset"]),
+    no_counters: "",
+    stopped: &[3],
+    always_on: false,
+    access: Access {
+        group: Some("unbound"),
+        what: "the control socket /run/unbound.ctl",
+        enable: "remote-control:\n    control-enable: yes\n    control-interface: /run/unbound.ctl",
+    },
+};
+
+impl Driver for Unbound {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn read_queries(&self, text: &str) -> Option<u64> {
+        number_of(text, "total.num.queries")
+    }
+}

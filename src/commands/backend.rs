@@ -1,0 +1,70 @@
+//! `backend`: the stock DNS server of this host, for the operator. What is done is in [`crate::backend`].
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::{host_name, runtime};
+use crate::backend::Backend;
+use crate::cli::{Backend as Command, OneBackend};
+use crate::config::Config;
+use crate::exit::Exit;
+
+mod check;
+mod reload;
+mod status;
+
+/// Does what is to be done with the backend that is named, or the only one.
+///
+/// # Errors
+/// When nothing can be printed, or no descriptor is left.
+pub fn run(command: &Command) -> anyhow::Result<Exit> {
+    let which = match command {
+        Command::Status(options) => &options.backend,
+        Command::Check(which) | Command::Reload(which) => which,
+    };
+    let (config, backend) = match choose(which)? {
+        Ok(chosen) => chosen,
+        Err(exit) => return Ok(exit),
+    };
+    let runtime = runtime().context("cannot start the event loop")?;
+    runtime.block_on(async {
+        match command {
+            Command::Status(options) => status::run(&config, &backend, options.json).await,
+            Command::Check(_) => check::run(&backend).await,
+            Command::Reload(_) => reload::run(&backend).await,
+        }
+    })
+}
+
+/// The configuration and the backend, or how to exit without.
+fn choose(which: &OneBackend) -> io::Result<Result<(Config, Arc<Backend>), Exit>> {
+    let file = &which.configuration.config;
+    let config = match Config::load(file, &host_name()) {
+        Ok(config) => config,
+        Err(error) => {
+            writeln!(io::stderr(), "{error}")?;
+            return Ok(Err(Exit::Config));
+        }
+    };
+    let found = match &which.name {
+        Some(name) => config.backends.iter().find(|backend| backend.name == *name),
+        None if config.backends.len() == 1 => config.backends.first(),
+        None => None,
+    };
+    if let Some(backend) = found.cloned() {
+        return Ok(Ok((config, backend)));
+    }
+    let names: Vec<_> = config.backends.iter().map(|backend| backend.name.as_str()).collect();
+    let there = match names.as_slice() {
+        [] => "it has none; add a table such as [backend.unbound]".to_owned(),
+        names => format!("it has {}", names.join(", ")),
+    };
+    let file = file.display();
+    match &which.name {
+        Some(name) => writeln!(io::stderr(), "dnsherald: no backend `{name}` in {file}: {there}")?,
+        None => writeln!(io::stderr(), "dnsherald: which backend of {file}? {there}")?,
+    }
+    Ok(Err(Exit::Usage))
+}

@@ -1,0 +1,292 @@
+//! `[backend.NAME]`: what the kind of the server knows, and what the file says instead.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::bounds::Least;
+use super::file::{self, Placed};
+use super::resolve::{Resolver, Result};
+use crate::backend::{Ask, Backend, Heal, Kind, Program, Quiet, Request, Restart, Step, Words};
+use crate::config::defaults::backend as default;
+use crate::period::Period;
+
+const fn least(key: &'static str, least: Duration, why: &'static str) -> Least {
+    Least { key, least, why }
+}
+
+const TENTH: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+
+const TIMEOUT: Least = least("timeout", TENTH, "a control program needs as long on a busy host");
+const CHECK_TIMEOUT: Least = least("config-check-timeout", SECOND, "a server may have many zones to load");
+const QUIET_FOR: Least = least("quiet-for", TENTH, "counters would not have changed meanwhile");
+const MAX_WAIT: Least = least("max-wait", TENTH, "routers need as long to follow a withdraw");
+const AFTER: Least = least("after", SECOND, "systemd restarts what dies by itself, and should go first");
+const PER: Least = least("per", SECOND, "a server that never comes up would be restarted without end");
+
+impl Resolver<'_> {
+    /// Every backend, in the order of their names.
+    pub(super) fn backends(
+        &self,
+        written: &BTreeMap<Spanned<String>, Spanned<file::Backend>>,
+    ) -> Result<Vec<Arc<Backend>>> {
+        written.iter().map(|(name, backend)| self.backend(name, backend).map(Arc::new)).collect()
+    }
+
+    /// The backend of this name.
+    pub(super) fn backend_called(&self, name: &Spanned<String>) -> Result<Arc<Backend>> {
+        let found = self.backends.iter().find(|backend| backend.name == *name.get_ref());
+        found.cloned().ok_or_else(|| {
+            let known: Vec<_> = self.backends.iter().map(|backend| format!("`{}`", backend.name)).collect();
+            let expected = match known.as_slice() {
+                [] => format!("expected a table [backend.{}]", name.get_ref()),
+                known => format!("expected {}, or another table [backend.…]", known.join(" or ")),
+            };
+            self.error(&name.span(), format!("there is no backend `{}`, {expected}", name.get_ref()))
+        })
+    }
+
+    fn backend(&self, name: &Spanned<String>, written: &Spanned<file::Backend>) -> Result<Backend> {
+        self.name(name, "backend")?;
+        let (place, written) = (written.span(), written.get_ref());
+        let kind = match &written.kind {
+            Some(kind) => kind.get_ref().0,
+            None => name.get_ref().parse::<Kind>().map_err(|why| {
+                self.error(&name.span(), format!("{why}; of another name, it has to say `kind = \"…\"`"))
+            })?,
+        };
+        let facts = kind.facts();
+        let unit = match &written.unit {
+            Some(unit) => Some(self.unit(unit)?),
+            None => facts.unit.map(str::to_owned),
+        };
+        let restart = match (self.program(&written.restart)?, &unit) {
+            (Some(program), _) => Restart::Program(program),
+            (None, Some(unit)) => Restart::Unit(unit.clone()),
+            (None, None) => {
+                let message = format!(
+                    "nothing is known of backend `{}`, expected at least `unit = \"…\"` or `restart = [\"…\"]`",
+                    name.get_ref()
+                );
+                return Err(self.error(&place, message));
+            }
+        };
+        let config_file = match self.absolute(&written.config_file)? {
+            Some(file) => Some(file),
+            None => facts.config_file.map(Into::into),
+        };
+        let pid_file = match self.absolute(&written.pid_file)? {
+            Some(file) => Some(file),
+            None => facts.pid_file.map(Into::into),
+        };
+        let known = Known {
+            config_file: config_file.as_deref(),
+            unit: unit.as_deref(),
+            management: &self.management,
+        };
+        let reload = match self.program(&written.reload)? {
+            Some(first) => vec![Step { first, otherwise: None }],
+            None => {
+                let step = |reload: &crate::backend::Reload| {
+                    Some(Step {
+                        first: known.program(reload.first)?,
+                        otherwise: known.program(reload.otherwise),
+                    })
+                };
+                facts.reload.iter().filter_map(step).collect()
+            }
+        };
+        let asked = |written: &Placed<Vec<String>>, ask: Ask| -> Result<Option<Request>> {
+            Ok(match self.program(written)? {
+                Some(program) => Some(Request::Program(program)),
+                None => known.request(ask),
+            })
+        };
+        Ok(Backend {
+            name: name.get_ref().clone(),
+            kind,
+            config_check: self.program(&written.config_check)?.or_else(|| known.program(facts.check)),
+            reload,
+            restart,
+            status: asked(&written.status, facts.status)?,
+            version: asked(&written.version, facts.version)?,
+            counters: asked(&written.counters, facts.counters)?,
+            timeout: self.period(&written.timeout, TIMEOUT, default::TIMEOUT)?,
+            config_check_timeout: self.period(
+                &written.config_check_timeout,
+                CHECK_TIMEOUT,
+                default::CHECK_TIMEOUT,
+            )?,
+            quiet: self.quiet(written)?,
+            heal: written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose()?,
+            unit,
+            pid_file,
+            config_file,
+        })
+    }
+
+    fn quiet(&self, written: &file::Backend) -> Result<Quiet> {
+        let quiet = Quiet {
+            below: written.quiet_below.as_ref().map_or(default::QUIET_BELOW, |below| *below.get_ref()),
+            lasting: self.period(&written.quiet_for, QUIET_FOR, default::QUIET_FOR)?,
+            max_wait: self.period(&written.max_wait, MAX_WAIT, default::MAX_WAIT)?,
+            settle: written.settle.as_ref().map_or(default::SETTLE, |settle| settle.get_ref().0),
+        };
+        if quiet.lasting > quiet.max_wait {
+            let place = written.quiet_for.as_ref().or(written.max_wait.as_ref()).map(Spanned::span);
+            let message = format!(
+                "quiet-for {} is longer than max-wait {}, and so would never be waited for",
+                Period(quiet.lasting),
+                Period(quiet.max_wait)
+            );
+            return Err(self.error(&place.unwrap_or(0..0), message));
+        }
+        Ok(quiet)
+    }
+
+    fn heal(&self, written: &file::Heal) -> Result<Heal> {
+        Ok(Heal {
+            after: self.period(&written.after, AFTER, default::HEAL_AFTER)?,
+            at_most: written.at_most.unwrap_or(default::HEAL_AT_MOST),
+            per: self.period(&written.per, PER, default::HEAL_PER)?,
+        })
+    }
+
+    /// A program by its absolute path, or by a bare name that is looked for.
+    fn program(&self, written: &Placed<Vec<String>>) -> Result<Option<Program>> {
+        let Some(written) = written else { return Ok(None) };
+        let words = written.get_ref();
+        let refuse = |what: &str| {
+            let expected = "expected a program and its arguments, such as [\"unbound-control\", \"status\"]";
+            Err(self.error(&written.span(), format!("{what}, {expected}")))
+        };
+        if words.iter().any(|word| word.contains('\0')) {
+            return refuse("a word contains a zero character");
+        }
+        match Program::of_words(words) {
+            None => refuse("no program"),
+            Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(
+                &format!("`{}` is a relative path, and exabgp starts its helpers in /", program.name()),
+            ),
+            Some(program) if program.name().contains(char::is_whitespace) && words.len() == 1 => {
+                refuse(&format!("`{}` is read by no shell", program.name()))
+            }
+            Some(program) => Ok(Some(program)),
+        }
+    }
+}
+
+/// What stands in the words of a driver.
+struct Known<'a> {
+    config_file: Option<&'a Path>,
+    unit: Option<&'a str>,
+    management: &'a [IpAddr],
+}
+
+impl Known<'_> {
+    fn filled(&self, word: &str) -> String {
+        let file = self.config_file.unwrap_or(Path::new(""));
+        let folder = file.parent().unwrap_or(Path::new(""));
+        // kresd@1.service
+        let instance = self.unit.and_then(|unit| unit.split_once('@')).map_or("", |(_, rest)| rest);
+        let instance = instance.strip_suffix(".service").unwrap_or(instance);
+        word.replace("{config-file}", &file.display().to_string())
+            .replace("{config-directory}", &folder.display().to_string())
+            .replace("{instance}", instance)
+    }
+
+    fn program(&self, words: Words) -> Option<Program> {
+        Program::of_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
+    }
+
+    fn request(&self, ask: Ask) -> Option<Request> {
+        match ask {
+            Ask::Nothing => None,
+            Ask::Program(words) => self.program(words).map(Request::Program),
+            Ask::Socket { path, line } => {
+                Some(Request::Socket { path: self.filled(path).into(), line: line.to_owned() })
+            }
+            Ask::Http { server, path } => {
+                Some(Request::Http { server: server.parse::<SocketAddr>().ok()?, path: path.to_owned() })
+            }
+            Ask::Chaos(names) => Some(Request::Chaos {
+                management: self.management.to_vec(),
+                names: names.iter().map(|&name| name.to_owned()).collect(),
+            }),
+        }
+    }
+}
+
+/// Describes a backend with every command that is run for it.
+pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Result {
+    let facts = backend.kind.facts();
+    writeln!(f, "backend {}: {}", backend.name, facts.name)?;
+    if let Some(unit) = &backend.unit {
+        writeln!(f, "  unit {unit}")?;
+    }
+    if let Some(file) = &backend.config_file {
+        writeln!(f, "  config-file {}", file.display())?;
+    }
+    if let Some(file) = &backend.pid_file {
+        writeln!(f, "  pid-file {}", file.display())?;
+    }
+    match &backend.config_check {
+        Some(program) => {
+            writeln!(f, "  config-check {program}, within {}", Period(backend.config_check_timeout))?;
+            if !facts.unseen.is_empty() {
+                writeln!(f, "    does not see: {}", facts.unseen)?;
+            }
+        }
+        None => writeln!(f, "  config-check none; not seen: {}", facts.unseen)?,
+    }
+    match backend.reload.as_slice() {
+        [] => writeln!(f, "  reload none: {}", facts.no_reload)?,
+        steps => {
+            for step in steps {
+                write!(f, "  reload {}", step.first)?;
+                match &step.otherwise {
+                    Some(otherwise) => writeln!(f, "; where that is not known: {otherwise}")?,
+                    None => writeln!(f)?,
+                }
+            }
+        }
+    }
+    match &backend.restart {
+        Restart::Unit(unit) => writeln!(f, "  restart {}", crate::backend::systemd::restart_program(unit))?,
+        Restart::Program(program) => writeln!(f, "  restart {program}")?,
+    }
+    for (what, request) in
+        [("status", &backend.status), ("version", &backend.version), ("counters", &backend.counters)]
+    {
+        match request {
+            Some(request) => writeln!(f, "  {what} {request}")?,
+            None => writeln!(f, "  {what} none")?,
+        }
+    }
+    writeln!(f, "  timeout of these {}", Period(backend.timeout))?;
+    let Quiet { below, lasting, max_wait, settle } = backend.quiet;
+    let (lasting, max_wait, settle) = (Period(lasting), Period(max_wait), Period(settle));
+    match &backend.counters {
+        Some(_) => writeln!(
+            f,
+            "  drained when below {below} queries per second for {lasting}, at most {max_wait} after the withdraw; \
+             after {settle} where the counters cannot be read"
+        )?,
+        None => writeln!(f, "  drained {settle} after the withdraw")?,
+    }
+    match backend.heal {
+        Some(Heal { after, at_most, per }) => writeln!(
+            f,
+            "  heal: restarted when down or hung for {}, at most {at_most} times in {}",
+            Period(after),
+            Period(per)
+        ),
+        None => writeln!(f, "  heal off"),
+    }
+}

@@ -1,0 +1,147 @@
+"""What is to hold of every server, in the order of its life. Each case leaves the server running and its files in order."""
+
+import signal
+
+from host import PATIENCE, TIMEOUT
+from waiting import Unmet, wait_until
+
+CASES = []
+# How many queries make a counter grow.
+COUNT = 20
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def expect(is_met, what):
+    if not is_met:
+        raise Unmet(what)
+
+
+@case
+def running(host):
+    """It is up: state, process, version, listeners, and the configuration in order."""
+    status = host.status()
+    expect(status["process"].get("found", {}).get("pid") == host.process.pid, f"process {status['process']}")
+    expect(status["version"].get("found"), f"version {status['version']}")
+    expect(any("127.0.5.1:53" == each["address"] for each in status["listeners"]), f"listeners {status['listeners']}")
+    configuration = status["configuration"]
+    in_order = configuration == ({"found": "in order"} if host.server.checks else {"not-found": "nothing checks it"})
+    expect(in_order, f"configuration {configuration}")
+    needs = [need for need in status["needs"]]
+    expect(not needs, f"root needs {needs}")
+    shown = host.backend("status")
+    expect(shown.returncode == 0 and "running" in shown.stdout, shown.stdout)
+    return f"version {status['version']['found']}, identity {status['identity']}"
+
+
+@case
+def counters(host):
+    """The counter grows by the queries asked; nothing else asks but we ourselves, for zones and identity."""
+    before = host.status()["queries"]
+    expect("found" in before, f"queries {before}")
+    expect(host.asked(COUNT) == COUNT, "not every query was answered")
+    after = host.status()["queries"]["found"]["total"]
+    more = after - before["found"]["total"]
+    expect(COUNT <= more <= COUNT + 10, f"{COUNT} queries made the counter grow by {more}")
+    return f"{COUNT} queries counted as {more}"
+
+
+@case
+def checked(host):
+    """A good configuration is in order, a broken one is not, and says where."""
+    good = host.backend("check")
+    expect(good.returncode == 0, f"good: {good.returncode}, {good.stderr}")
+    if not host.server.checks:
+        expect("nothing checks it" in good.stdout, good.stdout)
+        return "nothing checks it"
+    host.write(broken=True)
+    broken = host.backend("check")
+    host.write()
+    expect(broken.returncode == 1, f"broken: {broken.returncode}, {broken.stdout}")
+    expect("nonsense" in broken.stderr, broken.stderr)
+    return broken.stderr.strip().splitlines()[-1]
+
+
+@case
+def reloaded(host):
+    """A reload takes up what changed, without another process."""
+    host.mark += 1
+    host.write()
+    done = host.backend("reload")
+    if not host.server.reloads:
+        expect(done.returncode == 1 and "has no reload" in done.stderr, f"{done.returncode}: {done.stderr}")
+        return done.stderr.strip().splitlines()[0]
+    expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}")
+    wait_until(lambda: mark(host) == str(host.mark), PATIENCE, f"it serves mark {host.mark}, not {mark(host)}")
+    expect(host.status()["process"]["found"]["pid"] == host.process.pid, "it is another process")
+    return done.stdout.strip().splitlines()[0]
+
+
+def mark(host):
+    status = host.status()
+    if host.server.mark == "serial":
+        return str(status["zones"][0].get("serial"))
+    return (status["identity"] or "").removeprefix("mark").split()[0]
+
+
+@case
+def not_reloaded(host):
+    """With a broken configuration nothing is touched: the same process answers, and is known to run."""
+    if not (host.server.checks and host.server.reloads):
+        return "has no check, or no reload"
+    host.write(broken=True)
+    done = host.backend("reload")
+    status = host.status()
+    answered = host.asked(1)
+    host.write()
+    expect(done.returncode == 1 and "not touched" in done.stderr, f"{done.returncode}: {done.stderr}")
+    expect(host.process.alive() and answered == 1, "it does not answer any more")
+    expect(status["state"] == "running", f"{status['state']}: {status['why']}")
+    expect("nonsense" in status["configuration"].get("not-found", ""), f"configuration {status['configuration']}")
+    return status["why"].splitlines()[0]
+
+
+@case
+def unprivileged(host):
+    """Who lacks a privilege is told which group would let him in."""
+    if not host.server.group:
+        return "lets everybody in here"
+    status = host.status(user="nobody")
+    remedies = "\n".join(need["remedy"] for need in status["needs"])
+    expect(f"SupplementaryGroups={host.server.group}\n" in remedies, f"needs {status['needs']}")
+    # By the pid file, though its control channel is closed to us.
+    expect(status["state"] == "running", f"{status['state']}: {status['why']}")
+    return status["why"].splitlines()[0]
+
+
+@case
+def hung(host):
+    """Alive and silent: seen as such, and within the time that it is given."""
+    host.signal(signal.SIGSTOP)
+    try:
+        status = host.status()
+    finally:
+        host.signal(signal.SIGCONT)
+    expect(status["state"] == "hung", f"{status['state']}: {status['why']}")
+    expect(status["process"]["found"]["is-stopped"], f"process {status['process']}")
+    expect(status["seconds"] < PATIENCE, f"it took {status['seconds']:.1f} s")
+    wait_until(lambda: host.asked(1) == 1, PATIENCE, "it answers again")
+    wait_until(lambda: host.status()["state"] == "running", PATIENCE, "it is running again")
+    return f"known after {status['seconds']:.1f} s, timeout {TIMEOUT} s"
+
+
+@case
+def stopped(host):
+    """Ended in order: known to be stopped. And killed: the same."""
+    why = []
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        host.signal(number)
+        status = host.status()
+        expect(status["state"] == "stopped", f"after {number.name} {status['state']}: {status['why']}")
+        expect("not-found" in status["process"], f"process {status['process']}")
+        why.append(status["why"].splitlines()[0])
+        host.start()
+    return why[0]

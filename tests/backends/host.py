@@ -1,0 +1,136 @@
+"""A host with one stock server, in a network namespace and a folder of its own, and our configuration for it."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from namespace import Namespace
+from servers import ADDRESS, ZONE
+from waiting import Unmet, wait_until
+
+# What is certain to come has come long before; the machines that run this are shared and busy.
+PATIENCE = 20
+# Of control commands, in our configuration: so long a hung server is asked.
+TIMEOUT = 2
+
+ASK = Path(__file__).with_name("ask.py")
+CONTROL_OF_KNOT_RESOLVER = Path("/run/knot-resolver/control")
+
+
+class Host:
+    """Exists as long as its context."""
+
+    def __init__(self, server, binary):
+        self.server = server
+        self.folder = Path(tempfile.mkdtemp(prefix=f"dnsherald-{server.kind}-"))
+        self.namespace = Namespace(f"dnsherald-{server.kind}-{os.getpid()}")
+        self.process = None
+        self.mark = 1
+        # For somebody who may not look where it was built.
+        self.binary = shutil.copy(binary, self.folder / "dnsherald")
+
+    def __enter__(self):
+        try:
+            self.folder.chmod(0o755)
+            self.namespace.create()
+            if self.server.kind == "knot-resolver":
+                CONTROL_OF_KNOT_RESOLVER.mkdir(parents=True, exist_ok=True)
+            self.write()
+            shutil.chown(self.folder, self.server.user)
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.signal(signal.SIGKILL)
+        self.namespace.delete()
+        (CONTROL_OF_KNOT_RESOLVER / self.instance).unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
+
+    @property
+    def instance(self):
+        return f"dnsherald-{os.getpid()}"
+
+    def fill(self, text):
+        return text.format(folder=self.folder, address=ADDRESS, zone=ZONE, instance=self.instance, mark=self.mark)
+
+    def write(self, broken=False):
+        """The files of the server, and ours."""
+        end = f"\n{self.server.garbage}\n" if broken else ""
+        (self.folder / self.server.file).write_text(self.fill(self.server.configuration) + end)
+        for name, text in self.server.others.items():
+            (self.folder / name).write_text(self.fill(text))
+        zones = f'zones = ["{ZONE}"]\nrole = "authoritative"\n' if self.server.mark == "serial" else ""
+        (self.folder / "dnsherald.toml").write_text(
+            f"""
+[node]
+management = ["{ADDRESS}"]
+
+[backend.{self.server.kind}]
+config-file = "{self.folder}/{self.server.file}"
+pid-file = "{self.folder}/server.pid"
+timeout = "{TIMEOUT}s"
+{self.fill(self.server.ours)}
+[[service]]
+name = "dns"
+prefixes = ["192.0.2.53/32"]
+backend = "{self.server.kind}"
+{zones}"""
+        )
+
+    def start(self):
+        command = shlex.split(self.fill(self.server.command))
+        environment = {key: self.fill(value) for key, value in self.server.environment.items()}
+        self.process = self.namespace.start(*command, output=self.folder / "log", environment=environment)
+        (self.folder / "server.pid").write_text(f"{self.process.pid}\n")
+        wait_until(lambda: self.asked(1) == 1, PATIENCE, f"it answers; it said {self.said()}")
+        # The control channel may come after the first answer.
+        wait_until(lambda: self.status()["state"] == "running", PATIENCE, "its control channel answers")
+
+    def said(self):
+        return (self.folder / "log").read_text(errors="replace")[-500:] if (self.folder / "log").exists() else ""
+
+    def signal(self, number):
+        """To the server and its children, which share its session."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+        if number in (signal.SIGTERM, signal.SIGKILL):
+            self.process.popen.wait(timeout=PATIENCE)
+
+    def asked(self, count):
+        """How many of so many queries are answered."""
+        asking = self.namespace.inside("python3", ASK, ADDRESS, self.server.name, count)
+        return int(subprocess.run(asking, capture_output=True, text=True, timeout=PATIENCE + count, check=True).stdout)
+
+    def backend(self, *words, user=None):
+        """What `dnsherald backend …` did."""
+        command = [self.binary, "backend", *words, "-c", self.folder / "dnsherald.toml"]
+        if user:
+            command = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups", *command]
+        began = time.monotonic()
+        done = subprocess.run(
+            self.namespace.inside(*command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        done.seconds = time.monotonic() - began
+        return done
+
+    def status(self, **how):
+        done = self.backend("status", "--json", **how)
+        if done.returncode not in (0, 1) or not done.stdout:
+            raise Unmet(f"backend status: exit status {done.returncode}, {done.stderr or done.stdout}")
+        status = json.loads(done.stdout)
+        if (done.returncode == 0) != (status["state"] == "running"):
+            raise Unmet(f"backend status: exit status {done.returncode}, but {status['state']}")
+        status["seconds"] = done.seconds
+        return status

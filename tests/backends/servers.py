@@ -1,0 +1,208 @@
+"""The nine stock servers as Debian's units start them, each with a configuration of its own on one address."""
+
+from dataclasses import dataclass, field
+
+ADDRESS = "127.0.5.1"
+ZONE = "example.org"
+
+ZONE_FILE = """\
+$TTL 60
+@ SOA ns.{zone}. hostmaster.{zone}. {mark} 3600 600 86400 60
+@ NS ns
+ns A {address}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """In texts `{folder}`, `{address}`, `{zone}`, `{instance}` and `{mark}`, a number that a reload is seen by, are filled in."""
+
+    kind: str
+    command: str
+    file: str
+    configuration: str
+    # More files, by name.
+    others: dict = field(default_factory=dict)
+    # What is added to the configuration to break it.
+    garbage: str = "nonsense = nonsense"
+    # Whether it can tell a broken configuration from a good one, and read it again while it runs.
+    checks: bool = True
+    reloads: bool = False
+    # What the mark shows in: the serial of the zone, the identity, or nothing.
+    mark: str = ""
+    # Asked for to make it count, and answered somehow by every server.
+    name: str = "localhost."
+    # More lines of our table for it.
+    ours: str = ""
+    environment: dict = field(default_factory=dict)
+    # Owns the folder, where the server drops its privileges.
+    user: str = "root"
+    # Whether somebody without privileges must be told which group would let him in.
+    group: str = ""
+    version: str = ""
+
+
+SERVERS = [
+    Server(
+        kind="unbound",
+        command="unbound -d -p -c {folder}/unbound.conf",
+        file="unbound.conf",
+        configuration="""\
+server:
+    interface: {address}
+    chroot: ""
+    directory: "{folder}"
+    use-syslog: no
+    # No trust anchor is needed, and none could be had.
+    module-config: "iterator"
+    identity: "mark{mark}"
+remote-control:
+    control-enable: yes
+    control-interface: {folder}/unbound.ctl
+""",
+        reloads=True,
+        mark="identity",
+        user="unbound",
+        group="unbound",
+        version="unbound -V",
+    ),
+    Server(
+        kind="bind",
+        command="named -f -c {folder}/named.conf",
+        file="named.conf",
+        configuration="""\
+options {{
+    directory "{folder}"; pid-file none; session-keyfile none; dnssec-validation no; recursion no;
+    listen-on {{ {address}; }}; listen-on-v6 {{ none; }};
+}};
+statistics-channels {{ inet 127.0.0.1 port 8053 allow {{ 127.0.0.1; }}; }};
+zone "{zone}" {{ type primary; file "{folder}/zone"; }};
+""",
+        others={"zone": ZONE_FILE},
+        reloads=True,
+        mark="serial",
+        name=f"{ZONE}.",
+        group="bind",
+        version="named -v",
+    ),
+    Server(
+        kind="nsd",
+        command="nsd -d -P '' -c {folder}/nsd.conf",
+        file="nsd.conf",
+        configuration="""\
+server:
+    ip-address: {address}
+    username: nsd
+    zonesdir: "{folder}"
+    xfrdir: "{folder}"
+    database: ""
+    xfrdfile: "{folder}/xfrd.state"
+    zonelistfile: "{folder}/zone.list"
+remote-control:
+    control-enable: yes
+    control-interface: {folder}/nsd.ctl
+zone:
+    name: {zone}
+    zonefile: zone
+""",
+        others={"zone": ZONE_FILE},
+        reloads=True,
+        mark="serial",
+        name=f"{ZONE}.",
+        user="nsd",
+        group="nsd",
+        version="nsd -v",
+    ),
+    Server(
+        kind="knot",
+        command="knotd -c {folder}/knot.conf",
+        file="knot.conf",
+        configuration="""\
+server:
+    rundir: {folder}
+    user: knot:knot
+    listen: {address}@53
+log:
+  - target: stderr
+    any: info
+database:
+    storage: {folder}
+mod-stats:
+  - id: custom
+    server-operation: on
+template:
+  - id: default
+    storage: {folder}
+    global-module: mod-stats/custom
+zone:
+  - domain: {zone}
+    file: zone
+""",
+        others={"zone": ZONE_FILE},
+        reloads=True,
+        mark="serial",
+        name=f"{ZONE}.",
+        user="knot",
+        group="knot",
+        version="knotd -V",
+    ),
+    Server(
+        kind="knot-resolver",
+        command="kresd -c /usr/lib/x86_64-linux-gnu/knot-resolver/distro-preconfig.lua -c {folder}/kresd.conf -n {folder}",
+        file="kresd.conf",
+        configuration="""\
+net.listen('{address}', 53, {{ kind = 'dns' }})
+modules.load('stats')
+trust_anchors.remove('.')
+cache.size = 10 * MB
+""",
+        checks=False,
+        ours='unit = "kresd@{instance}"\n',
+        environment={"SYSTEMD_INSTANCE": "{instance}"},
+        version="kresd -V",
+    ),
+    Server(
+        kind="powerdns",
+        command="pdns_server --guardian=no --daemon=no --disable-syslog --log-timestamp=no --write-pid=no --config-dir={folder}",
+        file="pdns.conf",
+        configuration="""\
+launch=bind
+bind-config={folder}/bind.conf
+local-address={address}
+socket-dir={folder}
+security-poll-suffix=
+""",
+        others={"zone": ZONE_FILE, "bind.conf": 'zone "{zone}" {{ type master; file "{folder}/zone"; }};\n'},
+        mark="serial",
+        name=f"{ZONE}.",
+        version="pdns_server --version",
+    ),
+    Server(
+        kind="powerdns-recursor",
+        command="pdns_recursor --daemon=no --write-pid=no --disable-syslog --log-timestamp=no --config-dir={folder}",
+        file="recursor.conf",
+        configuration="local-address={address}\nsocket-dir={folder}\nsecurity-poll-suffix=\ndnssec=off\n",
+        version="pdns_recursor --version",
+    ),
+    Server(
+        kind="dnsdist",
+        command="dnsdist --supervised --disable-syslog -C {folder}/dnsdist.conf",
+        file="dnsdist.conf",
+        configuration="""\
+setLocal("{address}:53")
+controlSocket("127.0.0.1:5199")
+setKey("KQ1jSlmQ3ZyBkfnGqsQAW0vkf3Yb3J5MnCqEWxI4Q5E=")
+setSecurityPollSuffix("")
+addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
+""",
+        garbage="nonsense nonsense",
+        version="dnsdist --version",
+    ),
+    Server(
+        kind="dnsmasq",
+        command="dnsmasq -k -C {folder}/dnsmasq.conf -x",
+        file="dnsmasq.conf",
+        configuration="listen-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nuser=root\n",
+        version="dnsmasq --version",
+    ),
+]
