@@ -25,15 +25,19 @@
 //!   or bad addresses: [`Facts::unseen`] says what a passed check does not prove.
 //! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
 
+pub mod answers;
 mod channel;
+pub mod hooks;
 mod kind;
 pub mod listeners;
 mod privilege;
 pub mod process;
 mod program;
+pub mod quiet;
 pub mod run;
 mod server;
 pub mod systemd;
+pub mod transaction;
 
 mod bind;
 mod dnsdist;

@@ -2,13 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hickory_resolver::proto::rr::RData;
 use serde::Serialize;
 
+use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::process::Process;
 use crate::backend::systemd::Unit;
@@ -16,8 +14,6 @@ use crate::backend::{Backend, Checked, Kind, State, Status, Trouble};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::period::Shown;
-use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
-use crate::probe::{Failure, Outcome};
 
 /// Between two looks at the counters.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -64,16 +60,6 @@ struct ProcessReport {
 struct Queries {
     total: u64,
     per_second: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Zone {
-    zone: String,
-    server: SocketAddr,
-    serial: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trouble: Option<String>,
 }
 
 /// What is in the way of something, and what to do about it.
@@ -186,75 +172,6 @@ async fn queries(backend: &Backend) -> Result<Queries, Trouble> {
     // Less than before: it was restarted.
     let more = total.checked_sub(first.0);
     Ok(Queries { total, per_second: more.map(|more| more as f64 / first.1.elapsed().as_secs_f64()) })
-}
-
-/// What the server calls itself: its NSID, else id.server. Over TCP, since BIND answers three such queries a second.
-async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String> {
-    let question = Question::identifying("id.server. TXT CH".parse().ok()?).ok()?;
-    let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
-    if let Some(nsid) = finding.nsid() {
-        return Some(format!("{nsid} (NSID)"));
-    }
-    let texts = finding.response.into_iter().flat_map(|response| response.answers);
-    texts.into_iter().find_map(|record| match record.data {
-        RData::TXT(text) => {
-            let octets = text.txt_data.concat();
-            Some(format!("{} (id.server)", String::from_utf8_lossy(&octets).escape_debug()))
-        }
-        _ => None,
-    })
-}
-
-/// The serial of each zone of the services that this backend answers for, at each management address: no control
-/// channel tells what is served.
-async fn zones(config: &Config, backend: &Backend) -> Vec<Zone> {
-    let services = config.services.iter();
-    let ours =
-        services.filter(|service| service.backend.as_ref().is_some_and(|other| other.name == backend.name));
-    let queries: Vec<_> = ours.flat_map(|service| service.zones.clone()).collect();
-    let mut asked = vec![];
-    for query in queries {
-        for address in config.node.management.clone() {
-            asked.push(tokio::spawn(zone(query.clone(), address, backend.timeout)));
-        }
-    }
-    let mut zones = vec![];
-    for zone in asked {
-        zones.extend(zone.await);
-    }
-    zones
-}
-
-async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
-    let shown = query.to_string();
-    let zone = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
-    let server = SocketAddr::new(address, 53);
-    let question = match Question::identifying(query) {
-        Ok(question) => question,
-        Err(why) => return Zone { zone, server, serial: None, trouble: Some(why) },
-    };
-    let finding = ask(question, address, Transport::Udp, timeout).await;
-    if let Outcome::Fail(Failure { detail, .. }) = finding.outcome {
-        return Zone { zone, server, serial: None, trouble: Some(detail) };
-    }
-    let response = finding.response.as_deref();
-    let serial = response.and_then(|response| {
-        response.answers.iter().find_map(|record| match &record.data {
-            RData::SOA(soa) => Some(soa.serial),
-            _ => None,
-        })
-    });
-    let trouble = match (serial, response) {
-        (Some(_), Some(response)) if !response.authoritative => Some("answered without authority".to_owned()),
-        (None, Some(response)) => Some(format!("answered {} without a SOA", response.response_code)),
-        _ => None,
-    };
-    Zone { zone, server, serial, trouble }
-}
-
-async fn ask(question: Question, address: IpAddr, transport: Transport, timeout: Duration) -> Finding {
-    let (question, server) = (Arc::new(question), SocketAddr::new(address, 53));
-    Probe { question, server, source: Some(address), transport, timeout }.ask().await
 }
 
 /// Within 80 columns, as far as what others wrote allows.

@@ -1,0 +1,104 @@
+//! The systemd drop-in that drains before a server's unit stops, whoever stops it, and lets it return afterwards.
+//!
+//! A drop-in can only add commands behind those of the unit. So the unit's own `ExecStop=` are read, the list is
+//! emptied, and they follow ours in their order.
+
+use std::time::Duration;
+
+use crate::period::Period;
+
+/// Whether a line is ours, from an earlier drop-in.
+const OURS: &str = " backend stopping ";
+
+/// What systemd gives a unit to stop unless it says otherwise.
+const DEFAULT_STOP: Duration = Duration::from_secs(90);
+
+/// The commands that a unit runs to stop, as `systemctl cat` shows it with all its drop-ins, but for ours.
+#[must_use]
+pub fn stop_commands(unit_text: &str) -> Vec<String> {
+    let mut commands = vec![];
+    let mut in_service = false;
+    let joined = unit_text.replace("\\\n", " ");
+    for line in joined.lines().map(str::trim) {
+        if line.starts_with('[') {
+            in_service = line == "[Service]";
+        }
+        let value = line.strip_prefix("ExecStop=").filter(|_| in_service);
+        match value.map(str::trim) {
+            Some("") => commands.clear(),
+            Some(command) if !command.contains(OURS) => commands.push(command.to_owned()),
+            Some(_) | None => {}
+        }
+    }
+    commands
+}
+
+/// The drop-in for a unit with these commands. `drains` is the longest that our part of its stop takes; `stop` what
+/// the unit allows each of its commands, if it says so.
+#[must_use]
+pub fn drop_in(
+    unit: &str,
+    program: &str,
+    own: &[String],
+    drains: Duration,
+    stop: Option<Duration>,
+) -> String {
+    let stop = stop.unwrap_or(DEFAULT_STOP).max(drains + Duration::from_secs(5));
+    let own: String = own.iter().map(|command| format!("ExecStop={command}\n")).collect();
+    format!(
+        "# Drains the services that {unit} answers for before it stops, whoever stops it.\n\
+         # Made by `dnsherald backend hooks {unit}`; to be put into\n\
+         # /etc/systemd/system/{unit}.d/dnsherald.conf, followed by `systemctl daemon-reload`.\n\
+         [Service]\n\
+         # An empty line forgets the commands of the unit, so that ours can go first; its own follow.\n\
+         # `-`: whatever comes of it, the unit stops. `+`: as root, who may speak to the helper.\n\
+         # It takes {drains} at most, and ends at once where no helper runs or the server is dead already.\n\
+         ExecStop=\n\
+         ExecStop=-+{program} backend stopping {unit}\n\
+         {own}\
+         # Ends the drain as soon as every check has passed anew.\n\
+         ExecStartPost=-+{program} backend started {unit}\n\
+         # For each command: not less than the drain takes.\n\
+         TimeoutStopSec={stop}\n",
+        drains = Period(drains),
+        stop = stop.as_secs(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMED: &str = "# /lib/systemd/system/named.service\n[Unit]\nDescription=BIND\n\n[Service]\nType=notify\n\
+                         ExecStart=/usr/sbin/named -f $OPTIONS\nExecStop=/usr/sbin/rndc \\\n  stop\n\n\
+                         # /etc/systemd/system/named.service.d/dnsherald.conf\n[Service]\nExecStop=\n\
+                         ExecStop=-+/usr/bin/dnsherald backend stopping named.service\nExecStop=/usr/sbin/rndc stop\n\
+                         ExecStop=-/bin/true\n[Install]\nExecStop=/no/such\n";
+
+    #[test]
+    fn the_units_own_commands_are_kept_in_their_order() {
+        assert_eq!(stop_commands(NAMED), ["/usr/sbin/rndc stop", "-/bin/true"]);
+        let before = NAMED.split_once("# /etc").unwrap().0;
+        assert_eq!(stop_commands(before).len(), 1);
+        assert_eq!(stop_commands("[Service]\nType=notify\n"), [""; 0]);
+    }
+
+    #[test]
+    fn ours_goes_first_and_has_the_time_it_needs() {
+        let own = ["/usr/sbin/rndc stop".to_owned()];
+        let text = drop_in("named.service", "/usr/bin/dnsherald", &own, Duration::from_secs(120), None);
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                "[Service]",
+                "ExecStop=",
+                "ExecStop=-+/usr/bin/dnsherald backend stopping named.service",
+                "ExecStop=/usr/sbin/rndc stop",
+                "ExecStartPost=-+/usr/bin/dnsherald backend started named.service",
+                "TimeoutStopSec=125",
+            ]
+        );
+        assert_eq!(stop_commands(&text), own, "made twice it is the same");
+    }
+}

@@ -1,0 +1,293 @@
+//! The restart of a DNS server as a transaction: no query is lost, or nothing is touched, or it stays drained.
+//!
+//! ```text
+//!  lock ─► configuration ─► drain ─► quiet ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
+//!    └──────────┴─────────────┴────────┘         └──────────┴───────────┴──────────┴────────┘
+//!        fails: lifted, all is as before           fails: stays drained, which ends by itself;
+//!                                                  with a rollback: once more with the configuration before
+//! ```
+//!
+//! It is run by a command, not by the helper: that one only drains, checks, and lets return, as it is asked to. So
+//! whatever becomes of the command, even SIGKILL, what is left is either the old state or a drain with a reason and an
+//! end; a server that is dead stays withdrawn because of its checks.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use self::steps::Before;
+use super::{Backend, Program, Trouble};
+use crate::config::Config;
+use crate::control::client::Client;
+use crate::engine::drain::Holder;
+
+mod keep;
+mod lock;
+mod steps;
+
+pub use self::keep::Kept;
+pub use self::lock::Lock;
+pub use self::steps::{quiet, wait_until_acknowledged};
+
+/// What is done, in this order.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Nobody else restarts a server of this host meanwhile.
+    Lock,
+    /// The configuration on disk is in order.
+    Configuration,
+    /// The services are withdrawn, and ExaBGP has acknowledged it.
+    Drain,
+    /// Clients have followed.
+    Quiet,
+    /// The server is restarted, or whatever is to be done to it.
+    Restart,
+    /// Its process is there.
+    Process,
+    /// It listens wherever it did before.
+    Listeners,
+    /// It serves every zone that it did, and none is older.
+    Zones,
+    /// Every check has passed anew, and ExaBGP has acknowledged what follows from it.
+    Checks,
+    /// The configuration before is put back.
+    Rollback,
+}
+
+impl Step {
+    /// Whether a failure here leaves the server as it was.
+    #[must_use]
+    pub const fn is_harmless(self) -> bool {
+        matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Lock => "lock",
+            Self::Configuration => "configuration",
+            Self::Drain => "drain",
+            Self::Quiet => "quiet",
+            Self::Restart => "restart",
+            Self::Process => "process",
+            Self::Listeners => "listeners",
+            Self::Zones => "zones",
+            Self::Checks => "checks",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
+/// A step that is over.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Done {
+    /// Which.
+    pub step: Step,
+    /// How long it took.
+    pub seconds: f64,
+    /// What was found.
+    pub found: String,
+    /// Whether it went well.
+    pub ok: bool,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Restarted, and back.
+    Restarted,
+    /// The server was not touched, and the drain is lifted.
+    Untouched,
+    /// The server was touched and did not come back well: the services stay drained until that expires.
+    LeftDrained,
+    /// The new configuration did not do; the one before is back, and so is the server.
+    RolledBack,
+}
+
+/// What is to be done to the server while it is drained.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Deed {
+    /// Restart it.
+    Restart,
+    /// Make it read its configuration again.
+    Reload,
+    /// Run a command of the operator's, for instance an upgrade.
+    Command(Program),
+}
+
+/// Who is told how it goes on.
+pub trait Progress {
+    /// A step begins.
+    fn begins(&mut self, step: Step);
+    /// A step is over.
+    fn is_over(&mut self, done: &Done);
+}
+
+/// A transaction about to be run.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    /// The configuration that helper and command share.
+    pub config: &'a Config,
+    /// What is restarted.
+    pub backend: &'a Backend,
+    /// The helper.
+    pub helper: &'a Client,
+    /// What is done.
+    pub deed: Deed,
+    /// Whether to put the configuration before back if it fails.
+    pub rollback: bool,
+    /// Why, for whoever looks at the status.
+    pub reason: String,
+}
+
+/// How long a drain outlasts the longest that everything can take.
+const MARGIN: Duration = Duration::from_secs(60);
+
+impl Transaction<'_> {
+    /// In whose name is drained.
+    #[must_use]
+    pub fn holder(backend: &Backend) -> Holder {
+        format!("backend/{}", backend.name).parse().unwrap_or_else(|_| Holder::operator())
+    }
+
+    /// How long the drain lasts if nobody lifts it.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let quiet = &self.backend.quiet;
+        let once =
+            quiet.max_wait.max(quiet.settle) + super::systemd::RESTART_LIMIT + steps::RETURN_LIMIT + MARGIN;
+        if self.rollback { once * 2 } else { once }
+    }
+
+    /// Runs it to its end, or until `interrupted` comes back, which is heeded at every moment.
+    pub async fn run(&self, progress: &mut dyn Progress, interrupted: impl Future<Output = ()>) -> Outcome {
+        let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
+        tokio::pin!(interrupted);
+        let attempt = tokio::select! {
+            attempt = self.attempt(&mut journal) => Some(attempt),
+            () = &mut interrupted => None,
+        };
+        let failed_at = match attempt {
+            Some(Ok(())) => return Outcome::Restarted,
+            Some(Err(trouble)) => journal.fails(&trouble),
+            None => {
+                let step = journal.fails(&Trouble::new("interrupted"));
+                return self.leave(step).await;
+            }
+        };
+        if failed_at.is_harmless() || !self.rollback {
+            return self.leave(failed_at).await;
+        }
+        let again = tokio::select! {
+            again = self.roll_back(&mut journal) => again,
+            () = &mut interrupted => Err(Trouble::new("interrupted")),
+        };
+        match again {
+            Ok(()) => Outcome::RolledBack,
+            Err(trouble) => {
+                journal.fails(&trouble);
+                self.leave(Step::Rollback).await
+            }
+        }
+    }
+
+    async fn attempt(&self, journal: &mut Journal<'_>) -> Result<(), Trouble> {
+        journal.begin(Step::Lock);
+        let _lock = Lock::take(&self.config.control, &self.backend.name)?;
+        journal.ends("nobody else is at it");
+        journal.begin(Step::Configuration);
+        let found = self.check().await?;
+        journal.ends(found);
+        journal.begin(Step::Drain);
+        let found = self.drain().await?;
+        journal.ends(found);
+        journal.begin(Step::Quiet);
+        let found = quiet(self.config, self.backend).await;
+        journal.ends(found);
+        let before = Before::of(self.config, self.backend).await;
+        journal.begin(Step::Restart);
+        let found = self.act().await?;
+        journal.ends(found);
+        self.verify(journal, &before).await?;
+        if let Err(error) = Kept::of(self.config, self.backend).keep() {
+            log::warn!("cannot keep the configuration for a rollback: {error}");
+        }
+        Ok(())
+    }
+
+    async fn verify(&self, journal: &mut Journal<'_>, before: &Before) -> Result<(), Trouble> {
+        journal.begin(Step::Process);
+        let found = self.process_is_there(before).await?;
+        journal.ends(found);
+        journal.begin(Step::Listeners);
+        let found = self.listens(before).await?;
+        journal.ends(found);
+        journal.begin(Step::Zones);
+        let found = self.zones_are_served(before).await?;
+        journal.ends(found);
+        journal.begin(Step::Checks);
+        let found = self.returns().await?;
+        journal.ends(found);
+        Ok(())
+    }
+
+    /// The configuration before, once more: drained already, and nobody can say what the server does at present.
+    async fn roll_back(&self, journal: &mut Journal<'_>) -> Result<(), Trouble> {
+        journal.begin(Step::Rollback);
+        self.drain().await?;
+        let before = Before::of(self.config, self.backend).await;
+        let found = Kept::of(self.config, self.backend).put_back()?;
+        journal.ends(found);
+        journal.begin(Step::Restart);
+        self.backend.restart().await?;
+        journal.ends("restarted with the configuration before");
+        self.verify(journal, &Before { listeners: vec![], zones: vec![], ..before }).await
+    }
+
+    /// What is left when it fails at `step`.
+    async fn leave(&self, step: Step) -> Outcome {
+        if step.is_harmless() {
+            if step > Step::Configuration {
+                self.lift();
+            }
+            return Outcome::Untouched;
+        }
+        self.stay_drained();
+        Outcome::LeftDrained
+    }
+}
+
+/// What has been done so far.
+struct Journal<'a> {
+    progress: &'a mut dyn Progress,
+    step: Step,
+    began: Instant,
+}
+
+impl Journal<'_> {
+    fn begin(&mut self, step: Step) {
+        self.step = step;
+        self.began = Instant::now();
+        self.progress.begins(step);
+    }
+
+    fn ends(&mut self, found: impl Into<String>) {
+        self.over(found.into(), true);
+    }
+
+    /// Says at which step it was.
+    fn fails(&mut self, trouble: &Trouble) -> Step {
+        self.over(trouble.to_string(), false);
+        self.step
+    }
+
+    fn over(&mut self, found: String, ok: bool) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.progress.is_over(&Done { step: self.step, seconds, found, ok });
+    }
+}

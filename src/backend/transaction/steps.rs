@@ -1,0 +1,378 @@
+//! What each step does, and how long it may take.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Deed, Transaction};
+use crate::backend::answers::{self, Zone, identity};
+use crate::backend::listeners::{self, Listener};
+use crate::backend::process::Process;
+use crate::backend::quiet::{Hush, Quieting};
+use crate::backend::run::run;
+use crate::backend::{Backend, Checked, Trouble, systemd};
+use crate::config::Config;
+use crate::control::Request;
+use crate::control::client::Client;
+use crate::engine::drain::{Lift, Order};
+use crate::engine::service::State;
+use crate::period::Shown;
+use crate::probe::inquiry::Inquiry;
+
+/// How long process, listeners, zones and checks are waited for, each.
+pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long ExaBGP is waited for.
+const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
+const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// Between two looks at the status, at processes and at sockets.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two looks at counters, each of which runs a program.
+const COUNT: Duration = Duration::from_millis(250);
+
+/// How the server was before it was touched.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) process: Option<Process>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) zones: Vec<Zone>,
+    pub(super) version: Option<String>,
+    pub(super) identity: Option<String>,
+}
+
+impl Before {
+    pub(super) async fn of(config: &Config, backend: &Backend) -> Self {
+        let (process, version, identity, zones) = tokio::join!(
+            backend.process(),
+            backend.version(),
+            identity(&config.node.management, backend.timeout),
+            answers::zones(config, backend),
+        );
+        Self {
+            process: process.ok().flatten(),
+            listeners: listening(config, backend),
+            zones,
+            version: version.ok(),
+            identity,
+        }
+    }
+}
+
+/// Who listens where the services of this backend are asked.
+fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
+    let mut ports: Vec<_> = targets(config, backend).iter().map(SocketAddr::port).collect();
+    ports.push(listeners::PORT);
+    ports.sort_unstable();
+    ports.dedup();
+    ports.into_iter().flat_map(listeners::on_port).collect()
+}
+
+/// Where the checks of this backend's services ask.
+fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
+    let rounds = services(config, backend).flat_map(|service| &service.checks);
+    rounds
+        .filter_map(|check| match &check.inquiry {
+            Inquiry::Dns(round) => Some(round.probes().iter().map(|probe| probe.server)),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a crate::config::Service> {
+    let name = backend.name.clone();
+    config
+        .services
+        .iter()
+        .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
+}
+
+/// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
+pub async fn quiet(config: &Config, backend: &Backend) -> String {
+    let own: f64 = services(config, backend)
+        .flat_map(|service| &service.checks)
+        .filter_map(|check| match &check.inquiry {
+            Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+            _ => None,
+        })
+        .sum();
+    let mut quieting = Quieting::new(backend.quiet, own);
+    let began = Instant::now();
+    let per_second = |rate: Option<f64>| {
+        rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
+    };
+    loop {
+        let total = match backend.queries().await {
+            Ok(total) => total,
+            Err(trouble) => {
+                tokio::time::sleep(backend.quiet.settle.saturating_sub(began.elapsed())).await;
+                return format!(
+                    "waited {}, since nothing is counted: {}",
+                    Shown(began.elapsed()),
+                    trouble.why
+                );
+            }
+        };
+        match quieting.look(began.elapsed(), total) {
+            Hush::Quiet(rate) => return per_second(Some(rate)),
+            Hush::TooLong(rate) => {
+                return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
+            }
+            Hush::NotYet(_) => tokio::time::sleep(COUNT).await,
+        }
+    }
+}
+
+/// Waits until ExaBGP has acknowledged what these drained services say.
+///
+/// # Errors
+/// When it has not in time, or the helper is gone.
+pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
+    let began = Instant::now();
+    loop {
+        let document = helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
+        let ours = document.services.iter().filter(|service| names.contains(&service.name));
+        let missing: Vec<_> = ours
+            .flat_map(|service| &service.prefixes)
+            .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
+            .map(|prefix| prefix.prefix.as_str())
+            .collect();
+        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
+            return Ok(began.elapsed());
+        }
+        if began.elapsed() >= ACKNOWLEDGE_LIMIT {
+            return Err(Trouble::new(format!(
+                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
+                missing.join(", "),
+                Shown(ACKNOWLEDGE_LIMIT)
+            )));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Transaction<'_> {
+    pub(super) async fn check(&self) -> Result<String, Trouble> {
+        if services(self.config, self.backend).next().is_none() {
+            return Err(Trouble::with(
+                format!("no service has the backend {}, so that nothing would be drained", self.backend.name),
+                format!("write `backend = \"{}\"` into its [[service]]", self.backend.name),
+            ));
+        }
+        self.helper.status().map_err(|error| {
+            Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
+        })?;
+        Ok(match self.backend.check().await? {
+            Checked::Valid => "in order".to_owned(),
+            Checked::Unchecked => "nothing can check it".to_owned(),
+        })
+    }
+
+    pub(super) async fn drain(&self) -> Result<String, Trouble> {
+        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        for name in &names {
+            let order = Order {
+                holder: Self::holder(self.backend),
+                reason: self.reason.clone().into(),
+                lasts: Some(self.longest()),
+            };
+            self.ask(&Request::Drain { service: Some(name.clone()), order })?;
+        }
+        let took = wait_until_acknowledged(self.helper, &names).await?;
+        Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
+    }
+
+    pub(super) fn lift(&self) {
+        self.undrain(false);
+    }
+
+    /// Takes back what may have been said about returning, and prolongs the drain.
+    pub(super) fn stay_drained(&self) {
+        for service in services(self.config, self.backend) {
+            let reason = format!("{} failed", self.reason);
+            let order = Order {
+                holder: Self::holder(self.backend),
+                reason: reason.into(),
+                lasts: Some(self.longest()),
+            };
+            if let Err(trouble) = self.ask(&Request::Drain { service: Some(service.name.clone()), order }) {
+                log::error!("{trouble}");
+            }
+        }
+    }
+
+    fn undrain(&self, once_healthy: bool) {
+        for service in services(self.config, self.backend) {
+            let lift = Lift { holder: Some(Self::holder(self.backend)), once_healthy };
+            if let Err(trouble) = self.ask(&Request::Undrain { service: Some(service.name.clone()), lift }) {
+                log::error!("{trouble}");
+            }
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Result<(), Trouble> {
+        self.helper.ask(request).map(drop).map_err(|error| Trouble::new(format!("{error:#}")))
+    }
+
+    pub(super) async fn act(&self) -> Result<String, Trouble> {
+        match &self.deed {
+            Deed::Restart => self.backend.restart().await.map(|()| "restarted".to_owned()),
+            Deed::Reload => self.backend.reload().await.map(|done| done.join("; ")),
+            Deed::Command(program) => {
+                let ended = run(program, systemd::RESTART_LIMIT).await;
+                if ended.succeeded() {
+                    Ok(format!("{program}: done"))
+                } else {
+                    Err(Trouble::new(format!("{program}: {ended}")))
+                }
+            }
+        }
+    }
+
+    pub(super) async fn process_is_there(&self, before: &Before) -> Result<String, Trouble> {
+        let began = Instant::now();
+        loop {
+            let found = self.backend.process().await;
+            let why = match found {
+                Ok(Some(process))
+                    if self.deed != Deed::Restart
+                        || before.process.as_ref().is_none_or(|earlier| earlier.pid != process.pid) =>
+                {
+                    return Ok(format!("{} ({})", process.pid, process.name));
+                }
+                Ok(Some(process)) => format!("it is still process {}, from before the restart", process.pid),
+                Ok(None) => "there is none".to_owned(),
+                // What cannot be known is not waited for: the checks decide.
+                Err(trouble) => return Ok(format!("not known: {}", trouble.why)),
+            };
+            if began.elapsed() >= RETURN_LIMIT {
+                return Err(Trouble::new(format!(
+                    "no process of the server within {}: {why}",
+                    Shown(RETURN_LIMIT)
+                )));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    pub(super) async fn listens(&self, before: &Before) -> Result<String, Trouble> {
+        let began = Instant::now();
+        loop {
+            let now = listening(self.config, self.backend);
+            let is_there = |earlier: &&Listener| {
+                now.iter().any(|listener| {
+                    (listener.address, listener.transport) == (earlier.address, earlier.transport)
+                })
+            };
+            let missing: Vec<_> = before
+                .listeners
+                .iter()
+                .filter(|earlier| !is_there(earlier))
+                .map(ToString::to_string)
+                .collect();
+            if missing.is_empty() {
+                return Ok(format!("{} as before", before.listeners.len()));
+            }
+            if began.elapsed() >= RETURN_LIMIT {
+                return Err(Trouble::new(format!("nobody listens any more at {}", missing.join(", "))));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    pub(super) async fn zones_are_served(&self, before: &Before) -> Result<String, Trouble> {
+        let began = Instant::now();
+        loop {
+            let now = answers::zones(self.config, self.backend).await;
+            let worse = before.zones.iter().zip(&now).find(|(earlier, zone)| !zone.is_no_worse_than(earlier));
+            let Some((earlier, zone)) = worse else {
+                return Ok(self.changes(before, now.len()).await);
+            };
+            if began.elapsed() >= RETURN_LIMIT {
+                let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
+                let trouble = zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
+                return Err(Trouble::new(format!(
+                    "zone {} at {}: serial {}, before {}{trouble}",
+                    zone.zone,
+                    zone.server,
+                    serial(zone),
+                    serial(earlier)
+                )));
+            }
+            tokio::time::sleep(COUNT).await;
+        }
+    }
+
+    /// What a person would like to know of the server that is there now.
+    async fn changes(&self, before: &Before, zones: usize) -> String {
+        let (version, identity) = tokio::join!(
+            self.backend.version(),
+            identity(&self.config.node.management, self.backend.timeout)
+        );
+        let mut found = vec![match zones {
+            0 => "none to look at".to_owned(),
+            zones => format!("{zones} served, none older"),
+        }];
+        for (what, then, now) in
+            [("version", &before.version, version.ok()), ("identity", &before.identity, identity)]
+        {
+            match (then, now) {
+                (Some(then), Some(now)) if *then != now => found.push(format!("{what} {then}, now {now}")),
+                (None, Some(now)) => found.push(format!("{what} {now}")),
+                _ => {}
+            }
+        }
+        found.join("; ")
+    }
+
+    /// Lets the services return as soon as every check has passed anew.
+    pub(super) async fn returns(&self) -> Result<String, Trouble> {
+        self.undrain(true);
+        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        let holder = Self::holder(self.backend).to_string();
+        let began = Instant::now();
+        loop {
+            let document = self.helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
+            let ours: Vec<_> =
+                document.services.iter().filter(|service| names.contains(&service.name)).collect();
+            let is_held = |service: &&&crate::status::Service| {
+                service.drains.iter().any(|drain| drain.holder == holder)
+            };
+            let waits: Vec<_> = ours
+                .iter()
+                .filter(|service| is_held(service) || !(service.settled() || !document.exabgp.answers))
+                .collect();
+            if waits.is_empty() {
+                let states = ours.iter().map(|service| match service.state {
+                    State::Up | State::Degraded => {
+                        format!("{} is {}, acknowledged", service.name, service.state)
+                    }
+                    _ => format!("{} is {} all the same: {}", service.name, service.state, service.reason),
+                });
+                return Ok(states.collect::<Vec<_>>().join("; "));
+            }
+            if began.elapsed() >= RETURN_LIMIT {
+                let failing =
+                    waits.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
+                let failing = failing.map(|check| {
+                    let detail = check.last.as_ref().and_then(|last| last.detail.clone());
+                    format!(
+                        "check {} is {}: {}",
+                        check.name,
+                        check.state,
+                        detail.unwrap_or_else(|| "not yet asked".to_owned())
+                    )
+                });
+                return Err(Trouble::new(format!(
+                    "not well within {}: {}",
+                    Shown(RETURN_LIMIT),
+                    failing.collect::<Vec<_>>().join("; ")
+                )));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
