@@ -221,7 +221,8 @@ impl Observer for Attendant<'_> {
         }
     }
 
-    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run before those for any.
+    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run
+    /// before those for any.
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
         if state == "UP"
