@@ -204,24 +204,29 @@ impl Observer for Attendant<'_> {
         }
     }
 
-    /// A predecessor that ends late takes away what it added: at each announcement we look again.
+    /// A predecessor that ends late takes away what it added: with each check, and at each announcement, we look again.
     fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
         for action in actions {
             if let Action::Print(line) = action {
                 log::debug!("told exabgp: {line}");
             }
         }
-        let announces = |action: &Action| matches!(action, Action::Print(line) if line.contains("announce "));
+        let looks = |action: &Action| match action {
+            Action::Probe(_) => true,
+            Action::Print(line) => line.contains("announce "),
+            _ => false,
+        };
         let is_up = engine.services().iter().all(|service| service.state() == State::Up);
         if let Some(addresses) = &self.addresses
             && is_up
-            && actions.iter().any(announces)
+            && actions.iter().any(looks)
         {
             addresses.add();
         }
     }
 
-    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run before those for any.
+    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run
+    /// before those for any.
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
         if state == "UP"

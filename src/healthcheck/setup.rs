@@ -12,8 +12,8 @@
 //! killed stays, and belongs to the host from then on.
 //!
 //! An address that is on one of the interfaces in question, with whatever length or label, is not missing. To look
-//! takes no other process, so that [`Addresses::add_missing`] can be called again whenever a route is announced again:
-//! that brings back what others have removed, for instance the process before this one, at its end.
+//! takes no other process, so that [`Addresses::add_missing`] can be called again with each check: that brings back
+//! what others have removed, for instance the process before this one, at its end.
 //!
 //! A network that is found on the interface is there as a whole. One that was given is set up address by address,
 //! unless it is too large for it: who advertises `2001:db8::/64` means the network, and not 2^64 addresses.

@@ -25,6 +25,18 @@ REFUSED_BY_BOTH = (
     f"{ADDRESS} superfluous",
     f"{ADDRESS} --pid /no/such/folder/pid",
     f"{ADDRESS} --pid /",
+    f"{ADDRESS} --timeout soon",
+    f"{ADDRESS} --next-hop",
+    f"{ADDRESS} --ip-ifname",
+    f"{ADDRESS} --neighbor 192.0.2.0/24",
+    f"{ADDRESS} --local-preference much",
+    f"{ADDRESS} --increase 0.5",
+    f"{ADDRESS} --start-ip first",
+    f"{ADDRESS} --sudo=yes",
+    f"{ADDRESS} --community 64512:1\x01",
+    f"{ADDRESS} --no",
+    f"{ADDRESS} -x",
+    f"{ADDRESS} -sx",
 )
 # Why ours refuses what the original takes: it would announce nothing, or what nobody meant.
 REFUSED_BY_OURS = {

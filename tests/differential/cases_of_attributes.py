@@ -31,7 +31,11 @@ TAKEN = {
         "mup:10:20",
         "0x0002fc0000000001 0X4004FC004CEE6B28 0xffffffffffffffff",
     ),
-    "--community": ("64512:1 0:0 65535:65535", "no-export NO_ADVERTISE nopeer blackhole no-export-subconfed", "0xFFFF029a 4227858532", "064512:01"),
+    "--community": (
+        "64512:1 0:0 65535:65535 064512:01",
+        "no-export NO_ADVERTISE nopeer blackhole no-export-subconfed",
+        "0xFFFF029a 4227858532",
+    ),
     "--large-community": ("1:2:3 4294967295:0:0", "18446744073709551617"),
     "--as-path": ("64512 4294967295", "1.10, 3", "64512,64513"),
     "--local-preference": ("0", "4294967295"),

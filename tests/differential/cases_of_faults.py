@@ -291,6 +291,22 @@ def addresses_stay_until_acknowledged(kind):
             program.until(lambda: not there(), "the address stays")
 
 
+@fault("addresses taken away", needs_root=True)
+def addresses_taken_away(kind):
+    """Whoever was there before it removes its addresses late: they are back with the next check."""
+    with Namespace(("address add 192.0.2.1/32 dev lo",)) as namespace:
+        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --debounce --no-syslog {COMMAND}"
+        with started(kind, usual=usual, namespace=namespace) as program:
+            program.until_asked()
+            program.outcome(0)
+            program.until_asked()
+            namespace.run("address delete 192.0.2.1/32 dev lo")
+            program.outcome(0)
+            program.until_asked()
+            there = lambda: "lo 192.0.2.1/32 lo" in namespace.addresses()  # noqa: E731
+            program.until(there, "the address stays away", WATCHED)
+
+
 @fault("a network is not enumerated", needs_root=True)
 def a_network_is_not_enumerated(kind):
     """A network of 2^64 addresses is announced, though addresses are to be set up."""

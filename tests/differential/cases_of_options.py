@@ -69,6 +69,7 @@ for name, arguments in {
     " --execute 'echo again $STATE >> {folder}/hooks'",
     "failing hooks": f"{ADDRESS} --execute 'echo $STATE >> {{folder}}/hooks; exit 7'",
     "talking hooks": f"{ADDRESS} --execute 'echo announce; echo error >&2'",
+    "empty hooks and names": f"{ADDRESS} --execute '' --up-execute '' --name '' --label '' --label-exact-match",
     "name": f"{ADDRESS} --name resolver",
     "debug": f"{ADDRESS} --debug",
     "pid": f"{ADDRESS} --pid {{folder}}/pid",
@@ -119,6 +120,10 @@ same(
     "interval 0, slow answers",
     Scenario(f"{THREE} --interval 0 --rise 1", "++", ending=ENDS_BY_ITSELF, parent=answering_slowly),
 )
+
+# What is empty is still a command, and no file.
+for name, arguments in (("empty command", f"{ADDRESS} --command ''"), ("empty disable", f"{ADDRESS} --disable ''")):
+    same(name, Scenario(f"{arguments} --rise 1", "", usual=NO_COMMAND, ending=ENDS_BY_ITSELF))
 
 for name, arguments in (("no command", THREE), ("no command, rise 1", f"{THREE} --rise 1 --withdraw-on-down")):
     same(name, Scenario(arguments, "", usual=NO_COMMAND, ending=ENDS_BY_ITSELF))

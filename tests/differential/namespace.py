@@ -24,11 +24,14 @@ class Namespace:
     def __enter__(self):
         run("ip", "netns", "add", self.name)
         for words in ("link set lo up", *self.preparation):
-            run("ip", "-n", self.name, *words.split())
+            self.run(words)
         return self
 
     def __exit__(self, *_):
         run("ip", "netns", "delete", self.name)
+
+    def run(self, words):
+        run("ip", "-n", self.name, *words.split())
 
     def inside(self):
         """In front of a command. `ip netns exec` becomes the command: the process id is its own."""
