@@ -147,7 +147,9 @@ pub struct Drain {
     /// In whose name, which only that name and `undrain` without one can end
     #[arg(long = "as", value_name = "NAME", default_value = "operator")]
     pub holder: Holder,
-    /// Come back when ExaBGP has acknowledged the withdraws, or after 30 seconds
+    /// Come back when ExaBGP has acknowledged the withdraws, and the service's backend is quiet
+    ///
+    /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
     #[arg(long)]
     pub wait: bool,
 }
@@ -216,6 +218,56 @@ pub enum Backend {
     /// A broken configuration ends it before the server is touched. Exit status: 0 done, 1 not done or not running
     /// afterwards, 78 if our own configuration is bad.
     Reload(OneBackend),
+    /// Restart the server without losing a query: check, drain, restart, verify, return
+    ///
+    /// The configuration is checked first. The services are withdrawn, and the server is left alone until its own
+    /// counters say that it is quiet. Once it is back, its process, its listeners, its zones and every check are waited
+    /// for before traffic returns. Interrupted at any moment it leaves either the old state or a drain that expires.
+    /// Exit status: 0 restarted and back, 1 not touched, 3 left drained, 4 rolled back, 78 if our own configuration is
+    /// bad.
+    Restart(BackendRestart),
+    /// Print the systemd drop-in that drains before a unit stops, whoever stops it
+    ///
+    /// With it no `systemctl restart`, upgrade or shutdown stops the server while it attracts traffic, and traffic
+    /// returns by itself once the checks pass.
+    Hooks(UnitHooks),
+    /// What the drop-in runs before the server stops: drains, waits, and always succeeds
+    Stopping(UnitHooks),
+    /// What the drop-in runs once the server is up: lets its services return when their checks pass
+    Started(UnitHooks),
+}
+
+/// Options of `backend restart`.
+#[derive(Args, Debug)]
+pub struct BackendRestart {
+    /// Which one.
+    #[command(flatten)]
+    pub backend: OneBackend,
+    /// Make the server read its configuration again, instead of restarting it
+    #[arg(long, conflicts_with = "command")]
+    pub reload: bool,
+    /// Run this shell command while drained, instead of restarting: an upgrade, for instance
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// If the server does not come back well, put the configuration of the last good restart back, and try once more
+    #[arg(long)]
+    pub rollback: bool,
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Print JSON, once it is over
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A unit.
+#[derive(Args, Debug)]
+pub struct UnitHooks {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// The unit, such as unbound.service
+    pub unit: String,
 }
 
 /// Which backend.

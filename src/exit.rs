@@ -11,6 +11,10 @@ pub enum Exit {
     Failure,
     /// The command line makes no sense.
     Usage,
+    /// A restart failed, and the services stay drained.
+    LeftDrained,
+    /// A restart failed, and the server is back with the configuration before.
+    RolledBack,
     /// The configuration is refused (EX_CONFIG of sysexits).
     Config,
     /// `check`, as monitoring plugins do: the service is degraded.
@@ -29,7 +33,8 @@ impl Exit {
             Self::Success => 0,
             Self::Failure | Self::Warning => 1,
             Self::Usage | Self::Critical => 2,
-            Self::Unknown => 3,
+            Self::Unknown | Self::LeftDrained => 3,
+            Self::RolledBack => 4,
             Self::Config => 78,
         }
     }

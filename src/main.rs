@@ -21,7 +21,12 @@ fn main() -> ExitCode {
     };
     let runs = matches!(cli.command, Command::Run(_));
     let way = if runs { Way::Aside } else { Way::Directly };
-    logging::start(if runs { LevelFilter::Info } else { LevelFilter::Off }, way);
+    let level = match cli.command {
+        Command::Run(_) => LevelFilter::Info,
+        Command::Backend(_) => LevelFilter::Warn,
+        _ => LevelFilter::Off,
+    };
+    logging::start(level, way);
     let result = match &cli.command {
         Command::Run(options) => commands::run::run(options),
         Command::Check(options) => commands::check::run(options),

@@ -13,7 +13,9 @@ use crate::exit::Exit;
 
 mod check;
 mod reload;
+mod restart;
 mod status;
+mod unit;
 
 /// Does what is to be done with the backend that is named, or the only one.
 ///
@@ -22,7 +24,11 @@ mod status;
 pub fn run(command: &Command) -> anyhow::Result<Exit> {
     let which = match command {
         Command::Status(options) => &options.backend,
+        Command::Restart(options) => &options.backend,
         Command::Check(which) | Command::Reload(which) => which,
+        Command::Hooks(options) => return unit::hooks(options),
+        Command::Stopping(options) => return unit::stopping(options),
+        Command::Started(options) => return unit::started(options),
     };
     let (config, backend) = match choose(which)? {
         Ok(chosen) => chosen,
@@ -34,6 +40,8 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
             Command::Status(options) => status::run(&config, &backend, options.json).await,
             Command::Check(_) => check::run(&backend).await,
             Command::Reload(_) => reload::run(&backend).await,
+            Command::Restart(options) => restart::run(&config, &backend, options).await,
+            Command::Hooks(_) | Command::Stopping(_) | Command::Started(_) => Ok(Exit::Usage),
         }
     })
 }

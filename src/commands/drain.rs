@@ -1,29 +1,18 @@
 //! `drain` and `undrain`: maintenance.
 
 use std::io::{self, Write};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::Context;
 
-use super::running;
-use crate::cli::{Drain, Undrain};
+use super::{host_name, running, runtime};
+use crate::backend::transaction::{quiet, wait_until_acknowledged};
+use crate::cli::{Configuration, Drain, Undrain};
+use crate::config::{Config, Service};
 use crate::control::Request;
-use crate::control::client::Client;
 use crate::engine::drain::{Lift, Order};
 use crate::engine::service::State;
 use crate::exit::Exit;
 use crate::period::Shown;
-use crate::status::Document;
-
-/// The longest wait for ExaBGP.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Between two looks at the status.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
-const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// Begins a drain.
 ///
@@ -40,13 +29,16 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let until =
         options.lasts.map_or("until `dnsherald undrain`".to_owned(), |period| format!("for {period}"));
     if options.wait {
-        let took = wait_until_withdrawn(&helper, &services, LIMIT)?;
+        let runtime = runtime().context("cannot start the event loop")?;
+        let took =
+            runtime.block_on(wait_until_acknowledged(&helper, &services)).map_err(anyhow::Error::msg)?;
         writeln!(
             io::stdout(),
             "drained {} {until}, acknowledged within {}",
             services.join(", "),
             Shown(took)
         )?;
+        runtime.block_on(wait_until_quiet(&options.configuration, &services))?;
     } else {
         writeln!(io::stdout(), "draining {} {until}", services.join(", "))?;
     }
@@ -74,39 +66,15 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Waits until ExaBGP has acknowledged what these drained services say, and tells how long it took.
-///
-/// # Errors
-/// When it has not within `limit`, or the helper is gone.
-pub fn wait_until_withdrawn(
-    helper: &Client,
-    services: &[String],
-    limit: Duration,
-) -> anyhow::Result<Duration> {
-    let began = Instant::now();
-    loop {
-        let document = helper.status()?;
-        let missing = unsettled(&document, services);
-        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
-            return Ok(began.elapsed());
+/// Waits until the servers behind these services are quiet, as far as the configuration tells which those are.
+async fn wait_until_quiet(configuration: &Configuration, services: &[String]) -> anyhow::Result<()> {
+    let Ok(config) = Config::load(&configuration.config, &host_name()) else { return Ok(()) };
+    for backend in &config.backends {
+        let is_ours = |service: &&Service| services.contains(&service.name);
+        let drained = config.services.iter().filter(is_ours).filter_map(|service| service.backend.as_ref());
+        if drained.into_iter().any(|other| other.name == backend.name) {
+            writeln!(io::stdout(), "{}: {}", backend.name, quiet(&config, backend).await)?;
         }
-        if began.elapsed() >= limit {
-            bail!(
-                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
-                missing.join(", "),
-                Shown(limit)
-            );
-        }
-        thread::sleep(PAUSE);
     }
-}
-
-/// The prefixes of these services that are not yet known to be as the drain wants them.
-fn unsettled(document: &Document, services: &[String]) -> Vec<String> {
-    let concerned = document.services.iter().filter(|service| services.contains(&service.name));
-    concerned
-        .flat_map(|service| &service.prefixes)
-        .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
-        .map(|prefix| prefix.prefix.clone())
-        .collect()
+    Ok(())
 }

@@ -74,7 +74,8 @@ impl Resolver<'_> {
             name: written.name.get_ref().clone(),
             timing,
             on_fail: match &written.on_fail {
-                None if written.process.is_some() => process::on_fail(),
+                None if written.process.is_some() => process::on_fail(Severity::Down),
+                Some(WordOr::Word(word)) if written.process.is_some() => process::on_fail(word.0),
                 None => OnFail::always(Severity::Down),
                 Some(WordOr::Word(word)) => OnFail::always(word.0),
                 Some(WordOr::Table(table)) => OnFail {

@@ -61,12 +61,9 @@ impl Resolver<'_> {
     }
 }
 
-/// What a failure does unless `on-fail` is written: what says nothing certain moves no route.
-pub(super) fn on_fail() -> OnFail {
-    OnFail {
-        otherwise: Severity::Down,
-        by_cause: BTreeMap::from([(Cause::ProcessUnknown, Severity::Ignore)]),
-    }
+/// What a failure does unless `on-fail` is a table that says otherwise: what says nothing certain moves no route.
+pub(super) fn on_fail(otherwise: Severity) -> OnFail {
+    OnFail { otherwise, by_cause: BTreeMap::from([(Cause::ProcessUnknown, Severity::Ignore)]) }
 }
 
 /// The check that watches the main process of a backend, where it is known how to find it.
@@ -75,7 +72,7 @@ pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
     Some(Check {
         name: "process".to_owned(),
         timing,
-        on_fail: on_fail(),
+        on_fail: on_fail(Severity::Down),
         inquiry: Inquiry::Process(Probe { whereabouts, timeout: timing.timeout }),
         default: Some("the main process of the backend: its end is seen at once"),
     })

@@ -343,7 +343,7 @@ impl Transaction<'_> {
             };
             let waits: Vec<_> = ours
                 .iter()
-                .filter(|service| is_held(service) || !(service.settled() || !document.exabgp.answers))
+                .filter(|service| is_held(service) || (!service.settled() && document.exabgp.answers))
                 .collect();
             if waits.is_empty() {
                 let states = ours.iter().map(|service| match service.state {

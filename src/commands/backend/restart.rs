@@ -1,0 +1,111 @@
+//! `backend restart`: the transaction, shown as it goes.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::backend::transaction::{Deed, Done, Outcome, Progress, Step, Transaction};
+use crate::backend::{Backend, Program};
+use crate::cli::BackendRestart;
+use crate::config::Config;
+use crate::control::client::Client;
+use crate::daemon::signals::Signals;
+use crate::exit::Exit;
+use crate::period::{Period, Shown};
+
+/// What automation is told.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report<'a> {
+    backend: &'a str,
+    outcome: Outcome,
+    steps: &'a [Done],
+}
+
+/// Shows each step, on a terminal from its beginning on.
+struct Show {
+    quiet: bool,
+    live: bool,
+    steps: Vec<Done>,
+}
+
+impl Progress for Show {
+    fn begins(&mut self, step: Step) {
+        if self.live {
+            let _ = write!(io::stdout(), "  {step:<14}…").and_then(|()| io::stdout().flush());
+        }
+    }
+
+    fn is_over(&mut self, done: &Done) {
+        self.steps.push(done.clone());
+        if self.quiet {
+            return;
+        }
+        let afresh = if self.live { "\r\x1b[K" } else { "" };
+        let took = Shown(Duration::from_secs_f64(done.seconds)).to_string();
+        let failed = if done.ok { "" } else { "FAILED: " };
+        let found = done.found.replace('\n', &format!("\n{:26}", ""));
+        let _ = writeln!(io::stdout(), "{afresh}  {:<14}{took:>8}  {failed}{found}", done.step);
+    }
+}
+
+/// Runs the transaction, and says how it ended.
+pub(super) async fn run(
+    config: &Config,
+    backend: &Backend,
+    options: &BackendRestart,
+) -> anyhow::Result<Exit> {
+    let deed = match &options.command {
+        Some(text) => Deed::Command(Program::new("/bin/sh", &["-c", text])),
+        None if options.reload => Deed::Reload,
+        None => Deed::Restart,
+    };
+    let what = match &deed {
+        Deed::Restart => "restart",
+        Deed::Reload => "reload",
+        Deed::Command(_) => "work on",
+    };
+    let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
+    let helper = Client::new(&config.control);
+    let transaction =
+        Transaction { config, backend, helper: &helper, deed, rollback: options.rollback, reason };
+    let mut signals = Signals::catch()?;
+    let mut show =
+        Show { quiet: options.json, live: io::stdout().is_terminal() && !options.json, steps: vec![] };
+    let outcome = transaction.run(&mut show, signals.terminate()).await;
+    let (name, mut out) = (&backend.name, io::stdout());
+    if options.json {
+        let report = Report { backend: name, outcome, steps: &show.steps };
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        return Ok(exit(outcome));
+    }
+    let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
+    match outcome {
+        Outcome::Restarted => writeln!(out, "{name}: done after {}", Shown(Duration::from_secs_f64(all)))?,
+        Outcome::Untouched => writeln!(out, "{name}: not touched, all is as it was")?,
+        Outcome::LeftDrained => writeln!(
+            out,
+            "{name}: not well; its services stay drained for {} at most. Look: dnsherald backend status {name}. \
+             When it is mended: dnsherald undrain --as {} --once-healthy",
+            Period(transaction.longest()),
+            Transaction::holder(backend)
+        )?,
+        Outcome::RolledBack => {
+            writeln!(
+                out,
+                "{name}: the new configuration did not do; the one before is back, and so is the server"
+            )?;
+        }
+    }
+    Ok(exit(outcome))
+}
+
+const fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Restarted => Exit::Success,
+        Outcome::Untouched => Exit::Failure,
+        Outcome::LeftDrained => Exit::LeftDrained,
+        Outcome::RolledBack => Exit::RolledBack,
+    }
+}

@@ -1,0 +1,149 @@
+//! `backend hooks`, and the two commands that the drop-in runs around the stop and the start of a server.
+//!
+//! Whatever is in the way of the latter two, the unit must stop and start all the same: they say what it was and succeed.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::super::{complain, host_name, runtime};
+use crate::backend::hooks::{drop_in, stop_commands};
+use crate::backend::run::run;
+use crate::backend::transaction::{quiet, wait_until_acknowledged};
+use crate::backend::{Backend, Program};
+use crate::cli::UnitHooks;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::control::Request;
+use crate::control::client::Client;
+use crate::engine::drain::{Holder, Lift, Order};
+use crate::exit::Exit;
+use crate::period::Period;
+
+/// How long a drain lasts if the unit does not come back; then the checks decide.
+const LASTS: Duration = Duration::from_secs(300);
+
+/// What is not waiting for the server to be quiet: ExaBGP, and the helper.
+const ELSE: Duration = Duration::from_secs(40);
+
+/// systemd answers in milliseconds.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Prints the drop-in for a unit of this host.
+///
+/// # Errors
+/// When the unit cannot be read, or nothing can be printed.
+pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
+    let unit = &options.unit;
+    let runtime = runtime().context("cannot start the event loop")?;
+    let ask = |words: &[&str]| {
+        let program = Program::new("systemctl", words);
+        let ended = runtime.block_on(run(&program, LIMIT));
+        if ended.succeeded() { Ok(ended.out) } else { bail!("cannot read unit {unit}: {program}: {ended}") }
+    };
+    let text = ask(&["cat", "--no-pager", "--", unit.as_str()])?;
+    let stop = ask(&["show", "-p", "TimeoutStopUSec", "--value", "--", unit.as_str()])?;
+    let stop = stop.trim().replace("min", "m").parse().ok().map(|Period(stop)| stop);
+    let config = Config::load(&options.configuration.config, &host_name()).ok();
+    let waits = config
+        .iter()
+        .flat_map(|config| of_unit(config, unit))
+        .map(|backend| backend.quiet.max_wait.max(backend.quiet.settle))
+        .max();
+    if waits.is_none() {
+        let file = options.configuration.config.display();
+        writeln!(io::stderr(), "dnsherald: note: no backend in {file} has the unit {unit} so far")?;
+    }
+    let program =
+        std::env::current_exe().map_or("/usr/bin/dnsherald".to_owned(), |path| path.display().to_string());
+    let path = &options.configuration.config;
+    let program =
+        if path.as_os_str() == DEFAULT_PATH { program } else { format!("{program} -c {}", path.display()) };
+    let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
+    write!(io::stdout(), "{}", drop_in(unit, &program, &stop_commands(&text), drains, stop))?;
+    Ok(Exit::Success)
+}
+
+/// Drains what the unit answers for, and waits until it is quiet.
+pub(super) fn stopping(options: &UnitHooks) -> anyhow::Result<Exit> {
+    // systemd names the main process unless it is dead already, and then there is nothing to wait for.
+    if std::env::var_os("MAINPID").is_some()
+        && let Err(error) = drain(options)
+    {
+        complain(&error);
+    }
+    Ok(Exit::Success)
+}
+
+fn drain(options: &UnitHooks) -> anyhow::Result<()> {
+    let config = load(options)?;
+    let helper = Client::new(&config.control);
+    let names = names(&config, &options.unit);
+    let document = helper.status()?;
+    let by_us = |name: &String| {
+        let service = document.services.iter().find(|service| service.name == *name);
+        service.is_some_and(|service| {
+            service.drains.iter().any(|drain| drain.holder.starts_with("backend/")) && service.settled()
+        })
+    };
+    if names.iter().all(by_us) {
+        // `backend restart` has done all this, and goes on after the start.
+        return Ok(());
+    }
+    for name in &names {
+        let reason = format!("{} stops", options.unit).into();
+        let order = Order { holder: holder(options)?, reason, lasts: Some(LASTS) };
+        helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
+    }
+    runtime().context("cannot start the event loop")?.block_on(async {
+        wait_until_acknowledged(&helper, &names).await.map_err(anyhow::Error::msg)?;
+        for backend in of_unit(&config, &options.unit) {
+            writeln!(io::stdout(), "drained {}: {}", names.join(", "), quiet(&config, backend).await)?;
+        }
+        Ok(())
+    })
+}
+
+/// Lets the services return once their checks pass.
+pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
+    if let Err(error) = undrain(options) {
+        complain(&error);
+    }
+    Ok(Exit::Success)
+}
+
+fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
+    let config = load(options)?;
+    let helper = Client::new(&config.control);
+    for service in names(&config, &options.unit) {
+        let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
+        helper.ask(&Request::Undrain { service: Some(service), lift })?;
+    }
+    Ok(())
+}
+
+fn load(options: &UnitHooks) -> anyhow::Result<Config> {
+    Config::load(&options.configuration.config, &host_name()).map_err(anyhow::Error::msg)
+}
+
+fn holder(options: &UnitHooks) -> anyhow::Result<Holder> {
+    options.unit.parse().map_err(anyhow::Error::msg)
+}
+
+fn of_unit<'a>(config: &'a Config, unit: &str) -> impl Iterator<Item = &'a Backend> {
+    let unit = unit.to_owned();
+    config
+        .backends
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(move |backend: &&Backend| backend.unit.as_ref() == Some(&unit))
+}
+
+fn names(config: &Config, unit: &str) -> Vec<String> {
+    let services = config.services.iter();
+    let of_unit = |backend: &std::sync::Arc<Backend>| backend.unit.as_deref() == Some(unit);
+    services
+        .filter(|service| service.backend.as_ref().is_some_and(of_unit))
+        .map(|service| service.name.clone())
+        .collect()
+}
