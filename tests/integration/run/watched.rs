@@ -203,3 +203,23 @@ fn every_service_that_watches_the_process_is_withdrawn() {
     both([withdraw(0), withdraw(1)], &mut helper);
     assert_eq!(helper.log().matches("watching process").count(), 1, "{}", helper.log());
 }
+
+/// Otherwise its pid-file would be taken for stale, which moves no route.
+#[test]
+fn what_has_ended_is_known_beyond_a_reload() {
+    let pop = watching(PID_FILE, "");
+    let mut daemon = Daemon::start(&pop);
+    let mut helper = announced(&pop);
+    daemon.dies();
+    helper.says(WITHDRAW);
+    let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
+    pop.is_configured(&configuration.replace("med = 100", "med = 200"));
+    pop.told(&["reload"]);
+    helper.logs("starting -> down: check alive: ");
+    helper.has_said_no_more();
+    let mut daemon = Daemon::start(&pop);
+    helper.says(ANNOUNCE.replace("med 100", "med 200"));
+    daemon.dies();
+    helper.says(WITHDRAW);
+    assert_eq!(helper.log().matches("watching process").count(), 2, "{}", helper.log());
+}
