@@ -137,9 +137,9 @@ pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, String> {
             let cgroup = held.membership().shown();
             Err(format!("{shown} names {held}, which is not of {unit} but in {cgroup}"))
         }
-        None if !held.was_there_at(written.at) => {
-            Err(format!("{shown} names {held}, which began only after that was written: it is stale"))
-        }
+        None if !held.was_there_at(written.at) => Err(format!(
+            "{shown} names {held}, which began only after that was written: it is stale, or the clock has been set"
+        )),
         _ => Ok(held),
     }
 }
