@@ -161,6 +161,21 @@ fn a_unit_that_does_not_run_is_withdrawn_and_stays_so() {
     helper.has_said_no_more();
 }
 
+/// The server has been started by somebody else, so that its unit does not run.
+#[test]
+fn a_unit_that_does_not_run_proves_nothing_beside_a_living_process() {
+    let pop = watching(&format!("{PID_FILE}, unit = \"dnsherald-test.service\""), "");
+    let mut daemon = Daemon::start(&pop);
+    systemctl(&pop, &says("loaded", "inactive"));
+    let mut helper = with_our_systemctl(&pop);
+    helper.says(ANNOUNCE);
+    helper.logs("is inactive and has no main process");
+    helper.logs("alive: falling -> down");
+    helper.has_said_no_more();
+    daemon.dies();
+    helper.says(WITHDRAW);
+}
+
 #[test]
 fn a_systemd_that_knows_nothing_moves_no_route() {
     let pop = watching("unit = \"dnsherald-test.service\"", "timeout = \"50ms\"");
