@@ -4,6 +4,7 @@
 //!   probe tasks ──┐                                    ┌──► output: standard output, one write a line
 //!   input ────────┼─► Event ─► Engine::handle ─► Action ├──► probe tasks
 //!   signals ──────┤                                    ├──► log
+//!   processes ────┤                                    │
 //!   timer, files ─┘                                    └──► store: what survives a restart
 //! ```
 //!

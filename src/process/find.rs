@@ -16,6 +16,20 @@ use super::{Missing, Whereabouts, cgroup, pid_file, systemctl};
 /// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What was found in the place of the process.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Instead {
+    why: String,
+    /// The pid-file names a living process that is not of the unit: perhaps the server, started by somebody else.
+    other_alive: bool,
+}
+
+impl From<String> for Instead {
+    fn from(why: String) -> Self {
+        Self { why, other_alive: false }
+    }
+}
+
 /// Who looks for one process, and is in no hurry: one look at a time.
 #[derive(Debug)]
 pub struct Finder {
@@ -49,7 +63,7 @@ impl Finder {
                 Ok(held) => return Ok(held),
                 Err(why) => why,
             };
-            let Some(unit) = self.whereabouts.unit() else { return Err(Missing::Perhaps(instead)) };
+            let Some(unit) = self.whereabouts.unit() else { return Err(Missing::Perhaps(instead.why)) };
             if let Some(missing) = self.told_lately() {
                 return Err(missing);
             }
@@ -75,9 +89,9 @@ impl Finder {
         timeout(limit, named).await.ok()?.ok()
     }
 
-    async fn off_the_loop<F>(&self, look: F) -> Result<Held, String>
+    async fn off_the_loop<F>(&self, look: F) -> Result<Held, Instead>
     where
-        F: FnOnce(&Whereabouts) -> Result<Held, String> + Send + 'static,
+        F: FnOnce(&Whereabouts) -> Result<Held, Instead> + Send + 'static,
     {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let whereabouts = self.whereabouts.clone();
@@ -85,7 +99,7 @@ impl Finder {
             let _until_done = turn;
             look(&whereabouts)
         });
-        looked.await.unwrap_or_else(|_| Err("looking for it was broken off".to_owned()))
+        looked.await.unwrap_or_else(|_| Err("looking for it was broken off".to_owned().into()))
     }
 
     fn told_lately(&self) -> Option<Missing> {
@@ -94,22 +108,25 @@ impl Finder {
     }
 }
 
-fn look(whereabouts: &Whereabouts) -> Result<Held, String> {
+fn look(whereabouts: &Whereabouts) -> Result<Held, Instead> {
     let file = whereabouts.pid_file().map(|path| by_pid_file(path, whereabouts.unit()));
     let instead = match file {
         Some(Ok(held)) => return Ok(held),
-        Some(Err(why)) => Some(why),
+        Some(Err(instead)) => Some(instead),
         None => None,
     };
     let Some(unit) = whereabouts.unit() else { return Err(instead.unwrap_or_default()) };
-    by_cgroup(unit).map_err(|why| instead.into_iter().chain([why]).collect::<Vec<_>>().join("; "))
+    by_cgroup(unit).map_err(|why| match instead {
+        Some(instead) => Instead { why: format!("{}; {why}", instead.why), ..instead },
+        None => why.into(),
+    })
 }
 
-/// Asks systemd, which is certain. `instead` is what was found elsewhere.
-async fn by_systemd(unit: &str, instead: &str, limit: Duration) -> Result<Held, Missing> {
-    let perhaps = |why: String| Missing::Perhaps(format!("{instead}; {why}"));
+/// Asks systemd, which is certain, unless what was found elsewhere contradicts it.
+async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Held, Missing> {
+    let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
     let told = systemctl::ask(unit, limit).await.map_err(perhaps)?;
-    if told.is_over() {
+    if told.is_over() && !instead.other_alive {
         return Err(Missing::Surely(format!("{unit} {}", told.shown())));
     }
     let Some(pid) = told.main_pid() else { return Err(perhaps(format!("{unit} {}", told.shown()))) };
@@ -127,7 +144,7 @@ async fn by_systemd(unit: &str, instead: &str, limit: Duration) -> Result<Held, 
 ///
 /// # Errors
 /// The sentence about what is there instead.
-pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, String> {
+pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, Instead> {
     let written = pid_file::read(path)?;
     let shown = path.display();
     let held =
@@ -135,10 +152,12 @@ pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, String> {
     match unit {
         Some(unit) if !held.membership().is_of_unit(unit) => {
             let cgroup = held.membership().shown();
-            Err(format!("{shown} names {held}, which is not of {unit} but in {cgroup}"))
+            let why = format!("{shown} names {held}, which is not of {unit} but in {cgroup}");
+            Err(Instead { why, other_alive: true })
         }
         None if !held.was_there_at(written.at) => {
-            Err(format!("{shown} names {held}, which began only after that was written: it is stale"))
+            let why = "began only after that was written: it is stale, or the clock has been set";
+            Err(format!("{shown} names {held}, which {why}").into())
         }
         _ => Ok(held),
     }
@@ -201,7 +220,7 @@ mod tests {
         assert_eq!(u32::try_from(held.pid()), Ok(daemon.0.id()));
         let yesterday = SystemTime::now() - Duration::from_secs(86_400);
         File::options().write(true).open(&daemon.1).unwrap().set_modified(yesterday).unwrap();
-        let refusal = by_pid_file(&daemon.1, None).unwrap_err();
+        let refusal = by_pid_file(&daemon.1, None).unwrap_err().why;
         assert!(refusal.contains("(sleep), which began only after"), "{refusal}");
     }
 
@@ -209,7 +228,8 @@ mod tests {
     fn a_pid_file_is_not_believed_about_a_process_of_another_unit() {
         let daemon = Daemon::start("foreign");
         let refusal = by_pid_file(&daemon.1, Some("unbound.service")).unwrap_err();
-        assert!(refusal.contains("(sleep), which is not of unbound.service"), "{refusal}");
+        assert!(refusal.why.contains("(sleep), which is not of unbound.service"), "{refusal:?}");
+        assert!(refusal.other_alive);
     }
 
     #[test]
@@ -217,7 +237,7 @@ mod tests {
         let mut daemon = Daemon::start("ended");
         daemon.0.kill().unwrap();
         daemon.0.wait().unwrap();
-        assert!(by_pid_file(&daemon.1, None).unwrap_err().ends_with(", which is gone"));
+        assert!(by_pid_file(&daemon.1, None).unwrap_err().why.ends_with(", which is gone"));
     }
 
     #[test]

@@ -130,6 +130,17 @@ proptest! {
     }
 
     #[test]
+    fn the_end_of_a_process_withdraws_at_once(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+        }
+        bench.tell(0, Event::Gone(check(0), "process 4711 has ended".to_owned()));
+        prop_assert!(!bench.announced());
+        prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
+    }
+
+    #[test]
     fn a_suppressed_service_is_never_announced(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {

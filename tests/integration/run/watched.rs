@@ -161,6 +161,21 @@ fn a_unit_that_does_not_run_is_withdrawn_and_stays_so() {
     helper.has_said_no_more();
 }
 
+/// The server has been started by somebody else, so that its unit does not run.
+#[test]
+fn a_unit_that_does_not_run_proves_nothing_beside_a_living_process() {
+    let pop = watching(&format!("{PID_FILE}, unit = \"dnsherald-test.service\""), "");
+    let mut daemon = Daemon::start(&pop);
+    systemctl(&pop, &says("loaded", "inactive"));
+    let mut helper = with_our_systemctl(&pop);
+    helper.says(ANNOUNCE);
+    helper.logs("is inactive and has no main process");
+    helper.logs("alive: falling -> down");
+    helper.has_said_no_more();
+    daemon.dies();
+    helper.says(WITHDRAW);
+}
+
 #[test]
 fn a_systemd_that_knows_nothing_moves_no_route() {
     let pop = watching("unit = \"dnsherald-test.service\"", "timeout = \"50ms\"");
@@ -202,4 +217,24 @@ fn every_service_that_watches_the_process_is_withdrawn() {
     daemon.dies();
     both([withdraw(0), withdraw(1)], &mut helper);
     assert_eq!(helper.log().matches("watching process").count(), 1, "{}", helper.log());
+}
+
+/// Otherwise its pid-file would be taken for stale, which moves no route.
+#[test]
+fn what_has_ended_is_known_beyond_a_reload() {
+    let pop = watching(PID_FILE, "");
+    let mut daemon = Daemon::start(&pop);
+    let mut helper = announced(&pop);
+    daemon.dies();
+    helper.says(WITHDRAW);
+    let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
+    pop.is_configured(&configuration.replace("med = 100", "med = 200"));
+    pop.told(&["reload"]);
+    helper.logs("starting -> down: check alive: ");
+    helper.has_said_no_more();
+    let mut daemon = Daemon::start(&pop);
+    helper.says(ANNOUNCE.replace("med 100", "med 200"));
+    daemon.dies();
+    helper.says(WITHDRAW);
+    assert_eq!(helper.log().matches("watching process").count(), 2, "{}", helper.log());
 }
