@@ -28,7 +28,7 @@
 mod channel;
 mod kind;
 pub mod listeners;
-mod privilege;
+pub mod privilege;
 pub mod process;
 mod program;
 pub mod run;
@@ -58,7 +58,8 @@ pub use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 
 /// What is known of a server without asking it, on Debian.
 ///
-/// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend.
+/// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend, and
+/// `{config-name}` for what the file's name has behind a hyphen, as PowerDNS counts its instances.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Its name, for people.
@@ -71,6 +72,8 @@ pub struct Facts {
     pub config_file: Option<&'static str>,
     /// Where its process number is written, if it is.
     pub pid_file: Option<&'static str>,
+    /// How the name of its process begins; empty where that is not known.
+    pub process: &'static str,
     /// What it can be.
     pub roles: &'static [Role],
     /// Checks the configuration without touching the server; empty if nothing can.
@@ -203,6 +206,8 @@ pub struct Status {
     pub state: State,
     /// In a sentence.
     pub why: String,
+    /// Whether its control channel answered.
+    pub answers: bool,
     /// What would let more be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,

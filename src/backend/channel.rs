@@ -142,7 +142,7 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
                 Reply::Stopped(why)
             } else if ended.says("timed out") || ended.says("timeout") {
                 Reply::Hung(why)
-            } else if ended.says("no such file") || ended.says("not exist") {
+            } else if ended.says("no such file") || (ended.says("socket") && ended.says("not exist")) {
                 let remedy = enable(facts);
                 if facts.always_on { Reply::Stopped(why) } else { Reply::Unknown(Trouble::with(why, remedy)) }
             } else {

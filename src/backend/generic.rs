@@ -14,6 +14,7 @@ const FACTS: Facts = Facts {
     unit: None,
     config_file: None,
     pid_file: None,
+    process: "",
     roles: &[],
     check: &[],
     unseen: "",

@@ -59,11 +59,11 @@ impl Process {
     }
 }
 
-/// The process that a pid file names; none if that one is gone.
+/// The process that a pid file names; none if that one is gone. Its name has to begin with `name`.
 ///
 /// # Errors
-/// When the file is missing, is not readable, or contains no number.
-pub fn of_pid_file(path: &Path) -> Result<Option<Process>, Trouble> {
+/// When the file is missing, is not readable, contains no number, or names another process.
+pub fn of_pid_file(path: &Path, name: &str) -> Result<Option<Process>, Trouble> {
     let shown = path.display();
     let text =
         fs::read_to_string(path).map_err(|error| Trouble::new(format!("pid file {shown}: {error}")))?;
@@ -71,7 +71,15 @@ pub fn of_pid_file(path: &Path) -> Result<Option<Process>, Trouble> {
         let found = text.trim().chars().take(20).collect::<String>();
         Trouble::new(format!("pid file {shown}: found `{}`, expected a number", found.escape_debug()))
     })?;
-    Ok(Process::of(pid))
+    match Process::of(pid) {
+        Some(process) if !process.name.starts_with(name) => {
+            let found = process.name.escape_debug();
+            Err(Trouble::new(format!(
+                "pid file {shown}: names process {pid}, which is `{found}`, expected `{name}`; the file is stale"
+            )))
+        }
+        process => Ok(process),
+    }
 }
 
 #[cfg(test)]
@@ -94,13 +102,15 @@ mod tests {
         let file = std::env::temp_dir().join(format!("dnsherald-pid-file-{}", std::process::id()));
         let read = |text: &str| {
             fs::write(&file, text).unwrap();
-            of_pid_file(&file)
+            of_pid_file(&file, "")
         };
         assert_eq!(read(&format!("{}\n", std::process::id())).unwrap().unwrap().pid, std::process::id());
+        let other = of_pid_file(&file, "named").unwrap_err();
+        assert!(other.why.ends_with("expected `named`; the file is stale"), "{other}");
         assert_eq!(read("4194305\n").unwrap(), None);
         assert!(read("").unwrap_err().why.ends_with("found ``, expected a number"));
         assert!(read("\u{1b}x\n").unwrap_err().why.contains(r"found `\u{1b}x`"));
         fs::remove_file(&file).unwrap();
-        assert!(of_pid_file(&file).unwrap_err().why.contains("No such file"));
+        assert!(of_pid_file(&file, "").unwrap_err().why.contains("No such file"));
     }
 }

@@ -10,7 +10,10 @@ use super::channel::{Reply, Request, install, is_denied};
 use super::process::{Process, of_pid_file};
 use super::run::{End, Ended, run};
 use super::systemd::{self, Unit};
-use super::{Driver, Kind, Program, State, Status, Trouble, privilege};
+use super::{Driver, Facts, Kind, Program, State, Status, Trouble, privilege};
+
+/// How many lines of a failed check are shown. The first is usually the cause of the others.
+const SHOWN: usize = 12;
 
 /// A stock DNS server, with every command that is run for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +115,7 @@ impl Backend {
     pub async fn check(&self) -> Result<Checked, Trouble> {
         let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
         let ended = run(program, self.config_check_timeout).await;
-        let facts = self.driver().facts();
+        let facts = self.facts();
         let why = || format!("cannot check the configuration: {program}: {ended}");
         match &ended.end {
             End::Exited(_) => match self.driver().read_check(&ended) {
@@ -124,6 +127,7 @@ impl Backend {
                     Err(Trouble::new(format!("the configuration is broken: {program}: {ended}")))
                 }
                 Err(said) => {
+                    let said = shortened(&said);
                     Err(Trouble::new(format!("the configuration is broken, says {program}:\n{said}")))
                 }
             },
@@ -150,7 +154,7 @@ impl Backend {
     /// Where there is no such thing, and at the first step that failed.
     pub async fn reload(&self) -> Result<Vec<String>, Trouble> {
         if self.reload.is_empty() {
-            let facts = self.driver().facts();
+            let facts = self.facts();
             let why = format!("{} has no reload of its whole configuration: {}", facts.name, facts.no_reload);
             return Err(Trouble::with(why, "restart it, or say what reloads it with `reload`"));
         }
@@ -166,7 +170,7 @@ impl Backend {
                 ended = run(program, self.timeout).await;
             }
             if !self.driver().is_reloaded(&ended) {
-                let reply = super::channel::read(program, &ended, self.driver().facts());
+                let reply = super::channel::read(program, &ended, self.facts());
                 return Err(reply
                     .text()
                     .err()
@@ -196,12 +200,13 @@ impl Backend {
         let Some(request) = &self.status else {
             return self.status_without(None).await;
         };
-        match request.ask(self.driver().facts(), self.timeout).await {
+        match request.ask(self.facts(), self.timeout).await {
             Reply::Text(_) => {
-                Status { state: State::Running, why: format!("{request}: answered"), remedy: None }
+                let why = format!("{request}: answered");
+                Status { state: State::Running, why, answers: true, remedy: None }
             }
-            Reply::Stopped(why) => Status { state: State::Stopped, why, remedy: None },
-            Reply::Hung(why) => Status { state: State::Hung, why, remedy: None },
+            Reply::Stopped(why) => Status { state: State::Stopped, why, answers: false, remedy: None },
+            Reply::Hung(why) => Status { state: State::Hung, why, answers: false, remedy: None },
             Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
         }
     }
@@ -217,7 +222,7 @@ impl Backend {
             }
             Some(Ok(unit)) if unit.is_down() => (State::Stopped, Some(format!("systemd: {}", unit.words()))),
             Some(Ok(unit)) => (State::Unknown, Some(format!("systemd: {}", unit.words()))),
-            Some(Err(_)) | None => match self.pid_file.as_deref().map(of_pid_file) {
+            Some(Err(_)) | None => match self.of_pid_file() {
                 Some(Ok(Some(process))) if process.is_stopped => {
                     (State::Hung, Some(format!("process {} is stopped by a signal", process.pid)))
                 }
@@ -234,7 +239,15 @@ impl Backend {
             None => (Some("it has no status to ask".to_owned()), None),
         };
         let why = [seen, asked].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        Status { state, why, remedy }
+        Status { state, why, answers: false, remedy }
+    }
+
+    fn of_pid_file(&self) -> Option<Result<Option<Process>, Trouble>> {
+        self.pid_file.as_deref().map(|file| of_pid_file(file, self.facts().process))
+    }
+
+    fn facts(&self) -> &'static Facts {
+        self.driver().facts()
     }
 
     /// Its unit, if it has one.
@@ -250,7 +263,7 @@ impl Backend {
     /// # Errors
     /// When neither tells.
     pub async fn process(&self) -> Result<Option<Process>, Trouble> {
-        let by_file = self.pid_file.as_deref().map(of_pid_file);
+        let by_file = self.of_pid_file();
         if let Some(Ok(Some(process))) = by_file {
             return Ok(Some(process));
         }
@@ -281,20 +294,25 @@ impl Backend {
     /// # Errors
     /// When it does not tell.
     pub async fn queries(&self) -> Result<u64, Trouble> {
-        let text = self.ask(self.counters.as_ref(), "counters").await?;
+        let text = self.ask(self.counters.as_ref(), "counters").await;
+        let text = text.map_err(|trouble| match trouble.remedy {
+            // Where the rest of the control channel answers, they are only switched off.
+            None => Trouble::with(trouble.why, self.facts().no_counters),
+            Some(_) => trouble,
+        })?;
         // What an operator's own command prints may be nothing but the number.
         let number = self.driver().read_queries(&text).or_else(|| text.trim().parse().ok());
         number.ok_or_else(|| {
             let trouble = self.unread(self.counters.as_ref(), &text, "a number of queries");
-            Trouble::with(trouble.why, self.driver().facts().no_counters)
+            Trouble::with(trouble.why, self.facts().no_counters)
         })
     }
 
     async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
         match request {
-            Some(request) => request.ask(self.driver().facts(), self.timeout).await.text(),
+            Some(request) => request.ask(self.facts(), self.timeout).await.text(),
             None => Err(Trouble::with(
-                format!("{} has no {what} to ask for", self.driver().facts().name),
+                format!("{} has no {what} to ask for", self.facts().name),
                 format!("say what prints them with `{what}` in [backend.{}]", self.name),
             )),
         }
@@ -304,6 +322,17 @@ impl Backend {
         let request = request.map(ToString::to_string).unwrap_or_default();
         let found = crate::probe::command::text::beginning(text);
         Trouble::new(format!("{request}: found `{found}`, expected {what}"))
+    }
+}
+
+/// The first lines of many.
+fn shortened(said: &str) -> String {
+    let lines: Vec<_> = said.lines().collect();
+    match lines.split_at_checked(SHOWN) {
+        Some((shown, more)) if !more.is_empty() => {
+            format!("{}\n… and {} lines more", shown.join("\n"), more.len())
+        }
+        _ => said.to_owned(),
     }
 }
 

@@ -68,7 +68,7 @@ remote-control:
     ),
     Server(
         kind="bind",
-        command="named -f -c {folder}/named.conf",
+        command="named -f -u bind -L {folder}/named.log -c {folder}/named.conf",
         file="named.conf",
         configuration="""\
 options {{
@@ -82,6 +82,7 @@ zone "{zone}" {{ type primary; file "{folder}/zone"; }};
         reloads=True,
         mark="serial",
         name=f"{ZONE}.",
+        user="bind",
         group="bind",
         version="named -v",
     ),
@@ -200,7 +201,7 @@ addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
     ),
     Server(
         kind="dnsmasq",
-        command="dnsmasq -k -C {folder}/dnsmasq.conf -x",
+        command="dnsmasq -k -C {folder}/dnsmasq.conf -x {folder}/dnsmasq.pid",
         file="dnsmasq.conf",
         configuration="listen-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nuser=root\n",
         version="dnsmasq --version",

@@ -1,6 +1,5 @@
 //! `backend status`: all that can be learned of the server, and what stands in the way of the rest.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,13 +10,14 @@ use serde::Serialize;
 
 use crate::backend::listeners::{self, Listener};
 use crate::backend::process::Process;
-use crate::backend::systemd::Unit;
-use crate::backend::{Backend, Checked, Kind, State, Status, Trouble};
+use crate::backend::systemd::{RESTART_VERBS, Unit};
+use crate::backend::{Backend, Checked, Kind, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::period::Shown;
 use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
 use crate::probe::{Failure, Outcome};
+
+mod table;
 
 /// Between two looks at the counters.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -76,11 +76,12 @@ struct Zone {
     trouble: Option<String>,
 }
 
-/// What is in the way of something, and what to do about it.
+/// What is in the way, and what to do about it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Need {
-    what: &'static str,
+    /// What it is needed for.
+    of: Vec<&'static str>,
     why: String,
     remedy: String,
 }
@@ -88,7 +89,7 @@ struct Need {
 /// Asks all at once, so that a server that hangs costs one timeout, and shows what was found.
 pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyhow::Result<Exit> {
     let report = learn(config, backend).await;
-    let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
+    let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { table::table(&report) };
     let mut out = io::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -107,64 +108,67 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         zones(config, backend),
     );
     let mut needs = Needs::default();
-    needs.add(
-        "status",
-        status
-            .remedy
-            .as_ref()
-            .map(|_| Trouble { why: status.why.clone(), remedy: status.remedy.clone() })
-            .as_ref(),
-    );
-    let configuration = match checked {
-        Ok(Checked::Valid) => Known::Found("in order"),
-        Ok(Checked::Unchecked) => Known::NotFound("nothing checks it".to_owned()),
-        Err(trouble) => needs.known("configuration", trouble),
-    };
+    needs.add("status", &status.why, status.remedy.as_deref());
     let systemd = match unit {
         Some(Ok(unit)) => Known::Found(unit),
         Some(Err(trouble)) => Known::NotFound(trouble.why),
         None => Known::NotFound("no unit".to_owned()),
     };
-    let process = match process {
-        Ok(Some(process)) => Known::Found(ProcessReport::of(process)),
-        Ok(None) => Known::NotFound("there is none".to_owned()),
-        Err(trouble) => needs.known("process", trouble),
-    };
-    let version = version.map_or_else(|trouble| needs.known("version", trouble), Known::Found);
-    let queries = queries.map_or_else(|trouble| needs.known("queries", trouble), Known::Found);
+    let process = process.and_then(|process| process.ok_or_else(|| Trouble::new("there is none")));
+    let configuration = checked.and_then(|checked| match checked {
+        Checked::Valid => Ok("in order"),
+        Checked::Unchecked => Err(Trouble::new("nothing checks it")),
+    });
     Report {
         backend: backend.name.clone(),
         kind: backend.kind,
-        status,
         unit: backend.unit.clone(),
-        systemd,
-        process,
-        version,
+        process: needs.known("process", process.map(ProcessReport::of)),
+        version: needs.known("version", version),
         identity,
         listeners: listeners::on_port(listeners::PORT),
-        configuration,
-        queries,
+        configuration: needs.known("configuration", configuration),
+        queries: needs.known("queries", queries),
         zones,
-        needs: needs.0,
+        needs: needs.with_restart(backend, &systemd),
+        systemd,
+        status,
     }
 }
 
-/// Each remedy once, under the first thing that it is needed for.
+/// Each remedy once, with all that it is needed for.
 #[derive(Default)]
 struct Needs(Vec<Need>);
 
 impl Needs {
-    fn add(&mut self, what: &'static str, trouble: Option<&Trouble>) {
-        if let Some(Trouble { why, remedy: Some(remedy) }) = trouble
-            && !self.0.iter().any(|need| need.remedy == *remedy)
-        {
-            self.0.push(Need { what, why: why.clone(), remedy: remedy.clone() });
+    fn add(&mut self, of: &'static str, why: &str, remedy: Option<&str>) {
+        let Some(remedy) = remedy else { return };
+        match self.0.iter_mut().find(|need| need.remedy == remedy) {
+            Some(need) => need.of.push(of),
+            None => self.0.push(Need { of: vec![of], why: why.to_owned(), remedy: remedy.to_owned() }),
         }
     }
 
-    fn known<T>(&mut self, what: &'static str, trouble: Trouble) -> Known<T> {
-        self.add(what, Some(&trouble));
-        Known::NotFound(trouble.why)
+    fn known<T>(&mut self, what: &'static str, found: Result<T, Trouble>) -> Known<T> {
+        match found {
+            Ok(found) => Known::Found(found),
+            Err(Trouble { why, remedy }) => {
+                self.add(what, &why, remedy.as_deref());
+                Known::NotFound(why)
+            }
+        }
+    }
+
+    /// Nothing but a restart shows whether systemd grants it, so that the remedy is told to all but root.
+    fn with_restart(mut self, backend: &Backend, systemd: &Known<Unit>) -> Vec<Need> {
+        if let (Restart::Unit(name), Known::Found(unit)) = (&backend.restart, systemd)
+            && !privilege::is_root()
+        {
+            let name = if unit.id.is_empty() { name } else { &unit.id };
+            let remedy = privilege::polkit(name, &RESTART_VERBS);
+            self.add("restart", "only a restart shows whether it is granted", Some(&remedy));
+        }
+        self.0
     }
 }
 
@@ -188,21 +192,26 @@ async fn queries(backend: &Backend) -> Result<Queries, Trouble> {
     Ok(Queries { total, per_second: more.map(|more| more as f64 / first.1.elapsed().as_secs_f64()) })
 }
 
-/// What the server calls itself: its NSID, else id.server. Over TCP, since BIND answers three such queries a second.
+/// What the server calls itself: its NSID, else a name in class CHAOS. Over TCP, since BIND answers three such queries a second.
 async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String> {
-    let question = Question::identifying("id.server. TXT CH".parse().ok()?).ok()?;
-    let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
-    if let Some(nsid) = finding.nsid() {
-        return Some(format!("{nsid} (NSID)"));
-    }
-    let texts = finding.response.into_iter().flat_map(|response| response.answers);
-    texts.into_iter().find_map(|record| match record.data {
-        RData::TXT(text) => {
-            let octets = text.txt_data.concat();
-            Some(format!("{} (id.server)", String::from_utf8_lossy(&octets).escape_debug()))
+    for name in ["id.server", "hostname.bind"] {
+        let question = Question::identifying(format!("{name}. TXT CH").parse().ok()?).ok()?;
+        let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
+        if let Some(nsid) = finding.nsid() {
+            return Some(format!("{nsid} (NSID)"));
         }
-        _ => None,
-    })
+        // From one that does not answer at all, nothing is to be had by asking more.
+        let text = finding.response?.answers.iter().find_map(|record| match &record.data {
+            RData::TXT(text) => {
+                Some(String::from_utf8_lossy(&text.txt_data.concat()).escape_debug().to_string())
+            }
+            _ => None,
+        });
+        if let Some(text) = text {
+            return Some(format!("{text} ({name})"));
+        }
+    }
+    None
 }
 
 /// The serial of each zone of the services that this backend answers for, at each management address: no control
@@ -255,82 +264,4 @@ async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
 async fn ask(question: Question, address: IpAddr, transport: Transport, timeout: Duration) -> Finding {
     let (question, server) = (Arc::new(question), SocketAddr::new(address, 53));
     Probe { question, server, source: Some(address), transport, timeout }.ask().await
-}
-
-/// Within 80 columns, as far as what others wrote allows.
-fn table(report: &Report) -> String {
-    let mut rows: Vec<(&str, String)> = vec![];
-    let status = &report.status;
-    rows.push(("state", format!("{}: {}", status.state, status.why)));
-    if let Some(unit) = &report.unit {
-        let state = match &report.systemd {
-            Known::Found(unit) if unit.since.is_empty() => unit.words(),
-            Known::Found(unit) => format!("{} since {}", unit.words(), unit.since),
-            Known::NotFound(why) => why.strip_prefix(&format!("unit {unit}: ")).unwrap_or(why).to_owned(),
-        };
-        rows.push(("unit", format!("{unit}: {state}")));
-    }
-    rows.push((
-        "process",
-        match &report.process {
-            Known::Found(ProcessReport { process, since, seconds }) => {
-                let stopped = if process.is_stopped { ", STOPPED by a signal" } else { "" };
-                let long = Shown(Duration::from_secs(*seconds));
-                format!("{} ({}) since {since}, {long}{stopped}", process.pid, process.name)
-            }
-            Known::NotFound(why) => why.clone(),
-        },
-    ));
-    rows.push((
-        "version",
-        match &report.version {
-            Known::Found(version) => version.clone(),
-            Known::NotFound(why) => format!("not known: {why}"),
-        },
-    ));
-    rows.push(("identity", report.identity.clone().unwrap_or_else(|| "it tells none".to_owned())));
-    let mut listeners = report.listeners.iter().map(|listener| ("", listener.to_string())).peekable();
-    if listeners.peek().is_none() {
-        rows.push(("listeners", format!("none on port {}", listeners::PORT)));
-    }
-    rows.extend(
-        listeners.enumerate().map(|(place, (_, text))| (if place == 0 { "listeners" } else { "" }, text)),
-    );
-    rows.push((
-        "configuration",
-        match &report.configuration {
-            Known::Found(word) => (*word).to_owned(),
-            Known::NotFound(why) => why.clone(),
-        },
-    ));
-    rows.push((
-        "queries",
-        match &report.queries {
-            Known::Found(Queries { total, per_second: Some(rate) }) => {
-                format!("{total}, {rate:.1} per second")
-            }
-            Known::Found(Queries { total, per_second: None }) => format!("{total}; restarted meanwhile"),
-            Known::NotFound(why) => format!("not known: {why}"),
-        },
-    ));
-    for (place, zone) in report.zones.iter().enumerate() {
-        let serial = zone.serial.map(|serial| format!("serial {serial}"));
-        let found = [serial, zone.trouble.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ");
-        rows.push((
-            if place == 0 { "zones" } else { "" },
-            format!("{} at {}: {found}", zone.zone, zone.server),
-        ));
-    }
-    for need in &report.needs {
-        rows.push(("needs", format!("{}: {}\n{}", need.what, need.why, need.remedy)));
-    }
-    let mut text = format!("backend {} ({})\n", report.backend, report.kind.facts().name);
-    for (label, value) in rows {
-        let mut label = label;
-        for line in value.lines() {
-            let _ = writeln!(text, "  {label:<13}  {line}");
-            label = "";
-        }
-    }
-    text
 }
