@@ -23,13 +23,14 @@
 //!   server has no reload of all its configuration, the driver says so instead of doing half of it.
 //! * **A check has blind spots.** None sees that an address is missing or a port is taken, some do not see zone files
 //!   or bad addresses: [`Facts::unseen`] says what a passed check does not prove.
+//! * **The process is found as the `process` check finds it**, by [`crate::process`]; that it is there is the least that
+//!   can be said, and is said only where the control channel says nothing.
 //! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
 
 mod channel;
 mod kind;
 pub mod listeners;
 pub mod privilege;
-pub mod process;
 mod program;
 pub mod run;
 mod server;
@@ -72,8 +73,6 @@ pub struct Facts {
     pub config_file: Option<&'static str>,
     /// Where its process number is written, if it is.
     pub pid_file: Option<&'static str>,
-    /// How the name of its process begins; empty where that is not known.
-    pub process: &'static str,
     /// What it can be.
     pub roles: &'static [Role],
     /// Checks the configuration without touching the server; empty if nothing can.

@@ -20,7 +20,6 @@ const FACTS: Facts = Facts {
     unit: Some("named.service"),
     config_file: Some("/etc/bind/named.conf"),
     pid_file: Some("/run/named/named.pid"),
-    process: "named",
     roles: &[Role::Authoritative, Role::Resolver],
     check: &["named-checkconf", "-z", "{config-file}"],
     unseen: "addresses of listen-on that are not on this host",

@@ -16,7 +16,6 @@ const FACTS: Facts = Facts {
     unit: Some("dnsdist.service"),
     config_file: Some("/etc/dnsdist/dnsdist.conf"),
     pid_file: None,
-    process: "dnsdist",
     roles: &[Role::Resolver],
     check: &["dnsdist", "--check-config", "-C", "{config-file}"],
     unseen: "addresses that are not on this host, servers behind it that do not answer",

@@ -15,7 +15,6 @@ const FACTS: Facts = Facts {
     unit: Some("dnsmasq.service"),
     config_file: Some("/etc/dnsmasq.conf"),
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
-    process: "dnsmasq",
     roles: &[Role::Resolver],
     check: &["dnsmasq", "--test", "-C", "{config-file}"],
     unseen: "missing addn-hosts files, addresses that are not on this host",

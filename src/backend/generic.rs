@@ -14,7 +14,6 @@ const FACTS: Facts = Facts {
     unit: None,
     config_file: None,
     pid_file: None,
-    process: "",
     roles: &[],
     check: &[],
     unseen: "",

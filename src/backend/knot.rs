@@ -15,7 +15,6 @@ const FACTS: Facts = Facts {
     unit: Some("knot.service"),
     config_file: Some("/etc/knot/knot.conf"),
     pid_file: None,
-    process: "knotd",
     roles: &[Role::Authoritative],
     check: &["knotc", "-c", "{config-file}", "conf-check"],
     unseen: "zone files (knotc zone-check), addresses that are not on this host",

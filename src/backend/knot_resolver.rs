@@ -18,7 +18,6 @@ const FACTS: Facts = Facts {
     unit: Some("kresd@1.service"),
     config_file: Some("/etc/knot-resolver/kresd.conf"),
     pid_file: None,
-    process: "kresd",
     roles: &[Role::Resolver],
     check: &[],
     unseen: "everything: kresd cannot check its configuration, and running a second one would take queries from the first",

@@ -17,7 +17,6 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/nsd/nsd.conf"),
     // Debian starts it with `-P ""`: it writes none.
     pid_file: None,
-    process: "nsd",
     roles: &[Role::Authoritative],
     check: &["nsd-checkconf", "{config-file}"],
     unseen: "zone files (nsd-checkzone ZONE FILE), impossible addresses, missing folders: it checks syntax only",

@@ -16,7 +16,6 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/powerdns/pdns.conf"),
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
-    process: "pdns_server",
     roles: &[Role::Authoritative],
     check: &[
         "pdns_server",

@@ -15,7 +15,6 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/powerdns/recursor.conf"),
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
-    process: "pdns_recursor",
     roles: &[Role::Resolver],
     check: &[
         "pdns_recursor",

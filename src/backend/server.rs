@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::channel::{Reply, Request, install, is_denied};
-use super::process::{Process, of_pid_file};
 use super::run::{End, Ended, run};
 use super::systemd::{self, Unit};
 use super::{Driver, Facts, Kind, Program, State, Status, Trouble, privilege};
+use crate::process::find::Finder;
+use crate::process::held::Held;
+use crate::process::{Missing, Whereabouts};
 
 /// How many lines of a failed check are shown. The first is usually the cause of the others.
 const SHOWN: usize = 12;
@@ -222,15 +224,13 @@ impl Backend {
             }
             Some(Ok(unit)) if unit.is_down() => (State::Stopped, Some(format!("systemd: {}", unit.words()))),
             Some(Ok(unit)) => (State::Unknown, Some(format!("systemd: {}", unit.words()))),
-            Some(Err(_)) | None => match self.of_pid_file() {
-                Some(Ok(Some(process))) if process.is_stopped => {
-                    (State::Hung, Some(format!("process {} is stopped by a signal", process.pid)))
+            Some(Err(_)) | None => match self.process().await {
+                Some(Ok(held)) if held.is_stopped() => {
+                    (State::Hung, Some(format!("{held} is stopped by a signal")))
                 }
-                Some(Ok(Some(process))) => {
-                    (State::Running, Some(format!("process {} is there", process.pid)))
-                }
-                Some(Ok(None)) => (State::Stopped, Some("the process of its pid file is gone".to_owned())),
-                Some(Err(trouble)) => (State::Unknown, Some(trouble.why)),
+                Some(Ok(held)) => (State::Running, Some(format!("{held} is there"))),
+                Some(Err(Missing::Surely(why))) => (State::Stopped, Some(why)),
+                Some(Err(Missing::Perhaps(why))) => (State::Unknown, Some(why)),
                 None => (State::Unknown, None),
             },
         };
@@ -240,10 +240,6 @@ impl Backend {
         };
         let why = [seen, asked].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Status { state, why, answers: false, remedy }
-    }
-
-    fn of_pid_file(&self) -> Option<Result<Option<Process>, Trouble>> {
-        self.pid_file.as_deref().map(|file| of_pid_file(file, self.facts().process))
     }
 
     fn facts(&self) -> &'static Facts {
@@ -258,24 +254,17 @@ impl Backend {
         }
     }
 
-    /// Its main process, by the pid file, else by its unit.
-    ///
-    /// # Errors
-    /// When neither tells.
-    pub async fn process(&self) -> Result<Option<Process>, Trouble> {
-        let by_file = self.of_pid_file();
-        if let Some(Ok(Some(process))) = by_file {
-            return Ok(Some(process));
-        }
-        match (self.unit().await, by_file) {
-            (Some(Ok(unit)), _) => Ok(unit.main_pid.and_then(Process::of)),
-            (_, Some(by_file)) => by_file,
-            (Some(Err(trouble)), None) => Err(trouble),
-            (None, None) => Err(Trouble::with(
-                "its process is not known",
-                format!("name its `unit` or its `pid-file` in [backend.{}]", self.name),
-            )),
-        }
+    /// Where its main process is to be found; none where neither a pid file nor a unit is known. Without systemd a unit
+    /// says nothing, and would only contradict the pid file.
+    #[must_use]
+    pub fn whereabouts(&self) -> Option<Whereabouts> {
+        let unit = self.unit.clone().filter(|_| systemd::is_booted());
+        Whereabouts::new(self.pid_file.clone(), unit).ok()
+    }
+
+    /// Its main process, if it is known where to look.
+    pub async fn process(&self) -> Option<Result<Held, Missing>> {
+        Some(Finder::new(self.whereabouts()?).find(self.timeout).await)
     }
 
     /// The version of the server that runs.

@@ -17,7 +17,6 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/unbound/unbound.conf"),
     // Debian starts it with `-p`: it writes none.
     pid_file: None,
-    process: "unbound",
     roles: &[Role::Resolver],
     check: &["unbound-checkconf", "{config-file}"],
     unseen: "addresses that are not on this host, ports in use; a changed `interface:` takes a restart",

@@ -111,7 +111,7 @@ backend = "{self.server.kind}"
         try:
             wait_until(is_running, PATIENCE, "it is running")
         except Unmet as unmet:
-            raise Unmet(f"{unmet}: {status['state']}, {status['why']}") from unmet
+            raise Unmet(f"{unmet}: {status.get('state')}, {status.get('why')}") from unmet
 
     def said(self):
         return "".join(log.read_text(errors="replace")[-500:] for log in self.folder.glob("*log"))

@@ -158,7 +158,7 @@ trust_anchors.remove('.')
 cache.size = 10 * MB
 """,
         checks=False,
-        ours='unit = "kresd@{instance}"\n',
+        ours='unit = "kresd@{instance}.service"\n',
         environment={"SYSTEMD_INSTANCE": "{instance}"},
         version="kresd -V",
     ),

@@ -9,13 +9,13 @@ use hickory_resolver::proto::rr::RData;
 use serde::Serialize;
 
 use crate::backend::listeners::{self, Listener};
-use crate::backend::process::Process;
 use crate::backend::systemd::{RESTART_VERBS, Unit};
 use crate::backend::{Backend, Checked, Kind, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
 use crate::probe::{Failure, Outcome};
+use crate::process::held::Held;
 
 mod table;
 
@@ -53,8 +53,9 @@ enum Known<T> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ProcessReport {
-    #[serde(flatten)]
-    process: Process,
+    pid: i32,
+    name: String,
+    is_stopped: bool,
     since: String,
     seconds: u64,
 }
@@ -114,7 +115,14 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         Some(Err(trouble)) => Known::NotFound(trouble.why),
         None => Known::NotFound("no unit".to_owned()),
     };
-    let process = process.and_then(|process| process.ok_or_else(|| Trouble::new("there is none")));
+    let process = match process {
+        Some(Ok(held)) => Ok(ProcessReport::of(&held)),
+        Some(Err(missing)) => Err(Trouble::new(missing.why())),
+        None => {
+            let remedy = format!("name its `unit` or its `pid-file` in [backend.{}]", backend.name);
+            Err(Trouble::with("not known where to look", remedy))
+        }
+    };
     let configuration = checked.and_then(|checked| match checked {
         Checked::Valid => Ok("in order"),
         Checked::Unchecked => Err(Trouble::new("nothing checks it")),
@@ -123,7 +131,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         backend: backend.name.clone(),
         kind: backend.kind,
         unit: backend.unit.clone(),
-        process: needs.known("process", process.map(ProcessReport::of)),
+        process: needs.known("process", process),
         version: needs.known("version", version),
         identity,
         listeners: listeners::on_port(listeners::PORT),
@@ -173,11 +181,14 @@ impl Needs {
 }
 
 impl ProcessReport {
-    fn of(process: Process) -> Self {
+    fn of(held: &Held) -> Self {
+        let since = SystemTime::now().checked_sub(held.age()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
-            since: humantime::format_rfc3339_seconds(process.since).to_string(),
-            seconds: SystemTime::now().duration_since(process.since).unwrap_or_default().as_secs(),
-            process,
+            pid: held.pid(),
+            name: held.name().to_owned(),
+            is_stopped: held.is_stopped(),
+            since: humantime::format_rfc3339_seconds(since).to_string(),
+            seconds: held.age().as_secs(),
         }
     }
 }

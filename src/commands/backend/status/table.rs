@@ -77,10 +77,9 @@ fn unit(report: &Report) -> Option<String> {
 
 fn process(process: &Known<ProcessReport>) -> String {
     match process {
-        Known::Found(ProcessReport { process, since, seconds }) => {
-            let stopped = if process.is_stopped { ", STOPPED by a signal" } else { "" };
-            let long = Shown(Duration::from_secs(*seconds));
-            format!("{} ({}) since {since}, {long}{stopped}", process.pid, process.name.escape_debug())
+        Known::Found(ProcessReport { pid, name, is_stopped, since, seconds }) => {
+            let stopped = if *is_stopped { ", STOPPED by a signal" } else { "" };
+            format!("{pid} ({name}) since {since}, {}{stopped}", Shown(Duration::from_secs(*seconds)))
         }
         Known::NotFound(why) => why.clone(),
     }
