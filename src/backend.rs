@@ -19,6 +19,8 @@
 //!   [`State::Hung`].
 //! * **Control tools read the server's own configuration.** With a broken file they fail though the server is fine;
 //!   hence [`State::Unknown`] with the reason, and then what systemd or the pid file say.
+//! * **A tool that cannot read the configuration goes on without it**, looks where the server is by default, and calls it
+//!   stopped, or the configuration in order. So we look whether we can read it, and believe neither if not.
 //! * **A reload never signals.** SIGHUP makes Unbound drop its cache, and end when the file does not parse. Where a
 //!   server has no reload of all its configuration, the driver says so instead of doing half of it.
 //! * **A check has blind spots.** None sees that an address is missing or a port is taken, some do not see zone files
@@ -160,6 +162,11 @@ pub trait Driver: fmt::Debug + Sync {
     /// Whether a step of the reload was done. By default the exit status tells.
     fn is_reloaded(&self, ended: &Ended) -> bool {
         ended.succeeded()
+    }
+
+    /// Why what was printed with exit status 0 is no answer of the server, if it is none.
+    fn refusal(&self, _text: &str) -> Option<String> {
+        None
     }
 
     /// The version in what was printed. By default the first word that begins with a digit and has a dot.

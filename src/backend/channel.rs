@@ -171,7 +171,8 @@ pub(super) fn install(facts: &Facts) -> String {
     }
 }
 
-fn enable(facts: &Facts) -> String {
+/// What switches the control channel on.
+pub(super) fn enable(facts: &Facts) -> String {
     match facts.access.enable {
         "" => String::new(),
         lines => {

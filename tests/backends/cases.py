@@ -114,6 +114,10 @@ def unprivileged(host):
     expect(f"SupplementaryGroups={host.server.group}\n" in remedies, f"needs {status['needs']}")
     # By the pid file, though its control channel is closed to us.
     expect(status["state"] == "running", f"{status['state']}: {status['why']}")
+    if host.server.secret:
+        # Some tools call in order what they cannot read.
+        checked = host.backend("check", user="nobody")
+        expect(checked.returncode == 1 and "cannot be read" in checked.stderr, f"{checked.stdout} {checked.stderr}")
     return status["why"].splitlines()[0]
 
 

@@ -69,6 +69,9 @@ class Host:
         """The files of the server, and ours."""
         end = f"\n{self.server.garbage}\n" if broken else ""
         (self.folder / self.server.file).write_text(self.fill(self.server.configuration) + end)
+        if self.server.secret:
+            shutil.chown(self.folder / self.server.file, group=self.server.group)
+            (self.folder / self.server.file).chmod(0o640)
         for name, text in self.server.others.items():
             (self.folder / name).write_text(self.fill(text))
         zones = f'zones = ["{ZONE}"]\nrole = "authoritative"\n' if self.server.mark == "serial" else ""

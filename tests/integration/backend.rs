@@ -125,6 +125,22 @@ fn a_configuration_that_we_may_not_read_is_not_called_broken() {
 }
 
 #[test]
+fn what_a_tool_says_of_a_configuration_that_is_not_there_is_not_believed() {
+    let keys = "config-file = \"/nowhere/dns.conf\"\nconfig-check = [\"true\", \"/nowhere/dns.conf\"]\n\
+                status = [\"sh\", \"-c\", \"echo connection refused; exit 1\", \"/nowhere/dns.conf\"]\n";
+    let check = backend("not-there", keys, &["check"]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        stderr(&check).contains("the configuration /nowhere/dns.conf cannot be read: No such file"),
+        "{}",
+        stderr(&check)
+    );
+    let (_, json) = status("not-there-status", keys);
+    assert_eq!(json["state"], "unknown");
+    assert!(json["remedy"].as_str().unwrap().contains("`config-file`"), "{json}");
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let reload = backend("no-reload", "", &["reload"]);
     assert_eq!(reload.status.code(), Some(1));
