@@ -19,10 +19,14 @@
 //!   [`State::Hung`].
 //! * **Control tools read the server's own configuration.** With a broken file they fail though the server is fine;
 //!   hence [`State::Unknown`] with the reason, and then what systemd or the pid file say.
+//! * **A tool that cannot read the configuration goes on without it**, looks where the server is by default, and calls it
+//!   stopped, or the configuration in order. So we look whether we can read it, and believe neither if not.
 //! * **A reload never signals.** SIGHUP makes Unbound drop its cache, and end when the file does not parse. Where a
 //!   server has no reload of all its configuration, the driver says so instead of doing half of it.
 //! * **A check has blind spots.** None sees that an address is missing or a port is taken, some do not see zone files
 //!   or bad addresses: [`Facts::unseen`] says what a passed check does not prove.
+//! * **The process is found as the `process` check finds it**, by [`crate::process`]; that it is there is the least that
+//!   can be said, and is said only where the control channel says nothing.
 //! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
 
 pub mod answers;
@@ -30,8 +34,7 @@ mod channel;
 pub mod hooks;
 mod kind;
 pub mod listeners;
-mod privilege;
-pub mod process;
+pub mod privilege;
 mod program;
 pub mod quiet;
 pub mod run;
@@ -62,7 +65,8 @@ pub use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 
 /// What is known of a server without asking it, on Debian.
 ///
-/// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend.
+/// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend, and
+/// `{config-name}` for what the file's name has behind a hyphen, as PowerDNS counts its instances.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Its name, for people.
@@ -164,6 +168,11 @@ pub trait Driver: fmt::Debug + Sync {
         ended.succeeded()
     }
 
+    /// Why what was printed with exit status 0 is no answer of the server, if it is none.
+    fn refusal(&self, _text: &str) -> Option<String> {
+        None
+    }
+
     /// The version in what was printed. By default the first word that begins with a digit and has a dot.
     fn read_version(&self, text: &str) -> Option<String> {
         let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
@@ -207,6 +216,8 @@ pub struct Status {
     pub state: State,
     /// In a sentence.
     pub why: String,
+    /// Whether its control channel answered.
+    pub answers: bool,
     /// What would let more be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,

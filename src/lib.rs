@@ -23,6 +23,7 @@
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
+//! * [`backend`]: the stock DNS servers of this host: their configuration checked, reloaded, their state and counters.
 //! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.

@@ -27,21 +27,27 @@ pub struct Zone {
     pub trouble: Option<String>,
 }
 
-/// What the server calls itself: its NSID, else id.server. Over TCP, since BIND answers three such queries a second.
+/// What the server calls itself: its NSID, else a name in class CHAOS. Over TCP, since BIND answers three such
+/// queries a second.
 pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String> {
-    let question = Question::identifying("id.server. TXT CH".parse().ok()?).ok()?;
-    let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
-    if let Some(nsid) = finding.nsid() {
-        return Some(format!("{nsid} (NSID)"));
-    }
-    let texts = finding.response.into_iter().flat_map(|response| response.answers);
-    texts.into_iter().find_map(|record| match record.data {
-        RData::TXT(text) => {
-            let octets = text.txt_data.concat();
-            Some(format!("{} (id.server)", String::from_utf8_lossy(&octets).escape_debug()))
+    for name in ["id.server", "hostname.bind"] {
+        let question = Question::identifying(format!("{name}. TXT CH").parse().ok()?).ok()?;
+        let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
+        if let Some(nsid) = finding.nsid() {
+            return Some(format!("{nsid} (NSID)"));
         }
-        _ => None,
-    })
+        // From one that does not answer at all, nothing is to be had by asking more.
+        let text = finding.response?.answers.iter().find_map(|record| match &record.data {
+            RData::TXT(text) => {
+                Some(String::from_utf8_lossy(&text.txt_data.concat()).escape_debug().to_string())
+            }
+            _ => None,
+        });
+        if let Some(text) = text {
+            return Some(format!("{text} ({name})"));
+        }
+    }
+    None
 }
 
 /// The serial of each zone of the services that this backend answers for, at each management address: no control

@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 
-use super::{Access, Ask, Driver, Facts, Reload, Role};
+use super::{Access, Ask, Driver, Ended, Facts, Reload, Role};
 
 /// The driver.
 #[derive(Debug)]
@@ -53,6 +53,15 @@ struct Opcodes {
 impl Driver for Bind {
     fn facts(&self) -> &'static Facts {
         &FACTS
+    }
+
+    fn read_check(&self, ended: &Ended) -> Result<(), String> {
+        if ended.succeeded() {
+            return Ok(());
+        }
+        // Among the broken zones it names those that are in order.
+        let lines = ended.lines().into_iter().filter(|line| !line.contains(": loaded serial "));
+        Err(lines.collect::<Vec<_>>().join("\n"))
     }
 
     fn read_version(&self, text: &str) -> Option<String> {

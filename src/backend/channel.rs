@@ -142,7 +142,7 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
                 Reply::Stopped(why)
             } else if ended.says("timed out") || ended.says("timeout") {
                 Reply::Hung(why)
-            } else if ended.says("no such file") || ended.says("not exist") {
+            } else if ended.says("no such file") || (ended.says("socket") && ended.says("not exist")) {
                 let remedy = enable(facts);
                 if facts.always_on { Reply::Stopped(why) } else { Reply::Unknown(Trouble::with(why, remedy)) }
             } else {
@@ -171,7 +171,8 @@ pub(super) fn install(facts: &Facts) -> String {
     }
 }
 
-fn enable(facts: &Facts) -> String {
+/// What switches the control channel on.
+pub(super) fn enable(facts: &Facts) -> String {
     match facts.access.enable {
         "" => String::new(),
         lines => {

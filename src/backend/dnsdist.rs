@@ -1,7 +1,8 @@
 //! dnsdist.
 //!
 //! Its configuration is a program; `--check-config` runs it without listening. A bad `newServer` prints an error and
-//! exits with 0, so that the text decides too. There is no reload. The console is off until `controlSocket` and
+//! exits with 0, and so do an unreadable configuration and a console without a key, so that the text decides too. There is
+//! no reload. The console is off until `controlSocket` and
 //! `setKey` are written; its client reads both from the same file.
 
 use super::{Access, Ask, Driver, Ended, Facts, Role, number_of};
@@ -40,7 +41,18 @@ impl Driver for Dnsdist {
     }
 
     fn read_check(&self, ended: &Ended) -> Result<(), String> {
-        if ended.succeeded() && !ended.says("error") { Ok(()) } else { Err(ended.lines().join("\n")) }
+        if ended.succeeded() && !ended.says("error") && !ended.says("unable to read") {
+            Ok(())
+        } else {
+            Err(ended.lines().join("\n"))
+        }
+    }
+
+    fn refusal(&self, text: &str) -> Option<String> {
+        let marks = ["Unable to read configuration", "console key is not valid"];
+        text.lines()
+            .find(|line| marks.iter().any(|mark| line.contains(mark)))
+            .map(|line| line.trim().to_owned())
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

@@ -33,20 +33,30 @@ pub(super) fn configuration(facts: &Facts) -> String {
 fn group(facts: &Facts) -> Option<String> {
     let (group, what, user) = (facts.access.group?, facts.access.what, user());
     Some(format!(
-        "let `{user}` use {what}, which is for the group `{group}`; where exabgp.service starts dnsherald, in\n\
+        "let `{user}` use {what},\n\
+         which is for the group `{group}`. Where exabgp.service starts dnsherald, in\n\
          /etc/systemd/system/exabgp.service.d/dnsherald-{group}.conf:\n\
          \x20 [Service]\n\
          \x20 SupplementaryGroups={group}\n\
-         then: systemctl daemon-reload; elsewhere: usermod -a -G {group} {user}"
+         then systemctl daemon-reload, and restart exabgp, which drops its sessions.\n\
+         Elsewhere: usermod -a -G {group} {user}, and log in again"
     ))
 }
 
+/// Whether this user may do what it likes.
+#[must_use]
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
 /// Lets this user do to the unit what the verbs say.
-pub(super) fn polkit(unit: &str, verbs: &[&str]) -> String {
+#[must_use]
+pub fn polkit(unit: &str, verbs: &[&str]) -> String {
     let user = user();
     let verbs: Vec<_> = verbs.iter().map(|verb| format!("\"{verb}\"")).collect();
     format!(
-        "let `{user}` do so through polkit (package polkitd), in /etc/polkit-1/rules.d/50-dnsherald.rules:\n\
+        "let `{user}` do so through polkit (package polkitd), in\n\
+         /etc/polkit-1/rules.d/50-dnsherald.rules:\n\
          \x20 polkit.addRule(function(action, subject) {{\n\
          \x20     if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{user}\" &&\n\
          \x20         action.lookup(\"unit\") == \"{unit}\" &&\n\

@@ -1,16 +1,15 @@
 //! A backend of this host: what its driver knows, joined with what the configuration says.
 
-use std::fs::File;
-use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::channel::{Reply, Request, install, is_denied};
-use super::process::{Process, of_pid_file};
-use super::run::{End, Ended, run};
-use super::systemd::{self, Unit};
-use super::{Driver, Kind, Program, State, Status, Trouble, privilege};
+use super::channel::Request;
+use super::{Driver, Facts, Kind, Program, systemd};
+use crate::process::Whereabouts;
+
+mod actions;
+mod questions;
 
 /// A stock DNS server, with every command that is run for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,209 +104,17 @@ impl Backend {
         self.kind.driver()
     }
 
-    /// Checks the configuration on disk; the server is not touched.
-    ///
-    /// # Errors
-    /// What is wrong with the configuration, or why that cannot be learned.
-    pub async fn check(&self) -> Result<Checked, Trouble> {
-        let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
-        let ended = run(program, self.config_check_timeout).await;
-        let facts = self.driver().facts();
-        let why = || format!("cannot check the configuration: {program}: {ended}");
-        match &ended.end {
-            End::Exited(_) => match self.driver().read_check(&ended) {
-                Ok(()) => Ok(Checked::Valid),
-                Err(_) if is_denied(&ended) || self.is_unreadable() => {
-                    Err(Trouble::with(why(), privilege::configuration(facts)))
-                }
-                Err(said) if said.is_empty() => {
-                    Err(Trouble::new(format!("the configuration is broken: {program}: {ended}")))
-                }
-                Err(said) => {
-                    Err(Trouble::new(format!("the configuration is broken, says {program}:\n{said}")))
-                }
-            },
-            End::TimedOut(..) => Err(Trouble::with(
-                why(),
-                "give it longer with `config-check-timeout`, if it loads many zones",
-            )),
-            End::Missing => Err(Trouble::with(why(), install(facts))),
-            End::NotPermitted => Err(Trouble::with(why(), privilege::configuration(facts))),
-            End::NotStarted(_) => Err(Trouble::new(why())),
-        }
+    /// What is known of it without asking.
+    #[must_use]
+    pub fn facts(&self) -> &'static Facts {
+        self.driver().facts()
     }
 
-    /// Whether the main file is there, but not for us.
-    fn is_unreadable(&self) -> bool {
-        let error = self.config_file.as_ref().and_then(|file| File::open(file).err());
-        error.is_some_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    /// Where its main process is to be found; none where neither a pid file nor a unit is known. Without systemd a unit
+    /// says nothing, and would only contradict the pid file.
+    #[must_use]
+    pub fn whereabouts(&self) -> Option<Whereabouts> {
+        let unit = self.unit.clone().filter(|_| systemd::is_booted());
+        Whereabouts::new(self.pid_file.clone(), unit).ok()
     }
-
-    /// Makes the server read its configuration again, and returns what was run. Check it first: some servers end when
-    /// it is broken.
-    ///
-    /// # Errors
-    /// Where there is no such thing, and at the first step that failed.
-    pub async fn reload(&self) -> Result<Vec<String>, Trouble> {
-        if self.reload.is_empty() {
-            let facts = self.driver().facts();
-            let why = format!("{} has no reload of its whole configuration: {}", facts.name, facts.no_reload);
-            return Err(Trouble::with(why, "restart it, or say what reloads it with `reload`"));
-        }
-        let mut done = vec![];
-        for step in &self.reload {
-            let mut program = &step.first;
-            let mut ended = run(program, self.timeout).await;
-            if let Some(otherwise) = &step.otherwise
-                && !ended.succeeded()
-                && ended.says("unknown command")
-            {
-                program = otherwise;
-                ended = run(program, self.timeout).await;
-            }
-            if !self.driver().is_reloaded(&ended) {
-                let reply = super::channel::read(program, &ended, self.driver().facts());
-                return Err(reply
-                    .text()
-                    .err()
-                    .unwrap_or_else(|| Trouble::new(format!("{program}: {}", ended.lines().join("; ")))));
-            }
-            done.push(format!("{program}: {}", said_or_ok(&ended)));
-        }
-        Ok(done)
-    }
-
-    /// Restarts the server, and waits for as long as [`systemd::RESTART_LIMIT`]. That it is up does not mean that it
-    /// answers.
-    ///
-    /// # Errors
-    /// With the reason, and the remedy where a privilege is missing.
-    pub async fn restart(&self) -> Result<(), Trouble> {
-        let program = match &self.restart {
-            Restart::Unit(unit) => return systemd::restart(unit, systemd::RESTART_LIMIT).await,
-            Restart::Program(program) => program,
-        };
-        let ended = run(program, systemd::RESTART_LIMIT).await;
-        if ended.succeeded() { Ok(()) } else { Err(Trouble::new(format!("{program}: {ended}"))) }
-    }
-
-    /// How it is: what its control channel says, else what systemd or the pid file say.
-    pub async fn status(&self) -> Status {
-        let Some(request) = &self.status else {
-            return self.status_without(None).await;
-        };
-        match request.ask(self.driver().facts(), self.timeout).await {
-            Reply::Text(_) => {
-                Status { state: State::Running, why: format!("{request}: answered"), remedy: None }
-            }
-            Reply::Stopped(why) => Status { state: State::Stopped, why, remedy: None },
-            Reply::Hung(why) => Status { state: State::Hung, why, remedy: None },
-            Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
-        }
-    }
-
-    /// What can be said without the control channel, and why it had to be.
-    async fn status_without(&self, trouble: Option<Trouble>) -> Status {
-        let (state, seen) = match self.unit().await {
-            Some(Ok(unit)) if unit.load_state == "not-found" => {
-                (State::Unknown, Some("its unit is not found".to_owned()))
-            }
-            Some(Ok(unit)) if unit.is_active() => {
-                (State::Running, Some(format!("systemd: {}", unit.words())))
-            }
-            Some(Ok(unit)) if unit.is_down() => (State::Stopped, Some(format!("systemd: {}", unit.words()))),
-            Some(Ok(unit)) => (State::Unknown, Some(format!("systemd: {}", unit.words()))),
-            Some(Err(_)) | None => match self.pid_file.as_deref().map(of_pid_file) {
-                Some(Ok(Some(process))) if process.is_stopped => {
-                    (State::Hung, Some(format!("process {} is stopped by a signal", process.pid)))
-                }
-                Some(Ok(Some(process))) => {
-                    (State::Running, Some(format!("process {} is there", process.pid)))
-                }
-                Some(Ok(None)) => (State::Stopped, Some("the process of its pid file is gone".to_owned())),
-                Some(Err(trouble)) => (State::Unknown, Some(trouble.why)),
-                None => (State::Unknown, None),
-            },
-        };
-        let (asked, remedy) = match trouble {
-            Some(trouble) => (Some(trouble.why), trouble.remedy),
-            None => (Some("it has no status to ask".to_owned()), None),
-        };
-        let why = [seen, asked].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        Status { state, why, remedy }
-    }
-
-    /// Its unit, if it has one.
-    pub async fn unit(&self) -> Option<Result<Unit, Trouble>> {
-        match &self.unit {
-            Some(unit) => Some(systemd::show(unit).await),
-            None => None,
-        }
-    }
-
-    /// Its main process, by the pid file, else by its unit.
-    ///
-    /// # Errors
-    /// When neither tells.
-    pub async fn process(&self) -> Result<Option<Process>, Trouble> {
-        let by_file = self.pid_file.as_deref().map(of_pid_file);
-        if let Some(Ok(Some(process))) = by_file {
-            return Ok(Some(process));
-        }
-        match (self.unit().await, by_file) {
-            (Some(Ok(unit)), _) => Ok(unit.main_pid.and_then(Process::of)),
-            (_, Some(by_file)) => by_file,
-            (Some(Err(trouble)), None) => Err(trouble),
-            (None, None) => Err(Trouble::with(
-                "its process is not known",
-                format!("name its `unit` or its `pid-file` in [backend.{}]", self.name),
-            )),
-        }
-    }
-
-    /// The version of the server that runs.
-    ///
-    /// # Errors
-    /// When it does not tell.
-    pub async fn version(&self) -> Result<String, Trouble> {
-        let text = self.ask(self.version.as_ref(), "version").await?;
-        self.driver()
-            .read_version(&text)
-            .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
-    }
-
-    /// How many queries came since it was started. Less than before means that it was restarted meanwhile.
-    ///
-    /// # Errors
-    /// When it does not tell.
-    pub async fn queries(&self) -> Result<u64, Trouble> {
-        let text = self.ask(self.counters.as_ref(), "counters").await?;
-        // What an operator's own command prints may be nothing but the number.
-        let number = self.driver().read_queries(&text).or_else(|| text.trim().parse().ok());
-        number.ok_or_else(|| {
-            let trouble = self.unread(self.counters.as_ref(), &text, "a number of queries");
-            Trouble::with(trouble.why, self.driver().facts().no_counters)
-        })
-    }
-
-    async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
-        match request {
-            Some(request) => request.ask(self.driver().facts(), self.timeout).await.text(),
-            None => Err(Trouble::with(
-                format!("{} has no {what} to ask for", self.driver().facts().name),
-                format!("say what prints them with `{what}` in [backend.{}]", self.name),
-            )),
-        }
-    }
-
-    fn unread(&self, request: Option<&Request>, text: &str, what: &str) -> Trouble {
-        let request = request.map(ToString::to_string).unwrap_or_default();
-        let found = crate::probe::command::text::beginning(text);
-        Trouble::new(format!("{request}: found `{found}`, expected {what}"))
-    }
-}
-
-fn said_or_ok(ended: &Ended) -> String {
-    let said = ended.said();
-    if said.is_empty() { "ok".to_owned() } else { said }
 }

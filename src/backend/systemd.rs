@@ -21,7 +21,7 @@ pub const RESTART_LIMIT: Duration = Duration::from_secs(200);
 /// systemd answers in milliseconds, if it is not itself in trouble.
 const LIMIT: Duration = Duration::from_secs(5);
 
-const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,CanReload,\
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,CanReload,\
                           StateChangeTimestamp,ControlGroup";
 
 /// Of what restarting a unit consists, as polkit is told.
@@ -31,6 +31,8 @@ pub const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Unit {
+    /// Its canonical name, which is the one that polkit is told: `named.service`, though asked for `bind9.service`.
+    pub id: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub load_state: String,
     /// `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`.
@@ -60,6 +62,7 @@ impl Unit {
         let values: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
         let value = |key| values.get(key).copied().unwrap_or_default().trim().to_owned();
         Self {
+            id: value("Id"),
             load_state: value("LoadState"),
             active_state: value("ActiveState"),
             sub_state: value("SubState"),
@@ -125,7 +128,11 @@ pub async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
     // It fails where the unit has never failed, or where it is not permitted; then so does the restart.
     run(&Program::new("systemctl", &["reset-failed", "--no-ask-password", "--", unit]), LIMIT).await;
     let ended = run(&restart_program(unit), limit).await;
-    if ended.succeeded() { Ok(()) } else { Err(refused(unit, "restarted", &ended)) }
+    if ended.succeeded() {
+        return Ok(());
+    }
+    let id = show(unit).await.map(|shown| shown.id).unwrap_or_default();
+    Err(refused(if id.is_empty() { unit } else { &id }, "restarted", &ended))
 }
 
 /// What restarts a unit.

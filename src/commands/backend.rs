@@ -39,7 +39,7 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
         match command {
             Command::Status(options) => status::run(&config, &backend, options.json).await,
             Command::Check(_) => check::run(&backend).await,
-            Command::Reload(_) => reload::run(&backend).await,
+            Command::Reload(_) => reload::run(&config, &backend).await,
             Command::Restart(options) => restart::run(&config, &backend, options).await,
             Command::Hooks(_) | Command::Stopping(_) | Command::Started(_) => Ok(Exit::Usage),
         }

@@ -1,6 +1,7 @@
 //! `[backend.NAME]`: what the kind of the server knows, and what the file says instead.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -193,11 +194,15 @@ impl Known<'_> {
     fn filled(&self, word: &str) -> String {
         let file = self.config_file.unwrap_or(Path::new(""));
         let folder = file.parent().unwrap_or(Path::new(""));
+        // pdns-second.conf
+        let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+        let name = stem.split_once('-').map_or("", |(_, name)| name);
         // kresd@1.service
         let instance = self.unit.and_then(|unit| unit.split_once('@')).map_or("", |(_, rest)| rest);
         let instance = instance.strip_suffix(".service").unwrap_or(instance);
         word.replace("{config-file}", &file.display().to_string())
             .replace("{config-directory}", &folder.display().to_string())
+            .replace("{config-name}", name)
             .replace("{instance}", instance)
     }
 
@@ -258,7 +263,10 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
         }
     }
     match &backend.restart {
-        Restart::Unit(unit) => writeln!(f, "  restart {}", crate::backend::systemd::restart_program(unit))?,
+        Restart::Unit(unit) => {
+            let program = crate::backend::systemd::restart_program(unit);
+            writeln!(f, "  restart {program}; before it, reset-failed")?;
+        }
         Restart::Program(program) => writeln!(f, "  restart {program}")?,
     }
     for (what, request) in

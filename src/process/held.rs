@@ -65,6 +65,12 @@ impl Held {
         self.pid
     }
 
+    /// Its name, as far as the kernel keeps it, fit to be printed; empty where that could not be seen.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Who started it, or has adopted it, at the time when it was taken.
     #[must_use]
     pub const fn parent(&self) -> i32 {

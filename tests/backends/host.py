@@ -39,6 +39,8 @@ class Host:
         try:
             self.folder.chmod(0o755)
             self.namespace.create()
+            # BIND listens on addresses that are on an interface, and on no others.
+            self.namespace.add_address("lo", f"{ADDRESS}/32")
             if self.server.kind == "knot-resolver":
                 CONTROL_OF_KNOT_RESOLVER.mkdir(parents=True, exist_ok=True)
             self.write()
@@ -67,6 +69,9 @@ class Host:
         """The files of the server, and ours."""
         end = f"\n{self.server.garbage}\n" if broken else ""
         (self.folder / self.server.file).write_text(self.fill(self.server.configuration) + end)
+        if self.server.secret:
+            shutil.chown(self.folder / self.server.file, group=self.server.group)
+            (self.folder / self.server.file).chmod(0o640)
         for name, text in self.server.others.items():
             (self.folder / name).write_text(self.fill(text))
         zones = f'zones = ["{ZONE}"]\nrole = "authoritative"\n' if self.server.mark == "serial" else ""
@@ -92,12 +97,27 @@ backend = "{self.server.kind}"
         environment = {key: self.fill(value) for key, value in self.server.environment.items()}
         self.process = self.namespace.start(*command, output=self.folder / "log", environment=environment)
         (self.folder / "server.pid").write_text(f"{self.process.pid}\n")
-        wait_until(lambda: self.asked(1) == 1, PATIENCE, f"it answers; it said {self.said()}")
-        # The control channel may come after the first answer.
-        wait_until(lambda: self.status()["state"] == "running", PATIENCE, "its control channel answers")
+        try:
+            wait_until(lambda: self.asked(1) == 1, PATIENCE, "it answers")
+            # The control channel may come after the first answer.
+            self.wait_until_running()
+        except Unmet as unmet:
+            raise Unmet(f"{unmet}; the server said: {self.said()}") from unmet
+
+    def wait_until_running(self):
+        status = {}
+
+        def is_running():
+            status.update(self.status())
+            return status["state"] == "running"
+
+        try:
+            wait_until(is_running, PATIENCE, "it is running")
+        except Unmet as unmet:
+            raise Unmet(f"{unmet}: {status.get('state')}, {status.get('why')}") from unmet
 
     def said(self):
-        return (self.folder / "log").read_text(errors="replace")[-500:] if (self.folder / "log").exists() else ""
+        return "".join(log.read_text(errors="replace")[-500:] for log in self.folder.glob("*log"))
 
     def signal(self, number):
         """To the server and its children, which share its session."""

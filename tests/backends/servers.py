@@ -39,7 +39,8 @@ class Server:
     user: str = "root"
     # Whether somebody without privileges must be told which group would let him in.
     group: str = ""
-    version: str = ""
+    # Whether its configuration is for its group only, as Debian has it where there are secrets in it.
+    secret: bool = False
 
 
 SERVERS = [
@@ -64,11 +65,10 @@ remote-control:
         mark="identity",
         user="unbound",
         group="unbound",
-        version="unbound -V",
     ),
     Server(
         kind="bind",
-        command="named -f -c {folder}/named.conf",
+        command="named -f -u bind -L {folder}/named.log -c {folder}/named.conf",
         file="named.conf",
         configuration="""\
 options {{
@@ -82,8 +82,8 @@ zone "{zone}" {{ type primary; file "{folder}/zone"; }};
         reloads=True,
         mark="serial",
         name=f"{ZONE}.",
+        user="bind",
         group="bind",
-        version="named -v",
     ),
     Server(
         kind="nsd",
@@ -111,7 +111,6 @@ zone:
         name=f"{ZONE}.",
         user="nsd",
         group="nsd",
-        version="nsd -v",
     ),
     Server(
         kind="knot",
@@ -144,7 +143,6 @@ zone:
         name=f"{ZONE}.",
         user="knot",
         group="knot",
-        version="knotd -V",
     ),
     Server(
         kind="knot-resolver",
@@ -157,9 +155,8 @@ trust_anchors.remove('.')
 cache.size = 10 * MB
 """,
         checks=False,
-        ours='unit = "kresd@{instance}"\n',
+        ours='unit = "kresd@{instance}.service"\n',
         environment={"SYSTEMD_INSTANCE": "{instance}"},
-        version="kresd -V",
     ),
     Server(
         kind="powerdns",
@@ -175,14 +172,16 @@ security-poll-suffix=
         others={"zone": ZONE_FILE, "bind.conf": 'zone "{zone}" {{ type master; file "{folder}/zone"; }};\n'},
         mark="serial",
         name=f"{ZONE}.",
-        version="pdns_server --version",
+        group="pdns",
+        secret=True,
     ),
     Server(
         kind="powerdns-recursor",
         command="pdns_recursor --daemon=no --write-pid=no --disable-syslog --log-timestamp=no --config-dir={folder}",
         file="recursor.conf",
         configuration="local-address={address}\nsocket-dir={folder}\nsecurity-poll-suffix=\ndnssec=off\n",
-        version="pdns_recursor --version",
+        group="pdns",
+        secret=True,
     ),
     Server(
         kind="dnsdist",
@@ -196,13 +195,13 @@ setSecurityPollSuffix("")
 addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
 """,
         garbage="nonsense nonsense",
-        version="dnsdist --version",
+        group="_dnsdist",
+        secret=True,
     ),
     Server(
         kind="dnsmasq",
-        command="dnsmasq -k -C {folder}/dnsmasq.conf -x",
+        command="dnsmasq -k -C {folder}/dnsmasq.conf -x {folder}/dnsmasq.pid",
         file="dnsmasq.conf",
         configuration="listen-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nuser=root\n",
-        version="dnsmasq --version",
     ),
 ]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backend;
 mod check;
 mod cli;
 mod configuration;

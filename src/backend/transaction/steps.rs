@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::{Deed, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::process::Process;
 use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::run::run;
 use crate::backend::{Backend, Checked, Trouble, systemd};
@@ -17,6 +16,8 @@ use crate::engine::drain::{Lift, Order};
 use crate::engine::service::State;
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
+use crate::process::Missing;
+use crate::process::held::Held;
 
 /// How long process, listeners, zones and checks are waited for, each.
 pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ const COUNT: Duration = Duration::from_millis(250);
 /// How the server was before it was touched.
 #[derive(Debug)]
 pub(super) struct Before {
-    pub(super) process: Option<Process>,
+    pub(super) process: Option<Held>,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Vec<Zone>,
     pub(super) version: Option<String>,
@@ -52,7 +53,7 @@ impl Before {
             answers::zones(config, backend),
         );
         Self {
-            process: process.ok().flatten(),
+            process: process.and_then(Result::ok),
             listeners: listening(config, backend),
             zones,
             version: version.ok(),
@@ -235,18 +236,13 @@ impl Transaction<'_> {
     pub(super) async fn process_is_there(&self, before: &Before) -> Result<String, Trouble> {
         let began = Instant::now();
         loop {
-            let found = self.backend.process().await;
-            let why = match found {
-                Ok(Some(process))
-                    if self.deed != Deed::Restart
-                        || before.process.as_ref().is_none_or(|earlier| earlier.pid != process.pid) =>
-                {
-                    return Ok(format!("{} ({})", process.pid, process.name));
-                }
-                Ok(Some(process)) => format!("it is still process {}, from before the restart", process.pid),
-                Ok(None) => "there is none".to_owned(),
+            let why = match self.backend.process().await {
+                Some(Ok(process)) if self.is_another(before, &process) => return Ok(process.to_string()),
+                Some(Ok(process)) => format!("it is still {process}, from before the restart"),
+                Some(Err(Missing::Surely(why))) => why,
                 // What cannot be known is not waited for: the checks decide.
-                Err(trouble) => return Ok(format!("not known: {}", trouble.why)),
+                Some(Err(Missing::Perhaps(why))) => return Ok(format!("not known: {why}")),
+                None => return Ok("not known: neither unit nor pid-file is".to_owned()),
             };
             if began.elapsed() >= RETURN_LIMIT {
                 return Err(Trouble::new(format!(
@@ -256,6 +252,12 @@ impl Transaction<'_> {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// A restart makes another process; whatever else is done to it need not.
+    fn is_another(&self, before: &Before, process: &Held) -> bool {
+        self.deed != Deed::Restart
+            || before.process.as_ref().is_none_or(|earlier| earlier.pid() != process.pid())
     }
 
     pub(super) async fn listens(&self, before: &Before) -> Result<String, Trouble> {

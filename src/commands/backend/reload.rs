@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 
-use crate::backend::{Backend, State};
+use super::status;
+use crate::backend::Backend;
+use crate::config::Config;
 use crate::exit::Exit;
 
 /// Reloads, unless the configuration is broken.
-pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
+pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Exit> {
     let name = &backend.name;
     if !backend.reload.is_empty()
         && let Err(trouble) = backend.check().await
@@ -25,10 +27,6 @@ pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
             return Ok(Exit::Failure);
         }
     }
-    let status = backend.status().await;
-    writeln!(io::stdout(), "{name}: {} ({})", status.state, status.why)?;
-    if let Some(remedy) = status.remedy {
-        writeln!(io::stdout(), "{remedy}")?;
-    }
-    Ok(if status.state == State::Running { Exit::Success } else { Exit::Failure })
+    // That a reload was done says nothing of a zone among many; its serial does.
+    status::run(config, backend, false).await
 }

@@ -1,6 +1,5 @@
 //! `backend status`: all that can be learned of the server, and what stands in the way of the rest.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,12 +7,13 @@ use serde::Serialize;
 
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::process::Process;
-use crate::backend::systemd::Unit;
-use crate::backend::{Backend, Checked, Kind, State, Status, Trouble};
+use crate::backend::systemd::{RESTART_VERBS, Unit};
+use crate::backend::{Backend, Checked, Kind, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::period::Shown;
+use crate::process::held::Held;
+
+mod table;
 
 /// Between two looks at the counters.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -49,8 +49,9 @@ enum Known<T> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ProcessReport {
-    #[serde(flatten)]
-    process: Process,
+    pid: i32,
+    name: String,
+    is_stopped: bool,
     since: String,
     seconds: u64,
 }
@@ -62,11 +63,12 @@ struct Queries {
     per_second: Option<f64>,
 }
 
-/// What is in the way of something, and what to do about it.
+/// What is in the way, and what to do about it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Need {
-    what: &'static str,
+    /// What it is needed for.
+    of: Vec<&'static str>,
     why: String,
     remedy: String,
 }
@@ -74,7 +76,7 @@ struct Need {
 /// Asks all at once, so that a server that hangs costs one timeout, and shows what was found.
 pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyhow::Result<Exit> {
     let report = learn(config, backend).await;
-    let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
+    let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { table::table(&report) };
     let mut out = io::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -93,73 +95,86 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         zones(config, backend),
     );
     let mut needs = Needs::default();
-    needs.add(
-        "status",
-        status
-            .remedy
-            .as_ref()
-            .map(|_| Trouble { why: status.why.clone(), remedy: status.remedy.clone() })
-            .as_ref(),
-    );
-    let configuration = match checked {
-        Ok(Checked::Valid) => Known::Found("in order"),
-        Ok(Checked::Unchecked) => Known::NotFound("nothing checks it".to_owned()),
-        Err(trouble) => needs.known("configuration", trouble),
-    };
+    needs.add("status", &status.why, status.remedy.as_deref());
     let systemd = match unit {
         Some(Ok(unit)) => Known::Found(unit),
         Some(Err(trouble)) => Known::NotFound(trouble.why),
         None => Known::NotFound("no unit".to_owned()),
     };
     let process = match process {
-        Ok(Some(process)) => Known::Found(ProcessReport::of(process)),
-        Ok(None) => Known::NotFound("there is none".to_owned()),
-        Err(trouble) => needs.known("process", trouble),
+        Some(Ok(held)) => Ok(ProcessReport::of(&held)),
+        Some(Err(missing)) => Err(Trouble::new(missing.why())),
+        None => {
+            let remedy = format!("name its `unit` or its `pid-file` in [backend.{}]", backend.name);
+            Err(Trouble::with("not known where to look", remedy))
+        }
     };
-    let version = version.map_or_else(|trouble| needs.known("version", trouble), Known::Found);
-    let queries = queries.map_or_else(|trouble| needs.known("queries", trouble), Known::Found);
+    let configuration = checked.and_then(|checked| match checked {
+        Checked::Valid => Ok("in order"),
+        Checked::Unchecked => Err(Trouble::new("nothing checks it")),
+    });
     Report {
         backend: backend.name.clone(),
         kind: backend.kind,
-        status,
         unit: backend.unit.clone(),
-        systemd,
-        process,
-        version,
+        process: needs.known("process", process),
+        version: needs.known("version", version),
         identity,
         listeners: listeners::on_port(listeners::PORT),
-        configuration,
-        queries,
+        configuration: needs.known("configuration", configuration),
+        queries: needs.known("queries", queries),
         zones,
-        needs: needs.0,
+        needs: needs.with_restart(backend, &systemd),
+        systemd,
+        status,
     }
 }
 
-/// Each remedy once, under the first thing that it is needed for.
+/// Each remedy once, with all that it is needed for.
 #[derive(Default)]
 struct Needs(Vec<Need>);
 
 impl Needs {
-    fn add(&mut self, what: &'static str, trouble: Option<&Trouble>) {
-        if let Some(Trouble { why, remedy: Some(remedy) }) = trouble
-            && !self.0.iter().any(|need| need.remedy == *remedy)
-        {
-            self.0.push(Need { what, why: why.clone(), remedy: remedy.clone() });
+    fn add(&mut self, of: &'static str, why: &str, remedy: Option<&str>) {
+        let Some(remedy) = remedy else { return };
+        match self.0.iter_mut().find(|need| need.remedy == remedy) {
+            Some(need) => need.of.push(of),
+            None => self.0.push(Need { of: vec![of], why: why.to_owned(), remedy: remedy.to_owned() }),
         }
     }
 
-    fn known<T>(&mut self, what: &'static str, trouble: Trouble) -> Known<T> {
-        self.add(what, Some(&trouble));
-        Known::NotFound(trouble.why)
+    fn known<T>(&mut self, what: &'static str, found: Result<T, Trouble>) -> Known<T> {
+        match found {
+            Ok(found) => Known::Found(found),
+            Err(Trouble { why, remedy }) => {
+                self.add(what, &why, remedy.as_deref());
+                Known::NotFound(why)
+            }
+        }
+    }
+
+    /// Nothing but a restart shows whether systemd grants it, so that the remedy is told to all but root.
+    fn with_restart(mut self, backend: &Backend, systemd: &Known<Unit>) -> Vec<Need> {
+        if let (Restart::Unit(name), Known::Found(unit)) = (&backend.restart, systemd)
+            && !privilege::is_root()
+        {
+            let name = if unit.id.is_empty() { name } else { &unit.id };
+            let remedy = privilege::polkit(name, &RESTART_VERBS);
+            self.add("restart", "only a restart shows whether it is granted", Some(&remedy));
+        }
+        self.0
     }
 }
 
 impl ProcessReport {
-    fn of(process: Process) -> Self {
+    fn of(held: &Held) -> Self {
+        let since = SystemTime::now().checked_sub(held.age()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
-            since: humantime::format_rfc3339_seconds(process.since).to_string(),
-            seconds: SystemTime::now().duration_since(process.since).unwrap_or_default().as_secs(),
-            process,
+            pid: held.pid(),
+            name: held.name().to_owned(),
+            is_stopped: held.is_stopped(),
+            since: humantime::format_rfc3339_seconds(since).to_string(),
+            seconds: held.age().as_secs(),
         }
     }
 }
@@ -172,82 +187,4 @@ async fn queries(backend: &Backend) -> Result<Queries, Trouble> {
     // Less than before: it was restarted.
     let more = total.checked_sub(first.0);
     Ok(Queries { total, per_second: more.map(|more| more as f64 / first.1.elapsed().as_secs_f64()) })
-}
-
-/// Within 80 columns, as far as what others wrote allows.
-fn table(report: &Report) -> String {
-    let mut rows: Vec<(&str, String)> = vec![];
-    let status = &report.status;
-    rows.push(("state", format!("{}: {}", status.state, status.why)));
-    if let Some(unit) = &report.unit {
-        let state = match &report.systemd {
-            Known::Found(unit) if unit.since.is_empty() => unit.words(),
-            Known::Found(unit) => format!("{} since {}", unit.words(), unit.since),
-            Known::NotFound(why) => why.strip_prefix(&format!("unit {unit}: ")).unwrap_or(why).to_owned(),
-        };
-        rows.push(("unit", format!("{unit}: {state}")));
-    }
-    rows.push((
-        "process",
-        match &report.process {
-            Known::Found(ProcessReport { process, since, seconds }) => {
-                let stopped = if process.is_stopped { ", STOPPED by a signal" } else { "" };
-                let long = Shown(Duration::from_secs(*seconds));
-                format!("{} ({}) since {since}, {long}{stopped}", process.pid, process.name)
-            }
-            Known::NotFound(why) => why.clone(),
-        },
-    ));
-    rows.push((
-        "version",
-        match &report.version {
-            Known::Found(version) => version.clone(),
-            Known::NotFound(why) => format!("not known: {why}"),
-        },
-    ));
-    rows.push(("identity", report.identity.clone().unwrap_or_else(|| "it tells none".to_owned())));
-    let mut listeners = report.listeners.iter().map(|listener| ("", listener.to_string())).peekable();
-    if listeners.peek().is_none() {
-        rows.push(("listeners", format!("none on port {}", listeners::PORT)));
-    }
-    rows.extend(
-        listeners.enumerate().map(|(place, (_, text))| (if place == 0 { "listeners" } else { "" }, text)),
-    );
-    rows.push((
-        "configuration",
-        match &report.configuration {
-            Known::Found(word) => (*word).to_owned(),
-            Known::NotFound(why) => why.clone(),
-        },
-    ));
-    rows.push((
-        "queries",
-        match &report.queries {
-            Known::Found(Queries { total, per_second: Some(rate) }) => {
-                format!("{total}, {rate:.1} per second")
-            }
-            Known::Found(Queries { total, per_second: None }) => format!("{total}; restarted meanwhile"),
-            Known::NotFound(why) => format!("not known: {why}"),
-        },
-    ));
-    for (place, zone) in report.zones.iter().enumerate() {
-        let serial = zone.serial.map(|serial| format!("serial {serial}"));
-        let found = [serial, zone.trouble.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ");
-        rows.push((
-            if place == 0 { "zones" } else { "" },
-            format!("{} at {}: {found}", zone.zone, zone.server),
-        ));
-    }
-    for need in &report.needs {
-        rows.push(("needs", format!("{}: {}\n{}", need.what, need.why, need.remedy)));
-    }
-    let mut text = format!("backend {} ({})\n", report.backend, report.kind.facts().name);
-    for (label, value) in rows {
-        let mut label = label;
-        for line in value.lines() {
-            let _ = writeln!(text, "  {label:<13}  {line}");
-            label = "";
-        }
-    }
-    text
 }

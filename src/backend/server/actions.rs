@@ -1,0 +1,134 @@
+//! What is done with a backend: its configuration checked, reloaded, itself restarted.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{Backend, Checked, Restart};
+use crate::backend::channel::{install, is_denied, read};
+use crate::backend::run::{End, Ended, run};
+use crate::backend::{Program, Trouble, privilege, systemd};
+
+/// How many lines of a failed check are shown. The first is usually the cause of the others.
+const SHOWN: usize = 12;
+
+impl Backend {
+    /// Checks the configuration on disk; the server is not touched.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or why that cannot be learned.
+    pub async fn check(&self) -> Result<Checked, Trouble> {
+        let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
+        // Some call in order what they cannot read.
+        self.readable_for(program)?;
+        let ended = run(program, self.config_check_timeout).await;
+        let facts = self.facts();
+        let why = || format!("cannot check the configuration: {program}: {ended}");
+        match &ended.end {
+            End::Exited(_) => match self.driver().read_check(&ended) {
+                Ok(()) => Ok(Checked::Valid),
+                Err(_) if is_denied(&ended) => Err(Trouble::with(why(), privilege::configuration(facts))),
+                Err(said) if said.is_empty() => {
+                    Err(Trouble::new(format!("the configuration is broken: {program}: {ended}")))
+                }
+                Err(said) => {
+                    let said = shortened(&said);
+                    Err(Trouble::new(format!("the configuration is broken, says {program}:\n{said}")))
+                }
+            },
+            End::TimedOut(..) => Err(Trouble::with(
+                why(),
+                "give it longer with `config-check-timeout`, if it loads many zones",
+            )),
+            End::Missing => Err(Trouble::with(why(), install(facts))),
+            End::NotPermitted => Err(Trouble::with(why(), privilege::configuration(facts))),
+            End::NotStarted(_) => Err(Trouble::new(why())),
+        }
+    }
+
+    /// Whether the main configuration file can be read, where the program is given it.
+    pub(super) fn readable_for(&self, program: &Program) -> Result<(), Trouble> {
+        let Some(file) = self.config_file.as_deref().filter(|file| is_given(program, file)) else {
+            return Ok(());
+        };
+        let Err(error) = File::open(file) else { return Ok(()) };
+        let remedy = match error.kind() {
+            ErrorKind::PermissionDenied => privilege::configuration(self.facts()),
+            ErrorKind::NotFound => {
+                format!("name the right one with `config-file` in [backend.{}]", self.name)
+            }
+            _ => String::new(),
+        };
+        Err(Trouble::with(format!("the configuration {} cannot be read: {error}", file.display()), remedy))
+    }
+
+    /// Makes the server read its configuration again, and returns what was run. Check it first: some servers end when
+    /// it is broken.
+    ///
+    /// # Errors
+    /// Where there is no such thing, and at the first step that failed.
+    pub async fn reload(&self) -> Result<Vec<String>, Trouble> {
+        if self.reload.is_empty() {
+            let facts = self.facts();
+            let why = format!("{} has no reload of its whole configuration: {}", facts.name, facts.no_reload);
+            return Err(Trouble::with(why, "restart it, or say what reloads it with `reload`"));
+        }
+        let mut done = vec![];
+        for step in &self.reload {
+            let mut program = &step.first;
+            let mut ended = run(program, self.timeout).await;
+            if let Some(otherwise) = &step.otherwise
+                && !ended.succeeded()
+                && ended.says("unknown command")
+            {
+                program = otherwise;
+                ended = run(program, self.timeout).await;
+            }
+            if !self.driver().is_reloaded(&ended) {
+                let reply = read(program, &ended, self.facts());
+                return Err(reply
+                    .text()
+                    .err()
+                    .unwrap_or_else(|| Trouble::new(format!("{program}: {}", ended.lines().join("; ")))));
+            }
+            done.push(format!("{program}: {}", said_or_ok(&ended)));
+        }
+        Ok(done)
+    }
+
+    /// Restarts the server, and waits for as long as [`systemd::RESTART_LIMIT`]. That it is up does not mean that it
+    /// answers.
+    ///
+    /// # Errors
+    /// With the reason, and the remedy where a privilege is missing.
+    pub async fn restart(&self) -> Result<(), Trouble> {
+        let program = match &self.restart {
+            Restart::Unit(unit) => return systemd::restart(unit, systemd::RESTART_LIMIT).await,
+            Restart::Program(program) => program,
+        };
+        let ended = run(program, systemd::RESTART_LIMIT).await;
+        if ended.succeeded() { Ok(()) } else { Err(Trouble::new(format!("{program}: {ended}"))) }
+    }
+}
+
+/// Whether the file, or its folder, is among the arguments.
+fn is_given(program: &Program, file: &Path) -> bool {
+    let folder = file.parent().unwrap_or(file).display().to_string();
+    program.arguments().iter().any(|argument| argument.contains(&folder))
+}
+
+/// The first lines of many.
+fn shortened(said: &str) -> String {
+    let lines: Vec<_> = said.lines().collect();
+    match lines.split_at_checked(SHOWN) {
+        Some((shown, more)) if !more.is_empty() => {
+            format!("{}\n… and {} lines more", shown.join("\n"), more.len())
+        }
+        _ => said.to_owned(),
+    }
+}
+
+fn said_or_ok(ended: &Ended) -> String {
+    let said = ended.said();
+    if said.is_empty() { "ok".to_owned() } else { said }
+}

@@ -1,0 +1,137 @@
+//! What is asked of a backend: how it is, its process, its version, its counters.
+
+use super::Backend;
+use crate::backend::channel::{Reply, Request, enable};
+use crate::backend::systemd::{self, Unit};
+use crate::backend::{State, Status, Trouble};
+use crate::probe::command::text::beginning;
+use crate::process::Missing;
+use crate::process::find::Finder;
+use crate::process::held::Held;
+
+impl Backend {
+    /// How it is: what its control channel says, else what systemd or the pid file say.
+    pub async fn status(&self) -> Status {
+        let Some(request) = &self.status else {
+            return self.status_without(None).await;
+        };
+        match self.asked(request).await {
+            Reply::Text(_) => {
+                let why = format!("{request}: answered");
+                Status { state: State::Running, why, answers: true, remedy: None }
+            }
+            Reply::Stopped(why) => Status { state: State::Stopped, why, answers: false, remedy: None },
+            Reply::Hung(why) => Status { state: State::Hung, why, answers: false, remedy: None },
+            Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
+        }
+    }
+
+    /// What can be said without the control channel, and why it had to be.
+    async fn status_without(&self, trouble: Option<Trouble>) -> Status {
+        let (state, seen) = match self.unit().await {
+            Some(Ok(unit)) if unit.load_state == "not-found" => {
+                (State::Unknown, Some("its unit is not found".to_owned()))
+            }
+            Some(Ok(unit)) if unit.is_active() => {
+                (State::Running, Some(format!("systemd: {}", unit.words())))
+            }
+            Some(Ok(unit)) if unit.is_down() => (State::Stopped, Some(format!("systemd: {}", unit.words()))),
+            Some(Ok(unit)) => (State::Unknown, Some(format!("systemd: {}", unit.words()))),
+            Some(Err(_)) | None => match self.process().await {
+                Some(Ok(held)) if held.is_stopped() => {
+                    (State::Hung, Some(format!("{held} is stopped by a signal")))
+                }
+                Some(Ok(held)) => (State::Running, Some(format!("{held} is there"))),
+                Some(Err(Missing::Surely(why))) => (State::Stopped, Some(why)),
+                Some(Err(Missing::Perhaps(why))) => (State::Unknown, Some(why)),
+                None => (State::Unknown, None),
+            },
+        };
+        let (asked, remedy) = match trouble {
+            Some(trouble) => (Some(trouble.why), trouble.remedy),
+            None => (Some("it has no status to ask".to_owned()), None),
+        };
+        let why = [seen, asked].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        Status { state, why, answers: false, remedy }
+    }
+
+    /// Its unit, if it has one.
+    pub async fn unit(&self) -> Option<Result<Unit, Trouble>> {
+        match &self.unit {
+            Some(unit) => Some(systemd::show(unit).await),
+            None => None,
+        }
+    }
+
+    /// Its main process, if it is known where to look.
+    pub async fn process(&self) -> Option<Result<Held, Missing>> {
+        Some(Finder::new(self.whereabouts()?).find(self.timeout).await)
+    }
+
+    /// The version of the server that runs.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn version(&self) -> Result<String, Trouble> {
+        let text = self.ask(self.version.as_ref(), "version").await?;
+        self.driver()
+            .read_version(&text)
+            .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
+    }
+
+    /// How many queries came since it was started. Less than before means that it was restarted meanwhile.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn queries(&self) -> Result<u64, Trouble> {
+        let text = self.ask(self.counters.as_ref(), "counters").await;
+        let text = text.map_err(|trouble| match trouble.remedy {
+            // Where the rest of the control channel answers, they are only switched off.
+            None => Trouble::with(trouble.why, self.facts().no_counters),
+            Some(_) => trouble,
+        })?;
+        // What an operator's own command prints may be nothing but the number.
+        let number = self.driver().read_queries(&text).or_else(|| text.trim().parse().ok());
+        number.ok_or_else(|| {
+            let trouble = self.unread(self.counters.as_ref(), &text, "a number of queries");
+            Trouble::with(trouble.why, self.facts().no_counters)
+        })
+    }
+
+    async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
+        match request {
+            Some(request) => self.asked(request).await.text(),
+            None => Err(Trouble::with(
+                format!("{} has no {what} to ask for", self.facts().name),
+                format!("say what prints them with `{what}` in [backend.{}]", self.name),
+            )),
+        }
+    }
+
+    /// Asks, and mistrusts what a control program says that could not read the server's configuration.
+    async fn asked(&self, request: &Request) -> Reply {
+        let reply = request.ask(self.facts(), self.timeout).await;
+        let Request::Program(program) = request else { return reply };
+        let why = match &reply {
+            Reply::Text(text) => match self.driver().refusal(text) {
+                Some(refusal) => format!("{program}: {}", beginning(&refusal)),
+                None => return reply,
+            },
+            Reply::Stopped(why) | Reply::Unknown(Trouble { why, remedy: None }) => why.clone(),
+            Reply::Hung(_) | Reply::Unknown(_) => return reply,
+        };
+        match (self.readable_for(program), &reply) {
+            (Err(Trouble { why: unreadable, remedy }), _) => {
+                Reply::Unknown(Trouble { why: format!("{why}; {unreadable}"), remedy })
+            }
+            (Ok(()), Reply::Text(_)) => Reply::Unknown(Trouble::with(why, enable(self.facts()))),
+            (Ok(()), _) => reply,
+        }
+    }
+
+    fn unread(&self, request: Option<&Request>, text: &str, what: &str) -> Trouble {
+        let request = request.map(ToString::to_string).unwrap_or_default();
+        let found = beginning(text);
+        Trouble::new(format!("{request}: found `{found}`, expected {what}"))
+    }
+}

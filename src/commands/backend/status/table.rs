@@ -1,0 +1,143 @@
+//! What `backend status` shows to people, within 80 columns.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Known, ProcessReport, Queries, Report};
+use crate::backend::listeners::PORT;
+use crate::period::Shown;
+
+/// What fits beside the labels.
+const WIDTH: usize = 63;
+
+/// A label for each thing that was learned, and beside it what.
+pub(super) fn table(report: &Report) -> String {
+    let mut rows: Vec<(&str, String)> = vec![];
+    rows.push(("state", state(report)));
+    rows.extend(unit(report).map(|unit| ("unit", unit)));
+    rows.push(("process", process(&report.process)));
+    rows.push(("version", known(report, &report.version, String::clone)));
+    rows.push(("identity", report.identity.clone().unwrap_or_else(|| "it tells none".to_owned())));
+    rows.push((
+        "listeners",
+        match report.listeners.as_slice() {
+            [] => format!("none on port {PORT}"),
+            listeners => lines(listeners.iter().map(ToString::to_string)),
+        },
+    ));
+    rows.push((
+        "configuration",
+        match &report.configuration {
+            Known::Found(word) => (*word).to_owned(),
+            Known::NotFound(why) => why.clone(),
+        },
+    ));
+    rows.push(("queries", known(report, &report.queries, queries)));
+    if !report.zones.is_empty() {
+        rows.push((
+            "zones",
+            lines(report.zones.iter().map(|zone| {
+                let serial = zone.serial.map(|serial| format!("serial {serial}"));
+                let found: Vec<_> = [serial, zone.trouble.clone()].into_iter().flatten().collect();
+                format!("{} at {}: {}", zone.zone, zone.server, found.join(", "))
+            })),
+        ));
+    }
+    for need in &report.needs {
+        rows.push(("needs", format!("for {}:\n{}", need.of.join(", "), need.remedy)));
+    }
+    let mut text = format!("backend {} ({})\n", report.backend, report.kind.facts().name);
+    for (label, value) in rows {
+        let mut label = label;
+        for line in value.lines().flat_map(wrapped) {
+            let _ = writeln!(text, "  {label:<13}  {line}");
+            label = "";
+        }
+    }
+    text
+}
+
+fn state(report: &Report) -> String {
+    let status = &report.status;
+    let mut text = format!("{}: {}", status.state, status.why);
+    if !status.answers && matches!(report.configuration, Known::NotFound(_)) {
+        text.push_str("\nmind that control programs read the same configuration");
+    }
+    text
+}
+
+fn unit(report: &Report) -> Option<String> {
+    let name = report.unit.as_ref()?;
+    Some(match &report.systemd {
+        Known::Found(unit) if unit.since.is_empty() => format!("{name}: {}", unit.words()),
+        Known::Found(unit) => format!("{name}: {} since {}", unit.words(), unit.since),
+        Known::NotFound(why) => why.strip_prefix("unit ").unwrap_or(why).to_owned(),
+    })
+}
+
+fn process(process: &Known<ProcessReport>) -> String {
+    match process {
+        Known::Found(ProcessReport { pid, name, is_stopped, since, seconds }) => {
+            let stopped = if *is_stopped { ", STOPPED by a signal" } else { "" };
+            format!("{pid} ({name}) since {since}, {}{stopped}", Shown(Duration::from_secs(*seconds)))
+        }
+        Known::NotFound(why) => why.clone(),
+    }
+}
+
+fn queries(queries: &Queries) -> String {
+    match queries {
+        Queries { total, per_second: Some(rate) } => format!("{total}, {rate:.1} per second"),
+        Queries { total, per_second: None } => format!("{total}; restarted meanwhile"),
+    }
+}
+
+/// What the control channel does not tell is not explained as often as it is asked.
+fn known<T>(report: &Report, found: &Known<T>, show: impl Fn(&T) -> String) -> String {
+    match found {
+        Known::Found(found) => show(found),
+        Known::NotFound(why) if report.status.answers => format!("not known: {why}"),
+        Known::NotFound(_) => "not known, see its state".to_owned(),
+    }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A line in as many as it takes; those that follow are indented as the first. A long word stays whole, since it is
+/// likely to be a path.
+fn wrapped(line: &str) -> Vec<String> {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    let mut rows = vec![];
+    let mut row = String::new();
+    for word in line.split_whitespace() {
+        if !row.is_empty() && indent.len() + row.chars().count() + 1 + word.chars().count() > WIDTH {
+            rows.push(format!("{indent}{row}"));
+            row.clear();
+        }
+        if !row.is_empty() {
+            row.push(' ');
+        }
+        row.push_str(word);
+    }
+    rows.push(format!("{indent}{row}"));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_wrapped_between_words() {
+        assert_eq!(wrapped(""), [""]);
+        assert_eq!(wrapped("  [Service]"), ["  [Service]"]);
+        let words = "word ".repeat(20);
+        let rows = wrapped(&format!("  {words}"));
+        assert_eq!(rows.len(), 2);
+        assert!(rows.iter().all(|row| row.starts_with("  word") && row.chars().count() <= WIDTH), "{rows:?}");
+        let path = format!("/{}", "x".repeat(100));
+        assert_eq!(wrapped(&format!("of {path} only")), ["of", &path, "only"]);
+    }
+}

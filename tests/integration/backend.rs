@@ -1,0 +1,163 @@
+//! `backend status`, `check` and `reload` of a `generic` server, whose control programs are lines of shell, good and bad.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use crate::cli::{File, dnsherald, stderr, stdout};
+
+/// A time limit that a busy machine keeps to.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Runs a command for the only backend, which has these keys besides a `restart`.
+fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
+    let configuration = File::new(
+        &format!("backend-{name}"),
+        &format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
+             [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"generic\"\n"
+        ),
+    );
+    let mut arguments = vec!["backend"];
+    arguments.extend(command);
+    arguments.extend(["-c", configuration.path()]);
+    dnsherald(&arguments)
+}
+
+/// A key that runs a line of shell.
+fn shell(key: &str, line: &str) -> String {
+    format!("{key} = [\"sh\", \"-c\", '''{line}''']\n")
+}
+
+fn status(name: &str, keys: &str) -> (Option<i32>, serde_json::Value) {
+    let output = backend(name, keys, &["status", "--json"]);
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    (output.status.code(), json)
+}
+
+#[test]
+fn a_server_that_answers_runs() {
+    let keys =
+        [shell("status", "exit 0"), shell("version", "echo 3.1"), shell("counters", "echo 17")].concat();
+    let (code, json) = status("runs", &keys);
+    assert_eq!(
+        (code, &json["state"], &json["version"]["found"]),
+        (Some(0), &"running".into(), &"3.1".into())
+    );
+    assert_eq!(json["queries"]["found"]["total"], 17);
+    assert_eq!(json["queries"]["found"]["per-second"], 0.0);
+    let table = stdout(&backend("runs-table", &keys, &["status"]));
+    assert!(
+        table.starts_with("backend generic (server)\n  state          running: sh -c 'exit 0': answered\n"),
+        "{table}"
+    );
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
+
+#[test]
+fn a_control_program_that_hangs_is_ended_in_time() {
+    let began = Instant::now();
+    let (code, json) = status("hangs", &shell("status", "sleep 1000 & sleep 1000"));
+    assert!(began.elapsed() < SOON);
+    assert_eq!((code, &json["state"]), (Some(1), &"hung".into()));
+    assert!(json["why"].as_str().unwrap().ends_with("not done within 1s"), "{}", json["why"]);
+}
+
+#[test]
+fn megabytes_are_read_and_mostly_forgotten() {
+    let line = "yes 'no end' | head -c 5000000; exit 1";
+    let keys = [shell("config-check", line), shell("status", line)].concat();
+    let output = backend("megabytes", &keys, &["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("is broken") && said.ends_with("lines more\n") && said.len() < 1000, "{said}");
+    let (_, json) = status("megabytes-status", &keys);
+    assert_eq!(json["state"], "unknown");
+    assert!(json["why"].as_str().unwrap().len() < 500, "{}", json["why"]);
+}
+
+#[test]
+fn nonsense_and_what_is_missing_are_no_verdict_on_the_server() {
+    let nonsense = shell("status", r"printf '\033[2J\377'; exit 77");
+    let missing = "status = [\"dnsherald-no-such-program\"]\n";
+    for (name, keys, said) in
+        [("nonsense", nonsense.as_str(), "exited with status 77"), ("missing", missing, "not found")]
+    {
+        let (code, json) = status(name, keys);
+        assert_eq!((code, &json["state"]), (Some(1), &"unknown".into()));
+        assert!(json["why"].as_str().unwrap().contains(said), "{}", json["why"]);
+        assert!(!stdout(&backend(name, keys, &["status"])).contains('\u{1b}'));
+    }
+    let keys =
+        [shell("status", "exit 0"), shell("version", "echo soon"), shell("counters", "echo many")].concat();
+    let (_, json) = status("no-numbers", &keys);
+    assert!(json["version"]["not-found"].as_str().unwrap().ends_with("found `soon`, expected a version"));
+    assert!(
+        json["queries"]["not-found"]
+            .as_str()
+            .unwrap()
+            .ends_with("found `many`, expected a number of queries")
+    );
+}
+
+#[test]
+fn a_broken_configuration_ends_a_reload_before_the_server_is_touched() {
+    let touched = std::env::temp_dir().join(format!("dnsherald-touched-{}", std::process::id()));
+    let reload = shell("reload", &format!("touch {}", touched.display()));
+    let broken = [shell("config-check", "echo line 7: no such option >&2; exit 2"), reload.clone()].concat();
+    let output = backend("broken", &broken, &["reload"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the server was not touched"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("\nline 7: no such option\n"), "{}", stderr(&output));
+    assert!(!touched.exists());
+
+    let good = [shell("config-check", "exit 0"), shell("status", "exit 0"), reload].concat();
+    let output = backend("good", &good, &["reload"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    std::fs::remove_file(touched).unwrap();
+}
+
+#[test]
+fn a_configuration_that_we_may_not_read_is_not_called_broken() {
+    let keys = shell("config-check", "echo dns.conf: Permission denied; exit 1");
+    let said = stderr(&backend("unreadable", &keys, &["check"]));
+    assert!(said.starts_with("generic: cannot check the configuration: "), "{said}");
+    assert!(said.contains("read it, or run this as root"), "{said}");
+}
+
+#[test]
+fn what_a_tool_says_of_a_configuration_that_is_not_there_is_not_believed() {
+    let keys = "config-file = \"/nowhere/dns.conf\"\nconfig-check = [\"true\", \"/nowhere/dns.conf\"]\n\
+                status = [\"sh\", \"-c\", \"echo connection refused; exit 1\", \"/nowhere/dns.conf\"]\n";
+    let check = backend("not-there", keys, &["check"]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        stderr(&check).contains("the configuration /nowhere/dns.conf cannot be read: No such file"),
+        "{}",
+        stderr(&check)
+    );
+    let (_, json) = status("not-there-status", keys);
+    assert_eq!(json["state"], "unknown");
+    assert!(json["remedy"].as_str().unwrap().contains("`config-file`"), "{json}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let reload = backend("no-reload", "", &["reload"]);
+    assert_eq!(reload.status.code(), Some(1));
+    assert!(stderr(&reload).contains("no `reload` is configured"), "{}", stderr(&reload));
+    let check = backend("no-check", "", &["check"]);
+    assert_eq!(check.status.code(), Some(0));
+    assert!(stdout(&check).contains("nothing checks it"));
+}
+
+#[test]
+fn the_backend_is_named_where_there_are_several() {
+    let unknown = backend("unknown", "", &["check", "unbound"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("no backend `unbound`") && stderr(&unknown).contains("it has generic"));
+    let several = backend("several", "[backend.unbound]", &["check"]);
+    assert_eq!(several.status.code(), Some(2));
+    assert!(stderr(&several).contains("it has generic, unbound"), "{}", stderr(&several));
+    let bad = backend("bad", "timeout = \"x\"", &["check"]);
+    assert_eq!(bad.status.code(), Some(78));
+}
