@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::control::{Asked, Control};
 use self::disable_files::{DisableFiles, Look};
 use self::flood::Flood;
+use self::healing::Healers;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
 use self::processes::Processes;
@@ -39,6 +40,7 @@ use crate::probe::inquiry::Inquiry;
 pub mod control;
 pub mod disable_files;
 pub mod flood;
+pub mod healing;
 pub mod hooks;
 pub mod input;
 pub mod last_words;
@@ -102,6 +104,7 @@ pub struct Daemon<'a> {
     surroundings: &'a mut Surroundings,
     store: Option<Store>,
     control: Option<Control>,
+    healers: Option<Healers>,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
 }
 
@@ -133,6 +136,7 @@ impl<'a> Daemon<'a> {
             surroundings,
             store,
             control: None,
+            healers: None,
             events,
         }
     }
@@ -141,6 +145,12 @@ impl<'a> Daemon<'a> {
     #[must_use]
     pub fn with_control(self, control: Option<Control>) -> Self {
         Self { control, ..self }
+    }
+
+    /// Restarts servers that stay unwell. They are drained through the sockets, so that there have to be some.
+    #[must_use]
+    pub fn with_healing(self, healers: Healers) -> Self {
+        Self { healers: self.control.is_some().then_some(healers), ..self }
     }
 
     /// Runs until there is nobody left to speak to, or the observer has seen enough.
@@ -198,6 +208,9 @@ impl<'a> Daemon<'a> {
                     self.look_for_disable_files(observer);
                 }
                 self.say_what_was_withheld(false);
+                if let Some(healers) = &mut self.healers {
+                    healers.look(Moment::after_start(self.began.elapsed()), &self.engine);
+                }
             }
             if !observer.goes_on() {
                 return Ending::Enough;

@@ -173,6 +173,12 @@ impl Engine {
         &self.services
     }
 
+    /// What each of them is configured to be.
+    #[must_use]
+    pub fn plans(&self) -> &[config::Service] {
+        &self.plans
+    }
+
     /// The conversation with ExaBGP.
     #[must_use]
     pub const fn link(&self) -> &Link {

@@ -78,6 +78,9 @@ pub struct Service {
     pub for_seconds: f64,
     /// Why.
     pub reason: String,
+    /// The DNS server behind it, where the configuration names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backend: Option<String>,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
     /// Its checks.
@@ -212,6 +215,7 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
         state: service.state(),
         for_seconds: now.since(service.since()).as_secs_f64(),
         reason: service.explain(),
+        backend: engine.plans()[place].backend.as_ref().map(|backend| backend.name.clone()),
         prefixes: engine.entries_of(place).map(prefix).collect(),
         checks: service.checks().iter().map(|check| check_status(check, now)).collect(),
         dampening: Dampening {

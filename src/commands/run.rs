@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
 use crate::daemon::control::{Control, Subject};
+use crate::daemon::healing::Healers;
 use crate::daemon::hooks::{Hook, Hooks};
 use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::linger::Told;
@@ -114,6 +115,7 @@ async fn work(
     );
     let control = if on_terminal { None } else { control(config, path) };
     let daemon = Daemon::new(config, surroundings, store, memory, age).with_control(control);
+    let daemon = daemon.with_healing(Healers::of(config, path));
     daemon.run(&mut attendant).await;
     Ok(Exit::Success)
 }

@@ -89,6 +89,7 @@ impl Daemon<'_> {
         let actions = self.engine.reload(now, config);
         self.inquiries = inquiries;
         self.disable_files = disable_files(config, &self.engine);
+        self.healers = self.healers.take().map(|healers| healers.become_those_of(config));
         // Outcomes that are still on their way bear the places of the old configuration.
         self.events = events;
         over |= self.carry_out(now, &actions, observer);

@@ -173,6 +173,12 @@ impl Service {
         self.disabled
     }
 
+    /// Whether its checks say that it is down, and nobody wants it drained.
+    #[must_use]
+    pub fn is_unwell(&self) -> bool {
+        self.health == Some(Severity::Down) && !self.is_drained()
+    }
+
     /// Since when it is what it is.
     #[must_use]
     pub const fn since(&self) -> Moment {

@@ -60,6 +60,9 @@ fn exabgp(exabgp: &ExaBgp) -> String {
 fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     let heading = format!("{}: {} for {}", service.name, service.state, shown(service.for_seconds));
     entry(f, 0, &format!("{heading}: {}", service.reason))?;
+    if let Some(backend) = &service.backend {
+        pair(f, "backend", backend)?;
+    }
     for prefix in &service.prefixes {
         pair(f, &prefix.prefix, &show_prefix(prefix))?;
     }

@@ -1,0 +1,31 @@
+//! A server that stays down is restarted without being asked, through the same transaction as a person would.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, eventually, ideal};
+
+#[test]
+fn a_server_that_stays_down_is_restarted_and_returns() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let (script, mark) = (pop.file("restart"), pop.file("restarted"));
+    fs::write(&script, format!("#!/bin/sh\necho again >> {}\n", mark.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let backend = format!(
+        "\n[backend.generic]\nrestart = [{script:?}]\nsettle = \"0s\"\nheal = {{ after = \"1s\", at-most = 1 }}\n"
+    );
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Closed);
+    helper.says(WITHDRAW);
+    assert!(eventually(|| mark.exists()), "log:\n{}", helper.log());
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+    helper.logs("backend generic: restarted, and well again");
+    helper.logs("the drain of backend/generic is over: the checks pass");
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
+}
