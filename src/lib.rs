@@ -11,7 +11,7 @@
 //!  timers ─► probes ─┐                                ┌─► link ─► stdout (announce, withdraw)
 //!  pidfds ───────────┤                                ├─► probe again
 //!  stdin ─► link ────┤  Event   ┌────────┐   Action   │
-//!  disable-files ────┼────────► │ Engine │ ─────────► ├─► log
+//!  control, files ───┼────────► │ Engine │ ─────────► ├─► log, status
 //!  signals ──────────┘  (now)   └────────┘            ├─► what survives a restart
 //!                             pure, no clock          └─► next deadline
 //! ```
@@ -23,7 +23,9 @@
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
-//! * [`backend`]: the stock DNS servers of this host: their configuration checked, reloaded, their state and counters.
+//! * [`backend`]: the stock DNS servers of this host: checked, asked how they are, and restarted as a
+//!   transaction that loses no query.
+//! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
