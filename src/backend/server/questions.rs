@@ -20,7 +20,13 @@ impl Backend {
                 let why = format!("{request}: answered");
                 Status { state: State::Running, why, answers: true, remedy: None }
             }
-            Reply::Stopped(why) => Status { state: State::Stopped, why, answers: false, remedy: None },
+            // A control channel may be closed though the server is there; then that counts.
+            Reply::Stopped(why) => match self.status_without(Some(Trouble::new(why.clone()))).await {
+                Status { state: State::Unknown, .. } => {
+                    Status { state: State::Stopped, why, answers: false, remedy: None }
+                }
+                seen => seen,
+            },
             Reply::Hung(why) => Status { state: State::Hung, why, answers: false, remedy: None },
             Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
         }
