@@ -85,7 +85,8 @@ impl Backend {
             .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
     }
 
-    /// How many queries came since it was started. Less than before means that it was restarted meanwhile.
+    /// How many queries came since it was started. Less than before means that it was restarted meanwhile, or reloaded:
+    /// Unbound begins anew with each reload.
     ///
     /// # Errors
     /// When it does not tell.

@@ -94,7 +94,7 @@ fn process(process: &Known<ProcessReport>) -> String {
 fn queries(queries: &Queries) -> String {
     match queries {
         Queries { total, per_second: Some(rate) } => format!("{total}, {rate:.1} per second"),
-        Queries { total, per_second: None } => format!("{total}; restarted meanwhile"),
+        Queries { total, per_second: None } => format!("{total}; the counters began anew meanwhile"),
     }
 }
 
