@@ -58,7 +58,8 @@ pub fn polkit(unit: &str, verbs: &[&str]) -> String {
         "let `{user}` do so through polkit (package polkitd), in\n\
          /etc/polkit-1/rules.d/50-dnsherald.rules:\n\
          \x20 polkit.addRule(function(action, subject) {{\n\
-         \x20     if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{user}\" &&\n\
+         \x20     if (action.id == \"org.freedesktop.systemd1.manage-units\" &&\n\
+         \x20         subject.user == \"{user}\" &&\n\
          \x20         action.lookup(\"unit\") == \"{unit}\" &&\n\
          \x20         [{}].indexOf(action.lookup(\"verb\")) >= 0)\n\
          \x20         return polkit.Result.YES;\n\

@@ -2,7 +2,8 @@
 //!
 //! Its SIGHUP, which `systemctl reload` sends, drops the cache, and ends the server if the file does not parse. So it
 //! is `unbound-control`: first with `reload_keep_cache`, which versions before 1.17 do not know. No reload opens
-//! another `interface:`; that takes a restart. `stats` would reset the counters for everybody else who reads them.
+//! another `interface:`; that takes a restart. Every reload begins the counters anew, also the one that keeps the
+//! cache; `stats` would do so for everybody else who reads them.
 
 use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
 

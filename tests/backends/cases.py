@@ -138,6 +138,23 @@ def hung(host):
 
 
 @case
+def without_control(host):
+    """The socket of its control channel is gone, but not the server: that is no stopped server."""
+    sockets = [path for path in host.control_sockets() if path.is_socket()]
+    if not sockets:
+        return "its control channel is no file"
+    for path in sockets:
+        path.rename(path.with_suffix(".away"))
+    try:
+        status = host.status()
+    finally:
+        for path in sockets:
+            path.with_suffix(".away").rename(path)
+    expect(status["state"] == "running" and not status["answers"], f"{status['state']}: {status['why']}")
+    return status["why"].splitlines()[0]
+
+
+@case
 def stopped(host):
     """Ended in order: known to be stopped. And killed: the same."""
     why = []

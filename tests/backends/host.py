@@ -55,7 +55,8 @@ class Host:
         if self.process:
             self.signal(signal.SIGKILL)
         self.namespace.delete()
-        (CONTROL_OF_KNOT_RESOLVER / self.instance).unlink(missing_ok=True)
+        if self.server.kind == "knot-resolver":
+            (CONTROL_OF_KNOT_RESOLVER / self.instance).unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
     @property
@@ -127,6 +128,9 @@ backend = "{self.server.kind}"
             pass
         if number in (signal.SIGTERM, signal.SIGKILL):
             self.process.popen.wait(timeout=PATIENCE)
+
+    def control_sockets(self):
+        return [*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance]
 
     def asked(self, count):
         """How many of so many queries are answered."""

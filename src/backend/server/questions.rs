@@ -20,7 +20,13 @@ impl Backend {
                 let why = format!("{request}: answered");
                 Status { state: State::Running, why, answers: true, remedy: None }
             }
-            Reply::Stopped(why) => Status { state: State::Stopped, why, answers: false, remedy: None },
+            // A control channel may be closed though the server is there; then that counts.
+            Reply::Stopped(why) => match self.status_without(Some(Trouble::new(why.clone()))).await {
+                Status { state: State::Unknown, .. } => {
+                    Status { state: State::Stopped, why, answers: false, remedy: None }
+                }
+                seen => seen,
+            },
             Reply::Hung(why) => Status { state: State::Hung, why, answers: false, remedy: None },
             Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
         }
@@ -79,7 +85,8 @@ impl Backend {
             .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
     }
 
-    /// How many queries came since it was started. Less than before means that it was restarted meanwhile.
+    /// How many queries came since it was started. Less than before means that it was restarted meanwhile, or reloaded:
+    /// Unbound begins anew with each reload.
     ///
     /// # Errors
     /// When it does not tell.

@@ -184,7 +184,7 @@ async fn queries(backend: &Backend) -> Result<Queries, Trouble> {
     let first = (backend.queries().await?, Instant::now());
     tokio::time::sleep(MOMENT).await;
     let Ok(total) = backend.queries().await else { return Ok(Queries { total: first.0, per_second: None }) };
-    // Less than before: it was restarted.
+    // Less than before: it was restarted or reloaded.
     let more = total.checked_sub(first.0);
     Ok(Queries { total, per_second: more.map(|more| more as f64 / first.1.elapsed().as_secs_f64()) })
 }

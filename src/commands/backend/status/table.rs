@@ -8,7 +8,10 @@ use crate::backend::listeners::PORT;
 use crate::period::Shown;
 
 /// What fits beside the labels.
-const WIDTH: usize = 63;
+const BESIDE: usize = 63;
+
+/// What fits below them.
+const BELOW: usize = 76;
 
 /// A label for each thing that was learned, and beside it what.
 pub(super) fn table(report: &Report) -> String {
@@ -43,15 +46,18 @@ pub(super) fn table(report: &Report) -> String {
             })),
         ));
     }
-    for need in &report.needs {
-        rows.push(("needs", format!("for {}:\n{}", need.of.join(", "), need.remedy)));
-    }
     let mut text = format!("backend {} ({})\n", report.backend, report.kind.facts().name);
     for (label, value) in rows {
         let mut label = label;
-        for line in value.lines().flat_map(wrapped) {
+        for line in value.lines().flat_map(|line| wrapped(line, BESIDE)) {
             let _ = writeln!(text, "  {label:<13}  {line}");
             label = "";
+        }
+    }
+    for need in &report.needs {
+        let _ = writeln!(text, "  needs, for {}:", need.of.join(", "));
+        for line in need.remedy.lines().flat_map(|line| wrapped(line, BELOW)) {
+            let _ = writeln!(text, "    {line}");
         }
     }
     text
@@ -88,7 +94,7 @@ fn process(process: &Known<ProcessReport>) -> String {
 fn queries(queries: &Queries) -> String {
     match queries {
         Queries { total, per_second: Some(rate) } => format!("{total}, {rate:.1} per second"),
-        Queries { total, per_second: None } => format!("{total}; restarted meanwhile"),
+        Queries { total, per_second: None } => format!("{total}; the counters began anew meanwhile"),
     }
 }
 
@@ -105,23 +111,24 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A line in as many as it takes; those that follow are indented as the first. A long word stays whole, since it is
-/// likely to be a path.
-fn wrapped(line: &str) -> Vec<String> {
-    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+/// A line in as many as it takes. A long word stays whole, since it is likely to be a path; and so does an indented line,
+/// which is for a file.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    if line.starts_with(' ') {
+        return vec![line.to_owned()];
+    }
     let mut rows = vec![];
     let mut row = String::new();
     for word in line.split_whitespace() {
-        if !row.is_empty() && indent.len() + row.chars().count() + 1 + word.chars().count() > WIDTH {
-            rows.push(format!("{indent}{row}"));
-            row.clear();
+        if !row.is_empty() && row.chars().count() + 1 + word.chars().count() > width {
+            rows.push(std::mem::take(&mut row));
         }
         if !row.is_empty() {
             row.push(' ');
         }
         row.push_str(word);
     }
-    rows.push(format!("{indent}{row}"));
+    rows.push(row);
     rows
 }
 
@@ -131,13 +138,14 @@ mod tests {
 
     #[test]
     fn long_lines_are_wrapped_between_words() {
-        assert_eq!(wrapped(""), [""]);
-        assert_eq!(wrapped("  [Service]"), ["  [Service]"]);
+        assert_eq!(wrapped("", 63), [""]);
         let words = "word ".repeat(20);
-        let rows = wrapped(&format!("  {words}"));
+        let rows = wrapped(&words, 63);
         assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| row.starts_with("  word") && row.chars().count() <= WIDTH), "{rows:?}");
+        assert!(rows.iter().all(|row| row.starts_with("word") && row.chars().count() <= 63), "{rows:?}");
+        let code = format!("  {words}");
+        assert_eq!(wrapped(&code, 63), [code.as_str()]);
         let path = format!("/{}", "x".repeat(100));
-        assert_eq!(wrapped(&format!("of {path} only")), ["of", &path, "only"]);
+        assert_eq!(wrapped(&format!("of {path} only"), 63), ["of", &path, "only"]);
     }
 }
