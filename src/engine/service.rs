@@ -1,15 +1,14 @@
 //! A service: the worst of its checks, under the operator's word and under dampening.
+//!
+//! In here it takes outcomes and decides; [`drained`] is the operator's word, [`shown`] what may be known of it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
-use super::drain::{Drains, Holder, Lift, Order};
+use super::drain::Drains;
 use super::habits::{Habits, Phase, Repeat};
 use super::ladder::Ladder;
 use super::memory::Remembered;
@@ -19,47 +18,11 @@ use crate::config;
 use crate::exabgp::Advertisement;
 use crate::probe::Outcome;
 
-/// What a service is, to the world.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// No verdict yet.
-    Starting,
-    /// Attracts traffic.
-    Up,
-    /// Attracts traffic as a last resort.
-    Degraded,
-    /// Not to be relied on: a check says so, or dampening.
-    Down,
-    /// The operator wants it so.
-    Drained,
-}
+pub use self::state::{StartPolicy, State};
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Starting => "starting",
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-            Self::Drained => "drained",
-        })
-    }
-}
-
-/// What to state before the first verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StartPolicy {
-    /// Nothing: decide first.
-    Probe,
-    /// What was last acknowledged, if it is younger than this.
-    Adopt {
-        /// The age limit.
-        max_age: Duration,
-    },
-    /// Withdraw.
-    Withdraw,
-}
+mod drained;
+mod shown;
+mod state;
 
 /// One service at work.
 #[derive(Debug)]
@@ -149,125 +112,9 @@ impl Service {
         }
     }
 
-    /// As configured.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What it is.
-    #[must_use]
-    pub const fn state(&self) -> State {
-        self.state
-    }
-
-    /// What its falls have come to, without the fraction.
-    #[must_use]
-    pub fn penalty(&self, now: Moment) -> u32 {
-        whole(self.dampening.penalty(now))
-    }
-
-    /// Whether its disable-file was there when last looked for.
-    #[must_use]
-    pub const fn is_disabled(&self) -> bool {
-        self.disabled
-    }
-
-    /// Whether its checks say that it is down, and nobody wants it drained.
-    #[must_use]
-    pub fn is_unwell(&self) -> bool {
-        self.health == Some(Severity::Down) && !self.is_drained()
-    }
-
-    /// Since when it is what it is.
-    #[must_use]
-    pub const fn since(&self) -> Moment {
-        self.since
-    }
-
-    /// Who wants it drained, but for the disable-file.
-    #[must_use]
-    pub const fn drains(&self) -> &Drains {
-        &self.drains
-    }
-
-    /// Its checks.
-    #[must_use]
-    pub fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
-    /// Its record of falls.
-    #[must_use]
-    pub const fn dampening(&self) -> &Dampening {
-        &self.dampening
-    }
-
-    /// What it wants for its prefixes; `None` as long as it wants nothing said.
-    #[must_use]
-    pub const fn stated(&self) -> Option<&Advertisement> {
-        self.stated.as_ref()
-    }
-
     /// Whether what is stated is to be said again though it has not changed; true only once.
     pub fn take_restate(&mut self) -> bool {
         std::mem::take(&mut self.restate)
-    }
-
-    /// The operator's file has appeared or gone.
-    pub fn disable(&mut self, now: Moment, disabled: bool) {
-        if self.habits.is_some() && self.disabled && !disabled {
-            self.check_anew(now);
-        }
-        self.disabled = disabled;
-    }
-
-    /// Somebody wants it drained.
-    pub fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
-        out.push(
-            Notice::Drained {
-                service: self.name.clone(),
-                holder: order.holder.clone(),
-                reason: order.reason.clone(),
-                lasts: order.lasts,
-            }
-            .into(),
-        );
-        self.drains.begin(now, order);
-        out.push(Action::Save);
-    }
-
-    /// Somebody wants drains to end, at once or when the checks have passed anew.
-    pub fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
-        if !lift.once_healthy {
-            let lifted = self.drains.lift(lift);
-            return self.note_ends(lifted, DrainEnd::Lifted, out);
-        }
-        if self.drains.let_return(lift) {
-            // What they found of the server before says nothing of the one that is there now.
-            self.check_anew(now);
-            out.push(Notice::Returning { service: self.name.clone() }.into());
-            out.push(Action::Save);
-        }
-    }
-
-    fn check_anew(&mut self, now: Moment) {
-        for check in &mut self.checks {
-            check.begin_anew(now);
-        }
-        self.health = None;
-        self.was_serving = false;
-    }
-
-    fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {
-        for holder in holders {
-            out.push(Notice::DrainOver { service: self.name.clone(), holder, end }.into());
-            out.push(Action::Save);
-        }
-    }
-
-    fn is_drained(&self) -> bool {
-        self.disabled || !self.drains.is_empty()
     }
 
     /// `exabgp healthcheck` does not probe while disabled.
@@ -429,32 +276,6 @@ impl Service {
             Some(Severity::Ignore) => State::Up,
             Some(Severity::Degraded) => State::Degraded,
             Some(Severity::Down) => State::Down,
-        }
-    }
-
-    /// Why it is what it is.
-    #[must_use]
-    pub fn explain(&self) -> String {
-        match self.state {
-            State::Drained if self.disabled => {
-                let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
-                format!("the disable-file{} exists", file.unwrap_or_default())
-            }
-            State::Drained => {
-                let drains =
-                    self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
-                drains.collect::<Vec<_>>().join("; ")
-            }
-            State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
-            State::Down | State::Degraded => {
-                let worst = self.checks.iter().max_by_key(|check| check.verdict());
-                worst.map_or_else(String::new, |check| {
-                    let failure = check.failure().unwrap_or("it has not risen again yet");
-                    format!("check {}: {failure}", check.name())
-                })
-            }
-            State::Up => "every check that counts is up".to_owned(),
-            State::Starting => "no verdict yet".to_owned(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dnsherald::config::Config;
 use dnsherald::engine::Engine;
 use dnsherald::engine::action::Action;
+use dnsherald::engine::drain::{Holder, Lift, Order};
 use dnsherald::engine::event::{CheckId, Event, ServiceId};
 use dnsherald::engine::memory::Memory;
 use dnsherald::engine::moment::Moment;
@@ -62,6 +63,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn holder() -> impl Strategy<Value = Holder> {
+    proptest::sample::select(&["operator", "unbound.service"][..]).prop_map(|name| name.parse().unwrap())
+}
+
 /// Anything that can happen, with the milliseconds since what happened before.
 fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let line = prop_oneof![
@@ -78,6 +83,13 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), why.trim().to_owned())),
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
+        1 => (holder(), proptest::option::of(0..5_000_u64)).prop_map(|(holder, lasts)| {
+            let order = Order { holder, reason: String::new().into(), lasts: lasts.map(Duration::from_millis) };
+            Event::Drain(ServiceId(0), order)
+        }),
+        2 => (proptest::option::of(holder()), any::<bool>()).prop_map(|(holder, once_healthy)| {
+            Event::Undrain(ServiceId(0), Lift { holder, once_healthy })
+        }),
         1 => Just(Event::OutputBlocked),
         2 => Just(Event::OutputUnblocked),
         2 => Just(Event::Tick),
@@ -141,6 +153,17 @@ proptest! {
     }
 
     #[test]
+    fn a_drained_service_is_never_announced_and_every_drain_can_be_ended(events in events()) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+            prop_assert!(bench.engine.services()[0].drains().is_empty() || !bench.announced());
+        }
+        bench.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        prop_assert!(bench.engine.services()[0].drains().is_empty());
+    }
+
+    #[test]
     fn a_suppressed_service_is_never_announced(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
@@ -154,9 +177,14 @@ proptest! {
     fn the_wish_depends_on_nothing_but_the_events(events in events(), ticks in proptest::collection::vec(0..400_u64, 120)) {
         let config = config(QUICK);
         let (mut plain, mut ticked) = (Bench::new(&config), Bench::new(&config));
-        // What was out when a process ended does not count, and whether it was depends on the ticks: here outcomes
-        // come that no round has asked for.
-        let events = events.into_iter().filter(|(_, event)| !matches!(event, Event::Gone(..)));
+        // What was out when a process ended, or when all was to be checked anew, does not count; and whether it was
+        // depends on the ticks: here outcomes come that no round has asked for.
+        let forgets = |event: &Event| match event {
+            Event::Gone(..) => true,
+            Event::Undrain(_, lift) => lift.once_healthy,
+            _ => false,
+        };
+        let events = events.into_iter().filter(|(_, event)| !forgets(event));
         for ((later, event), before) in events.zip(ticks) {
             plain.tell(later, event.clone());
             let before = before.min(later);

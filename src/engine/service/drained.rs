@@ -1,0 +1,65 @@
+//! The operator's word: the disable-file, and drains.
+
+use super::Service;
+use crate::engine::action::Action;
+use crate::engine::drain::{Holder, Lift, Order};
+use crate::engine::moment::Moment;
+use crate::engine::notice::{DrainEnd, Notice};
+
+impl Service {
+    /// The operator's file has appeared or gone.
+    pub fn disable(&mut self, now: Moment, disabled: bool) {
+        if self.habits.is_some() && self.disabled && !disabled {
+            self.check_anew(now);
+        }
+        self.disabled = disabled;
+    }
+
+    /// Somebody wants it drained.
+    pub fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
+        out.push(
+            Notice::Drained {
+                service: self.name.clone(),
+                holder: order.holder.clone(),
+                reason: order.reason.clone(),
+                lasts: order.lasts,
+            }
+            .into(),
+        );
+        self.drains.begin(now, order);
+        out.push(Action::Save);
+    }
+
+    /// Somebody wants drains to end, at once or when the checks have passed anew.
+    pub fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
+        if !lift.once_healthy {
+            let lifted = self.drains.lift(lift);
+            return self.note_ends(lifted, DrainEnd::Lifted, out);
+        }
+        if self.drains.let_return(lift) {
+            // What they found of the server before says nothing of the one that is there now.
+            self.check_anew(now);
+            out.push(Notice::Returning { service: self.name.clone() }.into());
+            out.push(Action::Save);
+        }
+    }
+
+    pub(super) fn check_anew(&mut self, now: Moment) {
+        for check in &mut self.checks {
+            check.begin_anew(now);
+        }
+        self.health = None;
+        self.was_serving = false;
+    }
+
+    pub(super) fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {
+        for holder in holders {
+            out.push(Notice::DrainOver { service: self.name.clone(), holder, end }.into());
+            out.push(Action::Save);
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.disabled || !self.drains.is_empty()
+    }
+}

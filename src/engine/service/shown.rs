@@ -1,0 +1,96 @@
+//! What may be known of a service.
+
+use super::{Service, State, whole};
+use crate::engine::check::{Check, Severity};
+use crate::engine::dampening::Dampening;
+use crate::engine::drain::Drains;
+use crate::engine::moment::Moment;
+use crate::exabgp::Advertisement;
+
+impl Service {
+    /// As configured.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What its falls have come to, without the fraction.
+    #[must_use]
+    pub fn penalty(&self, now: Moment) -> u32 {
+        whole(self.dampening.penalty(now))
+    }
+
+    /// Whether its disable-file was there when last looked for.
+    #[must_use]
+    pub const fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// Whether its checks say that it is down, and nobody wants it drained.
+    #[must_use]
+    pub fn is_unwell(&self) -> bool {
+        self.health == Some(Severity::Down) && !self.is_drained()
+    }
+
+    /// Since when it is what it is.
+    #[must_use]
+    pub const fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Who wants it drained, but for the disable-file.
+    #[must_use]
+    pub const fn drains(&self) -> &Drains {
+        &self.drains
+    }
+
+    /// Its checks.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Its record of falls.
+    #[must_use]
+    pub const fn dampening(&self) -> &Dampening {
+        &self.dampening
+    }
+
+    /// What it wants for its prefixes; `None` as long as it wants nothing said.
+    #[must_use]
+    pub const fn stated(&self) -> Option<&Advertisement> {
+        self.stated.as_ref()
+    }
+
+    /// Why it is what it is.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        match self.state {
+            State::Drained if self.disabled => {
+                let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
+                format!("the disable-file{} exists", file.unwrap_or_default())
+            }
+            State::Drained => {
+                let drains =
+                    self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
+                drains.collect::<Vec<_>>().join("; ")
+            }
+            State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
+            State::Down | State::Degraded => {
+                let worst = self.checks.iter().max_by_key(|check| check.verdict());
+                worst.map_or_else(String::new, |check| {
+                    let failure = check.failure().unwrap_or("it has not risen again yet");
+                    format!("check {}: {failure}", check.name())
+                })
+            }
+            State::Up => "every check that counts is up".to_owned(),
+            State::Starting => "no verdict yet".to_owned(),
+        }
+    }
+}
