@@ -34,8 +34,8 @@ impl Resolver<'_> {
         if service.check.is_empty() {
             return self.default_checks(service, backend, defaults);
         }
-        if let Some(zones) = &service.zones {
-            let message = "zones are for the default checks, and this service lists checks of its own";
+        if let (Some(zones), None) = (&service.zones, backend) {
+            let message = "zones are for the default checks and for a backend, and this service lists checks of its own";
             return Err(self.error(&zones.span(), message));
         }
         if let Some(role) = &service.role {
