@@ -135,6 +135,7 @@ impl Drop for Store {
 /// Writes the newest, again and again. Complains once until it succeeds.
 fn write_each(file: &Path, newest: &Handoff<Document>) {
     let mut complained = false;
+    remove_leftovers(file);
     while let Some(document) = newest.take() {
         let written = serde_json::to_string_pretty(&document)
             .map_err(io::Error::from)
@@ -148,6 +149,22 @@ fn write_each(file: &Path, newest: &Handoff<Document>) {
             );
         }
         complained = written.is_err();
+    }
+}
+
+/// What helpers that were killed while writing have left beside the file.
+fn remove_leftovers(file: &Path) {
+    let Some((directory, name)) = file.parent().zip(file.file_stem()) else { return };
+    let beside = format!("{}.", name.to_string_lossy());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let found = found.to_string_lossy();
+        let pid = found.strip_prefix(&beside).and_then(|rest| rest.strip_suffix(".new"));
+        let is_dead =
+            |pid: &str| pid.parse::<u32>().is_ok_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+        if pid.is_some_and(is_dead) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -290,6 +307,21 @@ mod tests {
         drop(fs::File::open(&beside).unwrap());
         assert!(store.is_written_within(Duration::from_secs(20)), "once it is back, all is written");
         assert_eq!(store.load().0, memory());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn what_the_killed_have_left_is_removed() {
+        let directory = directory("leftovers");
+        let mut store = Store::new(&directory, Path::new("resolver.toml"));
+        let beside = |pid: u32| store.file.with_extension(format!("{pid}.new"));
+        // Nobody has a number beyond the largest there can be.
+        let (dead, alive, foreign) = (beside(4_194_305), beside(1), directory.join("other.4194305.new"));
+        for file in [&dead, &alive, &foreign] {
+            fs::write(file, "{").unwrap();
+        }
+        saved(&mut store, &memory());
+        assert_eq!([dead, alive, foreign].map(|file| file.exists()), [false, true, true]);
         fs::remove_dir_all(directory).unwrap();
     }
 
