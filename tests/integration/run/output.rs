@@ -107,3 +107,21 @@ fn a_log_that_is_full_stops_nothing() {
     pop.server.becomes(Fault::None);
     helper.says(announce(0));
 }
+
+/// Only the thread that decides is stopped.
+#[test]
+fn a_loop_that_hangs_is_withdrawn_by_another() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    // Last words are brought up to date together with the state.
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.hangs();
+    helper.says_all((0..2).map(withdraw));
+    helper.logs("the loop has not turned for 5s: withdrew 2 prefixes");
+    assert!(helper.is_alive(), "it waits, for exabgp gives up on what dies too often");
+    helper.has_said_no_more();
+    helper.is_sent("TERM");
+    assert_eq!(helper.exits().code(), Some(1));
+}

@@ -21,6 +21,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
 pub(crate) use self::parent::{
     Parent, answer_of, ideal, once_greeted, reluctant, silent, until, without_acks,
 };
@@ -191,6 +195,14 @@ impl Helper {
     /// After its next line the log is closed.
     pub(crate) fn loses_its_log(&self) {
         self.log.lock().unwrap().over = true;
+    }
+
+    /// Its loop stands still, while its other threads go on, until it is killed.
+    pub(crate) fn hangs(&self) {
+        let main = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        ptrace::attach(main).unwrap();
+        // Else it would be taken for its end.
+        assert!(matches!(waitpid(main, None).unwrap(), WaitStatus::Stopped(..)));
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
