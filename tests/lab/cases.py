@@ -11,13 +11,15 @@ class Case:
     name: str
     summary: str
     run: Callable
+    # Whether it says the same with every ExaBGP, and so is run with the first one only.
+    once: bool
 
 
-def case(name):
+def case(name, once=False):
     """Puts a function on the list, in the order of the files."""
 
     def register(function):
-        CASES.append(Case(name, function.__doc__.strip().splitlines()[0], function))
+        CASES.append(Case(name, function.__doc__.strip().splitlines()[0], function, once))
         return function
 
     return register

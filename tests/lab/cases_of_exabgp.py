@@ -85,7 +85,7 @@ def full_reload(lab, report):
 def configuration_mistyped(lab, report):
     """An unfinished edit, helper killed: withdrawn, the successor stays and says why; mended: back by itself."""
     configuration = resolver(POP1, state=lab.pop1.folder / "state")
-    _outlive(lab, report, configuration, broken=configuration.written() + '[[service]\nname = "second\n')
+    _outlive(lab, report, configuration, broken=lab.pop1.written(configuration) + '[[service]\nname = "second\n')
 
 
 @case("configuration garbage")
@@ -115,7 +115,7 @@ def _outlive(lab, report, configuration, broken, options=()):
     lab.watch_steady(time.time(), 1.5)
     _expect_still(lab, successor)
     since = time.time()
-    lab.pop1.write_configuration(configuration.written())
+    lab.pop1.write_configuration(lab.pop1.written(configuration))
     report.took("back", lab.until_routed(since, MENDED), MENDED)
     _expect_still(lab, successor)
 

@@ -24,17 +24,18 @@ class Query:
 
 
 class Client(Namespace):
-    """Asks both anycast addresses fifty times a second while it is told to."""
+    """Asks both anycast addresses while it is told to."""
 
     def __init__(self, name):
         super().__init__(name)
         self.queries = []
         self.popen = None
 
-    def start_asking(self):
+    def start_asking(self, per_second=100):
+        """So many queries, half of them over each family."""
         self.queries = []
         self.popen = subprocess.Popen(
-            self.inside(sys.executable, "-B", WORKER),
+            self.inside(sys.executable, "-B", WORKER, per_second),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,8 +63,11 @@ class Client(Namespace):
         """Whether of every query asked before `until` is known what became of it."""
         return bool(self.queries) and self.queries[-1].asked > until + 1.1
 
+    def asked(self, since, until):
+        return [query for query in list(self.queries) if since <= query.asked < until]
+
     def unanswered(self, since, until):
-        return sum(1 for query in list(self.queries) if since <= query.asked < until and query.pop is None)
+        return sum(1 for query in self.asked(since, until) if query.pop is None)
 
     def _listen(self, lines):
         for line in lines:

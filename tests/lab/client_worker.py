@@ -1,5 +1,7 @@
 """Runs in the client's namespace: asks both anycast addresses the same question again and again, and prints who answers.
 
+Its argument is how many questions it asks per second, both addresses taken together.
+
 One line of JSON for each question once its fate is known: when it was asked, over which address, who answered, and when.
 The sockets are not connected: a connected one would report that a port is closed, and a query lost is a query lost.
 """
@@ -14,7 +16,6 @@ from addresses import ANYCAST_IPV4, ANYCAST_IPV6
 from dns_message import identifier_of, txt_answer, txt_question
 from unbound import IDENTITY_NAME
 
-PERIOD = 0.02
 PATIENCE = 1.0
 
 
@@ -35,11 +36,16 @@ class Family:
             pass  # no route at this moment: as lost as if it had been lost on the way
 
     def read(self):
-        message = self.socket.recv(4096)
-        asked = self.open.pop(identifier_of(message), None)
-        if asked is not None:
-            question = txt_question(0, IDENTITY_NAME)
-            self.report(asked, txt_answer(message, question))
+        """All that has come in meanwhile."""
+        while True:
+            try:
+                message = self.socket.recv(4096)
+            except BlockingIOError:
+                return
+            asked = self.open.pop(identifier_of(message), None)
+            if asked is not None:
+                question = txt_question(0, IDENTITY_NAME)
+                self.report(asked, txt_answer(message, question))
 
     def give_up(self):
         """Questions are kept in the order they were asked, so the first one is the oldest."""
@@ -52,13 +58,14 @@ class Family:
 
 def main():
     families = [Family(ANYCAST_IPV4), Family(ANYCAST_IPV6)]
+    period = len(families) / int(sys.argv[1])
     identifier = 0
     turn = time.monotonic()
     while True:
         now = time.monotonic()
         if now >= turn:
             identifier = (identifier + 1) % 65536
-            turn = max(turn + PERIOD, now)
+            turn = max(turn + period, now)
             for family in families:
                 family.ask(identifier)
                 family.give_up()

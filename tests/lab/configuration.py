@@ -48,10 +48,28 @@ class Check:
 
 
 @dataclass(frozen=True)
+class ProcessCheck:
+    """One `[[service.check]]` that watches the main process of the backend."""
+
+    name: str = "alive"
+
+    def written(self):
+        return {"name": self.name, "process": {}}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One `[backend.NAME]`, which every service then has."""
+
+    name: str
+    keys: dict
+
+
+@dataclass(frozen=True)
 class Service:
     """One `[[service]]`: what is announced, and what has to pass for it."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[Check | ProcessCheck, ...]
     name: str = "resolver"
     prefixes: tuple[str, ...] = PREFIXES
     med: int = 100
@@ -72,14 +90,16 @@ class Configuration:
     timing: Timing = Timing()
     # The folder for what survives a restart, where it is not the default one.
     state: Path | None = None
+    backend: Backend | None = None
 
-    def written(self):
-        """The TOML text."""
+    def written(self, control: Path):
+        """The TOML text, with the folder for its sockets."""
         timing = self.timing
         lines = [
             "[node]",
             *_assignments({"name": self.site.name, "management": self.site.management}),
-            *(["[control]", *_assignments({"state": str(self.state)})] if self.state else []),
+            "[control]",
+            *_assignments({"directory": str(control), **({"state": str(self.state)} if self.state else {})}),
             "[defaults]",
             *_assignments(
                 {
@@ -91,21 +111,24 @@ class Configuration:
                 }
             ),
         ]
+        if self.backend:
+            lines += [f"[backend.{self.backend.name}]", *_assignments(self.backend.keys)]
         for service in self.services:
             up = {"med": service.med, "community": (UP_COMMUNITY,)}
             degraded = {"med": DEGRADED_MED, "community": (DEGRADED_COMMUNITY,)}
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
+            lines += _assignments({"backend": self.backend.name}) if self.backend else []
             lines += ["[service.dampening]", *_assignments(service.dampening)]
             for check in service.checks:
                 lines += ["[[service.check]]", *_assignments(check.written())]
         return "\n".join(lines) + "\n"
 
 
-def resolver(site: Site, med=100, timing=Timing(), dampening=None, checks=None, state=None, **check):
+def resolver(site: Site, med=100, timing=Timing(), dampening=None, checks=None, state=None, backend=None, **check):
     """The usual configuration: one service for both families, by default with one check on the IPv4 management address."""
     checks = checks or (Check("answers", server=(site.management_ipv4,), **check),)
-    return Configuration(site, (Service(checks, med=med, dampening=dampening or {"mode": "off"}),), timing, state)
+    return Configuration(site, (Service(checks, med=med, dampening=dampening or {"mode": "off"}),), timing, state, backend)
 
 
 def _assignments(table):

@@ -18,8 +18,9 @@ from waiting import Unmet, let_pass, wait_until
 class Lab:
     """Built once for all cases of a version; each case starts the services of the points of presence anew."""
 
-    def __init__(self, version, exabgp_program: Path, binary: Path):
+    def __init__(self, version, exabgp_program: Path, binary: Path, repeat=None):
         self.version = version
+        self.repeat = repeat
         self.prefix = f"dnsh-{os.getpid()}-{version}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
         self.session = None
@@ -74,9 +75,9 @@ class Lab:
             pop.stop_service()
         wait_until(lambda: not self.routed_at_all(), 10, "the router forgets the routes of the former case")
 
-    def start_announced(self, configuration, options=()):
-        """Point of presence 1 with a healthy Unbound, once the router has its routes. Returns how long that took."""
-        since = self.pop1.start_service(configuration, options)
+    def start_announced(self, configuration, options=(), server=None):
+        """Point of presence 1 with a healthy DNS server, once the router has its routes. Returns how long that took."""
+        since = self.pop1.start_service(configuration, options, server)
         took = self.until_routed(since, target=10)
         self.note_session()
         return took
@@ -134,6 +135,11 @@ class Lab:
         """Whether each prefix has been lost since then, and be it for a moment."""
         changes = self.router.routes.changes_since(since, prefixes)
         return {change.prefix for change in changes if change.gateway is None} == set(prefixes)
+
+    def left(self, site, since, prefixes=PREFIXES):
+        """Whether each prefix has gone another way than through this site since then, and be it for a moment."""
+        changes = self.router.routes.changes_since(since, prefixes)
+        return {change.prefix for change in changes if change.gateway != site.next_hop(change.prefix)} == set(prefixes)
 
     def routed_at_all(self):
         return any((change := self.router.routes.current(prefix)) and change.gateway for prefix in PREFIXES)

@@ -1,7 +1,9 @@
 """A point of presence: one host with Unbound, ExaBGP and, as ExaBGP's helper, dnsherald."""
 
+import json
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from configuration import Configuration
 from exabgp import ExaBGP
 from namespace import Namespace
 from unbound import Unbound
+from waiting import Unmet
 
 
 class Pop(Namespace):
@@ -28,12 +31,13 @@ class Pop(Namespace):
         self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
-    def start_service(self, configuration: Configuration, options=()):
-        """Starts everything, Unbound first. Returns the moment when ExaBGP was started."""
+    def start_service(self, configuration: Configuration, options=(), server=None):
+        """Starts everything, the DNS server first: Unbound or another. Returns the moment when ExaBGP was started."""
         self._clear_folder()
-        self.unbound.start()
-        self.unbound.wait_until_ready()
-        self.write_configuration(configuration.written())
+        server = server or self.unbound
+        server.start()
+        server.wait_until_ready()
+        self.write_configuration(self.written(configuration))
         started = time.time()
         self.exabgp.start(options)
         return started
@@ -44,6 +48,35 @@ class Pop(Namespace):
         # A helper that has outlived its ExaBGP must not disturb the next case.
         self.end_processes()
 
+    def written(self, configuration: Configuration):
+        """With sockets of this host's own."""
+        return configuration.written(control=self.folder / "control")
+
+    def dnsherald(self, *words, **how):
+        """A command of the operator's on this host, with this host's configuration; what it said, and how it ended."""
+        with self.begin_dnsherald(*words, **how) as begun:
+            out, err = begun.communicate(timeout=120)
+        return subprocess.CompletedProcess(words, begun.returncode, out, err)
+
+    def begin_dnsherald(self, *words, environment=None):
+        """The same, while it is under way."""
+        return subprocess.Popen(
+            self.inside(self.exabgp.binary, *words, "-c", self.file),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+
+    def status(self):
+        """The status document of the helper."""
+        done = self.dnsherald("status", "--json")
+        if done.returncode != 0:
+            raise Unmet(f"status: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
     def write_configuration(self, text: str):
         """Replaces the file in one step, as careful editors and configuration management do."""
         draft = self.file.with_suffix(".new")
@@ -52,7 +85,7 @@ class Pop(Namespace):
 
     def logs(self):
         """The end of each log, for the report of a failure."""
-        for log in (self.exabgp.helper_log, self.exabgp.log, self.unbound.log):
+        for log in (self.exabgp.helper_log, self.exabgp.log, self.unbound.log, self.folder / "server/server.log"):
             if log.exists():
                 yield log.name, log.read_text(errors="replace").splitlines()[-30:]
 

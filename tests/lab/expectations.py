@@ -1,0 +1,45 @@
+"""What several cases expect of the client's queries and of what dnsherald is told."""
+
+import time
+
+from addresses import POP2, PREFIXES
+from configuration import resolver
+from waiting import Unmet, wait_until
+
+# Queries per second: what is lost in a hundredth of a second is seen.
+RATE = 500
+
+
+def serve_from_both(lab, configuration, server):
+    """Both points of presence announce, and the client is answered by the first."""
+    lab.pop2.start_service(resolver(POP2, med=200))
+    lab.start_announced(configuration, server=server)
+    for prefix in PREFIXES:
+        wait_until(lambda: lab.router.knows_through(POP2.name, prefix), 10, f"pop2 announces {prefix} too")
+    lab.client.start_asking(RATE)
+    expect_served(lab, "pop1", 0)
+
+
+def expect_served(lab, pop, since):
+    """Waits for the moment when this one answers over both families, and returns it."""
+    return wait_until(lambda: lab.client.served_by(pop, since), 10, f"the client is answered by {pop}")
+
+
+def lost(lab, since):
+    """How many of those asked since were not answered, and how many were asked, once the fate of all is known."""
+    until = time.time()
+    wait_until(lambda: lab.client.fate_known(until), 10, "the fate of all queries")
+    return lab.client.unanswered(since, until), len(lab.client.asked(since, until))
+
+
+def expect_none_lost(lab, report, since):
+    missing, asked = lost(lab, since)
+    report.found(f"{missing} of {asked} queries lost")
+    if missing:
+        raise Unmet("a query was lost")
+
+
+def expect_done(done):
+    if done.returncode != 0:
+        raise Unmet(f"dnsherald {' '.join(map(str, done.args))}: exit status {done.returncode}, {done.stderr.strip()}")
+    return done

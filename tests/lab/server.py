@@ -1,0 +1,252 @@
+"""A stock DNS server that the operator's own script restarts, for in the lab no systemd does: Unbound, BIND, NSD, Knot DNS."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from addresses import ANYCAST_IPV4, ANYCAST_IPV6, Site
+from configuration import Backend
+from process import end
+from unbound import IDENTITY_NAME
+from waiting import wait_until
+
+# What `systemctl restart` would do. Where there is a FIFO `hold-WHERE` it stops, until somebody writes to that.
+SCRIPT = """\
+#!/bin/sh
+set -eu
+cd "$(dirname "$0")"
+hold() {{
+    [ -p "hold-$1" ] || return 0
+    : > "held-$1"
+    read -r _ < "hold-$1" || true
+}}
+runs() {{ grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }}
+case $1 in
+    check) hold check; exec {check} ;;
+    count) hold count; echo 0; exit ;;
+    restart)
+        hold restart
+        pid=$(cat server.pid)
+        kill -TERM "$pid" || true
+        while runs "$pid"; do sleep 0.01; done
+        hold dead ;;
+esac
+[ -e does-not-start ] && exit
+setsid {command} < /dev/null >> server.log 2>&1 &
+echo $! > server.pid.new
+mv server.pid.new server.pid
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """In texts `{folder}`, `{name}` and the addresses are filled in."""
+
+    name: str
+    command: str
+    check: str
+    configuration: str
+
+
+ZONE = """\
+$TTL 60
+@ SOA ns.pop. hostmaster.pop. 1 3600 600 86400 60
+@ NS ns
+ns A {management_ipv4}
+{label} TXT "{name}"
+"""
+
+UNBOUND = Kind(
+    "unbound",
+    "unbound -d -c {folder}/etc/server.conf",
+    "unbound-checkconf {folder}/etc/server.conf",
+    """\
+server:
+    username: ""
+    chroot: ""
+    directory: "{folder}"
+    pidfile: ""
+    use-syslog: no
+    # No trust anchor is needed: the lab has no Internet.
+    module-config: "iterator"
+    interface: {anycast_ipv4}
+    interface: {anycast_ipv6}
+    interface: {management_ipv4}
+    interface: {management_ipv6}
+    access-control: 0.0.0.0/0 allow
+    access-control: ::0/0 allow
+    local-zone: "{identity_name}" static
+    local-data: '{identity_name} 0 IN TXT "{name}"'
+remote-control:
+    control-enable: yes
+    control-interface: "{folder}/server.ctl"
+""",
+)
+BIND = Kind(
+    "bind",
+    "named -f -L {folder}/named.log -c {folder}/etc/server.conf",
+    "named-checkconf -z {folder}/etc/server.conf",
+    """\
+options {{
+    directory "{folder}"; pid-file none; session-keyfile none; dnssec-validation no; recursion no;
+    listen-on {{ {anycast_ipv4}; {management_ipv4}; }};
+    listen-on-v6 {{ {anycast_ipv6}; {management_ipv6}; }};
+}};
+statistics-channels {{ inet 127.0.0.1 port 8053 allow {{ 127.0.0.1; }}; }};
+zone "pop" {{ type primary; file "{folder}/etc/zone"; }};
+""",
+)
+NSD = Kind(
+    "nsd",
+    "nsd -d -P '' -c {folder}/etc/server.conf",
+    "nsd-checkconf {folder}/etc/server.conf",
+    """\
+server:
+    ip-address: {anycast_ipv4}
+    ip-address: {anycast_ipv6}
+    ip-address: {management_ipv4}
+    ip-address: {management_ipv6}
+    username: ""
+    chroot: ""
+    zonesdir: "{folder}"
+    xfrdir: "{folder}"
+    database: ""
+    xfrdfile: "{folder}/xfrd.state"
+    zonelistfile: "{folder}/zone.list"
+remote-control:
+    control-enable: yes
+    control-interface: {folder}/server.ctl
+zone:
+    name: pop
+    zonefile: etc/zone
+""",
+)
+KNOT = Kind(
+    "knot",
+    "knotd -c {folder}/etc/server.conf",
+    "knotc -c {folder}/etc/server.conf conf-check",
+    """\
+server:
+    rundir: {folder}
+    listen: [{anycast_ipv4}, {anycast_ipv6}, {management_ipv4}, {management_ipv6}]
+log:
+  - target: stderr
+    any: info
+database:
+    storage: {folder}
+mod-stats:
+  - id: custom
+    server-operation: on
+template:
+  - id: default
+    storage: {folder}/etc
+    zonefile-sync: -1
+    global-module: mod-stats/custom
+zone:
+  - domain: pop
+    file: zone
+""",
+)
+
+
+class Server:
+    """In a folder of its own in that of the host: `etc`, which is its configuration, and beside it what it writes."""
+
+    def __init__(self, pop, kind: Kind):
+        self.pop = pop
+        self.kind = kind
+        self.folder = pop.folder / "server"
+        self.file = self.folder / "etc/server.conf"
+        self.script = self.folder / "server"
+        self.pid_file = self.folder / "server.pid"
+
+    def backend(self, **keys):
+        """Our configuration for it. What follows from Debian's unit comes from the script; all else as the driver has it."""
+        keys = {key.replace("_", "-"): value for key, value in keys.items()}
+        known = {
+            "config-file": str(self.file),
+            "pid-file": str(self.pid_file),
+            "restart": (str(self.script), "restart"),
+            "quiet-for": "500ms",
+            "max-wait": "10s",
+        }
+        return Backend(self.kind.name, {**known, **keys})
+
+    def start(self):
+        """As the script does it, so that the lab is not its parent either."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(self._filled(self.kind.configuration))
+        (self.folder / "etc/zone").write_text(self._filled(ZONE))
+        self.script.write_text(SCRIPT.format(command=self._filled(self.kind.command), check=self._filled(self.kind.check)))
+        self.script.chmod(0o755)
+        self.run()
+
+    def run(self):
+        """Starts it as it is configured now."""
+        starter = self.pop.start(self.script, "start", output=self.folder / "script.log")
+        starter.popen.wait(timeout=20)
+
+    def wait_until_ready(self):
+        """Whether it answers is for dnsherald to find out."""
+        wait_until(self.is_alive, 10, f"{self.kind.name} of {self.pop.site.name} starts")
+
+    def is_alive(self):
+        try:
+            status = Path(f"/proc/{self.pid()}/status").read_text()
+        except (OSError, ValueError):
+            return False
+        return not any(line.startswith("State:") and line.split()[1] in "ZX" for line in status.splitlines())
+
+    def pid(self):
+        return int(self.pid_file.read_text())
+
+    def kill(self):
+        """As a crash would."""
+        end(self.pid())
+
+    def stop(self):
+        end(self.pid(), signal.SIGTERM)
+        wait_until(lambda: not self.is_alive(), 10, f"{self.kind.name} of {self.pop.site.name} ends")
+
+    def does_not_start(self):
+        """From now on the script says that all went well, and starts nothing."""
+        (self.folder / "does-not-start").touch()
+
+    def starts_again(self):
+        (self.folder / "does-not-start").unlink()
+
+    def refuse(self, address):
+        """A configuration that any check finds in order, and with which Unbound does not answer this address."""
+        with self.file.open("a") as file:
+            file.write(f"server:\n    access-control: {address} refuse\n")
+
+    def hold(self, where):
+        """From now on the script stops there."""
+        os.mkfifo(self.folder / f"hold-{where}")
+
+    def is_held(self, where):
+        return (self.folder / f"held-{where}").exists()
+
+    def release(self, where):
+        """Goes on, if there is somebody to go on, and is not held there again."""
+        fifo = self.folder / f"hold-{where}"
+        try:
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            pass  # nobody is held there any more
+        fifo.unlink()
+        (self.folder / f"held-{where}").unlink(missing_ok=True)
+
+    def _filled(self, text):
+        site: Site = self.pop.site
+        return text.format(
+            folder=self.folder,
+            name=site.name,
+            label=IDENTITY_NAME.split(".")[0],
+            identity_name=IDENTITY_NAME,
+            anycast_ipv4=ANYCAST_IPV4,
+            anycast_ipv6=ANYCAST_IPV6,
+            management_ipv4=site.management_ipv4,
+            management_ipv6=site.management_ipv6,
+        )
