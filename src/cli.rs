@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::DEFAULT_PATH;
 use crate::engine::drain::Holder;
@@ -79,8 +79,27 @@ pub enum Command {
     /// The stock DNS server of this host: how it is, whether its configuration is in order, reload
     #[command(subcommand)]
     Backend(Backend),
+    /// Print what makes a shell complete commands and options
+    ///
+    /// The Debian package brings them; else see the manual of the shell, such as
+    /// `dnsherald completions bash > /etc/bash_completion.d/dnsherald`.
+    Completions {
+        /// For which shell
+        shell: CompletedShell,
+    },
     /// Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
     Demo,
+}
+
+/// The shells whose completions are shipped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum CompletedShell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// Fish
+    Fish,
 }
 
 /// Where the configuration is.
@@ -141,6 +160,11 @@ pub struct Drain {
     /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
     #[arg(long = "for", value_name = "TIME")]
     pub lasts: Option<Period>,
+    /// End with the running helper: the one that ExaBGP starts next knows nothing of it
+    ///
+    /// For units that drain before ExaBGP stops or the host shuts down: nothing is left to be lifted afterwards.
+    #[arg(long, conflicts_with = "lasts")]
+    pub until_exit: bool,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,

@@ -10,6 +10,7 @@ use crate::control::client::Client;
 pub mod backend;
 pub mod check;
 pub mod check_config;
+pub mod completions;
 pub mod demo;
 pub mod drain;
 pub mod healthcheck;

@@ -52,6 +52,7 @@ mod requests;
 pub mod signals;
 pub mod store;
 pub mod surroundings;
+pub mod watchdog;
 
 /// How often the loop turns at least; disable-files are looked for as often, if not [before rounds](Look).
 const TURN: Duration = Duration::from_secs(1);
@@ -158,6 +159,9 @@ impl<'a> Daemon<'a> {
         let ending = self.turn(observer).await;
         self.update();
         self.say_what_was_withheld(true);
+        if ending == Ending::Over {
+            self.surroundings.watchdog.rest();
+        }
         if self.store.as_ref().is_some_and(|store| !store.is_written_within(PATIENCE)) {
             log::warn!("the state could not be written in time: the next start may know of an older one");
         }
@@ -172,6 +176,7 @@ impl<'a> Daemon<'a> {
         let mut next_turn = Instant::now() + TURN;
         loop {
             self.surroundings.last_words.beat();
+            self.surroundings.watchdog.beat(Instant::now().into_std(), &self.engine);
             if self.update_at <= Instant::now() {
                 self.update();
             }

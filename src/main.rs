@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Reload(configuration) => commands::reload::run(configuration),
         Command::Simulate(options) => commands::simulate::run(options),
         Command::Backend(command) => commands::backend::run(command),
+        Command::Completions { shell } => commands::completions::run(*shell),
         Command::Demo => commands::demo::run(),
         // Its words are another program's, and were looked at before.
         Command::Healthcheck { words } => Ok(commands::healthcheck::run(words.iter().cloned())),

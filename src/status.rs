@@ -178,6 +178,9 @@ pub struct Drain {
     pub expires_in_seconds: Option<f64>,
     /// It ends as soon as the checks pass.
     pub returning: bool,
+    /// It ends with this helper.
+    #[serde(default)]
+    pub until_exit: bool,
 }
 
 impl Document {
@@ -233,6 +236,7 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
                 for_seconds: drain.age(now).as_secs_f64(),
                 expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
                 returning: drain.returning,
+                until_exit: drain.until_exit,
             })
             .collect(),
     }

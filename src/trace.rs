@@ -12,7 +12,7 @@
 //! 20     fail answers servfail x3 every 1s
 //! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
-//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted), and why
+//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted, `exit`), and why
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
@@ -25,6 +25,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::engine::drain::Lasts;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
@@ -33,6 +34,9 @@ use crate::probe::Outcome;
 pub mod names;
 pub mod read;
 pub mod record;
+
+/// In place of the time that a drain lasts.
+const UNTIL_EXIT: &str = "exit";
 
 /// A whole trace.
 #[derive(Debug)]
@@ -130,7 +134,11 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
         Event::Drain(id, order) => {
             let service = names.service(*id);
-            let lasts = order.lasts.map_or("-".to_owned(), written);
+            let lasts = match order.lasts {
+                Lasts::UntilLifted => "-".to_owned(),
+                Lasts::UntilExit => UNTIL_EXIT.to_owned(),
+                Lasts::For(time) => written(time),
+            };
             format!("drain {service} {} {lasts} {}", order.holder, order.reason)
         }
         Event::Undrain(id, lift) => {

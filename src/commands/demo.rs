@@ -20,6 +20,7 @@ use crate::daemon::input::Input;
 use crate::daemon::last_words::LastWords;
 use crate::daemon::output::Output;
 use crate::daemon::signals::Signals;
+use crate::daemon::watchdog::Watchdog;
 use crate::daemon::{Daemon, Observer, Surroundings};
 use crate::engine::Engine;
 use crate::engine::action::Action;
@@ -88,6 +89,7 @@ async fn play() -> anyhow::Result<Exit> {
         input: Input::channel(heard),
         signals: Signals::catch().context("cannot catch signals")?,
         last_words: LastWords::on(std::fs::File::create("/dev/null")?),
+        watchdog: Watchdog::default(),
     };
     let over = Cell::new(false);
     let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);

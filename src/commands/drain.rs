@@ -9,7 +9,7 @@ use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::cli::{Configuration, Drain, Undrain};
 use crate::config::{Config, Service};
 use crate::control::Request;
-use crate::engine::drain::{Lift, Order};
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
 use crate::exit::Exit;
 use crate::period::Shown;
@@ -23,11 +23,14 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let order = Order {
         holder: options.holder.clone(),
         reason: options.reason.clone().into(),
-        lasts: options.lasts.map(|period| period.0),
+        lasts: match options.lasts {
+            Some(period) => Lasts::For(period.0),
+            None if options.until_exit => Lasts::UntilExit,
+            None => Lasts::UntilLifted,
+        },
     };
+    let until = order.lasts;
     let services = helper.ask(&Request::Drain { service: options.service.clone(), order })?;
-    let until =
-        options.lasts.map_or("until `dnsherald undrain`".to_owned(), |period| format!("for {period}"));
     if options.wait {
         let runtime = runtime().context("cannot start the event loop")?;
         let took =

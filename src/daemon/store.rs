@@ -80,7 +80,7 @@ impl Store {
     }
 
     fn understand(&self, text: &str) -> Result<(Memory, Duration), String> {
-        let document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if document.format != FORMAT {
             return Err(format!("its format is `{}`, expected `{FORMAT}`", document.format));
         }
@@ -88,6 +88,7 @@ impl Store {
             return Err(format!("it belongs to the configuration {}", document.configuration.display()));
         }
         let age = now().saturating_sub(document.saved_at);
+        document.services.forget_drains_of_that_run();
         Ok((document.services, Duration::from_millis(age)))
     }
 

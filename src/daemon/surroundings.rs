@@ -1,4 +1,4 @@
-//! What surrounds the loop: standard input and output, signals, the dead-man.
+//! What surrounds the loop: standard input and output, signals, the dead-man, systemd.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::input::Input;
 use super::last_words::{LIMIT, LastWords};
 use super::output::Output;
 use super::signals::Signals;
+use super::watchdog::Watchdog;
 use crate::exabgp::link::Parent;
 
 /// Where lines go and come from, and who is there.
@@ -25,6 +26,8 @@ pub struct Surroundings {
     pub signals: Signals,
     /// Speaks when the loop no longer does.
     pub last_words: Arc<LastWords>,
+    /// Tells systemd that the loop turns.
+    pub watchdog: Watchdog,
 }
 
 impl Surroundings {
@@ -48,6 +51,7 @@ impl Surroundings {
             },
             signals: Signals::catch().context("cannot catch signals")?,
             last_words,
+            watchdog: if terminal { Watchdog::default() } else { Watchdog::of_environment() },
         })
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
+use crate::period::Period;
 
 /// Who holds a drain: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -96,6 +97,29 @@ impl fmt::Display for Reason {
     }
 }
 
+/// When a drain ends by itself.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lasts {
+    /// It does not.
+    #[default]
+    UntilLifted,
+    /// With this helper: its successor knows nothing of it. For what stops ExaBGP, or the whole host.
+    UntilExit,
+    /// After this time, whichever helper runs then.
+    For(Duration),
+}
+
+impl fmt::Display for Lasts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UntilLifted => f.write_str("until told otherwise"),
+            Self::UntilExit => f.write_str("until the helper exits"),
+            Self::For(time) => write!(f, "for {}", Period(*time)),
+        }
+    }
+}
+
 /// The wish to drain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -104,8 +128,8 @@ pub struct Order {
     pub holder: Holder,
     /// Why.
     pub reason: Reason,
-    /// For how long; `None` until it is lifted.
-    pub lasts: Option<Duration>,
+    /// For how long.
+    pub lasts: Lasts,
 }
 
 /// The wish to end drains.
@@ -131,6 +155,8 @@ pub struct Drain {
     pub reason: Reason,
     /// When it ends by itself.
     pub expires: Option<Moment>,
+    /// Whether the next helper is not to know of it.
+    pub until_exit: bool,
     /// Whether it ends as soon as the server is well.
     pub returning: bool,
     since: Moment,
@@ -158,6 +184,9 @@ pub struct RememberedDrain {
     pub age: Duration,
     /// Whether it was to end as soon as the server is well.
     pub returning: bool,
+    /// Whether it was to end with the helper.
+    #[serde(default)]
+    pub until_exit: bool,
 }
 
 /// The drains of one service, by holder.
@@ -180,8 +209,12 @@ impl Drains {
     pub fn begin(&mut self, now: Moment, order: Order) {
         let (since, before) =
             self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
-        let expires = order.lasts.map(|lasts| now + lasts);
-        let drain = Drain { reason: order.reason, expires, returning: false, since, before };
+        let expires = match order.lasts {
+            Lasts::For(time) => Some(now + time),
+            Lasts::UntilLifted | Lasts::UntilExit => None,
+        };
+        let until_exit = order.lasts == Lasts::UntilExit;
+        let drain = Drain { reason: order.reason, expires, until_exit, returning: false, since, before };
         self.0.insert(order.holder, drain);
     }
 
@@ -233,6 +266,7 @@ impl Drains {
             remaining: drain.expires.map(|expires| expires.since(now)),
             age: drain.age(now),
             returning: drain.returning,
+            until_exit: drain.until_exit,
         };
         self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
     }
@@ -243,6 +277,7 @@ impl Drains {
         let recalled = |drain: &RememberedDrain| Drain {
             reason: drain.reason.clone(),
             expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
+            until_exit: drain.until_exit,
             returning: drain.returning,
             since: now,
             before: drain.age + ago,
@@ -257,15 +292,15 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn order(holder: &str, lasts: Option<Duration>) -> Order {
+    fn order(holder: &str, lasts: Lasts) -> Order {
         Order { holder: holder.parse().unwrap(), reason: String::new().into(), lasts }
     }
 
     #[test]
     fn each_holder_lifts_its_own() {
         let mut drains = Drains::default();
-        drains.begin(Moment::START, order("operator", None));
-        drains.begin(Moment::START, order("unbound.service", Some(MINUTE)));
+        drains.begin(Moment::START, order("operator", Lasts::UntilLifted));
+        drains.begin(Moment::START, order("unbound.service", Lasts::For(MINUTE)));
         let unit: Holder = "unbound.service".parse().unwrap();
         let lift = Lift { holder: Some(unit.clone()), once_healthy: true };
         assert!(drains.let_return(&lift));
@@ -278,7 +313,7 @@ mod tests {
     #[test]
     fn a_restart_of_the_helper_neither_prolongs_nor_ends_one() {
         let mut drains = Drains::default();
-        drains.begin(Moment::START, order("operator", Some(10 * MINUTE)));
+        drains.begin(Moment::START, order("operator", Lasts::For(10 * MINUTE)));
         let later = Moment::START + 4 * MINUTE;
         let mut recalled = Drains::recall(Moment::START, &drains.remember(later), MINUTE);
         assert_eq!(recalled.deadline(), Some(Moment::START + 5 * MINUTE));

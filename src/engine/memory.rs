@@ -47,6 +47,13 @@ impl Memory {
         }
     }
 
+    /// What was to end with an earlier helper ends.
+    pub fn forget_drains_of_that_run(&mut self) {
+        for service in self.services.values_mut() {
+            service.drains.retain(|_, drain| !drain.until_exit);
+        }
+    }
+
     /// Every route that may still be announced.
     pub fn announced(&self) -> impl Iterator<Item = &Route> {
         self.services.values().flat_map(|service| &service.announced)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::Level;
 use serde::{Deserialize, Serialize};
 
-use super::drain::{Holder, Reason};
+use super::drain::{Holder, Lasts, Reason};
 use super::hysteresis;
 use super::service;
 use crate::exabgp::Dialect;
@@ -27,7 +27,7 @@ pub enum Notice {
     Restored { service: String, penalty: u32, suppressed: bool },
     Adopted { service: String, state: service::State, age: Duration },
     TooOldToAdopt { service: String, state: service::State, age: Duration, limit: Duration },
-    Drained { service: String, holder: Holder, reason: Reason, lasts: Option<Duration> },
+    Drained { service: String, holder: Holder, reason: Reason, lasts: Lasts },
     Returning { service: String },
     DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
@@ -155,12 +155,7 @@ impl fmt::Display for Notice {
                 Shown(*limit)
             ),
             Self::Drained { service, holder, reason, lasts } => {
-                write!(f, "service {service}: to be drained ")?;
-                match lasts {
-                    Some(lasts) => write!(f, "for {}", Shown(*lasts))?,
-                    None => f.write_str("until told otherwise")?,
-                }
-                write!(f, ", says {holder}: {reason}")
+                write!(f, "service {service}: to be drained {lasts}, says {holder}: {reason}")
             }
             Self::Returning { service } => {
                 write!(f, "service {service}: its drain ends as soon as its checks pass")

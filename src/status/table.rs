@@ -83,6 +83,7 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
         let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
         match drain.expires_in_seconds {
             Some(left) => text += &format!(", {} left", shown(left)),
+            None if drain.until_exit => text += ", until the helper exits",
             None => text += ", until undrained",
         }
         if drain.returning {

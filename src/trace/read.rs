@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{Answering, Header, Step, Trace, What};
-use crate::engine::drain::{Lift, Order};
+use super::{Answering, Header, Step, Trace, UNTIL_EXIT, What};
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::period::{LONGEST, Period};
@@ -240,7 +240,11 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
 fn draining(text: &str) -> Result<Order, String> {
     let (holder, rest) = split_word(text);
     let (lasts, reason) = split_word(rest);
-    let lasts = if lasts == "-" { None } else { Some(lasts.parse::<Period>()?.0) };
+    let lasts = match lasts {
+        "-" => Lasts::UntilLifted,
+        UNTIL_EXIT => Lasts::UntilExit,
+        time => Lasts::For(time.parse::<Period>()?.0),
+    };
     Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts })
 }
 

@@ -5,6 +5,7 @@
 mod backend;
 mod check;
 mod cli;
+mod completions;
 mod configuration;
 mod properties;
 mod run;

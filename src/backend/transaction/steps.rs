@@ -12,7 +12,7 @@ use crate::backend::{Backend, Checked, Trouble, systemd};
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::client::Client;
-use crate::engine::drain::{Lift, Order};
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
@@ -178,7 +178,7 @@ impl Transaction<'_> {
             let order = Order {
                 holder: Self::holder(self.backend),
                 reason: self.reason.clone().into(),
-                lasts: Some(self.longest()),
+                lasts: Lasts::For(self.longest()),
             };
             self.ask(&Request::Drain { service: Some(name.clone()), order })?;
         }
@@ -197,7 +197,7 @@ impl Transaction<'_> {
             let order = Order {
                 holder: Self::holder(self.backend),
                 reason: reason.into(),
-                lasts: Some(self.longest()),
+                lasts: Lasts::For(self.longest()),
             };
             if let Err(trouble) = self.ask(&Request::Drain { service: Some(service.name.clone()), order }) {
                 log::error!("{trouble}");

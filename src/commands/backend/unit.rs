@@ -16,7 +16,7 @@ use crate::cli::UnitHooks;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::control::Request;
 use crate::control::client::Client;
-use crate::engine::drain::{Holder, Lift, Order};
+use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::period::Period;
 
@@ -92,7 +92,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     for name in &names {
         let reason = format!("{} stops", options.unit).into();
-        let order = Order { holder: holder(options)?, reason, lasts: Some(LASTS) };
+        let order = Order { holder: holder(options)?, reason, lasts: Lasts::For(LASTS) };
         helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
     }
     runtime().context("cannot start the event loop")?.block_on(async {

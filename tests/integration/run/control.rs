@@ -82,6 +82,26 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
 }
 
 #[test]
+fn a_drain_until_the_exit_is_unknown_to_the_next_helper() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let said = pop.told(&["drain", "--as", "exabgp.service", "--until-exit", "--wait"]);
+    assert!(said.starts_with("drained resolver until the helper exits, acknowledged within "), "{said}");
+    helper.says(WITHDRAW);
+    assert_eq!(pop.command(&["drain", "--until-exit", "--for", "1h"]).status.code(), Some(2));
+    // A configuration that is read again does not end it.
+    pop.is_configured(&pop.configuration().replace("med = 100", "med = 200"));
+    pop.told(&["reload"]);
+    pop.comes_to_be(|status| status.services[0].state == State::Drained);
+    pop.remembers("exabgp.service");
+    helper.dies_suddenly();
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(&ANNOUNCE.replace("100", "200"));
+    assert!(pop.status().services[0].drains.is_empty());
+}
+
+#[test]
 fn a_drain_ends_once_the_server_that_came_back_is_well() {
     let pop = Pop::new();
     let mut helper = announced(&pop);

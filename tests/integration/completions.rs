@@ -1,0 +1,34 @@
+//! The completions of each shell.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::cli::{dnsherald, stderr, stdout};
+
+fn completions(shell: &str) -> String {
+    let output = dnsherald(&["completions", shell]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn every_shell_learns_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = completions(shell);
+        for word in ["check-config", "healthcheck", "until-exit", "once-healthy"] {
+            assert!(script.contains(word), "{word} is missing for {shell}");
+        }
+    }
+    assert_eq!(dnsherald(&["completions", "csh"]).status.code(), Some(2));
+}
+
+#[test]
+fn each_shell_that_is_here_accepts_its_script() {
+    for shell in ["bash", "zsh", "fish"] {
+        let started = Command::new(shell).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let Ok(mut child) = started else { continue };
+        child.stdin.take().unwrap().write_all(completions(shell).as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {}", stderr(&output));
+    }
+}
