@@ -62,7 +62,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::drain::{Holder, Order};
+    use crate::engine::drain::{Holder, Lasts, Order};
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::service::State;
@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn a_drain_outlives_the_change_of_its_service() {
         let mut bench = Bench::up(TWO);
-        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts: None };
+        let order =
+            Order { holder: Holder::operator(), reason: String::new().into(), lasts: Lasts::UntilLifted };
         bench.tell(Event::Drain(ServiceId(1), order));
         assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
         bench.reload("b med=200 192.0.2.3/32");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dnsherald::config::Config;
 use dnsherald::engine::Engine;
 use dnsherald::engine::action::Action;
-use dnsherald::engine::drain::{Holder, Lift, Order};
+use dnsherald::engine::drain::{Holder, Lasts, Lift, Order};
 use dnsherald::engine::event::{CheckId, Event, ServiceId};
 use dnsherald::engine::memory::Memory;
 use dnsherald::engine::moment::Moment;
@@ -84,7 +84,8 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64)).prop_map(|(holder, lasts)| {
-            let order = Order { holder, reason: String::new().into(), lasts: lasts.map(Duration::from_millis) };
+            let lasts = lasts.map_or(Lasts::UntilLifted, |lasts| Lasts::For(Duration::from_millis(lasts)));
+            let order = Order { holder, reason: String::new().into(), lasts };
             Event::Drain(ServiceId(0), order)
         }),
         2 => (proptest::option::of(holder()), any::<bool>()).prop_map(|(holder, once_healthy)| {

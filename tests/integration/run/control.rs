@@ -97,7 +97,7 @@ fn a_drain_until_the_exit_is_unknown_to_the_next_helper() {
     helper.dies_suddenly();
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
-    successor.says(&ANNOUNCE.replace("100", "200"));
+    successor.says(ANNOUNCE.replace("100", "200"));
     assert!(pop.status().services[0].drains.is_empty());
 }
 
