@@ -53,7 +53,14 @@ fn bad_configurations_are_refused_at_their_place() {
 
 #[test]
 fn every_shipped_configuration_is_accepted_by_the_shipped_binary() {
-    for path in files("examples").into_iter().chain(files("exabgp-configs")) {
+    let mut paths = files("examples");
+    for folder in fs::read_dir(root().join("exabgp-configs")).unwrap() {
+        let beside = folder.unwrap().path().join("dnsherald.toml");
+        paths.extend(beside.exists().then_some(beside));
+    }
+    assert!(paths.len() > 8);
+    paths.extend(files("exabgp-configs"));
+    for path in paths {
         let output = Command::new(binary()).arg("check-config").arg(&path).output().unwrap();
         assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     }

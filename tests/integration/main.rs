@@ -10,5 +10,6 @@ mod configuration;
 mod properties;
 mod run;
 mod scenarios;
+mod shipped;
 mod support;
 mod traces;

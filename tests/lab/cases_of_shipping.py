@@ -1,5 +1,6 @@
-"""The files in exabgp-configs, read by the ExaBGP they are written for."""
+"""The files in exabgp-configs, read by the ExaBGP they are written for, and by the routers on the other side."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,15 +12,37 @@ SHIPPED = Path(__file__).resolve().parents[2] / "exabgp-configs"
 
 @case("shipped exabgp.conf")
 def shipped_configuration(lab, report):
-    """The file shipped for this version of ExaBGP is accepted by it."""
+    """The file shipped for this version of ExaBGP, and those for all versions, are accepted by it."""
     exabgp = lab.pop1.exabgp
     series = next((series for series in ("4.2", "5.0") if lab.version.startswith(series)), "6")
-    shipped = SHIPPED / f"exabgp-{series}.conf"
-    # ExaBGP looks whether the program is there.
-    file = lab.folder / shipped.name
-    file.write_text(shipped.read_text().replace("/usr/bin/dnsherald", str(exabgp.binary)))
     words = ("--test",) if series == "4.2" else ("validate",)
-    check = subprocess.run((exabgp.program, *words, file), capture_output=True, text=True, timeout=60)
+    files = [SHIPPED / f"exabgp-{series}.conf", *sorted(SHIPPED.glob("*/exabgp.conf"))]
+    if len(files) < 8:
+        raise Unmet(f"only {len(files)} files in {SHIPPED}")
+    for shipped in files:
+        # ExaBGP looks whether the program is there.
+        file = lab.folder / "shipped.conf"
+        file.write_text(shipped.read_text().replace("/usr/bin/dnsherald", str(exabgp.binary)))
+        accepted_by(exabgp.program, *words, file, of=shipped)
+    report.found(f"{len(files)} accepted")
+
+
+@case("shipped routers")
+def shipped_routers(lab, report):
+    """The router's side of each is accepted by BIRD and FRR."""
+    birds, frrs = sorted(SHIPPED.rglob("bird.conf")), sorted(SHIPPED.rglob("frr.conf"))
+    if len(birds) < 8 or len(birds) != len(frrs):
+        raise Unmet(f"{len(birds)} files for BIRD and {len(frrs)} for FRR in {SHIPPED}")
+    for shipped in birds:
+        accepted_by("bird", "-p", "-c", shipped, of=shipped)
+    if not shutil.which("vtysh"):
+        raise Unmet("FRR is not installed (package frr)")
+    for shipped in frrs:
+        accepted_by("vtysh", "-C", "-f", shipped, of=shipped)
+    report.found(f"{len(birds)} accepted by BIRD, {len(frrs)} by FRR")
+
+
+def accepted_by(*command, of):
+    check = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if check.returncode != 0:
-        raise Unmet(f"{shipped.name} is refused: {(check.stdout + check.stderr)[-500:]}")
-    report.found(f"{shipped.name} accepted")
+        raise Unmet(f"{of.relative_to(SHIPPED)} is refused: {(check.stdout + check.stderr)[-500:]}")
