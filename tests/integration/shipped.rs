@@ -177,11 +177,11 @@ fn every_line_of_the_shipped_configuration_can_be_put_in_force() {
         assert!(refused.is_none() || helped, "{}", refused.unwrap_or_default());
     }
     for number in single {
-        // Some need the line above, or one of the tables.
-        let above = std::iter::once(vec![number, number - 1]);
+        // Some need the line beside them, or one of the tables.
+        let beside = [number - 1, number + 1].map(|other| vec![number, other]).into_iter();
         let tables = blocks.iter().map(|block| [&[number][..], block].concat());
         let alone = with(&lines, &[number]);
-        let together = above.chain(tables).any(|chosen| with(&lines, &chosen).is_none());
+        let together = beside.chain(tables).any(|chosen| with(&lines, &chosen).is_none());
         assert!(alone.is_none() || together, "{}\n{}", lines[number], alone.unwrap_or_default());
     }
 }
