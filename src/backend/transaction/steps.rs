@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Deed, Transaction};
+use super::{Deed, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::quiet::{Hush, Quieting};
@@ -19,8 +19,8 @@ use crate::probe::inquiry::Inquiry;
 use crate::process::Missing;
 use crate::process::held::Held;
 
-/// How long process, listeners, zones and checks are waited for, each.
-pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(60);
+/// On top of what every check needs to pass: the helper is asked now and then, and the host is busy.
+const LEEWAY: Duration = Duration::from_secs(2);
 
 /// How long ExaBGP is waited for.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
@@ -59,6 +59,31 @@ impl Before {
             version: version.ok(),
             identity,
         }
+    }
+}
+
+/// How long after a restart it is waited for that everything is as it should be: the server has its time to start, and
+/// then every check the time that it needs to pass anew.
+pub(super) fn return_limit(config: &Config, backend: &Backend) -> Duration {
+    let checks = services(config, backend).flat_map(|service| &service.checks);
+    let longest = checks.map(|check| check.timing.timeout + check.timing.returns()).max();
+    backend.start_timeout + longest.unwrap_or_default() + LEEWAY
+}
+
+/// The same, from now on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    began: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    pub(super) fn until_well(config: &Config, backend: &Backend) -> Self {
+        Self { began: Instant::now(), limit: return_limit(config, backend) }
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.began.elapsed() >= self.limit
     }
 }
 
@@ -166,6 +191,9 @@ impl Transaction<'_> {
         self.helper.status().map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
+        if self.rollback {
+            Kept::of(self.config, self.backend).is_there()?;
+        }
         Ok(match self.backend.check().await? {
             Checked::Valid => "in order".to_owned(),
             Checked::Unchecked => "nothing can check it".to_owned(),
@@ -184,6 +212,13 @@ impl Transaction<'_> {
         }
         let took = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
+    }
+
+    /// Whether a transaction before this one has left a drain.
+    pub(super) fn is_held(&self) -> bool {
+        let holder = Self::holder(self.backend).to_string();
+        let services = self.helper.status().map(|document| document.services).unwrap_or_default();
+        services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
     }
 
     pub(super) fn lift(&self) {
@@ -233,8 +268,11 @@ impl Transaction<'_> {
         }
     }
 
-    pub(super) async fn process_is_there(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn process_is_there(
+        &self,
+        before: &Before,
+        patience: Patience,
+    ) -> Result<String, Trouble> {
         loop {
             let why = match self.backend.process().await {
                 Some(Ok(process)) if self.is_another(before, &process) => return Ok(process.to_string()),
@@ -244,10 +282,10 @@ impl Transaction<'_> {
                 Some(Err(Missing::Perhaps(why))) => return Ok(format!("not known: {why}")),
                 None => return Ok("not known: neither unit nor pid-file is".to_owned()),
             };
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 return Err(Trouble::new(format!(
                     "no process of the server within {}: {why}",
-                    Shown(RETURN_LIMIT)
+                    Shown(patience.limit)
                 )));
             }
             tokio::time::sleep(PAUSE).await;
@@ -260,8 +298,7 @@ impl Transaction<'_> {
             || before.process.as_ref().is_none_or(|earlier| earlier.pid() != process.pid())
     }
 
-    pub(super) async fn listens(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn listens(&self, before: &Before, patience: Patience) -> Result<String, Trouble> {
         loop {
             let now = listening(self.config, self.backend);
             let is_there = |earlier: &&Listener| {
@@ -278,22 +315,29 @@ impl Transaction<'_> {
             if missing.is_empty() {
                 return Ok(format!("{} as before", before.listeners.len()));
             }
-            if began.elapsed() >= RETURN_LIMIT {
-                return Err(Trouble::new(format!("nobody listens any more at {}", missing.join(", "))));
+            if patience.is_at_its_end() {
+                return Err(Trouble::new(format!(
+                    "nobody listens at {} within {}",
+                    missing.join(", "),
+                    Shown(patience.limit)
+                )));
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    pub(super) async fn zones_are_served(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn zones_are_served(
+        &self,
+        before: &Before,
+        patience: Patience,
+    ) -> Result<String, Trouble> {
         loop {
             let now = answers::zones(self.config, self.backend).await;
             let worse = before.zones.iter().zip(&now).find(|(earlier, zone)| !zone.is_no_worse_than(earlier));
             let Some((earlier, zone)) = worse else {
                 return Ok(self.changes(before, now.len()).await);
             };
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
                 let trouble = zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
                 return Err(Trouble::new(format!(
@@ -331,11 +375,10 @@ impl Transaction<'_> {
     }
 
     /// Lets the services return as soon as every check has passed anew.
-    pub(super) async fn returns(&self) -> Result<String, Trouble> {
+    pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
         self.undrain(true);
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
         let holder = Self::holder(self.backend).to_string();
-        let began = Instant::now();
         loop {
             let document = self.helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
             let ours: Vec<_> =
@@ -356,7 +399,7 @@ impl Transaction<'_> {
                 });
                 return Ok(states.collect::<Vec<_>>().join("; "));
             }
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 let failing =
                     waits.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
                 let failing = failing.map(|check| {
@@ -370,7 +413,7 @@ impl Transaction<'_> {
                 });
                 return Err(Trouble::new(format!(
                     "not well within {}: {}",
-                    Shown(RETURN_LIMIT),
+                    Shown(patience.limit),
                     failing.collect::<Vec<_>>().join("; ")
                 )));
             }
