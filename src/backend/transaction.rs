@@ -22,13 +22,14 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::Holder;
 
+mod drained;
 mod keep;
 mod lock;
 mod steps;
 
+pub use self::drained::{quiet, wait_until_acknowledged};
 pub use self::keep::Kept;
 pub use self::lock::Lock;
-pub use self::steps::{quiet, wait_until_acknowledged};
 
 /// What is done, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -281,7 +282,6 @@ struct Journal<'a> {
 }
 
 impl Journal<'_> {
-    /// Says that a step begins.
     fn begin(&mut self, step: Step) {
         self.step = step;
         self.began = Instant::now();

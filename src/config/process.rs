@@ -26,7 +26,8 @@ impl Resolver<'_> {
         let process = written.get_ref();
         let pid_file = self.absolute(&process.pid_file)?;
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose()?;
-        let of_backend = backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::whereabouts);
+        let of_backend =
+            backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::whereabouts);
         let whereabouts = of_backend.map_or_else(|| Whereabouts::new(pid_file, unit), Ok);
         let whereabouts = whereabouts.map_err(|neither| {
             let message = format!(

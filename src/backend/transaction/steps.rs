@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::drained::{COUNT, PAUSE, wait_until_acknowledged};
 use super::{Deed, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::run::run;
 use crate::backend::{Backend, Checked, Trouble, systemd};
 use crate::config::Config;
@@ -21,18 +21,6 @@ use crate::process::held::Held;
 
 /// On top of what every check needs to pass: the helper is asked now and then, and the host is busy.
 const LEEWAY: Duration = Duration::from_secs(2);
-
-/// How long ExaBGP is waited for.
-const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
-
-/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
-const UNANSWERED: Duration = Duration::from_secs(1);
-
-/// Between two looks at the status, at processes and at sockets.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Between two looks at counters, each of which runs a program.
-const COUNT: Duration = Duration::from_millis(250);
 
 /// How the server was before it was touched.
 #[derive(Debug)]
@@ -108,76 +96,15 @@ fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a crate::config::Service> {
+pub(super) fn services<'a>(
+    config: &'a Config,
+    backend: &Backend,
+) -> impl Iterator<Item = &'a crate::config::Service> {
     let name = backend.name.clone();
     config
         .services
         .iter()
         .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
-}
-
-/// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
-pub async fn quiet(config: &Config, backend: &Backend) -> String {
-    let own: f64 = services(config, backend)
-        .flat_map(|service| &service.checks)
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
-            _ => None,
-        })
-        .sum();
-    let mut quieting = Quieting::new(backend.quiet, own);
-    let began = Instant::now();
-    let per_second = |rate: Option<f64>| {
-        rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
-    };
-    loop {
-        let total = match backend.queries().await {
-            Ok(total) => total,
-            Err(trouble) => {
-                tokio::time::sleep(backend.quiet.settle.saturating_sub(began.elapsed())).await;
-                return format!(
-                    "waited {}, since nothing is counted: {}",
-                    Shown(began.elapsed()),
-                    trouble.why
-                );
-            }
-        };
-        match quieting.look(began.elapsed(), total) {
-            Hush::Quiet(rate) => return per_second(Some(rate)),
-            Hush::TooLong(rate) => {
-                return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
-            }
-            Hush::NotYet(_) => tokio::time::sleep(COUNT).await,
-        }
-    }
-}
-
-/// Waits until ExaBGP has acknowledged what these drained services say.
-///
-/// # Errors
-/// When it has not in time, or the helper is gone.
-pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
-    let began = Instant::now();
-    loop {
-        let document = helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
-        let ours = document.services.iter().filter(|service| names.contains(&service.name));
-        let missing: Vec<_> = ours
-            .flat_map(|service| &service.prefixes)
-            .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
-            .map(|prefix| prefix.prefix.as_str())
-            .collect();
-        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
-            return Ok(began.elapsed());
-        }
-        if began.elapsed() >= ACKNOWLEDGE_LIMIT {
-            return Err(Trouble::new(format!(
-                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
-                missing.join(", "),
-                Shown(ACKNOWLEDGE_LIMIT)
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 impl Transaction<'_> {
@@ -419,5 +346,22 @@ impl Transaction<'_> {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_server_has_its_time_to_start_and_the_slowest_check_its_time_to_pass() {
+        let text = "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.unbound]\nstart-timeout = \"10s\"\n\
+            [defaults]\ninterval = \"2s\"\ntimeout = \"1s\"\nrise = 3\n\
+            [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\n";
+        let config = Config::parse(Path::new("test.toml"), text, "host").unwrap();
+        let limit = return_limit(&config, &config.backends[0]);
+        assert_eq!(limit, Duration::from_secs(10 + 1 + 3 * 2) + LEEWAY);
     }
 }
