@@ -137,7 +137,10 @@ def _checks():
 
 
 def _configuration(lab, server, **keys):
-    return resolver(POP1, timing=TIMING, checks=_checks(), state=lab.pop1.folder / "state", backend=server.backend(**keys))
+    """The process is watched, too, and falls are punished: what is restarted on purpose does not fall."""
+    checks = (ProcessCheck(), *_checks())
+    state, backend = lab.pop1.folder / "state", server.backend(**keys)
+    return resolver(POP1, timing=TIMING, checks=checks, dampening={"mode": "enforce"}, state=state, backend=backend)
 
 
 def _restart(lab, report, kind):

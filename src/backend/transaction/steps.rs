@@ -11,7 +11,6 @@ use crate::backend::run::run;
 use crate::backend::{Backend, Checked, Trouble, systemd};
 use crate::config::Config;
 use crate::control::Request;
-use crate::control::client::Client;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
 use crate::period::Shown;
