@@ -42,6 +42,8 @@ pub struct Backend {
     pub config_check_timeout: Duration,
     /// When it counts as drained.
     pub quiet: Quiet,
+    /// How long after a restart its process, its listeners, its zones and its first good answer are waited for.
+    pub start_timeout: Duration,
     /// Whether, and how often, it is restarted without being asked.
     pub heal: Option<Heal>,
 }
@@ -114,7 +116,7 @@ impl Backend {
     /// says nothing, and would only contradict the pid file.
     #[must_use]
     pub fn whereabouts(&self) -> Option<Whereabouts> {
-        let unit = self.unit.clone().filter(|_| systemd::is_booted());
+        let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || systemd::is_booted());
         Whereabouts::new(self.pid_file.clone(), unit).ok()
     }
 }

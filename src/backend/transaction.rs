@@ -16,19 +16,20 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::steps::Before;
+use self::steps::{Before, Patience};
 use super::{Backend, Program, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::Holder;
 
+mod drained;
 mod keep;
 mod lock;
 mod steps;
 
+pub use self::drained::{quiet, wait_until_acknowledged};
 pub use self::keep::Kept;
 pub use self::lock::Lock;
-pub use self::steps::{quiet, wait_until_acknowledged};
 
 /// What is done, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -159,14 +160,27 @@ impl Transaction<'_> {
     #[must_use]
     pub fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
-        let once =
-            quiet.max_wait.max(quiet.settle) + super::systemd::RESTART_LIMIT + steps::RETURN_LIMIT + MARGIN;
+        let once = quiet.max_wait.max(quiet.settle)
+            + super::systemd::RESTART_LIMIT
+            + steps::return_limit(self.config, self.backend)
+            + MARGIN;
         if self.rollback { once * 2 } else { once }
     }
 
     /// Runs it to its end, or until `interrupted` comes back, which is heeded at every moment.
     pub async fn run(&self, progress: &mut dyn Progress, interrupted: impl Future<Output = ()>) -> Outcome {
         let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
+        journal.begin(Step::Lock);
+        // Until all is over, the way back included.
+        let _lock = match Lock::take(&self.config.control, &self.backend.name) {
+            Ok(lock) => lock,
+            Err(trouble) => {
+                journal.fails(&trouble);
+                return Outcome::Untouched;
+            }
+        };
+        journal.ends("nobody else is at it");
+        let was_held = self.is_held();
         tokio::pin!(interrupted);
         let attempt = tokio::select! {
             attempt = self.attempt(&mut journal) => Some(attempt),
@@ -177,11 +191,11 @@ impl Transaction<'_> {
             Some(Err(trouble)) => journal.fails(&trouble),
             None => {
                 let step = journal.fails(&Trouble::new("interrupted"));
-                return self.leave(step).await;
+                return self.leave(step, was_held);
             }
         };
         if failed_at.is_harmless() || !self.rollback {
-            return self.leave(failed_at).await;
+            return self.leave(failed_at, was_held);
         }
         let again = tokio::select! {
             again = self.roll_back(&mut journal) => again,
@@ -191,15 +205,12 @@ impl Transaction<'_> {
             Ok(()) => Outcome::RolledBack,
             Err(trouble) => {
                 journal.fails(&trouble);
-                self.leave(Step::Rollback).await
+                self.leave(Step::Rollback, was_held)
             }
         }
     }
 
     async fn attempt(&self, journal: &mut Journal<'_>) -> Result<(), Trouble> {
-        journal.begin(Step::Lock);
-        let _lock = Lock::take(&self.config.control, &self.backend.name)?;
-        journal.ends("nobody else is at it");
         journal.begin(Step::Configuration);
         let found = self.check().await?;
         journal.ends(found);
@@ -221,17 +232,18 @@ impl Transaction<'_> {
     }
 
     async fn verify(&self, journal: &mut Journal<'_>, before: &Before) -> Result<(), Trouble> {
+        let patience = Patience::until_well(self.config, self.backend);
         journal.begin(Step::Process);
-        let found = self.process_is_there(before).await?;
+        let found = self.process_is_there(before, patience).await?;
         journal.ends(found);
         journal.begin(Step::Listeners);
-        let found = self.listens(before).await?;
+        let found = self.listens(before, patience).await?;
         journal.ends(found);
         journal.begin(Step::Zones);
-        let found = self.zones_are_served(before).await?;
+        let found = self.zones_are_served(before, patience).await?;
         journal.ends(found);
         journal.begin(Step::Checks);
-        let found = self.returns().await?;
+        let found = self.returns(patience).await?;
         journal.ends(found);
         Ok(())
     }
@@ -249,10 +261,10 @@ impl Transaction<'_> {
         self.verify(journal, &Before { listeners: vec![], zones: vec![], ..before }).await
     }
 
-    /// What is left when it fails at `step`.
-    async fn leave(&self, step: Step) -> Outcome {
+    /// What is left when it fails at `step`. A drain that was there before, since an earlier one has failed, stays.
+    fn leave(&self, step: Step, was_held: bool) -> Outcome {
         if step.is_harmless() {
-            if step > Step::Configuration {
+            if step > Step::Configuration && !was_held {
                 self.lift();
             }
             return Outcome::Untouched;

@@ -28,6 +28,7 @@ const TIMEOUT: Least = least("timeout", TENTH, "a control program needs as long 
 const CHECK_TIMEOUT: Least = least("config-check-timeout", SECOND, "a server may have many zones to load");
 const QUIET_FOR: Least = least("quiet-for", TENTH, "counters would not have changed meanwhile");
 const MAX_WAIT: Least = least("max-wait", TENTH, "routers need as long to follow a withdraw");
+const START_TIMEOUT: Least = least("start-timeout", SECOND, "a server needs as long to start on a busy host");
 const AFTER: Least = least("after", SECOND, "systemd restarts what dies by itself, and should go first");
 const PER: Least = least("per", SECOND, "a server that never comes up would be restarted without end");
 
@@ -125,6 +126,7 @@ impl Resolver<'_> {
                 default::CHECK_TIMEOUT,
             )?,
             quiet: self.quiet(written)?,
+            start_timeout: self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT)?,
             heal: written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose()?,
             unit,
             pid_file,
@@ -288,6 +290,11 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
         )?,
         None => writeln!(f, "  drained {settle} after the withdraw")?,
     }
+    writeln!(
+        f,
+        "  restarted well when it answers within {}, and the checks pass as soon as they can after that",
+        Period(backend.start_timeout)
+    )?;
     match backend.heal {
         Some(Heal { after, at_most, per }) => writeln!(
             f,

@@ -60,6 +60,8 @@ pub mod backend {
     pub const MAX_WAIT: Duration = Duration::from_secs(10);
     /// BGP within a site converges in less.
     pub const SETTLE: Duration = Duration::from_secs(3);
+    /// Most servers answer within a second, but for those with very many zones.
+    pub const START_TIMEOUT: Duration = Duration::from_secs(30);
     /// systemd restarts what dies within two seconds.
     pub const HEAL_AFTER: Duration = Duration::from_secs(30);
     /// What three restarts did not heal, the fourth does not.

@@ -108,6 +108,7 @@ pub(super) struct Backend {
     pub(super) quiet_for: Placed<Period>,
     pub(super) max_wait: Placed<Period>,
     pub(super) settle: Placed<Period>,
+    pub(super) start_timeout: Placed<Period>,
     pub(super) heal: Placed<Heal>,
 }
 

@@ -26,13 +26,10 @@ impl Resolver<'_> {
         let process = written.get_ref();
         let pid_file = self.absolute(&process.pid_file)?;
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose()?;
-        let (pid_file, unit) = match backend {
-            Some(backend) if pid_file.is_none() && unit.is_none() => {
-                (backend.pid_file.clone(), backend.unit.clone())
-            }
-            _ => (pid_file, unit),
-        };
-        let whereabouts = Whereabouts::new(pid_file, unit).map_err(|neither| {
+        let of_backend =
+            backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::whereabouts);
+        let whereabouts = of_backend.map_or_else(|| Whereabouts::new(pid_file, unit), Ok);
+        let whereabouts = whereabouts.map_err(|neither| {
             let message = format!(
                 "the process of check `{check}` {neither}, and its service has no backend that does, expected one of \
                  them or both"
@@ -68,7 +65,7 @@ pub(super) fn on_fail(otherwise: Severity) -> OnFail {
 
 /// The check that watches the main process of a backend, where it is known how to find it.
 pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
-    let whereabouts = Whereabouts::new(backend.pid_file.clone(), backend.unit.clone()).ok()?;
+    let whereabouts = backend.whereabouts()?;
     Some(Check {
         name: "process".to_owned(),
         timing,

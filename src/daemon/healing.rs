@@ -26,7 +26,7 @@ use crate::engine::service::Service;
 use crate::logging::counted;
 use crate::period::Shown;
 
-/// Longer than any transaction takes.
+/// Longer than any transaction takes, but for the time that the server has to start.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// What is to be done about a server.
@@ -139,7 +139,7 @@ impl Healers {
                 Remedy::Wait => {}
                 Remedy::Restart => {
                     log::warn!("backend {name}: unwell for {}: restarting it", Shown(heal.after));
-                    restart(&healer.backend.name, &self.configuration, &healer.under_way);
+                    restart(&healer.backend, &self.configuration, &healer.under_way);
                 }
                 Remedy::GiveUp => log::error!(
                     "backend {name}: still unwell after {} within {}: not restarted any more until it is well, or \
@@ -152,17 +152,18 @@ impl Healers {
     }
 }
 
-fn restart(name: &str, configuration: &Path, under_way: &Arc<AtomicBool>) {
+fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>) {
+    let (name, limit) = (&backend.name, LIMIT + backend.start_timeout);
     let Ok(itself) = std::env::current_exe() else {
         return log::error!("backend {name}: cannot be restarted: the path of this program is not known");
     };
     let (itself, configuration) = (itself.display().to_string(), configuration.display().to_string());
     let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing"];
     let program = Program::new(&itself, &words);
-    let (name, under_way) = (name.to_owned(), Arc::clone(under_way));
+    let (name, under_way) = (name.clone(), Arc::clone(under_way));
     under_way.store(true, Ordering::Relaxed);
     tokio::spawn(async move {
-        let ended = run(&program, LIMIT).await;
+        let ended = run(&program, limit).await;
         if ended.succeeded() {
             log::info!("backend {name}: restarted, and well again");
         } else {

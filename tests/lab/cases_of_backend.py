@@ -2,22 +2,26 @@
 
 import json
 import os
-import re
+import shutil
 import statistics
 import time
 
-from addresses import POP1, PREFIX_IPV4, PREFIXES
+from addresses import POP1
 from cases import case
 from configuration import Check, ProcessCheck, Timing, resolver
-from expectations import RATE, expect_done, expect_none_lost, expect_served, lost, serve_from_both
+from expectations import expect_done, expect_none_lost, expect_served, lost, serve_from_both
 from server import BIND, KNOT, NSD, UNBOUND, Server
 from unbound import IDENTITY_NAME
-from waiting import Unmet, wait_until
+from waiting import Unmet
 
 TIMING = Timing(interval=300, rise=2)
 # On an idle machine it is a dozen; the machines that run this are shared and busy.
 MOST_LOST = 60
 UNIT = "unbound.service"
+# The exit status.
+ROLLED_BACK = 4
+# Seconds, on a busy machine.
+AT_ONCE = 3.0
 
 
 @case("restart of Unbound", once=True)
@@ -66,13 +70,77 @@ def process_killed(lab, report):
         raise Unmet(f"more than {MOST_LOST} queries lost in the median")
 
 
+@case("rollback", once=True)
+def rollback(lab, report):
+    """The new configuration passes the check, but the server does not answer: the former one goes back, and the server, too."""
+    server = Server(lab.pop1, UNBOUND)
+    serve_from_both(lab, _configuration(lab, server, start_timeout="1s"), server)
+    begun = time.time()
+    refused = lab.pop1.dnsherald("backend", "restart", "--rollback")
+    if refused.returncode != 1 or "no configuration is kept" not in refused.stdout:
+        raise Unmet(f"nothing is kept: exit status {refused.returncode}, {refused.stdout}")
+    lab.expect_steady(begun)
+    shutil.chown(server.file, group="nsd")
+    good = server.file.read_text()
+    expect_done(lab.pop1.dnsherald("backend", "restart"))
+    server.refuse(POP1.management_ipv4)
+    since = time.time()
+    done = lab.pop1.dnsherald("backend", "restart", "--rollback", "--json")
+    took = time.time() - since
+    if done.returncode != ROLLED_BACK or json.loads(done.stdout)["outcome"] != "rolled-back":
+        raise Unmet(f"exit status {done.returncode}: {done.stdout} {done.stderr}")
+    if server.file.read_text() != good or server.file.group() != "nsd":
+        raise Unmet("the configuration is not what it was")
+    if "refuse" not in server.file.with_name("server.conf.rolled-back").read_text():
+        raise Unmet("the new configuration is not kept aside")
+    expect_served(lab, "pop1", since + took)
+    report.found(f"rolled back after {took:.2f} s")
+    expect_none_lost(lab, report, begun)
+
+
+@case("stopped by its unit", once=True)
+def stopped_by_unit(lab, report):
+    """What the drop-in runs around the stop and the start of the unit: drained before, back after, and no query lost."""
+    server = Server(lab.pop1, UNBOUND)
+    configuration = _configuration(lab, server, unit=UNIT)
+    serve_from_both(lab, configuration, server)
+    since = time.time()
+    _drop_in(lab, server, "stopping")
+    expect_served(lab, "pop2", time.time())
+    drain = lab.pop1.status()["services"][0]["drains"][0]
+    if drain["holder"] != UNIT or drain["reason"] != f"{UNIT} stops" or not 0 < drain["expires-in-seconds"] <= 300:
+        raise Unmet(f"drained otherwise: {drain}")
+    server.stop()
+    server.run()
+    started = time.time()
+    _drop_in(lab, server, "started")
+    report.took("back", expect_served(lab, "pop1", started) - started, TIMING.to_return())
+    expect_none_lost(lab, report, since)
+    for what, text in (("without a helper", configuration.written(control=lab.pop1.folder / "nobody")), ("garbage", "nonsense")):
+        lab.pop1.write_configuration(text)
+        for word in ("stopping", "started"):
+            since = time.time()
+            said = _drop_in(lab, server, word).stderr.strip()
+            if not said or time.time() - since > AT_ONCE:
+                raise Unmet(f"{what}, {word}: after {time.time() - since:.2f} s it said {said!r}")
+    report.found("no hindrance without a helper or a configuration")
+
+
+def _drop_in(lab, server, word):
+    """As systemd calls it."""
+    return expect_done(lab.pop1.dnsherald("backend", word, UNIT, environment={"MAINPID": str(server.pid())}))
+
+
 def _checks():
     """Answered by all four servers: what the client asks."""
     return (Check("answers", server=(POP1.management_ipv4, POP1.management_ipv6), query=f"{IDENTITY_NAME} TXT"),)
 
 
 def _configuration(lab, server, **keys):
-    return resolver(POP1, timing=TIMING, checks=_checks(), state=lab.pop1.folder / "state", backend=server.backend(**keys))
+    """The process is watched, too, and falls are punished: what is restarted on purpose does not fall."""
+    checks = (ProcessCheck(), *_checks())
+    state, backend = lab.pop1.folder / "state", server.backend(**keys)
+    return resolver(POP1, timing=TIMING, checks=checks, dampening={"mode": "enforce"}, state=state, backend=backend)
 
 
 def _restart(lab, report, kind):

@@ -1,0 +1,162 @@
+"""`backend restart` is interrupted, or killed, wherever it can be: what is left is announced as before, or drained."""
+
+import re
+import signal
+import time
+from dataclasses import dataclass
+
+from addresses import POP1
+from cases import case
+from configuration import Check, Timing, resolver
+from expectations import expect_done
+from server import UNBOUND, Server
+from unbound import IDENTITY_NAME
+from waiting import Unmet, wait_until
+
+TIMING = Timing(interval=300, rise=2)
+HOLDER = "backend/unbound"
+LEFT_DRAINED = 3
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where it is interrupted."""
+
+    step: str
+    # Where the script of the server is held.
+    held: str = ""
+    # What the server has become by then: as it was, dead, or alive and refusing the checks.
+    server: str = "as it was"
+
+    @property
+    def is_harmless(self):
+        return self.step in ("configuration", "quiet")
+
+
+STOPS = (
+    Stop("configuration", held="check"),
+    Stop("quiet", held="count"),
+    Stop("restart", held="restart"),
+    Stop("restart", held="dead", server="dead"),
+    Stop("listeners", server="dead"),
+    Stop("checks", server="refuses"),
+)
+
+
+@case("restart interrupted", once=True)
+def interrupted(lab, report):
+    """SIGINT and SIGTERM at each step: undrained again before the server is touched, afterwards drained until it is well."""
+    _interrupt_everywhere(lab, report, (signal.SIGINT, signal.SIGTERM))
+
+
+@case("restart killed", once=True)
+def killed(lab, report):
+    """SIGKILL at each step: drained with a reason and an end, unless that had not begun; never announced while dead."""
+    _interrupt_everywhere(lab, report, (signal.SIGKILL,))
+
+
+@case("restart interrupted twice", once=True)
+def interrupted_twice(lab, report):
+    """After a failure, a second attempt that is given up before anything is touched leaves the drain of the first."""
+    server = _announced(lab)
+    for stop in (Stop("restart", held="dead", server="dead"), Stop("quiet", held="count")):
+        _interrupt(lab, server, stop, signal.SIGINT)
+    _expect_drained(lab, stop)
+    report.found("still drained")
+    _repair(lab, server, Stop("restart", server="dead"))
+    report.found("repaired")
+
+
+def _announced(lab):
+    server = Server(lab.pop1, UNBOUND)
+    checks = (Check("answers", server=(POP1.management_ipv4,), query=f"{IDENTITY_NAME} TXT"),)
+    backend = server.backend(
+        config_check=(str(server.script), "check"),
+        counters=(str(server.script), "count"),
+        quiet_for="100ms",
+    )
+    state = lab.pop1.folder / "state"
+    lab.start_announced(resolver(POP1, timing=TIMING, checks=checks, state=state, backend=backend), server=server)
+    return server
+
+
+def _interrupt_everywhere(lab, report, signals):
+    server = _announced(lab)
+    for stop in STOPS:
+        for number in signals:
+            try:
+                since = time.time()
+                _interrupt(lab, server, stop, number)
+                _expect_left(lab, stop, number, since)
+                _repair(lab, server, stop)
+            except Unmet as unmet:
+                raise Unmet(f"{number.name} at {stop.step}, server {stop.server}: {unmet}") from unmet
+    report.found(f"{len(STOPS) * len(signals)} times as it should be")
+
+
+def _interrupt(lab, server, stop, number):
+    if stop.server == "refuses":
+        server.refuse(POP1.management_ipv4)
+    if stop.step == "listeners":
+        server.does_not_start()
+    if stop.held:
+        server.hold(stop.held)
+    output = lab.pop1.folder / "restart.log"
+    restart = lab.pop1.begin_dnsherald("backend", "restart", output=output)
+
+    def is_there():
+        # The step before is over, and has been shown.
+        before = {"listeners": "process", "checks": "zones"}.get(stop.step)
+        return server.is_held(stop.held) if stop.held else re.search(rf"^  {before} ", output.read_text(), re.MULTILINE)
+
+    wait_until(is_there, 20, "the restart gets there")
+    if not stop.is_harmless:
+        lab.until_withdrawn(0, 0)
+    restart.send_signal(number)
+    restart.communicate(timeout=20)
+    ends = {signal.SIGKILL: -signal.SIGKILL}.get(number, 1 if stop.is_harmless else LEFT_DRAINED)
+    if restart.returncode != ends:
+        raise Unmet(f"exit status {restart.returncode}, not {ends}: {output.read_text()}")
+    if stop.held:
+        server.abandon(stop.held)
+
+
+def _expect_left(lab, stop, number, since):
+    """What the status says afterwards."""
+    if stop.step == "configuration":
+        lab.expect_steady(since)
+    if stop.step == "configuration" or (stop.is_harmless and number != signal.SIGKILL):
+        lab.until_routed(0, 5.0)
+        service = lab.pop1.status()["services"][0]
+        if service["state"] != "up" or service["drains"]:
+            raise Unmet(f"not as before: {service['state']}, {service['reason']}")
+        return
+    _expect_drained(lab, stop)
+
+
+def _expect_drained(lab, stop):
+    lab.until_withdrawn(0, 0)
+    service = lab.pop1.status()["services"][0]
+    held = [drain for drain in service["drains"] if drain["holder"] == HOLDER]
+    if service["state"] != "drained" or not held:
+        raise Unmet(f"not drained: {service['state']}, {service['reason']}")
+    if not held[0]["reason"].startswith("restart unbound") or not 0 < (held[0]["expires-in-seconds"] or 0) < 900:
+        raise Unmet(f"the drain does not say why and until when: {held[0]}")
+
+
+def _repair(lab, server, stop):
+    """`undrain`: the route is back if the server is well, and not before."""
+    if stop.is_harmless or stop.server == "as it was":
+        expect_done(lab.pop1.dnsherald("undrain", "--once-healthy"))
+    else:
+        expect_done(lab.pop1.dnsherald("undrain"))
+        since = time.time()
+        lab.watch_steady(since, 2 * TIMING.to_notice_an_error())
+        lab.until_withdrawn(0, 0)
+        if stop.step == "listeners":
+            server.starts_again()
+        if server.is_alive():
+            server.stop()
+        server.start()
+    lab.until_routed(0, 5.0)
+    wait_until(lambda: lab.pop1.status()["services"][0]["state"] == "up", 10, "the status says that it is up")

@@ -58,17 +58,16 @@ class Pop(Namespace):
             out, err = begun.communicate(timeout=120)
         return subprocess.CompletedProcess(words, begun.returncode, out, err)
 
-    def begin_dnsherald(self, *words, environment=None):
-        """The same, while it is under way."""
-        return subprocess.Popen(
-            self.inside(self.exabgp.binary, *words, "-c", self.file),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-        )
+    def begin_dnsherald(self, *words, environment=None, output=None):
+        """The same, while it is under way, with what it says in a file if there is one."""
+        command = self.inside(self.exabgp.binary, *words, "-c", self.file)
+        where = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = {**os.environ, **(environment or {})}
+        if output is None:
+            return subprocess.Popen(command, env=environment, start_new_session=True, **where)
+        with open(output, "w") as file:
+            where.update(stdout=file, stderr=file)
+            return subprocess.Popen(command, env=environment, start_new_session=True, **where)
 
     def status(self):
         """The status document of the helper."""

@@ -11,14 +11,14 @@ from process import end
 from unbound import IDENTITY_NAME
 from waiting import wait_until
 
-# What `systemctl restart` would do. Where there is a FIFO `hold-WHERE` it stops, until somebody writes to that.
+# What `systemctl restart` would do. Where there is a FIFO `hold-WHERE` it stops: nobody writes to that.
 SCRIPT = """\
 #!/bin/sh
 set -eu
 cd "$(dirname "$0")"
 hold() {{
     [ -p "hold-$1" ] || return 0
-    : > "held-$1"
+    echo $$ > "held-$1"
     read -r _ < "hold-$1" || true
 }}
 runs() {{ grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }}
@@ -226,17 +226,15 @@ class Server:
         os.mkfifo(self.folder / f"hold-{where}")
 
     def is_held(self, where):
-        return (self.folder / f"held-{where}").exists()
+        held = self.folder / f"held-{where}"
+        return held.exists() and held.read_text() != ""
 
-    def release(self, where):
-        """Goes on, if there is somebody to go on, and is not held there again."""
-        fifo = self.folder / f"hold-{where}"
-        try:
-            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            pass  # nobody is held there any more
-        fifo.unlink()
-        (self.folder / f"held-{where}").unlink(missing_ok=True)
+    def abandon(self, where):
+        """Ends the script that is held there, if nobody has yet, and from now on none is."""
+        held = self.folder / f"held-{where}"
+        end(int(held.read_text()))
+        held.unlink()
+        (self.folder / f"hold-{where}").unlink()
 
     def _filled(self, text):
         site: Site = self.pop.site

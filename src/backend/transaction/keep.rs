@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::backend::{Backend, Trouble};
@@ -51,11 +52,27 @@ impl Kept {
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder)?;
             }
-            // With its mode: there are keys among them.
-            fs::copy(&file, to)?;
+            copy(&file, &to)?;
         }
         let _ = fs::remove_dir_all(&self.place);
         fs::rename(&beside, &self.place)
+    }
+
+    /// Whether there is something to put back.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn is_there(&self) -> Result<(), Trouble> {
+        if self.file.is_none() {
+            return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
+        }
+        if !self.place.is_dir() {
+            return Err(Trouble::with(
+                format!("no configuration is kept in {} to roll back to", self.place.display()),
+                "each restart that goes well keeps one: restart it once without --rollback before anything is changed",
+            ));
+        }
+        Ok(())
     }
 
     /// Puts back what was kept, and says which files that changed.
@@ -63,15 +80,8 @@ impl Kept {
     /// # Errors
     /// When nothing was kept, nothing is different, or it cannot be written.
     pub fn put_back(&self) -> Result<String, Trouble> {
-        let root = self
-            .root()
-            .ok_or_else(|| Trouble::new("its configuration file is not known: name it with `config-file`"))?;
-        if !self.place.is_dir() {
-            return Err(Trouble::new(format!(
-                "no configuration is kept in {}: each restart that goes well keeps one, and there was none yet",
-                self.place.display()
-            )));
-        }
+        self.is_there()?;
+        let root = self.root().unwrap_or_default();
         let changed = self
             .exchange(&root)
             .map_err(|error| Trouble::new(format!("cannot put the configuration back: {error}")))?;
@@ -95,7 +105,10 @@ impl Kept {
         for kept in files(&self.place, DEEPEST)? {
             let now = root.join(kept.strip_prefix(&self.place).unwrap_or(&kept));
             if !now.exists() {
-                fs::copy(&kept, &now)?;
+                if let Some(folder) = now.parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                copy(&kept, &now)?;
                 let name = now.display().to_string();
                 if !changed.contains(&name) {
                     changed.push(name);
@@ -118,6 +131,14 @@ impl Kept {
             _ => files(root, DEEPEST),
         }
     }
+}
+
+/// With mode and owner, as far as they can be given: there are keys among them, which are read by one group only.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    let found = fs::metadata(from)?;
+    let _ = std::os::unix::fs::chown(to, Some(found.uid()), Some(found.gid()));
+    Ok(())
 }
 
 fn aside(file: &Path) -> PathBuf {
@@ -163,7 +184,7 @@ mod tests {
         fs::write(etc.join("unbound.conf"), "old").unwrap();
         fs::write(etc.join("conf.d/zone.conf"), "zone").unwrap();
         let kept = Kept { file: Some(etc.join("unbound.conf")), place: state.join("configuration/unbound") };
-        assert!(kept.put_back().unwrap_err().why.contains("there was none yet"));
+        assert!(kept.put_back().unwrap_err().why.contains("no configuration is kept"));
         kept.keep().unwrap();
         assert!(kept.put_back().unwrap_err().why.contains("not to blame"));
         fs::write(etc.join("unbound.conf"), "broken").unwrap();

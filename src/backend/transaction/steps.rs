@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Deed, Transaction};
+use super::drained::{COUNT, PAUSE, wait_until_acknowledged};
+use super::{Deed, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::run::run;
 use crate::backend::{Backend, Checked, Trouble, systemd};
 use crate::config::Config;
 use crate::control::Request;
-use crate::control::client::Client;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
 use crate::period::Shown;
@@ -19,20 +18,8 @@ use crate::probe::inquiry::Inquiry;
 use crate::process::Missing;
 use crate::process::held::Held;
 
-/// How long process, listeners, zones and checks are waited for, each.
-pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long ExaBGP is waited for.
-const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
-
-/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
-const UNANSWERED: Duration = Duration::from_secs(1);
-
-/// Between two looks at the status, at processes and at sockets.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Between two looks at counters, each of which runs a program.
-const COUNT: Duration = Duration::from_millis(250);
+/// On top of what every check needs to pass: the helper is asked now and then, and the host is busy.
+const LEEWAY: Duration = Duration::from_secs(2);
 
 /// How the server was before it was touched.
 #[derive(Debug)]
@@ -62,6 +49,31 @@ impl Before {
     }
 }
 
+/// How long after a restart it is waited for that everything is as it should be: the server has its time to start, and
+/// then every check the time that it needs to pass anew.
+pub(super) fn return_limit(config: &Config, backend: &Backend) -> Duration {
+    let checks = services(config, backend).flat_map(|service| &service.checks);
+    let longest = checks.map(|check| check.timing.timeout + check.timing.returns()).max();
+    backend.start_timeout + longest.unwrap_or_default() + LEEWAY
+}
+
+/// The same, from now on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    began: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    pub(super) fn until_well(config: &Config, backend: &Backend) -> Self {
+        Self { began: Instant::now(), limit: return_limit(config, backend) }
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.began.elapsed() >= self.limit
+    }
+}
+
 /// Who listens where the services of this backend are asked.
 fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
     let mut ports: Vec<_> = targets(config, backend).iter().map(SocketAddr::port).collect();
@@ -83,76 +95,15 @@ fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a crate::config::Service> {
+pub(super) fn services<'a>(
+    config: &'a Config,
+    backend: &Backend,
+) -> impl Iterator<Item = &'a crate::config::Service> {
     let name = backend.name.clone();
     config
         .services
         .iter()
         .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
-}
-
-/// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
-pub async fn quiet(config: &Config, backend: &Backend) -> String {
-    let own: f64 = services(config, backend)
-        .flat_map(|service| &service.checks)
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
-            _ => None,
-        })
-        .sum();
-    let mut quieting = Quieting::new(backend.quiet, own);
-    let began = Instant::now();
-    let per_second = |rate: Option<f64>| {
-        rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
-    };
-    loop {
-        let total = match backend.queries().await {
-            Ok(total) => total,
-            Err(trouble) => {
-                tokio::time::sleep(backend.quiet.settle.saturating_sub(began.elapsed())).await;
-                return format!(
-                    "waited {}, since nothing is counted: {}",
-                    Shown(began.elapsed()),
-                    trouble.why
-                );
-            }
-        };
-        match quieting.look(began.elapsed(), total) {
-            Hush::Quiet(rate) => return per_second(Some(rate)),
-            Hush::TooLong(rate) => {
-                return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
-            }
-            Hush::NotYet(_) => tokio::time::sleep(COUNT).await,
-        }
-    }
-}
-
-/// Waits until ExaBGP has acknowledged what these drained services say.
-///
-/// # Errors
-/// When it has not in time, or the helper is gone.
-pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
-    let began = Instant::now();
-    loop {
-        let document = helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
-        let ours = document.services.iter().filter(|service| names.contains(&service.name));
-        let missing: Vec<_> = ours
-            .flat_map(|service| &service.prefixes)
-            .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
-            .map(|prefix| prefix.prefix.as_str())
-            .collect();
-        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
-            return Ok(began.elapsed());
-        }
-        if began.elapsed() >= ACKNOWLEDGE_LIMIT {
-            return Err(Trouble::new(format!(
-                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
-                missing.join(", "),
-                Shown(ACKNOWLEDGE_LIMIT)
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 impl Transaction<'_> {
@@ -166,6 +117,9 @@ impl Transaction<'_> {
         self.helper.status().map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
+        if self.rollback {
+            Kept::of(self.config, self.backend).is_there()?;
+        }
         Ok(match self.backend.check().await? {
             Checked::Valid => "in order".to_owned(),
             Checked::Unchecked => "nothing can check it".to_owned(),
@@ -184,6 +138,13 @@ impl Transaction<'_> {
         }
         let took = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
+    }
+
+    /// Whether a transaction before this one has left a drain.
+    pub(super) fn is_held(&self) -> bool {
+        let holder = Self::holder(self.backend).to_string();
+        let services = self.helper.status().map(|document| document.services).unwrap_or_default();
+        services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
     }
 
     pub(super) fn lift(&self) {
@@ -233,8 +194,11 @@ impl Transaction<'_> {
         }
     }
 
-    pub(super) async fn process_is_there(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn process_is_there(
+        &self,
+        before: &Before,
+        patience: Patience,
+    ) -> Result<String, Trouble> {
         loop {
             let why = match self.backend.process().await {
                 Some(Ok(process)) if self.is_another(before, &process) => return Ok(process.to_string()),
@@ -244,10 +208,10 @@ impl Transaction<'_> {
                 Some(Err(Missing::Perhaps(why))) => return Ok(format!("not known: {why}")),
                 None => return Ok("not known: neither unit nor pid-file is".to_owned()),
             };
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 return Err(Trouble::new(format!(
                     "no process of the server within {}: {why}",
-                    Shown(RETURN_LIMIT)
+                    Shown(patience.limit)
                 )));
             }
             tokio::time::sleep(PAUSE).await;
@@ -260,8 +224,7 @@ impl Transaction<'_> {
             || before.process.as_ref().is_none_or(|earlier| earlier.pid() != process.pid())
     }
 
-    pub(super) async fn listens(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn listens(&self, before: &Before, patience: Patience) -> Result<String, Trouble> {
         loop {
             let now = listening(self.config, self.backend);
             let is_there = |earlier: &&Listener| {
@@ -278,22 +241,29 @@ impl Transaction<'_> {
             if missing.is_empty() {
                 return Ok(format!("{} as before", before.listeners.len()));
             }
-            if began.elapsed() >= RETURN_LIMIT {
-                return Err(Trouble::new(format!("nobody listens any more at {}", missing.join(", "))));
+            if patience.is_at_its_end() {
+                return Err(Trouble::new(format!(
+                    "nobody listens at {} within {}",
+                    missing.join(", "),
+                    Shown(patience.limit)
+                )));
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    pub(super) async fn zones_are_served(&self, before: &Before) -> Result<String, Trouble> {
-        let began = Instant::now();
+    pub(super) async fn zones_are_served(
+        &self,
+        before: &Before,
+        patience: Patience,
+    ) -> Result<String, Trouble> {
         loop {
             let now = answers::zones(self.config, self.backend).await;
             let worse = before.zones.iter().zip(&now).find(|(earlier, zone)| !zone.is_no_worse_than(earlier));
             let Some((earlier, zone)) = worse else {
                 return Ok(self.changes(before, now.len()).await);
             };
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
                 let trouble = zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
                 return Err(Trouble::new(format!(
@@ -331,11 +301,10 @@ impl Transaction<'_> {
     }
 
     /// Lets the services return as soon as every check has passed anew.
-    pub(super) async fn returns(&self) -> Result<String, Trouble> {
+    pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
         self.undrain(true);
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
         let holder = Self::holder(self.backend).to_string();
-        let began = Instant::now();
         loop {
             let document = self.helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
             let ours: Vec<_> =
@@ -356,7 +325,7 @@ impl Transaction<'_> {
                 });
                 return Ok(states.collect::<Vec<_>>().join("; "));
             }
-            if began.elapsed() >= RETURN_LIMIT {
+            if patience.is_at_its_end() {
                 let failing =
                     waits.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
                 let failing = failing.map(|check| {
@@ -370,11 +339,28 @@ impl Transaction<'_> {
                 });
                 return Err(Trouble::new(format!(
                     "not well within {}: {}",
-                    Shown(RETURN_LIMIT),
+                    Shown(patience.limit),
                     failing.collect::<Vec<_>>().join("; ")
                 )));
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_server_has_its_time_to_start_and_the_slowest_check_its_time_to_pass() {
+        let text = "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.unbound]\nstart-timeout = \"10s\"\n\
+            [defaults]\ninterval = \"2s\"\ntimeout = \"1s\"\nrise = 3\n\
+            [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\n";
+        let config = Config::parse(Path::new("test.toml"), text, "host").unwrap();
+        let limit = return_limit(&config, &config.backends[0]);
+        assert_eq!(limit, Duration::from_secs(10 + 1 + 3 * 2) + LEEWAY);
     }
 }

@@ -74,30 +74,28 @@ pub(super) async fn run(
     let mut show =
         Show { quiet: options.json, live: io::stdout().is_terminal() && !options.json, steps: vec![] };
     let outcome = transaction.run(&mut show, signals.terminate()).await;
+    // From here on nothing but the exit status matters: whoever read the output may have gone.
     let (name, mut out) = (&backend.name, io::stdout());
     if options.json {
         let report = Report { backend: name, outcome, steps: &show.steps };
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        let _ = writeln!(out, "{}", serde_json::to_string(&report)?);
         return Ok(exit(outcome));
     }
     let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
-    match outcome {
-        Outcome::Restarted => writeln!(out, "{name}: done after {}", Shown(Duration::from_secs_f64(all)))?,
-        Outcome::Untouched => writeln!(out, "{name}: not touched, all is as it was")?,
-        Outcome::LeftDrained => writeln!(
-            out,
-            "{name}: not well; its services stay drained for {} at most. Look: dnsherald backend status {name}. \
+    let text = match outcome {
+        Outcome::Restarted => format!("done after {}", Shown(Duration::from_secs_f64(all))),
+        Outcome::Untouched => "not touched, all is as it was".to_owned(),
+        Outcome::LeftDrained => format!(
+            "not well; its services stay drained for {} at most. Look: dnsherald backend status {name}. \
              When it is mended: dnsherald undrain --as {} --once-healthy",
             Period(transaction.longest()),
             Transaction::holder(backend)
-        )?,
+        ),
         Outcome::RolledBack => {
-            writeln!(
-                out,
-                "{name}: the new configuration did not do; the one before is back, and so is the server"
-            )?;
+            "the new configuration did not do; the one before is back, and so is the server".to_owned()
         }
-    }
+    };
+    let _ = writeln!(out, "{name}: {text}");
     Ok(exit(outcome))
 }
 

@@ -1,0 +1,87 @@
+//! What is waited for once a service is drained: the acknowledgement of ExaBGP, and a server that is quiet.
+
+use std::time::{Duration, Instant};
+
+use super::steps::services;
+use crate::backend::quiet::{Hush, Quieting};
+use crate::backend::{Backend, Trouble};
+use crate::config::Config;
+use crate::control::client::Client;
+use crate::period::Shown;
+use crate::probe::inquiry::Inquiry;
+
+/// How long ExaBGP is waited for.
+const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
+const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// Between two looks at the status, at processes and at sockets.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two looks at counters, each of which runs a program.
+pub(super) const COUNT: Duration = Duration::from_millis(250);
+
+/// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
+pub async fn quiet(config: &Config, backend: &Backend) -> String {
+    let own: f64 = services(config, backend)
+        .flat_map(|service| &service.checks)
+        .filter_map(|check| match &check.inquiry {
+            Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+            _ => None,
+        })
+        .sum();
+    let mut quieting = Quieting::new(backend.quiet, own);
+    let began = Instant::now();
+    let per_second = |rate: Option<f64>| {
+        rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
+    };
+    loop {
+        let total = match backend.queries().await {
+            Ok(total) => total,
+            Err(trouble) => {
+                tokio::time::sleep(backend.quiet.settle.saturating_sub(began.elapsed())).await;
+                return format!(
+                    "waited {}, since nothing is counted: {}",
+                    Shown(began.elapsed()),
+                    trouble.why
+                );
+            }
+        };
+        match quieting.look(began.elapsed(), total) {
+            Hush::Quiet(rate) => return per_second(Some(rate)),
+            Hush::TooLong(rate) => {
+                return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
+            }
+            Hush::NotYet(_) => tokio::time::sleep(COUNT).await,
+        }
+    }
+}
+
+/// Waits until ExaBGP has acknowledged what these drained services say.
+///
+/// # Errors
+/// When it has not in time, or the helper is gone.
+pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
+    let began = Instant::now();
+    loop {
+        let document = helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
+        let ours = document.services.iter().filter(|service| names.contains(&service.name));
+        let missing: Vec<_> = ours
+            .flat_map(|service| &service.prefixes)
+            .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
+            .map(|prefix| prefix.prefix.as_str())
+            .collect();
+        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
+            return Ok(began.elapsed());
+        }
+        if began.elapsed() >= ACKNOWLEDGE_LIMIT {
+            return Err(Trouble::new(format!(
+                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
+                missing.join(", "),
+                Shown(ACKNOWLEDGE_LIMIT)
+            )));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
