@@ -85,6 +85,8 @@ server:
     ip-address: {management_ipv4}
     ip-address: {management_ipv6}
     ip-freebind: yes
+    # Debian's NSD answers one network 200 times a second; the client is one.
+    rrl-ratelimit: 0
 remote-control:
     control-enable: yes
     control-interface: /run/nsd/nsd.ctl
