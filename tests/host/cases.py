@@ -13,14 +13,16 @@ class Case:
     name: str
     summary: str
     servers: tuple[Server, ...]
+    # Whether it is about what only the package brings.
+    package: bool
     run: Callable
 
 
-def case(name, servers=SERVERS):
+def case(name, servers=SERVERS, package=False):
     """Puts a function on the list, in the order of the files, to be run in the rounds of these servers."""
 
     def register(function):
-        CASES.append(Case(name, function.__doc__.strip().splitlines()[0], servers, function))
+        CASES.append(Case(name, function.__doc__.strip().splitlines()[0], servers, package, function))
         return function
 
     return register

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from namespace import Namespace
-from process import Process, children, command_line
+from process import Process, children, command_line, end
 from waiting import Unmet, wait_until
 
 # How long anything may take that is certain to come: the machines that run this are shared and busy.
@@ -50,8 +50,8 @@ class Machine(Namespace):
         command = (
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", START, "sh"),
             *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"),
-            *(f"--machine={self.hostname}", f"--directory={root}", f"--network-namespace-path=/run/netns/{self.name}"),
-            *("--link-journal=no", "--resolv-conf=off", "--timezone=off"),
+            *(f"--machine={self.name}", f"--hostname={self.hostname}", f"--directory={root}"),
+            *(f"--network-namespace-path=/run/netns/{self.name}", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
         )
         self.nspawn = Process(command, output=self.console, environment=environment)
 
@@ -70,9 +70,11 @@ class Machine(Namespace):
         """As a power cut would. It also cleans up after a host that has shut down by itself."""
         if self.nspawn is None:
             return
-        self.nspawn.kill()
+        # With its init the kernel ends all the others, and systemd-nspawn, left alone, cleans up after itself.
+        for init in children(self.nspawn.pid):
+            end(init)
+        self.nspawn.stop()
         self.nspawn = self.init = None
-        # The init of the container is ended by the kernel, and with it all the others.
         self.end_processes()
         for cgroup in self._cgroups():
             _remove_cgroup(cgroup)

@@ -10,11 +10,9 @@ from exabgp import CONFIGURATION as EXABGP_CONFIGURATION
 from machine import Machine
 from servers import Server
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DROP_IN = REPOSITORY / "systemd/exabgp.service.d/dnsherald.conf"
 
-# Until the project ships one.
-OWN_DROP_IN = """\
+# What no case with a bare binary can do without; the package brings more.
+DROP_IN = """\
 [Service]
 RuntimeDirectory=exabgp dnsherald
 RuntimeDirectoryMode=0755
@@ -106,6 +104,10 @@ class SiteHost(Machine):
         text = self.run("dnsherald", "backend", "hooks", self.server.unit)
         self.write(f"/etc/systemd/system/{self.server.unit}.d/dnsherald.conf", text)
 
+    def package_file(self):
+        """Where the package is on the host. apt takes a file only by a name with a slash in it."""
+        return f"/var/cache/{self.software.package.name}"
+
     def helper(self):
         """The process id of dnsherald under ExaBGP, in the host's own numbers; 0 if there is none."""
         return int((self.ask("pgrep", "--oldest", "--exact", "dnsherald") or "0").split()[0])
@@ -137,14 +139,12 @@ class SiteHost(Machine):
 
     def _install_dnsherald(self):
         if self.software.package:
-            package = f"/root/{self.software.package.name}"
-            shutil.copy(self.software.package, self.path(package))
-            self.run("apt-get", "install", "--yes", package)
+            shutil.copy(self.software.package, self.path(self.package_file()))
+            self.run("apt-get", "install", "--yes", self.package_file())
             return
         shutil.copy(self.software.binary, self.path("/usr/bin/dnsherald"))
         self.path("/usr/bin/dnsherald").chmod(0o755)
-        text = DROP_IN.read_text() if DROP_IN.exists() else OWN_DROP_IN
-        self.write("/etc/systemd/system/exabgp.service.d/dnsherald.conf", text)
+        self.write("/etc/systemd/system/exabgp.service.d/dnsherald.conf", DROP_IN)
 
     def _exabgp_configuration(self):
         return EXABGP_CONFIGURATION.format(
