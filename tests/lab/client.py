@@ -24,18 +24,22 @@ class Query:
 
 
 class Client(Namespace):
-    """Asks both anycast addresses while it is told to."""
+    """Asks the anycast addresses the same question again and again while it is told to."""
 
     def __init__(self, name):
         super().__init__(name)
         self.queries = []
+        self.addresses = ()
+        self.patience = 0.0
         self.popen = None
 
-    def start_asking(self, per_second=100):
-        """So many queries, half of them over each family."""
+    def start_asking(self, per_second=100, addresses=(ANYCAST_IPV4, ANYCAST_IPV6), patience=1.0):
+        """So many queries, evenly over the addresses; what is not answered in `patience`, in seconds, is lost."""
         self.queries = []
+        self.addresses = addresses
+        self.patience = patience
         self.popen = subprocess.Popen(
-            self.inside(sys.executable, "-B", WORKER, per_second),
+            self.inside(sys.executable, "-B", WORKER, per_second, patience, *addresses),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -50,9 +54,9 @@ class Client(Namespace):
             self.popen = None
 
     def served_by(self, pop, since):
-        """The moment when, after `since`, both addresses have been answered by this point of presence."""
+        """The moment when, after `since`, every address has been answered by this point of presence."""
         moments = []
-        for address in (ANYCAST_IPV4, ANYCAST_IPV6):
+        for address in self.addresses:
             first = next((q for q in list(self.queries) if q.address == address and q.asked >= since and q.pop == pop), None)
             if first is None:
                 return None
@@ -61,7 +65,7 @@ class Client(Namespace):
 
     def fate_known(self, until):
         """Whether of every query asked before `until` is known what became of it."""
-        return bool(self.queries) and self.queries[-1].asked > until + 1.1
+        return bool(self.queries) and self.queries[-1].asked > until + self.patience + 0.1
 
     def asked(self, since, until):
         return [query for query in list(self.queries) if since <= query.asked < until]

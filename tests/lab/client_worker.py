@@ -1,6 +1,7 @@
-"""Runs in the client's namespace: asks both anycast addresses the same question again and again, and prints who answers.
+"""Runs in the client's namespace: asks the anycast addresses the same question again and again, and prints who answers.
 
-Its argument is how many questions it asks per second, both addresses taken together.
+Its arguments: how many questions a second, all addresses taken together; how many seconds an answer is waited for; the
+addresses.
 
 One line of JSON for each question once its fate is known: when it was asked, over which address, who answered, and when.
 The sockets are not connected: a connected one would report that a port is closed, and a query lost is a query lost.
@@ -12,18 +13,16 @@ import socket
 import sys
 import time
 
-from addresses import ANYCAST_IPV4, ANYCAST_IPV6
 from dns_message import identifier_of, txt_answer, txt_question
 from unbound import IDENTITY_NAME
-
-PATIENCE = 1.0
 
 
 class Family:
     """The questions to one anycast address that are still open."""
 
-    def __init__(self, address):
+    def __init__(self, address, patience):
         self.address = address
+        self.patience = patience
         self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.open = {}
@@ -49,16 +48,16 @@ class Family:
 
     def give_up(self):
         """Questions are kept in the order they were asked, so the first one is the oldest."""
-        while self.open and time.time() - next(iter(self.open.values())) > PATIENCE:
+        while self.open and time.time() - next(iter(self.open.values())) > self.patience:
             self.report(self.open.pop(next(iter(self.open))), None)
 
     def report(self, asked, pop):
         print(json.dumps({"asked": asked, "address": self.address, "pop": pop, "known": time.time()}), flush=True)
 
 
-def main():
-    families = [Family(ANYCAST_IPV4), Family(ANYCAST_IPV6)]
-    period = len(families) / int(sys.argv[1])
+def main(per_second, patience, *addresses):
+    families = [Family(address, float(patience)) for address in addresses]
+    period = len(families) / float(per_second)
     identifier = 0
     turn = time.monotonic()
     while True:
@@ -77,6 +76,6 @@ def main():
 
 if __name__ == "__main__":
     try:
-        main()
+        main(*sys.argv[1:])
     except (BrokenPipeError, KeyboardInterrupt):
         sys.exit(0)

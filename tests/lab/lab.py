@@ -20,6 +20,8 @@ class Lab:
 
     def __init__(self, version, exabgp_program: Path, binary: Path, repeat=None):
         self.version = version
+        self.exabgp_program = exabgp_program
+        self.binary = binary
         self.repeat = repeat
         self.prefix = f"dnsh-{os.getpid()}-{version}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
@@ -27,8 +29,7 @@ class Lab:
         self.client = Client(f"{self.prefix}-client")
         self.router = Router(f"{self.prefix}-router", self._subfolder("router"))
         self.pop1, self.pop2 = (
-            Pop(f"{self.prefix}-{site.name}", site, self._subfolder(site.name), exabgp_program, binary)
-            for site in (POP1, POP2)
+            self._pop(f"{self.prefix}-{site.name}", site, self._subfolder(site.name)) for site in (POP1, POP2)
         )
 
     def build(self):
@@ -147,6 +148,9 @@ class Lab:
     def _until(self, moment_of, since, target, what):
         moment = wait_until(lambda: (moment := moment_of()) and moment >= since and moment, target + SLACK + 0.5, what)
         return moment - since
+
+    def _pop(self, name, site, folder):
+        return Pop(name, site, folder, self.exabgp_program, self.binary)
 
     def _subfolder(self, name):
         folder = self.folder / name

@@ -1,0 +1,84 @@
+"""Cases in which a process is killed, and one in which the whole host starts."""
+
+import time
+
+from addresses import POP1
+from cases import case
+from machine import PATIENCE
+from site_host import INTERVAL, RISE
+from waiting import Unmet, wait_until
+
+# The route must not come back sooner after the server does: the first of `rise` passes may come at once.
+RISES = (RISE - 1) * INTERVAL
+
+
+@case("boot")
+def boot(lab, report):
+    """Power cut and power on: the host comes up by itself, and so does its route."""
+    lab.pop1.switch_off()
+    lab.until_moved(0)
+    since = time.time()
+    lab.pop1.switch_on()
+    lab.pop1.wait_until_booted()
+    report.found(f"booted after {time.time() - since:.1f} s")
+    report.took("routed", lab.until_routed(since, PATIENCE), target=15)
+    failed = lab.pop1.ask("systemctl", "--failed", "--plain", "--no-legend")
+    if failed:
+        raise Unmet(f"units failed: {failed}")
+
+
+@case("kill -9 of the server")
+def server_killed(lab, report):
+    """The client is answered by the other host within milliseconds; systemd restarts it; back after `rise` passes."""
+    pop, unit = lab.pop1, lab.server.unit
+    former = pop.main_pid(unit)
+    with lab.load() as load:
+        since = time.time()
+        pop.run("kill", "-KILL", former)
+        moved = lab.until_moved(since)
+        wait_until(lambda: pop.main_pid(unit) not in (0, former), PATIENCE, "systemd starts it again", poll=0.05)
+        back = lab.until_routed(since + moved, PATIENCE) + moved
+    # Counted from before `kill` is started on the host, which takes some of it.
+    report.took("first answer from pop2", load.first_answer_elsewhere(since), target=0.1)
+    report.found(f"{load.lost()} of {len(load.asked())} queries lost")
+    report.found(f"back after {back:.2f} s")
+    if back < RISES:
+        raise Unmet(f"back before {RISE} checks can have passed")
+
+
+@case("kill -9 of dnsherald")
+def helper_killed(lab, report):
+    """ExaBGP starts it again, and nobody notices: the session and the route stay, and the successor states it again."""
+    pop = lab.pop1
+    former = pop.helper()
+    lab.note_session()
+    with lab.load() as load:
+        since = time.time()
+        pop.run("kill", "-KILL", former)
+        wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "ExaBGP starts another helper", poll=0.05)
+        report.took("another helper", time.time() - since, target=5)
+        wait_until(lambda: pop.service_state() == "up", PATIENCE, "the successor says that the service is up", poll=0.05)
+        report.took("up again", time.time() - since, target=10)
+    lab.expect_steady(since)
+    lab.expect_session_kept()
+    report.found(f"route kept; {load.lost()} of {len(load.asked())} queries lost")
+    if load.lost():
+        raise Unmet("queries were lost")
+
+
+@case("kill -9 of ExaBGP")
+def exabgp_killed(lab, report):
+    """The router hears it by the closed session, and the client by nothing: the server goes on. systemd starts both again."""
+    pop = lab.pop1
+    former = pop.main_pid("exabgp")
+    with lab.load() as load:
+        since = time.time()
+        pop.run("kill", "-KILL", former)
+        moved = lab.until_moved(since)
+        report.took("moved to pop2", moved, target=1)
+        back = lab.until_routed(since + moved, PATIENCE) + moved
+        report.took("back", back, target=15)
+        wait_until(lambda: pop.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another", poll=0.05)
+    report.found(f"{load.lost()} of {len(load.asked())} queries lost")
+    if load.lost():
+        raise Unmet("queries were lost, though the server was there all the time")

@@ -1,0 +1,32 @@
+"""A case of what user exabgp, whom ExaBGP runs its helpers as, may do to the server."""
+
+import re
+
+from cases import case
+from machine import PATIENCE
+from servers import UNBOUND
+from waiting import Unmet, wait_until
+
+RULES = "/etc/polkit-1/rules.d/50-dnsherald.rules"
+AS_EXABGP = ("setpriv", "--reuid=exabgp", "--regid=exabgp", "--init-groups")
+
+
+@case("polkit", servers=(UNBOUND,))
+def polkit(lab, report):
+    """User exabgp may not restart the server, and is told the rule that lets it; with just that rule it may."""
+    pop, unit = lab.pop1, lab.server.unit
+    former = pop.main_pid(unit)
+    refused = pop.attempt(*AS_EXABGP, "dnsherald", "backend", "restart")
+    rule = re.search(r"^ *polkit\.addRule\(.*?^ *\}\);$", refused.stdout, re.MULTILINE | re.DOTALL)
+    if refused.returncode != 3 or not rule or RULES not in refused.stdout or pop.main_pid(unit) != former:
+        raise Unmet(f"expected to be refused, and told the rule, but: {refused.stdout}{refused.stderr}")
+    pop.run("dnsherald", "undrain", "--as", f"backend/{lab.server.kind}")
+    pop.write(RULES, rule[0] + "\n")
+    # polkit reads the rule by itself. This verb is allowed by it too, and changes nothing.
+    harmless = (*AS_EXABGP, "systemctl", "--no-ask-password", "reset-failed", unit)
+    wait_until(lambda: pop.attempt(*harmless).returncode == 0, PATIENCE, "polkit takes the rule", poll=0.2)
+    lab.wait_until_ready()
+    pop.run(*AS_EXABGP, "dnsherald", "backend", "restart")
+    if pop.main_pid(unit) == former:
+        raise Unmet("the server was not restarted")
+    report.found("refused, told the rule, allowed")

@@ -1,0 +1,142 @@
+"""Cases of what the package brings: the drop-in of exabgp.service, the drain at shutdown, and the package itself."""
+
+import time
+
+from addresses import POP1, PREFIX_IPV4
+from cases import case
+from machine import PATIENCE, REBOOT
+from servers import UNBOUND
+from waiting import Unmet, let_pass, wait_until
+
+CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
+
+# An operator's own drop-in. The watchdog of the package has 30 seconds.
+WATCHDOG = 5
+OWN_WATCHDOG = "/etc/systemd/system/exabgp.service.d/watchdog.conf"
+
+
+def expect_drained_first(lab, since):
+    """The traffic has gone to PoP 2, while the session and the server are still there."""
+    lab.until_moved(since)
+    if not lab.router.established(POP1.name) or not lab.pop1.main_pid(lab.server.unit):
+        raise Unmet("the route went with the session or the server, not before")
+
+
+@case("systemctl stop exabgp", servers=(UNBOUND,), package=True)
+def exabgp_stopped(lab, report):
+    """ExecStop drains before ExaBGP closes its session; started again, the route is back."""
+    pop = lab.pop1
+    with lab.load() as load:
+        since = time.time()
+        pop.run("systemctl", "stop", "--no-block", "exabgp")
+        expect_drained_first(lab, since)
+        wait_until(lambda: pop.state("exabgp") == "inactive", PATIENCE, "exabgp.service stops", poll=0.05)
+        report.found(f"stopped after {time.time() - since:.1f} s")
+        since = time.time()
+        pop.run("systemctl", "start", "exabgp")
+        report.took("back", lab.until_routed(since, PATIENCE), target=10)
+    load.expect_none_lost(report)
+
+
+@case("reboot", servers=(UNBOUND,), package=True)
+def reboot(lab, report):
+    """The host drains before anything of it stops, and comes back by itself."""
+    pop = lab.pop1
+    with lab.load() as load:
+        since = time.time()
+        pop.run("systemctl", "reboot")
+        expect_drained_first(lab, since)
+        status = pop.wait_until_off()
+        if status != REBOOT:
+            raise Unmet(f"systemd-nspawn ended with exit status {status}, not {REBOOT}")
+        report.found(f"down after {time.time() - since:.1f} s")
+        pop.switch_off()
+        since = time.time()
+        pop.switch_on()
+        pop.wait_until_booted()
+        report.took("back", lab.until_routed(since, PATIENCE), target=15)
+    load.expect_none_lost(report)
+
+
+@case("dnsherald frozen", servers=(UNBOUND,), package=True)
+def frozen(lab, report):
+    """SIGSTOP: the watchdog of exabgp.service ends ExaBGP, and with it the route, and systemd starts both anew."""
+    pop = lab.pop1
+    pop.write(OWN_WATCHDOG, f"[Service]\nEnvironment=DNSHERALD_WATCHDOG={WATCHDOG}s\n")
+    pop.run("systemctl", "daemon-reload")
+    pop.run("systemctl", "restart", "exabgp")
+    lab.wait_until_ready()
+    since = time.time()
+    pop.run("kill", "-STOP", pop.helper())
+    moved = lab.until_moved(since)
+    report.took("withdrawn", moved, target=WATCHDOG + 1)
+    report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=WATCHDOG + 15)
+    pop.path(OWN_WATCHDOG).unlink()
+    pop.run("systemctl", "daemon-reload")
+
+
+@case("broken configuration", servers=(UNBOUND,), package=True)
+def broken(lab, report):
+    """Broken by hand: nothing moves, and a reload says where. At the next start it is not announced until mended."""
+    pop = lab.pop1
+    lab.note_session()
+    since = time.time()
+    pop.write(CONFIGURATION, pop.configuration().replace("[[service]]", "[[service]"))
+    refused = pop.attempt("dnsherald", "reload")
+    if refused.returncode == 0 or f"{CONFIGURATION}:" not in refused.stderr:
+        raise Unmet(f"a reload of the broken file: exit status {refused.returncode}, {refused.stdout}{refused.stderr}")
+    lab.watch_steady(since, 2)
+    lab.expect_session_kept()
+    report.found("nothing moved; the reload was refused")
+    lab.session = None
+    since = time.time()
+    pop.run("systemctl", "restart", "exabgp")
+    lab.until_moved(since)
+    complaint = f"{CONFIGURATION}:"
+    wait_until(lambda: complaint in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"), PATIENCE, "the journal says where", poll=0.2)
+    # Long enough for `rise` passes, had there been any.
+    let_pass(3)
+    if lab.router.routes.current(PREFIX_IPV4).gateway == POP1.management_ipv4:
+        raise Unmet("announced with a broken configuration")
+    report.found("not announced after a restart, the journal says why")
+    since = time.time()
+    pop.write(CONFIGURATION, pop.configuration())
+    report.took("mended: back", lab.until_routed(since, PATIENCE), target=15)
+
+
+@case("package installed again", servers=(UNBOUND,), package=True)
+def installed_again(lab, report):
+    """As at an upgrade: nothing moves, and neither ExaBGP nor the server is restarted."""
+    pop = lab.pop1
+    _untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
+
+
+@case("package purged", servers=(UNBOUND,), package=True)
+def purged(lab, report):
+    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files."""
+    pop = lab.pop1
+    _untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald")
+    left = [path for path in ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald") if pop.path(path).exists()]
+    if left:
+        raise Unmet(f"left behind: {', '.join(left)}")
+    pop.run("systemctl", "restart", lab.server.unit)
+    lab.wait_until_ready()
+    pop.install()
+    report.found("restarted without it, installed anew")
+
+
+def _untouched(lab, report, *command):
+    """Under load: no route, no session and no process changes, and nothing is lost."""
+    pop = lab.pop1
+    before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
+    lab.note_session()
+    with lab.load() as load:
+        since = time.time()
+        pop.run(*command)
+    lab.expect_steady(since)
+    lab.expect_session_kept()
+    if [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)] != before:
+        raise Unmet("ExaBGP or the server was restarted")
+    report.found(f"route kept; {load.lost()} of {len(load.asked())} queries lost")
+    if load.lost():
+        raise Unmet("queries were lost")

@@ -1,0 +1,166 @@
+"""A booted host: Debian with systemd as its init, in systemd-nspawn, in a network namespace of the lab.
+
+Its root is an overlay over the common tree; what it writes is in a folder of its own and survives a reboot. The overlay is
+mounted in a mount namespace that ends with the container, and the container ends with the test, even by SIGKILL.
+"""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from namespace import Namespace
+from process import Process, children, command_line, end
+from waiting import Unmet, wait_until
+
+# How long anything may take that is certain to come: the machines that run this are shared and busy.
+PATIENCE = 60
+# With `--keep-unit` systemd-nspawn ends with this exit status when the host wants to be started again.
+REBOOT = 133
+
+# Two containers in one cgroup would take each other for themselves.
+START = """
+for cgroup in $CGROUPS; do mkdir -p "$cgroup" && echo $$ > "$cgroup/cgroup.procs" || exit; done
+mount -t overlay overlay -o "$OVERLAY" "$ROOT" && exec "$@"
+"""
+
+
+class Machine(Namespace):
+    """Switched on and off at will; its network namespace, with the addresses in it, stays."""
+
+    def __init__(self, name, hostname, folder: Path, tree: Path):
+        super().__init__(name)
+        self.hostname = hostname
+        self.folder = folder
+        self.tree = tree
+        self.console = folder / "console"
+        self.nspawn = None
+        self.init = None
+
+    def switch_on(self):
+        """Only from the main thread: the kernel ends the container when the thread that began it ends."""
+        root, upper, work = (self.folder / name for name in ("root", "upper", "work"))
+        for folder in (root, upper, work):
+            folder.mkdir(exist_ok=True)
+        environment = {
+            "ROOT": str(root),
+            "OVERLAY": f"lowerdir={self.tree},upperdir={upper},workdir={work}",
+            "CGROUPS": " ".join(map(str, self._cgroups())),
+        }
+        command = (
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", START, "sh"),
+            *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"),
+            *(f"--machine={self.name}", f"--hostname={self.hostname}", f"--directory={root}"),
+            *(f"--network-namespace-path=/run/netns/{self.name}", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
+        )
+        self.nspawn = Process(command, output=self.console, environment=environment)
+
+    def wait_until_booted(self):
+        """Until systemd has started all it was going to start."""
+        self.init = wait_until(self._find_init, PATIENCE, f"{self.hostname} has an init")
+        states = ("running", "degraded")
+        wait_until(lambda: self.ask("systemctl", "is-system-running") in states, PATIENCE, f"{self.hostname} boots", poll=0.05)
+
+    def wait_until_off(self):
+        """Until it has shut down by itself. Returns the exit status of systemd-nspawn."""
+        wait_until(lambda: not self.nspawn.alive(), PATIENCE, f"{self.hostname} shuts down")
+        return self.nspawn.popen.returncode
+
+    def switch_off(self):
+        """As a power cut would. It also cleans up after a host that has shut down by itself."""
+        if self.nspawn is None:
+            return
+        # With its init the kernel ends all the others, and systemd-nspawn, left alone, cleans up after itself.
+        for init in children(self.nspawn.pid):
+            end(init)
+        self.nspawn.stop()
+        self.nspawn = self.init = None
+        self.end_processes()
+        for cgroup in self._cgroups():
+            _remove_cgroup(cgroup)
+
+    def is_on(self):
+        return self.nspawn is not None and self.nspawn.alive()
+
+    def shell(self):
+        """The command line that gives a shell inside."""
+        return f"nsenter --target {self.init} --all"
+
+    def within(self, *command):
+        """The command line that runs a command on the host, as root."""
+        return ["nsenter", "--target", str(self.init), "--all", "--", *map(str, command)]
+
+    def attempt(self, *command, patience=PATIENCE):
+        """Runs a command on the host to its end, whatever comes of it."""
+        return subprocess.run(
+            self.within(*command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=patience,
+            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
+
+    def run(self, *command, **how):
+        """Runs a command that must succeed, and returns what it printed."""
+        done = self.attempt(*command, **how)
+        if done.returncode != 0:
+            raise Unmet(f"{self.hostname}: {' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def ask(self, *command):
+        """The one word or line that a command prints."""
+        return self.attempt(*command).stdout.strip()
+
+    def write(self, path, text, mode=0o644):
+        """Writes a file of the host from outside."""
+        file = self.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def path(self, path):
+        """A file of the host, seen from outside."""
+        return Path(f"/proc/{self.init}/root{path}")
+
+    def main_pid(self, unit):
+        """The main process of a unit, in the host's own numbers; 0 if there is none."""
+        return int(self.ask("systemctl", "show", "--property=MainPID", "--value", unit) or 0)
+
+    def state(self, unit):
+        return self.ask("systemctl", "is-active", unit)
+
+    def journal(self, *selection):
+        """What the journal has, since the first boot."""
+        return self.attempt("journalctl", "--no-pager", "--output=short-precise", *selection).stdout
+
+    def _find_init(self):
+        if not self.nspawn.alive():
+            raise Unmet(f"{self.hostname} does not boot: {self.console.read_text(errors='replace')[-2000:]}")
+        inits = [pid for pid in children(self.nspawn.pid) if "/systemd/systemd" in command_line(pid)]
+        return inits and Path(f"/proc/{inits[0]}/root/run/systemd/private").exists() and inits[0]
+
+    def _cgroups(self):
+        """One below our own in each hierarchy in which systemd tracks its units: version 2, and version 1 beside it."""
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            number, controllers, path = line.split(":", 2)
+            if number == "0":
+                unified = Path("/sys/fs/cgroup/unified")
+                root = unified if unified.exists() else Path("/sys/fs/cgroup")
+            elif controllers == "name=systemd":
+                root = Path("/sys/fs/cgroup/systemd")
+            else:
+                continue
+            yield root / path.lstrip("/") / self.name
+
+
+def _remove_cgroup(cgroup):
+    """Its processes have been killed, but some may not be dead yet."""
+    deadline = time.monotonic() + 10
+    while cgroup.exists() and time.monotonic() < deadline:
+        for folder, _, _ in os.walk(cgroup, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                time.sleep(0.02)

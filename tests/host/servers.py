@@ -1,0 +1,101 @@
+"""The stock DNS servers, one round of the test each: their Debian package, and what an operator writes for them."""
+
+from dataclasses import dataclass
+
+ZONE = """\
+$TTL 0
+@ IN SOA ns.pop. hostmaster.pop. 1 3600 600 86400 0
+@ IN NS ns.pop.
+ns IN A {anycast_ipv4}
+which IN TXT "{name}"
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The files are written with the names and addresses of the host in them."""
+
+    # As dnsherald calls it, in [backend.KIND].
+    kind: str
+    package: str
+    unit: str
+    process: str
+    # What the service of dnsherald.toml says of it.
+    service: str
+    files: dict[str, str]
+
+
+UNBOUND = Server(
+    kind="unbound",
+    package="unbound",
+    unit="unbound.service",
+    process="unbound",
+    service="",
+    files={
+        "/etc/unbound/unbound.conf.d/anycast.conf": """\
+server:
+    interface: {anycast_ipv4}
+    interface: {anycast_ipv6}
+    interface: {management_ipv4}
+    interface: {management_ipv6}
+    ip-freebind: yes
+    outgoing-interface: {management_ipv4}
+    access-control: 0.0.0.0/0 allow
+    access-control: ::0/0 allow
+    local-zone: "which.pop." static
+    local-data: 'which.pop. 0 IN TXT "{name}"'
+""",
+    },
+)
+
+BIND = Server(
+    kind="bind",
+    package="bind9",
+    unit="named.service",
+    process="named",
+    service='role = "authoritative"\nzones = ["pop."]',
+    files={
+        "/etc/bind/named.conf.options": """\
+options {{
+    directory "/var/cache/bind";
+    listen-on {{ {anycast_ipv4}; {management_ipv4}; }};
+    listen-on-v6 {{ {anycast_ipv6}; {management_ipv6}; }};
+    recursion no;
+    dnssec-validation no;
+    allow-query {{ any; }};
+}};
+statistics-channels {{ inet 127.0.0.1 port 8053 allow {{ 127.0.0.1; }}; }};
+""",
+        "/etc/bind/named.conf.local": 'zone "pop" {{ type primary; file "/etc/bind/db.pop"; }};\n',
+        "/etc/bind/db.pop": ZONE,
+    },
+)
+
+NSD = Server(
+    kind="nsd",
+    package="nsd",
+    unit="nsd.service",
+    process="nsd",
+    service='zones = ["pop."]',
+    files={
+        "/etc/nsd/nsd.conf.d/anycast.conf": """\
+server:
+    ip-address: {anycast_ipv4}
+    ip-address: {anycast_ipv6}
+    ip-address: {management_ipv4}
+    ip-address: {management_ipv6}
+    ip-freebind: yes
+    # Debian's NSD answers one network 200 times a second; the client is one.
+    rrl-ratelimit: 0
+remote-control:
+    control-enable: yes
+    control-interface: /run/nsd/nsd.ctl
+zone:
+    name: "pop"
+    zonefile: "/etc/nsd/pop.zone"
+""",
+        "/etc/nsd/pop.zone": ZONE,
+    },
+)
+
+SERVERS = (UNBOUND, BIND, NSD)

@@ -1,0 +1,79 @@
+"""The root filesystem that every host is booted from: Debian 12 with what an operator installs, made once and then kept.
+
+debootstrap and apt take it all from their default mirror. The archives stay in the cache of apt, so that a booted host,
+which has no network but the lab's, can install a package again.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from servers import SERVERS
+
+SUITE = "bookworm"
+PACKAGES = sorted(
+    {"systemd", "systemd-sysv", "dbus", "polkitd", "exabgp", "bind9-dnsutils", "iproute2", "procps", "python3"}
+    | {server.package for server in SERVERS}
+)
+# To be raised when the way the tree is made changes, and not only the packages in it.
+RECIPE = 1
+
+# Run inside. Nothing is started while it is made; of the DNS servers each host enables its own, once it is configured.
+INSTALL = """
+set -e
+printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+apt-get update -q
+apt-get install -q -y --no-install-recommends "$@"
+rm /usr/sbin/policy-rc.d
+systemctl disable unbound named nsd
+rm -f /etc/resolv.conf /etc/hostname
+"""
+
+
+def prepared(cache: Path):
+    """The folder of the tree. It is made where there is none for these packages; one run at a time makes it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tree = cache / f"{SUITE}-{_key()}"
+        if not tree.exists():
+            for former in cache.glob(f"{SUITE}-*"):
+                shutil.rmtree(former)
+            _make(tree)
+        return tree
+
+
+def _key():
+    return hashlib.sha256(" ".join([str(RECIPE), *PACKAGES]).encode()).hexdigest()[:12]
+
+
+def _make(tree: Path):
+    draft = tree.with_name(f"{tree.name}.draft")
+    _step(tree, "debootstrap", "--variant=minbase", SUITE, draft)
+    # A mount namespace of its own: whatever happens, no mount is left behind.
+    enter = ("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={draft}/proc", "chroot", draft)
+    _step(tree, *enter, "sh", "-c", INSTALL, "sh", *PACKAGES)
+    draft.rename(tree)
+
+
+def _step(tree, *command):
+    log = tree.with_name("log")
+    print(f"{command[0]} for {tree.name}, which takes a minute; see {log}", flush=True)
+    with open(log, "ab") as output:
+        done = subprocess.run(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": PATH},
+        )
+    if done.returncode != 0:
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+        raise RuntimeError(f"{command[0]} failed with exit status {done.returncode}; the end of {log}:\n{end}")
+
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
