@@ -74,17 +74,17 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         writeln!(f, "  on change runs {}", service.on_change.join(" "))?;
     }
     let policy = &service.dampening;
-    match policy.mode() {
+    match policy.mode {
         Mode::Off => writeln!(f, "  dampening off")?,
         mode => writeln!(
             f,
             "  dampening {}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
             if mode == Mode::Enforce { "enforce" } else { "observe" },
-            policy.penalty(),
-            policy.suppress(),
-            policy.reuse(),
-            Period(policy.half_life()),
-            Period(policy.max_suppress())
+            policy.penalty,
+            policy.suppress,
+            policy.reuse,
+            Period(policy.half_life),
+            Period(policy.max_suppress)
         )?,
     }
     for (state, advertisement) in service.ladder.rungs() {

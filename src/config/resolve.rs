@@ -17,7 +17,7 @@ use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
-use crate::engine::dampening::{Policy, PolicyError};
+use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
@@ -206,14 +206,14 @@ impl<'a> Resolver<'a> {
         };
         let suppress = number(&written.suppress, default::SUPPRESS);
         let reuse = number(&written.reuse, default::REUSE);
-        let policy = Policy::new(
-            written.mode,
-            number(&written.penalty, default::PENALTY),
+        let policy = Policy::new(Values {
+            mode: written.mode,
+            penalty: number(&written.penalty, default::PENALTY),
             suppress,
             reuse,
-            self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE)?,
-            self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS)?,
-        );
+            half_life: self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE)?,
+            max_suppress: self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS)?,
+        });
         let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
         policy.map_err(|error| {

@@ -5,6 +5,7 @@
 //! `reuse × 2^(max-suppress / half-life)`, so that after the last fall nothing is held longer than `max-suppress`.
 //! RFC 7196 advises larger thresholds for networks; here they hold one's own prefix, before an upstream does.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,15 +25,33 @@ pub enum Mode {
     Off,
 }
 
-/// How falls are punished and forgiven. Made by [`Policy::new`], which refuses what could never work.
+/// How falls are punished and forgiven, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Policy {
-    mode: Mode,
-    penalty: u32,
-    suppress: u32,
-    reuse: u32,
-    half_life: Duration,
-    max_suppress: Duration,
+pub struct Values {
+    /// What is done with the penalty.
+    pub mode: Mode,
+    /// Added by each fall.
+    pub penalty: u32,
+    /// At this penalty a service is suppressed.
+    pub suppress: u32,
+    /// At this penalty it is let go.
+    pub reuse: u32,
+    /// In this time half of the penalty is gone.
+    pub half_life: Duration,
+    /// Nothing is held longer than this after its last fall.
+    pub max_suppress: Duration,
+}
+
+/// Values that work together. Made by [`Policy::new`], which refuses what could never suppress, or never release.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy(Values);
+
+impl Deref for Policy {
+    type Target = Values;
+
+    fn deref(&self) -> &Values {
+        &self.0
+    }
 }
 
 /// Why a policy was refused. The variants name the value at fault.
@@ -54,15 +73,9 @@ impl Policy {
     ///
     /// # Errors
     /// When a value is zero, `reuse` is not below `suppress`, or `suppress` is above the ceiling.
-    pub fn new(
-        mode: Mode,
-        penalty: u32,
-        suppress: u32,
-        reuse: u32,
-        half_life: Duration,
-        max_suppress: Duration,
-    ) -> Result<Self, PolicyError> {
-        let policy = Self { mode, penalty, suppress, reuse, half_life, max_suppress };
+    pub fn new(values: Values) -> Result<Self, PolicyError> {
+        let policy = Self(values);
+        let Values { penalty, suppress, reuse, half_life, max_suppress, .. } = values;
         if penalty == 0 || reuse == 0 || half_life.is_zero() || max_suppress.is_zero() {
             return Err(PolicyError::Zero);
         }
@@ -80,50 +93,14 @@ impl Policy {
     /// A policy that never punishes.
     #[must_use]
     pub const fn off() -> Self {
-        Self {
+        Self(Values {
             mode: Mode::Off,
             penalty: 1,
             suppress: 2,
             reuse: 1,
             half_life: Duration::from_secs(1),
             max_suppress: Duration::from_secs(1),
-        }
-    }
-
-    /// What is done with the penalty.
-    #[must_use]
-    pub const fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Added by each fall.
-    #[must_use]
-    pub const fn penalty(&self) -> u32 {
-        self.penalty
-    }
-
-    /// At this penalty a service is suppressed.
-    #[must_use]
-    pub const fn suppress(&self) -> u32 {
-        self.suppress
-    }
-
-    /// At this penalty it is let go.
-    #[must_use]
-    pub const fn reuse(&self) -> u32 {
-        self.reuse
-    }
-
-    /// In this time half of the penalty is gone.
-    #[must_use]
-    pub const fn half_life(&self) -> Duration {
-        self.half_life
-    }
-
-    /// Nothing is held longer than this after its last fall.
-    #[must_use]
-    pub const fn max_suppress(&self) -> Duration {
-        self.max_suppress
+        })
     }
 
     /// The highest penalty there can be (RFC 2439, section 4.8.2).
@@ -229,8 +206,17 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    const VALUES: Values = Values {
+        mode: Mode::Enforce,
+        penalty: 1000,
+        suppress: 2000,
+        reuse: 750,
+        half_life: Duration::from_secs(15 * 60),
+        max_suppress: Duration::from_secs(60 * 60),
+    };
+
     fn dampening(mode: Mode) -> Dampening {
-        Dampening::new(Policy::new(mode, 1000, 2000, 750, 15 * MINUTE, 60 * MINUTE).unwrap())
+        Dampening::new(Policy::new(Values { mode, ..VALUES }).unwrap())
     }
 
     fn minute(count: u32) -> Moment {
@@ -298,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_could_never_suppress_is_refused() {
-        let refused = Policy::new(Mode::Enforce, 1000, 20_000, 750, 15 * MINUTE, 60 * MINUTE);
+        let refused = Policy::new(Values { suppress: 20_000, ..VALUES });
         assert_eq!(refused, Err(PolicyError::SuppressAboveCeiling { ceiling: 12_000 }));
     }
 }

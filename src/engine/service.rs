@@ -183,7 +183,7 @@ impl Service {
     /// Draws the conclusion from all that is known at `now`.
     pub fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
-            let enforced = self.dampening.policy().mode() == Mode::Enforce;
+            let enforced = self.dampening.policy().mode == Mode::Enforce;
             out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
             out.push(Action::Save);
         }
@@ -252,7 +252,7 @@ impl Service {
 
     fn punish(&mut self, now: Moment, out: &mut Vec<Action>) {
         let policy = *self.dampening.policy();
-        if policy.mode() == Mode::Off {
+        if policy.mode == Mode::Off {
             return;
         }
         self.dampening.fall(now);
@@ -262,7 +262,7 @@ impl Service {
             let enforced = self.dampening.enforced();
             Notice::Suppressed { service, penalty, reuse_in: reuse.since(now), enforced }.into()
         } else {
-            Notice::Penalty { service, penalty, suppress: policy.suppress() }.into()
+            Notice::Penalty { service, penalty, suppress: policy.suppress }.into()
         });
         out.push(Action::Save);
     }
