@@ -26,7 +26,7 @@
 //! * [`backend`]: the stock DNS servers of this host: checked, asked how they are, and restarted as a
 //!   transaction that loses no query.
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
-//! * [`daemon`]: the loop that joins them to the world, and the dead-man that watches the loop.
+//! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
 //! * [`healthcheck`]: the same for who comes from `exabgp healthcheck`, with the options of that program.

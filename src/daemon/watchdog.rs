@@ -7,7 +7,7 @@
 //! With `WatchdogSec=` systemd would wait for a helper from the start, and end an ExaBGP that has none. So it is the
 //! helper that asks to be watched (`WATCHDOG_USEC=` as a message), for the time that the environment variable
 //! [`TIME`] gives, and asks to be no more when it ends in an orderly way. It asks with every beat: when ExaBGP replaces
-//! a helper, the end of the old one overlaps with the successor.
+//! a helper, the end of the old one overlaps with the successor. Of several helpers any one is sign of life enough.
 
 use std::env;
 use std::ffi::OsStr;
@@ -43,7 +43,10 @@ pub struct Watchdog {
     time: Option<Duration>,
     /// Between two signs of life; none are given without.
     period: Option<Duration>,
+    /// When to look again at the status...
     due: Option<Instant>,
+    /// ...and when to give a sign of life whatever it is.
+    feed_at: Option<Instant>,
     said: String,
     complained: bool,
 }
@@ -88,7 +91,7 @@ impl Watchdog {
             return;
         }
         self.due = Some(now + self.period.unwrap_or(PERIOD).min(PERIOD));
-        self.say(&status(engine));
+        self.say(now, &status(engine));
     }
 
     /// This is an orderly end, for which ExaBGP is not to be blamed.
@@ -96,12 +99,13 @@ impl Watchdog {
         self.tell(if self.time.is_some() { "WATCHDOG_USEC=0\nSTATUS=" } else { "STATUS=" });
     }
 
-    fn say(&mut self, status: &str) {
+    fn say(&mut self, now: Instant, status: &str) {
         let mut message = String::new();
-        if let Some(time) = self.time {
-            message.push_str(&format!("WATCHDOG_USEC={}\n", time.as_micros()));
-        }
-        if self.period.is_some() {
+        let feeds = self.period.is_some() && self.feed_at.is_none_or(|feed_at| feed_at <= now);
+        if feeds {
+            if let Some(time) = self.time {
+                message.push_str(&format!("WATCHDOG_USEC={}\n", time.as_micros()));
+            }
             message.push_str("WATCHDOG=1\n");
         }
         if status != self.said {
@@ -109,6 +113,9 @@ impl Watchdog {
         }
         if !message.is_empty() && self.tell(&message) {
             status.clone_into(&mut self.said);
+            if feeds {
+                self.feed_at = self.period.map(|period| now + period);
+            }
         }
     }
 
@@ -168,11 +175,14 @@ mod tests {
     #[test]
     fn it_asks_to_be_watched_until_it_rests() {
         let (systemd, mut watchdog) = systemd("asks", Some(Duration::from_secs(30)), None);
-        watchdog.say("dnsherald: resolver up");
+        let now = Instant::now();
+        watchdog.say(now, "dnsherald: resolver up");
         let asked = "WATCHDOG_USEC=30000000\nWATCHDOG=1\n";
         assert_eq!(heard(&systemd), format!("{asked}STATUS=dnsherald: resolver up\n"));
-        watchdog.say("dnsherald: resolver up");
-        assert_eq!(heard(&systemd), asked, "what is known is not said again");
+        watchdog.say(now + Duration::from_secs(7), "dnsherald: resolver up");
+        assert_eq!(heard(&systemd), "", "what is known is not said again");
+        watchdog.say(now + Duration::from_millis(7500), "dnsherald: resolver up");
+        assert_eq!(heard(&systemd), asked, "a quarter of the time has passed");
         watchdog.rest();
         assert_eq!(heard(&systemd), "WATCHDOG_USEC=0\nSTATUS=");
     }
@@ -181,7 +191,7 @@ mod tests {
     fn a_unit_that_watches_by_itself_is_fed_and_never_disarmed() {
         let (systemd, mut watchdog) = systemd("unit", None, Some(Duration::from_secs(3)));
         assert_eq!(watchdog.period, Some(Duration::from_millis(750)));
-        watchdog.say("x");
+        watchdog.say(Instant::now(), "x");
         assert_eq!(heard(&systemd), "WATCHDOG=1\nSTATUS=x\n");
         watchdog.rest();
         assert_eq!(heard(&systemd), "STATUS=");
@@ -191,11 +201,11 @@ mod tests {
     fn a_systemd_that_does_not_read_holds_up_nothing_and_is_told_again() {
         let (systemd, mut watchdog) = systemd("full", None, None);
         for number in 0..2000 {
-            watchdog.say(&number.to_string());
+            watchdog.say(Instant::now(), &number.to_string());
         }
         assert_ne!(watchdog.said, "1999", "more than a queue holds");
         while !heard(&systemd).is_empty() {}
-        watchdog.say("1999");
+        watchdog.say(Instant::now(), "1999");
         assert_eq!(heard(&systemd), "STATUS=1999\n");
     }
 
@@ -203,7 +213,7 @@ mod tests {
     fn a_systemd_that_is_gone_costs_one_complaint() {
         let (systemd, mut watchdog) = systemd("gone", Some(Duration::from_secs(30)), None);
         drop(systemd);
-        watchdog.say("x");
+        watchdog.say(Instant::now(), "x");
         watchdog.rest();
         assert!(watchdog.complained);
     }

@@ -187,6 +187,22 @@ fn every_line_of_the_shipped_configuration_can_be_put_in_force() {
 }
 
 #[test]
+fn the_shipped_line_of_healthcheck_is_understood() {
+    let text = read("exabgp-configs/healthcheck/exabgp.conf");
+    let (_, line) = text.split_once("run /usr/bin/dnsherald ").unwrap();
+    let (line, _) = line.split_once(';').unwrap();
+    // ExaBGP takes what stands in quotes as one word.
+    let quoted = line.split('"').enumerate().flat_map(|(number, text)| match number % 2 {
+        0 => text.split_whitespace().collect(),
+        _ => vec![text],
+    });
+    let words: Vec<_> = quoted.chain(["--print-config"]).collect();
+    let output = crate::cli::dnsherald(&words);
+    assert!(output.status.success(), "{}", crate::cli::stderr(&output));
+    assert!(crate::cli::stdout(&output).contains("prefixes = [\"192.0.2.53/32\"]"));
+}
+
+#[test]
 fn systemd_accepts_the_units() {
     let folder = std::env::temp_dir().join(format!("dnsherald-units-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();

@@ -36,8 +36,9 @@ fn hears(systemd: &UnixDatagram, wanted: &str) -> String {
 fn systemd_is_asked_to_watch_and_told_how_the_services_are() {
     let pop = Pop::new();
     let (systemd, mut helper) = watched(&pop);
-    let up = hears(&systemd, "STATUS=dnsherald: resolver up\n");
-    assert!(up.starts_with("WATCHDOG_USEC=500000\nWATCHDOG=1\n"), "{up}");
+    let first = hears(&systemd, "STATUS=dnsherald: resolver starting (no verdict yet)\n");
+    assert!(first.starts_with("WATCHDOG_USEC=500000\nWATCHDOG=1\n"), "{first}");
+    hears(&systemd, "STATUS=dnsherald: resolver up\n");
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
     hears(&systemd, "STATUS=dnsherald: resolver down (");
