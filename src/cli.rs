@@ -162,8 +162,8 @@ pub struct Drain {
     pub lasts: Option<Period>,
     /// End with the running helper: the one that ExaBGP starts next knows nothing of it
     ///
-    /// For units that drain before ExaBGP stops or the host shuts down: nothing is left to be lifted afterwards.
-    #[arg(long, conflicts_with = "lasts")]
+    /// For units that drain before something stops: whatever is started anew then, nothing is left to be lifted.
+    #[arg(long)]
     pub until_exit: bool,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]

@@ -12,7 +12,7 @@
 //! 20     fail answers servfail x3 every 1s
 //! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
-//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted, `exit`), and why
+//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
@@ -138,6 +138,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
                 Lasts::UntilLifted => "-".to_owned(),
                 Lasts::UntilExit => UNTIL_EXIT.to_owned(),
                 Lasts::For(time) => written(time),
+                Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", written(time)),
             };
             format!("drain {service} {} {lasts} {}", order.holder, order.reason)
         }

@@ -24,6 +24,7 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
         holder: options.holder.clone(),
         reason: options.reason.clone().into(),
         lasts: match options.lasts {
+            Some(period) if options.until_exit => Lasts::ForUntilExit(period.0),
             Some(period) => Lasts::For(period.0),
             None if options.until_exit => Lasts::UntilExit,
             None => Lasts::UntilLifted,

@@ -108,6 +108,8 @@ pub enum Lasts {
     UntilExit,
     /// After this time, whichever helper runs then.
     For(Duration),
+    /// After this time, or with this helper, whatever comes first.
+    ForUntilExit(Duration),
 }
 
 impl fmt::Display for Lasts {
@@ -116,6 +118,7 @@ impl fmt::Display for Lasts {
             Self::UntilLifted => f.write_str("until told otherwise"),
             Self::UntilExit => f.write_str("until the helper exits"),
             Self::For(time) => write!(f, "for {}", Period(*time)),
+            Self::ForUntilExit(time) => write!(f, "for {} or until the helper exits", Period(*time)),
         }
     }
 }
@@ -210,10 +213,10 @@ impl Drains {
         let (since, before) =
             self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
         let expires = match order.lasts {
-            Lasts::For(time) => Some(now + time),
+            Lasts::For(time) | Lasts::ForUntilExit(time) => Some(now + time),
             Lasts::UntilLifted | Lasts::UntilExit => None,
         };
-        let until_exit = order.lasts == Lasts::UntilExit;
+        let until_exit = matches!(order.lasts, Lasts::UntilExit | Lasts::ForUntilExit(_));
         let drain = Drain { reason: order.reason, expires, until_exit, returning: false, since, before };
         self.0.insert(order.holder, drain);
     }

@@ -82,6 +82,9 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     for drain in &service.drains {
         let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
         match drain.expires_in_seconds {
+            Some(left) if drain.until_exit => {
+                text += &format!(", {} left or until the helper exits", shown(left));
+            }
             Some(left) => text += &format!(", {} left", shown(left)),
             None if drain.until_exit => text += ", until the helper exits",
             None => text += ", until undrained",

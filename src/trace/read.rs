@@ -243,7 +243,10 @@ fn draining(text: &str) -> Result<Order, String> {
     let lasts = match lasts {
         "-" => Lasts::UntilLifted,
         UNTIL_EXIT => Lasts::UntilExit,
-        time => Lasts::For(time.parse::<Period>()?.0),
+        text => match text.strip_prefix(UNTIL_EXIT).and_then(|rest| rest.strip_prefix(':')) {
+            Some(time) => Lasts::ForUntilExit(time.parse::<Period>()?.0),
+            None => Lasts::For(text.parse::<Period>()?.0),
+        },
     };
     Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts })
 }

@@ -20,7 +20,8 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::period::Period;
 
-/// How long a drain lasts if the unit does not come back; then the checks decide.
+/// How long a drain lasts if the unit does not come back; then the checks decide. It ends with the helper, too: at a boot
+/// the unit may be up before there is a helper that could be told so.
 const LASTS: Duration = Duration::from_secs(300);
 
 /// What is not waiting for the server to be quiet: ExaBGP, and the helper.
@@ -92,7 +93,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     for name in &names {
         let reason = format!("{} stops", options.unit).into();
-        let order = Order { holder: holder(options)?, reason, lasts: Lasts::For(LASTS) };
+        let order = Order { holder: holder(options)?, reason, lasts: Lasts::ForUntilExit(LASTS) };
         helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
     }
     runtime().context("cannot start the event loop")?.block_on(async {
