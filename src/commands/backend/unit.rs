@@ -91,18 +91,26 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         // `backend restart` has done all this, and goes on after the start.
         return Ok(());
     }
+    let runtime = runtime().context("cannot start the event loop")?;
+    let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
     for name in &names {
         let reason = format!("{} stops", options.unit).into();
-        let order = Order { holder: holder(options)?, reason, lasts: Lasts::ForUntilExit(LASTS) };
+        let order = Order { holder: holder(options)?, reason, lasts: lasts(&state) };
         helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
     }
-    runtime().context("cannot start the event loop")?.block_on(async {
+    runtime.block_on(async {
         wait_until_acknowledged(&helper, &names).await.map_err(anyhow::Error::msg)?;
         for backend in of_unit(&config, &options.unit) {
             writeln!(io::stdout(), "drained {}: {}", names.join(", "), quiet(&config, backend).await)?;
         }
         Ok(())
     })
+}
+
+/// How long the drain lasts, in this state of the whole system. At a shutdown it ends with the helper: after the boot
+/// the unit may well start before there is a helper to be told so.
+fn lasts(state: &str) -> Lasts {
+    if state.trim() == "stopping" { Lasts::UntilExit } else { Lasts::For(LASTS) }
 }
 
 /// Lets the services return once their checks pass.
@@ -147,4 +155,16 @@ fn names(config: &Config, unit: &str) -> Vec<String> {
         .filter(|service| service.backend.as_ref().is_some_and(of_unit))
         .map(|service| service.name.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drain_of_a_shutdown_is_not_there_after_the_boot() {
+        assert_eq!(lasts("stopping\n"), Lasts::UntilExit);
+        assert_eq!(lasts("running\n"), Lasts::For(LASTS));
+        assert_eq!(lasts(""), Lasts::For(LASTS));
+    }
 }
