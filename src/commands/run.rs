@@ -132,7 +132,7 @@ fn control(config: &Config, path: &Path) -> Option<Control> {
         .inspect_err(|why| {
             log::warn!(
                 "{why}; `dnsherald status` and `dnsherald drain` will find nobody. The directory is to be one that the \
-                 user whom exabgp runs helpers as can write to (RuntimeDirectory=dnsherald in exabgp.service), or \
+                 user whom exabgp runs helpers as can write to, as the package makes /run/dnsherald; or name \
                  another one in control.directory"
             );
         })
