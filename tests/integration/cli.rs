@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
+use dnsherald::cli::Cli;
+
 use crate::support::binary;
 
 pub(crate) fn dnsherald(arguments: &[&str]) -> Output {
@@ -52,7 +55,18 @@ fn bad_usage_is_2_and_says_what_is_meant() {
 #[test]
 fn every_command_has_help_that_explains_each_option() {
     let help = stdout(&dnsherald(&["--help"]));
-    for command in ["run", "check", "check-config", "simulate", "demo"] {
+    for command in [
+        "run",
+        "check",
+        "check-config",
+        "status",
+        "drain",
+        "undrain",
+        "reload",
+        "simulate",
+        "backend",
+        "demo",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in:\n{help}");
         let output = dnsherald(&[command, "--help"]);
         assert!(output.status.success());
@@ -319,5 +333,45 @@ fn what_healthcheck_prints_as_a_configuration_is_accepted() {
         let file = File::new(&format!("printed-{number}.toml"), &toml);
         let checked = dnsherald(&["check-config", file.path()]);
         assert!(checked.status.success(), "{line:?}\n{toml}\n{}", stderr(&checked));
+    }
+}
+
+/// The words of a line, as a shell would split it up to a comment, a pipe or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    let (mut word, mut quote) = (String::new(), None);
+    for c in line.chars() {
+        match (c, quote) {
+            (_, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => word.push(c),
+            ('"' | '\'', None) => quote = Some(c),
+            ('#' | '|' | '>' | '&', None) => break,
+            (' ', None) if word.is_empty() => {}
+            (' ', None) => words.push(std::mem::take(&mut word)),
+            (_, None) => word.push(c),
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[test]
+fn every_command_of_the_readme_and_the_examples_is_understood() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = stdout(&dnsherald(&["--help"]));
+    // In the help the explanation stands two blanks behind.
+    let helped = help.lines().map(|line| line.trim().split("  ").next().unwrap_or_default());
+    let lines = readme.lines().map(str::trim).chain(helped);
+    let lines: Vec<_> = lines.filter(|line| line.starts_with("dnsherald ") && !line.contains(". ")).collect();
+    assert!(lines.len() > 20, "{lines:?}");
+    for line in lines {
+        // The rest of the sentence that README and help open with.
+        let words = words(line);
+        if words[1] == "keeps" {
+            continue;
+        }
+        if let Err(error) = Cli::try_parse_from(&words) {
+            panic!("{line}\n{error}");
+        }
     }
 }
