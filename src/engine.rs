@@ -187,8 +187,10 @@ impl Engine {
 
     /// What is said about the prefixes of the service at this place.
     pub fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
-        let owned = self.owners.iter().zip(self.link.entries());
-        owned.filter(move |(owner, _)| owner.0 == place).map(|(_, entry)| entry)
+        // In the order of the configuration, as the services.
+        let first = self.owners.partition_point(|owner| owner.0 < place);
+        let owned = self.owners[first..].iter().take_while(move |owner| owner.0 == place);
+        owned.zip(&self.link.entries()[first..]).map(|(_, entry)| entry)
     }
 
     /// Routes that nobody wants any more and that may still be announced.

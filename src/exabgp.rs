@@ -57,8 +57,13 @@ impl Route {
     /// Whether a withdraw of one is a withdraw of the other.
     #[must_use]
     pub fn is_the_same_as(&self, other: &Self) -> bool {
-        let key = |route: &Self| (route.prefix, route.path_information, route.neighbors.clone());
-        key(self) == key(other)
+        self.has_the_prefix_of(other) && self.neighbors == other.neighbors
+    }
+
+    /// Whether a neighbor that has both has one route.
+    #[must_use]
+    pub fn has_the_prefix_of(&self, other: &Self) -> bool {
+        (self.prefix, self.path_information) == (other.prefix, other.path_information)
     }
 }
 

@@ -18,19 +18,39 @@ const DEFAULT_STOP: Duration = Duration::from_secs(90);
 pub fn stop_commands(unit_text: &str) -> Vec<String> {
     let mut commands = vec![];
     let mut in_service = false;
-    let joined = unit_text.replace("\\\n", " ");
-    for line in joined.lines().map(str::trim) {
+    for line in whole_lines(unit_text) {
         if line.starts_with('[') {
             in_service = line == "[Service]";
         }
-        let value = line.strip_prefix("ExecStop=").filter(|_| in_service);
-        match value.map(str::trim) {
-            Some("") => commands.clear(),
-            Some(command) if !command.contains(OURS) => commands.push(command.to_owned()),
-            Some(_) | None => {}
+        let (key, value) = line.split_once('=').unwrap_or_default();
+        if !in_service || key.trim_end() != "ExecStop" {
+            continue;
+        }
+        match value.trim() {
+            "" => commands.clear(),
+            command if command.contains(OURS) => {}
+            command => commands.push(command.to_owned()),
         }
     }
     commands
+}
+
+/// Lines as systemd reads them (systemd.syntax(7)): comments are left out, even between the pieces of a line that a
+/// backslash at its end continues.
+fn whole_lines(text: &str) -> Vec<String> {
+    let mut lines = vec![];
+    let mut begun: Option<String> = None;
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+        let line = begun.take().map_or_else(|| line.to_owned(), |begun| begun + line);
+        let backslashes = line.len() - line.trim_end_matches('\\').len();
+        if backslashes % 2 == 1 {
+            begun = Some(format!("{} ", line[..line.len() - 1].trim_end()));
+        } else {
+            lines.push(line);
+        }
+    }
+    lines.extend(begun);
+    lines
 }
 
 /// The drop-in for a unit with these commands. `drains` is the longest that our part of its stop takes; `stop` what
@@ -81,6 +101,17 @@ mod tests {
         let before = NAMED.split_once("# /etc").unwrap().0;
         assert_eq!(stop_commands(before).len(), 1);
         assert_eq!(stop_commands("[Service]\nType=notify\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_unit_is_read_as_systemd_reads_it() {
+        let commands = |lines: &str| stop_commands(&format!("[Service]\n{lines}"));
+        assert_eq!(commands("ExecStop = /bin/a\nExecStop\t=\t/bin/b\n"), ["/bin/a", "/bin/b"]);
+        assert_eq!(commands("# moved \\\nExecStop=/bin/a\n"), ["/bin/a"], "no comment goes on");
+        assert_eq!(commands("ExecStop=/bin/a \\\n# why\n; why\n  -x\n"), ["/bin/a -x"]);
+        assert_eq!(commands("ExecStop=/bin/a c:\\\\\nExecStop=/bin/b\n"), ["/bin/a c:\\\\", "/bin/b"]);
+        let kept = "-+!/bin/sh -c \"kill $MAINPID; echo %i ; 'x y'\" ; @/bin/b b %% $$";
+        assert_eq!(commands(&format!("ExecStop={kept}\n")), [kept]);
     }
 
     #[test]

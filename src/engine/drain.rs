@@ -171,7 +171,7 @@ impl Drain {
     /// How long it has lasted.
     #[must_use]
     pub fn age(&self, now: Moment) -> Duration {
-        self.before + now.since(self.since)
+        self.before.saturating_add(now.since(self.since))
     }
 }
 
@@ -283,7 +283,7 @@ impl Drains {
             until_exit: drain.until_exit,
             returning: drain.returning,
             since: now,
-            before: drain.age + ago,
+            before: drain.age.saturating_add(ago),
         };
         Self(remembered.iter().map(|(holder, drain)| (holder.clone(), recalled(drain))).collect())
     }
@@ -325,6 +325,17 @@ mod tests {
         let mut outlived = Drains::recall(Moment::START, &drains.remember(later), 7 * MINUTE);
         assert_eq!(outlived.expire(Moment::START), [Holder::operator()]);
         assert_eq!(recalled.expire(Moment::START + 5 * MINUTE), [Holder::operator()]);
+    }
+
+    #[test]
+    fn no_length_of_time_is_too_long() {
+        let mut drains = Drains::default();
+        drains.begin(Moment::START, order("operator", Lasts::For(Duration::MAX)));
+        let mut remembered = drains.remember(Moment::START);
+        remembered.values_mut().for_each(|drain| drain.age = Duration::MAX);
+        let recalled = Drains::recall(Moment::START, &remembered, MINUTE);
+        let ages = recalled.iter().map(|(_, drain)| drain.age(Moment::START + MINUTE));
+        assert_eq!(ages.collect::<Vec<_>>(), [Duration::MAX]);
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! Another configuration while the engine runs: what did not change goes on as if nothing had happened.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use super::action::Action;
 use super::moment::Moment;
 use super::notice::Notice;
-use super::service::Service;
+use super::service::{Service, State};
 use super::{Engine, Phase, heartbeat, routes, settings};
-use crate::config::Config;
+use crate::config::{self, Config};
 
 impl Engine {
     /// From now on `config` is meant. A service that is configured as before keeps its state and its counters. One
-    /// that is configured otherwise keeps its drains and its penalty and begins anew; until it has decided, what was
-    /// said of it stands. What is no longer wanted is withdrawn.
+    /// that is configured otherwise keeps its drains and its penalty and begins anew, even if it is called otherwise as
+    /// long as it has one of its prefixes; until it has decided, what was said of it stands. What is no longer wanted
+    /// is withdrawn.
     ///
     /// Checks have the places of the new configuration from here on. The outcome of a round that was out does not come
     /// back: it is asked again.
@@ -26,18 +30,33 @@ impl Engine {
         let mut before: Vec<_> = plans.into_iter().zip(services.into_iter().zip(settled)).collect();
         let (mut unchanged, mut changed, mut added) = (0, vec![], vec![]);
         for plan in &config.services {
-            let known = before.iter().position(|(earlier, _)| earlier.name == plan.name);
+            let named = |(earlier, _): &(config::Service, _)| earlier.name == plan.name;
+            let renamed = |(earlier, _): &(config::Service, _)| is_renamed(earlier, plan, config);
+            let known = before.iter().position(named).or_else(|| before.iter().position(renamed));
             let (service, settled) = match known.map(|place| before.swap_remove(place)) {
                 Some((earlier, (mut service, settled))) if earlier == *plan => {
                     unchanged += 1;
                     service.ask_again(now);
                     (service, settled)
                 }
-                earlier => {
-                    if earlier.is_some() { &mut changed } else { &mut added }.push(plan.name.clone());
-                    let remembered =
-                        memory.services.get(&plan.name).map(|kept| (kept, std::time::Duration::ZERO));
-                    (Service::new(now, plan, config.habits, remembered, &mut vec![]), None)
+                Some((earlier, (service, _))) => {
+                    let was = if earlier.name == plan.name {
+                        String::new()
+                    } else {
+                        format!(" (was {})", earlier.name)
+                    };
+                    changed.push(format!("{}{was}", plan.name));
+                    let mut kept = memory.services.get(&earlier.name).cloned().unwrap_or_default();
+                    // What ExaBGP has acknowledged may be older than that.
+                    if service.state() != State::Starting {
+                        kept.acknowledged = Some(service.state());
+                    }
+                    let kept = Some((&kept, Duration::ZERO));
+                    (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
+                }
+                None => {
+                    added.push(plan.name.clone());
+                    (Service::new(now, plan, config.habits, None, &mut vec![]), None)
                 }
             };
             self.services.push(service);
@@ -56,34 +75,51 @@ impl Engine {
     }
 }
 
+/// Whether this service is now called otherwise: its name is gone, and a prefix of it is there.
+fn is_renamed(earlier: &config::Service, plan: &config::Service, config: &Config) -> bool {
+    if config.services.iter().any(|service| service.name == earlier.name) {
+        return false;
+    }
+    let prefixes: HashSet<_> = plan.routes.iter().map(|route| route.prefix).collect();
+    earlier.routes.iter().any(|route| prefixes.contains(&route.prefix))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::Duration;
 
     use super::*;
-    use crate::engine::drain::{Holder, Lasts, Order};
+    use crate::engine::drain::{Holder, Lasts, Lift, Order};
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
-    use crate::engine::service::State;
     use crate::exabgp::link::Parent;
     use crate::probe::{Cause, Outcome};
 
     /// Two services, one of two prefixes.
     const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-    /// Each line is a service: its name, `med=…` if it has one, and its prefixes.
+    /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…` and `start=…`, if it has
+    /// any. A first line that begins with `exabgp:` has lines of that section.
     fn config(services: &str) -> Config {
-        let mut toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\nrise = 2\nfall = 2\n".to_owned();
+        let mut toml =
+            "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n"
+                .to_owned();
         for service in services.lines() {
-            let (med, words): (Vec<_>, Vec<_>) =
-                service.split(' ').partition(|word| word.starts_with("med="));
-            let med = med.first().map_or("med=100", |med| med).replace('=', " = ");
+            if let Some(lines) = service.strip_prefix("exabgp:") {
+                toml += &format!("[exabgp]\n{lines}\n");
+                continue;
+            }
+            let (settings, words): (Vec<_>, Vec<_>) = service.split(' ').partition(|word| word.contains('='));
+            let of =
+                |name: &str| settings.iter().filter_map(|word| word.strip_prefix(name)).collect::<Vec<_>>();
+            let med = of("med=").first().map_or("100", |med| med).to_owned();
+            let start = of("start=").first().map_or("probe", |start| start).to_owned();
             toml += &format!(
-                "[[service]]\nname = {:?}\nprefixes = {:?}\nup = {{ {med} }}\n[[service.check]]\nname = \"answers\"\n\
-                 dns = {{ query = \"localhost. A\" }}\n",
+                "[[service]]\nname = {:?}\nprefixes = {:?}\nneighbors = {:?}\nstart = {start:?}\nup = {{ med = {med} }}\n\
+                 [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\" }}\n",
                 words[0],
-                &words[1..]
+                &words[1..],
+                of("neighbor="),
             );
         }
         Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
@@ -123,11 +159,14 @@ mod tests {
 
         fn follow(&mut self, actions: &[Action]) {
             for action in actions {
+                if matches!(action, Action::Save) {
+                    self.engine.remember(self.now);
+                }
                 let Action::Print(line) = action else { continue };
                 if line == "system version 0" {
                     self.tell(Event::Heard("exabgp 5.0.15".to_owned()));
-                } else if let Some(command) = line.strip_prefix("neighbor * ") {
-                    self.said.push(command.to_owned());
+                } else if !line.starts_with('#') {
+                    self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
                 }
                 if self.answers {
                     self.tell(Event::Heard("done".to_owned()));
@@ -142,6 +181,16 @@ mod tests {
                 let outcome = if *pass { Outcome::pass(Duration::ZERO) } else { failed() };
                 self.tell(Event::Outcome(check, outcome));
             }
+        }
+
+        fn passes(&mut self, time: Duration) {
+            self.now = self.now + time;
+            self.tell(Event::Tick);
+        }
+
+        fn drain(&mut self, service: usize, lasts: Lasts) {
+            let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+            self.tell(Event::Drain(ServiceId(service), order));
         }
 
         fn said(&mut self) -> Vec<String> {
@@ -200,9 +249,7 @@ mod tests {
     #[test]
     fn a_drain_outlives_the_change_of_its_service() {
         let mut bench = Bench::up(TWO);
-        let order =
-            Order { holder: Holder::operator(), reason: String::new().into(), lasts: Lasts::UntilLifted };
-        bench.tell(Event::Drain(ServiceId(1), order));
+        bench.drain(1, Lasts::UntilLifted);
         assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
         bench.reload("b med=200 192.0.2.3/32");
         bench.finds(0, &[true, true]);
@@ -222,5 +269,127 @@ mod tests {
         bench.tell(Event::Heard("done".to_owned()));
         assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
         assert!(bench.engine.link().entries().iter().all(|entry| !entry.perhaps_announced));
+    }
+
+    /// What was acknowledged last may be long out of date when ExaBGP does not answer.
+    #[test]
+    fn what_is_adopted_is_the_present_state() {
+        let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
+        bench.answers = false;
+        bench.finds(0, &[false, false]);
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+        bench.reload("a start=adopt med=200 192.0.2.1/32");
+        bench.answers = true;
+        bench.tell(Event::Heard("done".to_owned()));
+        assert_eq!(bench.said(), [""; 0], "the server is dead");
+    }
+
+    #[test]
+    fn a_drain_outlives_the_name_of_its_service() {
+        let mut bench = Bench::up(TWO);
+        bench.drain(1, Lasts::UntilLifted);
+        bench.said();
+        bench.reload("a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32");
+        bench.finds(1, &[true, true]);
+        assert_eq!(bench.states(), [("a", State::Up), ("c", State::Drained)]);
+        assert_eq!(bench.said(), [""; 0]);
+    }
+
+    #[test]
+    fn a_drain_that_returns_does_so_under_another_configuration() {
+        let mut bench = Bench::up(TWO);
+        bench.drain(1, Lasts::UntilLifted);
+        bench.tell(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
+        bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
+        bench.said();
+        bench.finds(0, &[true]);
+        assert_eq!(bench.states()[0], ("b", State::Drained));
+        bench.finds(0, &[true]);
+        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+    }
+
+    #[test]
+    fn a_prefix_that_moves_is_what_it_was_until_its_new_service_has_decided() {
+        let mut bench = Bench::up(TWO);
+        bench.finds(1, &[false, false]);
+        bench.said();
+        bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32 192.0.2.2/32");
+        assert_eq!(bench.said(), [""; 0]);
+        bench.finds(1, &[false, false]);
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"]);
+    }
+
+    /// A route to other neighbors is another route to ExaBGP, but not to whoever has both.
+    #[test]
+    fn other_neighbors_get_what_stands_at_once_and_keep_it() {
+        let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
+        bench.answers = false;
+        bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
+        let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
+        let announce =
+            "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
+        assert_eq!(bench.said(), [withdraw]);
+        // Not answered, and so said again behind the announcement.
+        bench.answers = true;
+        bench.passes(Duration::from_secs(2));
+        bench.passes(Duration::from_millis(100));
+        assert_eq!(bench.said(), [announce]);
+        bench.passes(Duration::from_secs(1));
+        assert_eq!(bench.said(), [withdraw, announce]);
+    }
+
+    #[test]
+    fn a_new_family_is_marked_and_one_that_is_gone_is_not() {
+        let mut bench = Bench::up("exabgp:end-of-rib = true\na 192.0.2.1/32");
+        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nb 2001:db8:53::1/128");
+        bench.finds(1, &[true, true]);
+        let route = "announce route 2001:db8:53::1/128 next-hop 2001:db8:1::2 med 100";
+        assert_eq!(bench.said(), [route, "announce eor ipv6 unicast"]);
+        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nc 2001:db8:53::2/128");
+        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.said(), ["withdraw route 2001:db8:53::1/128"]);
+    }
+
+    #[test]
+    fn another_api_says_everything_again_in_its_words() {
+        let mut bench = Bench::up("a 192.0.2.1/32");
+        bench.reload("exabgp:api = 6\na 192.0.2.1/32");
+        assert_eq!(bench.said(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
+    }
+
+    #[test]
+    fn two_reloads_while_a_command_is_unanswered() {
+        let mut bench = Bench::up(TWO);
+        bench.answers = false;
+        bench.finds(1, &[false, false]);
+        bench.reload("a 192.0.2.1/32");
+        bench.reload("c 192.0.2.9/32\na 192.0.2.1/32 192.0.2.2/32");
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
+        bench.answers = true;
+        bench.tell(Event::Heard("done".to_owned()));
+        // What the first would have withdrawn, the second wants again, once it has decided.
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"]);
+        bench.finds(1, &[true, true]);
+        assert_eq!(bench.said(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
+        assert!(bench.engine.left_behind().next().is_none());
+    }
+
+    #[test]
+    fn ten_thousand_prefixes_hold_up_nothing() {
+        let prefixes: Vec<_> =
+            (0..10_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
+        let (some, all) = (format!("a {}", prefixes[1..].join(" ")), format!("a {}", prefixes.join(" ")));
+        let configs = [config(&all), config(&some)];
+        let mut engine = Engine::new(&configs[0], Parent::Terminal, Memory::default(), Duration::ZERO);
+        engine.handle(Moment::START, Event::Start);
+        for _ in 0..2 {
+            let check = CheckId { service: ServiceId(0), check: 0 };
+            engine.handle(Moment::START, Event::Outcome(check, Outcome::pass(Duration::ZERO)));
+        }
+        let began = std::time::Instant::now();
+        engine.reload(Moment::START, &configs[1]);
+        engine.reload(Moment::START, &configs[0]);
+        assert!(began.elapsed() < Duration::from_secs(2), "took {:?}", began.elapsed());
     }
 }

@@ -83,6 +83,9 @@ impl Link {
                 if self.entries[route].acknowledge(advertisement) {
                     out.push(Action::Save);
                 }
+                if self.entries[route].left_behind {
+                    self.restate_beside(now, route);
+                }
             }
             Subject::Route(route, _, line) => {
                 let retry = self.entries[route].retry(now);

@@ -1,7 +1,11 @@
 //! Another configuration while the conversation goes on.
 
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+
 use super::entry::Entry;
-use super::{Link, Settings, State, Subject};
+use super::{Link, Mark, Settings, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
@@ -13,8 +17,10 @@ impl Link {
     pub fn change(&mut self, now: Moment, settings: Settings, routes: Vec<Route>, out: &mut Vec<Action>) {
         let spoken = self.dialect();
         let refresh = self.settings.refresh;
+        let marked = self.marks();
         self.settings = settings;
         self.change_routes(now, routes, out);
+        self.change_marks(&marked);
         if self.settings.refresh != refresh {
             self.refresh_at = None;
             self.plan_refresh(now);
@@ -30,15 +36,32 @@ impl Link {
             State::Sending(Subject::Route(route, ..)) => Some(self.entries[*route].route.clone()),
             _ => None,
         };
-        let mut before = std::mem::take(&mut self.entries);
-        for route in routes {
-            let known = before.iter().position(|entry| entry.route.is_the_same_as(&route));
-            self.entries.push(known.map_or_else(
-                || Entry::new(route.clone()),
-                |place| before.swap_remove(place).become_route(now, route.clone()),
-            ));
+        let mut before: Vec<_> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
+        let mut places: HashMap<IpNet, Vec<usize>> = HashMap::new();
+        for (place, entry) in before.iter().flatten().enumerate() {
+            places.entry(entry.route.prefix).or_default().push(place);
         }
-        for entry in before {
+        for route in routes {
+            let beside = || places.get(&route.prefix).into_iter().flatten().copied();
+            let is_it = |place: &usize| {
+                before[*place].as_ref().is_some_and(|entry| entry.route.is_the_same_as(&route))
+            };
+            let entry = if let Some(entry) = beside().find(is_it).and_then(|place| before[place].take()) {
+                entry.become_route(now, route)
+            } else {
+                // What other neighbors were told of the prefix stands for these, too, until there is a decision.
+                let known = beside().filter_map(|place| before[place].as_ref());
+                let told = known.filter(|entry| entry.route.has_the_prefix_of(&route));
+                let stands = told.filter_map(|entry| entry.desired.clone()).next();
+                let mut entry = Entry::new(route);
+                if let Some(stands) = stands {
+                    entry.desire(now, &stands);
+                }
+                entry
+            };
+            self.entries.push(entry);
+        }
+        for entry in before.into_iter().flatten() {
             let is_in_flight = in_flight.as_ref().is_some_and(|route| entry.route.is_the_same_as(route));
             if !entry.perhaps_announced && !is_in_flight {
                 continue;
@@ -53,5 +76,22 @@ impl Link {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
             *route = place.unwrap_or(*route);
         }
+    }
+
+    /// What is new is still to be marked, and what is gone no more.
+    fn change_marks(&mut self, before: &[Mark]) {
+        let marks = self.marks();
+        self.unmarked.retain(|mark| marks.contains(mark));
+        self.refused_marks.retain(|mark| marks.contains(mark));
+        let new = marks.into_iter().filter(|mark| !before.contains(mark));
+        self.unmarked.extend(new);
+    }
+
+    /// What is no longer wanted has been withdrawn. Neighbors that are to have another route to its prefix may have
+    /// lost that one with it.
+    pub(super) fn restate_beside(&mut self, now: Moment, withdrawn: usize) {
+        let gone = self.entries[withdrawn].route.clone();
+        let beside = |entry: &&mut Entry| !entry.left_behind && entry.route.has_the_prefix_of(&gone);
+        self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
 }

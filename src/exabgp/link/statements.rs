@@ -72,8 +72,13 @@ impl Link {
 
     /// Each family in use is to be marked, to whoever gets its routes; IPv4 first, since the last is taken first.
     pub(super) fn mark_families(&mut self) {
+        self.unmarked = self.marks();
+        self.refused_marks.clear();
+    }
+
+    pub(super) fn marks(&self) -> Vec<Mark> {
         if !self.settings.end_of_rib {
-            return;
+            return vec![];
         }
         let mark = |entry: &Entry| Mark {
             family: Family::of(entry.route.prefix.addr()),
@@ -82,8 +87,7 @@ impl Link {
         let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
         marks.sort_by_key(|mark| mark.family == Family::V4);
         marks.dedup();
-        self.unmarked = marks;
-        self.refused_marks.clear();
+        marks
     }
 
     /// Within a tenth of the configured period, so that a fleet does not speak in unison.
