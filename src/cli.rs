@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -291,7 +292,27 @@ pub struct UnitHooks {
     #[command(flatten)]
     pub configuration: Configuration,
     /// The unit, such as unbound.service
-    pub unit: String,
+    pub unit: Unit,
+}
+
+/// The name of a systemd unit, with its type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unit(pub String);
+
+impl FromStr for Unit {
+    type Err = String;
+
+    /// What has no type is a service, as for `systemctl`. Letters are those of systemd.unit(5).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        if text.is_empty() || text.starts_with('-') || !text.chars().all(is_of_a_name) {
+            return Err(format!(
+                "`{}` is no unit, expected a name such as unbound.service",
+                text.escape_debug()
+            ));
+        }
+        Ok(Self(if text.ends_with(".service") { text.to_owned() } else { format!("{text}.service") }))
+    }
 }
 
 /// Which backend.

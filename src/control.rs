@@ -66,6 +66,8 @@ pub enum Request {
 pub enum Reply {
     /// It is done, for these services.
     Done(Vec<String>),
+    /// It is done, for these services, but it is not written down: a helper that starts now would not know of it.
+    Unsaved(Vec<String>),
     /// It is not, and why.
     Refused(String),
 }

@@ -25,6 +25,7 @@ use self::healing::Healers;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
 use self::processes::Processes;
+use self::requests::Promised;
 use self::store::Store;
 pub use self::surroundings::Surroundings;
 use crate::config::Config;
@@ -100,6 +101,8 @@ pub struct Daemon<'a> {
     said: bool,
     /// Something has changed that should survive a restart.
     unsaved: bool,
+    /// Requests that are carried out, and answered when they would survive a restart.
+    promised: Vec<Promised>,
     /// Not before this are last words and state brought up to date again.
     update_at: Instant,
     surroundings: &'a mut Surroundings,
@@ -133,6 +136,7 @@ impl<'a> Daemon<'a> {
             flood: Flood::default(),
             said: false,
             unsaved: false,
+            promised: vec![],
             update_at: Instant::now(),
             surroundings,
             store,
@@ -316,6 +320,7 @@ impl<'a> Daemon<'a> {
             && let Some(store) = &mut self.store
         {
             store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
+            requests::answer_once_written(std::mem::take(&mut self.promised), store);
         }
         self.update_at = Instant::now() + (began.elapsed() * SHARE).min(LATEST);
     }

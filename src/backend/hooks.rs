@@ -10,8 +10,37 @@ use crate::period::Period;
 /// Whether a line is ours, from an earlier drop-in.
 const OURS: &str = " backend stopping ";
 
-/// What systemd gives a unit to stop unless it says otherwise.
-const DEFAULT_STOP: Duration = Duration::from_secs(90);
+/// What a unit allows each of its commands to stop it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StopTime {
+    /// So long.
+    Within(Duration),
+    /// As long as it takes.
+    Infinite,
+}
+
+impl StopTime {
+    /// Of systemd, where a unit says nothing.
+    pub const DEFAULT: Self = Self::Within(Duration::from_secs(90));
+
+    /// As systemd reads it, and not less than `least`.
+    fn at_least(self, least: Duration) -> String {
+        match self {
+            Self::Within(time) => time.max(least).as_secs_f64().ceil().to_string(),
+            Self::Infinite => "infinity".to_owned(),
+        }
+    }
+}
+
+/// A word of a command line as systemd reads it (systemd.service(5)).
+fn word(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    if text.contains(|c: char| c.is_whitespace() || "\"';".contains(c)) {
+        format!("\"{escaped}\"")
+    } else {
+        escaped
+    }
+}
 
 /// The commands that a unit runs to stop, as `systemctl cat` shows it with all its drop-ins, but for ours.
 #[must_use]
@@ -53,17 +82,12 @@ fn whole_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The drop-in for a unit with these commands. `drains` is the longest that our part of its stop takes; `stop` what
-/// the unit allows each of its commands, if it says so.
+/// The drop-in for a unit with these commands; `program` is ours, with its options. `drains` is the longest that our
+/// part of its stop takes; `stop` what the unit allows each of its commands.
 #[must_use]
-pub fn drop_in(
-    unit: &str,
-    program: &str,
-    own: &[String],
-    drains: Duration,
-    stop: Option<Duration>,
-) -> String {
-    let stop = stop.unwrap_or(DEFAULT_STOP).max(drains + Duration::from_secs(5));
+pub fn drop_in(unit: &str, program: &[String], own: &[String], drains: Duration, stop: StopTime) -> String {
+    let program = program.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ");
+    let escaped = word(unit);
     let own: String = own.iter().map(|command| format!("ExecStop={command}\n")).collect();
     format!(
         "# Drains the services that {unit} answers for before it stops, whoever stops it.\n\
@@ -74,14 +98,14 @@ pub fn drop_in(
          # `-`: whatever comes of it, the unit stops. `+`: as root, who may speak to the helper.\n\
          # It takes {drains} at most, and ends at once where no helper runs or the server is dead already.\n\
          ExecStop=\n\
-         ExecStop=-+{program} backend stopping {unit}\n\
+         ExecStop=-+{program} backend stopping {escaped}\n\
          {own}\
          # Ends the drain as soon as every check has passed anew.\n\
-         ExecStartPost=-+{program} backend started {unit}\n\
+         ExecStartPost=-+{program} backend started {escaped}\n\
          # For each command: not less than the drain takes.\n\
          TimeoutStopSec={stop}\n",
         drains = Period(drains),
-        stop = stop.as_secs(),
+        stop = stop.at_least(drains + Duration::from_secs(5)),
     )
 }
 
@@ -117,7 +141,9 @@ mod tests {
     #[test]
     fn ours_goes_first_and_has_the_time_it_needs() {
         let own = ["/usr/sbin/rndc stop".to_owned()];
-        let text = drop_in("named.service", "/usr/bin/dnsherald", &own, Duration::from_secs(120), None);
+        let program = ["/usr/bin/dnsherald".to_owned()];
+        let longest = Duration::from_secs(120);
+        let text = drop_in("named.service", &program, &own, longest, StopTime::DEFAULT);
         let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             lines,
@@ -131,5 +157,25 @@ mod tests {
             ]
         );
         assert_eq!(stop_commands(&text), own, "made twice it is the same");
+    }
+
+    #[test]
+    fn what_the_unit_allows_is_not_shortened() {
+        let stop = |stop| {
+            let text = drop_in("a.service", &["dnsherald".to_owned()], &[], Duration::from_secs(50), stop);
+            text.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(stop(StopTime::Infinite), "TimeoutStopSec=infinity");
+        assert_eq!(stop(StopTime::Within(Duration::from_millis(600_500))), "TimeoutStopSec=601");
+        assert_eq!(stop(StopTime::Within(Duration::from_secs(10))), "TimeoutStopSec=55");
+    }
+
+    #[test]
+    fn systemd_reads_every_word_as_it_was_meant() {
+        let program = ["/opt/dns herald/100%", "-c", "/etc/$x\"y.toml"].map(ToOwned::to_owned);
+        let text = drop_in("kresd@my\\x2dnet.service", &program, &[], Duration::ZERO, StopTime::DEFAULT);
+        let stop = "ExecStop=-+\"/opt/dns herald/100%%\" -c \"/etc/$$x\\\"y.toml\" backend stopping \
+                    kresd@my\\\\x2dnet.service";
+        assert!(text.lines().any(|line| line == stop), "{text}");
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, bail};
 
@@ -69,6 +71,14 @@ impl Client {
         }
         match serde_json::from_str(&answer) {
             Ok(Reply::Done(services)) => Ok(services),
+            Ok(Reply::Unsaved(services)) => {
+                let _ = writeln!(
+                    io::stderr(),
+                    "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
+                     restarted now, it would not know of it; its log says what is in the way"
+                );
+                Ok(services)
+            }
             Ok(Reply::Refused(why)) => bail!("{why}"),
             Err(error) => {
                 Err(error).with_context(|| format!("what {} answers is not understood", socket.display()))
@@ -78,7 +88,16 @@ impl Client {
 }
 
 fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
-    let stream = UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
+    // Where the queue of a helper that is frozen is full, connecting takes for ever.
+    let (connected, outcome) = mpsc::channel();
+    let path = socket.to_owned();
+    thread::spawn(move || drop(connected.send(UnixStream::connect(path))));
+    let stream = outcome
+        .recv_timeout(PATIENCE)
+        .with_context(|| {
+            format!("the helper behind {} takes no connection: is it frozen?", socket.display())
+        })?
+        .map_err(|error| unreachable(socket, &error))?;
     // Reloading reads a file that may be on a slow disk.
     stream.set_read_timeout(Some(2 * PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -99,5 +118,26 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
             "not permitted to connect to {socket}: only root, the user whom exabgp runs helpers as, and its group may"
         ),
         _ => anyhow::anyhow!("cannot connect to {socket}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_helper_that_is_frozen_is_not_waited_for_for_ever() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-client-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir(&directory).unwrap();
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(status_socket(&directory)).unwrap();
+        let _frozen = socket.listen(0).unwrap();
+        let _queued = UnixStream::connect(status_socket(&directory)).unwrap();
+        let error = Client::new(&directory).status().unwrap_err();
+        assert!(format!("{error:#}").contains("takes no connection"), "{error:#}");
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

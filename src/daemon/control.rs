@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -19,10 +20,14 @@ use crate::config::Config;
 use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
 use crate::engine::Engine;
 use crate::engine::moment::Moment;
+use crate::period::Period;
 use crate::status::Document;
 
 /// Served at a time, on each socket.
 const CLIENTS: usize = 4;
+
+/// How long a reload waits for the disk. Less than the client's turn.
+const READING: Duration = Duration::from_millis(1500);
 
 /// A status document that took long to write is handed out again for so many times that long.
 const REUSE: u32 = 20;
@@ -72,14 +77,21 @@ impl Control {
     pub fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
         make(directory)
             .map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
+        if is_everybodys(directory) {
+            log::warn!(
+                "anybody may write to the directory {}, and answer `dnsherald status` and `dnsherald drain` in the \
+                 place of this helper: take that away with `chmod o-w`",
+                directory.display()
+            );
+        }
         let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
         let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
         let (questions, asked) = mpsc::channel(CLIENTS);
         let mut tasks = JoinSet::new();
         let status_questions = questions.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
-        let of = subject.clone();
-        tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), of.clone())));
+        let reader = Reader { subject: subject.clone(), turn: Arc::new(Semaphore::new(1)) };
+        tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
         Ok(Self { subject, asked, sockets: vec![status.0, control.0], tasks, written: None })
     }
 
@@ -153,15 +165,19 @@ impl Socket {
     }
 }
 
+/// Makes a directory and those above it that are missing.
 fn make(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory)?;
+    directory.parent().map_or(Ok(()), make)?;
+    fs::create_dir(directory)?;
     fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
+}
+
+/// In a directory that is everybody's, anybody may put another socket into the place of ours.
+fn is_everybodys(directory: &Path) -> bool {
+    fs::metadata(directory).is_ok_and(|found| found.mode() & 0o1002 == 0o002)
 }
 
 /// Takes connections, a few at a time.
@@ -196,7 +212,7 @@ async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Res
 }
 
 /// Reads a request, has it carried out, and says what became of it.
-async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, subject: Subject) -> io::Result<()> {
+async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration: Reader) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = vec![];
     BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line).await?;
@@ -204,7 +220,7 @@ async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, subject: Subje
         return Ok(());
     }
     let reply = match serde_json::from_slice(&line) {
-        Ok(request) => carry_out(request, &questions, subject).await,
+        Ok(request) => carry_out(request, &questions, configuration).await,
         Err(error) => Reply::Refused(format!("not a request: {error}")),
     };
     let mut answer = serde_json::to_vec(&reply)?;
@@ -212,15 +228,38 @@ async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, subject: Subje
     writer.write_all(&answer).await
 }
 
-async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, subject: Subject) -> Reply {
+/// Reads the configuration, on a thread: the file may be on a disk that takes its time, or for ever. One at a time.
+#[derive(Clone, Debug)]
+struct Reader {
+    subject: Subject,
+    turn: Arc<Semaphore>,
+}
+
+impl Reader {
+    async fn read(self) -> Result<Config, String> {
+        let Subject { configuration, host, .. } = self.subject;
+        let Ok(turn) = self.turn.try_acquire_owned() else {
+            return Err(format!("{} is still being read for another reload", configuration.display()));
+        };
+        let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            if fs::metadata(&configuration).is_ok_and(|found| !found.is_file()) {
+                return Err(format!("{} is not a file", configuration.display()));
+            }
+            Config::load(&configuration, &host).map_err(|error| error.to_string())
+        });
+        let Ok(read) = timeout(READING, read).await else { return Err(late) };
+        read.map_err(|error| format!("cannot read the configuration: {error}"))?
+    }
+}
+
+async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configuration: Reader) -> Reply {
     let (answer, answered) = oneshot::channel();
     let asked = if request == Request::Reload {
-        // The file may be on a disk that takes its time.
-        let Subject { configuration, host, .. } = subject;
-        match tokio::task::spawn_blocking(move || Config::load(&configuration, &host)).await {
-            Ok(Ok(config)) => Asked::Reload(Box::new(config), answer),
-            Ok(Err(error)) => return Reply::Refused(format!("nothing is changed: {error}")),
-            Err(error) => return Reply::Refused(format!("cannot read the configuration: {error}")),
+        match configuration.read().await {
+            Ok(config) => Asked::Reload(Box::new(config), answer),
+            Err(why) => return Reply::Refused(format!("nothing is changed: {why}")),
         }
     } else {
         Asked::Request(request, answer)

@@ -158,6 +158,8 @@ fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>)
         return log::error!("backend {name}: cannot be restarted: the path of this program is not known");
     };
     let (itself, configuration) = (itself.display().to_string(), configuration.display().to_string());
+    // After an upgrade of this program: its successor is in the same place.
+    let itself = itself.strip_suffix(" (deleted)").unwrap_or(&itself).to_owned();
     let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing"];
     let program = Program::new(&itself, &words);
     let (name, under_way) = (name.clone(), Arc::clone(under_way));

@@ -1,13 +1,38 @@
 //! What comes in through the sockets, carried out between two events.
 
-use tokio::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
 
 use super::control::Asked;
+use super::store::Store;
 use super::{Daemon, Ending, Observer, disable_files, inquiries};
 use crate::config::Config;
 use crate::control::{Reply, Request};
+use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
+
+/// How long the disk is waited for before a request is answered without it. Less than a client waits.
+const WRITING: Duration = Duration::from_secs(1);
+
+/// So many may want one service drained; one more is refused.
+const HOLDERS: usize = 16;
+
+/// The services that a request was about, and who has asked.
+pub(super) type Promised = (Vec<String>, oneshot::Sender<Reply>);
+
+/// Answers requests as soon as what they have changed is on the disk, so that what was promised survives a SIGKILL. The
+/// loop does not wait for that.
+pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
+    for (names, answer) in promised {
+        let witness = store.witness();
+        tokio::task::spawn_blocking(move || {
+            let reply = if witness.has_seen_within(WRITING) { Reply::Done } else { Reply::Unsaved };
+            let _ = answer.send(reply(names));
+        });
+    }
+}
 
 impl Daemon<'_> {
     /// What came in through the sockets.
@@ -21,11 +46,16 @@ impl Daemon<'_> {
                 }
                 None
             }
-            Asked::Request(request, answer) => {
-                let (reply, over) = self.obey(&request, observer);
-                let _ = answer.send(reply);
-                over.then_some(Ending::Over)
-            }
+            Asked::Request(request, answer) => match self.obey(&request, observer) {
+                (Reply::Done(names), over) if self.unsaved => {
+                    self.promised.push((names, answer));
+                    over.then_some(Ending::Over)
+                }
+                (reply, over) => {
+                    let _ = answer.send(reply);
+                    over.then_some(Ending::Over)
+                }
+            },
             Asked::Reload(config, answer) => {
                 if !observer.reloads(&config) {
                     let _ = answer.send(Reply::Done(
@@ -65,6 +95,12 @@ impl Daemon<'_> {
                 false,
             );
         }
+        if let Request::Drain { order, .. } = request
+            && let Some((_, name)) = concerned.iter().find(|(id, _)| self.has_too_many(*id, &order.holder))
+        {
+            let why = format!("{name} is drained by {HOLDERS} already; `dnsherald undrain` ends them all");
+            return (Reply::Refused(why), false);
+        }
         let mut over = false;
         for (id, _) in &concerned {
             over |= match request {
@@ -74,6 +110,12 @@ impl Daemon<'_> {
             };
         }
         (Reply::Done(concerned.into_iter().map(|(_, name)| name.clone()).collect()), over)
+    }
+
+    fn has_too_many(&self, service: ServiceId, one_more: &Holder) -> bool {
+        let Some(service) = self.engine.services().get(service.0) else { return false };
+        let mut holders = service.drains().iter().map(|(holder, _)| holder);
+        holders.clone().count() >= HOLDERS && holders.all(|holder| holder != one_more)
     }
 
     fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {

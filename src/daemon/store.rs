@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,24 @@ pub struct Store {
     configuration: PathBuf,
     /// The newest waits here; the thread that takes it is started by the first.
     newest: Option<Arc<Handoff<Document>>>,
+    /// The last could not be written.
+    failed: Arc<AtomicBool>,
+}
+
+/// Knows whether what was saved is written, for those who may wait.
+#[derive(Debug)]
+pub struct Witness {
+    newest: Option<Arc<Handoff<Document>>>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Witness {
+    /// Waits until all is written, but not longer than this. True if it is.
+    #[must_use]
+    pub fn has_seen_within(&self, limit: Duration) -> bool {
+        self.newest.as_ref().is_none_or(|newest| newest.is_done_within(limit))
+            && !self.failed.load(Ordering::Relaxed)
+    }
 }
 
 impl Store {
@@ -53,7 +72,7 @@ impl Store {
         let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
         let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
         name.push(format!("-{:08x}.json", hash(configuration.as_os_str().as_bytes())));
-        Self { file: directory.join(name), configuration, newest: None }
+        Self { file: directory.join(name), configuration, newest: None, failed: Arc::default() }
     }
 
     /// Where it is kept.
@@ -103,10 +122,13 @@ impl Store {
         if self.newest.is_none() {
             let newest = Arc::new(Handoff::new(0));
             let (file, documents) = (self.file.clone(), Arc::clone(&newest));
-            let started =
-                thread::Builder::new().name("state".into()).spawn(move || write_each(&file, &documents));
+            let failed = Arc::clone(&self.failed);
+            let started = thread::Builder::new()
+                .name("state".into())
+                .spawn(move || write_each(&file, &documents, &failed));
             if let Err(error) = started {
                 newest.abandon();
+                self.failed.store(true, Ordering::Relaxed);
                 log::warn!(
                     "cannot start a thread to write the state: {error}; it will not survive a restart"
                 );
@@ -118,7 +140,13 @@ impl Store {
         }
     }
 
-    /// Waits until all is written, but not longer than this. True if it is.
+    /// Whom to ask elsewhere whether what was saved is written.
+    #[must_use]
+    pub fn witness(&self) -> Witness {
+        Witness { newest: self.newest.clone(), failed: Arc::clone(&self.failed) }
+    }
+
+    /// Waits until all is done with, but not longer than this. True if it is.
     #[must_use]
     pub fn is_written_within(&self, limit: Duration) -> bool {
         self.newest.as_ref().is_none_or(|newest| newest.is_done_within(limit))
@@ -134,22 +162,21 @@ impl Drop for Store {
 }
 
 /// Writes the newest, again and again. Complains once until it succeeds.
-fn write_each(file: &Path, newest: &Handoff<Document>) {
-    let mut complained = false;
+fn write_each(file: &Path, newest: &Handoff<Document>, failed: &AtomicBool) {
     remove_leftovers(file);
     while let Some(document) = newest.take() {
         let written = serde_json::to_string_pretty(&document)
             .map_err(io::Error::from)
             .and_then(|text| write(file, &text));
+        let complained = failed.swap(written.is_err(), Ordering::Relaxed);
         if let Err(error) = &written
             && !complained
         {
             log::warn!(
-                "cannot write the state to {}: {error}; penalties will not survive a restart",
+                "cannot write the state to {}: {error}; drains and penalties will not survive a restart",
                 file.display()
             );
         }
-        complained = written.is_err();
     }
 }
 
@@ -279,6 +306,7 @@ mod tests {
         let mut store = Store::new(Path::new("/proc/nowhere"), Path::new("resolver.toml"));
         saved(&mut store, &memory());
         assert_eq!(store.load().0, Memory::default());
+        assert!(!store.witness().has_seen_within(Duration::from_secs(20)));
     }
 
     #[test]
@@ -305,8 +333,9 @@ mod tests {
         store.save(&memory());
         assert!(!store.is_written_within(Duration::from_millis(50)));
         store.save(&memory());
+        assert!(!store.witness().has_seen_within(Duration::from_millis(50)));
         drop(fs::File::open(&beside).unwrap());
-        assert!(store.is_written_within(Duration::from_secs(20)), "once it is back, all is written");
+        assert!(store.witness().has_seen_within(Duration::from_secs(20)), "once it is back, all is written");
         assert_eq!(store.load().0, memory());
         fs::remove_dir_all(directory).unwrap();
     }

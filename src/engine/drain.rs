@@ -204,7 +204,7 @@ impl Drains {
     }
 
     /// Each with its holder.
-    pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Drain)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Drain)> + Clone {
         self.0.iter()
     }
 

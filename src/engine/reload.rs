@@ -383,10 +383,6 @@ mod tests {
         let configs = [config(&all), config(&some)];
         let mut engine = Engine::new(&configs[0], Parent::Terminal, Memory::default(), Duration::ZERO);
         engine.handle(Moment::START, Event::Start);
-        for _ in 0..2 {
-            let check = CheckId { service: ServiceId(0), check: 0 };
-            engine.handle(Moment::START, Event::Outcome(check, Outcome::pass(Duration::ZERO)));
-        }
         let began = std::time::Instant::now();
         engine.reload(Moment::START, &configs[1]);
         engine.reload(Moment::START, &configs[0]);

@@ -148,6 +148,8 @@ fn pair(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 
 /// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest.
 fn entry(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
+    // What it says comes from elsewhere, and is not to move the cursor.
+    let text = text.replace(char::is_control, "?");
     let mut line = String::new();
     for piece in text.split_inclusive(' ') {
         let length = line.chars().count() + piece.trim_end().chars().count();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::super::{complain, host_name, runtime};
-use crate::backend::hooks::{drop_in, stop_commands};
+use crate::backend::hooks::{StopTime, drop_in, stop_commands};
 use crate::backend::run::run;
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::backend::{Backend, Program};
@@ -20,8 +20,8 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::period::Period;
 
-/// How long a drain lasts if the unit does not come back; then the checks decide. It ends with the helper, too: at a boot
-/// the unit may be up before there is a helper that could be told so.
+/// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
+/// decide. It ends with the helper, too: at a boot the unit may be up before there is a helper that could be told so.
 const LASTS: Duration = Duration::from_secs(300);
 
 /// What is not waiting for the server to be quiet: ExaBGP, and the helper.
@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the unit cannot be read, or nothing can be printed.
 pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
-    let unit = &options.unit;
+    let unit = &options.unit.0;
     let runtime = runtime().context("cannot start the event loop")?;
     let ask = |words: &[&str]| {
         let program = Program::new("systemctl", words);
@@ -44,7 +44,10 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
     };
     let text = ask(&["cat", "--no-pager", "--", unit.as_str()])?;
     let stop = ask(&["show", "-p", "TimeoutStopUSec", "--value", "--", unit.as_str()])?;
-    let stop = stop.trim().replace("min", "m").parse().ok().map(|Period(stop)| stop);
+    let stop = match stop.trim() {
+        "infinity" => StopTime::Infinite,
+        time => time.parse().map_or(StopTime::DEFAULT, |Period(time)| StopTime::Within(time)),
+    };
     let config = Config::load(&options.configuration.config, &host_name()).ok();
     let waits = config
         .iter()
@@ -58,10 +61,13 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
     let program =
         std::env::current_exe().map_or("/usr/bin/dnsherald".to_owned(), |path| path.display().to_string());
     let path = &options.configuration.config;
-    let program =
-        if path.as_os_str() == DEFAULT_PATH { program } else { format!("{program} -c {}", path.display()) };
+    let mut words = vec![program];
+    if path.as_os_str() != DEFAULT_PATH {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        words.extend(["-c".to_owned(), path.display().to_string()]);
+    }
     let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
-    write!(io::stdout(), "{}", drop_in(unit, &program, &stop_commands(&text), drains, stop))?;
+    write!(io::stdout(), "{}", drop_in(unit, &words, &stop_commands(&text), drains, stop))?;
     Ok(Exit::Success)
 }
 
@@ -79,10 +85,15 @@ pub(super) fn stopping(options: &UnitHooks) -> anyhow::Result<Exit> {
 fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let config = load(options)?;
     let helper = Client::new(&config.control);
-    let names = names(&config, &options.unit);
-    let document = helper.status()?;
+    let unit = &options.unit.0;
+    let names = names(&config, unit);
+    if names.is_empty() {
+        bail!("no service has a backend with the unit {unit}, so that nothing is drained");
+    }
+    // Whatever keeps the status from us does not keep us from draining.
+    let services = helper.status().map(|document| document.services).unwrap_or_default();
     let by_us = |name: &String| {
-        let service = document.services.iter().find(|service| service.name == *name);
+        let service = services.iter().find(|service| service.name == *name);
         service.is_some_and(|service| {
             service.drains.iter().any(|drain| drain.holder.starts_with("backend/")) && service.settled()
         })
@@ -93,14 +104,16 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     let runtime = runtime().context("cannot start the event loop")?;
     let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
+    let quiets = of_unit(&config, unit).map(|backend| backend.quiet.max_wait.max(backend.quiet.settle));
+    let longest = LASTS + quiets.max().unwrap_or_default();
     for name in &names {
-        let reason = format!("{} stops", options.unit).into();
-        let order = Order { holder: holder(options)?, reason, lasts: lasts(&state) };
+        let reason = format!("{unit} stops").into();
+        let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
         helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
     }
     runtime.block_on(async {
         wait_until_acknowledged(&helper, &names).await.map_err(anyhow::Error::msg)?;
-        for backend in of_unit(&config, &options.unit) {
+        for backend in of_unit(&config, unit) {
             writeln!(io::stdout(), "drained {}: {}", names.join(", "), quiet(&config, backend).await)?;
         }
         Ok(())
@@ -109,8 +122,8 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
 
 /// How long the drain lasts, in this state of the whole system. At a shutdown it ends with the helper: after the boot
 /// the unit may well start before there is a helper to be told so.
-fn lasts(state: &str) -> Lasts {
-    if state.trim() == "stopping" { Lasts::UntilExit } else { Lasts::For(LASTS) }
+fn lasts(state: &str, longest: Duration) -> Lasts {
+    if state.trim() == "stopping" { Lasts::UntilExit } else { Lasts::For(longest) }
 }
 
 /// Lets the services return once their checks pass.
@@ -124,7 +137,7 @@ pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
 fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
     let config = load(options)?;
     let helper = Client::new(&config.control);
-    for service in names(&config, &options.unit) {
+    for service in names(&config, &options.unit.0) {
         let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
         helper.ask(&Request::Undrain { service: Some(service), lift })?;
     }
@@ -136,7 +149,7 @@ fn load(options: &UnitHooks) -> anyhow::Result<Config> {
 }
 
 fn holder(options: &UnitHooks) -> anyhow::Result<Holder> {
-    options.unit.parse().map_err(anyhow::Error::msg)
+    options.unit.0.parse().map_err(anyhow::Error::msg)
 }
 
 fn of_unit<'a>(config: &'a Config, unit: &str) -> impl Iterator<Item = &'a Backend> {
@@ -163,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_drain_of_a_shutdown_is_not_there_after_the_boot() {
-        assert_eq!(lasts("stopping\n"), Lasts::UntilExit);
-        assert_eq!(lasts("running\n"), Lasts::For(LASTS));
-        assert_eq!(lasts(""), Lasts::For(LASTS));
+        assert_eq!(lasts("stopping\n", LASTS), Lasts::UntilExit);
+        assert_eq!(lasts("running\n", LASTS), Lasts::For(LASTS));
+        assert_eq!(lasts("", LASTS), Lasts::For(LASTS));
     }
 }

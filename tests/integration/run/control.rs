@@ -1,12 +1,18 @@
 //! What an operator asks of a running helper, and what others do to its sockets.
 
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 
-use dnsherald::control::{control_socket, status_socket};
+use dnsherald::control::client::Client;
+use dnsherald::control::{Request, control_socket, status_socket};
+use dnsherald::engine::drain::{Lasts, Order};
 use dnsherald::engine::service::State;
 use dnsherald::responder::Fault;
 
+use crate::support::binary;
 use crate::support::helper::{
     ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw,
 };
@@ -190,12 +196,113 @@ fn a_broken_file_that_is_mended_is_taken_at_once() {
 #[test]
 fn modes_do_not_depend_on_the_umask() {
     let pop = Pop::new();
+    let (parent, directory) = (pop.file("run"), pop.file("run/control"));
+    pop.is_configured(
+        &pop.configuration().replace(&format!("{:?}", pop.file("control")), &format!("{directory:?}")),
+    );
     let mut helper = pop.helper_after("umask 0137", ideal("5.0.15"));
     helper.opens();
-    pop.status();
-    let directory = pop.file("control");
-    let modes = [&directory, &status_socket(&directory), &control_socket(&directory)].map(|path| mode(path));
-    assert_eq!(modes, ["755", "666", "660"]);
+    let (status, control) = (status_socket(&directory), control_socket(&directory));
+    assert!(eventually(|| control.exists()), "log:\n{}", helper.log());
+    let modes = [&parent, &directory, &status, &control].map(|path| mode(path));
+    assert_eq!(modes, ["755", "755", "666", "660"]);
+}
+
+#[test]
+fn a_directory_that_is_everybodys_is_warned_of() {
+    let pop = Pop::new();
+    fs::create_dir(pop.file("control")).unwrap();
+    fs::set_permissions(pop.file("control"), fs::Permissions::from_mode(0o777)).unwrap();
+    announced(&pop).logs("anybody may write to the directory");
+}
+
+#[test]
+fn a_drain_is_written_down_before_it_is_promised() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    pop.told(&["drain", "--reason", "new disk"]);
+    assert!(fs::read_to_string(pop.state_file()).unwrap().contains("new disk"));
+    pop.told(&["undrain"]);
+    assert!(!fs::read_to_string(pop.state_file()).unwrap().contains("new disk"));
+}
+
+#[test]
+fn a_drain_that_cannot_be_written_down_is_done_and_said_to_be_so() {
+    let pop = Pop::with(Plan { state: "/dev/null/state", ..Plan::default() });
+    let mut helper = announced(&pop);
+    let output = pop.command(&["drain"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("the state could not be written"), "{said}");
+    helper.says(WITHDRAW);
+    helper.logs("drains and penalties will not survive a restart");
+}
+
+#[test]
+fn whoever_waits_for_a_drain_that_ends_is_told() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let output = pop.command(&["drain", "--for", "1us", "--wait"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("resolver is no longer drained"), "{said}");
+}
+
+#[test]
+fn so_many_may_drain_and_no_more() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let client = Client::new(&pop.file("control"));
+    let drain = |holder: usize| {
+        let holder = format!("holder-{holder}").parse().unwrap();
+        let order = Order { holder, reason: String::new().into(), lasts: Lasts::UntilLifted };
+        client.ask(&Request::Drain { service: None, order })
+    };
+    let drained = (0..20).filter(|holder| drain(*holder).is_ok()).count();
+    assert_eq!(drained, 16);
+    assert!(drain(3).is_ok(), "whoever has one may give it another end");
+    assert!(drain(17).unwrap_err().to_string().contains("`dnsherald undrain` ends them all"));
+    pop.told(&["undrain"]);
+    assert!(drain(17).is_ok());
+}
+
+/// Reading a pipe that nobody writes to takes as long as a disk that is gone.
+#[test]
+fn a_reload_of_what_is_no_file_changes_nothing() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    fs::remove_file(pop.configuration_file()).unwrap();
+    assert!(Command::new("mkfifo").arg(pop.configuration_file()).status().unwrap().success());
+    let client = Client::new(&pop.file("control"));
+    for _ in 0..3 {
+        let refused = client.ask(&Request::Reload).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("nothing is changed: ") && refused.ends_with(" is not a file"),
+            "{refused}"
+        );
+    }
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+}
+
+/// The status is everybody's, so that everybody can keep it busy.
+#[test]
+fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let backend = "\n[backend.generic]\nunit = \"ns@1.service\"\nsettle = \"0s\"\n";
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = announced(&pop);
+    fs::remove_file(status_socket(&pop.file("control"))).unwrap();
+    let stopping = |unit: &str| {
+        let mut command = Command::new(binary());
+        command.args(["backend", "stopping", unit, "-c"]).arg(pop.configuration_file());
+        let output = command.env("MAINPID", "1").output().unwrap();
+        assert!(output.status.success(), "whatever happens, the unit stops");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = stopping("other");
+    assert!(said.contains("no service has a backend with the unit other.service"), "{said}");
+    helper.has_said_no_more();
+    stopping("ns@1");
+    helper.says(WITHDRAW);
 }
 
 /// Whoever connects and says nothing, half of something or nonsense has a turn of its own and no more.
