@@ -38,6 +38,9 @@ pub struct Document {
     pub pid: u32,
     /// The file that it was started with.
     pub configuration: PathBuf,
+    /// Why that file cannot be used, if it cannot: then everything is withdrawn until it can.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trouble: Option<String>,
     /// How long it has been running.
     pub running_seconds: f64,
     /// The other end of standard output.
@@ -194,6 +197,7 @@ impl Document {
             node: node.to_owned(),
             pid: std::process::id(),
             configuration: configuration.to_owned(),
+            trouble: None,
             running_seconds: now.since_start().as_secs_f64(),
             exabgp: ExaBgp {
                 version: link.version().map(ToString::to_string),

@@ -113,7 +113,7 @@ async fn work(
         counted(checks, "check"),
         path.display()
     );
-    let control = if on_terminal { None } else { control(config, path) };
+    let control = if on_terminal { None } else { control(config, path, None) };
     let daemon = Daemon::new(config, surroundings, store, memory, age).with_control(control);
     let daemon = daemon.with_healing(Healers::of(config, path));
     daemon.run(&mut attendant).await;
@@ -121,10 +121,11 @@ async fn work(
 }
 
 /// The sockets. Without them the main job is done all the same.
-fn control(config: &Config, path: &Path) -> Option<Control> {
+fn control(config: &Config, path: &Path, trouble: Option<String>) -> Option<Control> {
     let subject = Subject {
         configuration: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         node: config.node.name.clone(),
+        trouble,
         host: host_name(),
     };
     let opened = Control::open(&config.control, subject);
@@ -169,8 +170,10 @@ async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Su
     }
     let now = Instant::now();
     let exit_at = options.exit_on_bad_config.then(|| now + PAUSE_BEFORE_EXIT);
+    // Its first line; the others show the place.
+    let trouble = error.to_string().lines().next().map(ToOwned::to_owned);
     let mut mending = Mending { path, error, looked: now, exit_at };
-    let control = control(&config, path);
+    let control = control(&config, path, trouble);
     let daemon = Daemon::new(&config, surroundings, None, memory, Duration::ZERO).with_control(control);
     daemon.run(&mut mending).await
 }

@@ -109,7 +109,8 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
             "no helper is running: there is no {socket}. Is exabgp running, and does its process section start \
-             `dnsherald run`? Another directory is given by control.directory in the file behind -c"
+             `dnsherald run`? Another directory is given by control.directory in the file behind -c; one that is changed \
+             there counts from the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
             anyhow::anyhow!("no helper is running: nobody listens at {socket}; exabgp will have started none")

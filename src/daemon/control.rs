@@ -55,6 +55,8 @@ pub struct Subject {
     pub configuration: PathBuf,
     /// The name of this node.
     pub node: String,
+    /// Why that file cannot be used, if it cannot.
+    pub trouble: Option<String>,
     /// The name of this host, for a configuration that gives none.
     pub host: String,
 }
@@ -111,7 +113,8 @@ impl Control {
             return text.clone();
         }
         let began = Instant::now();
-        let document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
+        let mut document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
+        document.trouble.clone_from(&self.subject.trouble);
         let mut text = serde_json::to_vec(&document).unwrap_or_default();
         text.push(b'\n');
         self.written = Some((Instant::now(), began.elapsed(), text.clone()));

@@ -26,6 +26,9 @@ impl fmt::Display for Table<'_> {
             document.node, document.version, document.pid
         )?;
         writeln!(f, "{}", document.configuration.display())?;
+        if let Some(trouble) = &document.trouble {
+            entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?;
+        }
         entry(f, 0, &exabgp(&document.exabgp))?;
         for service in &document.services {
             writeln!(f)?;

@@ -186,11 +186,14 @@ fn a_broken_file_that_is_mended_is_taken_at_once() {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(WITHDRAW);
+    let table = pop.told(&["status"]);
+    assert!(table.contains("NOT IN ORDER") && table.contains("dnsherald.toml:16:8: "), "{table}");
     let output = pop.command(&["drain"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no configuration in order"));
     pop.is_configured(&whole);
     pop.told(&["reload"]);
     helper.comes_to_say(ANNOUNCE);
+    pop.comes_to_be(|status| status.trouble.is_none());
 }
 
 #[test]
