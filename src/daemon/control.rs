@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::Config;
 use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
@@ -32,6 +32,10 @@ const READING: Duration = Duration::from_millis(1500);
 /// A status document that took long to write is handed out again for so many times that long.
 const REUSE: u32 = 20;
 
+/// Where things happen all the time, the next is written after so many times that long: whoever asks without end has a
+/// fifth of the loop's time at most.
+const PAUSE: u32 = 4;
+
 /// ExaBGP hands down a umask under which neither directory nor sockets could be used, so modes are set explicitly.
 const DIRECTORY_MODE: u32 = 0o755;
 const STATUS_MODE: u32 = 0o666;
@@ -41,7 +45,9 @@ const CONTROL_MODE: u32 = 0o660;
 #[derive(Debug)]
 pub enum Asked {
     /// The status document.
-    Status(oneshot::Sender<Vec<u8>>),
+    Status(oneshot::Sender<Arc<[u8]>>),
+    /// The status document for those who wait for their turn.
+    Turn,
     /// Something to do, but for reloading.
     Request(Request, oneshot::Sender<Reply>),
     /// The configuration has been read, and is in order.
@@ -68,7 +74,11 @@ pub struct Control {
     asked: mpsc::Receiver<Asked>,
     sockets: Vec<Socket>,
     tasks: JoinSet<()>,
-    written: Option<(Instant, Duration, Vec<u8>)>,
+    written: Option<(Instant, Duration, Arc<[u8]>)>,
+    /// Who wants a document that cannot be written yet.
+    waiting: Vec<oneshot::Sender<Arc<[u8]>>>,
+    /// When the next can be.
+    turn_at: Instant,
 }
 
 impl Control {
@@ -94,30 +104,61 @@ impl Control {
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
         let reader = Reader { subject: subject.clone(), turn: Arc::new(Semaphore::new(1)) };
         tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
-        Ok(Self { subject, asked, sockets: vec![status.0, control.0], tasks, written: None })
+        Ok(Self {
+            subject,
+            asked,
+            sockets: vec![status.0, control.0],
+            tasks,
+            written: None,
+            waiting: vec![],
+            turn_at: Instant::now(),
+        })
     }
 
     /// The next question to the loop. Waits for ever where there is none.
     pub async fn next(&mut self) -> Asked {
-        match self.asked.recv().await {
-            Some(asked) => asked,
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(asked) = self.asked.recv() => asked,
+            () = sleep_until(self.turn_at), if !self.waiting.is_empty() => Asked::Turn,
+            else => std::future::pending().await,
         }
     }
 
+    /// Somebody wants the status document, and has it with the next [`Control::hand_out`] that can write one.
+    pub fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
+        self.waiting.push(answer);
+    }
+
+    /// Gives the document to all who wait, unless it is too early for another one.
+    pub fn hand_out(&mut self, engine: &Engine, now: Moment) {
+        if self.recent().is_none() && Instant::now() < self.turn_at {
+            return;
+        }
+        let text = self.document(engine, now);
+        for answer in self.waiting.drain(..) {
+            // Whoever asked may have gone in the meantime, which changes nothing.
+            let _ = answer.send(Arc::clone(&text));
+        }
+    }
+
+    fn recent(&self) -> Option<Arc<[u8]>> {
+        let (at, took, text) = self.written.as_ref()?;
+        (at.elapsed() < *took * REUSE).then(|| Arc::clone(text))
+    }
+
     /// The status document of the engine at `now`, as JSON.
-    pub fn document(&mut self, engine: &Engine, now: Moment) -> Vec<u8> {
-        if let Some((at, took, text)) = &self.written
-            && at.elapsed() < *took * REUSE
-        {
-            return text.clone();
+    fn document(&mut self, engine: &Engine, now: Moment) -> Arc<[u8]> {
+        if let Some(text) = self.recent() {
+            return text;
         }
         let began = Instant::now();
         let mut document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
         document.trouble.clone_from(&self.subject.trouble);
         let mut text = serde_json::to_vec(&document).unwrap_or_default();
         text.push(b'\n');
-        self.written = Some((Instant::now(), began.elapsed(), text.clone()));
+        let (text, took): (Arc<[u8]>, _) = (text.into(), began.elapsed());
+        self.written = Some((Instant::now(), took, Arc::clone(&text)));
+        self.turn_at = Instant::now() + took * PAUSE;
         text
     }
 
@@ -272,4 +313,41 @@ async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configurat
         return ending();
     }
     answered.await.unwrap_or_else(|_| ending())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::memory::Memory;
+    use crate::exabgp::link::Parent;
+
+    #[tokio::test]
+    async fn whoever_asks_without_end_gets_a_share_of_the_time() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-share-{}", std::process::id()));
+        let prefixes: Vec<_> =
+            (0..2_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
+        let text = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = {prefixes:?}\n"
+        );
+        let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
+        let engine = Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO);
+        let subject =
+            Subject { configuration: "test.toml".into(), node: "a".into(), trouble: None, host: "a".into() };
+        let mut control = Control::open(&directory, subject).unwrap();
+        let mut answers = vec![];
+        for _ in 0..100 {
+            let (answer, answered) = oneshot::channel();
+            control.forget_document();
+            control.wants_document(answer);
+            control.hand_out(&engine, Moment::START);
+            answers.push(answered);
+        }
+        let at_once = answers.iter_mut().map(|answer| answer.try_recv().is_ok()).filter(|is| *is).count();
+        assert!((1..=20).contains(&at_once), "{at_once}: the others wait for their turn");
+        assert!(matches!(control.next().await, Asked::Turn));
+        control.hand_out(&engine, Moment::START);
+        assert!(answers[99].try_recv().is_ok());
+        drop(control);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

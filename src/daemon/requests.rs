@@ -40,9 +40,15 @@ impl Daemon<'_> {
         // Whoever asked may have gone in the meantime, which changes nothing.
         match asked {
             Asked::Status(answer) => {
+                if let Some(control) = &mut self.control {
+                    control.wants_document(answer);
+                }
+                self.answer(Asked::Turn, observer)
+            }
+            Asked::Turn => {
                 let now = Moment::after_start(self.began.elapsed());
                 if let Some(control) = &mut self.control {
-                    let _ = answer.send(control.document(&self.engine, now));
+                    control.hand_out(&self.engine, now);
                 }
                 None
             }
