@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::period::Period;
 
 /// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
-/// decide. It ends with the helper, too: at a boot the unit may be up before there is a helper that could be told so.
+/// decide.
 const LASTS: Duration = Duration::from_secs(300);
 
 /// What is not waiting for the server to be quiet: ExaBGP, and the helper.
