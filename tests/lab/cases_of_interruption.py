@@ -9,6 +9,7 @@ from addresses import POP1
 from cases import case
 from configuration import Check, Timing, resolver
 from expectations import expect_done
+from process import end
 from server import UNBOUND, Server
 from unbound import IDENTITY_NAME
 from waiting import Unmet, wait_until
@@ -89,6 +90,28 @@ def rollback_interrupted(lab, report):
     server.abandon("dead")
     _repair(lab, server, Stop("restart", server="dead"))
     report.found("one at a time, drained, repaired")
+
+
+@case("helper killed in a restart", once=True)
+def helper_killed(lab, report):
+    """kill -9 of the helper while the restart waits for its checks: the successor knows the drain, and the restart goes on."""
+    server = _announced(lab)
+    server.refuse(POP1.management_ipv4)
+    output = lab.pop1.folder / "restart.log"
+    restart = lab.pop1.begin_dnsherald("backend", "restart", output=output)
+    wait_until(lambda: re.search(r"^  zones ", output.read_text(), re.MULTILINE), 20, "it waits for the checks")
+    since, former = time.time(), lab.pop1.exabgp.helper()
+    end(former)
+    lab.pop1.exabgp.helper_other_than(former)
+    lab.watch_steady(since, TIMING.to_notice_an_error())
+    lab.until_withdrawn(0, 0)
+    server.stop()
+    server.start()
+    restart.communicate(timeout=60)
+    if restart.returncode != 0:
+        raise Unmet(f"exit status {restart.returncode}: {output.read_text()}")
+    lab.until_routed(since, 5.0)
+    report.found("drained by the successor, and back")
 
 
 def _announced(lab, **keys):
