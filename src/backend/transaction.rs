@@ -156,7 +156,7 @@ impl Transaction<'_> {
         format!("backend/{}", backend.name).parse().unwrap_or_else(|_| Holder::operator())
     }
 
-    /// How long the drain lasts if nobody lifts it.
+    /// How long the drain lasts if nobody lifts it, in whole seconds.
     #[must_use]
     pub fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
@@ -164,7 +164,8 @@ impl Transaction<'_> {
             + super::systemd::RESTART_LIMIT
             + steps::return_limit(self.config, self.backend)
             + MARGIN;
-        if self.rollback { once * 2 } else { once }
+        let longest = if self.rollback { once * 2 } else { once };
+        Duration::from_secs(longest.as_secs() + 1)
     }
 
     /// Runs it to its end, or until `interrupted` comes back, which is heeded at every moment.
@@ -191,11 +192,11 @@ impl Transaction<'_> {
             Some(Err(trouble)) => journal.fails(&trouble),
             None => {
                 let step = journal.fails(&Trouble::new("interrupted"));
-                return self.leave(step, was_held);
+                return self.leave(step, was_held).await;
             }
         };
         if failed_at.is_harmless() || !self.rollback {
-            return self.leave(failed_at, was_held);
+            return self.leave(failed_at, was_held).await;
         }
         let again = tokio::select! {
             again = self.roll_back(&mut journal) => again,
@@ -205,7 +206,7 @@ impl Transaction<'_> {
             Ok(()) => Outcome::RolledBack,
             Err(trouble) => {
                 journal.fails(&trouble);
-                self.leave(Step::Rollback, was_held)
+                self.leave(Step::Rollback, was_held).await
             }
         }
     }
@@ -262,14 +263,14 @@ impl Transaction<'_> {
     }
 
     /// What is left when it fails at `step`. A drain that was there before, since an earlier one has failed, stays.
-    fn leave(&self, step: Step, was_held: bool) -> Outcome {
+    async fn leave(&self, step: Step, was_held: bool) -> Outcome {
         if step.is_harmless() {
             if step > Step::Configuration && !was_held {
-                self.lift();
+                self.lift().await;
             }
             return Outcome::Untouched;
         }
-        self.stay_drained();
+        self.stay_drained().await;
         Outcome::LeftDrained
     }
 }

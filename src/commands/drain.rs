@@ -11,7 +11,6 @@ use crate::config::{Config, Service};
 use crate::control::Request;
 use crate::control::client::Client;
 use crate::engine::drain::{Lasts, Lift, Order};
-use crate::engine::service::State;
 use crate::exit::Exit;
 use crate::period::Shown;
 
@@ -71,7 +70,8 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let still = still
         .services
         .iter()
-        .filter(|service| services.contains(&service.name) && service.state == State::Drained);
+        .filter(|service| services.contains(&service.name))
+        .filter(|service| service.disabled || !service.drains.is_empty());
     for service in still {
         writeln!(io::stdout(), "{} is still drained: {}", service.name, service.reason)?;
     }

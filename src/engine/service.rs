@@ -35,6 +35,9 @@ pub struct Service {
     dampening: Dampening,
     disabled: bool,
     drains: Drains,
+    /// Nobody wants it drained any more, but what its checks have found may be as old as an interval: they are asked
+    /// anew first.
+    confirms: bool,
     /// The worst that the checks say; `None` before the first verdict.
     health: Option<Severity>,
     /// Attracted traffic when last heard of, in this life or the one before.
@@ -71,6 +74,7 @@ impl Service {
             dampening: Dampening::new(plan.dampening),
             disabled: false,
             drains: Drains::default(),
+            confirms: false,
             health: None,
             was_serving: false,
             state: State::Starting,
@@ -190,9 +194,16 @@ impl Service {
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
         self.assess(now, out);
+        let found_anew = self.confirms && self.health.is_some();
+        self.confirms &= !found_anew;
         if self.health.is_some_and(|health| health < Severity::Down) {
             let returned = self.drains.lift_returning();
+            let ends_otherwise = returned.is_empty() && !found_anew && self.habits.is_none();
             self.note_ends(returned, DrainEnd::Healthy, out);
+            if ends_otherwise && self.state == State::Drained && !self.is_drained() {
+                self.check_anew(now);
+                self.confirms = true;
+            }
         }
         self.follow_habits(now, ticks, out);
         let state = self.conclude();
@@ -270,7 +281,7 @@ impl Service {
     /// The operator's word first, then dampening, then health.
     fn conclude(&self) -> State {
         match self.health {
-            _ if self.is_drained() => State::Drained,
+            _ if self.is_drained() || self.confirms => State::Drained,
             Some(_) if self.dampening.enforced() => State::Down,
             None => State::Starting,
             Some(Severity::Ignore) => State::Up,

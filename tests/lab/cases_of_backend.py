@@ -48,6 +48,21 @@ def restart_knot(lab, report):
     _restart(lab, report, KNOT)
 
 
+@case("reload and command", once=True)
+def reload_and_command(lab, report):
+    """What else is done to a server while it is drained: a reload of its configuration, a command of the operator's."""
+    server = Server(lab.pop1, UNBOUND)
+    serve_from_both(lab, _configuration(lab, server), server)
+    begun = time.time()
+    for words, is_another in ((("--reload",), False), (("--command", f"{server.script} restart"), True)):
+        former, since = server.pid(), time.time()
+        expect_done(lab.pop1.dnsherald("backend", "restart", *words))
+        if (server.pid() != former) != is_another or not lab.left(POP1, since):
+            raise Unmet(f"{words[0]}: process {former}, now {server.pid()}; not drained, or not done")
+        expect_served(lab, "pop1", time.time())
+    expect_none_lost(lab, report, begun)
+
+
 @case("process killed", once=True)
 def process_killed(lab, report):
     """kill -9 of Unbound, whose process is watched: PIDFD, withdraw, PoP 2, in the time of a dozen queries."""

@@ -5,7 +5,7 @@ import time
 
 from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6
 from cases import case
-from configuration import PROPAGATION, Check, Configuration, Service, Timing, resolver
+from configuration import Check, Configuration, Service, Timing, resolver
 from expectations import expect_done, expect_none_lost, expect_served, serve_from_both
 from server import UNBOUND, Server
 from waiting import Unmet
@@ -43,7 +43,7 @@ def drain_expires(lab, report):
     report.took("withdrawn", lab.until_withdrawn(since, 1.0), 1.0)
     told = time.time()
     took = lab.until_routed(since, 3.0)
-    report.took("back", took, 2.0 + (told - since) + PROPAGATION)
+    report.took("back", took, 2.0 + (told - since) + TIMING.to_begin_anew())
     if took < 2.0:
         raise Unmet(f"back after {took:.2f} s already")
 

@@ -9,6 +9,7 @@ from addresses import POP1
 from cases import case
 from configuration import Check, Timing, resolver
 from expectations import expect_done
+from process import end
 from server import UNBOUND, Server
 from unbound import IDENTITY_NAME
 from waiting import Unmet, wait_until
@@ -61,19 +62,66 @@ def interrupted_twice(lab, report):
     server = _announced(lab)
     for stop in (Stop("restart", held="dead", server="dead"), Stop("quiet", held="count")):
         _interrupt(lab, server, stop, signal.SIGINT)
-    _expect_drained(lab, stop)
+    _expect_drained(lab)
     report.found("still drained")
     _repair(lab, server, Stop("restart", server="dead"))
     report.found("repaired")
 
 
-def _announced(lab):
+@case("rollback interrupted", once=True)
+def rollback_interrupted(lab, report):
+    """Nobody else restarts while it rolls back; given up there, the server dead, it stays drained."""
+    server = _announced(lab, start_timeout="1s")
+    expect_done(lab.pop1.dnsherald("backend", "restart"))
+    server.refuse(POP1.management_ipv4)
+    refusing, output = server.file.read_text(), lab.pop1.folder / "restart.log"
+    restart = lab.pop1.begin_dnsherald("backend", "restart", "--rollback", output=output)
+    wait_until(lambda: re.search(r"^  zones ", output.read_text(), re.MULTILINE), 20, "it waits for the checks")
+    server.hold("dead")
+    wait_until(lambda: server.is_held("dead"), 20, "it rolls back")
+    second = lab.pop1.dnsherald("backend", "restart")
+    if second.returncode != 1 or "another restart is under way" not in second.stdout:
+        raise Unmet(f"a second restart: exit status {second.returncode}, {second.stdout}")
+    restart.send_signal(signal.SIGTERM)
+    restart.communicate(timeout=20)
+    if restart.returncode != LEFT_DRAINED or server.file.read_text() == refusing:
+        raise Unmet(f"exit status {restart.returncode}: {output.read_text()}")
+    _expect_drained(lab)
+    server.abandon("dead")
+    _repair(lab, server, Stop("restart", server="dead"))
+    report.found("one at a time, drained, repaired")
+
+
+@case("helper killed in a restart", once=True)
+def helper_killed(lab, report):
+    """kill -9 of the helper while the restart waits for its checks: the successor knows the drain, and the restart goes on."""
+    server = _announced(lab)
+    server.refuse(POP1.management_ipv4)
+    output = lab.pop1.folder / "restart.log"
+    restart = lab.pop1.begin_dnsherald("backend", "restart", output=output)
+    wait_until(lambda: re.search(r"^  zones ", output.read_text(), re.MULTILINE), 20, "it waits for the checks")
+    since, former = time.time(), lab.pop1.exabgp.helper()
+    end(former)
+    lab.pop1.exabgp.helper_other_than(former)
+    lab.watch_steady(since, TIMING.to_notice_an_error())
+    lab.until_withdrawn(0, 0)
+    server.stop()
+    server.start()
+    restart.communicate(timeout=60)
+    if restart.returncode != 0:
+        raise Unmet(f"exit status {restart.returncode}: {output.read_text()}")
+    lab.until_routed(since, 5.0)
+    report.found("drained by the successor, and back")
+
+
+def _announced(lab, **keys):
     server = Server(lab.pop1, UNBOUND)
     checks = (Check("answers", server=(POP1.management_ipv4,), query=f"{IDENTITY_NAME} TXT"),)
     backend = server.backend(
         config_check=(str(server.script), "check"),
         counters=(str(server.script), "count"),
         quiet_for="100ms",
+        **keys,
     )
     state = lab.pop1.folder / "state"
     lab.start_announced(resolver(POP1, timing=TIMING, checks=checks, state=state, backend=backend), server=server)
@@ -131,10 +179,10 @@ def _expect_left(lab, stop, number, since):
         if service["state"] != "up" or service["drains"]:
             raise Unmet(f"not as before: {service['state']}, {service['reason']}")
         return
-    _expect_drained(lab, stop)
+    _expect_drained(lab)
 
 
-def _expect_drained(lab, stop):
+def _expect_drained(lab):
     lab.until_withdrawn(0, 0)
     service = lab.pop1.status()["services"][0]
     held = [drain for drain in service["drains"] if drain["holder"] == HOLDER]
@@ -145,12 +193,17 @@ def _expect_drained(lab, stop):
 
 
 def _repair(lab, server, stop):
-    """`undrain`: the route is back if the server is well, and not before."""
+    """`undrain`, or time: the route is back if the server is well, and not before."""
     if stop.is_harmless or stop.server == "as it was":
         expect_done(lab.pop1.dnsherald("undrain", "--once-healthy"))
     else:
-        expect_done(lab.pop1.dnsherald("undrain"))
         since = time.time()
+        if stop.step == "listeners":
+            # As if so much time had passed that the drain has come to its end.
+            expect_done(lab.pop1.dnsherald("drain", "--as", HOLDER, "--for", "1s"))
+            wait_until(lambda: not lab.pop1.status()["services"][0]["drains"], 10, "the drain expires")
+        else:
+            expect_done(lab.pop1.dnsherald("undrain"))
         lab.watch_steady(since, 2 * TIMING.to_notice_an_error())
         lab.until_withdrawn(0, 0)
         if stop.step == "listeners":

@@ -27,6 +27,10 @@ class Timing:
     def to_notice_silence(self):
         return (self.interval + self.fall * (self.timeout + self.fast_interval)) / 1000 + PROPAGATION
 
+    def to_begin_anew(self):
+        """What was drained is looked at as at a start."""
+        return (self.timeout + (self.rise - 1) * self.fast_interval) / 1000 + PROPAGATION
+
     def to_return(self):
         """What comes back rises at its normal interval. The last failed probe may still be waiting for its answer."""
         return (self.timeout + self.rise * self.interval) / 1000 + PROPAGATION

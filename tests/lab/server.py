@@ -21,7 +21,7 @@ hold() {{
     echo $$ > "held-$1"
     read -r _ < "hold-$1" || true
 }}
-runs() {{ grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }}
+runs() {{ grep -qs '^State:[[:space:]]*[DIRSTt]' "/proc/$1/status"; }}
 case $1 in
     check) hold check; exec {check} ;;
     count) hold count; echo 0; exit ;;

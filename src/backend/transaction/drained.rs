@@ -16,6 +16,9 @@ const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
 /// Where ExaBGP answers nothing, it is given as long to have read what it was told.
 const UNANSWERED: Duration = Duration::from_secs(1);
 
+/// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drain.
+pub(super) const ABSENT: Duration = Duration::from_secs(3);
+
 /// Between two looks at the status, at processes and at sockets.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
@@ -64,8 +67,17 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
 /// When it has not in time, or the helper is gone.
 pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
     let began = Instant::now();
+    let mut seen = began;
     loop {
-        let document = helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
+        let document = match helper.status() {
+            Ok(document) => document,
+            Err(error) if seen.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
+            Err(_) => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        seen = Instant::now();
         let ours = document.services.iter().filter(|service| names.contains(&service.name));
         let missing: Vec<_> = ours
             .flat_map(|service| &service.prefixes)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::drained::{COUNT, PAUSE, wait_until_acknowledged};
+use super::drained::{ABSENT, COUNT, PAUSE, wait_until_acknowledged};
 use super::{Deed, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
@@ -134,7 +134,7 @@ impl Transaction<'_> {
                 reason: self.reason.clone().into(),
                 lasts: Lasts::For(self.longest()),
             };
-            self.ask(&Request::Drain { service: Some(name.clone()), order })?;
+            self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
         }
         let took = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
@@ -147,12 +147,16 @@ impl Transaction<'_> {
         services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
     }
 
-    pub(super) fn lift(&self) {
-        self.undrain(false);
+    pub(super) async fn lift(&self) {
+        for request in self.lifts(false) {
+            if let Err(trouble) = self.ask(&request).await {
+                log::error!("{trouble}");
+            }
+        }
     }
 
     /// Takes back what may have been said about returning, and prolongs the drain.
-    pub(super) fn stay_drained(&self) {
+    pub(super) async fn stay_drained(&self) {
         for service in services(self.config, self.backend) {
             let reason = format!("{} failed", self.reason);
             let order = Order {
@@ -160,23 +164,29 @@ impl Transaction<'_> {
                 reason: reason.into(),
                 lasts: Lasts::For(self.longest()),
             };
-            if let Err(trouble) = self.ask(&Request::Drain { service: Some(service.name.clone()), order }) {
+            if let Err(trouble) =
+                self.ask(&Request::Drain { service: Some(service.name.clone()), order }).await
+            {
                 log::error!("{trouble}");
             }
         }
     }
 
-    fn undrain(&self, once_healthy: bool) {
-        for service in services(self.config, self.backend) {
-            let lift = Lift { holder: Some(Self::holder(self.backend)), once_healthy };
-            if let Err(trouble) = self.ask(&Request::Undrain { service: Some(service.name.clone()), lift }) {
-                log::error!("{trouble}");
-            }
-        }
+    fn lifts(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
+        let lift = Lift { holder: Some(Self::holder(self.backend)), once_healthy };
+        services(self.config, self.backend)
+            .map(move |service| Request::Undrain { service: Some(service.name.clone()), lift: lift.clone() })
     }
 
-    fn ask(&self, request: &Request) -> Result<(), Trouble> {
-        self.helper.ask(request).map(drop).map_err(|error| Trouble::new(format!("{error:#}")))
+    async fn ask(&self, request: &Request) -> Result<(), Trouble> {
+        let began = Instant::now();
+        loop {
+            match self.helper.ask(request) {
+                Ok(_) => return Ok(()),
+                Err(error) if began.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
     }
 
     pub(super) async fn act(&self) -> Result<String, Trouble> {
@@ -300,18 +310,31 @@ impl Transaction<'_> {
         found.join("; ")
     }
 
-    /// Lets the services return as soon as every check has passed anew.
+    /// Lets the services return as soon as every check has passed anew. If the helper ends meanwhile, its successor is
+    /// told.
     pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
-        self.undrain(true);
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
         let holder = Self::holder(self.backend).to_string();
         loop {
-            let document = self.helper.status().map_err(|error| Trouble::new(format!("{error:#}")))?;
+            let document = match self.helper.status() {
+                Ok(document) => document,
+                Err(error) if patience.is_at_its_end() => return Err(Trouble::new(format!("{error:#}"))),
+                Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
             let is_held = |service: &&&crate::status::Service| {
                 service.drains.iter().any(|drain| drain.holder == holder)
             };
+            let waits_for_us = |drain: &crate::status::Drain| drain.holder == holder && !drain.returning;
+            if ours.iter().flat_map(|service| &service.drains).any(waits_for_us) {
+                for request in self.lifts(true) {
+                    self.ask(&request).await?;
+                }
+            }
             let waits: Vec<_> = ours
                 .iter()
                 .filter(|service| is_held(service) || (!service.settled() && document.exabgp.answers))

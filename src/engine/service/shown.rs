@@ -76,6 +76,7 @@ impl Service {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
                 format!("the disable-file{} exists", file.unwrap_or_default())
             }
+            State::Drained if self.drains.is_empty() => "not before its checks have passed anew".to_owned(),
             State::Drained => {
                 let drains =
                     self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
