@@ -2,7 +2,6 @@
 
 import time
 
-from addresses import POP1
 from cases import case
 from machine import PATIENCE
 from site_host import INTERVAL, RISE

@@ -3,7 +3,6 @@
 import time
 
 from cases import case
-from servers import UNBOUND
 from waiting import Unmet
 
 
@@ -33,7 +32,7 @@ def backend_restart(lab, report):
     restarted(lab, report, "dnsherald", "backend", "restart")
 
 
-@case("apt-get reinstall", servers=(UNBOUND,))
+@case("apt-get reinstall")
 def reinstall(lab, report):
     """An upgrade by apt, here of the same version: its maintainer scripts stop and start the unit."""
     restarted(lab, report, "apt-get", "install", "--reinstall", "--yes", "-q", lab.server.package)

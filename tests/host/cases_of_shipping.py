@@ -22,6 +22,27 @@ def expect_drained_first(lab, since):
         raise Unmet("the route went with the session or the server, not before")
 
 
+@case("as shipped", servers=(UNBOUND,), package=True)
+def as_shipped(lab, report):
+    """The configuration in the package announces nothing, and after the edits that it asks for what it is told to."""
+    pop = lab.pop1
+    shipped = pop.run("sh", "-c", f"dpkg-deb --fsys-tarfile {pop.package_file()} | tar -xO .{CONFIGURATION}")
+    since = time.time()
+    pop.write(CONFIGURATION, shipped)
+    pop.run("dnsherald", "reload")
+    lab.until_moved(since)
+    # The values to be edited are those of this host.
+    edited = [line for line in shipped.splitlines(keepends=True) if not line.startswith("disable-file")]
+    pop.write(CONFIGURATION, "".join(edited))
+    since = time.time()
+    for command in ("check-config", "check", "reload"):
+        pop.run("dnsherald", command)
+    report.took("edited: announced", lab.until_routed(since, PATIENCE, prefixes=(PREFIX_IPV4,)), target=15)
+    pop.write(CONFIGURATION, pop.configuration())
+    pop.run("dnsherald", "reload")
+    lab.wait_until_ready()
+
+
 @case("systemctl stop exabgp", servers=(UNBOUND,), package=True)
 def exabgp_stopped(lab, report):
     """ExecStop drains before ExaBGP closes its session; started again, the route is back."""
@@ -38,7 +59,7 @@ def exabgp_stopped(lab, report):
     load.expect_none_lost(report)
 
 
-@case("reboot", servers=(UNBOUND,), package=True)
+@case("reboot", package=True)
 def reboot(lab, report):
     """The host drains before anything of it stops, and comes back by itself."""
     pop = lab.pop1
@@ -92,8 +113,8 @@ def broken(lab, report):
     since = time.time()
     pop.run("systemctl", "restart", "exabgp")
     lab.until_moved(since)
-    complaint = f"{CONFIGURATION}:"
-    wait_until(lambda: complaint in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"), PATIENCE, "the journal says where", poll=0.2)
+    said = lambda: pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")  # noqa: E731
+    wait_until(lambda: f"{CONFIGURATION}:" in said(), PATIENCE, "the journal says where", poll=0.2)
     # Long enough for `rise` passes, had there been any.
     let_pass(3)
     if lab.router.routes.current(PREFIX_IPV4).gateway == POP1.management_ipv4:
@@ -116,7 +137,8 @@ def purged(lab, report):
     """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files."""
     pop = lab.pop1
     _untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald")
-    left = [path for path in ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald") if pop.path(path).exists()]
+    own = ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald")
+    left = [path for path in own if pop.path(path).exists()]
     if left:
         raise Unmet(f"left behind: {', '.join(left)}")
     pop.run("systemctl", "restart", lab.server.unit)

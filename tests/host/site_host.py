@@ -10,7 +10,6 @@ from exabgp import CONFIGURATION as EXABGP_CONFIGURATION
 from machine import Machine
 from servers import Server
 
-
 # What no case with a bare binary can do without; the package brings more.
 DROP_IN = """\
 [Service]

@@ -8,10 +8,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
+import signal
 from pathlib import Path
 
+from process import Process
 from servers import SERVERS
+from waiting import wait_until
 
 SUITE = "bookworm"
 PACKAGES = sorted(
@@ -20,6 +22,10 @@ PACKAGES = sorted(
 )
 # To be raised when the way the tree is made changes, and not only the packages in it.
 RECIPE = 1
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Seconds for each of the two steps. It is a slow mirror that takes long.
+PATIENCE = 1800
 
 # Run inside. Nothing is started while it is made; of the DNS servers each host enables its own, once it is configured.
 INSTALL = """
@@ -54,26 +60,23 @@ def _key():
 def _make(tree: Path):
     draft = tree.with_name(f"{tree.name}.draft")
     _step(tree, "debootstrap", "--variant=minbase", SUITE, draft)
-    # A mount namespace of its own: whatever happens, no mount is left behind.
-    enter = ("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={draft}/proc", "chroot", draft)
-    _step(tree, *enter, "sh", "-c", INSTALL, "sh", *PACKAGES)
+    inside = ("unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={draft}/proc", "chroot", draft)
+    _step(tree, *inside, "sh", "-c", INSTALL, "sh", *PACKAGES)
     draft.rename(tree)
 
 
 def _step(tree, *command):
     log = tree.with_name("log")
-    print(f"{command[0]} for {tree.name}, which takes a minute; see {log}", flush=True)
-    with open(log, "ab") as output:
-        done = subprocess.run(
-            [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": PATH},
-        )
-    if done.returncode != 0:
+    print(f"making {tree.name} by {command[0]}, which takes a minute; see {log}", flush=True)
+    environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": PATH}
+    # A mount namespace of its own: whatever happens, no mount is left behind.
+    process = Process(("unshare", "--mount", *command), output=log, environment=environment)
+    try:
+        wait_until(lambda: not process.alive(), PATIENCE, f"{command[0]} ends", poll=0.1)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.popen.wait()
+        raise
+    if process.popen.returncode != 0:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise RuntimeError(f"{command[0]} failed with exit status {done.returncode}; the end of {log}:\n{end}")
-
-
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        raise RuntimeError(f"{command[0]} failed with exit status {process.popen.returncode}; the end of {log}:\n{end}")
