@@ -64,7 +64,7 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
 /// Waits until ExaBGP has acknowledged what these drained services say.
 ///
 /// # Errors
-/// When it has not in time, or the helper is gone.
+/// When it has not in time, one of them is no longer drained, or the helper is gone.
 pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
     let began = Instant::now();
     let mut seen = began;
@@ -78,7 +78,15 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
             }
         };
         seen = Instant::now();
-        let ours = document.services.iter().filter(|service| names.contains(&service.name));
+        let of = |name: &String| document.services.iter().find(|service| service.name == *name);
+        let is_drained =
+            |name: &&String| of(name).is_some_and(|service| service.disabled || !service.drains.is_empty());
+        if let Some(name) = names.iter().find(|name| !is_drained(name)) {
+            return Err(Trouble::new(format!(
+                "{name} is no longer drained: somebody has ended the drain, or its time is over"
+            )));
+        }
+        let ours = names.iter().filter_map(of);
         let missing: Vec<_> = ours
             .flat_map(|service| &service.prefixes)
             .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
