@@ -1,7 +1,7 @@
 """A booted host: Debian with systemd as its init, in systemd-nspawn, in a network namespace of the lab.
 
 Its root is an overlay over the common tree; what it writes is in a folder of its own and survives a reboot. The overlay is
-mounted in a mount namespace that ends with the container, and the container ends with the test, even by SIGKILL.
+mounted in a mount namespace, and systemd-nspawn runs in a process namespace, that end with the test, even by SIGKILL.
 """
 
 import os
@@ -48,7 +48,8 @@ class Machine(Namespace):
             "CGROUPS": " ".join(map(str, self._cgroups())),
         }
         command = (
-            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", START, "sh"),
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-c", START, "sh"),
             *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"),
             *(f"--machine={self.name}", f"--hostname={self.hostname}", f"--directory={root}"),
             *(f"--network-namespace-path=/run/netns/{self.name}", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
@@ -71,7 +72,7 @@ class Machine(Namespace):
         if self.nspawn is None:
             return
         # With its init the kernel ends all the others, and systemd-nspawn, left alone, cleans up after itself.
-        for init in children(self.nspawn.pid):
+        for init in self._grandchildren():
             end(init)
         self.nspawn.stop()
         self.nspawn = self.init = None
@@ -138,8 +139,12 @@ class Machine(Namespace):
     def _find_init(self):
         if not self.nspawn.alive():
             raise Unmet(f"{self.hostname} does not boot: {self.console.read_text(errors='replace')[-2000:]}")
-        inits = [pid for pid in children(self.nspawn.pid) if "/systemd/systemd" in command_line(pid)]
+        inits = [pid for pid in self._grandchildren() if "/systemd/systemd" in command_line(pid)]
         return inits and Path(f"/proc/{inits[0]}/root/run/systemd/private").exists() and inits[0]
+
+    def _grandchildren(self):
+        """Of `unshare`: systemd-nspawn is its child, and the init a child of that."""
+        return [grandchild for child in children(self.nspawn.pid) for grandchild in children(child)]
 
     def _cgroups(self):
         """One below our own in each hierarchy in which systemd tracks its units: version 2, and version 1 beside it."""
