@@ -231,20 +231,29 @@ pub struct Trouble {
     /// Lines that say what to change, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// Nothing was done: whatever it is about is as it was.
+    #[serde(skip)]
+    pub untouched: bool,
 }
 
 impl Trouble {
     /// Without a remedy.
     #[must_use]
     pub fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), remedy: None }
+        Self { why: why.into(), remedy: None, untouched: false }
     }
 
     /// With a remedy, unless it is empty.
     #[must_use]
     pub fn with(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = remedy.into();
-        Self { why: why.into(), remedy: (!remedy.is_empty()).then_some(remedy) }
+        Self { remedy: (!remedy.is_empty()).then_some(remedy), ..Self::new(why) }
+    }
+
+    /// The same, where it is certain that nothing was done.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        Self { untouched: true, ..self }
     }
 }
 

@@ -148,14 +148,15 @@ fn booted(unit: &str) -> Result<(), Trouble> {
     Err(Trouble::with(
         format!("unit {unit}: systemd does not run this host"),
         "say how the server is handled here, with `restart`, `status` and `pid-file` in its [backend] table",
-    ))
+    )
+    .untouched())
 }
 
 /// What `systemctl` complained about.
 fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
     let why = |what: &str| format!("unit {unit} cannot be {done}: {what}");
     if ended.end == End::Missing {
-        return Trouble::new(why("there is no systemctl"));
+        return Trouble::new(why("there is no systemctl")).untouched();
     }
     if ended.is_late() {
         return Trouble::with(
@@ -168,19 +169,21 @@ fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
     let denied =
         ["interactive authentication required", "access denied", "not authorized", "permission denied"];
     if denied.into_iter().any(|words| ended.says(words)) {
-        return Trouble::with(why("not permitted"), privilege::polkit(unit, &RESTART_VERBS));
+        return Trouble::with(why("not permitted"), privilege::polkit(unit, &RESTART_VERBS)).untouched();
     }
     if ended.says("is masked") {
         return Trouble::with(
             why("it is masked"),
             format!("name the unit that runs here with `unit`, or: systemctl unmask {unit}"),
-        );
+        )
+        .untouched();
     }
     if ended.says("not found") || ended.says("not loaded") {
         return Trouble::with(
             why("there is no such unit"),
             "name the one that runs here with `unit`; see: systemctl list-units --type=service",
-        );
+        )
+        .untouched();
     }
     Trouble::with(why(&ended.to_string()), format!("see: journalctl -u {unit} -n 50"))
 }

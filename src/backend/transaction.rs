@@ -189,7 +189,11 @@ impl Transaction<'_> {
         };
         let failed_at = match attempt {
             Some(Ok(())) => return Outcome::Restarted,
-            Some(Err(trouble)) => journal.fails(&trouble),
+            Some(Err(trouble)) => {
+                let step = journal.fails(&trouble);
+                // A restart that was not permitted is as harmless as none.
+                if trouble.untouched { Step::Quiet } else { step }
+            }
             None => {
                 let step = journal.fails(&Trouble::new("interrupted"));
                 return self.leave(step, was_held).await;

@@ -107,7 +107,12 @@ impl Backend {
             Restart::Program(program) => program,
         };
         let ended = run(program, systemd::RESTART_LIMIT).await;
-        if ended.succeeded() { Ok(()) } else { Err(Trouble::new(format!("{program}: {ended}"))) }
+        let trouble = || Trouble::new(format!("{program}: {ended}"));
+        match ended.end {
+            _ if ended.succeeded() => Ok(()),
+            End::Missing | End::NotPermitted => Err(trouble().untouched()),
+            _ => Err(trouble()),
+        }
     }
 }
 

@@ -124,12 +124,12 @@ impl Backend {
                 Some(refusal) => format!("{program}: {}", beginning(&refusal)),
                 None => return reply,
             },
-            Reply::Stopped(why) | Reply::Unknown(Trouble { why, remedy: None }) => why.clone(),
+            Reply::Stopped(why) | Reply::Unknown(Trouble { why, remedy: None, .. }) => why.clone(),
             Reply::Hung(_) | Reply::Unknown(_) => return reply,
         };
         match (self.readable_for(program), &reply) {
-            (Err(Trouble { why: unreadable, remedy }), _) => {
-                Reply::Unknown(Trouble { why: format!("{why}; {unreadable}"), remedy })
+            (Err(Trouble { why: unreadable, remedy, .. }), _) => {
+                Reply::Unknown(Trouble::with(format!("{why}; {unreadable}"), remedy.unwrap_or_default()))
             }
             (Ok(()), Reply::Text(_)) => Reply::Unknown(Trouble::with(why, enable(self.facts()))),
             (Ok(()), _) => reply,

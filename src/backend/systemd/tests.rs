@@ -38,6 +38,7 @@ fn every_complaint_has_its_remedy() {
     };
     let denied = complaint("Failed to restart unbound.service: Interactive authentication required.\n", 1);
     assert_eq!(denied.why, "unit unbound.service cannot be restarted: not permitted");
+    assert!(denied.untouched, "what is not permitted does no harm");
     let remedy = denied.remedy.unwrap();
     assert!(remedy.contains("action.lookup(\"unit\") == \"unbound.service\""), "{remedy}");
     assert!(remedy.contains("[\"reset-failed\", \"restart\"].indexOf"), "{remedy}");
@@ -49,5 +50,6 @@ fn every_complaint_has_its_remedy() {
     let failed =
         complaint("Job for unbound.service failed because the control process exited with error code.", 1);
     assert!(failed.why.contains("exited with status 1: Job for"), "{failed}");
+    assert!(!failed.untouched, "it was stopped, and perhaps never came up");
     assert!(failed.remedy.unwrap().contains("journalctl -u unbound.service"));
 }

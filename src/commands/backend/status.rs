@@ -146,7 +146,7 @@ impl Needs {
     fn known<T>(&mut self, what: &'static str, found: Result<T, Trouble>) -> Known<T> {
         match found {
             Ok(found) => Known::Found(found),
-            Err(Trouble { why, remedy }) => {
+            Err(Trouble { why, remedy, .. }) => {
                 self.add(what, &why, remedy.as_deref());
                 Known::NotFound(why)
             }

@@ -7,6 +7,25 @@ use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, eventually, ideal};
 
+/// What could not even be begun leaves nothing drained.
+#[test]
+fn a_restart_that_is_not_possible_changes_nothing() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let backend = "\n[backend.generic]\nrestart = [\"/no/such/program\"]\nsettle = \"0s\"\n";
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.comes_to_be(|status| status.services[0].settled());
+    let output = pop.command(&["backend", "restart"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("FAILED: /no/such/program: not found") && said.contains("not touched"), "{said}");
+    helper.says(WITHDRAW);
+    helper.says(ANNOUNCE);
+    assert_eq!(pop.status().services[0].drains, []);
+}
+
 #[test]
 fn a_server_that_stays_down_is_restarted_and_returns() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
