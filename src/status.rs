@@ -97,6 +97,13 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether anybody wants it drained. Its state is still `drained` for a moment after that, until its checks have
+    /// passed anew.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.disabled || !self.drains.is_empty()
+    }
+
     /// Whether ExaBGP has acknowledged what is desired for every prefix.
     #[must_use]
     pub fn settled(&self) -> bool {

@@ -69,7 +69,7 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         .services
         .iter()
         .filter(|service| services.contains(&service.name))
-        .filter(|service| service.disabled || !service.drains.is_empty());
+        .filter(|service| service.is_held());
     for service in still {
         writeln!(io::stdout(), "{} is still drained: {}", service.name, service.reason)?;
     }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
+use crate::status::Service;
 
 /// How long ExaBGP is waited for.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
@@ -79,8 +80,7 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
         };
         seen = Instant::now();
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
-        let is_drained =
-            |name: &&String| of(name).is_some_and(|service| service.disabled || !service.drains.is_empty());
+        let is_drained = |name: &&String| of(name).is_some_and(Service::is_held);
         if let Some(name) = names.iter().find(|name| !is_drained(name)) {
             return Err(Trouble::new(format!(
                 "{name} is no longer drained: somebody has ended the drain, or its time is over"
