@@ -11,6 +11,7 @@
 //! whatever becomes of the command, even SIGKILL, what is left is either the old state or a drain with a reason and an
 //! end; a server that is dead stays withdrawn because of its checks.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -168,7 +169,8 @@ impl Transaction<'_> {
         Duration::from_secs(longest.as_secs() + 1)
     }
 
-    /// Runs it to its end, or until `interrupted` comes back, which is heeded at every moment.
+    /// Runs it to its end, or until `interrupted` comes back. That is heeded at every moment, but for one: a command of
+    /// the operator's comes to its end first, since an upgrade that is broken off leaves half of a server.
     pub async fn run(&self, progress: &mut dyn Progress, interrupted: impl Future<Output = ()>) -> Outcome {
         let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
         journal.begin(Step::Lock);
@@ -183,12 +185,28 @@ impl Transaction<'_> {
         journal.ends("nobody else is at it");
         let was_held = self.is_held();
         tokio::pin!(interrupted);
-        let attempt = tokio::select! {
-            attempt = self.attempt(&mut journal) => Some(attempt),
-            () = &mut interrupted => None,
+        let heed = Heed::default();
+        let attempt = {
+            let attempt = self.attempt(&mut journal, &heed);
+            tokio::pin!(attempt);
+            loop {
+                tokio::select! {
+                    attempt = &mut attempt => break Some(attempt),
+                    () = &mut interrupted, if !heed.told.get() => {
+                        heed.told.set(true);
+                        if !heed.later.get() {
+                            break None;
+                        }
+                    }
+                }
+            }
         };
         let failed_at = match attempt {
             Some(Ok(())) => return Outcome::Restarted,
+            Some(Err(trouble)) if heed.told.get() => {
+                let step = journal.fails(&trouble);
+                return self.leave(step, was_held).await;
+            }
             Some(Err(trouble)) => {
                 let step = journal.fails(&trouble);
                 // A restart that was not permitted is as harmless as none.
@@ -215,7 +233,7 @@ impl Transaction<'_> {
         }
     }
 
-    async fn attempt(&self, journal: &mut Journal<'_>) -> Result<(), Trouble> {
+    async fn attempt(&self, journal: &mut Journal<'_>, heed: &Heed) -> Result<(), Trouble> {
         journal.begin(Step::Configuration);
         let found = self.check().await?;
         journal.ends(found);
@@ -227,7 +245,13 @@ impl Transaction<'_> {
         journal.ends(found);
         let before = Before::of(self.config, self.backend).await;
         journal.begin(Step::Restart);
-        let found = self.act().await?;
+        heed.later.set(matches!(self.deed, Deed::Command(_)));
+        let found = self.act().await;
+        heed.later.set(false);
+        let found = found?;
+        if heed.told.get() {
+            return Err(Trouble::new(format!("{found}; interrupted meanwhile")));
+        }
         journal.ends(found);
         self.verify(journal, &before).await?;
         if let Err(error) = Kept::of(self.config, self.backend).keep() {
@@ -277,6 +301,14 @@ impl Transaction<'_> {
         self.stay_drained().await;
         Outcome::LeftDrained
     }
+}
+
+/// When an interruption is heeded.
+#[derive(Debug, Default)]
+struct Heed {
+    told: Cell<bool>,
+    /// Not before what is under way has come to its end.
+    later: Cell<bool>,
 }
 
 /// What has been done so far.

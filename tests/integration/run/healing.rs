@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use dnsherald::responder::Fault;
 
+use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, eventually, ideal};
 
 /// What could not even be begun leaves nothing drained.
@@ -24,6 +26,36 @@ fn a_restart_that_is_not_possible_changes_nothing() {
     helper.says(WITHDRAW);
     helper.says(ANNOUNCE);
     assert_eq!(pop.status().services[0].drains, []);
+}
+
+/// An upgrade that is broken off leaves half of a server.
+#[test]
+fn a_command_comes_to_its_end_though_interrupted() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let backend = "\n[backend.generic]\nrestart = [\"true\"]\nsettle = \"0s\"\n";
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let [began, go, done] = ["began", "go", "done"].map(|name| pop.file(name));
+    let upgrade = format!(
+        "echo > {}; until [ -e {} ]; do sleep 0.02; done; echo > {}",
+        began.display(),
+        go.display(),
+        done.display()
+    );
+    let mut command = Command::new(binary());
+    command.args(["backend", "restart", "--command", &upgrade, "-c"]).arg(pop.configuration_file());
+    let mut restart = command.stdout(Stdio::null()).spawn().unwrap();
+    assert!(eventually(|| began.exists()), "log:\n{}", helper.log());
+    let interrupt = format!("kill -s INT {}", restart.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    fs::write(&go, "").unwrap();
+    assert_eq!(restart.wait().unwrap().code(), Some(3));
+    assert!(done.exists(), "it came to its end");
+    helper.says(WITHDRAW);
+    helper.has_said_no_more();
+    assert!(pop.status().services[0].drains[0].expires_in_seconds.is_some());
 }
 
 #[test]
