@@ -123,7 +123,7 @@ def stopped_by_unit(lab, report):
     _drop_in(lab, server, "stopping")
     expect_served(lab, "pop2", time.time())
     drain = lab.pop1.status()["services"][0]["drains"][0]
-    if drain["holder"] != UNIT or drain["reason"] != f"{UNIT} stops" or not 0 < drain["expires-in-seconds"] <= 300:
+    if drain["holder"] != UNIT or drain["reason"] != f"{UNIT} stops" or not 0 < drain["expires-in-seconds"] <= 360:
         raise Unmet(f"drained otherwise: {drain}")
     server.stop()
     server.run()
