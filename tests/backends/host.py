@@ -81,11 +81,7 @@ class Host:
 [node]
 management = ["{ADDRESS}"]
 
-[backend.{self.server.kind}]
-config-file = "{self.folder}/{self.server.file}"
-pid-file = "{self.folder}/server.pid"
-timeout = "{TIMEOUT}s"
-{self.fill(self.server.ours)}
+{self.table()}
 [[service]]
 name = "dns"
 prefixes = ["192.0.2.53/32"]
@@ -93,11 +89,24 @@ backend = "{self.server.kind}"
 {zones}"""
         )
 
+    def table(self):
+        """What we are told of the server."""
+        return f"""\
+[backend.{self.server.kind}]
+config-file = "{self.folder}/{self.server.file}"
+pid-file = "{self.pid_file}"
+timeout = "{TIMEOUT}s"
+{self.fill(self.server.ours)}"""
+
+    @property
+    def pid_file(self):
+        return self.folder / "server.pid"
+
     def start(self):
         command = shlex.split(self.fill(self.server.command))
         environment = {key: self.fill(value) for key, value in self.server.environment.items()}
         self.process = self.namespace.start(*command, output=self.folder / "log", environment=environment)
-        (self.folder / "server.pid").write_text(f"{self.process.pid}\n")
+        self.pid_file.write_text(f"{self.process.pid}\n")
         try:
             wait_until(lambda: self.asked(1) == 1, PATIENCE, "it answers")
             # The control channel may come after the first answer.
@@ -137,9 +146,9 @@ backend = "{self.server.kind}"
         asking = self.namespace.inside("python3", ASK, ADDRESS, self.server.name, count)
         return int(subprocess.run(asking, capture_output=True, text=True, timeout=PATIENCE + count, check=True).stdout)
 
-    def backend(self, *words, user=None):
+    def backend(self, *words, user=None, configuration="dnsherald.toml"):
         """What `dnsherald backend …` did."""
-        command = [self.binary, "backend", *words, "-c", self.folder / "dnsherald.toml"]
+        command = [self.binary, "backend", *words, "-c", self.folder / configuration]
         if user:
             command = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups", *command]
         began = time.monotonic()

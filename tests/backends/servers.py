@@ -32,6 +32,8 @@ class Server:
     mark: str = ""
     # Asked for to make it count, and answered somehow by every server.
     name: str = "localhost."
+    # What it answers then.
+    rcode: str = "NOERROR"
     # More lines of our table for it.
     ours: str = ""
     environment: dict = field(default_factory=dict)
@@ -194,6 +196,7 @@ setKey("KQ1jSlmQ3ZyBkfnGqsQAW0vkf3Yb3J5MnCqEWxI4Q5E=")
 setSecurityPollSuffix("")
 addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
 """,
+        rcode="REFUSED",
         garbage="nonsense nonsense",
         group="_dnsdist",
         secret=True,
@@ -203,5 +206,6 @@ addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
         command="dnsmasq -k -C {folder}/dnsmasq.conf -x {folder}/dnsmasq.pid",
         file="dnsmasq.conf",
         configuration="listen-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nuser=root\n",
+        rcode="REFUSED",
     ),
 ]

@@ -1,0 +1,142 @@
+"""What is to hold of every server while `dnsherald run` announces for it. Each case leaves it as those of `cases` do."""
+
+import os
+import shlex
+import signal
+from contextlib import contextmanager
+
+from cases import case, expect
+from exabgp_stand_in import Run
+from host import PATIENCE
+from process import command_line
+from servers import ADDRESS
+from waiting import Unmet, wait_until
+
+# What `systemctl restart` would do.
+SCRIPT = """\
+#!/bin/sh
+set -eu
+runs() {{ grep -qs '^State:[[:space:]]*[DIRSTt]' "/proc/$1/status"; }}
+pid=$(cat {pid_file})
+kill -TERM "$pid"
+while runs "$pid"; do sleep 0.01; done
+{environment} setsid {command} < /dev/null >> {folder}/log 2>&1 &
+echo $! > {pid_file}.new
+mv {pid_file}.new {pid_file}
+"""
+STEPS = ["lock", "configuration", "drain", "quiet", "restart", "process", "listeners", "zones", "checks"]
+# Of a line in the log, what comes before the reason.
+DOWN = "service dns: up -> down: "
+
+
+@case
+def death_seen(host):
+    """Killed: the end of its process is seen, and the route withdrawn for that, not for what a query found."""
+    former = host.process.pid
+    with announced(host) as run:
+        host.signal(signal.SIGKILL)
+        expect_said(run, "announce", "withdraw")
+        why = wait_until(lambda: reason(run), PATIENCE, "it logs why it has withdrawn")
+        host.start()
+        expect_said(run, "announce", "withdraw", "announce")
+    expect(f"process {former} " in why and why.endswith(" has ended"), why)
+    return why
+
+
+def reason(run):
+    """Why the service went down, once it has."""
+    return next((line.partition(DOWN)[2].strip() for line in run.log().splitlines() if DOWN in line), None)
+
+
+@case
+def restarted(host):
+    """Checked, drained, restarted by the operator's script, verified, and announced again."""
+    former = host.process.pid
+    try:
+        with announced(host) as run:
+            done = host.backend("restart", configuration="run.toml")
+            expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}; {run.log()}")
+            steps = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+            expect(steps == STEPS, done.stdout)
+            expect(pid(host) != former, f"it is still process {former}")
+            expect(f"process {pid(host)} " in done.stdout, f"not process {pid(host)}: {done.stdout}")
+            expect_said(run, "announce", "withdraw", "announce")
+    finally:
+        end_restarted(host, former)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def pid(host):
+    return int(host.pid_file.read_text())
+
+
+def end_restarted(host, former):
+    """From what the script has started back to what is a child of ours."""
+    host.signal(signal.SIGKILL)
+    other = pid(host)
+    if other != former:
+        # With its children, which share its session. Killed, some would leave behind a lock that the next one minds.
+        os.killpg(other, signal.SIGTERM)
+        wait_until(lambda: not command_line(other), PATIENCE, "what the script has started ends")
+    host.start()
+
+
+@contextmanager
+def announced(host):
+    """`dnsherald run` once it has announced."""
+    script = host.folder / "restart"
+    environment = " ".join(f"{key}={shlex.quote(host.fill(value))}" for key, value in host.server.environment.items())
+    command = host.fill(host.server.command)
+    script.write_text(SCRIPT.format(pid_file=host.pid_file, folder=host.folder, environment=environment, command=command))
+    script.chmod(0o755)
+    (host.folder / "run.toml").write_text(configuration(host, script))
+    with Run(host.namespace.inside(host.binary, "run", "-c", host.folder / "run.toml")) as run:
+        expect_said(run, "announce")
+        yield run
+
+
+def expect_said(run, *verbs):
+    """Nothing else about the route, from the start on."""
+    try:
+        wait_until(lambda: len(run.routes) >= len(verbs), PATIENCE, f"it says {', '.join(verbs)}")
+    except Unmet as unmet:
+        raise Unmet(f"{unmet}, but {run.routes}: {run.log()}") from unmet
+    expect(run.said() == list(verbs), f"{run.routes}: {run.log()}")
+
+
+def configuration(host, script):
+    server = host.server
+    return f"""
+[node]
+management = ["{ADDRESS}"]
+
+[control]
+directory = "{host.folder}/run"
+state = "{host.folder}/state"
+
+[defaults]
+interval = "1s"
+fast-interval = "100ms"
+rise = 2
+fall = 3
+
+{host.table()}
+restart = ["{script}"]
+quiet-for = "200ms"
+max-wait = "1s"
+settle = "100ms"
+
+[[service]]
+name = "dns"
+prefixes = ["192.0.2.53/32"]
+backend = "{server.kind}"
+dampening = {{ mode = "off" }}
+
+[[service.check]]
+name = "alive"
+process = {{}}
+
+[[service.check]]
+name = "answers"
+dns = {{ query = "{server.name} A", server = ["{ADDRESS}"], expect = {{ rcode = ["{server.rcode}"] }} }}
+"""
