@@ -56,14 +56,14 @@ def restarted(host):
         with announced(host) as run:
             done = host.backend("restart", configuration="run.toml")
             expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}; {run.log()}")
-            steps = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
-            expect(steps == STEPS, done.stdout)
+            steps = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  "))
+            expect(list(steps) == STEPS, done.stdout)
             expect(pid(host) != former, f"it is still process {former}")
             expect(f"process {pid(host)} " in done.stdout, f"not process {pid(host)}: {done.stdout}")
             expect_said(run, "announce", "withdraw", "announce")
     finally:
         end_restarted(host, former)
-    return done.stdout.strip().splitlines()[-1]
+    return f"{done.stdout.strip().splitlines()[-1]}; quiet: {' '.join(steps['quiet'].split())}"
 
 
 def pid(host):
