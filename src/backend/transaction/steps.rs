@@ -290,10 +290,7 @@ impl Transaction<'_> {
 
     /// What a person would like to know of the server that is there now.
     async fn changes(&self, before: &Before, zones: usize) -> String {
-        let (version, identity) = tokio::join!(
-            self.backend.version(),
-            identity(&self.config.node.management, self.backend.timeout)
-        );
+        let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(before));
         let mut found = vec![match zones {
             0 => "none to look at".to_owned(),
             zones => format!("{zones} served, none older"),
@@ -304,10 +301,24 @@ impl Transaction<'_> {
             match (then, now) {
                 (Some(then), Some(now)) if *then != now => found.push(format!("{what} {then}, now {now}")),
                 (None, Some(now)) => found.push(format!("{what} {now}")),
+                (Some(then), None) => found.push(format!("{what} {then}, now none")),
                 _ => {}
             }
         }
         found.join("; ")
+    }
+
+    /// Who it says it is. Waited for where it said so before, but not for ever: it may have been told to hide that.
+    async fn identity_after(&self, before: &Before) -> Option<String> {
+        let began = Instant::now();
+        loop {
+            let now = identity(&self.config.node.management, self.backend.timeout).await;
+            let is_missed = now.is_none() && before.identity.is_some();
+            if !is_missed || began.elapsed() >= self.backend.timeout {
+                return now;
+            }
+            tokio::time::sleep(COUNT).await;
+        }
     }
 
     /// Lets the services return as soon as every check has passed anew. If the helper ends meanwhile, its successor is
