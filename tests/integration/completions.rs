@@ -1,9 +1,11 @@
-//! The completions of each shell.
+//! The completions of each shell, which are kept in `packaging/completions` for the package.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::cli::{dnsherald, stderr, stdout};
+use crate::support::kept::difference;
 
 fn completions(shell: &str) -> String {
     let output = dnsherald(&["completions", shell]);
@@ -20,6 +22,14 @@ fn every_shell_learns_every_command() {
         }
     }
     assert_eq!(dnsherald(&["completions", "csh"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_the_package_brings_is_what_the_program_prints() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions");
+    for (shell, file) in [("bash", "dnsherald.bash"), ("zsh", "_dnsherald"), ("fish", "dnsherald.fish")] {
+        assert_eq!(difference(&folder.join(file), &completions(shell)), None);
+    }
 }
 
 #[test]

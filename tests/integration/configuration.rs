@@ -1,5 +1,5 @@
 //! The corpus of configurations: `tests/config/good` must be accepted, `tests/config/bad` refused with the words
-//! beside each. `UPDATE_SCENARIOS=1` rewrites the words. And whatever is shipped is accepted.
+//! beside each. `UPDATE_KEPT=1` rewrites the words. And whatever is shipped is accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use dnsherald::config::Config;
 use dnsherald::probe::Cause;
 
 use crate::support::binary;
+use crate::support::kept::difference;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -43,11 +44,7 @@ fn bad_configurations_are_refused_at_their_place() {
     for path in files {
         let beside = path.with_extension("txt");
         let actual = refusal(&path).unwrap_or_else(|| panic!("{} was accepted", path.display()));
-        if std::env::var_os("UPDATE_SCENARIOS").is_some() {
-            fs::write(&beside, &actual).unwrap();
-        }
-        let expected = fs::read_to_string(&beside).unwrap_or_default();
-        assert_eq!(actual, expected, "{}", path.display());
+        assert_eq!(difference(&beside, &actual), None);
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod completions;
 mod configuration;
+mod drop_ins;
 mod properties;
 mod run;
 mod scenarios;

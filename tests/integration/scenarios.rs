@@ -1,7 +1,6 @@
 //! `tests/scenarios/*.txt`: what happens, and beneath it what comes of it, in virtual time.
 //!
-//! Each file is its own expectation: annotated anew it must not change. `UPDATE_SCENARIOS=1` rewrites them; then
-//! read the difference as carefully as code.
+//! Each file is its own expectation: annotated anew it must not change. `UPDATE_KEPT=1` rewrites them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,8 @@ use dnsherald::commands::simulate::annotate;
 use dnsherald::config::Config;
 use dnsherald::trace::names::Names;
 use dnsherald::trace::{Header, Trace};
+
+use crate::support::kept::difference;
 
 pub(crate) fn scenarios() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
@@ -29,33 +30,13 @@ fn annotated(path: &Path, text: &str) -> String {
 
 #[test]
 fn every_scenario_comes_out_as_written() {
-    let update = std::env::var_os("UPDATE_SCENARIOS").is_some();
     let files = scenarios();
     assert!(files.len() > 30, "only {} scenarios found", files.len());
     let mut wrong = vec![];
     for path in &files {
         let text = fs::read_to_string(path).unwrap();
         let actual = annotated(path, &text);
-        if update {
-            fs::write(path, &actual).unwrap();
-        } else if actual != text {
-            wrong.push(difference(path, &text, &actual));
-        }
+        wrong.extend(difference(path, &actual));
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-}
-
-/// The first line that differs, with its surroundings.
-fn difference(path: &Path, expected: &str, actual: &str) -> String {
-    let pairs = expected.lines().zip(actual.lines());
-    let at = pairs.take_while(|(expected, actual)| expected == actual).count();
-    let around =
-        |text: &str| text.lines().skip(at.saturating_sub(2)).take(5).collect::<Vec<_>>().join("\n  ");
-    format!(
-        "{}: from line {} on\nexpected:\n  {}\nactual:\n  {}",
-        path.display(),
-        at + 1,
-        around(expected),
-        around(actual)
-    )
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 pub(crate) mod helper;
+pub(crate) mod kept;
 pub(crate) mod server;
 
 /// The program under test.
