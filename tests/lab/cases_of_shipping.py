@@ -8,6 +8,7 @@ from cases import case
 from waiting import Unmet
 
 SHIPPED = Path(__file__).resolve().parents[2] / "exabgp-configs"
+CHECK_CONFIGURATION = {"4.2": ("--test",), "5.0": ("validate",), "6": ("configuration", "validate")}
 
 
 @case("shipped exabgp.conf")
@@ -15,7 +16,7 @@ def shipped_configuration(lab, report):
     """The file shipped for this version of ExaBGP, and those for all versions, are accepted by it."""
     exabgp = lab.pop1.exabgp
     series = next((series for series in ("4.2", "5.0") if lab.version.startswith(series)), "6")
-    words = ("--test",) if series == "4.2" else ("validate",)
+    words = CHECK_CONFIGURATION[series]
     files = [SHIPPED / f"exabgp-{series}.conf", *sorted(SHIPPED.glob("*/exabgp.conf"))]
     if len(files) < 8:
         raise Unmet(f"only {len(files)} files in {SHIPPED}")
