@@ -129,14 +129,14 @@ def broken(lab, report):
 def installed_again(lab, report):
     """As at an upgrade: nothing moves, and neither ExaBGP nor the server is restarted."""
     pop = lab.pop1
-    _untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
+    untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
 
 
 @case("package purged", servers=(UNBOUND,), package=True)
 def purged(lab, report):
     """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files."""
     pop = lab.pop1
-    _untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald")
+    untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald")
     own = ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald")
     left = [path for path in own if pop.path(path).exists()]
     if left:
@@ -147,7 +147,7 @@ def purged(lab, report):
     report.found("restarted without it, installed anew")
 
 
-def _untouched(lab, report, *command):
+def untouched(lab, report, *command):
     """Under load: no route, no session and no process changes, and nothing is lost."""
     pop = lab.pop1
     before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
