@@ -2,8 +2,8 @@
 
 import signal
 
-from host import PATIENCE, TIMEOUT
-from waiting import Unmet, wait_until
+from host import TIMEOUT
+from waiting import PATIENCE, expect, wait_until
 
 CASES = []
 # How many queries make a counter grow.
@@ -13,11 +13,6 @@ COUNT = 20
 def case(function):
     CASES.append(function)
     return function
-
-
-def expect(is_met, what):
-    if not is_met:
-        raise Unmet(what)
 
 
 @case
@@ -30,8 +25,7 @@ def running(host):
     configuration = status["configuration"]
     in_order = configuration == ({"found": "in order"} if host.server.checks else {"not-found": "nothing checks it"})
     expect(in_order, f"configuration {configuration}")
-    needs = [need for need in status["needs"]]
-    expect(not needs, f"root needs {needs}")
+    expect(not status["needs"], f"root needs {status['needs']}")
     shown = host.backend("status")
     expect(shown.returncode == 0 and "running" in shown.stdout, shown.stdout)
     return f"version {status['version']['found']}, identity {status['identity']}"

@@ -5,25 +5,13 @@ import shlex
 import signal
 from contextlib import contextmanager
 
-from cases import case, expect
+from cases import case
 from exabgp_stand_in import Run
-from host import PATIENCE
-from process import command_line
+from process import is_alive
+from server import SCRIPT
 from servers import ADDRESS
-from waiting import Unmet, wait_until
+from waiting import PATIENCE, Unmet, expect, wait_until
 
-# What `systemctl restart` would do.
-SCRIPT = """\
-#!/bin/sh
-set -eu
-runs() {{ grep -qs '^State:[[:space:]]*[DIRSTt]' "/proc/$1/status"; }}
-pid=$(cat {pid_file})
-kill -TERM "$pid"
-while runs "$pid"; do sleep 0.01; done
-{environment} setsid {command} < /dev/null >> {folder}/log 2>&1 &
-echo $! > {pid_file}.new
-mv {pid_file}.new {pid_file}
-"""
 STEPS = ["lock", "configuration", "drain", "quiet", "restart", "process", "listeners", "zones", "checks"]
 # Of a line in the log, what comes before the reason.
 DOWN = "service dns: up -> down: "
@@ -77,17 +65,16 @@ def end_restarted(host, former):
     if other != former:
         # With its children, which share its session. Killed, some would leave behind a lock that the next one minds.
         os.killpg(other, signal.SIGTERM)
-        wait_until(lambda: not command_line(other), PATIENCE, "what the script has started ends")
+        wait_until(lambda: not is_alive(other), PATIENCE, "what the script has started ends")
     host.start()
 
 
 @contextmanager
 def announced(host):
     """`dnsherald run` once it has announced."""
-    script = host.folder / "restart"
+    script = host.folder / "server"
     environment = " ".join(f"{key}={shlex.quote(host.fill(value))}" for key, value in host.server.environment.items())
-    command = host.fill(host.server.command)
-    script.write_text(SCRIPT.format(pid_file=host.pid_file, folder=host.folder, environment=environment, command=command))
+    script.write_text(SCRIPT.format(command=f"env {environment} {host.fill(host.server.command)}", check="true"))
     script.chmod(0o755)
     (host.folder / "run.toml").write_text(configuration(host, script))
     with Run(host.namespace.inside(host.binary, "run", "-c", host.folder / "run.toml")) as run:
@@ -121,7 +108,7 @@ rise = 2
 fall = 3
 
 {host.table()}
-restart = ["{script}"]
+restart = ["{script}", "restart"]
 quiet-for = "200ms"
 max-wait = "1s"
 settle = "100ms"

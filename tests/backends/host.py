@@ -12,10 +12,8 @@ from pathlib import Path
 
 from namespace import Namespace
 from servers import ADDRESS, ZONE
-from waiting import Unmet, wait_until
+from waiting import PATIENCE, Unmet, wait_until
 
-# What is certain to come has come long before; the machines that run this are shared and busy.
-PATIENCE = 20
 # Of control commands, in our configuration: so long a hung server is asked.
 TIMEOUT = 2
 
@@ -64,7 +62,8 @@ class Host:
         return f"dnsherald-{os.getpid()}"
 
     def fill(self, text):
-        return text.format(folder=self.folder, address=ADDRESS, zone=ZONE, instance=self.instance, mark=self.mark)
+        words = {"address": ADDRESS, "zone": ZONE, "zone_file": self.folder / "zone", "instance": self.instance}
+        return text.format(folder=self.folder, mark=self.mark, **words)
 
     def write(self, broken=False):
         """The files of the server, and ours."""

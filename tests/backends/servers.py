@@ -2,20 +2,15 @@
 
 from dataclasses import dataclass, field
 
+import authoritative
+
 ADDRESS = "127.0.5.1"
 ZONE = "example.org"
-
-ZONE_FILE = """\
-$TTL 60
-@ SOA ns.{zone}. hostmaster.{zone}. {mark} 3600 600 86400 60
-@ NS ns
-ns A {address}
-"""
 
 
 @dataclass(frozen=True)
 class Server:
-    """In texts `{folder}`, `{address}`, `{zone}`, `{instance}` and `{mark}`, a number that a reload is seen by, are filled in."""
+    """In texts `{folder}`, `{address}`, `{zone}`, `{zone_file}`, `{instance}` and `{mark}`, a number that a reload is seen by, are filled in."""
 
     kind: str
     command: str
@@ -44,6 +39,8 @@ class Server:
     # Whether its configuration is for its group only, as Debian has it where there are secrets in it.
     secret: bool = False
 
+
+SERVES_THE_ZONE = {"others": {"zone": authoritative.ZONE}, "mark": "serial", "name": f"{ZONE}."}
 
 SERVERS = [
     Server(
@@ -74,18 +71,13 @@ remote-control:
         file="named.conf",
         configuration="""\
 options {{
-    directory "{folder}"; pid-file none; session-keyfile none; dnssec-validation no; recursion no;
     listen-on {{ {address}; }}; listen-on-v6 {{ none; }};
-}};
-statistics-channels {{ inet 127.0.0.1 port 8053 allow {{ 127.0.0.1; }}; }};
-zone "{zone}" {{ type primary; file "{folder}/zone"; }};
-""",
-        others={"zone": ZONE_FILE},
+"""
+        + authoritative.BIND,
         reloads=True,
-        mark="serial",
-        name=f"{ZONE}.",
         user="bind",
         group="bind",
+        **SERVES_THE_ZONE,
     ),
     Server(
         kind="nsd",
@@ -95,24 +87,12 @@ zone "{zone}" {{ type primary; file "{folder}/zone"; }};
 server:
     ip-address: {address}
     username: nsd
-    zonesdir: "{folder}"
-    xfrdir: "{folder}"
-    database: ""
-    xfrdfile: "{folder}/xfrd.state"
-    zonelistfile: "{folder}/zone.list"
-remote-control:
-    control-enable: yes
-    control-interface: {folder}/nsd.ctl
-zone:
-    name: {zone}
-    zonefile: zone
-""",
-        others={"zone": ZONE_FILE},
+"""
+        + authoritative.NSD,
         reloads=True,
-        mark="serial",
-        name=f"{ZONE}.",
         user="nsd",
         group="nsd",
+        **SERVES_THE_ZONE,
     ),
     Server(
         kind="knot",
@@ -123,28 +103,12 @@ server:
     rundir: {folder}
     user: knot:knot
     listen: {address}@53
-log:
-  - target: stderr
-    any: info
-database:
-    storage: {folder}
-mod-stats:
-  - id: custom
-    server-operation: on
-template:
-  - id: default
-    storage: {folder}
-    global-module: mod-stats/custom
-zone:
-  - domain: {zone}
-    file: zone
-""",
-        others={"zone": ZONE_FILE},
+"""
+        + authoritative.KNOT,
         reloads=True,
-        mark="serial",
-        name=f"{ZONE}.",
         user="knot",
         group="knot",
+        **SERVES_THE_ZONE,
     ),
     Server(
         kind="knot-resolver",
@@ -171,7 +135,7 @@ local-address={address}
 socket-dir={folder}
 security-poll-suffix=
 """,
-        others={"zone": ZONE_FILE, "bind.conf": 'zone "{zone}" {{ type master; file "{folder}/zone"; }};\n'},
+        others={"zone": authoritative.ZONE, "bind.conf": 'zone "{zone}" {{ type master; file "{zone_file}"; }};\n'},
         mark="serial",
         name=f"{ZONE}.",
         group="pdns",

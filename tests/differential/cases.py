@@ -1,19 +1,11 @@
 """The list of cases. Each is a function of the two programs, which raises what it has not met."""
 
 from dataclasses import dataclass
-from typing import Callable
 
+from case_list import Case
 from comparison import compare
 
 CASES = []
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    summary: str
-    run: Callable
-    needs_root: bool = False
 
 
 @dataclass(frozen=True)
@@ -24,6 +16,10 @@ class Programs:
     ours: object
 
 
+def on_list(name, summary, run, needs_root=False):
+    CASES.append(Case(name=name, summary=summary, run=run, needs_root=needs_root))
+
+
 def same(name, scenario, difference=None, also=None):
     """Puts on the list that both programs do the same in a scenario, but for a difference that is meant."""
 
@@ -31,4 +27,4 @@ def same(name, scenario, difference=None, also=None):
         compare(programs, scenario, difference, also)
 
     summary = f"{scenario.arguments}   {scenario.series}" + (f"   ({difference.why})" if difference else "")
-    CASES.append(Case(name, summary, run, needs_root=scenario.needs_root))
+    on_list(name, summary, run, scenario.needs_root)

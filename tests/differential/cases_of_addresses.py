@@ -2,9 +2,8 @@
 
 import differences
 from cases import same
-from scenario import COMMAND, DISABLE, HOOK, QUICK, Scenario
+from scenario import SETTING_UP, Scenario
 
-USUAL = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-syslog"
 SERIES = "++--++d" + "e++"
 
 for name, arguments, network in (
@@ -38,37 +37,37 @@ for name, arguments, network in (
         ("address add 192.0.2.1/32 dev lo label lo:dns1", "address add 192.0.2.2/32 dev lo label lo:dns"),
     ),
 ):
-    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=USUAL, network=network))
+    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=SETTING_UP, network=network))
 
 same(
     "addresses: those that were there are kept",
-    Scenario("--ip 192.0.2.1", SERIES, usual=USUAL, network=("address add 192.0.2.1/32 dev lo",)),
+    Scenario("--ip 192.0.2.1", SERIES, usual=SETTING_UP, network=("address add 192.0.2.1/32 dev lo",)),
     differences.ADDRESSES_THAT_WERE_THERE,
 )
 same(
     "addresses: label and IPv6",
-    Scenario("--ip 192.0.2.1 --ip 2001:db8::53 --label dns", SERIES, usual=USUAL, network=()),
+    Scenario("--ip 192.0.2.1 --ip 2001:db8::53 --label dns", SERIES, usual=SETTING_UP, network=()),
     differences.IPV6_HAS_NO_LABELS,
 )
 ONE = ("link add one type veth peer name other",)
 same(
     "addresses: a network on an interface",
-    Scenario("--ip 192.0.2.0/30 --ip-ifname 192.0.2.0/30%one", SERIES, usual=USUAL, network=ONE),
+    Scenario("--ip 192.0.2.0/30 --ip-ifname 192.0.2.0/30%one", SERIES, usual=SETTING_UP, network=ONE),
     differences.ADDRESSES_OF_A_BOUND_NETWORK,
 )
 for name, arguments in (
     ("a network and one of its addresses on an interface", "--ip 192.0.2.0/31 --ip 192.0.2.1 --ip-ifname 192.0.2.1%one"),
     ("the same bound twice", "--ip 192.0.2.1 --ip-ifname 192.0.2.1%lo --ip-ifname 192.0.2.1/32%one"),
 ):
-    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=USUAL, network=ONE))
+    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=SETTING_UP, network=ONE))
 for name, arguments in (
     ("the same twice", "--ip 192.0.2.1 --ip 192.0.2.1"),
     ("the same twice, dynamic, withdraw on down", "--ip 192.0.2.1 --ip 192.0.2.1 --dynamic-ip-setup --withdraw-on-down"),
     ("the same twice, then another", "--ip 192.0.2.1 --ip 192.0.2.1/32 --ip 192.0.2.2"),
 ):
-    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=USUAL, network=ONE), differences.NAMED_TWICE)
+    same(f"addresses: {name}", Scenario(arguments, SERIES, usual=SETTING_UP, network=ONE), differences.NAMED_TWICE)
 same(
     "addresses: a network and one of its addresses, deaggregated",
-    Scenario("--ip 192.0.2.0/31 --ip 192.0.2.1 --deaggregate-networks", SERIES, usual=USUAL, network=ONE),
+    Scenario("--ip 192.0.2.0/31 --ip 192.0.2.1 --deaggregate-networks", SERIES, usual=SETTING_UP, network=ONE),
     differences.NAMED_TWICE_BEHIND_ANOTHER,
 )

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from cases import CASES, Case
+from cases import on_list
 from scenario import ADDRESS
 from waiting import PATIENCE, Unmet
 
@@ -96,11 +96,11 @@ def expect_refusal(kind, arguments):
 
 
 for arguments in REFUSED_BY_BOTH:
-    CASES.append(Case(f"refused: {arguments}", "by both", refused_by_both(arguments)))
+    on_list(f"refused: {arguments}", "by both", refused_by_both(arguments))
 for arguments, why in REFUSED_BY_OURS.items():
-    CASES.append(Case(f"refused: {arguments}", f"by ours alone: {why}", refused_by_ours(arguments)))
+    on_list(f"refused: {arguments}", f"by ours alone: {why}", refused_by_ours(arguments))
 for arguments, why in FATAL_TO_THE_ORIGINAL.items():
-    CASES.append(Case(f"refused: {arguments}", f"by the original with status 1: {why}", fatal_to_the_original(arguments)))
+    on_list(f"refused: {arguments}", f"by the original with status 1: {why}", fatal_to_the_original(arguments))
 
 
 def every_abbreviation(programs):
@@ -132,4 +132,4 @@ def meaning(kind, spelling):
     return first.removeprefix("error: ").partition(":")[0]
 
 
-CASES.append(Case("abbreviations: every one", "they mean the same to both, or are ambiguous to both", every_abbreviation))
+on_list("abbreviations: every one", "they mean the same to both, or are ambiguous to both", every_abbreviation)

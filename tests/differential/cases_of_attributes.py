@@ -7,7 +7,7 @@ the original, ours refuses at the start.
 import subprocess
 from pathlib import Path
 
-from cases import CASES, Case
+from cases import on_list
 from cases_of_arguments import expect_refusal
 from faults import started
 from scenario import ADDRESS
@@ -114,7 +114,7 @@ def refused(option, value):
 
 for option, values in TAKEN.items():
     for value in values:
-        CASES.append(Case(f"taken: {option} {value}", "by ExaBGP's parser, from both alike", taken(option, value)))
+        on_list(f"taken: {option} {value}", "by ExaBGP's parser, from both alike", taken(option, value))
 for option, values in REFUSED.items():
     for value in values:
-        CASES.append(Case(f"refused: {option} {value}", "by ExaBGP's parser, and by ours at the start", refused(option, value)))
+        on_list(f"refused: {option} {value}", "by ExaBGP's parser, and by ours at the start", refused(option, value))

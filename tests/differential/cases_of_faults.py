@@ -6,22 +6,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from faults import CHECKED, USUAL, fault, started
-from namespace import Namespace
-from program import DONE, children, exabgp, exabgp_without_acks
-from scenario import ADDRESS, COMMAND
-from waiting import Unmet
+from faults import CHECKED, SETTING_UP, USUAL, fault, started
+from network import Network
+from process import children, end, is_alive
+from program import DONE, exabgp, exabgp_without_acks
+from scenario import ADDRESS
+from waiting import expect
 
 # How long the original is watched for something it never does.
 WATCHED = 3.0
 # The promise is half a second; the rest is for a busy machine.
 PROMPTLY = 3.0
 EVENT = "neighbor 192.0.2.254 up\n"
-
-
-def expect(condition, complaint):
-    if not condition:
-        raise Unmet(complaint)
 
 
 def lines_with(program, word):
@@ -32,8 +28,7 @@ def lines_with(program, word):
 def acks_switched_off(kind):
     """ExaBGP acknowledges nothing, and was not said to: checks go on."""
     with started(kind, parent=exabgp_without_acks) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         expect(program.until_asked(WATCHED), "it has ended")
         program.outcome(1)
         program.until(lambda: lines_with(program, "med 1000"), "it does not say that the service is down", WATCHED)
@@ -51,8 +46,7 @@ def lost_ack(kind):
         return exabgp(line)
 
     with started(kind, f"{ADDRESS} --debounce", parent=parent) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         program.until_asked(WATCHED)
         program.until(lambda: len(lines_with(program, "announce")) > 1, "it does not say it again")
 
@@ -66,8 +60,7 @@ def refused_command(kind):
         return next(answers, DONE) if "announce" in line else exabgp(line)
 
     with started(kind, f"{ADDRESS} --debounce", parent=parent) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         program.until(lambda: len(lines_with(program, "announce")) > 1, "it does not try again", 2 * WATCHED)
 
 
@@ -83,8 +76,7 @@ def events_are_no_acks(kind):
         return EVENT
 
     with started(kind, f"{ADDRESS} --ip 192.0.2.2", parent=parent) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         program.until(lambda: said, "it announces nothing")
         # Less than the time after which an ack counts as lost.
         expect(not program.pump(lambda: len(said) > 1, 1.0), "it has taken an event for its ack")
@@ -96,8 +88,7 @@ def events_are_no_acks(kind):
 def end_of_input(kind):
     """ExaBGP is gone: the program ends, though its standard output still seems to be read."""
     with started(kind) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         program.until_asked()
         program.popen.stdin.close()
         program.until(lambda: program.popen.poll() is not None, "it runs on", WATCHED)
@@ -108,8 +99,7 @@ def terminated_while_waiting(kind):
     """ExaBGP answers no more and ends the program: it withdraws and ends at once."""
     parent = lambda line: "" if "announce" in line or "withdraw" in line else exabgp(line)  # noqa: E731
     with started(kind, parent=parent) as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         program.until(lambda: lines_with(program, "announce"), "it announces nothing")
         program.signal(signal.SIGTERM)
         expect(program.until_ended(PROMPTLY) == 0, "it does not end as it should")
@@ -134,9 +124,9 @@ def left_behind(kind):
         pids = [int(word) for word in (program.folder / "pids").read_text().split()]
         expect(len(pids) == 2, f"the check was no check: {pids}")
         try:
-            program.until(lambda: not any(map(alive, pids)), "a process is left", WATCHED)
+            program.until(lambda: not any(map(is_alive, pids)), "a process is left", WATCHED)
         finally:
-            for pid in filter(alive, pids):
+            for pid in filter(is_alive, pids):
                 os.killpg(pid, signal.SIGKILL)
 
 
@@ -145,16 +135,13 @@ def hanging_hook(kind):
     """A hook hangs: checks go on, and what they find is announced."""
     hang = "--up-execute 'echo $$ > {folder}/hook; exec sleep 600'"
     with started(kind, f"{ADDRESS} {hang}") as program:
-        program.until_asked()
-        program.outcome(0)
+        program.next_check_ends(0)
         try:
             program.until_asked(WATCHED)
             program.outcome(1)
             program.until(lambda: lines_with(program, "med 1000"), "it does not say that the service is down", WATCHED)
         finally:
-            program.until((program.folder / "hook").exists, "the hook does not run")
-            program.pump(lambda: (program.folder / "hook").read_text().strip(), 1.0)
-            os.kill(int((program.folder / "hook").read_text()), signal.SIGKILL)
+            end(hook_of(program))
 
 
 @fault("hanging hook at the end", shown_by_original=False)
@@ -162,19 +149,16 @@ def hanging_hook_at_the_end(kind):
     """With --interval 0 all is said, and the last hook hangs: SIGTERM ends the program. (The original, too.)"""
     hang = "--interval 0 --up-execute 'echo $$ > {folder}/hook; exec sleep 600'"
     with started(kind, f"{ADDRESS} {hang}") as program:
-        program.until_asked()
-        program.outcome(0)
-        program.until(lambda: program.lines and (program.folder / "hook").exists(), "the hook does not run")
-        program.pump(lambda: (program.folder / "hook").read_text().strip(), 1.0)
-        hook = int((program.folder / "hook").read_text())
+        program.next_check_ends(0)
+        program.until(lambda: program.lines, "it says nothing")
+        hook = hook_of(program)
         # What is said last has been answered.
         program.pump(lambda: program.ended, 1.0)
         program.signal(signal.SIGTERM)
         try:
             program.until_ended(PROMPTLY)
         finally:
-            if alive(hook):
-                os.kill(hook, signal.SIGKILL)
+            end(hook)
 
 
 @fault("unbounded output")
@@ -213,8 +197,7 @@ def metrics_are_numbers(kind):
     """100, 1000 and 500, the defaults, are said as such. (The original does so, too.)"""
     with started(kind, usual=f"{CHECKED} --disable {{folder}}/disabled") as program:
         for status, disabled, metric in ((0, False, 100), (1, False, 1000), (1, True, 500)):
-            program.until_asked()
-            program.outcome(status, disabled)
+            program.next_check_ends(status, disabled)
             wanted = f"neighbor * announce route 192.0.2.1/32 next-hop self med {metric}"
             program.until(lambda wanted=wanted: wanted in program.lines, f"it does not say {wanted}")
 
@@ -245,15 +228,12 @@ exec "$@"
 @fault("hanging sudo", needs_root=True)
 def hanging_sudo(kind):
     """An address is to be removed, and sudo hangs: checks go on, and SIGTERM ends the program at once."""
-    with Namespace(()) as namespace:
+    with Network(()) as namespace:
         arguments = f"{ADDRESS} --dynamic-ip-setup --no-ip-setup --sudo"
-        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog {COMMAND}"
-        with started(kind, arguments, usual, namespace=namespace, sudo=HANGING_SUDO) as program:
+        with started(kind, arguments, SETTING_UP, namespace=namespace, sudo=HANGING_SUDO) as program:
             try:
-                program.until_asked()
-                program.outcome(0)
-                program.until_asked()
-                program.outcome(1)
+                program.next_check_ends(0)
+                program.next_check_ends(1)
                 program.until((program.folder / "hanging").exists, "it does not remove the address")
                 for _ in range(3):
                     program.until_asked(WATCHED)
@@ -262,8 +242,7 @@ def hanging_sudo(kind):
                 expect(program.until_ended(PROMPTLY) == 0, "it does not end as it should")
             finally:
                 for word in (program.folder / "hanging").read_text().split():
-                    if alive(int(word)):
-                        os.kill(int(word), signal.SIGKILL)
+                    end(int(word))
 
 
 @fault("addresses go behind their acks", shown_by_original=False, needs_root=True)
@@ -274,12 +253,10 @@ def addresses_stay_until_acknowledged(kind):
     def parent(line):
         return "".join(answers) if "withdraw" in line else exabgp(line)
 
-    with Namespace(()) as namespace:
+    with Network(()) as namespace:
         arguments = f"{ADDRESS} --dynamic-ip-setup --withdraw-on-down --debounce"
-        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog {COMMAND}"
-        with started(kind, arguments, usual, parent, namespace=namespace) as program:
-            program.until_asked()
-            program.outcome(0)
+        with started(kind, arguments, SETTING_UP, parent, namespace) as program:
+            program.next_check_ends(0)
             program.until_asked()
             there = lambda: "lo 192.0.2.1/32 lo" in namespace.addresses()  # noqa: E731
             program.until(there, "it does not add the address")
@@ -294,13 +271,11 @@ def addresses_stay_until_acknowledged(kind):
 @fault("addresses taken away", needs_root=True)
 def addresses_taken_away(kind):
     """Whoever was there before it removes its addresses late: they are back with the next check."""
-    with Namespace(("address add 192.0.2.1/32 dev lo",)) as namespace:
-        usual = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --debounce --no-syslog {COMMAND}"
-        with started(kind, usual=usual, namespace=namespace) as program:
+    with Network(("address add 192.0.2.1/32 dev lo",)) as namespace:
+        with started(kind, f"{ADDRESS} --debounce", SETTING_UP, namespace=namespace) as program:
+            program.next_check_ends(0)
             program.until_asked()
-            program.outcome(0)
-            program.until_asked()
-            namespace.run("address delete 192.0.2.1/32 dev lo")
+            namespace.ip("address", "delete", "192.0.2.1/32", "dev", "lo")
             program.outcome(0)
             program.until_asked()
             there = lambda: "lo 192.0.2.1/32 lo" in namespace.addresses()  # noqa: E731
@@ -310,17 +285,17 @@ def addresses_taken_away(kind):
 @fault("a network is not enumerated", needs_root=True)
 def a_network_is_not_enumerated(kind):
     """A network of 2^64 addresses is announced, though addresses are to be set up."""
-    with Namespace(()) as namespace:
+    with Network(()) as namespace:
         usual = "--interval 60 --rise 1 --no-syslog"
         with started(kind, "--ip 2001:db8::/64", usual, namespace=namespace) as program:
             program.until(lambda: lines_with(program, "2001:db8::/64"), "it announces nothing", 2.0)
 
 
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def hook_of(program):
+    """The process id of a hook that writes it to a file."""
+    file = program.folder / "hook"
+    program.until(lambda: file.exists() and file.read_text().strip(), "the hook does not run")
+    return int(file.read_text())
 
 
 def resident(pid):

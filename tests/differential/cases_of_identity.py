@@ -4,12 +4,11 @@ import signal
 
 import differences
 from cases import same
-from scenario import ADDRESS, COMMAND, DISABLE, HOOK, QUICK, Ending, Scenario
+from scenario import ADDRESS, SETTING_UP, Ending, Scenario
 
 # Of no user in particular.
 GROUPS = (4242, 4243)
 SERIES = "++--d" + "e++"
-SETTING_UP = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-syslog"
 
 for name, arguments, difference in (
     ("user and group", "--user nobody --group daemon", differences.NO_SUPPLEMENTARY_GROUPS),

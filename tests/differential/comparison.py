@@ -4,7 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from namespace import Namespace
+from network import Network
 from scenario import of_the_last_state, play
 from waiting import Unmet
 
@@ -15,7 +15,7 @@ def compare(programs, scenario, difference=None, also=None):
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         namespaces = [None, None]
         if scenario.network is not None:
-            namespaces = [stack.enter_context(Namespace(scenario.network)) for _ in range(2)]
+            namespaces = [stack.enter_context(Network(scenario.network)) for _ in range(2)]
         original = play(programs.original, scenario, folders[0], namespaces[0])
         if difference:
             original = difference.expect(original)

@@ -4,14 +4,17 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from cases import CASES, Case
+from case_list import summary_of
+from cases import on_list
 from program import Program, exabgp
 from scenario import ADDRESS, COMMAND, HOOK, Scenario, with_sudo
 from waiting import Unmet
 
 # Some faults of the original are races, which it wins now and then.
 TRIES = 5
-USUAL = f"--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 {HOOK} --no-ip-setup --no-syslog"
+QUICK = "--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog"
+SETTING_UP = f"{QUICK} {COMMAND}"
+USUAL = f"{QUICK} {HOOK} --no-ip-setup"
 CHECKED = f"{USUAL} {COMMAND}"
 
 
@@ -38,7 +41,7 @@ def fault(name, shown_by_original=True, needs_root=False):
                 raise Unmet("the original has not got this fault, so that nothing is shown by ours")
             trial(programs.ours)
 
-        CASES.append(Case(f"fault: {name}", trial.__doc__.strip().splitlines()[0], run, needs_root))
+        on_list(f"fault: {name}", summary_of(trial), run, needs_root)
         return trial
 
     return register

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from process import children
 from waiting import PATIENCE, Unmet, interrupted
 
 # What ours says before anything else, and how ExaBGP 5.0.15 answers.
@@ -119,6 +120,11 @@ class Program:
         self.asked -= 1
         os.write(self._outcome, f"{status} {self.folder / 'disabled' if then_disabled else ''}\n".encode())
 
+    def next_check_ends(self, status, then_disabled=False):
+        """Once it has begun."""
+        self.until_asked()
+        self.outcome(status, then_disabled)
+
     def until_asked(self, within=PATIENCE):
         """A check has begun. False if the program has ended instead."""
         self.until(lambda: self.asked > 0 or self.ended, "it neither checks again nor ends", within)
@@ -197,14 +203,3 @@ class Program:
     def _hangs_in(self, function):
         """Of the kernel."""
         return function in Path(f"/proc/{self.pid}/wchan").read_text()
-
-
-def children(pid):
-    """The process ids of the children of a process, dead ones included."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(word) for word in task.read_text().split()]
-        except OSError:
-            pass  # the thread has ended meanwhile
-    return found

@@ -19,7 +19,12 @@ import time
 from dataclasses import dataclass, field
 
 from program import ASK_VERSION, GREETING, Program, exabgp
-from waiting import QUIET_FOR, SLACK, Unmet
+from waiting import Unmet
+
+# Seconds that ours may take to say what the original has said already, once its check has ended.
+SLACK = 5.0
+# After so long without a line, and with every answer given, ours has no more to say about what has happened.
+QUIET_FOR = 0.2
 
 # In front of the arguments of most cases. The timeout is for a busy machine.
 QUICK = "--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 2 --fall 2"
@@ -27,7 +32,8 @@ DISABLE = "--disable {folder}/disabled"
 COMMAND = "--command 'sh {folder}/check'"
 HOOK = "--execute 'echo any $STATE >> {folder}/hooks'"
 QUIET = "--no-ip-setup --no-syslog"
-USUAL = f"{QUICK} {DISABLE} {COMMAND} {HOOK} {QUIET}"
+SETTING_UP = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-syslog"
+USUAL = f"{SETTING_UP} --no-ip-setup"
 ADDRESS = "--ip 192.0.2.1"
 
 # Every state, and most ways from one to another, with two in a row to go up or down.
@@ -191,8 +197,7 @@ class Player:
     def enable(self):
         """The original makes one more check now, and ignores its result. See `differences`."""
         if not self.program.kind.ours and COMMAND in self.scenario.usual:
-            self.program.until_asked()
-            self.program.outcome(0)
+            self.program.next_check_ends(0)
 
     def says_to_be_disabled(self):
         """Hooks have been told, and it was said: more than twice, for sooner or later everything is."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import unbound
+
 ZONE = """\
 $TTL 0
 @ IN SOA ns.pop. hostmaster.pop. 1 3600 600 86400 0
@@ -32,19 +34,7 @@ UNBOUND = Server(
     process="unbound",
     service="",
     files={
-        "/etc/unbound/unbound.conf.d/anycast.conf": """\
-server:
-    interface: {anycast_ipv4}
-    interface: {anycast_ipv6}
-    interface: {management_ipv4}
-    interface: {management_ipv6}
-    ip-freebind: yes
-    outgoing-interface: {management_ipv4}
-    access-control: 0.0.0.0/0 allow
-    access-control: ::0/0 allow
-    local-zone: "which.pop." static
-    local-data: 'which.pop. 0 IN TXT "{name}"'
-""",
+        "/etc/unbound/unbound.conf.d/anycast.conf": unbound.ANYCAST,
     },
 )
 

@@ -39,6 +39,17 @@ class Site:
         return self.management_ipv6 if ":" in prefix else self.management_ipv4
 
     @property
+    def words(self):
+        """What is filled into the configuration of its DNS server: its name, and the addresses to listen on."""
+        return {
+            "name": self.name,
+            "anycast_ipv4": ANYCAST_IPV4,
+            "anycast_ipv6": ANYCAST_IPV6,
+            "management_ipv4": self.management_ipv4,
+            "management_ipv6": self.management_ipv6,
+        }
+
+    @property
     def router_ipv4(self):
         return f"10.{self.number}.0.1"
 

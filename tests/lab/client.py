@@ -1,14 +1,13 @@
 """The client of the anycast service: who answers its queries, and how many nobody answers."""
 
 import json
-import subprocess
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from addresses import ANYCAST_IPV4, ANYCAST_IPV6
 from namespace import Namespace
+from process import follow
 
 WORKER = Path(__file__).with_name("client_worker.py")
 
@@ -38,14 +37,9 @@ class Client(Namespace):
         self.queries = []
         self.addresses = addresses
         self.patience = patience
-        self.popen = subprocess.Popen(
-            self.inside(sys.executable, "-B", WORKER, per_second, patience, *addresses),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        threading.Thread(target=self._listen, args=(self.popen.stdout,), daemon=True).start()
+        queries = self.queries
+        asking = self.inside(sys.executable, "-B", WORKER, per_second, patience, *addresses)
+        self.popen = follow(asking, lambda line: queries.append(Query(**json.loads(line))))
 
     def stop_asking(self):
         if self.popen:
@@ -72,7 +66,3 @@ class Client(Namespace):
 
     def unanswered(self, since, until):
         return sum(1 for query in self.asked(since, until) if query.pop is None)
-
-    def _listen(self, lines):
-        for line in lines:
-            self.queries.append(Query(**json.loads(line)))

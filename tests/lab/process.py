@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 
@@ -62,8 +63,27 @@ class Process:
             self.kill()
 
 
+def follow(command, heard, **where):
+    """Starts a command of whose output each line is told to `heard`, in a thread of its own, as soon as it is there."""
+    popen = subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **where,
+    )
+
+    def listen():
+        for line in popen.stdout:
+            heard(line)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return popen
+
+
 def children(pid):
-    """The process ids of the living children of a process, oldest first."""
+    """The process ids of the children of a process, oldest first. Dead ones are among them until it has taken notice."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -79,6 +99,14 @@ def command_line(pid):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return ""
+
+
+def is_alive(pid):
+    """Whether there is such a process, and it is not dead, though its parent may not have taken notice yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def end(pid, number=signal.SIGKILL):

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from process import run
+from process import follow, run
 from waiting import wait_until
 
 CHANGE = re.compile(r"^\[(?P<time>[^\]]+)\] (?P<deleted>Deleted )?(?P<prefix>\S+) via (?P<gateway>\S+) .*proto bird")
@@ -32,15 +32,8 @@ class RouteMonitor:
         self.popen = None
 
     def start(self):
-        self.popen = subprocess.Popen(
-            ["ip", "-n", self.namespace.name, "-o", "-ts", "monitor", "route"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        threading.Thread(target=self._follow, daemon=True).start()
+        monitoring = ("ip", "-n", self.namespace.name, "-o", "-ts", "monitor", "route")
+        self.popen = follow(monitoring, self._hear, stderr=subprocess.DEVNULL)
         wait_until(self._rehearse, 10, "the route monitor of the router listens")
 
     def stop(self):
@@ -72,13 +65,12 @@ class RouteMonitor:
             moments.append(change.time)
         return max(moments)
 
-    def _follow(self):
-        for line in self.popen.stdout:
-            if REHEARSAL in line:
-                self.rehearsed.set()
-            matched = CHANGE.match(line)
-            if matched:
-                self._note(_understood(matched))
+    def _hear(self, line):
+        if REHEARSAL in line:
+            self.rehearsed.set()
+        matched = CHANGE.match(line)
+        if matched:
+            self._note(_understood(matched))
 
     def _note(self, change):
         """The kernel also reports a route that BIRD has replaced by its like; no packet goes elsewhere for that."""

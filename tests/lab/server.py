@@ -3,12 +3,11 @@
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
-from addresses import ANYCAST_IPV4, ANYCAST_IPV6, Site
+import authoritative
+import unbound
 from configuration import Backend
-from process import end
-from unbound import IDENTITY_NAME
+from process import end, is_alive
 from waiting import wait_until
 
 # What `systemctl restart` would do. Where there is a FIFO `hold-WHERE` it stops: nobody writes to that.
@@ -41,7 +40,7 @@ mv server.pid.new server.pid
 
 @dataclass(frozen=True)
 class Kind:
-    """In texts `{folder}`, `{name}` and the addresses are filled in."""
+    """In texts the words of the site are filled in, and what is in the `folder` of the server."""
 
     name: str
     command: str
@@ -49,39 +48,13 @@ class Kind:
     configuration: str
 
 
-ZONE = """\
-$TTL 60
-@ SOA ns.pop. hostmaster.pop. 1 3600 600 86400 60
-@ NS ns
-ns A {management_ipv4}
-{label} TXT "{name}"
-"""
+ZONE = authoritative.ZONE + '{label} TXT "{name}"\n'
 
 UNBOUND = Kind(
     "unbound",
     "unbound -d -c {folder}/etc/server.conf",
     "unbound-checkconf {folder}/etc/server.conf",
-    """\
-server:
-    username: ""
-    chroot: ""
-    directory: "{folder}"
-    pidfile: ""
-    use-syslog: no
-    # No trust anchor is needed: the lab has no Internet.
-    module-config: "iterator"
-    interface: {anycast_ipv4}
-    interface: {anycast_ipv6}
-    interface: {management_ipv4}
-    interface: {management_ipv6}
-    access-control: 0.0.0.0/0 allow
-    access-control: ::0/0 allow
-    local-zone: "{identity_name}" static
-    local-data: '{identity_name} 0 IN TXT "{name}"'
-remote-control:
-    control-enable: yes
-    control-interface: "{folder}/server.ctl"
-""",
+    unbound.CONFIGURATION,
 )
 BIND = Kind(
     "bind",
@@ -89,13 +62,10 @@ BIND = Kind(
     "named-checkconf -z {folder}/etc/server.conf",
     """\
 options {{
-    directory "{folder}"; pid-file none; session-keyfile none; dnssec-validation no; recursion no;
     listen-on {{ {anycast_ipv4}; {management_ipv4}; }};
     listen-on-v6 {{ {anycast_ipv6}; {management_ipv6}; }};
-}};
-statistics-channels {{ inet 127.0.0.1 port 8053 allow {{ 127.0.0.1; }}; }};
-zone "pop" {{ type primary; file "{folder}/etc/zone"; }};
-""",
+"""
+    + authoritative.BIND,
 )
 NSD = Kind(
     "nsd",
@@ -109,18 +79,8 @@ server:
     ip-address: {management_ipv6}
     username: ""
     chroot: ""
-    zonesdir: "{folder}"
-    xfrdir: "{folder}"
-    database: ""
-    xfrdfile: "{folder}/xfrd.state"
-    zonelistfile: "{folder}/zone.list"
-remote-control:
-    control-enable: yes
-    control-interface: {folder}/server.ctl
-zone:
-    name: pop
-    zonefile: etc/zone
-""",
+"""
+    + authoritative.NSD,
 )
 KNOT = Kind(
     "knot",
@@ -130,23 +90,8 @@ KNOT = Kind(
 server:
     rundir: {folder}
     listen: [{anycast_ipv4}, {anycast_ipv6}, {management_ipv4}, {management_ipv6}]
-log:
-  - target: stderr
-    any: info
-database:
-    storage: {folder}
-mod-stats:
-  - id: custom
-    server-operation: on
-template:
-  - id: default
-    storage: {folder}/etc
-    zonefile-sync: -1
-    global-module: mod-stats/custom
-zone:
-  - domain: pop
-    file: zone
-""",
+"""
+    + authoritative.KNOT,
 )
 
 
@@ -158,6 +103,7 @@ class Server:
         self.kind = kind
         self.folder = pop.folder / "server"
         self.file = self.folder / "etc/server.conf"
+        self.zone_file = self.folder / "etc/zone"
         self.script = self.folder / "server"
         self.pid_file = self.folder / "server.pid"
 
@@ -177,7 +123,7 @@ class Server:
         """As the script does it, so that the lab is not its parent either."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(self._filled(self.kind.configuration))
-        (self.folder / "etc/zone").write_text(self._filled(ZONE))
+        self.zone_file.write_text(self._filled(ZONE))
         self.script.write_text(SCRIPT.format(command=self._filled(self.kind.command), check=self._filled(self.kind.check)))
         self.script.chmod(0o755)
         self.run()
@@ -192,11 +138,7 @@ class Server:
         wait_until(self.is_alive, 10, f"{self.kind.name} of {self.pop.site.name} starts")
 
     def is_alive(self):
-        try:
-            status = Path(f"/proc/{self.pid()}/status").read_text()
-        except (OSError, ValueError):
-            return False
-        return not any(line.startswith("State:") and line.split()[1] in "ZX" for line in status.splitlines())
+        return self.pid_file.exists() and is_alive(self.pid())
 
     def pid(self):
         return int(self.pid_file.read_text())
@@ -237,14 +179,7 @@ class Server:
         (self.folder / f"hold-{where}").unlink()
 
     def _filled(self, text):
-        site: Site = self.pop.site
-        return text.format(
-            folder=self.folder,
-            name=site.name,
-            label=IDENTITY_NAME.split(".")[0],
-            identity_name=IDENTITY_NAME,
-            anycast_ipv4=ANYCAST_IPV4,
-            anycast_ipv6=ANYCAST_IPV6,
-            management_ipv4=site.management_ipv4,
-            management_ipv6=site.management_ipv6,
-        )
+        site = self.pop.site
+        label, zone, _ = unbound.IDENTITY_NAME.split(".")
+        served = {"zone": zone, "zone_file": self.zone_file, "label": label, "mark": 1, "address": site.management_ipv4}
+        return text.format(folder=self.folder, **site.words, **served)

@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from addresses import ANYCAST_IPV4, ANYCAST_IPV6, UNREACHABLE_UPSTREAM, Site
+from addresses import UNREACHABLE_UPSTREAM, Site
 from process import run
 from waiting import wait_until
 
@@ -13,41 +13,49 @@ IDENTITY_NAME = "which.pop."
 # Unbound has to ask its upstream for this name, unless it is told to answer it as the upstream would.
 RECURSION_NAME = "recursion.lab."
 
-CONFIGURATION = """
+# How a point of presence is listened on and answers the client.
+ANYCAST = f"""\
 server:
+    interface: {{anycast_ipv4}}
+    interface: {{anycast_ipv6}}
+    interface: {{management_ipv4}}
+    interface: {{management_ipv6}}
+    ip-freebind: yes
+    outgoing-interface: {{management_ipv4}}
+    access-control: 0.0.0.0/0 allow
+    access-control: ::0/0 allow
+    local-zone: "{IDENTITY_NAME}" static
+    local-data: '{IDENTITY_NAME} 0 IN TXT "{{name}}"'
+"""
+
+CONFIGURATION = (
+    ANYCAST
+    + f"""\
     username: ""
     chroot: ""
-    directory: "{folder}"
-    pidfile: "{folder}/unbound.pid"
+    directory: "{{folder}}"
+    pidfile: ""
     use-syslog: no
     do-daemonize: no
     # No trust anchor and no root servers are needed: the lab has no Internet.
     module-config: "iterator"
 
-{interfaces}
-    ip-freebind: yes
-    outgoing-interface: {management_ipv4}
-    access-control: 0.0.0.0/0 allow
-    access-control: ::0/0 allow
-    do-tcp: {tcp}
-
-    identity: "{name}"
-    nsid: "ascii_{name}"
-    local-zone: "{identity_name}" static
-    local-data: '{identity_name} 0 IN TXT "{name}"'
+    identity: "{{name}}"
+    nsid: "ascii_{{name}}"
     # As if the upstream had answered; see upstream_fails().
-    local-zone: "{recursion_name}" static
-    local-data: "{recursion_name} 0 IN A 198.51.100.1"
+    local-zone: "{RECURSION_NAME}" static
+    local-data: "{RECURSION_NAME} 0 IN A 198.51.100.1"
 
 forward-zone:
-    name: "{recursion_name}"
-    forward-addr: {upstream}
+    name: "{RECURSION_NAME}"
+    forward-addr: {UNREACHABLE_UPSTREAM}
 
 remote-control:
     control-enable: yes
-    control-interface: "{control}"
+    control-interface: "{{folder}}/unbound.ctl"
     control-use-cert: no
 """
+)
 
 
 class Unbound:
@@ -63,22 +71,8 @@ class Unbound:
         self.process = None
 
     def start(self, tcp=True, ipv6=True):
-        addresses = [ANYCAST_IPV4, self.site.management_ipv4]
-        if ipv6:
-            addresses += [ANYCAST_IPV6, self.site.management_ipv6]
-        self.file.write_text(
-            CONFIGURATION.format(
-                folder=self.folder,
-                control=self.control_socket,
-                interfaces="\n".join(f"    interface: {address}" for address in addresses),
-                management_ipv4=self.site.management_ipv4,
-                tcp="yes" if tcp else "no",
-                name=self.site.name,
-                identity_name=IDENTITY_NAME,
-                recursion_name=RECURSION_NAME,
-                upstream=UNREACHABLE_UPSTREAM,
-            )
-        )
+        spoken = f"server:\n    do-tcp: {'yes' if tcp else 'no'}\n    do-ip6: {'yes' if ipv6 else 'no'}\n"
+        self.file.write_text(CONFIGURATION.format(folder=self.folder, **self.site.words) + spoken)
         # A socket left by a killed predecessor would look as if the new one were ready.
         self.control_socket.unlink(missing_ok=True)
         self.process = self.namespace.start("unbound", "-d", "-c", self.file, output=self.log)

@@ -2,17 +2,31 @@
 
 import threading
 import time
+import traceback
 
-# Set by SIGINT and SIGTERM. Every wait looks at it, so that each lab unwinds by itself and cleans up after itself.
+# Seconds for what is certain to come: it has come long before, but the machines that run this are shared and busy.
+PATIENCE = 20
+
+# Set by SIGINT and SIGTERM. Every wait looks at it, so that whatever is under way cleans up after itself.
 interrupted = threading.Event()
 
 
 class Unmet(Exception):
-    """What the lab expected did not happen, or what it must never see did."""
+    """What a test expected did not happen, or what it must never see did."""
 
 
 class Interrupted(Exception):
     """The run was asked to stop; nobody is to blame."""
+
+
+def expect(is_met, what):
+    if not is_met:
+        raise Unmet(what)
+
+
+def complaint(error):
+    """What a test has not met speaks for itself; anything else is a fault of the test, and needs its place."""
+    return f"{error}" if isinstance(error, Unmet) else traceback.format_exc()
 
 
 def wait_until(condition, within, what, poll=0.005):

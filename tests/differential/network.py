@@ -1,0 +1,34 @@
+"""A network namespace of the test's own, in which a program sets up addresses that nobody else notices."""
+
+import itertools
+import os
+
+from namespace import Namespace
+
+NUMBERS = itertools.count()
+
+
+class Network(Namespace):
+    """Exists as long as its context. `preparation` is a series of words to `ip`, such as `address add …`."""
+
+    def __init__(self, preparation):
+        super().__init__(f"dnsherald-differential-{os.getpid()}-{next(NUMBERS)}")
+        self.preparation = preparation
+
+    def __enter__(self):
+        self.create()
+        for words in self.preparation:
+            self.ip(*words.split())
+        return self
+
+    def __exit__(self, *_):
+        self.delete()
+
+    def addresses(self):
+        """Interface, address and label of each, sorted, for the original adds them in no particular order."""
+        found = []
+        for line in self.ip("-o", "address").splitlines():
+            _, interface, family, address, *rest = line.split("\\")[0].split()
+            label = rest[-1] if family == "inet" else ""
+            found.append(f"{interface} {address} {label}".strip())
+        return sorted(found)
