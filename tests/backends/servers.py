@@ -10,7 +10,9 @@ ZONE = "example.org"
 
 @dataclass(frozen=True)
 class Server:
-    """In texts `{folder}`, `{address}`, `{zone}`, `{zone_file}`, `{instance}` and `{mark}`, a number that a reload is seen by, are filled in."""
+    """In texts these are filled in: `{folder}`, `{address}`, `{zone}`, `{zone_file}`, `{instance}`, and `{mark}`, a number that a
+    reload is seen by.
+    """
 
     kind: str
     command: str

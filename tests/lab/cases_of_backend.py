@@ -8,13 +8,17 @@ import time
 
 from addresses import POP1
 from cases import case
-from configuration import Check, ProcessCheck, Timing, resolver
-from expectations import expect_done, expect_none_lost, expect_served, lost, serve_from_both
+from configuration import Check, ProcessCheck, resolver
+from expectations import TIMING, expect_done, expect_none_lost, expect_served, lost, serve_from_both
 from server import BIND, KNOT, NSD, UNBOUND, Server
 from unbound import IDENTITY_NAME
 from waiting import Unmet
 
-TIMING = Timing(interval=300, rise=2)
+# The process, and what the client asks, which all four servers answer.
+CHECKS = (
+    ProcessCheck(),
+    Check("answers", server=(POP1.management_ipv4, POP1.management_ipv6), query=f"{IDENTITY_NAME} TXT"),
+)
 # On an idle machine it is a dozen; the machines that run this are shared and busy.
 MOST_LOST = 60
 UNIT = "unbound.service"
@@ -67,8 +71,7 @@ def reload_and_command(lab, report):
 def process_killed(lab, report):
     """kill -9 of Unbound, whose process is watched: PIDFD, withdraw, PoP 2, in the time of a dozen queries."""
     server = Server(lab.pop1, UNBOUND)
-    checks = (ProcessCheck(), *_checks())
-    serve_from_both(lab, resolver(POP1, timing=TIMING, checks=checks, backend=server.backend()), server)
+    serve_from_both(lab, resolver(POP1, timing=TIMING, checks=CHECKS, backend=server.backend()), server)
     missing, moved = [], []
     for _ in range(lab.repeat or 3):
         since = time.time()
@@ -146,16 +149,10 @@ def _drop_in(lab, server, word):
     return expect_done(lab.pop1.dnsherald("backend", word, UNIT, environment={"MAINPID": str(server.pid())}))
 
 
-def _checks():
-    """Answered by all four servers: what the client asks."""
-    return (Check("answers", server=(POP1.management_ipv4, POP1.management_ipv6), query=f"{IDENTITY_NAME} TXT"),)
-
-
 def _configuration(lab, server, **keys):
-    """The process is watched, too, and falls are punished: what is restarted on purpose does not fall."""
-    checks = (ProcessCheck(), *_checks())
+    """Falls are punished: what is restarted on purpose does not fall."""
     state, backend = lab.pop1.folder / "state", server.backend(**keys)
-    return resolver(POP1, timing=TIMING, checks=checks, dampening={"mode": "enforce"}, state=state, backend=backend)
+    return resolver(POP1, timing=TIMING, checks=CHECKS, dampening={"mode": "enforce"}, state=state, backend=backend)
 
 
 def _restart(lab, report, kind):

@@ -5,12 +5,10 @@ import time
 
 from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6
 from cases import case
-from configuration import Check, Configuration, Service, Timing, resolver
-from expectations import expect_done, expect_none_lost, expect_served, serve_from_both
+from configuration import Check, Configuration, Service, resolver
+from expectations import TIMING, expect_done, expect_none_lost, expect_served, expect_withdrawn, serve_from_both
 from server import UNBOUND, Server
 from waiting import Unmet
-
-TIMING = Timing(interval=300, rise=2)
 
 
 @case("drain moves the traffic", once=True)
@@ -40,7 +38,7 @@ def drain_expires(lab, report):
     lab.start_announced(resolver(POP1, timing=TIMING))
     since = time.time()
     expect_done(lab.pop1.dnsherald("drain", "--for", "2s"))
-    report.took("withdrawn", lab.until_withdrawn(since, 1.0), 1.0)
+    expect_withdrawn(lab, report, since, 1.0)
     told = time.time()
     took = lab.until_routed(since, 3.0)
     report.took("back", took, 2.0 + (told - since) + TIMING.to_begin_anew())

@@ -6,6 +6,7 @@ import time
 from addresses import POP1
 from cases import case
 from configuration import resolver
+from expectations import expect_back, expect_withdrawn
 from process import end
 from waiting import Unmet, wait_until
 
@@ -38,7 +39,7 @@ def helper_and_unbound_killed(lab, report):
     since = time.time()
     lab.pop1.unbound.kill()
     end(former)
-    report.took("withdrawn", lab.until_withdrawn(since, HELPER_RETURNS), HELPER_RETURNS)
+    expect_withdrawn(lab, report, since, HELPER_RETURNS)
     successor = lab.pop1.exabgp.helper_other_than(former)
     lab.watch_steady(time.time(), 1.5)
     _expect_still(lab, successor)
@@ -52,7 +53,7 @@ def session_cleared(lab, report):
     since = time.time()
     lab.router.clear_session(POP1.name)
     wait_until(lambda: lab.all_lost(since), 5, "the router loses the routes with the session")
-    report.took("back", lab.until_routed(since, SESSION_RETURNS), SESSION_RETURNS)
+    expect_back(lab, report, since, SESSION_RETURNS)
     lab.note_session()
 
 
@@ -108,7 +109,7 @@ def _outlive(lab, report, configuration, broken, options=()):
     lab.pop1.write_configuration(broken)
     since = time.time()
     end(former)
-    report.took("withdrawn", lab.until_withdrawn(since, HELPER_RETURNS), HELPER_RETURNS)
+    expect_withdrawn(lab, report, since, HELPER_RETURNS)
     successor = lab.pop1.exabgp.helper_other_than(former)
     told = re.compile(rf"ERROR.*{re.escape(str(lab.pop1.file))}")
     wait_until(lambda: told.search(lab.pop1.exabgp.helper_says()[said:]), 5, "an error in the log names the broken file")
@@ -116,7 +117,7 @@ def _outlive(lab, report, configuration, broken, options=()):
     _expect_still(lab, successor)
     since = time.time()
     lab.pop1.write_configuration(lab.pop1.written(configuration))
-    report.took("back", lab.until_routed(since, MENDED), MENDED)
+    expect_back(lab, report, since, MENDED)
     _expect_still(lab, successor)
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from addresses import POP1
 from cases import case
-from configuration import Check, Timing, resolver
-from expectations import expect_done
+from configuration import Check, resolver
+from expectations import TIMING, expect_done
 from process import end
 from server import UNBOUND, Server
 from unbound import IDENTITY_NAME
 from waiting import Unmet, wait_until
 
-TIMING = Timing(interval=300, rise=2)
 HOLDER = "backend/unbound"
 LEFT_DRAINED = 3
 
@@ -74,9 +73,9 @@ def rollback_interrupted(lab, report):
     server = _announced(lab, start_timeout="1s")
     expect_done(lab.pop1.dnsherald("backend", "restart"))
     server.refuse(POP1.management_ipv4)
-    refusing, output = server.file.read_text(), lab.pop1.folder / "restart.log"
-    restart = lab.pop1.begin_dnsherald("backend", "restart", "--rollback", output=output)
-    wait_until(lambda: re.search(r"^  zones ", output.read_text(), re.MULTILINE), 20, "it waits for the checks")
+    refusing = server.file.read_text()
+    restart, output = _begin_restart(lab, "--rollback")
+    wait_until(lambda: _has_shown(output, "zones"), 20, "it waits for the checks")
     server.hold("dead")
     wait_until(lambda: server.is_held("dead"), 20, "it rolls back")
     second = lab.pop1.dnsherald("backend", "restart")
@@ -97,9 +96,8 @@ def helper_killed(lab, report):
     """kill -9 of the helper while the restart waits for its checks: the successor knows the drain, and the restart goes on."""
     server = _announced(lab)
     server.refuse(POP1.management_ipv4)
-    output = lab.pop1.folder / "restart.log"
-    restart = lab.pop1.begin_dnsherald("backend", "restart", output=output)
-    wait_until(lambda: re.search(r"^  zones ", output.read_text(), re.MULTILINE), 20, "it waits for the checks")
+    restart, output = _begin_restart(lab)
+    wait_until(lambda: _has_shown(output, "zones"), 20, "it waits for the checks")
     since, former = time.time(), lab.pop1.exabgp.helper()
     end(former)
     lab.pop1.exabgp.helper_other_than(former)
@@ -149,13 +147,12 @@ def _interrupt(lab, server, stop, number):
         server.does_not_start()
     if stop.held:
         server.hold(stop.held)
-    output = lab.pop1.folder / "restart.log"
-    restart = lab.pop1.begin_dnsherald("backend", "restart", output=output)
+    restart, output = _begin_restart(lab)
 
     def is_there():
         # The step before is over, and has been shown.
         before = {"listeners": "process", "checks": "zones"}.get(stop.step)
-        return server.is_held(stop.held) if stop.held else re.search(rf"^  {before} ", output.read_text(), re.MULTILINE)
+        return server.is_held(stop.held) if stop.held else _has_shown(output, before)
 
     wait_until(is_there, 20, "the restart gets there")
     if not stop.is_harmless:
@@ -167,6 +164,16 @@ def _interrupt(lab, server, stop, number):
         raise Unmet(f"exit status {restart.returncode}, not {ends}: {output.read_text()}")
     if stop.held:
         server.abandon(stop.held)
+
+
+def _begin_restart(lab, *options):
+    """Under way, and the file with what it says."""
+    output = lab.pop1.folder / "restart.log"
+    return lab.pop1.begin_dnsherald("backend", "restart", *options, output=output), output
+
+
+def _has_shown(output, step):
+    return re.search(rf"^  {step} ", output.read_text(), re.MULTILINE)
 
 
 def _is_as_before(service):

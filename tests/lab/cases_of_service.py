@@ -4,11 +4,11 @@ import math
 import re
 import time
 
-from addresses import POP1, POP2, PREFIX_IPV4, PREFIXES
+from addresses import POP1, PREFIX_IPV4
 from cases import case
 from configuration import Timing, resolver
-from report import SLACK
-from waiting import Unmet, let_pass, wait_until
+from expectations import expect_back, expect_served, lost, serve_from_both
+from waiting import Unmet, let_pass
 
 HALF_LIFE = 10
 MAX_SUPPRESS = 30
@@ -26,25 +26,14 @@ DAMPENING = {
 def failover(lab, report):
     """Both announce, with different MED; the client's answers move to PoP 2 when Unbound of PoP 1 dies, and back."""
     timing = Timing()
-    lab.pop2.start_service(resolver(POP2, med=200))
-    lab.start_announced(resolver(POP1))
-    for prefix in PREFIXES:
-        wait_until(lambda: lab.router.knows_through(POP2.name, prefix), 10, f"pop2 announces {prefix} too")
-    lab.client.start_asking()
-    wait_until(lambda: lab.client.served_by("pop1", 0), 10, "the client is answered by pop1")
+    serve_from_both(lab, resolver(POP1), rate=100)
     since = time.time()
     lab.pop1.unbound.kill()
-    target = timing.to_notice_an_error()
-    moved = _moved(lab, "pop2", since, target)
-    report.took("moved to pop2", moved, target)
-    _report_unanswered(lab, report, since, since + moved)
+    _expect_moved(lab, report, "moved to", "pop2", since, timing.to_notice_an_error())
     lab.pop1.unbound.start()
     lab.pop1.unbound.wait_until_ready()
     since = time.time()
-    target = timing.to_return()
-    returned = _moved(lab, "pop1", since, target)
-    report.took("back at pop1", returned, target)
-    _report_unanswered(lab, report, since, since + returned)
+    _expect_moved(lab, report, "back at", "pop1", since, timing.to_return())
 
 
 @case("flapping")
@@ -62,8 +51,7 @@ def flapping(lab, report):
         raise Unmet("the log does not say the penalty and when the suppression ends")
     # The last fall added 1000 to more than 750, and came at most one period before the last recovery.
     lab.watch_steady(recovered, HALF_LIFE * math.log2(1750 / 750) - 2.5)
-    target = MAX_SUPPRESS + timing.to_return()
-    report.took("back", lab.until_routed(recovered, target), target)
+    expect_back(lab, report, recovered, MAX_SUPPRESS + timing.to_return())
 
 
 def _flap(lab, seconds, every):
@@ -79,12 +67,8 @@ def _flap(lab, seconds, every):
     return recovered
 
 
-def _moved(lab, pop, since, target):
-    moment = wait_until(lambda: lab.client.served_by(pop, since), target + SLACK + 0.5, f"answers from {pop}")
-    return moment - since
-
-
-def _report_unanswered(lab, report, since, until):
-    """Queries asked before the change was complete; those that are lost are only known to be after a while."""
-    wait_until(lambda: lab.client.fate_known(until), 10, "the fate of all queries")
-    report.found(f"{lab.client.unanswered(since, until)} queries lost")
+def _expect_moved(lab, report, what, pop, since, target):
+    """Lost are of the queries that were asked before the move was complete."""
+    moment = expect_served(lab, pop, since)
+    report.took(f"{what} {pop}", moment - since, target)
+    report.found(f"{lost(lab, since, moment)[0]} queries lost")

@@ -6,6 +6,7 @@ import time
 from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6, PREFIXES
 from cases import case
 from configuration import DEGRADED_COMMUNITY, DEGRADED_MED, UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
+from expectations import expect_back, expect_withdrawn
 from unbound import RECURSION_NAME
 from waiting import Unmet
 
@@ -35,13 +36,11 @@ def stopped(lab, report):
     lab.start_announced(resolver(POP1))
     since = time.time()
     lab.pop1.unbound.stop()
-    target = TIMING.to_notice_an_error()
-    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    expect_withdrawn(lab, report, since, TIMING.to_notice_an_error())
     lab.pop1.unbound.start()
     lab.pop1.unbound.wait_until_ready()
     since = time.time()
-    target = TIMING.to_return()
-    report.took("back", lab.until_routed(since, target), target)
+    expect_back(lab, report, since, TIMING.to_return())
 
 
 @case("unbound hangs")
@@ -50,12 +49,10 @@ def hangs(lab, report):
     lab.start_announced(resolver(POP1))
     since = time.time()
     lab.pop1.unbound.hang()
-    target = TIMING.to_notice_silence()
-    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    expect_withdrawn(lab, report, since, TIMING.to_notice_silence())
     since = time.time()
     lab.pop1.unbound.resume()
-    target = TIMING.to_return()
-    report.took("back", lab.until_routed(since, target), target)
+    expect_back(lab, report, since, TIMING.to_return())
 
 
 @case("SERVFAIL withdraws")
@@ -64,12 +61,10 @@ def servfail_withdraws(lab, report):
     lab.start_announced(resolver(POP1, query=RECURSION))
     since = time.time()
     lab.pop1.unbound.upstream_fails()
-    target = TIMING.to_notice_an_error()
-    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    expect_withdrawn(lab, report, since, TIMING.to_notice_an_error())
     since = time.time()
     lab.pop1.unbound.upstream_answers()
-    target = TIMING.to_return()
-    report.took("back", lab.until_routed(since, target), target)
+    expect_back(lab, report, since, TIMING.to_return())
 
 
 @case("SERVFAIL degrades")
@@ -99,8 +94,7 @@ def causes(lab, report):
     lab.expect_steady(since)
     since = time.time()
     lab.pop1.unbound.hang()
-    target = TIMING.to_notice_silence()
-    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    expect_withdrawn(lab, report, since, TIMING.to_notice_silence())
 
 
 @case("TCP not answered")
@@ -119,8 +113,7 @@ def tcp_required(lab, report):
     """The same failure under one check that wants both transports: withdrawn."""
     lab.start_announced(resolver(POP1))
     since = lab.pop1.unbound.become(tcp=False)
-    target = TIMING.to_notice_an_error()
-    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+    expect_withdrawn(lab, report, since, TIMING.to_notice_an_error())
 
 
 @case("IPv6 not answered")

@@ -1,22 +1,32 @@
-"""What several cases expect of the client's queries and of what dnsherald is told."""
+"""What several cases expect of the routes, of the client's queries and of what dnsherald is told."""
 
 import time
 
 from addresses import POP2, PREFIXES
-from configuration import resolver
+from configuration import Timing, resolver
 from waiting import Unmet, wait_until
 
+# Of cases that need neither a slow rise nor a slow round.
+TIMING = Timing(interval=300, rise=2)
 # Queries per second: what is lost in a hundredth of a second is seen.
 RATE = 500
 
 
-def serve_from_both(lab, configuration, server):
+def expect_withdrawn(lab, report, since, target):
+    report.took("withdrawn", lab.until_withdrawn(since, target), target)
+
+
+def expect_back(lab, report, since, target):
+    report.took("back", lab.until_routed(since, target), target)
+
+
+def serve_from_both(lab, configuration, server=None, rate=RATE):
     """Both points of presence announce, and the client is answered by the first."""
     lab.pop2.start_service(resolver(POP2, med=200))
     lab.start_announced(configuration, server=server)
     for prefix in PREFIXES:
         wait_until(lambda: lab.router.knows_through(POP2.name, prefix), 10, f"pop2 announces {prefix} too")
-    lab.client.start_asking(RATE)
+    lab.client.start_asking(rate)
     expect_served(lab, "pop1", 0)
 
 
@@ -25,9 +35,9 @@ def expect_served(lab, pop, since):
     return wait_until(lambda: lab.client.served_by(pop, since), 10, f"the client is answered by {pop}")
 
 
-def lost(lab, since):
+def lost(lab, since, until=None):
     """How many of those asked since were not answered, and how many were asked, once the fate of all is known."""
-    until = time.time()
+    until = until or time.time()
     wait_until(lambda: lab.client.fate_known(until), 10, "the fate of all queries")
     return lab.client.unanswered(since, until), len(lab.client.asked(since, until))
 
