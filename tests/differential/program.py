@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from process import children
+from process import children, end
 from waiting import PATIENCE, Unmet, interrupted
 
 # What ours says before anything else, and how ExaBGP 5.0.15 answers.
@@ -84,9 +84,12 @@ class Program:
         return self
 
     def __exit__(self, *_):
-        """Ends what is left. A check that waits for its outcome reads the end of its FIFO, and ends too."""
+        """Ends what is left: itself, and then its hooks, which would write to a folder that is about to be removed."""
         if self.popen.poll() is None:
+            left = children(self.pid)
             self.popen.kill()
+            for pid in left:
+                end(pid)
         self.popen.wait()
         for pipe in (self.popen.stdin, self.popen.stdout):
             try:
