@@ -83,13 +83,12 @@ impl Engine {
             .collect();
         let (owners, routes) = routes(config);
         let settings = settings(config, parent);
-        let unwanted = |route: &&Route| !routes.iter().any(|wanted| wanted.is_the_same_as(route));
-        let left_behind = memory.announced().filter(unwanted).cloned().collect();
+        let announced = memory.announced().cloned().collect();
         Self {
             services,
             plans: config.services.clone(),
             owners,
-            link: Link::new(settings, routes, left_behind),
+            link: Link::new(settings, routes, announced),
             memory,
             prelude,
             heartbeat: heartbeat(config),
@@ -218,8 +217,6 @@ impl Engine {
         let service = &self.services[place];
         let mine = || self.entries_of(place);
         let settled = mine().all(|entry| entry.acknowledged.is_some() && entry.acknowledged == entry.desired);
-        // Before the first decision ExaBGP still has what an earlier helper told it.
-        let untouched = mine().all(|entry| entry.desired.is_none());
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         Remembered {
             penalty: service.dampening().penalty(now),
@@ -230,10 +227,7 @@ impl Engine {
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },
             drains: service.drains().remember(now),
-            announced: match earlier {
-                Some(earlier) if untouched => earlier.announced.clone(),
-                _ => announced.collect(),
-            },
+            announced: announced.collect(),
             stopped: self.phase == Phase::Over,
         }
     }

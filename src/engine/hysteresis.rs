@@ -107,6 +107,8 @@ pub struct Hysteresis {
     verdict: Option<Verdict>,
     /// Results seen before the first verdict.
     undecided: u32,
+    /// How many of them were failures.
+    failed: u32,
     /// The verdict is for want of any row long enough.
     alternated: bool,
 }
@@ -115,7 +117,7 @@ impl Hysteresis {
     /// Nothing known yet.
     #[must_use]
     pub const fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0, alternated: false }
+        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0, failed: 0, alternated: false }
     }
 
     /// Where the results so far have led.
@@ -142,6 +144,7 @@ impl Hysteresis {
         self.alternated = false;
         if self.verdict.is_none() {
             self.undecided = self.undecided.saturating_add(1);
+            self.failed = self.failed.saturating_add((result == Result::Fail).into());
             if self.has_alternated_too_long() && self.state != State::Up {
                 self.alternated = self.state != State::Down;
                 self.state = State::Down;
@@ -154,9 +157,12 @@ impl Hysteresis {
         }
     }
 
+    /// Neither row is complete, though there were results enough for both. It takes `fall` failures all the same: one
+    /// lost packet after a start is no reason to withdraw.
     fn has_alternated_too_long(&self) -> bool {
         let Thresholds { rise, fall, relapse } = self.thresholds;
-        relapse == Relapse::Returns && self.undecided >= rise.saturating_add(fall.get()).get()
+        let enough = rise.saturating_add(fall.get()).get();
+        relapse == Relapse::Returns && self.undecided >= enough && self.failed >= fall.get()
     }
 
     fn next(&self, result: Result) -> State {
@@ -223,7 +229,16 @@ mod tests {
 
     #[test]
     fn endless_alternation_is_down() {
-        assert_eq!(after(2, 3, "+-+-+").state(), State::Down);
+        assert_eq!(after(2, 3, "+-+-+").verdict(), None);
+        assert_eq!(after(2, 3, "+-+-+-").state(), State::Down);
+        assert_eq!(after(5, 3, "++++-++++-++++-").state(), State::Down);
+    }
+
+    #[test]
+    fn one_failure_after_the_start_only_begins_the_row_of_passes_anew() {
+        assert_eq!(after(5, 3, "++++-+++").verdict(), None);
+        assert_eq!(after(5, 3, "++++-+++++").state(), State::Up);
+        assert_eq!(after(5, 3, "++-++-+++++").state(), State::Up);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::action::Action;
+use super::memory::{Memory, Remembered};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::service::{Service, State};
@@ -13,8 +14,8 @@ use crate::config::{self, Config};
 impl Engine {
     /// From now on `config` is meant. A service that is configured as before keeps its state and its counters. One
     /// that is configured otherwise keeps its drains and its penalty and begins anew, even if it is called otherwise as
-    /// long as it has one of its prefixes; until it has decided, what was said of it stands. What is no longer wanted
-    /// is withdrawn.
+    /// long as it has one of its prefixes; until it has decided, what was said of it stands. The drains of a service that
+    /// is gone go with its prefixes, to whichever service has them now. What is no longer wanted is withdrawn.
     ///
     /// Checks have the places of the new configuration from here on. The outcome of a round that was out does not come
     /// back: it is asked again.
@@ -27,6 +28,7 @@ impl Engine {
         let plans = std::mem::replace(&mut self.plans, config.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
+        let gone = plans.iter().filter(|earlier| is_gone(earlier, config)).cloned().collect::<Vec<_>>();
         let mut before: Vec<_> = plans.into_iter().zip(services.into_iter().zip(settled)).collect();
         let (mut unchanged, mut changed, mut added) = (0, vec![], vec![]);
         for plan in &config.services {
@@ -47,6 +49,7 @@ impl Engine {
                     };
                     changed.push(format!("{}{was}", plan.name));
                     let mut kept = memory.services.get(&earlier.name).cloned().unwrap_or_default();
+                    kept.take_over_drains(&memory, &gone, plan);
                     // What ExaBGP has acknowledged may be older than that.
                     if service.state() != State::Starting {
                         kept.acknowledged = Some(service.state());
@@ -56,7 +59,10 @@ impl Engine {
                 }
                 None => {
                     added.push(plan.name.clone());
-                    (Service::new(now, plan, config.habits, None, &mut vec![]), None)
+                    let mut kept = Remembered::default();
+                    kept.take_over_drains(&memory, &gone, plan);
+                    let kept = Some((&kept, Duration::ZERO)).filter(|(kept, _)| !kept.drains.is_empty());
+                    (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
                 }
             };
             self.services.push(service);
@@ -75,11 +81,31 @@ impl Engine {
     }
 }
 
+impl Remembered {
+    /// Whoever drained one of the services that are `gone` has drained this one, if it has a prefix of it now. A drain of
+    /// its own of the same holder stays as it is.
+    fn take_over_drains(&mut self, memory: &Memory, gone: &[config::Service], plan: &config::Service) {
+        for earlier in gone.iter().filter(|earlier| have_a_prefix_in_common(earlier, plan)) {
+            for (holder, drain) in
+                memory.services.get(&earlier.name).into_iter().flat_map(|kept| &kept.drains)
+            {
+                self.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
+            }
+        }
+    }
+}
+
+/// Whether no service is called so any more.
+fn is_gone(earlier: &config::Service, config: &Config) -> bool {
+    !config.services.iter().any(|service| service.name == earlier.name)
+}
+
 /// Whether this service is now called otherwise: its name is gone, and a prefix of it is there.
 fn is_renamed(earlier: &config::Service, plan: &config::Service, config: &Config) -> bool {
-    if config.services.iter().any(|service| service.name == earlier.name) {
-        return false;
-    }
+    is_gone(earlier, config) && have_a_prefix_in_common(earlier, plan)
+}
+
+fn have_a_prefix_in_common(earlier: &config::Service, plan: &config::Service) -> bool {
     let prefixes: HashSet<_> = plan.routes.iter().map(|route| route.prefix).collect();
     earlier.routes.iter().any(|route| prefixes.contains(&route.prefix))
 }
@@ -91,7 +117,6 @@ mod tests {
     use super::*;
     use crate::engine::drain::{Holder, Lasts, Lift, Order};
     use crate::engine::event::{CheckId, Event, ServiceId};
-    use crate::engine::memory::Memory;
     use crate::exabgp::link::Parent;
     use crate::probe::{Cause, Outcome};
 
@@ -255,6 +280,33 @@ mod tests {
         bench.finds(0, &[true, true]);
         assert_eq!(bench.states(), [("b", State::Drained)]);
         assert!(!bench.said().iter().any(|line| line.contains("announce")));
+    }
+
+    #[test]
+    fn a_drain_goes_with_the_prefixes_of_its_service() {
+        let mut bench = Bench::up(TWO);
+        bench.drain(0, Lasts::UntilLifted);
+        bench.said();
+        bench.reload("b 192.0.2.3/32 192.0.2.1/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
+        for service in 0..3 {
+            bench.finds(service, &[true, true]);
+        }
+        assert_eq!(bench.states(), [("b", State::Drained), ("c", State::Drained), ("d", State::Up)]);
+        assert!(!bench.said().iter().any(|line| line.contains("announce route 192.0.2.1/32")));
+    }
+
+    #[test]
+    fn what_an_earlier_helper_announced_is_withdrawn_when_it_goes_before_the_first_verdict() {
+        let mut before = Bench::up(TWO);
+        let memory = before.engine.remember(before.now).clone();
+        let engine = Engine::new(&config(TWO), Parent::ExaBgp, memory, Duration::from_secs(1));
+        let mut bench = Bench { engine, now: Moment::START, said: vec![], answers: true };
+        bench.tell(Event::Start);
+        assert_eq!(bench.said(), [""; 0]);
+        bench.reload("a 192.0.2.2/32\nb 192.0.2.3/32");
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+        let kept = bench.engine.remember(bench.now).announced().count();
+        assert_eq!(kept, 2, "the others stand until they have decided");
     }
 
     #[test]

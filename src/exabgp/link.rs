@@ -148,18 +148,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Nothing said, nothing desired. Behind the `routes` stand those that an earlier helper has `left_behind`.
+    /// Nothing said, nothing desired. What an earlier helper `announced` may still be: of the `routes` this is known, and
+    /// behind them stand those that it has left behind.
     #[must_use]
-    pub fn new(settings: Settings, routes: Vec<Route>, left_behind: Vec<Route>) -> Self {
+    pub fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
         Self {
             random: settings.seed | 1,
             answers: settings.parent == Parent::ExaBgp && settings.habits.is_none_or(|habits| habits.answers),
             settings,
-            entries: routes
-                .into_iter()
-                .map(Entry::new)
-                .chain(left_behind.into_iter().map(Entry::left_behind))
-                .collect(),
+            entries: entry::inherited(routes, announced),
             state: State::Silent,
             until: None,
             version: None,

@@ -10,7 +10,8 @@ use crate::engine::notice::Notice;
 use crate::exabgp::command::ASK_VERSION;
 use crate::exabgp::reply::Version;
 
-/// After so long without an answer too many, the next one is taken as the first.
+/// After so long without an answer too many, the next one is taken as the first. What was acknowledged within this time
+/// before one is in doubt.
 const CALM: Duration = Duration::from_secs(60);
 
 impl Link {
@@ -52,20 +53,25 @@ impl Link {
                     self.owed -= 1;
                 } else if idle {
                     out.push(Notice::AnswerTooMany.into());
-                    self.resync_after_stray(now);
+                    self.resync_after_stray(now, out);
                 }
             }
         }
     }
 
     /// Plans to state everything again, ever more slowly while this goes on.
-    fn resync_after_stray(&mut self, now: Moment) {
+    fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
             self.resync = Backoff::new();
         }
         self.stray_at = Some(now);
         if self.resync_at.is_none() {
             self.resync_at = Some(now + self.resync.pause());
+        }
+        for entry in &mut self.entries {
+            if entry.doubt(now, CALM) {
+                out.push(Action::Save);
+            }
         }
     }
 
@@ -80,7 +86,7 @@ impl Link {
     ) {
         match subject {
             Subject::Route(route, advertisement, _) if done => {
-                if self.entries[route].acknowledge(advertisement) {
+                if self.entries[route].acknowledge(now, advertisement) {
                     out.push(Action::Save);
                 }
                 if self.entries[route].left_behind {

@@ -1,6 +1,9 @@
 //! One route of the link: what is desired, what ExaBGP has acknowledged, and when to say it next.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::engine::moment::Moment;
 use crate::exabgp::{Advertisement, Route};
@@ -14,6 +17,8 @@ pub struct Entry {
     pub desired: Option<Advertisement>,
     /// What ExaBGP has last said `done` to.
     pub acknowledged: Option<Advertisement>,
+    /// When it did.
+    acknowledged_at: Moment,
     /// Said since the last acknowledged withdraw, so that ExaBGP may be announcing it.
     pub perhaps_announced: bool,
     /// When to say what is desired; `None` when there is nothing to say.
@@ -23,6 +28,29 @@ pub struct Entry {
     /// Whether anything that was said of it has been answered, or waited for in vain.
     pub answered: bool,
     backoff: Backoff,
+}
+
+/// The routes in their order, and behind them what an earlier helper `announced` and nobody wants any more.
+pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<Entry> {
+    let mut by_prefix: HashMap<IpNet, Vec<Route>> = HashMap::new();
+    for route in announced {
+        by_prefix.entry(route.prefix).or_default().push(route);
+    }
+    let of_earlier = |route: Route| {
+        let beside = by_prefix.get(&route.prefix).map_or(&[][..], Vec::as_slice);
+        let perhaps_announced = beside.iter().any(|announced| announced.is_the_same_as(&route));
+        Entry { perhaps_announced, ..Entry::new(route) }
+    };
+    let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
+    for wanted in &entries {
+        if let Some(beside) = by_prefix.get_mut(&wanted.route.prefix) {
+            beside.retain(|announced| !announced.is_the_same_as(&wanted.route));
+        }
+    }
+    let mut left_behind: Vec<_> = by_prefix.into_values().flatten().collect();
+    left_behind.sort_by_key(|route| route.prefix);
+    entries.extend(left_behind.into_iter().map(Entry::left_behind));
+    entries
 }
 
 impl Entry {
@@ -36,6 +64,7 @@ impl Entry {
             route,
             desired: None,
             acknowledged: None,
+            acknowledged_at: Moment::START,
             perhaps_announced: false,
             due: None,
             left_behind: false,
@@ -91,6 +120,18 @@ impl Entry {
         }
     }
 
+    /// The answers of late may have been those to other commands: what was acknowledged within `lately` may not have
+    /// been, and is not forgotten yet. True if that brings it back.
+    pub(super) fn doubt(&mut self, now: Moment, lately: Duration) -> bool {
+        let doubtful =
+            self.left_behind && self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
+        if doubtful {
+            self.acknowledged = None;
+            self.perhaps_announced = true;
+        }
+        doubtful
+    }
+
     /// What is desired leaves for ExaBGP.
     pub(super) fn said(&mut self, advertisement: &Advertisement) {
         self.due = None;
@@ -98,7 +139,8 @@ impl Entry {
     }
 
     /// ExaBGP has said `done` to `advertisement`. True if that is news.
-    pub(super) fn acknowledge(&mut self, advertisement: Advertisement) -> bool {
+    pub(super) fn acknowledge(&mut self, now: Moment, advertisement: Advertisement) -> bool {
+        self.acknowledged_at = now;
         self.backoff = Backoff::new();
         self.answered = true;
         self.perhaps_announced = advertisement.announces();
