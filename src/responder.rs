@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RData;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::script::Script;
+use crate::handoff::lock;
 use crate::probe::dns::Transport;
 
 mod script;
@@ -110,7 +111,7 @@ struct Shared {
 
 impl Shared {
     fn with_received<T>(&self, look: impl FnOnce(&mut Vec<Received>) -> T) -> T {
-        look(&mut self.received.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut lock(&self.received))
     }
 
     /// Keeps the query and makes up the messages that answer it, none if it is no query.

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::handoff::lock;
 use crate::probe::command::run::{Run, how, shell};
 use crate::probe::command::text::beginning;
 
@@ -131,7 +132,7 @@ struct Waiting {
 
 impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Queues a hook, and returns the one for which there is no room any more.

@@ -9,13 +9,14 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::linger::Told;
 use super::output::copy_of;
+use crate::handoff::lock;
 use crate::logging::{aside, counted};
 
 /// The loop turns once a second; this long without a turn means that it hangs.
@@ -57,7 +58,7 @@ impl LastWords {
 
     /// What to say if nothing else is ever said.
     pub fn set(&self, lines: &[String]) {
-        let mut text = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = lock(&self.lines);
         text.clear();
         for line in lines {
             text.push_str(line);

@@ -1,12 +1,13 @@
 //! The processes that checks watch, and what the loop is told of their end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Inquiries;
 use crate::engine::event::{CheckId, Event};
+use crate::handoff::lock;
 use crate::probe::inquiry::Inquiry;
 use crate::process::Whereabouts;
 use crate::process::deaths::Deaths;
@@ -91,8 +92,4 @@ impl Processes {
         }
         self.deaths.clone()
     }
-}
-
-fn lock(concerned: &Mutex<Concerned>) -> MutexGuard<'_, Concerned> {
-    concerned.lock().unwrap_or_else(PoisonError::into_inner)
 }

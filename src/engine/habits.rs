@@ -33,7 +33,7 @@ pub enum Repeat {
 /// The states as hooks are told of them, in the variable `STATE`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Phase {
+pub enum HookState {
     /// Nothing known: before the first round, and after having been disabled.
     Init,
     /// Passing, not yet often enough.
@@ -48,8 +48,8 @@ pub enum Phase {
     Disabled,
 }
 
-impl Phase {
-    /// The phase of a service with one check in this state.
+impl HookState {
+    /// What hooks are told of a service with one check in this state.
     #[must_use]
     pub const fn of(disabled: bool, check: hysteresis::State) -> Self {
         match check {

@@ -9,7 +9,7 @@ use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
 use super::drain::Drains;
-use super::habits::{Habits, Phase, Repeat};
+use super::habits::{Habits, HookState, Repeat};
 use super::ladder::Ladder;
 use super::memory::Remembered;
 use super::moment::Moment;
@@ -47,7 +47,7 @@ pub struct Service {
     stated: Option<Advertisement>,
     habits: Option<Habits>,
     /// What hooks were last told, where `exabgp healthcheck` is imitated.
-    phase: Phase,
+    hook_state: HookState,
     /// What is stated is to be said again, though it has not changed.
     restate: bool,
     /// When to do so next, while no round is started.
@@ -81,7 +81,7 @@ impl Service {
             since: now,
             stated: None,
             habits,
-            phase: Phase::Init,
+            hook_state: HookState::Init,
             restate: false,
             restate_at: None,
         };
@@ -137,7 +137,7 @@ impl Service {
             out.push(notice(&self.name, check.name(), change));
         }
         let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
-        self.restate |= each_round && Phase::of(false, check.state()).speaks();
+        self.restate |= each_round && HookState::of(false, check.state()).speaks();
     }
 
     /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
@@ -226,17 +226,17 @@ impl Service {
         Action::Enter { service: self.name.clone(), state, reason }
     }
 
-    /// Tells hooks of every phase, and says again what `exabgp healthcheck` would.
+    /// Tells hooks of every change of their state, and says again what `exabgp healthcheck` would.
     fn follow_habits(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         let (Some(habits), Some(check)) = (self.habits, self.checks.first()) else { return };
-        let phase = Phase::of(self.disabled, check.state());
+        let hook_state = HookState::of(self.disabled, check.state());
         let again = now + check.timing().interval;
-        if phase != self.phase {
+        if hook_state != self.hook_state {
             let reason = check.failure().unwrap_or("passed").to_owned();
-            self.phase = phase;
-            self.restate |= phase.speaks();
+            self.hook_state = hook_state;
+            self.restate |= hook_state.speaks();
             self.restate_at = Some(again);
-            out.push(self.enter(phase.word().to_owned(), reason));
+            out.push(self.enter(hook_state.word().to_owned(), reason));
         } else if ticks && self.rests() && self.restate_at.is_some_and(|at| at <= now) {
             self.restate |= habits.repeat == Repeat::EachRound;
             self.restate_at = Some(again);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::held::Held;
+use crate::handoff::lock;
 
 /// Where the system refuses to wait for us, we look again after this.
 const RECOVERY: Duration = Duration::from_millis(20);
@@ -66,10 +67,6 @@ impl Deaths {
         // No room means that it has not even looked up for the last one.
         let _ = (&self.attention).write(&[0]);
     }
-}
-
-fn lock(coming: &Mutex<Vec<Attended>>) -> MutexGuard<'_, Vec<Attended>> {
-    coming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn attend(mut asked: UnixStream, coming: &Mutex<Vec<Attended>>) {

@@ -4,7 +4,7 @@
 //! a crash, and not yet written at a start. What systemd says takes longer, and is certain.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::held::Held;
 use super::{Missing, Whereabouts, cgroup, pid_file, systemctl};
+use crate::handoff::lock;
 
 /// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -179,10 +180,6 @@ fn by_cgroup(unit: &str) -> Result<Held, String> {
             Err(format!("{unit} has more than one process that may be its main one: {}", several.join(", ")))
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

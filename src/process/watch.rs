@@ -14,13 +14,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use super::deaths::Deaths;
 use super::find::Finder;
 use super::held::Held;
 use super::{Missing, Whereabouts};
+use crate::handoff::lock;
 use crate::probe::{Cause, Outcome};
 
 /// After an end, how often one looks whether another process has taken the place.
@@ -124,7 +125,7 @@ impl Watch {
     }
 
     fn grip(&self) -> MutexGuard<'_, Grip<Arc<Held>>> {
-        self.grip.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.grip)
     }
 
     fn held(&self) -> Option<Arc<Held>> {

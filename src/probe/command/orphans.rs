@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::unix::net;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
@@ -19,12 +19,13 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::process::Process;
+use crate::handoff::lock;
 
 /// Those that we started and that are not reaped yet.
 static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 fn started() -> MutexGuard<'static, Vec<Pid>> {
-    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&STARTED)
 }
 
 /// From now on what commands leave behind becomes our child, and is reaped when it dies. To be called once, on the
