@@ -219,7 +219,7 @@ HOW = {
         instead=f"dnsherald run -c {CONFIGURATION} --record /var/tmp/dnsherald.trace",
     ),
     "dnsherald simulate --trace /var/tmp/dnsherald.trace": Typed(
-        (r"> neighbor \* announce route 192.0.2.53/32", r"(?m)^192.0.2.53/32 +[.#]+#"),
+        (r"> neighbor \* announce route 192.0.2.53/32", r"(?m)^192.0.2.53/32 +[.#]"),
     ),
     "dnsherald simulate -c resolver.toml --trace incident.trace --annotate": Typed(
         (r"(?m)^ +[0-9.]+ > neighbor \* withdraw route 192.0.2.53/32",), before=examples_at_hand
