@@ -38,7 +38,7 @@ def followed(lab, report):
     load.expect_none_lost(report)
     typed = sum(isinstance(HOW[text], Typed) for text in in_order)
     report.found(f"{typed} commands typed, {len(in_order) - typed} run by other tests")
-    lab.pop1.run("rm", "-r", f"{HOME}/target", "/var/tmp/dnsherald.trace")
+    lab.pop1.run("rm", "-r", HOME, "/var/tmp/dnsherald.trace")
     lab.pop1.install()
     lab.wait_until_ready()
 
@@ -117,7 +117,7 @@ def examples_at_hand(lab):
     lab.pop1.run("cp", f"{EXAMPLES}/resolver.toml", f"{EXAMPLES}/incident.trace", HOME)
 
 
-class Another(Typed):
+class RestartsServer(Typed):
     """It gives the server another process."""
 
     def run(self, lab, text):
@@ -128,7 +128,7 @@ class Another(Typed):
         announced(lab)
 
 
-class Same(Typed):
+class KeepsServer(Typed):
     """It leaves the server its process."""
 
     def run(self, lab, text):
@@ -139,7 +139,7 @@ class Same(Typed):
         announced(lab)
 
 
-class Page(Typed):
+class ManualPage(Typed):
     """A manual page. The host has no reader, which would be made to read them all at each installation; this machine has."""
 
     def run(self, lab, text):
@@ -168,24 +168,24 @@ HOW = {
     ANNOUNCES: Typed(before=second_edit, after=announced),
     "dnsherald status": Typed((ANNOUNCING,), again=True),
     "dnsherald backend hooks unbound.service": Typed((HOOKS,)),
-    "man dnsherald": Page(),
-    "man dnsherald.toml": Page(),
+    "man dnsherald": ManualPage(),
+    "man dnsherald.toml": ManualPage(),
     "systemctl restart exabgp": Typed(after=announced),
     "systemctl show": Typed((r"(?m)^MainPID=[1-9]",), instead="systemctl show unbound.service"),
     "dnsherald backend status": Typed((r"state +running", r"10\.1\.0\.2:53"), before=backend_configured, after=as_exabgp),
     "dnsherald backend status --json": Typed((r'"state": "running"',)),
-    "dnsherald backend check": Same((r"configuration in order",)),
-    "dnsherald backend reload": Same((r"reload_keep_cache: ok",)),
+    "dnsherald backend check": KeepsServer((r"configuration in order",)),
+    "dnsherald backend reload": KeepsServer((r"reload_keep_cache: ok",)),
     "rndc reload": NINE_SERVERS,
     "knotc reload": NINE_SERVERS,
     "pdns_control show": NINE_SERVERS,
     "rec_control get questions": NINE_SERVERS,
-    "dnsherald backend restart": Another((RESTARTED,)),
-    "dnsherald backend restart --reload": Same((RESTARTED,)),
+    "dnsherald backend restart": RestartsServer((RESTARTED,)),
+    "dnsherald backend restart --reload": KeepsServer((RESTARTED,)),
     # The host has no network, so that there is no other version than the one that is installed.
-    UPGRADE: Another((RESTARTED,), instead=UPGRADE.replace("--only-upgrade", "--reinstall")),
-    "dnsherald backend restart --json": Another((r'"outcome":"restarted"',)),
-    "dnsherald backend restart --rollback": Another((RESTARTED,)),
+    UPGRADE: RestartsServer((RESTARTED,), instead=UPGRADE.replace("--only-upgrade", "--reinstall")),
+    "dnsherald backend restart --json": RestartsServer((r'"outcome":"restarted"',)),
+    "dnsherald backend restart --rollback": RestartsServer((RESTARTED,)),
     "mkdir -p /etc/systemd/system/unbound.service.d": Typed(),
     "dnsherald backend hooks unbound.service > /etc/systemd/system/unbound.service.d/dnsherald.conf": Typed(),
     "systemctl daemon-reload": Typed((HOOKS,), instead="systemctl daemon-reload && systemctl cat unbound.service"),
@@ -197,7 +197,7 @@ HOW = {
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),
     "systemctl stop exabgp": Typed(after=started_again),
-    "systemctl restart unbound": Another(),
+    "systemctl restart unbound": RestartsServer(),
     "journalctl -u exabgp -p warning": Typed((r"up -> drained: new disk, says operator",)),
     # It is told systemd once a second.
     "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),

@@ -1,8 +1,9 @@
+#!/usr/bin/env python3
 """The commands of README.md, in its order, each with its line.
 
-Commands are the lines of the fenced blocks without a language, with what their comments offer instead (`--json`,
-`--command '…'`), and the inline code that is more than one word or an executable file of the repository. What else there
-is of several words has to be known here as something else, so that no command is overlooked.
+Commands are the lines of the fenced blocks that are neither text nor TOML, with what their comments offer instead
+(`--json`, `--command '…'`), and the inline code that is more than one word or an executable file of the repository. What
+else there is of several words has to be known here as something else, so that no command is overlooked.
 
 As a program this says which commands no test runs, and what a test claims to run that the README does not have.
 """
@@ -20,6 +21,8 @@ FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE |
 COMMENT = re.compile(r"\s{2,}# (?P<comment>.*)$")
 OFFERED = re.compile(r"--[a-z-]+(?: '[^']*')?")
 
+# The languages of blocks in which there are none.
+NO_COMMANDS = ("text", "toml")
 # Configuration and options; ExaBGP's lines have no other mark than their words.
 OTHER = re.compile(r"^[-\[{#!]| = |^(system version 0|announce route|neighbor \* …|peer \* …)$")
 # Forms, and messages to look up.
@@ -68,7 +71,7 @@ def faults(how):
 def _fenced():
     for match in FENCED.finditer(README):
         first = README.count("\n", 0, match.start()) + 2
-        for line, text in enumerate(match["text"].splitlines() if not match["language"] else [], first):
+        for line, text in enumerate([] if match["language"] in NO_COMMANDS else match["text"].splitlines(), first):
             command = COMMENT.sub("", text)
             yield Command(line, command)
             comment = COMMENT.search(text)
@@ -91,6 +94,7 @@ def _inline(own):
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True
     sys.path.insert(1, str(REPOSITORY / "tests/lab"))
     from cases_of_readme import HOW
 

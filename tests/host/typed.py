@@ -10,8 +10,8 @@ from machine import PATIENCE
 from readme import REPOSITORY
 from waiting import Unmet, wait_until
 
-# Where the operator is.
-HOME = "/root"
+# Where the operator is, and the package lies below, as in the repository.
+HOME = "/root/dnsherald"
 # How a shell tells of what Ctrl-C has ended; `dnsherald run` ends by itself then.
 INTERRUPTED = 130
 
@@ -28,7 +28,7 @@ class Typed:
     sees: tuple[str, ...] = ()
     # In place of what the README leaves to be filled in.
     instead: str = ""
-    # As a second operator would, who looks again until he sees it.
+    # He types it again until he sees that.
     again: bool = False
     # What is done before, and what holds then, beyond what is printed.
     before: Callable = nothing
@@ -48,7 +48,7 @@ class Typed:
         self.after(lab)
 
     def untrue(self):
-        """It shows when it is run."""
+        """Nothing: it shows when it is typed."""
 
     def type(self, pop, line):
         done = pop.attempt("bash", "-c", f"cd {HOME}\n{line}")
