@@ -67,6 +67,8 @@ class HostLab(Lab):
 
         Only over IPv4: there the router replaces a route in one step, while for IPv6 it deletes the former one first.
         """
+        # A case may do so more than once, and whoever asked before would go on.
+        self.client.stop_asking()
         self.client.start_asking(QUERIES_PER_SECOND, (ANYCAST_IPV4,), ANSWER_PATIENCE)
         wait_until(lambda: self.client.served_by(POP1.name, 0), PATIENCE, "the client is answered by pop1")
         let_pass(1)
