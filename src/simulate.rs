@@ -15,7 +15,6 @@ use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
-use crate::exabgp::link::Parent;
 use crate::probe::Outcome;
 use crate::trace::{Answering, Step, Trace, What};
 
@@ -35,13 +34,9 @@ pub trait Watcher {
 
 /// Plays a trace to its end and returns the engine as it is then.
 pub fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine {
-    let parent = match trace.header.exabgp {
-        Answering::Terminal => Parent::Terminal,
-        _ => Parent::ExaBgp,
-    };
     let (memory, age) = trace.header.memory.clone().unwrap_or((Memory::default(), Duration::ZERO));
     let mut simulation = Simulation {
-        engine: Engine::new(config, parent, memory, age),
+        engine: Engine::new(config, trace.header.exabgp.parent(), memory, age),
         answering: &trace.header.exabgp,
         world: BTreeMap::new(),
         open: BTreeSet::new(),
@@ -94,7 +89,10 @@ impl Simulation<'_> {
         loop {
             let stepped = series.peek().map(|Reverse((at, ..))| *at);
             let answered = self.coming.peek().map(|Reverse((at, ..))| *at);
-            let due = if *self.answering == Answering::Recorded { None } else { self.engine.deadline() };
+            let due = match self.answering {
+                Answering::Recorded(_) => None,
+                _ => self.engine.deadline(),
+            };
             let Some(at) = [stepped, answered, due].into_iter().flatten().min().filter(|at| *at < end) else {
                 return;
             };
@@ -160,7 +158,7 @@ impl Simulation<'_> {
         let version = match self.answering {
             Answering::Ideal => IDEAL_VERSION,
             Answering::Version(version) => version,
-            Answering::Silent | Answering::Recorded | Answering::Terminal => return,
+            Answering::Silent | Answering::Recorded(_) | Answering::Terminal => return,
         };
         let comes = at + ANSWER_AFTER;
         if line == ASK_VERSION {

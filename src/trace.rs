@@ -29,6 +29,7 @@ use crate::engine::drain::Lasts;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
+use crate::exabgp::link::Parent;
 use crate::probe::Outcome;
 
 pub mod names;
@@ -70,10 +71,22 @@ pub enum Answering {
     Version(String),
     /// Nobody, but for the lines of the trace.
     Silent,
-    /// A recording: neither answers nor the passing of time are made up.
-    Recorded,
+    /// A recording of a helper with this parent: neither answers nor the passing of time are made up.
+    Recorded(Parent),
     /// A person at a terminal, who answers nothing and is asked nothing.
     Terminal,
+}
+
+impl Answering {
+    /// To whom the helper speaks.
+    #[must_use]
+    pub fn parent(&self) -> Parent {
+        match self {
+            Self::Recorded(parent) => *parent,
+            Self::Terminal => Parent::Terminal,
+            Self::Ideal | Self::Version(_) | Self::Silent => Parent::ExaBgp,
+        }
+    }
 }
 
 /// One line of a trace: something that happens, perhaps repeatedly.

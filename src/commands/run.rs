@@ -94,10 +94,10 @@ async fn work(
     if withdrawn {
         memory.forget_states();
     }
-    let recorder = options
-        .record
-        .as_ref()
-        .map(|file| Recorder::start(file, &text_of(path), &host_name(), &memory, age, Names::of(config)));
+    let recorder = options.record.as_ref().map(|file| {
+        let (text, names) = (text_of(path), Names::of(config));
+        Recorder::start(file, &text, &host_name(), surroundings.parent, &memory, age, names)
+    });
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt what commands leave behind: {error}");
     }

@@ -9,6 +9,7 @@ use super::{Answering, Header, Step, Trace, UNTIL_EXIT, What};
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
+use crate::exabgp::link::Parent;
 use crate::period::{LONGEST, Period};
 use crate::probe::{Cause, Outcome};
 
@@ -66,13 +67,14 @@ impl Header {
 fn answering(text: &str) -> Result<Answering, String> {
     match text {
         "silent" => Ok(Answering::Silent),
-        "recorded" => Ok(Answering::Recorded),
+        "recorded" => Ok(Answering::Recorded(Parent::ExaBgp)),
+        "recorded-terminal" => Ok(Answering::Recorded(Parent::Terminal)),
         "terminal" => Ok(Answering::Terminal),
         version if version.starts_with(|c: char| c.is_ascii_digit()) => {
             Ok(Answering::Version(version.to_owned()))
         }
         other => Err(format!(
-            "`exabgp {other}` is not understood, expected a version that begins with a digit, silent, recorded or terminal"
+            "`exabgp {other}` is not understood, expected a version that begins with a digit, silent, terminal, recorded or recorded-terminal"
         )),
     }
 }
@@ -84,7 +86,8 @@ impl Trace {
     /// With the first line that makes no sense.
     pub fn read(text: &str, names: &Names) -> Result<Self, TraceError> {
         let header = Header::read(text)?;
-        let mut reader = Reader { names, recorded: header.exabgp == Answering::Recorded, steps: vec![] };
+        let mut reader =
+            Reader { names, recorded: matches!(header.exabgp, Answering::Recorded(_)), steps: vec![] };
         for (number, line) in (1..).zip(text.lines()) {
             reader.line(number, line).map_err(|message| TraceError { line: number, message })?;
         }

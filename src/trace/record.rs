@@ -17,6 +17,7 @@ use super::write_event;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
+use crate::exabgp::link::Parent;
 use crate::handoff::{Handoff, Offered, PATIENCE};
 
 /// The recording ends when its file is as large, in bytes.
@@ -37,19 +38,20 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a trace with all that a replay needs: the configuration, the host, and what was remembered. Where it
+    /// Begins a trace with all that a replay needs: the configuration, the host, who reads the lines, and what was remembered. Where it
     /// cannot be written, the log says so.
     #[must_use]
     pub fn start(
         path: &Path,
         configuration: &str,
         host: &str,
+        parent: Parent,
         memory: &Memory,
         age: Duration,
         names: Names,
     ) -> Self {
         let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(ROOM)), names };
-        let header = header(configuration, host, memory, age);
+        let header = header(configuration, host, parent, memory, age);
         let (path, lines) = (recorder.path.clone(), Arc::clone(&recorder.lines));
         let record = move || {
             if let Err(error) = write(&path, &header, &lines, LARGEST) {
@@ -91,14 +93,18 @@ impl Drop for Recorder {
     }
 }
 
-fn header(configuration: &str, host: &str, memory: &Memory, age: Duration) -> String {
+fn header(configuration: &str, host: &str, parent: Parent, memory: &Memory, age: Duration) -> String {
     let mut header =
         String::from("# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`\n");
     for line in configuration.lines() {
         header.push_str(format!("| {line}").trim_end());
         header.push('\n');
     }
-    header.push_str(&format!("host {host}\nexabgp recorded\n"));
+    let recorded = match parent {
+        Parent::ExaBgp => "recorded",
+        Parent::Terminal => "recorded-terminal",
+    };
+    header.push_str(&format!("host {host}\nexabgp {recorded}\n"));
     if !memory.services.is_empty()
         && let Ok(memory) = serde_json::to_string(memory)
     {
@@ -195,11 +201,14 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
         let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
-        let mut recorder = Recorder::start(&path, "", "host", &Memory::default(), Duration::ZERO, names);
+        let mut recorder =
+            Recorder::start(&path, "", "host", Parent::ExaBgp, &Memory::default(), Duration::ZERO, names);
         let event = Event::Heard("x".repeat(60_000));
         let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
         assert!((10..100).contains(&taken), "{taken}");
         assert!(!recorder.record(Moment::START, &event));
+        // Until the thread is done with it: one that comes late would make the file anew while the folder is removed.
+        io::copy(&mut File::open(&path).unwrap(), &mut io::sink()).unwrap();
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -41,10 +41,10 @@ class HostLab(Lab):
             pop.install()
         self.wait_until_ready()
 
-    def wait_until_ready(self):
+    def wait_until_ready(self, prefixes=PREFIXES):
         """The client goes to PoP 1, and PoP 2 stands by."""
-        self.until_routed(0, PATIENCE)
-        for prefix in PREFIXES:
+        self.until_routed(0, PATIENCE, prefixes=prefixes)
+        for prefix in prefixes:
             for pop in (self.pop1, self.pop2):
                 wait_until(lambda: self.router.knows_through(pop.site.name, prefix), PATIENCE, f"{pop.site.name} has {prefix}")
 
@@ -62,15 +62,17 @@ class HostLab(Lab):
         return f"{shells}    the client: ip netns exec {self.client.name} sh\n    Ctrl-C ends the hosts and removes all"
 
     @contextmanager
-    def load(self):
-        """Queries to the anycast address, from before what happens inside until everybody is back at PoP 1.
+    def load(self, prefixes=PREFIXES):
+        """Queries to the anycast address, from before what happens inside until everybody is back at PoP 1, for these prefixes.
 
         Only over IPv4: there the router replaces a route in one step, while for IPv6 it deletes the former one first.
         """
+        # A case may do so more than once, and whoever asked before would go on.
+        self.client.stop_asking()
         self.client.start_asking(QUERIES_PER_SECOND, (ANYCAST_IPV4,), ANSWER_PATIENCE)
         wait_until(lambda: self.client.served_by(POP1.name, 0), PATIENCE, "the client is answered by pop1")
         let_pass(1)
-        load = Load(self, time.time())
+        load = Load(self, time.time(), prefixes)
         yield load
         load.end()
 
@@ -84,12 +86,13 @@ class Load:
 
     lab: HostLab
     since: float
+    prefixes: tuple[str, ...]
     until: float = 0.0
 
     def end(self):
         """Everybody is back at PoP 1, and the fate of each query is known."""
         lab = self.lab
-        lab.wait_until_ready()
+        lab.wait_until_ready(self.prefixes)
         back = lab.router.routes.current(PREFIX_IPV4).time
         wait_until(lambda: lab.client.served_by(POP1.name, max(back, self.since)), PATIENCE, "the client is back at pop1")
         self.until = time.time()

@@ -375,3 +375,11 @@ fn every_command_of_the_readme_and_the_examples_is_understood() {
         }
     }
 }
+
+/// Run they are by other tests, most on a booted host (tests/host, which needs root); here it is seen that none is left out.
+#[test]
+fn each_command_of_the_readme_is_run_by_a_test() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host/readme.py");
+    let output = Command::new("python3").args(["-B", script]).output().expect("python3 is needed");
+    assert!(output.status.success(), "{}", stderr(&output));
+}

@@ -51,10 +51,10 @@ fn longest() -> String {
 }
 
 #[test]
-fn who_answers_is_a_version_or_one_of_three_words() {
+fn who_answers_is_a_version_or_one_of_four_words() {
     refused("exabgp slient\n0 start\n", "line 1: `exabgp slient` is not understood");
     refused("exabgp\n0 start\n", "expected a version that begins with a digit");
-    for word in ["silent", "recorded", "terminal", "4.2.21", "6.0.0-x"] {
+    for word in ["silent", "recorded", "recorded-terminal", "terminal", "4.2.21", "6.0.0-x"] {
         assert!(read(&format!("exabgp {word}\n0 start\n")).is_ok(), "{word}");
     }
 }

@@ -1,0 +1,234 @@
+"""The README, followed to the letter by the operator of PoP 1. Every command in it is here, with how a test runs it."""
+
+import shutil
+
+from addresses import PREFIX_IPV4
+from cases import case
+from machine import PATIENCE
+from process import run
+from readme import block, commands, faults
+from servers import UNBOUND
+from typed import HOME, Elsewhere, Typed, Watched
+from waiting import Unmet, wait_until
+
+CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
+EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
+EXAMPLES = "/usr/share/doc/dnsherald/examples"
+
+# The prefix that the README announces. The other one of the lab stays with PoP 2.
+ANNOUNCED = (PREFIX_IPV4,)
+# From here on PoP 1 announces.
+ANNOUNCES = "systemctl enable exabgp && systemctl restart exabgp"
+
+
+@case("README", servers=(UNBOUND,), package=True)
+def followed(lab, report):
+    """Every command of the README is run, in its order, on a host without dnsherald; once announced, no query is lost."""
+    wrong = list(faults(HOW))
+    if wrong:
+        raise Unmet("; ".join(wrong))
+    in_order = [command.text for command in commands()]
+    first = in_order.index(ANNOUNCES) + 1
+    without_dnsherald(lab)
+    for text in in_order[:first]:
+        HOW[text].run(lab, text)
+    with lab.load(ANNOUNCED) as load:
+        for text in in_order[first:]:
+            HOW[text].run(lab, text)
+    load.expect_none_lost(report)
+    typed = sum(isinstance(HOW[text], Typed) for text in in_order)
+    report.found(f"{typed} commands typed, {len(in_order) - typed} run by other tests")
+    lab.pop1.run("rm", "-r", HOME, "/var/tmp/dnsherald.trace")
+    lab.pop1.install()
+    lab.wait_until_ready()
+
+
+def without_dnsherald(lab):
+    """The host has ExaBGP and its server, nothing else; the package lies where packaging/build-deb has put it."""
+    pop = lab.pop1
+    pop.run("systemctl", "disable", "--now", "exabgp")
+    pop.run("apt-get", "purge", "--yes", "dnsherald")
+    pop.run("rm", "-r", EXABGP_CONFIGURATION, f"/etc/systemd/system/{lab.server.unit}.d")
+    pop.run("systemctl", "daemon-reload")
+    package = pop.path(f"{HOME}/target/debian/{pop.software.package.name}")
+    package.parent.mkdir(parents=True)
+    shutil.copy(pop.software.package, package)
+
+
+def announced(lab):
+    lab.until_routed(0, PATIENCE, prefixes=ANNOUNCED)
+
+
+def moved(lab):
+    lab.until_moved(0)
+
+
+def undrained(lab):
+    lab.pop1.run("dnsherald", "undrain")
+    announced(lab)
+
+
+def first_edit(lab):
+    lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[[service]]'))
+
+
+def second_edit(lab):
+    lab.pop1.write(EXABGP_CONFIGURATION, block("process dnsherald {"))
+
+
+def backend_configured(lab):
+    """As the README has it below The DNS server."""
+    lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[backend.unbound]'))
+    lab.pop1.run("dnsherald", "reload")
+
+
+def started_again(lab):
+    moved(lab)
+    lab.pop1.run("systemctl", "start", "exabgp")
+    announced(lab)
+
+
+def as_exabgp(lab):
+    """What that user lacks."""
+    said = lab.pop1.run("setpriv", "--reuid=exabgp", "--regid=exabgp", "--init-groups", "dnsherald", "backend", "status")
+    if "needs" not in said:
+        raise Unmet(f"dnsherald backend status as user exabgp says nothing of `needs`: {said}")
+
+
+def as_anybody(lab):
+    lab.pop1.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "dnsherald", "check", "--plugin")
+
+
+def user_added(lab):
+    lab.pop1.run("useradd", "monitor")
+
+
+def user_may(lab):
+    """Only as a member of the group."""
+    undrain = ("setpriv", "--reuid=monitor", "--regid=monitor", "--init-groups", "dnsherald", "undrain")
+    lab.pop1.run(*undrain)
+    lab.pop1.run("gpasswd", "--delete", "monitor", "dnsherald")
+    if "not permitted to connect" not in lab.pop1.attempt(*undrain).stderr:
+        raise Unmet("dnsherald undrain: whoever is not of the group dnsherald is not refused as the README says")
+    lab.pop1.run("userdel", "monitor")
+
+
+def examples_at_hand(lab):
+    lab.pop1.run("cp", f"{EXAMPLES}/resolver.toml", f"{EXAMPLES}/incident.trace", HOME)
+
+
+class RestartsServer(Typed):
+    """It gives the server another process."""
+
+    def run(self, lab, text):
+        former = lab.pop1.main_pid(lab.server.unit)
+        super().run(lab, text)
+        if lab.pop1.main_pid(lab.server.unit) in (0, former):
+            raise Unmet(f"{text}: {lab.server.unit} was not restarted")
+        announced(lab)
+
+
+class KeepsServer(Typed):
+    """It leaves the server its process."""
+
+    def run(self, lab, text):
+        former = lab.pop1.main_pid(lab.server.unit)
+        super().run(lab, text)
+        if lab.pop1.main_pid(lab.server.unit) != former:
+            raise Unmet(f"{text}: {lab.server.unit} was restarted")
+        announced(lab)
+
+
+class ManualPage(Typed):
+    """A manual page. The host has no reader, which would be made to read them all at each installation; this machine has."""
+
+    def run(self, lab, text):
+        name = text.removeprefix("man ")
+        (page,) = lab.pop1.path("/usr/share/man").glob(f"man?/{name}.?.gz")
+        if name.upper() not in run("mandoc", "-Tascii", page):
+            raise Unmet(f"{text}: {page.name} has no title {name.upper()}")
+
+
+UPGRADE = "dnsherald backend restart --command 'apt-get -y install --only-upgrade unbound'"
+HOOKS = r"ExecStop=-\+/usr/bin/dnsherald backend stopping unbound.service"
+RESTARTED = r"unbound: done after"
+ANNOUNCING = r"192\.0\.2\.53/32 +announce next-hop 10\.1\.0\.2 \(acknowledged\)"
+NINE_SERVERS = Elsewhere("tests/backends/cases.py", 'host.backend("reload")')
+
+HOW = {
+    "cargo run --release -- demo": Elsewhere("tests/run", "cargo run --release -- demo"),
+    "apt install exabgp unbound": Typed(),
+    "packaging/build-deb": Elsewhere("tests/run", "package=$(packaging/build-deb)"),
+    "apt install ./target/debian/dnsherald_*.deb": Typed((r"Setting up dnsherald",)),
+    "dnsherald check-config": Typed((r"up +neighbor \* announce route 192.0.2.53/32 next-hop 10.1.0.2",), before=first_edit),
+    "dnsherald check": Typed((r"service resolver: up", r"10\.1\.0\.2:53 udp .* ok")),
+    "dnsherald check --json": Typed((r'"passed": true',)),
+    "dnsherald check --plugin": Typed((r"DNS OK - resolver up",), after=as_anybody),
+    "dnsherald run": Watched((r"(?m)^neighbor \* announce route 192.0.2.53/32",)),
+    ANNOUNCES: Typed(before=second_edit, after=announced),
+    "dnsherald status": Typed((ANNOUNCING,), again=True),
+    "dnsherald backend hooks unbound.service": Typed((HOOKS,)),
+    "man dnsherald": ManualPage(),
+    "man dnsherald.toml": ManualPage(),
+    "systemctl restart exabgp": Typed(after=announced),
+    "systemctl show": Typed((r"(?m)^MainPID=[1-9]",), instead="systemctl show unbound.service"),
+    "dnsherald backend status": Typed((r"state +running", r"10\.1\.0\.2:53"), before=backend_configured, after=as_exabgp),
+    "dnsherald backend status --json": Typed((r'"state": "running"',)),
+    "dnsherald backend check": KeepsServer((r"configuration in order",)),
+    "dnsherald backend reload": KeepsServer((r"reload_keep_cache: ok",)),
+    "rndc reload": NINE_SERVERS,
+    "knotc reload": NINE_SERVERS,
+    "pdns_control show": NINE_SERVERS,
+    "rec_control get questions": NINE_SERVERS,
+    "dnsherald backend restart": RestartsServer((RESTARTED,)),
+    "dnsherald backend restart --reload": KeepsServer((RESTARTED,)),
+    # The host has no network, so that there is no other version than the one that is installed.
+    UPGRADE: RestartsServer((RESTARTED,), instead=UPGRADE.replace("--only-upgrade", "--reinstall")),
+    "dnsherald backend restart --json": RestartsServer((r'"outcome":"restarted"',)),
+    "dnsherald backend restart --rollback": RestartsServer((RESTARTED,)),
+    "mkdir -p /etc/systemd/system/unbound.service.d": Typed(),
+    "dnsherald backend hooks unbound.service > /etc/systemd/system/unbound.service.d/dnsherald.conf": Typed(),
+    "systemctl daemon-reload": Typed((HOOKS,), instead="systemctl daemon-reload && systemctl cat unbound.service"),
+    "dnsherald status --json": Typed((r'"desired":', r'"acknowledged":')),
+    "dnsherald status --watch": Watched((ANNOUNCING,)),
+    'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
+    "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
+    "dnsherald undrain": Typed((r"undrained resolver",), after=announced),
+    "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
+    "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),
+    "systemctl stop exabgp": Typed(after=started_again),
+    "systemctl restart unbound": RestartsServer(),
+    "journalctl -u exabgp -p warning": Typed((r"up -> drained: new disk, says operator",)),
+    # It is told systemd once a second.
+    "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),
+    "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),
+    "adduser NAME dnsherald": Typed(instead="adduser monitor dnsherald", before=user_added, after=user_may),
+    "exabgp-cli show neighbor summary": Typed((r"10\.1\.0\.1 .* established",)),
+    "dig @192.0.2.53 -b 10.1.0.2 localhost": Typed((r"status: NOERROR", r"127\.0\.0\.1")),
+    "dnsherald run --exit-on-bad-config": Elsewhere("tests/integration/run/configuration.rs", '"--exit-on-bad-config"'),
+    "dnsherald run --state DIR": Elsewhere("tests/integration/run/configuration.rs", '"--state"'),
+    "exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),
+    "python3 -m exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),
+    "dnsherald healthcheck … --print-config": Typed(
+        (r"in order", r"must pass:\n +10\.1\.0\.2:53 udp localhost\. A"),
+        instead="dnsherald healthcheck --ip 192.0.2.53 --dns 'localhost. A' --dns-server 10.1.0.2 --dns-expect NOERROR"
+        " --print-config > healthcheck.toml && dnsherald check-config healthcheck.toml",
+    ),
+    "dnsherald run -c FILE --record /var/tmp/dnsherald.trace": Watched(
+        (r"(?m)^neighbor \* announce route 192.0.2.53/32",),
+        instead=f"dnsherald run -c {CONFIGURATION} --record /var/tmp/dnsherald.trace",
+    ),
+    "dnsherald simulate --trace /var/tmp/dnsherald.trace": Typed(
+        (r"> neighbor \* announce route 192.0.2.53/32", r"(?m)^192.0.2.53/32 +[.#]"),
+    ),
+    "dnsherald simulate -c resolver.toml --trace incident.trace --annotate": Typed(
+        (r"(?m)^ +[0-9.]+ > neighbor \* withdraw route 192.0.2.53/32",), before=examples_at_hand
+    ),
+    "benches/measure": Elsewhere("tests/run", "benches/measure --quick"),
+    "kill -9": Elsewhere("tests/host/cases_of_crashes.py", '"kill", "-KILL"'),
+    "benches/healthcheck": Elsewhere("tests/run", "benches/healthcheck --python"),
+    # Whoever runs this case.
+    "tests/run": Elsewhere("tests/run", "tests/host/run --deb"),
+    # What tests/run does before all that needs root.
+    "tests/run --no-lab": Elsewhere("tests/run", "--no-lab) lab=no"),
+}
