@@ -51,6 +51,7 @@ pub mod output;
 pub mod processes;
 mod requests;
 pub mod signals;
+pub mod stamp;
 pub mod store;
 pub mod surroundings;
 pub mod watchdog;

@@ -141,7 +141,9 @@ pub fn restart_program(unit: &str) -> Program {
     Program::new("systemctl", &["restart", "--no-ask-password", "--", unit])
 }
 
-fn booted(unit: &str) -> Result<(), Trouble> {
+/// # Errors
+/// Unless systemd runs this host, so that it can be asked about a unit.
+pub(super) fn booted(unit: &str) -> Result<(), Trouble> {
     if is_booted() {
         return Ok(());
     }

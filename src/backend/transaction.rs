@@ -254,8 +254,9 @@ impl Transaction<'_> {
         }
         journal.ends(found);
         self.verify(journal, &before).await?;
-        if let Err(error) = Kept::of(self.config, self.backend).keep() {
-            log::warn!("cannot keep the configuration for a rollback: {error}");
+        let kept = Kept::of(self.config, self.backend);
+        if let Err(error) = kept.keep() {
+            log::warn!("cannot keep the configuration for a rollback in {}: {error}", kept.place().display());
         }
         Ok(())
     }

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::stamp::{Age, Stamp};
 use crate::engine::memory::Memory;
 use crate::handoff::Handoff;
 
@@ -33,8 +34,8 @@ const FILE_MODE: u32 = 0o640;
 struct Document {
     format: String,
     configuration: PathBuf,
-    /// Milliseconds since 1970.
-    saved_at: u64,
+    #[serde(flatten)]
+    stamp: Stamp,
     services: Memory,
 }
 
@@ -106,9 +107,22 @@ impl Store {
         if document.configuration != self.configuration {
             return Err(format!("it belongs to the configuration {}", document.configuration.display()));
         }
-        let age = now().saturating_sub(document.saved_at);
         document.services.forget_drains_of_that_run();
-        Ok((document.services, Duration::from_millis(age)))
+        let age = match document.stamp.age_at(&Stamp::now()) {
+            Age::Known(age) => age,
+            Age::Unknown(ahead) => {
+                // It may be old, so nothing of it is adopted; and what shall hold for some time holds for all of it.
+                document.services.forget_states();
+                log::warn!(
+                    "the state in {} was written {} in the future: the clock of this host is wrong, or was; nothing is \
+                     adopted, drains and penalties count from now on",
+                    self.file.display(),
+                    humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+                );
+                Duration::ZERO
+            }
+        };
+        Ok((document.services, age))
     }
 
     /// Has it written down, soon. Of several that wait for a slow disk only the newest is written.
@@ -116,7 +130,7 @@ impl Store {
         let document = Document {
             format: FORMAT.to_owned(),
             configuration: self.configuration.clone(),
-            saved_at: now(),
+            stamp: Stamp::now(),
             services: memory.clone(),
         };
         if self.newest.is_none() {
@@ -241,17 +255,13 @@ fn hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::engine::memory::Remembered;
+    use crate::engine::service::State;
 
     fn directory(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("dnsherald-store-{}-{name}", std::process::id()));
@@ -298,6 +308,31 @@ mod tests {
             fs::write(&store.file, torn).unwrap();
             assert_eq!(store.load().0, Memory::default(), "{torn}");
         }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    /// As a host without a battery leaves it that is off for some time, and begins where its clock stood last, or before.
+    #[test]
+    fn what_was_written_in_the_future_is_remembered_and_not_adopted() {
+        let directory = directory("future");
+        let mut store = Store::new(&directory, Path::new("resolver.toml"));
+        let mut memory = memory();
+        memory.services.values_mut().for_each(|service| service.acknowledged = Some(State::Up));
+        saved(&mut store, &memory);
+        let mut document: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&store.file).unwrap()).unwrap();
+        document["uptime"]["boot"] = "another".into();
+        let mut loaded_with = |saved_at: u64| {
+            document["saved-at"] = saved_at.into();
+            fs::write(&store.file, document.to_string()).unwrap();
+            store.load()
+        };
+        let (loaded, age) = loaded_with(u64::MAX / 2);
+        assert_eq!((loaded.services["resolver"].acknowledged, age), (None, Duration::ZERO));
+        assert_eq!(loaded, self::memory(), "all but the state");
+        let (loaded, age) = loaded_with(0);
+        assert_eq!(loaded, memory);
+        assert!(age > Duration::from_secs(86_400 * 365 * 50), "{age:?}");
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -189,7 +189,8 @@ impl fmt::Display for Notice {
             }
             Self::Detected { version, understood, spoken } => write!(
                 f,
-                "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`",
+                "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`, and \
+                 exabgp is asked",
                 understood.form(),
                 spoken.form()
             ),

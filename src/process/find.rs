@@ -215,8 +215,13 @@ mod tests {
         let daemon = Daemon::start("stale");
         let held = by_pid_file(&daemon.1, None).unwrap();
         assert_eq!(u32::try_from(held.pid()), Ok(daemon.0.id()));
-        let yesterday = SystemTime::now() - Duration::from_secs(86_400);
-        File::options().write(true).open(&daemon.1).unwrap().set_modified(yesterday).unwrap();
+        let written_at =
+            |at: SystemTime| File::options().write(true).open(&daemon.1).unwrap().set_modified(at).unwrap();
+        let day = Duration::from_secs(86_400);
+        // By a clock that has gone back since.
+        written_at(SystemTime::now() + 3650 * day);
+        assert!(by_pid_file(&daemon.1, None).is_ok());
+        written_at(SystemTime::now() - day);
         let refusal = by_pid_file(&daemon.1, None).unwrap_err().why;
         assert!(refusal.contains("(sleep), which began only after"), "{refusal}");
     }

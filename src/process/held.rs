@@ -142,8 +142,8 @@ fn refused(error: Errno) -> &'static str {
     }
 }
 
-/// The clock by which `/proc` says when a process began.
-fn since_boot() -> Duration {
+/// The clock by which `/proc` says when a process began. Nobody sets it.
+pub(crate) fn since_boot() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }

@@ -81,7 +81,11 @@ pub async fn ask(unit: &str, limit: Duration) -> Result<Unit, String> {
             return Err(format!("systemctl has not answered within {}", humantime::format_duration(limit)));
         }
     };
-    Unit::read(&text).ok_or_else(|| format!("systemctl says nothing of {unit}: is systemd running?"))
+    Unit::read(&text).ok_or_else(|| {
+        format!(
+            "systemctl says nothing of {unit}: is systemd running? Without it a `pid-file` tells the process"
+        )
+    })
 }
 
 async fn show(unit: &str) -> Result<String, String> {

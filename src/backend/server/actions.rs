@@ -96,6 +96,17 @@ impl Backend {
         Ok(done)
     }
 
+    /// Whether anybody here restarts it. Whether that is permitted is seen by trying only.
+    ///
+    /// # Errors
+    /// Where that is for systemd, and systemd does not run this host.
+    pub fn can_restart(&self) -> Result<(), Trouble> {
+        match &self.restart {
+            Restart::Unit(unit) => systemd::booted(unit),
+            Restart::Program(_) => Ok(()),
+        }
+    }
+
     /// Restarts the server, and waits for as long as [`systemd::RESTART_LIMIT`]. That it is up does not mean that it
     /// answers.
     ///

@@ -38,6 +38,12 @@ impl Kept {
         }
     }
 
+    /// Where it is kept.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// Keeps what is on disk now, in the place of what was kept before.
     ///
     /// # Errors

@@ -117,6 +117,9 @@ impl Transaction<'_> {
         self.helper.status().map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
+        if self.deed == Deed::Restart || self.rollback {
+            self.backend.can_restart()?;
+        }
         if self.rollback {
             Kept::of(self.config, self.backend).is_there()?;
         }

@@ -53,9 +53,10 @@ impl Path {
     /// Connects, writes the request at once, and reads messages until the response is among them.
     pub(super) async fn tcp(self, request: &Request, strays: &mut u32) -> Answered {
         let socket = match self.server {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }
+        .map_err(|error| self.cannot_bind(error))?;
         if self.source.is_some() {
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }
@@ -86,6 +87,7 @@ impl Path {
     fn cannot_bind(self, error: io::Error) -> Trouble {
         match self.source {
             Some(source) if error.kind() == ErrorKind::AddrNotAvailable => Trouble::NotHere(source),
+            _ if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => Trouble::NoFamily(self.server),
             _ => Trouble::Socket(error),
         }
     }
@@ -122,6 +124,8 @@ fn take(arrival: Arrival, strays: &mut u32) -> Result<Option<Box<Message>>, Trou
 pub(super) enum Trouble {
     /// Nobody here has the source address.
     NotHere(IpAddr),
+    /// The kernel opens no socket of the family of the server.
+    NoFamily(SocketAddr),
     /// The connection ended where a message was expected, or within one.
     HungUp,
     Malformed(String),
@@ -144,6 +148,15 @@ impl From<Trouble> for Failure {
                 Cause::SourceAddress,
                 format!("cannot ask from {source}: the address is not on this host"),
             ),
+            Trouble::NoFamily(server) => {
+                let family = if server.is_ipv4() { "IPv4" } else { "IPv6" };
+                Self::new(
+                    Cause::Local,
+                    format!(
+                        "cannot ask: no {family} here, the kernel or RestrictAddressFamilies= refuses it"
+                    ),
+                )
+            }
             Trouble::HungUp => Self::new(Cause::Closed, "connection closed before the answer"),
             Trouble::Malformed(why) => Self::new(Cause::Malformed, format!("malformed answer: {why}")),
             Trouble::Socket(error) => explain(&error),
@@ -186,6 +199,20 @@ mod tests {
         for local in [Errno::EMFILE, Errno::EPERM, Errno::ENOBUFS, Errno::EADDRINUSE, Errno::EAFNOSUPPORT] {
             assert_eq!(cause(local), Cause::Local);
         }
+    }
+
+    /// As without IPv6 in the kernel, or under a unit that may not use it.
+    #[test]
+    fn a_family_that_is_not_here_is_named() {
+        let path = |server: &str| Path { server: server.parse().unwrap(), source: None };
+        let told = |path: Path| {
+            let trouble = path.cannot_bind(io::Error::from_raw_os_error(Errno::EAFNOSUPPORT as i32));
+            Failure::from(trouble)
+        };
+        let failure = told(path("[2001:db8:1::2]:53"));
+        assert_eq!(failure.cause, Cause::Local);
+        assert!(failure.detail.starts_with("cannot ask: no IPv6 here"), "{}", failure.detail);
+        assert!(told(path("10.1.0.2:53")).detail.contains("no IPv4 here"));
     }
 
     #[test]

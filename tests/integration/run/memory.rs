@@ -67,6 +67,28 @@ fn with_nothing_to_adopt_it_decides_first() {
     helper.says(WITHDRAW);
 }
 
+/// As if the state had been written at this time, in milliseconds since 1970, and before a reboot.
+fn is_dated(pop: &Pop, saved_at: u64) {
+    let state = fs::read_to_string(pop.state_file()).unwrap();
+    let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    state["saved-at"] = saved_at.into();
+    state["uptime"]["boot"] = "another".into();
+    fs::write(pop.state_file(), state.to_string()).unwrap();
+}
+
+/// The clock went back over a reboot, so that the state may be of any age.
+#[test]
+fn what_was_written_in_the_future_is_not_adopted() {
+    let pop = Pop::with(Plan { service: "start = \"adopt\"", ..Plan::default() });
+    one_dies_suddenly_while_announced(&pop);
+    is_dated(&pop, 1 << 43);
+    pop.server.becomes(Fault::Refuse);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.logs("in the future: the clock of this host is wrong, or was; nothing is adopted");
+    helper.opens();
+    helper.says(WITHDRAW);
+}
+
 #[test]
 fn what_is_suppressed_stays_so_until_it_has_decayed() {
     let pop = Pop::with(Plan { dampening: "penalty = 3000\nhalf-life = \"15m\"", ..Plan::default() });
@@ -89,11 +111,8 @@ fn what_is_suppressed_stays_so_until_it_has_decayed() {
     successor.has_said_no_more();
     successor.dies_suddenly();
 
-    // As if it had been written in 1970.
-    let state = fs::read_to_string(pop.state_file()).unwrap();
-    let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
-    state["saved-at"] = 0.into();
-    fs::write(pop.state_file(), state.to_string()).unwrap();
+    // In 1970.
+    is_dated(&pop, 0);
     let mut forgiven = pop.helper(ideal("5.0.15"));
     forgiven.opens();
     forgiven.says(ANNOUNCE);
