@@ -1,5 +1,6 @@
 """Cases in which a process is killed, and one in which the whole host starts."""
 
+import re
 import time
 
 from cases import case
@@ -44,6 +45,9 @@ def server_killed(lab, report):
     report.found(f"first answer from pop2 after {first * 1000:.0f} ms, {load.lost()} of {len(load.asked())} queries lost")
     if first > MUCH_TOO_LATE:
         raise Unmet("pop2 answered too late")
+    # By the end of the process, whatever its cgroups are, and not by probes that failed.
+    if not re.search(rf"process {former} \(.*\) has ended", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")):
+        raise Unmet("the helper did not watch the process")
     report.found(f"back after {back:.2f} s")
     if back < RISES:
         raise Unmet(f"back before {RISE} checks can have passed")

@@ -3,9 +3,10 @@
 import time
 
 from cases import case
-from cases_of_shipping import CONFIGURATION, untouched
+from cases_of_shipping import untouched
 from machine import PATIENCE
 from servers import UNBOUND
+from site_host import CONFIGURATION
 from waiting import Unmet, wait_until
 
 # The package that is tested, as an older version would have been: another version, another shipped configuration.

@@ -1,18 +1,29 @@
 """Cases of what the package brings: the drop-in of exabgp.service, the drain at shutdown, and the package itself."""
 
+import json
 import time
 
-from addresses import POP1, PREFIX_IPV4
+from addresses import POP1, PREFIX_IPV4, PREFIXES
 from cases import case
 from machine import PATIENCE, REBOOT
 from servers import UNBOUND
+from site_host import CONFIGURATION
 from waiting import Unmet, let_pass, wait_until
 
-CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
+# Seconds, as the drop-in in the package has it. The helper gives a sign of life four times in it.
+WATCHDOG = 30
+LAST_SIGN = WATCHDOG / 4
 
-# An operator's own drop-in. The watchdog of the package has 30 seconds.
-WATCHDOG = 5
-OWN_WATCHDOG = "/etc/systemd/system/exabgp.service.d/watchdog.conf"
+
+def edited(shipped, values):
+    """What the shipped configuration asks the operator for: two values, and one line deleted."""
+    kept = [line for line in shipped.splitlines() if not line.startswith("disable-file")]
+    marked = [number for number, line in enumerate(kept) if "# <--" in line]
+    if [kept[number].split(" = ")[0] for number in marked] != list(values) or len(kept) != len(shipped.splitlines()) - 1:
+        raise Unmet(f"expected {', '.join(values)} to be marked, and one line disable-file, in: {shipped}")
+    for number, (key, value) in zip(marked, values.items()):
+        kept[number] = f"{key} = {json.dumps(value)}"
+    return "\n".join(kept) + "\n"
 
 
 def expect_drained_first(lab, since):
@@ -31,13 +42,11 @@ def as_shipped(lab, report):
     pop.write(CONFIGURATION, shipped)
     pop.run("dnsherald", "reload")
     lab.until_moved(since)
-    # The values to be edited are those of this host.
-    edited = [line for line in shipped.splitlines(keepends=True) if not line.startswith("disable-file")]
-    pop.write(CONFIGURATION, "".join(edited))
+    pop.write(CONFIGURATION, edited(shipped, {"management": pop.site.management, "prefixes": PREFIXES}))
     since = time.time()
     for command in ("check-config", "check", "reload"):
         pop.run("dnsherald", command)
-    report.took("edited: announced", lab.until_routed(since, PATIENCE, prefixes=(PREFIX_IPV4,)), target=15)
+    report.took("edited: announced", lab.until_routed(since, PATIENCE), target=15)
     pop.write(CONFIGURATION, pop.configuration())
     pop.run("dnsherald", "reload")
     lab.wait_until_ready()
@@ -83,17 +92,13 @@ def reboot(lab, report):
 def frozen(lab, report):
     """SIGSTOP: the watchdog of exabgp.service ends ExaBGP, and with it the route, and systemd starts both anew."""
     pop = lab.pop1
-    pop.write(OWN_WATCHDOG, f"[Service]\nEnvironment=DNSHERALD_WATCHDOG={WATCHDOG}s\n")
-    pop.run("systemctl", "daemon-reload")
-    pop.run("systemctl", "restart", "exabgp")
-    lab.wait_until_ready()
     since = time.time()
     pop.run("kill", "-STOP", pop.helper())
     moved = lab.until_moved(since)
     report.took("withdrawn", moved, target=WATCHDOG + 1)
+    if moved < WATCHDOG - LAST_SIGN - 1:
+        raise Unmet("withdrawn before the watchdog can have run out")
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=WATCHDOG + 15)
-    pop.path(OWN_WATCHDOG).unlink()
-    pop.run("systemctl", "daemon-reload")
 
 
 @case("broken configuration", servers=(UNBOUND,), package=True)
@@ -134,9 +139,12 @@ def installed_again(lab, report):
 
 @case("package purged", servers=(UNBOUND,), package=True)
 def purged(lab, report):
-    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files."""
+    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files.
+
+    They go on for longer than the watchdog takes, which the helper has asked for and which nobody may starve.
+    """
     pop = lab.pop1
-    untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald")
+    untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald", lasting=WATCHDOG + LAST_SIGN)
     own = ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald")
     left = [path for path in own if pop.path(path).exists()]
     if left:
@@ -147,18 +155,19 @@ def purged(lab, report):
     report.found("restarted without it, installed anew")
 
 
-def untouched(lab, report, *command):
-    """Under load: no route, no session and no process changes, and nothing is lost."""
+def untouched(lab, report, *command, lasting=0):
+    """Under load: no route, no session and no process changes, also some seconds later, and nothing is lost."""
     pop = lab.pop1
     before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
     lab.note_session()
     with lab.load() as load:
         since = time.time()
         pop.run(*command)
+        let_pass(lasting)
     lab.expect_steady(since)
     lab.expect_session_kept()
     if [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)] != before:
         raise Unmet("ExaBGP or the server was restarted")
-    report.found(f"route kept; {load.lost()} of {len(load.asked())} queries lost")
+    report.found(f"all kept for {time.time() - since:.0f} s; {load.lost()} of {len(load.asked())} queries lost")
     if load.lost():
         raise Unmet("queries were lost")

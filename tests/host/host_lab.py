@@ -7,12 +7,15 @@ from pathlib import Path
 
 from addresses import ANYCAST_IPV4, POP1, POP2, PREFIX_IPV4, PREFIXES
 from lab import Lab
+from hierarchy import Hierarchy
 from machine import PATIENCE
-from servers import Server
+from servers import BIND, NSD, UNBOUND, Server
 from site_host import SiteHost, Software
 from waiting import Unmet, let_pass, wait_until
 
 MED = {POP1: 100, POP2: 200}
+# Each round boots its hosts into another one, as far as the machine has it. Debian 12 has version 2 alone.
+HIERARCHIES = {UNBOUND.kind: Hierarchy.V2, BIND.kind: Hierarchy.V1, NSD.kind: Hierarchy.HYBRID}
 QUERIES_PER_SECOND = 500
 # Of the client. An answer that a busy machine delays is not a lost one.
 ANSWER_PATIENCE = 3.0
@@ -25,6 +28,7 @@ class HostLab(Lab):
         self.server = server
         self.tree = tree
         self.software = software
+        self.hierarchy = HIERARCHIES[server.kind].possible()
         super().__init__(server.kind, None, None)
 
     def build(self):
@@ -56,6 +60,12 @@ class HostLab(Lab):
         """How long after `since` the router has sent everything to PoP 2."""
         return self.until_routed(since, PATIENCE, pop=self.pop2)
 
+    def cgroups(self):
+        """Which the hosts have, and which they should have had."""
+        wanted = HIERARCHIES[self.server.kind]
+        missed = "" if wanted is self.hierarchy else f"; this machine cannot give them {wanted.words}"
+        return f"{self.hierarchy.words}{missed}"
+
     def how_to_look(self):
         """For --keep."""
         shells = "".join(f"    {pop.hostname}: {pop.shell()}\n" for pop in (self.pop1, self.pop2))
@@ -77,7 +87,7 @@ class HostLab(Lab):
         load.end()
 
     def _pop(self, name, site, folder):
-        return SiteHost(name, site, folder, self.tree, self.server, self.software, MED[site])
+        return SiteHost(name, site, folder, self.tree, self.hierarchy, self.server, self.software, MED[site])
 
 
 @dataclass

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from hierarchy import QUESTION, Hierarchy, of_answer
 from namespace import Namespace
 from process import Process, children, command_line, end
 from waiting import Unmet, wait_until
@@ -28,11 +29,12 @@ mount -t overlay overlay -o "$OVERLAY" "$ROOT" && exec "$@"
 class Machine(Namespace):
     """Switched on and off at will; its network namespace, with the addresses in it, stays."""
 
-    def __init__(self, name, hostname, folder: Path, tree: Path):
+    def __init__(self, name, hostname, folder: Path, tree: Path, hierarchy: Hierarchy):
         super().__init__(name)
         self.hostname = hostname
         self.folder = folder
         self.tree = tree
+        self.hierarchy = hierarchy
         self.console = folder / "console"
         self.nspawn = None
         self.init = None
@@ -46,6 +48,7 @@ class Machine(Namespace):
             "ROOT": str(root),
             "OVERLAY": f"lowerdir={self.tree},upperdir={upper},workdir={work}",
             "CGROUPS": " ".join(map(str, self._cgroups())),
+            **self.hierarchy.environment,
         }
         command = (
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -61,6 +64,9 @@ class Machine(Namespace):
         self.init = wait_until(self._find_init, PATIENCE, f"{self.hostname} has an init")
         states = ("running", "degraded")
         wait_until(lambda: self.ask("systemctl", "is-system-running") in states, PATIENCE, f"{self.hostname} boots", poll=0.05)
+        found = self.ask(*QUESTION)
+        if of_answer(found) is not self.hierarchy:
+            raise Unmet(f"{self.hostname} should have {self.hierarchy.words}, but has at /sys/fs/cgroup: {found}")
 
     def wait_until_off(self):
         """Until it has shut down by itself. Returns the exit status of systemd-nspawn."""

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from addresses import ANYCAST_IPV4, ANYCAST_IPV6, POP_AS, PREFIXES, ROUTER_AS, Site
 from exabgp import CONFIGURATION as EXABGP_CONFIGURATION
-from machine import Machine
+from hierarchy import Hierarchy
+from machine import PATIENCE, Machine
 from servers import Server
+from waiting import wait_until
 
 # What no case with a bare binary can do without; the package brings more.
 DROP_IN = """\
@@ -17,6 +20,13 @@ RuntimeDirectory=exabgp dnsherald
 RuntimeDirectoryMode=0755
 StateDirectory=dnsherald
 """
+
+CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
+STATE = "/var/lib/dnsherald"
+
+# With version 1 of cgroups the kernel tells nobody inside a container that a cgroup is empty, and so, when ExaBGP has been
+# killed, systemd waits in vain for the end of the helper that has ended.
+ON_CGROUP_V1 = "[Service]\nTimeoutStopSec=5\n"
 
 INTERVAL = 0.5
 RISE = 3
@@ -56,8 +66,10 @@ class Software:
 class SiteHost(Machine):
     """Has everything installed and configured after `install`; comes up by itself at each boot from then on."""
 
-    def __init__(self, name, site: Site, folder: Path, tree: Path, server: Server, software: Software, med: int):
-        super().__init__(name, site.name, folder, tree)
+    def __init__(
+        self, name, site: Site, folder: Path, tree: Path, hierarchy: Hierarchy, server: Server, software: Software, med: int
+    ):
+        super().__init__(name, site.name, folder, tree, hierarchy)
         self.site = site
         self.server = server
         self.software = software
@@ -79,10 +91,12 @@ class SiteHost(Machine):
             self.write(path, text.format(**words))
         self.run("systemctl", "enable", "--now", self.server.unit)
         self._install_dnsherald()
-        self.write("/etc/dnsherald/dnsherald.toml", self.configuration())
-        self.run("dnsherald", "check-config", "/etc/dnsherald/dnsherald.toml")
+        self.write(CONFIGURATION, self.configuration())
+        self.run("dnsherald", "check-config", CONFIGURATION)
         self.write_hooks()
         self.write("/etc/exabgp/exabgp.conf", self._exabgp_configuration())
+        if self.hierarchy is Hierarchy.V1:
+            self.write("/etc/systemd/system/exabgp.service.d/container.conf", ON_CGROUP_V1)
         self.run("systemctl", "daemon-reload")
         self.run("systemctl", "enable", "exabgp")
         self.run("systemctl", "restart", "exabgp")
@@ -102,6 +116,15 @@ class SiteHost(Machine):
         """The drop-in that drains before the server stops, as the product prints it."""
         text = self.run("dnsherald", "backend", "hooks", self.server.unit)
         self.write(f"/etc/systemd/system/{self.server.unit}.d/dnsherald.conf", text)
+
+    def start_exabgp_anew(self):
+        """With its helper, in the unit as it is now, without waiting for a drain. Returns since when."""
+        self.run("systemctl", "daemon-reload")
+        self.run("systemctl", "reset-failed", "exabgp")
+        since, former = time.time(), self.main_pid("exabgp")
+        self.run("kill", "-KILL", former)
+        wait_until(lambda: self.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another ExaBGP", poll=0.05)
+        return since
 
     def package_file(self):
         """Where the package is on the host. apt takes a file only by a name with a slash in it."""
@@ -148,7 +171,7 @@ class SiteHost(Machine):
     def _exabgp_configuration(self):
         return EXABGP_CONFIGURATION.format(
             binary="/usr/bin/dnsherald",
-            words="run -c /etc/dnsherald/dnsherald.toml",
+            words=f"run -c {CONFIGURATION}",
             router=self.site.router_ipv4,
             management=self.site.management_ipv4,
             pop_as=POP_AS,
