@@ -20,6 +20,7 @@
 //!
 //! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
 //! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
+//! * [`systemd`]: what that says of a unit.
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
@@ -62,5 +63,6 @@ pub mod process;
 pub mod responder;
 pub mod simulate;
 pub mod status;
+pub mod systemd;
 pub mod timeline;
 pub mod trace;

@@ -26,7 +26,6 @@ pub mod deaths;
 pub mod find;
 pub mod held;
 pub mod pid_file;
-pub mod systemctl;
 pub mod watch;
 
 /// Where the main process is to be found; at least one of both.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::channel::Request;
-use super::{Driver, Facts, Kind, Program, systemd};
+use super::{Driver, Facts, Kind, Program};
 use crate::process::Whereabouts;
+use crate::systemd::is_booted;
 
 mod actions;
 mod questions;
@@ -116,7 +117,7 @@ impl Backend {
     /// says nothing, and would only contradict the pid file.
     #[must_use]
     pub fn whereabouts(&self) -> Option<Whereabouts> {
-        let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || systemd::is_booted());
+        let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || is_booted());
         Whereabouts::new(self.pid_file.clone(), unit).ok()
     }
 }

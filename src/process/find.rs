@@ -11,8 +11,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::held::Held;
-use super::{Missing, Whereabouts, cgroup, pid_file, systemctl};
+use super::{Missing, Whereabouts, cgroup, pid_file};
 use crate::handoff::lock;
+use crate::systemd;
 
 /// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -126,11 +127,18 @@ fn look(whereabouts: &Whereabouts) -> Result<Held, Instead> {
 /// Asks systemd, which is certain, unless what was found elsewhere contradicts it.
 async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Held, Missing> {
     let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
-    let told = systemctl::ask(unit, limit).await.map_err(perhaps)?;
+    let told = systemd::ask(unit, limit).await.map_err(|ended| {
+        perhaps(format!(
+            "systemctl says nothing of {unit} ({ended}): is systemd running? Without it a `pid-file` tells the process"
+        ))
+    })?;
+    let without = || format!("{unit} {}", told.without_process());
     if told.is_over() && !instead.other_alive {
-        return Err(Missing::Surely(format!("{unit} {}", told.shown())));
+        return Err(Missing::Surely(without()));
     }
-    let Some(pid) = told.main_pid() else { return Err(perhaps(format!("{unit} {}", told.shown()))) };
+    let Some(pid) = told.main_pid.and_then(|pid| i32::try_from(pid).ok()) else {
+        return Err(perhaps(without()));
+    };
     let not_it = |what: String| perhaps(format!("systemd says that the main process of {unit} is {what}"));
     let held = Held::take(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
     // If the number had passed to a stranger since, that would be elsewhere. The cgroup also tells an alias.

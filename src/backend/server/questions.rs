@@ -2,12 +2,12 @@
 
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
-use crate::backend::systemd::{self, Unit};
-use crate::backend::{State, Status, Trouble};
+use crate::backend::{State, Status, Trouble, systemd};
 use crate::probe::command::text::beginning;
 use crate::process::Missing;
 use crate::process::find::Finder;
 use crate::process::held::Held;
+use crate::systemd::Unit;
 
 impl Backend {
     /// How it is: what its control channel says, else what systemd or the pid file say.

@@ -4,32 +4,6 @@ use std::process::ExitStatus;
 use super::*;
 
 #[test]
-fn a_unit_is_read_in_any_order() {
-    let text = "MainPID=812\nSubState=running\nNRestarts=2\nControlGroup=/system.slice/unbound.service\n\
-                LoadState=loaded\nActiveState=active\nResult=success\nCanReload=yes\n\
-                InvocationID=5bb0e52e60dc4dd4a8c0e9d0a54b1a4f\nStateChangeTimestamp=Mon 2026-11-23 17:39:12 UTC\n";
-    let unit = Unit::parse(text);
-    assert_eq!(unit.words(), "active (running)");
-    assert_eq!((unit.main_pid, unit.n_restarts, unit.can_reload), (Some(812), 2, true));
-    assert_eq!(unit.control_group, "/system.slice/unbound.service");
-    assert_eq!(unit.since, "Mon 2026-11-23 17:39:12 UTC");
-    assert!(unit.is_active() && !unit.is_down());
-}
-
-#[test]
-fn a_unit_may_be_missing_masked_or_failed() {
-    let words = |text| Unit::parse(text).words();
-    assert_eq!(words("LoadState=not-found\nActiveState=inactive\nMainPID=0"), "not found");
-    assert_eq!(words("LoadState=masked\nActiveState=inactive"), "masked");
-    assert_eq!(
-        words("LoadState=loaded\nActiveState=failed\nResult=start-limit-hit"),
-        "failed (start-limit-hit)"
-    );
-    assert_eq!(Unit::parse("MainPID=0").main_pid, None);
-    assert_eq!(Unit::parse("garbage\n=\nMainPID=x\n"), Unit::default());
-}
-
-#[test]
 fn every_complaint_has_its_remedy() {
     let complaint = |err: &str, code: i32| {
         let end = End::Exited(ExitStatus::from_raw(code << 8));

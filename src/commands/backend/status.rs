@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::systemd::{RESTART_VERBS, Unit};
+use crate::backend::systemd::RESTART_VERBS;
 use crate::backend::{Backend, Checked, Kind, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::process::held::Held;
+use crate::systemd::Unit;
 
 mod table;
 
