@@ -21,7 +21,6 @@ use self::steps::{Before, Patience};
 use super::{Backend, Program, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::engine::drain::Holder;
 
 mod drained;
 mod keep;
@@ -151,12 +150,6 @@ pub struct Transaction<'a> {
 const MARGIN: Duration = Duration::from_secs(60);
 
 impl Transaction<'_> {
-    /// In whose name is drained.
-    #[must_use]
-    pub fn holder(backend: &Backend) -> Holder {
-        format!("backend/{}", backend.name).parse().unwrap_or_else(|_| Holder::operator())
-    }
-
     /// How long the drain lasts if nobody lifts it, in whole seconds.
     #[must_use]
     pub fn longest(&self) -> Duration {

@@ -133,7 +133,7 @@ impl Transaction<'_> {
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
         for name in &names {
             let order = Order {
-                holder: Self::holder(self.backend),
+                holder: self.backend.holder.clone(),
                 reason: self.reason.clone().into(),
                 lasts: Lasts::For(self.longest()),
             };
@@ -145,7 +145,7 @@ impl Transaction<'_> {
 
     /// Whether a transaction before this one has left a drain.
     pub(super) fn is_held(&self) -> bool {
-        let holder = Self::holder(self.backend).to_string();
+        let holder = self.backend.holder.to_string();
         let services = self.helper.status().map(|document| document.services).unwrap_or_default();
         services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
     }
@@ -163,7 +163,7 @@ impl Transaction<'_> {
         for service in services(self.config, self.backend) {
             let reason = format!("{} failed", self.reason);
             let order = Order {
-                holder: Self::holder(self.backend),
+                holder: self.backend.holder.clone(),
                 reason: reason.into(),
                 lasts: Lasts::For(self.longest()),
             };
@@ -176,7 +176,7 @@ impl Transaction<'_> {
     }
 
     fn lifts(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
-        let lift = Lift { holder: Some(Self::holder(self.backend)), once_healthy };
+        let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
         services(self.config, self.backend)
             .map(move |service| Request::Undrain { service: Some(service.name.clone()), lift: lift.clone() })
     }
@@ -328,7 +328,7 @@ impl Transaction<'_> {
     /// told.
     pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
-        let holder = Self::holder(self.backend).to_string();
+        let holder = self.backend.holder.to_string();
         loop {
             let document = match self.helper.status() {
                 Ok(document) => document,
