@@ -121,7 +121,7 @@ impl Transaction<'_> {
             self.backend.can_restart()?;
         }
         if self.rollback {
-            Kept::of(self.config, self.backend).is_there()?;
+            Kept::of(self.config, self.backend).is_ready()?;
         }
         Ok(match self.backend.check().await? {
             Checked::Valid => "in order".to_owned(),
