@@ -17,15 +17,18 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::steps::{Before, Patience};
+use self::patience::Patience;
+use self::server::Before;
 use super::{Backend, Program, Trouble};
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::control::client::Client;
 
 mod drained;
+mod helper;
 mod keep;
 mod lock;
-mod steps;
+mod patience;
+mod server;
 
 pub use self::drained::{quiet, wait_until_acknowledged};
 pub use self::keep::Kept;
@@ -156,7 +159,7 @@ impl Transaction<'_> {
         let quiet = &self.backend.quiet;
         let once = quiet.max_wait.max(quiet.settle)
             + super::systemd::RESTART_LIMIT
-            + steps::return_limit(self.config, self.backend)
+            + patience::return_limit(self.config, self.backend)
             + MARGIN;
         let longest = if self.rollback { once * 2 } else { once };
         Duration::from_secs(longest.as_secs() + 1)
@@ -295,6 +298,15 @@ impl Transaction<'_> {
         self.stay_drained().await;
         Outcome::LeftDrained
     }
+}
+
+/// The services that the backend answers for.
+fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a Service> {
+    let name = backend.name.clone();
+    config
+        .services
+        .iter()
+        .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
 }
 
 /// When an interruption is heeded.
