@@ -93,7 +93,7 @@ impl Kept {
         if !manifest.files.contains_key(&scope.file) {
             let why = manifest.skipped.get(&scope.file).map_or("was not there", String::as_str);
             return Err(Trouble::with(
-                format!("{file} {why}, and so was not kept at the last restart that went well"),
+                format!("{file} was not kept at the last restart that went well ({why})"),
                 "name a plain file with `config-file`, of root's and in a folder of root's",
             ));
         }

@@ -159,11 +159,11 @@ fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
     symlink("real.conf", site.pop.file("etc/srv.conf")).unwrap();
     site.restarts_well();
     site.write("etc/real.conf", "broken");
-    site.is_refused("srv.conf is a link, and so was not kept");
+    site.is_refused("srv.conf was not kept at the last restart that went well (is a link)");
     fs::remove_file(site.pop.file("etc/srv.conf")).unwrap();
     site.write("etc/srv.conf", &"#".repeat(5 << 20));
     site.restarts_well();
     site.write("etc/srv.conf", "broken");
-    site.is_refused("srv.conf has more than 4 MiB, and so was not kept");
+    site.is_refused("srv.conf was not kept at the last restart that went well (has more than 4 MiB)");
     assert_eq!(site.read("etc/srv.conf"), "broken");
 }

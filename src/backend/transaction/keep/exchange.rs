@@ -37,7 +37,7 @@ impl Difference {
             let is_there = file.symlink_metadata().is_ok();
             match skipped {
                 Some(why) if is_there && *file == scope.file => {
-                    return Err(io::Error::other(format!("{} {why}", file.display())));
+                    return Err(io::Error::other(format!("{} ({why})", file.display())));
                 }
                 Some(why) if is_there => drop(found.left.insert(file.clone(), why.clone())),
                 _ => {

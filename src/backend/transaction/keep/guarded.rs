@@ -32,8 +32,7 @@ pub(super) fn guarded(path: &Path) -> io::Result<Metadata> {
 
 /// Of something in a folder that is guarded.
 pub(super) fn is_ours(path: &Path, is_above: bool) -> io::Result<Metadata> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let found = fs::symlink_metadata(path).map_err(named)?;
+    let found = fs::symlink_metadata(path).map_err(|error| about(path, &error))?;
     match objection(found.mode(), found.uid(), is_above, geteuid().as_raw()) {
         None => Ok(found),
         Some(why) => Err(io::Error::other(format!("{} {why}", path.display()))),
@@ -54,6 +53,11 @@ fn objection(mode: u32, owner: u32, is_above: bool, own: u32) -> Option<String> 
     } else {
         None
     }
+}
+
+/// The same error, with its place.
+pub(super) fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// The name of a user, where it has one.

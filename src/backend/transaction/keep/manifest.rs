@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
-use super::guarded::guarded;
+use super::guarded::{about, guarded};
 use super::tree::Tree;
 use crate::directory::make;
 
@@ -88,8 +88,9 @@ impl Owner {
     /// # Errors
     /// When it cannot be made, or not be given away.
     pub(super) fn makes(self, folder: &Path) -> io::Result<()> {
-        make(folder, DIRECTORY_MODE)?;
-        self.takes(&File::open(folder)?)
+        make(folder, DIRECTORY_MODE)
+            .and_then(|()| self.takes(&File::open(folder)?))
+            .map_err(|error| about(folder, &error))
     }
 
     /// Writes a file of this owner, where there is none yet, and has it on the disk.
@@ -98,9 +99,10 @@ impl Owner {
     /// When it cannot be written, or not be given away.
     pub(super) fn writes(self, file: &Path, content: &[u8]) -> io::Result<()> {
         let mut handle = new_file(file)?;
-        self.takes(&handle)?;
-        handle.write_all(content)?;
-        handle.sync_all()
+        self.takes(&handle)
+            .and_then(|()| handle.write_all(content))
+            .and_then(|()| handle.sync_all())
+            .map_err(|error| about(file, &error))
     }
 }
 
@@ -227,7 +229,7 @@ pub(super) enum Content {
 
 /// Reads a plain file, and no other.
 pub(super) fn read(file: &Path) -> io::Result<Content> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let named = |error: io::Error| about(file, &error);
     // Whatever it is, it is neither followed nor waited for.
     let handle =
         OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(file).map_err(named)?;
@@ -242,7 +244,7 @@ pub(super) fn read(file: &Path) -> io::Result<Content> {
 
 /// A file that was not there, for us alone.
 fn new_file(file: &Path) -> io::Result<File> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let named = |error: io::Error| about(file, &error);
     let handle = OpenOptions::new().write(true).create_new(true).mode(COPY_MODE).open(file).map_err(named)?;
     handle.set_permissions(fs::Permissions::from_mode(COPY_MODE)).map_err(named)?;
     Ok(handle)

@@ -203,7 +203,10 @@ fn without_its_main_file_there_is_no_rollback() {
         kept.keep().unwrap();
         host.write("real.conf", "broken");
         let refused = why(kept.is_ready());
-        assert!(refused.contains("unbound.conf is a link, and so was not kept"), "{refused}");
+        assert!(
+            refused.contains("unbound.conf was not kept at the last restart that went well (is a link)"),
+            "{refused}"
+        );
         assert!(kept.put_back().is_err());
     }
     fs::remove_file(host.etc("unbound.conf")).unwrap();
@@ -213,7 +216,7 @@ fn without_its_main_file_there_is_no_rollback() {
     fs::remove_file(host.etc("unbound.conf")).unwrap();
     symlink("real.conf", host.etc("unbound.conf")).unwrap();
     let before = host.everything();
-    assert!(why(host.kept().is_ready()).contains("unbound.conf is a link"));
+    assert!(why(host.kept().is_ready()).contains("unbound.conf (is a link)"));
     assert!(host.kept().put_back().is_err());
     assert_eq!(host.everything(), before);
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::guarded::{guarded, is_ours};
+use super::guarded::{about, guarded, is_ours};
 use crate::backend::Backend;
 
 /// A configuration has no more files: what has is more than a configuration.
@@ -79,7 +79,7 @@ impl Tree {
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+        let named = |error: io::Error| about(folder, &error);
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.skip(folder, "cannot be read by this user");
