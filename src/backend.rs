@@ -77,6 +77,8 @@ pub struct Facts {
     pub unit: Option<&'static str>,
     /// The main configuration file.
     pub config_file: Option<&'static str>,
+    /// The folders in which nothing but its configuration lies.
+    pub folders: &'static [&'static str],
     /// Where its process number is written, if it is.
     pub pid_file: Option<&'static str>,
     /// What it can be.

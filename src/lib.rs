@@ -28,6 +28,7 @@
 //!   transaction that loses no query.
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
+//! * `directory`: the directories that these make.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
 //! * [`healthcheck`]: the same for who comes from `exabgp healthcheck`, with the options of that program.
@@ -51,6 +52,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod daemon;
+mod directory;
 pub mod engine;
 pub mod exabgp;
 pub mod exit;

@@ -16,6 +16,7 @@ const FACTS: Facts = Facts {
     package: "dnsdist",
     unit: Some("dnsdist.service"),
     config_file: Some("/etc/dnsdist/dnsdist.conf"),
+    folders: &["/etc/dnsdist"],
     pid_file: None,
     roles: &[Role::Resolver],
     check: &["dnsdist", "--check-config", "-C", "{config-file}"],

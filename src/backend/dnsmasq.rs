@@ -14,6 +14,8 @@ const FACTS: Facts = Facts {
     package: "dnsmasq-base",
     unit: Some("dnsmasq.service"),
     config_file: Some("/etc/dnsmasq.conf"),
+    // It would read whatever is left aside in /etc/dnsmasq.d.
+    folders: &[],
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],
     check: &["dnsmasq", "--test", "-C", "{config-file}"],

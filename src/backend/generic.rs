@@ -13,6 +13,7 @@ const FACTS: Facts = Facts {
     package: "",
     unit: None,
     config_file: None,
+    folders: &[],
     pid_file: None,
     roles: &[],
     check: &[],

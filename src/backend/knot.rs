@@ -14,6 +14,7 @@ const FACTS: Facts = Facts {
     package: "knot",
     unit: Some("knot.service"),
     config_file: Some("/etc/knot/knot.conf"),
+    folders: &["/etc/knot"],
     pid_file: None,
     roles: &[Role::Authoritative],
     check: &["knotc", "-c", "{config-file}", "conf-check"],

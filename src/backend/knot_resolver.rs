@@ -17,6 +17,7 @@ const FACTS: Facts = Facts {
     package: "knot-resolver",
     unit: Some("kresd@1.service"),
     config_file: Some("/etc/knot-resolver/kresd.conf"),
+    folders: &["/etc/knot-resolver"],
     pid_file: None,
     roles: &[Role::Resolver],
     check: &[],

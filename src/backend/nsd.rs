@@ -15,6 +15,7 @@ const FACTS: Facts = Facts {
     package: "nsd",
     unit: Some("nsd.service"),
     config_file: Some("/etc/nsd/nsd.conf"),
+    folders: &["/etc/nsd"],
     // Debian starts it with `-P ""`: it writes none.
     pid_file: None,
     roles: &[Role::Authoritative],

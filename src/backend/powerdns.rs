@@ -14,6 +14,8 @@ const FACTS: Facts = Facts {
     package: "pdns-server",
     unit: Some("pdns.service"),
     config_file: Some("/etc/powerdns/pdns.conf"),
+    // Each of the two PowerDNS has but a part of /etc/powerdns.
+    folders: &["/etc/powerdns/pdns.d"],
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
     roles: &[Role::Authoritative],

@@ -13,6 +13,8 @@ const FACTS: Facts = Facts {
     package: "pdns-recursor",
     unit: Some("pdns-recursor.service"),
     config_file: Some("/etc/powerdns/recursor.conf"),
+    // Each of the two PowerDNS has but a part of /etc/powerdns.
+    folders: &["/etc/powerdns/recursor.d"],
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
     roles: &[Role::Resolver],

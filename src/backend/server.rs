@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::channel::Request;
 use super::{Driver, Facts, Kind, Program};
+use crate::engine::drain::Holder;
 use crate::process::Whereabouts;
 use crate::systemd::is_booted;
 
@@ -15,8 +16,10 @@ mod questions;
 /// A stock DNS server, with every command that is run for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backend {
-    /// Unique.
+    /// Unique; letters, digits, `.`, `_` and `-` of ASCII, so that it may stand in a path and in a holder.
     pub name: String,
+    /// In whose name its restart drains.
+    pub holder: Holder,
     /// Which server it is.
     pub kind: Kind,
     /// Its systemd unit; there for every kind but `generic`.

@@ -17,16 +17,18 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::steps::{Before, Patience};
+use self::patience::Patience;
+use self::server::Before;
 use super::{Backend, Program, Trouble};
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::control::client::Client;
-use crate::engine::drain::Holder;
 
 mod drained;
+mod helper;
 mod keep;
 mod lock;
-mod steps;
+mod patience;
+mod server;
 
 pub use self::drained::{quiet, wait_until_acknowledged};
 pub use self::keep::Kept;
@@ -151,19 +153,13 @@ pub struct Transaction<'a> {
 const MARGIN: Duration = Duration::from_secs(60);
 
 impl Transaction<'_> {
-    /// In whose name is drained.
-    #[must_use]
-    pub fn holder(backend: &Backend) -> Holder {
-        format!("backend/{}", backend.name).parse().unwrap_or_else(|_| Holder::operator())
-    }
-
     /// How long the drain lasts if nobody lifts it, in whole seconds.
     #[must_use]
     pub fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
         let once = quiet.max_wait.max(quiet.settle)
             + super::systemd::RESTART_LIMIT
-            + steps::return_limit(self.config, self.backend)
+            + patience::return_limit(self.config, self.backend)
             + MARGIN;
         let longest = if self.rollback { once * 2 } else { once };
         Duration::from_secs(longest.as_secs() + 1)
@@ -302,6 +298,15 @@ impl Transaction<'_> {
         self.stay_drained().await;
         Outcome::LeftDrained
     }
+}
+
+/// The services that the backend answers for.
+fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a Service> {
+    let name = backend.name.clone();
+    config
+        .services
+        .iter()
+        .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
 }
 
 /// When an interruption is heeded.

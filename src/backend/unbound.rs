@@ -16,6 +16,7 @@ const FACTS: Facts = Facts {
     package: "unbound",
     unit: Some("unbound.service"),
     config_file: Some("/etc/unbound/unbound.conf"),
+    folders: &["/etc/unbound"],
     // Debian starts it with `-p`: it writes none.
     pid_file: None,
     roles: &[Role::Resolver],

@@ -55,7 +55,7 @@ impl Resolver<'_> {
     }
 
     fn backend(&self, name: &Spanned<String>, written: &Spanned<file::Backend>) -> Result<Backend> {
-        self.name(name, "backend")?;
+        let holder = self.holder_of_backend(name)?;
         let (place, written) = (written.span(), written.get_ref());
         let kind = match &written.kind {
             Some(kind) => kind.get_ref().0,
@@ -112,6 +112,7 @@ impl Resolver<'_> {
         };
         Ok(Backend {
             name: name.get_ref().clone(),
+            holder,
             kind,
             config_check: self.program(&written.config_check)?.or_else(|| known.program(facts.check)),
             reload,

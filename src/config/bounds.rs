@@ -14,6 +14,7 @@ use super::file::{self, Placed};
 use super::resolve::{Resolver, Result};
 use super::value::{Address, Text};
 use crate::engine::check::Severity;
+use crate::engine::drain::Holder;
 use crate::period::Period;
 
 /// The shortest period that a key takes, and what a shorter one would do.
@@ -49,6 +50,9 @@ pub(super) const HALF_LIFE: Least =
 pub(super) const MAX_SUPPRESS: Least =
     Least::new("max-suppress", SECOND, "a suppression would be over before it calms anything");
 
+/// `backend/NAME` holds a drain, and a holder has at most 64 characters.
+const LONGEST_BACKEND: usize = 56;
+
 impl Resolver<'_> {
     /// The period written, if it is long enough, else the default.
     pub(super) fn period(
@@ -79,6 +83,24 @@ impl Resolver<'_> {
             "`{shown}` is no name of a {of}, expected one word without `/`, blanks or control characters"
         );
         Err(self.error(&written.span(), message))
+    }
+
+    /// In whose name the backend of this name is drained. The name also stands in a path, where `..` is no name.
+    pub(super) fn holder_of_backend(&self, written: &Spanned<String>) -> Result<Holder> {
+        let name = written.get_ref();
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let fits = name.len() <= LONGEST_BACKEND
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(inner);
+        let holder = format!("backend/{name}").parse();
+        holder.ok().filter(|_| fits).ok_or_else(|| {
+            let message = format!(
+                "`{}` is no name of a backend, expected at most {LONGEST_BACKEND} of a-z, A-Z, 0-9, `.`, `_` and `-`, \
+                 a letter or digit first",
+                name.escape_debug()
+            );
+            self.error(&written.span(), message)
+        })
     }
 
     /// ExaBGP's helpers run in `/`, an operator's shell elsewhere: a relative path would mean two files.

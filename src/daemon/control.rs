@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::Config;
 use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
+use crate::directory::make;
 use crate::engine::Engine;
 use crate::engine::moment::Moment;
 use crate::period::Period;
@@ -87,7 +88,7 @@ impl Control {
     /// # Errors
     /// The sentence that says what is in the way: then there is nothing to connect to, and all else goes on.
     pub fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
-        make(directory)
+        make(directory, DIRECTORY_MODE)
             .map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
         if is_everybodys(directory) {
             log::warn!(
@@ -207,16 +208,6 @@ impl Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Makes a directory and those above it that are missing.
-fn make(directory: &Path) -> io::Result<()> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
-    }
-    directory.parent().map_or(Ok(()), make)?;
-    fs::create_dir(directory)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
 }
 
 /// In a directory that is everybody's, anybody may put another socket into the place of ours.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::stamp::{Age, Stamp};
+use crate::directory::make;
 use crate::engine::memory::Memory;
 use crate::handoff::Handoff;
 
@@ -211,7 +212,7 @@ fn remove_leftovers(file: &Path) {
 }
 
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    file.parent().map_or(Ok(()), make)?;
+    file.parent().map_or(Ok(()), |directory| make(directory, DIRECTORY_MODE))?;
     // Two helpers overlap for a moment when ExaBGP reloads: each writes beside under its own name.
     let beside = file.with_extension(format!("{}.new", std::process::id()));
     let written = fs::OpenOptions::new()
@@ -233,20 +234,6 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
             let _ = fs::remove_file(&beside);
             Err(error)
         }
-    }
-}
-
-/// Makes a directory and those above it that are missing, each so that it can be entered.
-fn make(directory: &Path) -> io::Result<()> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
-    }
-    directory.parent().map_or(Ok(()), make)?;
-    match fs::create_dir(directory) {
-        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE)),
-        // The other of two helpers was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        Err(error) => Err(error),
     }
 }
 

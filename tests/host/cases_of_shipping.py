@@ -145,7 +145,7 @@ def purged(lab, report):
     """
     pop = lab.pop1
     untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald", lasting=WATCHDOG + LAST_SIGN)
-    own = ("/etc/dnsherald", "/var/lib/dnsherald", "/run/dnsherald", "/usr/bin/dnsherald")
+    own = ("/etc/dnsherald", "/var/lib/dnsherald", "/var/lib/dnsherald-rollback", "/run/dnsherald", "/usr/bin/dnsherald")
     left = [path for path in own if pop.path(path).exists()]
     if left:
         raise Unmet(f"left behind: {', '.join(left)}")

@@ -17,6 +17,7 @@ mod memory;
 mod output;
 mod process;
 mod recording;
+mod rollback;
 mod watchdog;
 mod watched;
 

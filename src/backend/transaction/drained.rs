@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::steps::services;
+use super::services;
 use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;

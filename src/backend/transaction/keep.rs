@@ -1,41 +1,51 @@
 //! The server's configuration as it was at the last restart that went well, to go back to.
 //!
-//! The main file, and the tree of its folder where that is the server's own (`/etc/unbound`, never `/etc`). To go back
-//! nothing is deleted: what was there is left beside, as `NAME.rolled-back`.
+//! ```text
+//!  restarted well ──► Tree ──► Manifest and copies, exchanged at one stroke
+//!                                       │
+//!  failed, --rollback ──► Tree ──► Difference ──► what was there is put aside, what was kept put back
+//! ```
+//!
+//! The main file, and the folders that are the server's own. Nothing is lost by going back: what was there is left
+//! beside, as `NAME.rolled-back`, or `NAME.rolled-back.2`. What could not be kept is left alone, and named.
+//!
+//! Root keeps it in a place of its own, beside the state, which belongs to ExaBGP's user. Anybody else keeps it in the
+//! state, and can put back no more than what is his.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
+use self::exchange::Difference;
+use self::guarded::{guarded, user};
+use self::manifest::{Manifest, Owner};
+use self::tree::{ASIDE, Scope, Tree};
+use crate::backend::privilege::is_root;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 
-/// A configuration has no more files, and none larger: what has is more than a configuration.
-const MOST_FILES: usize = 2_000;
-const LARGEST: u64 = 4 << 20;
+mod exchange;
+mod guarded;
+mod manifest;
+mod tree;
 
-/// Of folders in a folder.
-const DEEPEST: usize = 8;
-
-/// What is added to the name of a file that was in the way.
-const ASIDE: &str = ".rolled-back";
+/// What is named of many.
+const NAMED: usize = 12;
 
 /// The place where the configuration of a backend is kept.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    file: Option<PathBuf>,
+    scope: Option<Scope>,
     place: PathBuf,
 }
 
 impl Kept {
-    /// Of this backend, in the directory of the state.
+    /// Of this backend.
     #[must_use]
     pub fn of(config: &Config, backend: &Backend) -> Self {
-        Self {
-            file: backend.config_file.clone(),
-            place: config.state.join("configuration").join(&backend.name),
-        }
+        Self { scope: Scope::of(backend), place: places(&config.state, is_root()).join(&backend.name) }
     }
 
     /// Where it is kept.
@@ -49,169 +59,102 @@ impl Kept {
     /// # Errors
     /// When it cannot be read or written. Then what was kept before is still there.
     pub fn keep(&self) -> io::Result<()> {
-        let Some(root) = self.root() else { return Ok(()) };
-        let beside = self.place.with_extension("new");
-        let _ = fs::remove_dir_all(&beside);
-        fs::create_dir_all(&beside)?;
-        for file in self.files(&root)? {
-            let to = beside.join(file.strip_prefix(&root).unwrap_or(&file));
-            if let Some(folder) = to.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            copy(&file, &to)?;
+        match &self.scope {
+            Some(scope) => Manifest::keep(&scope.file, Tree::of(scope)?, &self.place),
+            None => Ok(()),
         }
-        let _ = fs::remove_dir_all(&self.place);
-        fs::rename(&beside, &self.place)
     }
 
-    /// Whether there is something to put back.
+    /// Whether there is something to put back, and it can be.
     ///
     /// # Errors
-    /// What is missing.
-    pub fn is_there(&self) -> Result<(), Trouble> {
-        if self.file.is_none() {
-            return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
-        }
-        if !self.place.is_dir() {
-            return Err(Trouble::with(
-                format!("no configuration is kept in {} to roll back to", self.place.display()),
-                "each restart that goes well keeps one: restart it once without --rollback before anything is changed",
-            ));
-        }
-        Ok(())
+    /// What is in the way.
+    pub fn is_ready(&self) -> Result<(), Trouble> {
+        self.manifest().map(drop)
     }
 
-    /// Puts back what was kept, and says which files that changed.
+    fn manifest(&self) -> Result<(&Scope, Manifest), Trouble> {
+        let cannot = |error: io::Error| Trouble::new(format!("cannot roll back: {error}"));
+        let Some(scope) = &self.scope else {
+            return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
+        };
+        let file = scope.file.display();
+        let manifest = Manifest::load(&self.place).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Trouble::with(
+                format!("no configuration is kept in {} to roll back to", self.place.display()),
+                "each restart that goes well keeps one: restart it once without --rollback before anything is changed",
+            ),
+            _ => cannot(error),
+        })?;
+        if manifest.config_file != scope.file {
+            let kept = manifest.config_file.display();
+            return Err(Trouble::new(format!("what is kept is the configuration in {kept}, not in {file}")));
+        }
+        if !manifest.files.contains_key(&scope.file) {
+            let why = manifest.skipped.get(&scope.file).map_or("was not there", String::as_str);
+            return Err(Trouble::with(
+                format!("{file} was not kept at the last restart that went well ({why})"),
+                "name a plain file with `config-file`, of root's and in a folder of root's",
+            ));
+        }
+        for folder in manifest.destinations() {
+            match guarded(folder) {
+                Ok(found) if !is_root() && Owner::of(&found).user != geteuid().as_raw() => {
+                    let (owner, own) = (user(Owner::of(&found).user), user(geteuid().as_raw()));
+                    return Err(Trouble::with(
+                        format!("{} belongs to {owner}, and this runs as {own}", folder.display()),
+                        "roll back as root",
+                    ));
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(error)),
+                _ => {}
+            }
+        }
+        Difference::of(&manifest, &self.place, scope).map_err(cannot)?;
+        Ok((scope, manifest))
+    }
+
+    /// Puts back what was kept, and says which files that changed, and which are left alone.
     ///
     /// # Errors
     /// When nothing was kept, nothing is different, or it cannot be written.
     pub fn put_back(&self) -> Result<String, Trouble> {
-        self.is_there()?;
-        let root = self.root().unwrap_or_default();
-        let changed = self
-            .exchange(&root)
-            .map_err(|error| Trouble::new(format!("cannot put the configuration back: {error}")))?;
-        if changed.is_empty() {
-            return Err(Trouble::new(
-                "the configuration is the one of the last restart that went well: it is not to blame",
-            ));
+        let cannot = |error: io::Error| Trouble::new(format!("cannot put the configuration back: {error}"));
+        let (scope, manifest) = self.manifest()?;
+        let difference = Difference::of(&manifest, &self.place, scope).map_err(cannot)?;
+        let left = named(&difference.left);
+        if difference.is_none() {
+            let same = "the configuration is the one of the last restart that went well";
+            return Err(Trouble::new(match left {
+                None => format!("{same}: it is not to blame"),
+                Some(left) => format!("{same}, as far as that was kept; {left}"),
+            }));
         }
-        Ok(format!("put back, what was there is left as *{ASIDE}: {}", changed.join(", ")))
-    }
-
-    fn exchange(&self, root: &Path) -> io::Result<Vec<String>> {
-        let mut changed = vec![];
-        for now in self.files(root)? {
-            let kept = self.place.join(now.strip_prefix(root).unwrap_or(&now));
-            if fs::read(&kept).ok() != Some(fs::read(&now)?) {
-                fs::rename(&now, aside(&now))?;
-                changed.push(now.display().to_string());
-            }
-        }
-        for kept in files(&self.place, DEEPEST)? {
-            let now = root.join(kept.strip_prefix(&self.place).unwrap_or(&kept));
-            if !now.exists() {
-                if let Some(folder) = now.parent() {
-                    fs::create_dir_all(folder)?;
-                }
-                copy(&kept, &now)?;
-                let name = now.display().to_string();
-                if !changed.contains(&name) {
-                    changed.push(name);
-                }
-            }
-        }
-        Ok(changed)
-    }
-
-    /// The folder that is the server's own, or the only file.
-    fn root(&self) -> Option<PathBuf> {
-        self.file.as_ref()?.parent().map(Path::to_owned)
-    }
-
-    fn files(&self, root: &Path) -> io::Result<Vec<PathBuf>> {
-        // Not the whole of /etc for the sake of /etc/dnsmasq.conf.
-        let is_its_own = root.components().count() > 2;
-        match &self.file {
-            Some(file) if !is_its_own => Ok(vec![file.clone()]),
-            _ => files(root, DEEPEST),
-        }
+        let changed = difference.undo(&manifest).map_err(cannot)?.join(", ");
+        let left = left.map(|left| format!("; {left}")).unwrap_or_default();
+        Ok(format!("put back, what was there is left as *{ASIDE}: {changed}{left}"))
     }
 }
 
-/// With mode and owner, as far as they can be given: there are keys among them, which are read by one group only.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::copy(from, to)?;
-    let found = fs::metadata(from)?;
-    let _ = std::os::unix::fs::chown(to, Some(found.uid()), Some(found.gid()));
-    Ok(())
-}
-
-fn aside(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ASIDE);
-    name.into()
-}
-
-/// The files of a tree, but for those left aside.
-fn files(root: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
-    let mut found = vec![];
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() && depth > 0 {
-            found.extend(files(&path, depth - 1)?);
-        } else if kind.is_file()
-            && !path.to_string_lossy().ends_with(ASIDE)
-            && entry.metadata()?.len() <= LARGEST
-        {
-            found.push(path);
-        }
-        if found.len() > MOST_FILES {
-            return Err(io::Error::other(format!(
-                "{} has more than {MOST_FILES} files: give the server's configuration a folder of its own",
-                root.display()
-            )));
-        }
+/// Where root keeps configurations, and where anybody else does. Beside the state is a place of root's, if nothing is
+/// odd: what is below the state is not.
+fn places(state: &Path, is_root: bool) -> PathBuf {
+    if !is_root {
+        return state.join("rollback");
     }
-    Ok(found)
+    let mut name = state.file_name().unwrap_or_default().to_owned();
+    name.push("-rollback");
+    state.with_file_name(name)
+}
+
+/// What is left alone.
+fn named(left: &BTreeMap<PathBuf, String>) -> Option<String> {
+    let mut each: Vec<_> = left.iter().map(|(path, why)| format!("{} ({why})", path.display())).collect();
+    let more = each.len().saturating_sub(NAMED);
+    each.truncate(NAMED);
+    let and = if more > 0 { format!(", and {more} more") } else { String::new() };
+    (!each.is_empty()).then(|| format!("not kept, and left alone: {}{and}", each.join(", ")))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_kept_comes_back_and_nothing_is_lost() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-kept-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        let (etc, state) = (folder.join("etc/unbound"), folder.join("state"));
-        fs::create_dir_all(etc.join("conf.d")).unwrap();
-        fs::write(etc.join("unbound.conf"), "old").unwrap();
-        fs::write(etc.join("conf.d/zone.conf"), "zone").unwrap();
-        let kept = Kept { file: Some(etc.join("unbound.conf")), place: state.join("configuration/unbound") };
-        assert!(kept.put_back().unwrap_err().why.contains("no configuration is kept"));
-        kept.keep().unwrap();
-        assert!(kept.put_back().unwrap_err().why.contains("not to blame"));
-        fs::write(etc.join("unbound.conf"), "broken").unwrap();
-        fs::write(etc.join("conf.d/new.conf"), "broken, too").unwrap();
-        fs::remove_file(etc.join("conf.d/zone.conf")).unwrap();
-        let changed = kept.put_back().unwrap();
-        let read = |name: &str| fs::read_to_string(etc.join(name)).unwrap_or_default();
-        assert_eq!(
-            (read("unbound.conf"), read("conf.d/zone.conf"), read("conf.d/new.conf")),
-            ("old".into(), "zone".into(), String::new())
-        );
-        assert_eq!(
-            (read("unbound.conf.rolled-back"), read("conf.d/new.conf.rolled-back")),
-            ("broken".into(), "broken, too".into())
-        );
-        assert!(
-            ["unbound.conf", "new.conf", "zone.conf"].iter().all(|name| changed.contains(name)),
-            "{changed}"
-        );
-        kept.keep().unwrap();
-        assert!(kept.put_back().is_err(), "what was left aside is no part of it");
-        fs::remove_dir_all(folder).unwrap();
-    }
-}
+mod tests;

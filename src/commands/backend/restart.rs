@@ -89,7 +89,7 @@ pub(super) async fn run(
             "not well; its services stay drained for {} at most. Look: dnsherald backend status {name}. \
              When it is mended: dnsherald undrain --as {} --once-healthy",
             Period(transaction.longest()),
-            Transaction::holder(backend)
+            backend.holder
         ),
         Outcome::RolledBack => {
             "the new configuration did not do; the one before is back, and so is the server".to_owned()

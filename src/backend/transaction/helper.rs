@@ -1,0 +1,137 @@
+//! What the helper is asked for: to drain, to let return, and how it stands.
+
+use std::time::Instant;
+
+use super::drained::{ABSENT, PAUSE, wait_until_acknowledged};
+use super::patience::Patience;
+use super::{Transaction, services};
+use crate::backend::Trouble;
+use crate::control::Request;
+use crate::engine::drain::{Lasts, Lift, Order};
+use crate::engine::service::State;
+use crate::period::Shown;
+
+impl Transaction<'_> {
+    pub(super) async fn drain(&self) -> Result<String, Trouble> {
+        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        for name in &names {
+            let order = Order {
+                holder: self.backend.holder.clone(),
+                reason: self.reason.clone().into(),
+                lasts: Lasts::For(self.longest()),
+            };
+            self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
+        }
+        let took = wait_until_acknowledged(self.helper, &names).await?;
+        Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
+    }
+
+    /// Whether a transaction before this one has left a drain.
+    pub(super) fn is_held(&self) -> bool {
+        let holder = self.backend.holder.to_string();
+        let services = self.helper.status().map(|document| document.services).unwrap_or_default();
+        services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
+    }
+
+    pub(super) async fn lift(&self) {
+        for request in self.lifts(false) {
+            if let Err(trouble) = self.ask(&request).await {
+                log::error!("{trouble}");
+            }
+        }
+    }
+
+    /// Takes back what may have been said about returning, and prolongs the drain.
+    pub(super) async fn stay_drained(&self) {
+        for service in services(self.config, self.backend) {
+            let reason = format!("{} failed", self.reason);
+            let order = Order {
+                holder: self.backend.holder.clone(),
+                reason: reason.into(),
+                lasts: Lasts::For(self.longest()),
+            };
+            if let Err(trouble) =
+                self.ask(&Request::Drain { service: Some(service.name.clone()), order }).await
+            {
+                log::error!("{trouble}");
+            }
+        }
+    }
+
+    fn lifts(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
+        let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
+        services(self.config, self.backend)
+            .map(move |service| Request::Undrain { service: Some(service.name.clone()), lift: lift.clone() })
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(), Trouble> {
+        let began = Instant::now();
+        loop {
+            match self.helper.ask(request) {
+                Ok(_) => return Ok(()),
+                Err(error) if began.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Lets the services return as soon as every check has passed anew. If the helper ends meanwhile, its successor is
+    /// told.
+    pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
+        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        let holder = self.backend.holder.to_string();
+        loop {
+            let document = match self.helper.status() {
+                Ok(document) => document,
+                Err(error) if patience.is_at_its_end() => return Err(Trouble::new(format!("{error:#}"))),
+                Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let ours: Vec<_> =
+                document.services.iter().filter(|service| names.contains(&service.name)).collect();
+            let is_held = |service: &&&crate::status::Service| {
+                service.drains.iter().any(|drain| drain.holder == holder)
+            };
+            let waits_for_us = |drain: &crate::status::Drain| drain.holder == holder && !drain.returning;
+            if ours.iter().flat_map(|service| &service.drains).any(waits_for_us) {
+                for request in self.lifts(true) {
+                    self.ask(&request).await?;
+                }
+            }
+            let waits: Vec<_> = ours
+                .iter()
+                .filter(|service| is_held(service) || (!service.settled() && document.exabgp.answers))
+                .collect();
+            if waits.is_empty() {
+                let states = ours.iter().map(|service| match service.state {
+                    State::Up | State::Degraded => {
+                        format!("{} is {}, acknowledged", service.name, service.state)
+                    }
+                    _ => format!("{} is {} all the same: {}", service.name, service.state, service.reason),
+                });
+                return Ok(states.collect::<Vec<_>>().join("; "));
+            }
+            if patience.is_at_its_end() {
+                let failing =
+                    waits.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
+                let failing = failing.map(|check| {
+                    let detail = check.last.as_ref().and_then(|last| last.detail.clone());
+                    format!(
+                        "check {} is {}: {}",
+                        check.name,
+                        check.state,
+                        detail.unwrap_or_else(|| "not yet asked".to_owned())
+                    )
+                });
+                return Err(Trouble::new(format!(
+                    "not well within {}: {}",
+                    Shown(patience.limit),
+                    failing.collect::<Vec<_>>().join("; ")
+                )));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

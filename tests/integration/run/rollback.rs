@@ -1,0 +1,169 @@
+//! The configuration of the last good restart, which `--rollback` puts back: where it is kept, and whom that place trusts.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use nix::unistd::geteuid;
+
+use crate::support::binary;
+use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, ideal, mode};
+
+/// ExaBGP's, under which no directory can be entered.
+const UMASK: &str = "0137";
+
+/// The user that ExaBGP runs as, for root.
+const ANOTHER: u32 = 65534;
+
+/// A server that is restarted unless its configuration contains `broken`, and a helper that announces for it.
+struct Site {
+    pop: Pop,
+    helper: Helper,
+}
+
+impl Site {
+    fn new() -> Self {
+        let pop = Pop::with(Plan { service: "backend = \"srv\"", ..Plan::default() });
+        let restart = format!("! grep -q broken {}", pop.file("etc/srv.conf").display());
+        let backend = format!(
+            "\n[backend.srv]\nkind = \"generic\"\nsettle = \"0s\"\nconfig-file = {:?}\nrestart = [\"/bin/sh\", \"-c\", {restart:?}]\n",
+            pop.file("etc/srv.conf")
+        );
+        pop.is_configured(&format!("{}{backend}", pop.configuration()));
+        for folder in ["", "etc", "state"] {
+            fs::create_dir_all(pop.file(folder)).unwrap();
+            fs::set_permissions(pop.file(folder), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(pop.file("etc/srv.conf"), "good").unwrap();
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        pop.comes_to_be(|status| status.services[0].settled());
+        Self { pop, helper }
+    }
+
+    /// Where this user keeps configurations.
+    fn place(&self) -> PathBuf {
+        self.pop.file(if geteuid().is_root() { "state-rollback" } else { "state/rollback" })
+    }
+
+    fn restart(&mut self, options: &str) -> Output {
+        let line = format!("umask {UMASK}; exec \"$0\" backend restart {options} -c \"$1\"");
+        let mut command = Command::new("sh");
+        let output =
+            command.args(["-c", &line]).arg(binary()).arg(self.pop.configuration_file()).output().unwrap();
+        if output.status.code() != Some(1) {
+            self.helper.says(WITHDRAW);
+            self.helper.says(ANNOUNCE);
+        }
+        output
+    }
+
+    #[track_caller]
+    fn restarts_well(&mut self) {
+        let output = self.restart("");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+
+    /// Refused with this reason, and nothing touched.
+    #[track_caller]
+    fn is_refused(&mut self, why: &str) {
+        let output = self.restart("--rollback");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(why) && said.contains("not touched"), "{why}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        self.helper.has_said_no_more();
+        assert_eq!(self.pop.status().services[0].drains, []);
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.pop.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.pop.file(name)).unwrap_or_default()
+    }
+}
+
+#[test]
+fn what_was_good_comes_back_under_any_umask() {
+    let mut site = Site::new();
+    site.is_refused("no configuration is kept");
+    site.restarts_well();
+    assert_eq!(mode(&site.place().join("srv")), "700");
+    for broken in ["broken", "broken again"] {
+        site.write("etc/srv.conf", broken);
+        site.write("etc/of-another-program.conf", broken);
+        let output = site.restart("--rollback");
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert_eq!(site.read("etc/srv.conf"), "good");
+        assert_eq!(site.read("etc/of-another-program.conf"), broken, "the folder is not the server's own");
+    }
+    let aside = ["etc/srv.conf.rolled-back", "etc/srv.conf.rolled-back.2"].map(|name| site.read(name));
+    assert_eq!(aside, ["broken", "broken again"]);
+}
+
+/// The state belongs to the user of ExaBGP, who may put there what root would install.
+#[test]
+fn what_lies_in_the_state_is_not_restored() {
+    let mut site = Site::new();
+    for place in ["state/configuration", "state/rollback"] {
+        site.write(&format!("{place}/srv/srv.conf"), "broken, planted");
+        site.write(&format!("{place}/srv/conf.d/evil.conf"), "planted");
+    }
+    if geteuid().is_root() {
+        chown(site.pop.file("state"), Some(ANOTHER), Some(ANOTHER)).unwrap();
+    }
+    site.is_refused("no configuration is kept");
+    assert_eq!(
+        (site.read("etc/srv.conf"), site.read("etc/conf.d/evil.conf")),
+        ("good".into(), String::new())
+    );
+}
+
+/// A place in a folder that is another user's would be as good as that user's own.
+#[test]
+fn a_place_of_others_is_not_used() {
+    let mut site = Site::new();
+    site.restarts_well();
+    let around = site.pop.file("");
+    fs::set_permissions(&around, fs::Permissions::from_mode(0o777)).unwrap();
+    site.is_refused("can be written to by others than its owner");
+    fs::set_permissions(&around, fs::Permissions::from_mode(0o755)).unwrap();
+    if geteuid().is_root() {
+        chown(site.place(), Some(ANOTHER), Some(ANOTHER)).unwrap();
+        site.is_refused(" belongs to ");
+    }
+}
+
+#[test]
+fn a_restart_deletes_and_writes_nothing_where_a_link_leads() {
+    let mut site = Site::new();
+    site.write("victim/srv/precious", "precious");
+    symlink(site.pop.file("victim"), site.pop.file("state/configuration")).unwrap();
+    symlink(site.pop.file("victim"), site.place()).unwrap();
+    site.restarts_well();
+    assert_eq!(site.read("victim/srv/precious"), "precious");
+    let count = |name: &str| fs::read_dir(site.pop.file(name)).unwrap().count();
+    assert_eq!((count("victim"), count("victim/srv")), (1, 1));
+}
+
+/// It would be restarted with the same again, and blamed for nothing.
+#[test]
+fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
+    let mut site = Site::new();
+    fs::rename(site.pop.file("etc/srv.conf"), site.pop.file("etc/real.conf")).unwrap();
+    symlink("real.conf", site.pop.file("etc/srv.conf")).unwrap();
+    site.restarts_well();
+    site.write("etc/real.conf", "broken");
+    site.is_refused("srv.conf was not kept at the last restart that went well (is a link)");
+    fs::remove_file(site.pop.file("etc/srv.conf")).unwrap();
+    site.write("etc/srv.conf", &"#".repeat(5 << 20));
+    site.restarts_well();
+    site.write("etc/srv.conf", "broken");
+    site.is_refused("srv.conf was not kept at the last restart that went well (has more than 4 MiB)");
+    assert_eq!(site.read("etc/srv.conf"), "broken");
+}
