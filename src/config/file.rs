@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::cite::{ConfigError, Source};
 use super::value::{
-    Address, Api, OneOrMany, Prefix, Server, Text, Withdraw, WordOr, WrittenNextHop, WrittenPath,
+    Address, Api, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenNextHop, WrittenPath,
 };
 use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
@@ -59,7 +59,7 @@ impl File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Node {
     pub(super) name: Option<String>,
-    pub(super) management: Spanned<OneOrMany<Text<Address>>>,
+    pub(super) management: Spanned<OneOrMany<Text<Unscoped>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,7 +265,7 @@ pub(super) struct Dns {
     #[serde(default)]
     pub(super) queries: Vec<Text<Query>>,
     pub(super) server: Placed<OneOrMany<Text<Server>>>,
-    pub(super) source: Placed<OneOrMany<Text<Address>>>,
+    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
     pub(super) transport: Placed<OneOrMany<Text<Transport>>>,
     pub(super) pass: Placed<usize>,
     #[serde(default = "yes")]

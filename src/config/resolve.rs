@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::bounds::{self, twice};
 use super::cite::{ConfigError, Source};
 use super::file::{self, File, Placed, Start};
-use super::value::{Address, OneOrMany, Text, WordOr};
+use super::value::{OneOrMany, Text, Unscoped, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
@@ -281,7 +281,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-pub(super) fn addresses(written: &[Text<Address>]) -> Vec<IpAddr> {
+pub(super) fn addresses(written: &[Text<Unscoped>]) -> Vec<IpAddr> {
     written.iter().map(|address| address.0.0).collect()
 }
 

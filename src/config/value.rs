@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -227,6 +227,19 @@ impl FromStr for Address {
     }
 }
 
+/// An address of one host that means the same on every link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unscoped(pub IpAddr);
+
+impl FromStr for Unscoped {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Address(address) = text.parse()?;
+        of_any_link(address).map(Self)
+    }
+}
+
 /// Refuses what no single host answers to.
 fn of_one_host(address: IpAddr) -> Result<IpAddr, String> {
     let kind = match address {
@@ -238,7 +251,20 @@ fn of_one_host(address: IpAddr) -> Result<IpAddr, String> {
     Err(format!("`{address}` is {kind}, expected the address of one host"))
 }
 
-/// Where a DNS server listens: an address, with port 53 unless another is given.
+/// Refuses what needs an interface to mean anything (RFC 4007 §6), for there is no place to write one: the kernel
+/// refuses to send from or to it, and nobody elsewhere reaches such a next hop.
+fn of_any_link(address: IpAddr) -> Result<IpAddr, String> {
+    match address {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Err(format!(
+            "`{address}` is a link-local address, which means nothing without an interface, and none can be written; \
+             expected an address of wider scope"
+        )),
+        _ => Ok(address),
+    }
+}
+
+/// Where a DNS server listens: an address, with port 53 unless another is given. A link-local one needs its interface,
+/// by number: `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Server(pub SocketAddr);
 
@@ -247,10 +273,24 @@ impl FromStr for Server {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let default_port = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
-        default_port.or_else(|_| text.parse()).map(Self).map_err(|_| {
+        let server: SocketAddr = default_port.or_else(|_| text.parse()).map_err(|_| {
             format!("`{text}` is no server, expected an address such as `10.1.0.2`, `10.1.0.2:5353` or `[2001:db8::2]:5353`")
-        })
+        })?;
+        of_one_host(server.ip())?;
+        match server {
+            SocketAddr::V6(v6) if needs_interface(&v6) => Err(format!(
+                "`{}` is a link-local address, which means nothing without an interface, expected its number as well, such \
+                 as in `[{0}%2]:{}`",
+                v6.ip(),
+                v6.port()
+            )),
+            _ => Ok(Self(server)),
+        }
     }
+}
+
+const fn needs_interface(server: &SocketAddrV6) -> bool {
+    server.ip().is_unicast_link_local() && server.scope_id() == 0
 }
 
 /// The next hop of announced routes.
@@ -272,7 +312,7 @@ impl FromStr for WrittenNextHop {
                 let address = text
                     .parse()
                     .map_err(|_| format!("`{text}` is no next hop, expected an address or \"self\""))?;
-                of_one_host(address).map(Self::Address)
+                of_one_host(address).and_then(of_any_link).map(Self::Address)
             }
         }
     }
