@@ -1,4 +1,4 @@
-//! Against floods in the log: what ExaBGP says makes notices, and it can say much.
+//! Against floods in the log: what ExaBGP says makes notices, and it can say much, if only of each of a thousand prefixes.
 //!
 //! Of each kind the first few in a while are logged. The others are counted, and one line says how many they were.
 
@@ -74,12 +74,15 @@ const fn is_caused_by_others(notice: &Notice) -> bool {
             | Notice::AnswersNothing
             | Notice::AnswersAfterAll
             | Notice::Detected { .. }
+            | Notice::EndOfRibRefused { .. }
             | Notice::OddLine { .. }
             | Notice::OutputBlocked
             | Notice::OutputUnblocked
+            | Notice::Refused { .. }
             | Notice::SessionUp { .. }
             | Notice::SessionDown { .. }
             | Notice::ShutdownAnnounced
+            | Notice::Unanswered { .. }
     )
 }
 
@@ -101,6 +104,20 @@ mod tests {
         assert_eq!(flood.withheld(began + WHILE, false), [Withheld { number: 990, last: odd(999) }]);
         assert!(flood.admits(began + WHILE, &odd(1000)), "the next while");
         assert_eq!(flood.withheld(began + WHILE * 3, false), []);
+    }
+
+    #[test]
+    fn a_thousand_prefixes_that_are_refused_are_few_lines() {
+        let (mut flood, began) = (Flood::default(), Instant::now());
+        let line = |nth: u64| format!("announce route 192.0.2.{nth}/32 next-hop self");
+        let refused = |nth| Notice::Refused { line: line(nth), why: None, retry: WHILE };
+        let unanswered = |nth| Notice::Unanswered { line: line(nth), after: WHILE };
+        for notice in [&refused as &dyn Fn(u64) -> Notice, &unanswered] {
+            assert_eq!((0..1000).filter(|nth| flood.admits(began, &notice(*nth))).count() as u64, FEW);
+        }
+        let withheld = flood.withheld(began + WHILE, false);
+        assert_eq!(withheld.iter().map(|withheld| withheld.number).collect::<Vec<_>>(), [990, 990]);
+        assert!(withheld.iter().any(|withheld| withheld.last == refused(999)));
     }
 
     #[test]
