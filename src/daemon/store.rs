@@ -1,7 +1,8 @@
 //! What survives a restart, in a file: `<state>/<name of the configuration file>-<hash of its path>.json`.
 //!
-//! Written beside, by a thread of its own, and renamed, so that there is always a whole one. A file that is torn,
-//! foreign or not writable costs a warning and nothing else, and a disk that hangs costs what was written last.
+//! Written beside, by a thread of its own, and renamed, so that there is always a whole one. Where the power fails
+//! before the disk has it, the one before is read, `….json.before`. A file that is foreign or not writable costs a
+//! warning and nothing else, and a disk that hangs costs what was written last.
 //!
 //! It belongs to the absolute path of the configuration as it was given. Where links lead is not asked: they may
 //! lead nowhere just when the state is needed, because there is no configuration.
@@ -95,8 +96,11 @@ impl Store {
             }
         };
         self.understand(&text).unwrap_or_else(|why| {
-            log::warn!("the state in {} is of no use: {why}; starting without", self.file.display());
-            Default::default()
+            let known =
+                fs::read_to_string(before(&self.file)).ok().and_then(|text| self.understand(&text).ok());
+            let instead = if known.is_some() { "taking the one before" } else { "starting without" };
+            log::warn!("the state in {} is of no use: {why}; {instead}", self.file.display());
+            known.unwrap_or_default()
         })
     }
 
@@ -225,15 +229,40 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
             handle.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
             handle.write_all(text.as_bytes()).map(|()| handle)
         })
-        .and_then(|handle| fs::rename(&beside, file).map(|()| handle));
+        .and_then(|handle| {
+            keep(file);
+            fs::rename(&beside, file).map(|()| handle)
+        });
     match written {
         // In this order: a helper that is killed now has left its state, whatever the disk is busy with, and a machine
-        // that loses power now finds at worst a torn file, which costs a warning.
-        Ok(handle) => handle.sync_all(),
+        // that loses power now finds at worst a torn file, and the one before.
+        Ok(handle) => handle.sync_all().and_then(|()| sync_directory(file)),
         Err(error) => {
             let _ = fs::remove_file(&beside);
             Err(error)
         }
+    }
+}
+
+/// Where the one before is kept, which the disk has.
+fn before(file: &Path) -> PathBuf {
+    file.with_extension("json.before")
+}
+
+/// Keeps the file, which the disk has, until the disk has the next. Without it a torn one would cost the state, as on a
+/// file system that has no links.
+fn keep(file: &Path) {
+    let before = before(file);
+    let _ = fs::remove_file(&before);
+    let _ = fs::hard_link(file, before);
+}
+
+/// Has the disk know the name as well.
+fn sync_directory(file: &Path) -> io::Result<()> {
+    match file.parent().map(|directory| fs::File::open(directory)?.sync_all()) {
+        // Not every file system can.
+        Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -324,6 +353,20 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_torn_file_is_the_one_before() {
+        let directory = directory("before");
+        let mut store = Store::new(&directory, Path::new("resolver.toml"));
+        saved(&mut store, &memory());
+        saved(&mut store, &Memory::default());
+        assert_eq!(store.load().0, Memory::default(), "the newest, while it is whole");
+        fs::write(&store.file, vec![0; 100]).unwrap();
+        assert_eq!(store.load().0, memory());
+        fs::remove_file(&store.file).unwrap();
+        assert_eq!(store.load().0, Memory::default(), "what an operator has removed stays so");
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
     fn an_unwritable_place_costs_nothing() {
         let mut store = Store::new(Path::new("/proc/nowhere"), Path::new("resolver.toml"));
         saved(&mut store, &memory());
@@ -341,7 +384,10 @@ mod tests {
         }
         assert!(store.is_written_within(Duration::from_secs(20)));
         assert!((store.load().0.services["resolver"].penalty - 199.0).abs() < 0.1);
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing else is left behind");
+        let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+        assert!(
+            names.collect::<Vec<_>>().iter().all(|file| [&store.file, &before(&store.file)].contains(&file))
+        );
         fs::remove_dir_all(directory).unwrap();
     }
 
