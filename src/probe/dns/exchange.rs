@@ -2,6 +2,10 @@
 //!
 //! Every exchange has a socket of its own, so its port is fresh, and the socket is connected, so that the kernel lets
 //! nobody else answer and hands over ICMP errors. An exchange has no deadline: who awaits it drops it.
+//!
+//! A connection that is closed in order keeps its port for a minute (TIME_WAIT), and Linux has but 28,232 of them: some
+//! hundred probes per second, and a server that is well could not be asked any more. So ours are reset, when all
+//! that was wanted has been read, and when nobody waits for it any longer.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -10,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::op::Message;
 use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpSocket;
 
@@ -57,7 +62,10 @@ impl Path {
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         }
         .map_err(|error| self.cannot_bind(error))?;
+        socket.set_zero_linger()?;
         if self.source.is_some() {
+            // Only when it is connected does it get a port, one that may be in use towards other servers.
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(io::Error::from)?;
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }
         let start = Instant::now();

@@ -1,8 +1,12 @@
 //! Servers that do not answer, or not what they were asked; and the addresses, ports and IDs of those who ask.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::{BOTH, HASTY, PATIENT, V4, V6, ask, assert_fails, broken, failure_of, probe};
 use crate::probe::Cause;
@@ -128,6 +132,28 @@ async fn every_probe_has_a_fresh_port_and_a_fresh_id() {
         let ids: HashSet<_> = received.iter().map(|query| query.query.id).collect();
         // Drawn at random, a few may come twice.
         assert!(ports.len() > 30 && ids.len() > 30, "{} ports, {} IDs", ports.len(), ids.len());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_reset_after_the_whole_answer_and_keeps_no_port() {
+    for (ip, source) in [(V4, Some(V4)), (V6, Some(V6)), (V4, None)] {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let responder = broken(Fault::None).await;
+        let mut probe = probe(&responder, Transport::Tcp, PATIENT, Expectation::default());
+        (probe.server, probe.source) = (listener.local_addr().unwrap(), source);
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut message = vec![0; stream.read_u16().await.unwrap().into()];
+            stream.read_exact(&mut message).await.unwrap();
+            message[2] |= 0x80;
+            stream.write_u16(message.len().try_into().unwrap()).await.unwrap();
+            stream.write_all(&message).await.unwrap();
+            stream.read_u8().await.unwrap_err().kind()
+        };
+        let (finding, end) = tokio::join!(probe.ask(), serve);
+        assert!(finding.outcome.passed());
+        assert_eq!(end, ErrorKind::ConnectionReset);
     }
 }
 
