@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::control::{Asked, Control};
-use self::disable_files::{DisableFiles, Look};
+use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::flood::Flood;
 use self::healing::Healers;
 pub use self::observer::{Nobody, Observer};
@@ -132,7 +132,7 @@ impl<'a> Daemon<'a> {
             began: Instant::now(),
             inquiries,
             processes,
-            disable_files: disable_files(config, &engine),
+            disable_files: DisableFiles::of(config, &engine),
             engine,
             flood: Flood::default(),
             said: false,
@@ -174,7 +174,7 @@ impl<'a> Daemon<'a> {
     }
 
     async fn turn(&mut self, observer: &mut dyn Observer) -> Ending {
-        self.look_for_disable_files(observer);
+        self.look_for_disable_files(AT_START, observer).await;
         if self.tell(Event::Start, observer) {
             return Ending::Over;
         }
@@ -190,6 +190,7 @@ impl<'a> Daemon<'a> {
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
             let arrival = tokio::select! {
                 Some(event) = self.events.1.recv() => Arrival::Event(event),
+                event = self.disable_files.next() => Arrival::Event(event),
                 line = self.surroundings.input.line() => {
                     Arrival::Event(line.map_or(Event::ParentGone, Event::Heard))
                 }
@@ -205,7 +206,7 @@ impl<'a> Daemon<'a> {
                 Arrival::Event(event) => self.tell(event, observer).then_some(Ending::Over),
                 Arrival::Question(asked) => self.answer(asked, observer),
                 Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    self.tick(observer).then_some(Ending::Over)
+                    self.tick(observer).await.then_some(Ending::Over)
                 }
                 Arrival::Nothing => None,
             };
@@ -215,7 +216,7 @@ impl<'a> Daemon<'a> {
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
                 if self.disable_files.look == Look::EachTurn {
-                    self.look_for_disable_files(observer);
+                    self.disable_files.begin();
                 }
                 self.say_what_was_withheld(false);
                 if let Some(healers) = &mut self.healers {
@@ -229,10 +230,10 @@ impl<'a> Daemon<'a> {
     }
 
     /// A deadline has come. True if it was the last time.
-    fn tick(&mut self, observer: &mut dyn Observer) -> bool {
+    async fn tick(&mut self, observer: &mut dyn Observer) -> bool {
         let now = Moment::after_start(self.began.elapsed());
         if self.disable_files.look == Look::BeforeRounds && self.engine.is_round_due(now) {
-            self.look_for_disable_files(observer);
+            self.look_for_disable_files(AT_ROUND, observer).await;
             return self.tell(Event::Tick, observer);
         }
         // At this very moment, lest a round become due meanwhile that nobody has looked before.
@@ -348,8 +349,9 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    fn look_for_disable_files(&mut self, observer: &mut dyn Observer) {
-        for event in self.disable_files.look() {
+    /// Nothing else is attended to meanwhile, so that `limit` is short.
+    async fn look_for_disable_files(&mut self, limit: Duration, observer: &mut dyn Observer) {
+        for event in self.disable_files.look_within(limit).await {
             self.tell(event, observer);
         }
     }
@@ -365,17 +367,6 @@ fn inquiries(config: &Config) -> Inquiries {
             })
         })
         .collect()
-}
-
-fn disable_files(config: &Config, engine: &Engine) -> DisableFiles {
-    let look = if config.habits.is_some() { Look::BeforeRounds } else { Look::EachTurn };
-    let mut files = DisableFiles::new(look);
-    for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
-        if let Some(path) = &plan.disable_file {
-            files.add(id, &plan.name, path.clone(), service.is_disabled());
-        }
-    }
-    files
 }
 
 async fn next_question(control: &mut Option<Control>) -> Asked {

@@ -227,6 +227,7 @@ impl Engine {
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },
             drains: service.drains().remember(now),
+            disabled: service.is_disabled(),
             announced: announced.collect(),
             stopped: self.phase == Phase::Over,
         }

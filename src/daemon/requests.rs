@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::Asked;
+use super::disable_files::DisableFiles;
 use super::store::Store;
-use super::{Daemon, Ending, Observer, disable_files, inquiries};
+use super::{Daemon, Ending, Observer, inquiries};
 use crate::config::Config;
 use crate::control::{Reply, Request};
 use crate::engine::drain::Holder;
@@ -136,12 +137,13 @@ impl Daemon<'_> {
         let now = Moment::after_start(self.began.elapsed());
         let actions = self.engine.reload(now, config);
         self.inquiries = inquiries;
-        self.disable_files = disable_files(config, &self.engine);
+        let before = std::mem::replace(&mut self.disable_files, DisableFiles::of(config, &self.engine));
+        self.disable_files.continue_after(before);
         self.healers = self.healers.take().map(|healers| healers.become_those_of(config));
         // Outcomes that are still on their way bear the places of the old configuration.
         self.events = events;
         over |= self.carry_out(now, &actions, observer);
-        self.look_for_disable_files(observer);
+        self.disable_files.begin();
         over
     }
 }

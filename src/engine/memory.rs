@@ -31,6 +31,9 @@ pub struct Remembered {
     /// Who wants it drained.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drains: BTreeMap<Holder, RememberedDrain>,
+    /// Its disable-file was there.
+    #[serde(default)]
+    pub disabled: bool,
     /// The helper was told to stop, so that what it finds at its return is no fall.
     #[serde(default)]
     pub stopped: bool,

@@ -104,6 +104,8 @@ impl Service {
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
         self.drains = Drains::recall(now, &remembered.drains, age);
+        // Until somebody has looked.
+        self.disabled = remembered.disabled && self.disable_file.is_some();
         let Some(state) = remembered.acknowledged else { return };
         self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
