@@ -98,7 +98,7 @@ impl DisableFiles {
     #[must_use]
     pub fn of(config: &Config, engine: &Engine) -> Self {
         let look = if config.habits.is_some() { Look::BeforeRounds } else { Look::EachTurn };
-        let mut files = Self::new(look, |path| path.try_exists());
+        let mut files = Self::new(look, Path::try_exists);
         for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
             if let Some(path) = &plan.disable_file {
                 files.add(id, &plan.name, path, service.is_disabled());
@@ -136,7 +136,7 @@ impl DisableFiles {
                 Some(_) => file.complain_of_silence(path, SLOW),
                 None => {
                     file.asked = Some(now);
-                    look_aside(self.exists, Arc::clone(path), self.findings.0.clone());
+                    look_aside(self.exists, path, &self.findings.0);
                 }
             }
         }
@@ -181,16 +181,16 @@ impl DisableFiles {
     fn take(&mut self, (path, found): Finding) {
         // After a reload nobody may want to know any more.
         if let Some(file) = self.files.get_mut(&path) {
-            file.take(&path, found, &mut self.events);
+            file.take(&path, &found, &mut self.events);
         }
     }
 }
 
 impl DisableFile {
     /// What cannot be looked for is taken as it was last, with a warning.
-    fn take(&mut self, path: &Path, found: io::Result<bool>, out: &mut VecDeque<Event>) {
+    fn take(&mut self, path: &Path, found: &io::Result<bool>, out: &mut VecDeque<Event>) {
         self.asked = None;
-        match (&found, self.trouble) {
+        match (found, self.trouble) {
             (Err(_), Trouble::Refused) | (Ok(_), Trouble::None | Trouble::Refused) => {}
             (Ok(_), Trouble::Silent) => log::info!(
                 "{}: the file system of the disable-file {} answers again",
@@ -206,7 +206,7 @@ impl DisableFile {
             ),
         }
         self.trouble = if found.is_err() { Trouble::Refused } else { Trouble::None };
-        let Ok(found) = found else { return };
+        let Ok(found) = *found else { return };
         for Concerned { service, present, .. } in &mut self.services {
             if found != std::mem::replace(present, found) {
                 out.push_back(Event::DisableFile(*service, found));
@@ -248,8 +248,8 @@ impl DisableFile {
 }
 
 /// Has a thread look. What it finds is sent when it is found, if ever.
-fn look_aside(exists: Exists, path: Arc<Path>, findings: UnboundedSender<Finding>) {
-    let (wanted, found) = (Arc::clone(&path), findings.clone());
+fn look_aside(exists: Exists, path: &Arc<Path>, findings: &UnboundedSender<Finding>) {
+    let (wanted, found) = (Arc::clone(path), findings.clone());
     let look = move || {
         let answer = exists(&wanted);
         // Nobody listens any more once the loop has ended.
@@ -257,7 +257,7 @@ fn look_aside(exists: Exists, path: Arc<Path>, findings: UnboundedSender<Finding
     };
     let started = thread::Builder::new().name("disable-file".into()).stack_size(STACK).spawn(look);
     if let Err(error) = started {
-        let _ = findings.send((path, Err(error)));
+        let _ = findings.send((Arc::clone(path), Err(error)));
     }
 }
 

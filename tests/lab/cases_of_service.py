@@ -1,14 +1,16 @@
 """Cases that take the whole service together: dampening of a flapping server, and failover as a client sees it."""
 
 import math
+import os
 import re
 import time
 
 from addresses import POP1, PREFIX_IPV4
 from cases import case
-from configuration import Timing, resolver
+from configuration import Check, Configuration, Service, Timing, resolver
 from expectations import expect_back, expect_served, lost, serve_from_both
-from waiting import Unmet, let_pass
+from hanging_share import HangingShare
+from waiting import Unmet, let_pass, wait_until
 
 HALF_LIFE = 10
 MAX_SUPPRESS = 30
@@ -52,6 +54,59 @@ def flapping(lab, report):
     # The last fall added 1000 to more than 750, and came at most one period before the last recovery.
     lab.watch_steady(recovered, HALF_LIFE * math.log2(1750 / 750) - 2.5)
     expect_back(lab, report, recovered, MAX_SUPPRESS + timing.to_return())
+
+
+@case("disable-file hangs", once=True)
+def disable_file_hangs(lab, report):
+    """It lies on a share that comes to hang, and stays there for longer than the dead-man waits: nothing changes."""
+    with HangingShare(lab.folder / "share") as share:
+        place, local = lab.folder / "place", lab.folder / "local"
+        local.mkdir(exist_ok=True)
+        (local / "off").unlink(missing_ok=True)
+        _point(place, local)
+        checks = (Check("answers", server=POP1.management),)
+        lab.start_announced(Configuration(POP1, (Service(checks, disable_file=place / "off"),)))
+        since = time.time()
+        _point(place, share.folder)
+        _wait_until_told(lab, "has not answered within 3s; taken as absent")
+        lab.watch_steady(since, 6)
+        report.found("still announced")
+        _point(place, local)
+        share.answer()
+        _wait_until_told(lab, "answers again")
+        lab.expect_steady(since)
+    since = time.time()
+    (local / "off").touch()
+    # It is looked for every second.
+    report.took("drained once it answers", lab.until_withdrawn(since, 1.2), 1.2)
+
+
+@case("few ports", once=True)
+def few_ports(lab, report):
+    """Over TCP twice as many probes as there are ports, while each that is closed in order would keep one for a minute."""
+    parameter, ports = "net.ipv4.ip_local_port_range", 40
+    usual = lab.pop1.kernel_parameter(parameter)
+    lab.pop1.set_kernel_parameters(f"{parameter}=40000 {40000 + ports - 1}")
+    try:
+        timing = Timing(interval=200, timeout=200)
+        checks = (Check("answers", server=POP1.management, transport=("tcp",)),)
+        lab.start_announced(Configuration(POP1, (Service(checks),), timing))
+        since = time.time()
+        lab.watch_steady(since, 2 * ports * timing.interval / 1000)
+    finally:
+        lab.pop1.set_kernel_parameters(f"{parameter}={usual}")
+    report.found("still announced")
+
+
+def _point(link, folder):
+    """Has a symbolic link lead to this folder, in one step."""
+    draft = link.with_suffix(".new")
+    draft.symlink_to(folder)
+    os.replace(draft, link)
+
+
+def _wait_until_told(lab, text):
+    wait_until(lambda: text in lab.pop1.exabgp.helper_says(), 20, f"the log says: {text}")
 
 
 def _flap(lab, seconds, every):

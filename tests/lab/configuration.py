@@ -78,6 +78,7 @@ class Service:
     prefixes: tuple[str, ...] = PREFIXES
     med: int = 100
     dampening: dict = field(default_factory=lambda: {"mode": "off"})
+    disable_file: Path | None = None
 
 
 DEGRADED_MED = 400
@@ -123,6 +124,7 @@ class Configuration:
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
             lines += _assignments({"backend": self.backend.name}) if self.backend else []
+            lines += _assignments({"disable-file": str(service.disable_file)}) if service.disable_file else []
             lines += ["[service.dampening]", *_assignments(service.dampening)]
             for check in service.checks:
                 lines += ["[[service.check]]", *_assignments(check.written())]

@@ -26,6 +26,9 @@ class Namespace:
     def set_kernel_parameters(self, *settings):
         run(*self.inside("sysctl", "-q", "-w", *settings))
 
+    def kernel_parameter(self, name):
+        return run(*self.inside("sysctl", "-n", name)).strip()
+
     def forward_packets(self):
         self.set_kernel_parameters("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 

@@ -20,7 +20,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn really(look: Look) -> DisableFiles {
-    DisableFiles::new(look, |path| path.try_exists())
+    DisableFiles::new(look, Path::try_exists)
 }
 
 /// A file whose file system hangs: opening a pipe takes until somebody else opens it, too.
