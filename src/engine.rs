@@ -113,7 +113,7 @@ impl Engine {
             }
             (_, Event::DisableFile(service, present)) => {
                 if let Some(service) = self.services.get_mut(service.0) {
-                    service.disable(now, present);
+                    service.disable(now, present, &mut out);
                 }
             }
             (Phase::BeforeStart, Event::Start) => self.start(now, &mut out),

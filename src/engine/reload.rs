@@ -123,8 +123,8 @@ mod tests {
     /// Two services, one of two prefixes.
     const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-    /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…` and `start=…`, if it has
-    /// any. A first line that begins with `exabgp:` has lines of that section.
+    /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `start=…` and
+    /// `disable-file=…`, if it has any. A first line that begins with `exabgp:` has lines of that section.
     fn config(services: &str) -> Config {
         let mut toml =
             "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n"
@@ -139,12 +139,14 @@ mod tests {
                 |name: &str| settings.iter().filter_map(|word| word.strip_prefix(name)).collect::<Vec<_>>();
             let med = of("med=").first().map_or("100", |med| med).to_owned();
             let start = of("start=").first().map_or("probe", |start| start).to_owned();
+            let disable_file = of("disable-file=").first().map(|file| format!("disable-file = {file:?}\n"));
             toml += &format!(
-                "[[service]]\nname = {:?}\nprefixes = {:?}\nneighbors = {:?}\nstart = {start:?}\nup = {{ med = {med} }}\n\
+                "[[service]]\nname = {:?}\nprefixes = {:?}\nneighbors = {:?}\nstart = {start:?}\nup = {{ med = {med} }}\n{}\
                  [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\" }}\n",
                 words[0],
                 &words[1..],
                 of("neighbor="),
+                disable_file.unwrap_or_default(),
             );
         }
         Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
@@ -257,6 +259,23 @@ mod tests {
         assert_eq!(bench.said(), [""; 0]);
         bench.finds(1, &[true, true]);
         assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+    }
+
+    #[test]
+    fn what_is_disabled_stays_so_until_somebody_has_looked() {
+        let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
+        bench.drain(0, Lasts::UntilLifted);
+        let disable = Event::DisableFile(ServiceId(0), true);
+        assert!(
+            bench.engine.handle(bench.now, disable).contains(&Action::Save),
+            "though it was drained before"
+        );
+        bench.tell(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        bench.reload("a disable-file=/off med=200 192.0.2.1/32");
+        assert_eq!(bench.states(), [("a", State::Drained)]);
+        bench.reload("a med=200 192.0.2.1/32");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [("a", State::Up)], "there is no file any more");
     }
 
     #[test]

@@ -8,7 +8,10 @@ use crate::engine::notice::{DrainEnd, Notice};
 
 impl Service {
     /// The operator's file has appeared or gone.
-    pub fn disable(&mut self, now: Moment, disabled: bool) {
+    pub fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
+        if self.disabled != disabled {
+            out.push(Action::Save);
+        }
         if self.habits.is_some() && self.disabled && !disabled {
             self.check_anew(now);
         }
