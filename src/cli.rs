@@ -64,7 +64,8 @@ pub enum Command {
     /// Have the running helper read its configuration again
     ///
     /// The file is checked as a whole; if anything is wrong nothing is changed. Services that are configured as before
-    /// keep their state and their counters, and what is no longer configured is withdrawn.
+    /// keep their state and their counters, and what is no longer configured is withdrawn. The helper reads the file
+    /// that it was started with. Exit status: 0, or 1 if it was refused or there is no helper.
     Reload(Configuration),
     /// Run the engine in virtual time over a written or recorded trace
     ///
@@ -77,7 +78,7 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         words: Vec<OsString>,
     },
-    /// The stock DNS server of this host: how it is, whether its configuration is in order, reload
+    /// The stock DNS server of this host: how it is, whether its configuration is in order, reload, restart
     #[command(subcommand)]
     Backend(Backend),
     /// Print what makes a shell complete commands and options

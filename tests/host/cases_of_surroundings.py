@@ -104,7 +104,7 @@ def read_only(lab, report):
     expect_said("undrain", pop.attempt("dnsherald", "undrain").stderr, unsaved)
     lab.until_routed(since, PATIENCE)
     restarted = pop.attempt("dnsherald", "backend", "restart")
-    expect_said("backend restart", restarted.stderr, f"cannot keep the configuration for a rollback in {STATE}/configuration")
+    expect_said("backend restart", restarted.stderr, f"cannot keep the configuration for a rollback in {STATE}-rollback/")
     if drained.returncode or restarted.returncode:
         raise Unmet(f"not drained or not restarted: {drained.stdout}{restarted.stdout}{restarted.stderr}")
     report.found("announced, drained, restarted, and told what is forgotten")
@@ -191,7 +191,7 @@ def no_systemd(lab, report):
     """The answers decide alone, for the process is not known; what takes systemd is refused with nothing touched."""
     pop = lab.pop1
     with surroundings(pop, WITHOUT_SYSTEMD) as since:
-        unknown = f"systemctl says nothing of {lab.server.unit}: is systemd running? Without it a `pid-file` tells the process"
+        unknown = "is systemd running? Without it a `pid-file` tells the process"
         until_said(pop, since, unknown, "starting -> up")
         lab.until_routed(since, PATIENCE)
         since = time.time()

@@ -26,7 +26,7 @@ NO_COMMANDS = ("text", "toml")
 # Configuration and options; ExaBGP's lines have no other mark than their words.
 OTHER = re.compile(r"^[-\[{#!]| = |^(system version 0|announce route|neighbor \* …|peer \* …)$")
 # Forms, and messages to look up.
-PHRASES = {"NAME TYPE [CLASS]", "no helper is running", "not permitted to connect", "Watchdog timeout"}
+PHRASES = {"NAME TYPE [CLASS]", "no helper is running", "not permitted to connect", "Watchdog timeout", "NOT IN ORDER"}
 
 
 @dataclass(frozen=True)

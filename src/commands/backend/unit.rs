@@ -56,7 +56,10 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
         .max();
     if waits.is_none() {
         let file = options.configuration.config.display();
-        writeln!(io::stderr(), "dnsherald: note: no backend in {file} has the unit {unit} so far")?;
+        writeln!(
+            io::stderr(),
+            "dnsherald: note: no backend in {file} has the unit {unit} so far: until then this drains nothing"
+        )?;
     }
     let program =
         std::env::current_exe().map_or("/usr/bin/dnsherald".to_owned(), |path| path.display().to_string());
