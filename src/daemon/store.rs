@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::stamp::{Age, Stamp};
@@ -87,15 +88,12 @@ impl Store {
     /// What was remembered and how long ago; nothing, with a warning, where that cannot be known.
     #[must_use]
     pub fn load(&self) -> (Memory, Duration) {
-        let text = match fs::read_to_string(&self.file) {
-            Ok(text) => text,
+        let understood = match fs::read_to_string(&self.file) {
+            Ok(text) => self.understand(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
-            Err(error) => {
-                log::warn!("cannot read the state in {}: {error}; starting without", self.file.display());
-                return Default::default();
-            }
+            Err(error) => Err(error.to_string()),
         };
-        self.understand(&text).unwrap_or_else(|why| {
+        understood.unwrap_or_else(|why| {
             let known =
                 fs::read_to_string(before(&self.file)).ok().and_then(|text| self.understand(&text).ok());
             let instead = if known.is_some() { "taking the one before" } else { "starting without" };
@@ -206,7 +204,10 @@ fn remove_leftovers(file: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let found = entry.file_name();
         let found = found.to_string_lossy();
-        let pid = found.strip_prefix(&beside).and_then(|rest| rest.strip_suffix(".new"));
+        let pid = found
+            .strip_prefix(&beside)
+            .and_then(|rest| rest.strip_suffix(".new"))
+            .map(|pid| pid.trim_end_matches(".before"));
         let is_dead =
             |pid: &str| pid.parse::<u32>().is_ok_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         if pid.is_some_and(is_dead) {
@@ -244,17 +245,23 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Where the one before is kept, which the disk has.
+/// Where the one before is kept.
 fn before(file: &Path) -> PathBuf {
     file.with_extension("json.before")
 }
 
-/// Keeps the file, which the disk has, until the disk has the next. Without it a torn one would cost the state, as on a
-/// file system that has no links.
+/// Keeps the file until the disk has the next, unless it is torn itself: then the one before it stays. Without that a
+/// torn one would cost the state, as on a file system that has no links.
 fn keep(file: &Path) {
-    let before = before(file);
-    let _ = fs::remove_file(&before);
-    let _ = fs::hard_link(file, before);
+    let text = fs::read_to_string(file).unwrap_or_default();
+    if serde_json::from_str::<IgnoredAny>(&text).is_err() {
+        return;
+    }
+    let beside = file.with_extension(format!("{}.before.new", std::process::id()));
+    let _ = fs::remove_file(&beside);
+    if fs::hard_link(file, &beside).is_ok() && fs::rename(&beside, before(file)).is_err() {
+        let _ = fs::remove_file(&beside);
+    }
 }
 
 /// Has the disk know the name as well.
@@ -359,8 +366,13 @@ mod tests {
         saved(&mut store, &memory());
         saved(&mut store, &Memory::default());
         assert_eq!(store.load().0, Memory::default(), "the newest, while it is whole");
-        fs::write(&store.file, vec![0; 100]).unwrap();
-        assert_eq!(store.load().0, memory());
+        for octet in [0, 0xff] {
+            fs::write(&store.file, vec![octet; 100]).unwrap();
+            assert_eq!(store.load().0, memory());
+            // And so it is when the power fails again, at the first save.
+            keep(&store.file);
+            assert_eq!(store.load().0, memory());
+        }
         fs::remove_file(&store.file).unwrap();
         assert_eq!(store.load().0, Memory::default(), "what an operator has removed stays so");
         fs::remove_dir_all(directory).unwrap();

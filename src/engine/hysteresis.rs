@@ -11,7 +11,8 @@
 //! ```
 //!
 //! From `unknown` nothing is taken for granted: a pass starts rising and a failure starts falling anew, and a
-//! server that keeps alternating is called down after `rise + fall` results without a verdict.
+//! server that keeps alternating is called down: at a failure, once there were `rise + fall` results without a verdict and
+//! `fall` failures among them.
 //!
 //! `exabgp healthcheck` takes nothing for granted at any time: there a pass while falling starts rising, and a failure
 //! while rising starts falling. That is [`Relapse::StartsAnew`]; the verdict stands until another is reached.
@@ -145,7 +146,7 @@ impl Hysteresis {
         if self.verdict.is_none() {
             self.undecided = self.undecided.saturating_add(1);
             self.failed = self.failed.saturating_add((result == Result::Fail).into());
-            if self.has_alternated_too_long() && self.state != State::Up {
+            if result != Result::Pass && self.has_alternated_too_long() {
                 self.alternated = self.state != State::Down;
                 self.state = State::Down;
             }
@@ -239,6 +240,9 @@ mod tests {
         assert_eq!(after(5, 3, "++++-+++").verdict(), None);
         assert_eq!(after(5, 3, "++++-+++++").state(), State::Up);
         assert_eq!(after(5, 3, "++-++-+++++").state(), State::Up);
+        // What has recovered is not taken down by an answer.
+        assert_eq!(after(5, 3, "--+-++++").verdict(), None);
+        assert_eq!(after(5, 3, "--+-+++++").state(), State::Up);
     }
 
     #[test]

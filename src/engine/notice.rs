@@ -32,6 +32,7 @@ pub enum Notice {
     DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
+    DrainsMoved { service: String, from: Vec<String>, with_it: bool },
     ParentGone,
     Terminating { withdrawn: usize },
     // From the link.
@@ -76,6 +77,7 @@ impl Notice {
             | Self::Drained { .. }
             | Self::Returning { .. }
             | Self::Reloaded { .. }
+            | Self::DrainsMoved { with_it: true, .. }
             | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
@@ -92,6 +94,7 @@ impl Notice {
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
+            | Self::DrainsMoved { .. }
             | Self::Detected { .. }
             | Self::NoVersion { .. }
             | Self::AnswersNothing
@@ -180,6 +183,15 @@ impl fmt::Display for Notice {
                 }
                 Ok(())
             }
+            Self::DrainsMoved { service, from, with_it: true } => {
+                write!(f, "service {service}: drained as {} was, whose prefixes it has now", from.join(" "))
+            }
+            Self::DrainsMoved { service, from, with_it: false } => write!(
+                f,
+                "service {service}: not drained, though it has a prefix of {}, which was, beside others; to drain all \
+                 of it: dnsherald drain {service}",
+                from.join(" ")
+            ),
             Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } => {
                 write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))

@@ -14,8 +14,8 @@ use crate::config::{self, Config};
 impl Engine {
     /// From now on `config` is meant. A service that is configured as before keeps its state and its counters. One
     /// that is configured otherwise keeps its drains and its penalty and begins anew, even if it is called otherwise as
-    /// long as it has one of its prefixes; until it has decided, what was said of it stands. The drains of a service that
-    /// is gone go with its prefixes, to whichever service has them now. What is no longer wanted is withdrawn.
+    /// long as it has one of its prefixes; until it has decided, what was said of it stands. Drains go with the
+    /// prefixes, to a service that has none but drained ones. What is no longer wanted is withdrawn.
     ///
     /// Checks have the places of the new configuration from here on. The outcome of a round that was out does not come
     /// back: it is asked again.
@@ -28,7 +28,8 @@ impl Engine {
         let plans = std::mem::replace(&mut self.plans, config.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
-        let gone = plans.iter().filter(|earlier| is_gone(earlier, config)).cloned().collect::<Vec<_>>();
+        let earlier_plans = plans.clone();
+        let mut moved = vec![];
         let mut before: Vec<_> = plans.into_iter().zip(services.into_iter().zip(settled)).collect();
         let (mut unchanged, mut changed, mut added) = (0, vec![], vec![]);
         for plan in &config.services {
@@ -49,7 +50,7 @@ impl Engine {
                     };
                     changed.push(format!("{}{was}", plan.name));
                     let mut kept = memory.services.get(&earlier.name).cloned().unwrap_or_default();
-                    kept.take_over_drains(&memory, &gone, plan);
+                    moved.extend(kept.take_over_drains(&memory, &earlier_plans, &earlier.name, plan));
                     // What ExaBGP has acknowledged may be older than that.
                     if service.state() != State::Starting {
                         kept.acknowledged = Some(service.state());
@@ -60,7 +61,7 @@ impl Engine {
                 None => {
                     added.push(plan.name.clone());
                     let mut kept = Remembered::default();
-                    kept.take_over_drains(&memory, &gone, plan);
+                    moved.extend(kept.take_over_drains(&memory, &earlier_plans, &plan.name, plan));
                     let kept = Some((&kept, Duration::ZERO)).filter(|(kept, _)| !kept.drains.is_empty());
                     (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
                 }
@@ -70,6 +71,7 @@ impl Engine {
         }
         let removed = before.into_iter().map(|(plan, _)| plan.name).collect();
         out.push(Notice::Reloaded { unchanged, changed, added, removed }.into());
+        out.extend(moved.into_iter().map(Action::from));
         let (owners, routes) = routes(config);
         self.owners = owners;
         self.link.change(now, settings(config, self.parent), routes, &mut out);
@@ -82,27 +84,36 @@ impl Engine {
 }
 
 impl Remembered {
-    /// Whoever drained one of the services that are `gone` has drained this one, if it has a prefix of it now. A drain of
-    /// its own of the same holder stays as it is.
-    fn take_over_drains(&mut self, memory: &Memory, gone: &[config::Service], plan: &config::Service) {
-        for earlier in gone.iter().filter(|earlier| have_a_prefix_in_common(earlier, plan)) {
-            for (holder, drain) in
-                memory.services.get(&earlier.name).into_iter().flat_map(|kept| &kept.drains)
-            {
-                self.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
-            }
+    /// Takes over the drains of the services that had prefixes of `plan`, which was called `called`, unless it has others
+    /// that nobody drained: those are not to be withdrawn for it. A drain of its own of the same holder stays. Says what
+    /// has become of the drains, if there are any.
+    fn take_over_drains(
+        &mut self,
+        memory: &Memory,
+        earlier: &[config::Service],
+        called: &str,
+        plan: &config::Service,
+    ) -> Option<Notice> {
+        let drains = |of: &config::Service| memory.services.get(&of.name).map(|kept| &kept.drains);
+        let is_drained = |of: &&config::Service| drains(of).is_some_and(|drains| !drains.is_empty());
+        let concerned = |of: &&config::Service| is_drained(of) && have_a_prefix_in_common(of, plan);
+        let (own, others): (Vec<_>, Vec<_>) =
+            earlier.iter().filter(concerned).partition(|of| of.name == called);
+        let drained: HashSet<_> =
+            own.iter().chain(&others).flat_map(|of| &of.routes).map(|route| route.prefix).collect();
+        let with_it = plan.routes.iter().all(|route| drained.contains(&route.prefix));
+        for (holder, drain) in others.iter().filter(|_| with_it).filter_map(|of| drains(of)).flatten() {
+            self.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
         }
+        let from: Vec<_> = others.iter().map(|of| of.name.clone()).collect();
+        (!from.is_empty()).then(|| Notice::DrainsMoved { service: plan.name.clone(), from, with_it })
     }
-}
-
-/// Whether no service is called so any more.
-fn is_gone(earlier: &config::Service, config: &Config) -> bool {
-    !config.services.iter().any(|service| service.name == earlier.name)
 }
 
 /// Whether this service is now called otherwise: its name is gone, and a prefix of it is there.
 fn is_renamed(earlier: &config::Service, plan: &config::Service, config: &Config) -> bool {
-    is_gone(earlier, config) && have_a_prefix_in_common(earlier, plan)
+    let is_gone = !config.services.iter().any(|service| service.name == earlier.name);
+    is_gone && have_a_prefix_in_common(earlier, plan)
 }
 
 fn have_a_prefix_in_common(earlier: &config::Service, plan: &config::Service) -> bool {
@@ -306,12 +317,27 @@ mod tests {
         let mut bench = Bench::up(TWO);
         bench.drain(0, Lasts::UntilLifted);
         bench.said();
-        bench.reload("b 192.0.2.3/32 192.0.2.1/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
-        for service in 0..3 {
+        bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
+        for service in 0..4 {
             bench.finds(service, &[true, true]);
         }
-        assert_eq!(bench.states(), [("b", State::Drained), ("c", State::Drained), ("d", State::Up)]);
-        assert!(!bench.said().iter().any(|line| line.contains("announce route 192.0.2.1/32")));
+        let drained = |name: &'static str| (name, State::Drained);
+        assert_eq!(bench.states(), [drained("a"), ("b", State::Up), drained("c"), ("d", State::Up)]);
+        bench.reload("e 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [drained("e"), ("b", State::Up)]);
+    }
+
+    #[test]
+    fn a_drained_prefix_does_not_take_others_along() {
+        let mut bench = Bench::up(TWO);
+        bench.drain(1, Lasts::UntilLifted);
+        bench.said();
+        bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
+        assert_eq!(bench.said(), [""; 0], "those of a stand");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [("a", State::Up)]);
+        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
     }
 
     #[test]
