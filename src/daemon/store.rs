@@ -89,15 +89,17 @@ impl Store {
     #[must_use]
     pub fn load(&self) -> (Memory, Duration) {
         let understood = match fs::read_to_string(&self.file) {
-            Ok(text) => self.understand(&text),
+            Ok(text) => self
+                .understand(&text)
+                .map_err(|why| format!("the state in {} is of no use: {why}", self.file.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(format!("cannot read the state in {}: {error}", self.file.display())),
         };
         understood.unwrap_or_else(|why| {
             let known =
                 fs::read_to_string(before(&self.file)).ok().and_then(|text| self.understand(&text).ok());
             let instead = if known.is_some() { "taking the one before" } else { "starting without" };
-            log::warn!("the state in {} is of no use: {why}; {instead}", self.file.display());
+            log::warn!("{why}; {instead}");
             known.unwrap_or_default()
         })
     }
