@@ -136,7 +136,7 @@ fn zones_and_certificates_are_neither_kept_nor_touched() {
     for (name, text) in since {
         assert_eq!(host.read(name), text, "{name}");
     }
-    assert!(said.ends_with("unbound.conf") && !said.contains("zones"), "{said}");
+    assert!(said.ends_with("unbound.conf") && !said.contains("example"), "{said}");
 }
 
 /// As of a version that kept whole folders, zones among them.
@@ -240,6 +240,8 @@ fn what_could_not_be_kept_is_left_alone_and_named() {
     let large = "x".repeat(manifest::LARGEST as usize + 1);
     host.write("large.conf", &large);
     symlink("/etc/hostname", host.etc("link.conf")).unwrap();
+    symlink("/etc/hostname", host.etc("link.pem")).unwrap();
+    symlink(".", host.etc("folder")).unwrap();
     host.kept().keep().unwrap();
     host.write("large.conf", "small by now");
     let nothing = why(host.kept().put_back());
@@ -250,15 +252,19 @@ fn what_could_not_be_kept_is_left_alone_and_named() {
     make(&host.etc("new/deep"), 0o755).unwrap();
     host.write("new/deep/a.conf", "somebody else's");
     let changed = host.kept().put_back().unwrap();
-    for left in
-        ["large.conf (has more than 4 MiB)", "link.conf (is a link)", "new/deep/a.conf (lies in a folder"]
-    {
+    for left in [
+        "large.conf (has more than 4 MiB)",
+        "link.conf (is a link)",
+        "folder (is a link)",
+        "new/deep/a.conf (lies in a folder",
+    ] {
         assert!(changed.contains(left), "{left}: {changed}");
     }
     assert_eq!(
         ["unbound.conf", "large.conf", "new/deep/a.conf"].map(|name| host.read(name)),
         ["old", "small by now", "somebody else's"]
     );
+    assert!(!changed.contains("link.pem"), "no configuration: {changed}");
     assert_eq!(fs::read_link(host.etc("link.conf")).unwrap(), Path::new("elsewhere"));
 }
 

@@ -106,7 +106,8 @@ impl Tree {
             let entry = entry.map_err(named)?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            let is_folder = entry.file_type().is_ok_and(|found| found.is_dir());
+            // A link to one, too, to be named.
+            let is_folder = path.is_dir();
             if name.starts_with('.') || !(is_folder || scope.counts(&name)) {
                 continue;
             }
