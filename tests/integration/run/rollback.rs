@@ -1,6 +1,7 @@
 //! The configuration of the last good restart, which `--rollback` puts back: where it is kept, and whom that place trusts.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
@@ -184,8 +185,14 @@ fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
 fn an_older_zone_does_not_return() {
     const ADDRESS: &str = "127.53.77.1";
     // Only root has this port.
-    let Ok(socket) = UdpSocket::bind((ADDRESS, 53)) else { return };
-    let plan = Plan { service: "backend = \"srv\"\nzones = [\"example.org\"]", ..Plan::default() };
+    let socket = match UdpSocket::bind((ADDRESS, 53)) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return,
+        socket => socket.unwrap(),
+    };
+    let plan = Plan {
+        service: "backend = \"srv\"\nzones = [\"example.org\"]\nnext-hop = \"127.0.0.1\"",
+        ..Plan::default()
+    };
     let mut site = Site::with(plan, ADDRESS, "cp zone served");
     let served = site.pop.file("served");
     std::thread::spawn(move || serves_a_zone(&socket, || fs::read_to_string(&served).ok()?.parse().ok()));
