@@ -77,8 +77,10 @@ pub struct Facts {
     pub unit: Option<&'static str>,
     /// The main configuration file.
     pub config_file: Option<&'static str>,
-    /// The folders in which nothing but its configuration lies.
+    /// The folders that are its own. Zones, keys and certificates may lie there, too.
     pub folders: &'static [&'static str],
+    /// Which files there are its configuration, by their names, where `*` stands for anything.
+    pub names: Words,
     /// Where its process number is written, if it is.
     pub pid_file: Option<&'static str>,
     /// What it can be.

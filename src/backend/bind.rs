@@ -20,6 +20,7 @@ const FACTS: Facts = Facts {
     unit: Some("named.service"),
     config_file: Some("/etc/bind/named.conf"),
     folders: &["/etc/bind"],
+    names: &["*.conf", "named.conf.*"],
     pid_file: Some("/run/named/named.pid"),
     roles: &[Role::Authoritative, Role::Resolver],
     check: &["named-checkconf", "-z", "{config-file}"],

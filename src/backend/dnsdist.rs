@@ -17,6 +17,7 @@ const FACTS: Facts = Facts {
     unit: Some("dnsdist.service"),
     config_file: Some("/etc/dnsdist/dnsdist.conf"),
     folders: &["/etc/dnsdist"],
+    names: &["*.conf", "*.lua"],
     pid_file: None,
     roles: &[Role::Resolver],
     check: &["dnsdist", "--check-config", "-C", "{config-file}"],

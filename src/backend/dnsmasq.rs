@@ -14,8 +14,9 @@ const FACTS: Facts = Facts {
     package: "dnsmasq-base",
     unit: Some("dnsmasq.service"),
     config_file: Some("/etc/dnsmasq.conf"),
-    // It would read whatever is left aside in /etc/dnsmasq.d.
+    // Other packages have files in /etc/dnsmasq.d.
     folders: &[],
+    names: &[],
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],
     check: &["dnsmasq", "--test", "-C", "{config-file}"],

@@ -14,6 +14,7 @@ const FACTS: Facts = Facts {
     unit: None,
     config_file: None,
     folders: &[],
+    names: &[],
     pid_file: None,
     roles: &[],
     check: &[],

@@ -15,6 +15,7 @@ const FACTS: Facts = Facts {
     unit: Some("knot.service"),
     config_file: Some("/etc/knot/knot.conf"),
     folders: &["/etc/knot"],
+    names: &["*.conf"],
     pid_file: None,
     roles: &[Role::Authoritative],
     check: &["knotc", "-c", "{config-file}", "conf-check"],

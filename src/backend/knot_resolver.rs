@@ -18,6 +18,7 @@ const FACTS: Facts = Facts {
     unit: Some("kresd@1.service"),
     config_file: Some("/etc/knot-resolver/kresd.conf"),
     folders: &["/etc/knot-resolver"],
+    names: &["*.conf", "*.lua"],
     pid_file: None,
     roles: &[Role::Resolver],
     check: &[],

@@ -16,6 +16,7 @@ const FACTS: Facts = Facts {
     unit: Some("nsd.service"),
     config_file: Some("/etc/nsd/nsd.conf"),
     folders: &["/etc/nsd"],
+    names: &["*.conf"],
     // Debian starts it with `-P ""`: it writes none.
     pid_file: None,
     roles: &[Role::Authoritative],

@@ -16,6 +16,7 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/powerdns/pdns.conf"),
     // Each of the two PowerDNS has but a part of /etc/powerdns.
     folders: &["/etc/powerdns/pdns.d"],
+    names: &["*.conf"],
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
     roles: &[Role::Authoritative],

@@ -15,6 +15,8 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/powerdns/recursor.conf"),
     // Each of the two PowerDNS has but a part of /etc/powerdns.
     folders: &["/etc/powerdns/recursor.d"],
+    // Since 5.0 it reads the latter.
+    names: &["*.conf", "*.yml"],
     // Debian starts it with `--write-pid=no`.
     pid_file: None,
     roles: &[Role::Resolver],

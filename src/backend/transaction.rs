@@ -11,7 +11,7 @@
 //! whatever becomes of the command, even SIGKILL, what is left is either the old state or a drain with a reason and an
 //! end; a server that is dead stays withdrawn because of its checks.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::patience::Patience;
 use self::server::Before;
+use super::answers::Zone;
 use super::{Backend, Program, Trouble};
 use crate::config::{Config, Service};
 use crate::control::client::Client;
@@ -182,8 +183,9 @@ impl Transaction<'_> {
         let was_held = self.is_held();
         tokio::pin!(interrupted);
         let heed = Heed::default();
+        let served = OnceCell::new();
         let attempt = {
-            let attempt = self.attempt(&mut journal, &heed);
+            let attempt = self.attempt(&mut journal, &heed, &served);
             tokio::pin!(attempt);
             loop {
                 tokio::select! {
@@ -217,7 +219,7 @@ impl Transaction<'_> {
             return self.leave(failed_at, was_held).await;
         }
         let again = tokio::select! {
-            again = self.roll_back(&mut journal) => again,
+            again = self.roll_back(&mut journal, served.into_inner().unwrap_or_default()) => again,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
         match again {
@@ -229,7 +231,13 @@ impl Transaction<'_> {
         }
     }
 
-    async fn attempt(&self, journal: &mut Journal<'_>, heed: &Heed) -> Result<(), Trouble> {
+    /// What was `served` before anything was touched, a way back is measured against, too.
+    async fn attempt(
+        &self,
+        journal: &mut Journal<'_>,
+        heed: &Heed,
+        served: &OnceCell<Vec<Zone>>,
+    ) -> Result<(), Trouble> {
         journal.begin(Step::Configuration);
         let found = self.check().await?;
         journal.ends(found);
@@ -240,6 +248,7 @@ impl Transaction<'_> {
         let found = quiet(self.config, self.backend).await;
         journal.ends(found);
         let before = Before::of(self.config, self.backend).await;
+        let _ = served.set(before.zones.clone());
         journal.begin(Step::Restart);
         heed.later.set(matches!(self.deed, Deed::Command(_)));
         let found = self.act().await;
@@ -274,8 +283,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The configuration before, once more: drained already, and nobody can say what the server does at present.
-    async fn roll_back(&self, journal: &mut Journal<'_>) -> Result<(), Trouble> {
+    /// The configuration before, once more: drained already, and nobody can say what the server does at present. Its
+    /// zones must be no older than what was `served` before the attempt.
+    async fn roll_back(&self, journal: &mut Journal<'_>, served: Vec<Zone>) -> Result<(), Trouble> {
         journal.begin(Step::Rollback);
         self.drain().await?;
         let before = Before::of(self.config, self.backend).await;
@@ -284,7 +294,7 @@ impl Transaction<'_> {
         journal.begin(Step::Restart);
         self.backend.restart().await?;
         journal.ends("restarted with the configuration before");
-        self.verify(journal, &Before { listeners: vec![], zones: vec![], ..before }).await
+        self.verify(journal, &Before { listeners: vec![], zones: served, ..before }).await
     }
 
     /// What is left when it fails at `step`. A drain that was there before, since an earlier one has failed, stays.

@@ -17,6 +17,7 @@ const FACTS: Facts = Facts {
     unit: Some("unbound.service"),
     config_file: Some("/etc/unbound/unbound.conf"),
     folders: &["/etc/unbound"],
+    names: &["*.conf"],
     // Debian starts it with `-p`: it writes none.
     pid_file: None,
     roles: &[Role::Resolver],

@@ -6,8 +6,9 @@
 //!  failed, --rollback ──► Tree ──► Difference ──► what was there is put aside, what was kept put back
 //! ```
 //!
-//! The main file, and the folders that are the server's own. Nothing is lost by going back: what was there is left
-//! beside, as `NAME.rolled-back`, or `NAME.rolled-back.2`. What could not be kept is left alone, and named.
+//! The main file, and what is configuration in the folders that are the server's own: no zone, no key, no certificate.
+//! Nothing is lost by going back: what was there is left beside, as `.NAME.rolled-back`, or `.NAME.rolled-back.2`. What
+//! could not be kept is left alone, and named.
 //!
 //! Root keeps it in a place of its own, beside the state, which belongs to ExaBGP's user. Anybody else keeps it in the
 //! state, and can put back no more than what is his.
@@ -30,6 +31,10 @@ mod exchange;
 mod guarded;
 mod manifest;
 mod tree;
+
+/// What to do where nothing of use is kept.
+const RESTART_ONCE: &str =
+    "each restart that goes well keeps one: restart it once without --rollback before anything is changed";
 
 /// What is named of many.
 const NAMED: usize = 12;
@@ -60,7 +65,7 @@ impl Kept {
     /// When it cannot be read or written. Then what was kept before is still there.
     pub fn keep(&self) -> io::Result<()> {
         match &self.scope {
-            Some(scope) => Manifest::keep(&scope.file, Tree::of(scope)?, &self.place),
+            Some(scope) => Manifest::keep(scope, Tree::of(scope)?, &self.place),
             None => Ok(()),
         }
     }
@@ -82,13 +87,20 @@ impl Kept {
         let manifest = Manifest::load(&self.place).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Trouble::with(
                 format!("no configuration is kept in {} to roll back to", self.place.display()),
-                "each restart that goes well keeps one: restart it once without --rollback before anything is changed",
+                RESTART_ONCE,
             ),
             _ => cannot(error),
         })?;
         if manifest.config_file != scope.file {
             let kept = manifest.config_file.display();
             return Err(Trouble::new(format!("what is kept is the configuration in {kept}, not in {file}")));
+        }
+        if manifest.names != scope.names {
+            let (kept, expected) = (manifest.names.join(", "), scope.names.join(", "));
+            return Err(Trouble::with(
+                format!("what is kept beside {file} are files named `{kept}`, expected `{expected}`"),
+                RESTART_ONCE,
+            ));
         }
         if !manifest.files.contains_key(&scope.file) {
             let why = manifest.skipped.get(&scope.file).map_or("was not there", String::as_str);
@@ -126,13 +138,13 @@ impl Kept {
         if difference.is_none() {
             let same = "the configuration is the one of the last restart that went well";
             return Err(Trouble::new(match left {
-                None => format!("{same}: it is not to blame"),
-                Some(left) => format!("{same}, as far as that was kept; {left}"),
+                None => format!("{same}, as far as that is kept"),
+                Some(left) => format!("{same}, as far as that is kept; {left}"),
             }));
         }
         let changed = difference.undo(&manifest).map_err(cannot)?.join(", ");
         let left = left.map(|left| format!("; {left}")).unwrap_or_default();
-        Ok(format!("put back, what was there is left as *{ASIDE}: {changed}{left}"))
+        Ok(format!("put back, what was there is left as .NAME{ASIDE}: {changed}{left}"))
     }
 }
 

@@ -170,7 +170,7 @@ impl Transaction<'_> {
             let now = answers::zones(self.config, self.backend).await;
             let worse = before.zones.iter().zip(&now).find(|(earlier, zone)| !zone.is_no_worse_than(earlier));
             let Some((earlier, zone)) = worse else {
-                return Ok(self.changes(before, now.len()).await);
+                return Ok(self.changes(before, &now).await);
             };
             if patience.is_at_its_end() {
                 let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
@@ -188,12 +188,9 @@ impl Transaction<'_> {
     }
 
     /// What a person would like to know of the server that is there now.
-    async fn changes(&self, before: &Before, zones: usize) -> String {
+    async fn changes(&self, before: &Before, zones: &[Zone]) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(before));
-        let mut found = vec![match zones {
-            0 => "none to look at".to_owned(),
-            zones => format!("{zones} served, none older"),
-        }];
+        let mut found = vec![compared(&before.zones, zones)];
         for (what, then, now) in
             [("version", &before.version, version.ok()), ("identity", &before.identity, identity)]
         {
@@ -218,5 +215,42 @@ impl Transaction<'_> {
             }
             tokio::time::sleep(COUNT).await;
         }
+    }
+}
+
+/// What it means that no zone is worse than before: nothing, where none was served then.
+fn compared(before: &[Zone], now: &[Zone]) -> String {
+    let compared = before.iter().filter(|zone| zone.serial.is_some()).count();
+    match (compared, now.len().saturating_sub(compared)) {
+        (0, 0) => "none to look at".to_owned(),
+        (0, all) => format!("{all} not compared: none was served before"),
+        (all, 0) => format!("{all} served, none older"),
+        (some, rest) => format!("{some} served, none older; {rest} not compared: not served before"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_served_is_said_to_be_compared() {
+        let zone = |serial| Zone {
+            zone: "example.org.".to_owned(),
+            server: "127.0.0.1:53".parse().unwrap(),
+            serial,
+            trouble: None,
+        };
+        let (there, missing) = (zone(Some(1)), zone(None));
+        let found = |before: &[Zone], now: &[Zone]| compared(before, now);
+        assert_eq!(found(&[], &[]), "none to look at");
+        let two = [there.clone(), there.clone()];
+        assert_eq!(found(&[], &two), "2 not compared: none was served before");
+        assert_eq!(
+            found(&[missing.clone(), missing.clone()], &two),
+            "2 not compared: none was served before"
+        );
+        assert_eq!(found(&two, &two), "2 served, none older");
+        assert_eq!(found(&[there, missing], &two), "1 served, none older; 1 not compared: not served before");
     }
 }

@@ -1,6 +1,8 @@
 //! The configuration of the last good restart, which `--rollback` puts back: where it is kept, and whom that place trusts.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::UdpSocket;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -24,13 +26,20 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let pop = Pop::with(Plan { service: "backend = \"srv\"", ..Plan::default() });
-        let restart = format!("! grep -q broken {}", pop.file("etc/srv.conf").display());
+        Self::with(Plan { service: "backend = \"srv\"", ..Plan::default() }, "127.0.0.1", "true")
+    }
+
+    /// Where it is managed, and what else is done at a restart, in the folder.
+    fn with(plan: Plan, management: &str, more: &str) -> Self {
+        let pop = Pop::with(plan);
+        let restart = format!("cd {}; ! grep -q broken etc/srv.conf && {more}", pop.file("").display());
         let backend = format!(
-            "\n[backend.srv]\nkind = \"generic\"\nsettle = \"0s\"\nconfig-file = {:?}\nrestart = [\"/bin/sh\", \"-c\", {restart:?}]\n",
+            "\n[backend.srv]\nkind = \"generic\"\nsettle = \"0s\"\nstart-timeout = \"1s\"\nconfig-file = {:?}\nrestart = [\"/bin/sh\", \"-c\", {restart:?}]\n",
             pop.file("etc/srv.conf")
         );
-        pop.is_configured(&format!("{}{backend}", pop.configuration()));
+        let management = format!("management = [\"{management}\"]");
+        let configuration = pop.configuration().replace("management = [\"127.0.0.1\"]", &management);
+        pop.is_configured(&format!("{configuration}{backend}"));
         for folder in ["", "etc", "state"] {
             fs::create_dir_all(pop.file(folder)).unwrap();
             fs::set_permissions(pop.file(folder), fs::Permissions::from_mode(0o755)).unwrap();
@@ -49,15 +58,18 @@ impl Site {
     }
 
     fn restart(&mut self, options: &str) -> Output {
-        let line = format!("umask {UMASK}; exec \"$0\" backend restart {options} -c \"$1\"");
-        let mut command = Command::new("sh");
-        let output =
-            command.args(["-c", &line]).arg(binary()).arg(self.pop.configuration_file()).output().unwrap();
+        let output = self.run(options);
         if output.status.code() != Some(1) {
             self.helper.says(WITHDRAW);
             self.helper.says(ANNOUNCE);
         }
         output
+    }
+
+    fn run(&self, options: &str) -> Output {
+        let line = format!("umask {UMASK}; exec \"$0\" backend restart {options} -c \"$1\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).arg(binary()).arg(self.pop.configuration_file()).output().unwrap()
     }
 
     #[track_caller]
@@ -102,7 +114,7 @@ fn what_was_good_comes_back_under_any_umask() {
         assert_eq!(site.read("etc/srv.conf"), "good");
         assert_eq!(site.read("etc/of-another-program.conf"), broken, "the folder is not the server's own");
     }
-    let aside = ["etc/srv.conf.rolled-back", "etc/srv.conf.rolled-back.2"].map(|name| site.read(name));
+    let aside = ["etc/.srv.conf.rolled-back", "etc/.srv.conf.rolled-back.2"].map(|name| site.read(name));
     assert_eq!(aside, ["broken", "broken again"]);
 }
 
@@ -166,4 +178,58 @@ fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
     site.write("etc/srv.conf", "broken");
     site.is_refused("srv.conf was not kept at the last restart that went well (has more than 4 MiB)");
     assert_eq!(site.read("etc/srv.conf"), "broken");
+}
+
+/// The server comes back, and has the zone of its last start: what was served before the attempt counts.
+#[test]
+fn an_older_zone_does_not_return() {
+    const ADDRESS: &str = "127.53.77.1";
+    // Only root has this port.
+    let socket = match UdpSocket::bind((ADDRESS, 53)) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return,
+        socket => socket.unwrap(),
+    };
+    let plan = Plan {
+        service: "backend = \"srv\"\nzones = [\"example.org\"]\nnext-hop = \"127.0.0.1\"",
+        ..Plan::default()
+    };
+    let mut site = Site::with(plan, ADDRESS, "cp zone served");
+    let served = site.pop.file("served");
+    std::thread::spawn(move || serves_a_zone(&socket, || fs::read_to_string(&served).ok()?.parse().ok()));
+    site.write("zone", "7");
+    site.restarts_well();
+    let rolls_back = |site: &mut Site, expected: &str| {
+        site.write("etc/srv.conf", "broken");
+        let output = site.run("--rollback");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(expected), "{expected}: {said}");
+        site.helper.says(WITHDRAW);
+        output.status.code()
+    };
+    assert_eq!(rolls_back(&mut site, "1 served, none older"), Some(4));
+    site.helper.says(ANNOUNCE);
+    fs::remove_file(site.pop.file("served")).unwrap();
+    assert_eq!(rolls_back(&mut site, "1 not compared"), Some(4));
+    site.helper.says(ANNOUNCE);
+    site.write("served", "9");
+    assert_eq!(rolls_back(&mut site, "serial 7, before 9"), Some(3));
+    site.helper.has_said_no_more();
+    assert_eq!(site.read("etc/srv.conf"), "good");
+}
+
+/// Answers every query with a SOA of this serial, or with none.
+fn serves_a_zone(socket: &UdpSocket, serial: impl Fn() -> Option<u32>) {
+    let mut query = [0; 512];
+    while let Ok((size, client)) = socket.recv_from(&mut query) {
+        let name = query[12..size].iter().position(|length| *length == 0).unwrap();
+        let question = &query[12..12 + name + 5];
+        let mut answer = [&query[..2], &[0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0], question].concat();
+        if let Some(serial) = serial() {
+            answer[7] = 1;
+            answer.extend([0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22, 0, 0]);
+            answer.extend(serial.to_be_bytes());
+            answer.extend([0; 16]);
+        }
+        socket.send_to(&answer, client).unwrap();
+    }
 }

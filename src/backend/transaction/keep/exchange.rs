@@ -80,12 +80,16 @@ impl Difference {
     /// # Errors
     /// When something cannot be written: then nothing has been exchanged, or the error says what has.
     pub(super) fn undo(&self, manifest: &Manifest) -> io::Result<Vec<String>> {
-        if let Err(error) = self.stage(manifest) {
+        let done = self.stage(manifest).and_then(|()| self.exchange());
+        if done.is_err() {
             for file in self.back.keys() {
                 let _ = fs::remove_file(staged(file));
             }
-            return Err(error);
         }
+        done
+    }
+
+    fn exchange(&self) -> io::Result<Vec<String>> {
         let mut changed: Vec<String> = vec![];
         let back = self.back.keys().map(|file| (file, true));
         for (file, is_back) in back.chain(self.added.iter().map(|file| (file, false))) {
@@ -142,17 +146,17 @@ fn exchange(file: &Path, is_back: bool) -> io::Result<()> {
 }
 
 fn aside(file: &Path, number: u32) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ASIDE);
-    if number > 1 {
-        name.push(format!(".{number}"));
-    }
-    name.into()
+    hidden(file, &if number > 1 { format!("{ASIDE}.{number}") } else { ASIDE.to_owned() })
 }
 
 fn staged(file: &Path) -> PathBuf {
+    hidden(file, &format!("{ASIDE}.new"))
+}
+
+/// Beside a file, where no server reads it.
+fn hidden(file: &Path, end: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(file.file_name().unwrap_or_default());
-    name.push(format!("{ASIDE}.new"));
+    name.push(end);
     file.with_file_name(name)
 }

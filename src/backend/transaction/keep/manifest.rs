@@ -14,7 +14,7 @@ use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
 use super::guarded::{about, guarded};
-use super::tree::Tree;
+use super::tree::{Scope, Tree};
 use crate::directory::make;
 
 /// Names the format, so that a foreign file is known as such.
@@ -38,7 +38,10 @@ pub(super) struct Manifest {
     pub(super) config_file: PathBuf,
     /// The folder of the copies.
     copies: String,
-    /// The folders that were looked at: a plain file that is not among what follows was not there.
+    /// The names of what was looked at in folders; none where it was the main file only.
+    #[serde(default)]
+    pub(super) names: Vec<String>,
+    /// The folders that were looked at: a plain file of such a name that is not among what follows was not there.
     pub(super) folders: BTreeMap<PathBuf, Owner>,
     /// What was kept.
     pub(super) files: BTreeMap<PathBuf, Kept>,
@@ -130,7 +133,7 @@ impl Manifest {
     ///
     /// # Errors
     /// When it cannot be read or written, and when somebody else can write to the place.
-    pub(super) fn keep(config_file: &Path, tree: Tree, place: &Path) -> io::Result<()> {
+    pub(super) fn keep(scope: &Scope, tree: Tree, place: &Path) -> io::Result<()> {
         if let Some(there) = place.ancestors().find(|above| above.symlink_metadata().is_ok()) {
             guarded(there)?;
         }
@@ -144,7 +147,7 @@ impl Manifest {
         };
         remove_all_but(place, &[NAME, &former])?;
         let copies = if former == "copies-1" { "copies-2" } else { "copies-1" };
-        let written = Self::copied(config_file, tree, place, copies).and_then(|new| new.replaces(place));
+        let written = Self::copied(scope, tree, place, copies).and_then(|new| new.replaces(place));
         match written {
             Ok(()) => remove_all_but(place, &[NAME, copies]),
             Err(error) => {
@@ -154,12 +157,13 @@ impl Manifest {
         }
     }
 
-    fn copied(config_file: &Path, tree: Tree, place: &Path, copies: &str) -> io::Result<Self> {
+    fn copied(scope: &Scope, tree: Tree, place: &Path, copies: &str) -> io::Result<Self> {
         let Tree { folders, files, skipped } = tree;
         let owned = |folder: PathBuf| Ok((folder.clone(), Owner::of(&fs::symlink_metadata(&folder)?)));
         let mut manifest = Self {
             format: FORMAT.to_owned(),
-            config_file: config_file.to_owned(),
+            config_file: scope.file.clone(),
+            names: scope.names.clone(),
             copies: copies.to_owned(),
             folders: folders.into_iter().map(owned).collect::<io::Result<_>>()?,
             files: BTreeMap::new(),

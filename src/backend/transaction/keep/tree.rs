@@ -1,6 +1,8 @@
-//! What belongs to the configuration of a server: its main file, and the folders that are its own (`/etc/unbound`,
-//! never `/usr/local/etc`).
+//! What belongs to the configuration of a server: its main file, and in the folders that are its own (`/etc/unbound`,
+//! never `/usr/local/etc`) the files that have the name of a configuration.
 //!
+//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and its older self
+//! would be served as if it were true. What begins with a dot is hidden from every server that reads a whole folder.
 //! Links are not followed, and what lies in a folder that somebody else can write to is left out, with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +19,8 @@ const MOST_FILES: usize = 2_000;
 /// Of folders in a folder.
 const DEEPEST: usize = 8;
 
-/// What is added to the name of a file that was in the way.
+/// What is added to the name of a file that was in the way, behind a dot in front: dnsmasq reads whatever else lies in
+/// its folder.
 pub(super) const ASIDE: &str = ".rolled-back";
 
 /// Where the configuration is.
@@ -27,6 +30,8 @@ pub(super) struct Scope {
     pub(super) file: PathBuf,
     /// The folders that are the server's own.
     pub(super) folders: Vec<PathBuf>,
+    /// The names of what counts there.
+    pub(super) names: Vec<String>,
 }
 
 impl Scope {
@@ -39,7 +44,16 @@ impl Scope {
         let is_usual = usual.and_then(Path::parent) == file.parent()
             || facts.folders.iter().any(|folder| file.starts_with(folder));
         let folders = facts.folders.iter().filter(|_| is_usual).map(PathBuf::from).collect();
-        Some(Self { file, folders })
+        let names = facts.names.iter().filter(|_| is_usual).map(|name| (*name).to_owned()).collect();
+        Some(Self { file, folders, names })
+    }
+
+    /// Whether a file of this name is configuration.
+    fn counts(&self, name: &str) -> bool {
+        self.names.iter().any(|pattern| {
+            let (begin, end) = pattern.split_once('*').unwrap_or((pattern, ""));
+            name.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end))
+        })
     }
 }
 
@@ -48,7 +62,7 @@ impl Scope {
 pub(super) struct Tree {
     /// Every folder that was looked at.
     pub(super) folders: BTreeSet<PathBuf>,
-    /// Every plain file, in a folder that is guarded.
+    /// Every plain file that counts, in a folder that is guarded.
     pub(super) files: BTreeSet<PathBuf>,
     /// What was left out, and why.
     pub(super) skipped: BTreeMap<PathBuf, String>,
@@ -63,7 +77,7 @@ impl Tree {
         let mut tree = Self::default();
         for folder in &scope.folders {
             match guarded(folder) {
-                Ok(_) => tree.folder(folder, DEEPEST)?,
+                Ok(_) => tree.folder(scope, folder, DEEPEST)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => tree.skip(folder, error.to_string()),
             }
@@ -78,7 +92,7 @@ impl Tree {
         Ok(tree)
     }
 
-    fn folder(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
+    fn folder(&mut self, scope: &Scope, folder: &Path, depth: usize) -> io::Result<()> {
         let named = |error: io::Error| about(folder, &error);
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -89,20 +103,20 @@ impl Tree {
         };
         self.folders.insert(folder.to_owned());
         for entry in entries {
-            let path = entry.map_err(named)?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                self.skip(&path, "has a name that is not UTF-8");
-                continue;
-            };
-            if is_aside(name) {
+            let entry = entry.map_err(named)?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            // A link to one, too, to be named.
+            let is_folder = path.is_dir();
+            if name.starts_with('.') || !(is_folder || scope.counts(&name)) {
                 continue;
             }
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
             match is_folder.then(|| is_ours(&path, false)) {
+                _ if path.to_str().is_none() => self.skip(&path, "has a name that is not UTF-8"),
                 None => self.file(&path),
                 Some(Err(error)) => self.skip(&path, error.to_string()),
                 Some(Ok(_)) if depth == 0 => self.skip(&path, format!("is more than {DEEPEST} folders deep")),
-                Some(Ok(_)) => self.folder(&path, depth - 1)?,
+                Some(Ok(_)) => self.folder(scope, &path, depth - 1)?,
             }
             if self.files.len() > MOST_FILES {
                 return Err(io::Error::other(format!(
@@ -129,14 +143,6 @@ impl Tree {
         let why = why.strip_prefix(&name).map_or(why.as_str(), str::trim_start);
         self.skipped.insert(name.into(), why.to_owned());
     }
-}
-
-/// Whether a rollback has left this file, or was about to.
-fn is_aside(name: &str) -> bool {
-    name.rsplit_once(ASIDE).is_some_and(|(_, rest)| {
-        rest.is_empty()
-            || rest.strip_prefix('.').is_some_and(|rest| rest == "new" || rest.parse::<u32>().is_ok())
-    })
 }
 
 #[cfg(test)]
@@ -167,15 +173,26 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rollback_has_left_is_no_part_of_it() {
-        for (name, is) in [
-            ("a.conf.rolled-back", true),
-            ("a.conf.rolled-back.2", true),
-            (".a.conf.rolled-back.new", true),
-            ("a.rolled-back.conf", false),
-            ("a.conf", false),
+    fn zones_and_keys_are_no_configuration() {
+        let counts = |table: &str, name: &str| scope(table).unwrap().counts(name);
+        for (table, name, is) in [
+            ("[backend.bind]", "named.conf", true),
+            ("[backend.bind]", "named.conf.local", true),
+            ("[backend.bind]", "db.example.org", false),
+            ("[backend.bind]", "rndc.key", false),
+            ("[backend.bind]", "named.configuration", false),
+            ("[backend.nsd]", "nsd.conf", true),
+            ("[backend.nsd]", "example.org.zone", false),
+            ("[backend.nsd]", "nsd_server.pem", false),
+            ("[backend.dnsdist]", "rules.lua", true),
+            ("[backend.nsd]\nconfig-file = \"/srv/nsd.conf\"", "nsd.conf", false),
         ] {
-            assert_eq!(is_aside(name), is, "{name}");
+            assert_eq!(counts(table, name), is, "{table}: {name}");
+        }
+        for kind in crate::backend::Kind::ALL {
+            let (folders, names) = (kind.facts().folders, kind.facts().names);
+            assert_eq!(folders.is_empty(), names.is_empty(), "{kind}");
+            assert!(names.iter().all(|name| name.matches('*').count() == 1), "{kind}: {names:?}");
         }
     }
 }
