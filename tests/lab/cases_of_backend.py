@@ -109,7 +109,7 @@ def rollback(lab, report):
         raise Unmet(f"exit status {done.returncode}: {done.stdout} {done.stderr}")
     if server.file.read_text() != good or server.file.group() != "nsd":
         raise Unmet("the configuration is not what it was")
-    if "refuse" not in server.file.with_name("server.conf.rolled-back").read_text():
+    if "refuse" not in server.file.with_name(".server.conf.rolled-back").read_text():
         raise Unmet("the new configuration is not kept aside")
     expect_served(lab, "pop1", since + took)
     report.found(f"rolled back after {took:.2f} s")
