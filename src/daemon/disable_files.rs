@@ -10,31 +10,29 @@
 //! otherwise all stay withdrawn when they boot without it, and whether the server answers is for the checks to say.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout_at};
 
+use self::lookers::{Exists, Finding, Lookers, Unseen};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::{Event, ServiceId};
 use crate::period::Shown;
 
+mod lookers;
+
 /// How long the start waits for files that do not answer: about as long as the first verdict takes.
 pub const AT_START: Duration = Duration::from_secs(1);
 
-/// How long a round waits for one, once: no other round does, until it has answered.
+/// How long a round waits for one, once: no other round does, until it has answered in less. Till then what is found
+/// late counts at the next round.
 pub const AT_ROUND: Duration = Duration::from_millis(500);
 
 /// A look that takes so long is complained about.
 const SLOW: Duration = Duration::from_secs(3);
-
-/// A look needs no more.
-const STACK: usize = 128 * 1024;
 
 /// When to look, beside the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,20 +44,13 @@ pub enum Look {
     BeforeRounds,
 }
 
-/// How to look: whether the file is there, however long that takes.
-type Exists = fn(&Path) -> io::Result<bool>;
-
-/// What a look at one file has found.
-type Finding = (Arc<Path>, io::Result<bool>);
-
 /// The disable-files of all services.
 #[derive(Debug)]
 pub struct DisableFiles {
     /// When to look for them.
     pub look: Look,
-    exists: Exists,
+    lookers: Lookers,
     files: BTreeMap<Arc<Path>, DisableFile>,
-    findings: (UnboundedSender<Finding>, UnboundedReceiver<Finding>),
     /// Found, and still to be told.
     events: VecDeque<Event>,
 }
@@ -68,8 +59,8 @@ pub struct DisableFiles {
 #[derive(Debug, Default)]
 struct DisableFile {
     services: Vec<Concerned>,
-    /// Since when a thread looks for it. There is never more than one: a disk that hangs keeps one thread, not one more
-    /// with every second.
+    /// Since when it is being looked for. It is not asked for again meanwhile: a disk that hangs keeps one thread, not
+    /// one more with every second.
     asked: Option<Instant>,
     trouble: Trouble,
 }
@@ -80,6 +71,8 @@ struct Concerned {
     name: String,
     /// What the engine knows.
     present: bool,
+    /// It was told so, and does not only remember it.
+    told: bool,
 }
 
 /// What was complained about last.
@@ -89,8 +82,18 @@ enum Trouble {
     None,
     /// It cannot be looked for.
     Refused,
-    /// Its file system does not answer.
+    /// Its file system does not answer, or not in time.
     Silent,
+}
+
+impl Look {
+    /// An answer that takes longer is late.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::EachTurn => SLOW,
+            Self::BeforeRounds => AT_ROUND,
+        }
+    }
 }
 
 impl DisableFiles {
@@ -108,13 +111,12 @@ impl DisableFiles {
     }
 
     fn new(look: Look, exists: Exists) -> Self {
-        let findings = mpsc::unbounded_channel();
-        Self { look, exists, files: BTreeMap::new(), findings, events: VecDeque::new() }
+        Self { look, lookers: Lookers::new(exists), files: BTreeMap::new(), events: VecDeque::new() }
     }
 
     fn add(&mut self, service: ServiceId, name: &str, path: &Path, present: bool) {
         let file = self.files.entry(path.into()).or_default();
-        file.services.push(Concerned { service, name: name.to_owned(), present });
+        file.services.push(Concerned { service, name: name.to_owned(), present, told: false });
     }
 
     /// Looks that `before` has begun go on, for the files that are here as well.
@@ -124,25 +126,27 @@ impl DisableFiles {
                 (file.asked, file.trouble) = (known.asked, known.trouble);
             }
         }
-        self.findings = before.findings;
+        self.lookers = before.lookers;
     }
 
     /// Begins to look for each, unless that is still under way.
     pub fn begin(&mut self) {
         let now = Instant::now();
+        let mut due = vec![];
         for (path, file) in &mut self.files {
             match file.asked {
                 Some(asked) if now.duration_since(asked) < SLOW => {}
                 Some(_) => file.complain_of_silence(path, SLOW),
                 None => {
                     file.asked = Some(now);
-                    look_aside(self.exists, path, &self.findings.0);
+                    due.push(Arc::clone(path));
                 }
             }
         }
+        self.lookers.look_for(due);
     }
 
-    /// The next that is found to be another than before. Where one looks before rounds, that is told then.
+    /// The next that is found to be another than before, or still there after a restart. Where one looks before rounds, that is told then.
     pub async fn next(&mut self) -> Event {
         loop {
             if self.look == Look::BeforeRounds {
@@ -151,26 +155,25 @@ impl DisableFiles {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            if let Some(finding) = self.findings.1.recv().await {
-                self.take(finding);
-            }
+            let finding = self.lookers.next().await;
+            self.take(finding);
         }
     }
 
     /// Looks for each, and waits until that is done, but no longer than `limit`, and not for what has not answered
-    /// before. Says what is another than before.
+    /// in time before. Says what is another than before.
     pub async fn look_within(&mut self, limit: Duration) -> Vec<Event> {
-        while let Ok(finding) = self.findings.1.try_recv() {
+        while let Some(finding) = self.lookers.try_next() {
             self.take(finding);
         }
         let began = Instant::now();
         self.begin();
-        let is_awaited = |file: &DisableFile| file.asked.is_some_and(|asked| asked >= began);
+        let is_awaited = |file: &DisableFile| {
+            file.trouble != Trouble::Silent && file.asked.is_some_and(|asked| asked >= began)
+        };
         while self.files.values().any(is_awaited) {
-            match timeout_at(began + limit, self.findings.1.recv()).await {
-                Ok(Some(finding)) => self.take(finding),
-                Ok(None) | Err(_) => break,
-            }
+            let Ok(finding) = timeout_at(began + limit, self.lookers.next()).await else { break };
+            self.take(finding);
         }
         for (path, file) in self.files.iter_mut().filter(|(_, file)| is_awaited(file)) {
             file.complain_of_silence(path, limit);
@@ -178,39 +181,57 @@ impl DisableFiles {
         self.events.drain(..).collect()
     }
 
-    fn take(&mut self, (path, found): Finding) {
+    fn take(&mut self, finding: Finding) {
         // After a reload nobody may want to know any more.
-        if let Some(file) = self.files.get_mut(&path) {
-            file.take(&path, &found, &mut self.events);
+        if let Some(file) = self.files.get_mut(&finding.path) {
+            file.take(&finding, self.look.patience(), &mut self.events);
         }
     }
 }
 
 impl DisableFile {
     /// What cannot be looked for is taken as it was last, with a warning.
-    fn take(&mut self, path: &Path, found: &io::Result<bool>, out: &mut VecDeque<Event>) {
-        self.asked = None;
-        match (found, self.trouble) {
-            (Err(_), Trouble::Refused) | (Ok(_), Trouble::None | Trouble::Refused) => {}
-            (Ok(_), Trouble::Silent) => log::info!(
-                "{}: the file system of the disable-file {} answers again",
-                self.whose(),
-                path.display()
-            ),
-            (Err(error), _) => log::warn!(
-                "{}: cannot look for the disable-file {}: {error}; taken as {}. Every directory above it must be one \
-                 that the user whom exabgp runs helpers as can enter",
-                self.whose(),
-                path.display(),
-                self.taken()
-            ),
-        }
-        self.trouble = if found.is_err() { Trouble::Refused } else { Trouble::None };
-        let Ok(found) = *found else { return };
-        for Concerned { service, present, .. } in &mut self.services {
-            if found != std::mem::replace(present, found) {
+    fn take(&mut self, finding: &Finding, patience: Duration, out: &mut VecDeque<Event>) {
+        let Finding { path, found, at } = finding;
+        let took = self.asked.take().map_or(Duration::ZERO, |asked| at.duration_since(asked));
+        self.trouble = match (found, self.trouble) {
+            (Err(_), Trouble::Refused) => Trouble::Refused,
+            (Err(why), _) => {
+                self.complain_of(path, why);
+                Trouble::Refused
+            }
+            (Ok(_), Trouble::Silent) if took > patience => Trouble::Silent,
+            (Ok(_), Trouble::Silent) => {
+                log::info!(
+                    "{}: the file system of the disable-file {} answers again",
+                    self.whose(),
+                    path.display()
+                );
+                Trouble::None
+            }
+            (Ok(_), Trouble::None | Trouble::Refused) => Trouble::None,
+        };
+        let &Ok(found) = found else { return };
+        for Concerned { service, present, told, .. } in &mut self.services {
+            let knew = std::mem::replace(present, found) == found && (*told || !found);
+            *told = true;
+            if !knew {
                 out.push_back(Event::DisableFile(*service, found));
             }
+        }
+    }
+
+    fn complain_of(&self, path: &Path, why: &Unseen) {
+        let (whose, path, taken) = (self.whose(), path.display(), self.taken());
+        match why {
+            Unseen::Refused(error) => log::warn!(
+                "{whose}: cannot look for the disable-file {path}: {error}; taken as {taken}. Every directory above it \
+                 must be one that the user whom exabgp runs helpers as can enter"
+            ),
+            Unseen::NoThread(error) => log::warn!(
+                "{whose}: cannot start a thread to look for the disable-file {path}: {error}; taken as {taken}. See \
+                 the limits on processes and memory of the user whom exabgp runs helpers as (LimitNPROC, TasksMax)"
+            ),
         }
     }
 
@@ -244,20 +265,6 @@ impl DisableFile {
         } else {
             "last known"
         }
-    }
-}
-
-/// Has a thread look. What it finds is sent when it is found, if ever.
-fn look_aside(exists: Exists, path: &Arc<Path>, findings: &UnboundedSender<Finding>) {
-    let (wanted, found) = (Arc::clone(path), findings.clone());
-    let look = move || {
-        let answer = exists(&wanted);
-        // Nobody listens any more once the loop has ended.
-        let _ = found.send((wanted, answer));
-    };
-    let started = thread::Builder::new().name("disable-file".into()).stack_size(STACK).spawn(look);
-    if let Err(error) = started {
-        let _ = findings.send((Arc::clone(path), Err(error)));
     }
 }
 

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -72,7 +73,9 @@ fn all_services_that_share_a_file_are_told() {
     }
     fs::write(folder.join("off"), "").unwrap();
     let told = on_the_loop(files.look_within(LONG));
-    assert_eq!(told, [0, 2].map(|service| Event::DisableFile(ServiceId(service), true)));
+    let expected = [0, 1, 2].map(|service| Event::DisableFile(ServiceId(service), true));
+    assert_eq!(told, expected, "the second was only remembered");
+    assert_eq!(on_the_loop(files.look_within(LONG)), []);
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -114,7 +117,7 @@ fn what_comes_late_is_told_before_the_next_round_where_one_looks_then() {
     on_the_loop(async {
         assert_eq!(files.look_within(SHORT).await, []);
         answers(&pipe);
-        while files.findings.1.is_empty() {
+        while !files.lookers.has_found() {
             assert!(tokio::time::timeout(Duration::from_millis(1), files.next()).await.is_err());
         }
         // The next look hangs again, and what the last has found is told all the same.
@@ -138,4 +141,101 @@ fn after_a_reload_a_look_that_is_under_way_goes_on() {
         assert_eq!(next.next().await, Event::DisableFile(ServiceId(7), true));
     });
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// 700 ms, as a share does that is far away.
+fn slowly(path: &Path) -> io::Result<bool> {
+    std::thread::sleep(AT_ROUND + Duration::from_millis(200));
+    path.try_exists()
+}
+
+#[test]
+fn a_file_that_is_slow_but_does_not_hang_is_waited_for_once_and_counts_a_round_later() {
+    let folder = folder("slow");
+    let mut files = DisableFiles::new(Look::BeforeRounds, slowly);
+    files.add(SERVICE, "resolver", &folder.join("off"), false);
+    on_the_loop(async {
+        assert_eq!(files.look_within(AT_ROUND).await, []);
+        assert_eq!(trouble(&files), Trouble::Silent);
+        fs::write(folder.join("off"), "").unwrap();
+        let mut told = vec![];
+        while told.is_empty() {
+            told = files.look_within(Duration::MAX / 2).await;
+            assert_eq!(trouble(&files), Trouble::Silent, "neither answers again nor does not");
+            assert!(files.files.values().all(|file| file.asked.is_some()), "not waited for");
+            tokio::time::sleep(SHORT).await;
+        }
+        assert_eq!(told, [Event::DisableFile(SERVICE, true)]);
+    });
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn one_that_is_in_time_again_is_waited_for_again() {
+    let folder = folder("again");
+    let (mut files, pipe) = hanging(&folder, Look::BeforeRounds, false);
+    on_the_loop(async {
+        assert_eq!(files.look_within(SHORT).await, []);
+        assert_eq!(trouble(&files), Trouble::Silent);
+        let path = Arc::clone(files.files.keys().next().unwrap());
+        let asked = files.files[&path].asked.unwrap();
+        let finding = |at| Finding { path: Arc::clone(&path), found: Ok(false), at };
+        files.take(finding(asked + AT_ROUND * 2));
+        assert_eq!(trouble(&files), Trouble::Silent);
+        files.files.get_mut(&path).unwrap().asked = Some(asked);
+        files.take(finding(asked + AT_ROUND / 2));
+        assert_eq!(trouble(&files), Trouble::None);
+    });
+    answers(&pipe);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Names of those that have looked.
+static LOOKERS: std::sync::Mutex<Vec<std::thread::ThreadId>> = std::sync::Mutex::new(vec![]);
+
+#[test]
+fn a_thousand_files_are_looked_for_by_few_threads() {
+    let mut files = DisableFiles::new(Look::EachTurn, |_| {
+        LOOKERS.lock().unwrap().push(std::thread::current().id());
+        Ok(true)
+    });
+    for service in 0..1000 {
+        files.add(ServiceId(service), "one of many", Path::new(&format!("/nowhere/{service}")), false);
+    }
+    assert_eq!(on_the_loop(files.look_within(LONG)).len(), 1000);
+    let mut lookers = LOOKERS.lock().unwrap().clone();
+    assert_eq!(lookers.len(), 1000);
+    lookers.sort_by_key(|looker| format!("{looker:?}"));
+    lookers.dedup();
+    assert!(lookers.len() < 100, "{} threads", lookers.len());
+}
+
+#[test]
+fn behind_many_that_hang_the_others_are_looked_for() {
+    let folder = folder("behind");
+    let (mut files, _) = hanging(&folder, Look::EachTurn, false);
+    let pipes: Vec<_> = (0..30).map(|number| folder.join(format!("hangs-{number}"))).collect();
+    assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    for pipe in &pipes {
+        files.add(ServiceId(0), "hangs", pipe, false);
+    }
+    fs::write(folder.join("on"), "").unwrap();
+    files.add(ServiceId(1), "other", &folder.join("on"), false);
+    let first = on_the_loop(async {
+        files.begin();
+        files.next().await
+    });
+    assert_eq!(first, Event::DisableFile(ServiceId(1), true));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn that_nobody_can_look_is_complained_of_once() {
+    let mut files = really(Look::EachTurn);
+    files.add(SERVICE, "resolver", Path::new("/nowhere/off"), true);
+    let path = Arc::clone(files.files.keys().next().unwrap());
+    let found = Err(Unseen::NoThread(io::ErrorKind::WouldBlock.into()));
+    files.take(Finding { path, found, at: Instant::now() });
+    assert_eq!(trouble(&files), Trouble::Refused);
+    assert!(files.events.is_empty());
 }
