@@ -18,6 +18,7 @@ use crate::config;
 use crate::exabgp::Advertisement;
 use crate::probe::Outcome;
 
+use self::drained::Disabled;
 pub use self::state::{StartPolicy, State};
 
 mod drained;
@@ -33,7 +34,7 @@ pub struct Service {
     start: StartPolicy,
     disable_file: Option<PathBuf>,
     dampening: Dampening,
-    disabled: bool,
+    disabled: Disabled,
     drains: Drains,
     /// Nobody wants it drained any more, but what its checks have found may be as old as an interval: they are asked
     /// anew first.
@@ -72,7 +73,7 @@ impl Service {
             start: plan.start,
             disable_file: plan.disable_file.clone(),
             dampening: Dampening::new(plan.dampening),
-            disabled: false,
+            disabled: Disabled::No,
             drains: Drains::default(),
             confirms: false,
             health: None,
@@ -104,15 +105,16 @@ impl Service {
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
         self.drains = Drains::recall(now, &remembered.drains, age);
-        // Until somebody has looked.
-        self.disabled = remembered.disabled && self.disable_file.is_some();
+        if remembered.disabled && self.disable_file.is_some() {
+            self.disabled = Disabled::Remembered;
+        }
         let Some(state) = remembered.acknowledged else { return };
         self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
-        } else if !self.dampening.enforced() && self.drains.is_empty() {
+        } else if !self.dampening.enforced() && !self.is_drained() {
             self.stated = self.ladder.at(state).cloned();
             out.push(Notice::Adopted { service, state, age }.into());
         }
@@ -125,7 +127,7 @@ impl Service {
 
     /// `exabgp healthcheck` does not probe while disabled.
     const fn rests(&self) -> bool {
-        self.disabled && self.habits.is_some()
+        self.is_disabled() && self.habits.is_some()
     }
 
     /// Takes the outcome of a round of one of its checks.
@@ -231,7 +233,7 @@ impl Service {
     /// Tells hooks of every change of their state, and says again what `exabgp healthcheck` would.
     fn follow_habits(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         let (Some(habits), Some(check)) = (self.habits, self.checks.first()) else { return };
-        let hook_state = HookState::of(self.disabled, check.state());
+        let hook_state = HookState::of(self.is_disabled(), check.state());
         let again = now + check.timing().interval;
         if hook_state != self.hook_state {
             let reason = check.failure().unwrap_or("passed").to_owned();

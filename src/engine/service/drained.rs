@@ -6,16 +6,27 @@ use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::moment::Moment;
 use crate::engine::notice::{DrainEnd, Notice};
 
+/// What is known of the operator's file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Disabled {
+    /// It is not there.
+    No,
+    /// It was there before the restart, or the reload, and nobody has looked since.
+    Remembered,
+    /// It was found.
+    Found,
+}
+
 impl Service {
-    /// The operator's file has appeared or gone.
+    /// The operator's file has appeared or gone, or is still there after a restart.
     pub fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
-        if self.disabled != disabled {
+        if self.is_disabled() != disabled {
             out.push(Action::Save);
         }
-        if self.habits.is_some() && self.disabled && !disabled {
+        if self.habits.is_some() && self.is_disabled() && !disabled {
             self.check_anew(now);
         }
-        self.disabled = disabled;
+        self.disabled = if disabled { Disabled::Found } else { Disabled::No };
     }
 
     /// Somebody wants it drained.
@@ -63,6 +74,6 @@ impl Service {
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        self.disabled || !self.drains.is_empty()
+        self.is_disabled() || !self.drains.is_empty()
     }
 }

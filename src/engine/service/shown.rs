@@ -1,5 +1,6 @@
 //! What may be known of a service.
 
+use super::drained::Disabled;
 use super::{Service, State, whole};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
@@ -29,7 +30,7 @@ impl Service {
     /// Whether its disable-file was there when last looked for.
     #[must_use]
     pub const fn is_disabled(&self) -> bool {
-        self.disabled
+        !matches!(self.disabled, Disabled::No)
     }
 
     /// Whether its checks say that it is down, and nobody wants it drained.
@@ -72,9 +73,13 @@ impl Service {
     #[must_use]
     pub fn explain(&self) -> String {
         match self.state {
-            State::Drained if self.disabled => {
+            State::Drained if self.is_disabled() => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
-                format!("the disable-file{} exists", file.unwrap_or_default())
+                let exists = match self.disabled {
+                    Disabled::No | Disabled::Found => "exists",
+                    Disabled::Remembered => "existed when last seen",
+                };
+                format!("the disable-file{} {exists}", file.unwrap_or_default())
             }
             State::Drained if self.drains.is_empty() => "not before its checks have passed anew".to_owned(),
             State::Drained => {
