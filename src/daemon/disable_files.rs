@@ -156,7 +156,7 @@ impl DisableFiles {
                 return event;
             }
             let finding = self.lookers.next().await;
-            self.take(finding);
+            self.take(&finding);
         }
     }
 
@@ -164,7 +164,7 @@ impl DisableFiles {
     /// in time before. Says what is another than before.
     pub async fn look_within(&mut self, limit: Duration) -> Vec<Event> {
         while let Some(finding) = self.lookers.try_next() {
-            self.take(finding);
+            self.take(&finding);
         }
         let began = Instant::now();
         self.begin();
@@ -173,7 +173,7 @@ impl DisableFiles {
         };
         while self.files.values().any(is_awaited) {
             let Ok(finding) = timeout_at(began + limit, self.lookers.next()).await else { break };
-            self.take(finding);
+            self.take(&finding);
         }
         for (path, file) in self.files.iter_mut().filter(|(_, file)| is_awaited(file)) {
             file.complain_of_silence(path, limit);
@@ -181,10 +181,10 @@ impl DisableFiles {
         self.events.drain(..).collect()
     }
 
-    fn take(&mut self, finding: Finding) {
+    fn take(&mut self, finding: &Finding) {
         // After a reload nobody may want to know any more.
         if let Some(file) = self.files.get_mut(&finding.path) {
-            file.take(&finding, self.look.patience(), &mut self.events);
+            file.take(finding, self.look.patience(), &mut self.events);
         }
     }
 }

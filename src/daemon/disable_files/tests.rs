@@ -180,10 +180,10 @@ fn one_that_is_in_time_again_is_waited_for_again() {
         let path = Arc::clone(files.files.keys().next().unwrap());
         let asked = files.files[&path].asked.unwrap();
         let finding = |at| Finding { path: Arc::clone(&path), found: Ok(false), at };
-        files.take(finding(asked + AT_ROUND * 2));
+        files.take(&finding(asked + AT_ROUND * 2));
         assert_eq!(trouble(&files), Trouble::Silent);
         files.files.get_mut(&path).unwrap().asked = Some(asked);
-        files.take(finding(asked + AT_ROUND / 2));
+        files.take(&finding(asked + AT_ROUND / 2));
         assert_eq!(trouble(&files), Trouble::None);
     });
     answers(&pipe);
@@ -235,7 +235,7 @@ fn that_nobody_can_look_is_complained_of_once() {
     files.add(SERVICE, "resolver", Path::new("/nowhere/off"), true);
     let path = Arc::clone(files.files.keys().next().unwrap());
     let found = Err(Unseen::NoThread(io::ErrorKind::WouldBlock.into()));
-    files.take(Finding { path, found, at: Instant::now() });
+    files.take(&Finding { path, found, at: Instant::now() });
     assert_eq!(trouble(&files), Trouble::Refused);
     assert!(files.events.is_empty());
 }
