@@ -151,7 +151,8 @@ class Player:
         self.let_hooks_run()
         story.identity = program.identity()
         if self.scenario.ending.signal and not program.ended:
-            if program.kind.ours and not self.scenario.series:
+            # Before the first decision nothing else waits for the handshake.
+            if program.kind.ours and len(causes) < 2:
                 program.until_it_knows_exabgp()
             if self.scenario.ending.asleep:
                 program.until_asleep()
