@@ -30,8 +30,7 @@ pub fn host_name() -> String {
 /// since it may be broken just when one wants to know.
 #[must_use]
 pub fn running(configuration: &Configuration) -> Client {
-    let text = std::fs::read(&configuration.config).unwrap_or_default();
-    Client::new(&Salvage::of(&String::from_utf8_lossy(&text)).control)
+    Client::new(&Salvage::of_file(&configuration.config).control)
 }
 
 /// Says on standard error why a command failed, unless whoever read its output has merely gone.

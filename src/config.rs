@@ -4,6 +4,7 @@
 //! [`cite`] shows an error at its place in the file. A [`Config`] cannot be built in any other way, so that nothing
 //! behind it needs to ask whether it makes sense.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,7 +128,20 @@ impl Config {
     /// # Errors
     /// With the place in the file, where there is one.
     pub fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
-        let bytes = std::fs::read(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Self::of_bytes(path, std::fs::read(path), host)
+    }
+
+    /// The same for one who must not wait for ever: a pipe that nobody writes to is refused, as is whatever else is no
+    /// regular file.
+    ///
+    /// # Errors
+    /// With the place in the file, where there is one.
+    pub fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
+        Self::of_bytes(path, salvage::bytes_of_file(path), host)
+    }
+
+    fn of_bytes(path: &Path, bytes: io::Result<Vec<u8>>, host: &str) -> Result<Self, ConfigError> {
+        let bytes = bytes.map_err(|error| ConfigError::unreadable(path, &error))?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(path, &text, host),
             Err(error) => Err(ConfigError::not_text(path, &error)),

@@ -131,7 +131,9 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::Start => "start".to_owned(),
         Event::Tick => "tick".to_owned(),
         Event::Outcome(id, Outcome::Pass { latency }) => {
-            format!("pass {} {}", names.check(*id), written(*latency)).replace(" 0s", "")
+            let latency =
+                if latency.as_micros() == 0 { String::new() } else { format!(" {}", written(*latency)) };
+            format!("pass {}{latency}", names.check(*id))
         }
         Event::Outcome(id, Outcome::Fail(failure)) => {
             let mut text = format!("fail {} {}", names.check(*id), failure.cause);

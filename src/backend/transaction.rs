@@ -180,7 +180,7 @@ impl Transaction<'_> {
             }
         };
         journal.ends("nobody else is at it");
-        let was_held = self.is_held();
+        let was_held = self.is_held().await;
         tokio::pin!(interrupted);
         let heed = Heed::default();
         let served = OnceCell::new();

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -57,7 +59,9 @@ async fn serve(options: &Run) -> anyhow::Result<Exit> {
     let host = host_name();
     let mut withdrawn = false;
     loop {
-        match Config::load(path, &host) {
+        // A person may well give a pipe.
+        let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };
+        match loaded {
             Ok(config) => return work(options, &config, withdrawn, &mut surroundings).await,
             Err(error) => {
                 log::error!("{error}");
@@ -149,7 +153,7 @@ fn text_of(path: &Path) -> String {
 /// been long enough to exit.
 async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
     let path = &options.configuration.config;
-    let salvage = Salvage::of(&text_of(path));
+    let salvage = Salvage::of_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
     let (memory, _) = Store::new(&state, path).load();
     let announced: Vec<_> = memory.announced().cloned().collect();
@@ -172,7 +176,7 @@ async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Su
     let exit_at = options.exit_on_bad_config.then(|| now + PAUSE_BEFORE_EXIT);
     // Its first line; the others show the place.
     let trouble = error.to_string().lines().next().map(ToOwned::to_owned);
-    let mut mending = Mending { path, error, looked: now, exit_at };
+    let mut mending = Mending { path, error, looked: now, looking: None, exit_at };
     let control = control(&config, path, trouble);
     let daemon = Daemon::new(&config, surroundings, None, memory, Duration::ZERO).with_control(control);
     daemon.run(&mut mending).await
@@ -181,11 +185,13 @@ async fn wait_withdrawn(options: &Run, error: ConfigError, surroundings: &mut Su
 /// How often a file that is not in order is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Ends the loop when the file is in order; or, where we are to exit, when the time has come.
+/// Ends the loop when the file is in order; or, where we are to exit, when the time has come. It is read on a thread, for
+/// it may be on a disk that hangs.
 struct Mending<'a> {
     path: &'a Path,
     error: ConfigError,
     looked: Instant,
+    looking: Option<mpsc::Receiver<Result<Config, ConfigError>>>,
     exit_at: Option<Instant>,
 }
 
@@ -199,20 +205,33 @@ impl Observer for Mending<'_> {
         if let Some(exit_at) = self.exit_at {
             return Instant::now() < exit_at;
         }
-        if self.looked.elapsed() < LOOK {
-            return true;
-        }
-        self.looked = Instant::now();
-        match Config::load(self.path, "") {
-            Ok(_) => false,
-            Err(error) => {
+        match self.looking.as_ref().map(mpsc::Receiver::try_recv) {
+            Some(Ok(Ok(_))) => return false,
+            Some(Ok(Err(error))) => {
+                self.looking = None;
                 if error != self.error {
                     log::error!("{error}");
                     self.error = error;
                 }
-                true
             }
+            Some(Err(mpsc::TryRecvError::Empty)) => {}
+            // No thread could be had.
+            Some(Err(mpsc::TryRecvError::Disconnected)) | None => self.look_again(),
         }
+        true
+    }
+}
+
+impl Mending<'_> {
+    fn look_again(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        let (found, looking) = mpsc::channel();
+        let path = self.path.to_owned();
+        let look = move || drop(found.send(Config::load_file(&path, "")));
+        self.looking = thread::Builder::new().spawn(look).is_ok().then_some(looking);
     }
 }
 

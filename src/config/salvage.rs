@@ -1,6 +1,9 @@
 //! What can be read of a file that is not in order: which prefixes must not stay announced meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::Deserialize;
 
 use super::value::Prefix;
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
@@ -22,21 +25,31 @@ pub struct Salvage {
 }
 
 impl Salvage {
-    /// Reads as much as can be read. Looks for quoted words, since whatever else holds a file together is broken.
+    /// The same of what is behind a path; where that is no file, or cannot be read, of nothing.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
+        Self::of(&String::from_utf8_lossy(&bytes_of_file(path).unwrap_or_default()))
+    }
+
+    /// Reads as much as can be read. Looks for quoted words, since whatever else holds a file together may be broken.
     #[must_use]
     pub fn of(text: &str) -> Self {
+        let legible = toml::from_str::<Legible>(text).unwrap_or_default().control;
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
         let path = |wanted: &str| {
             lines().find_map(|line| {
                 let (key, value) = line.split_once('=')?;
-                (key.trim() == wanted)
+                let key = key.trim();
+                (key.strip_prefix("control.").unwrap_or(key).trim() == wanted)
                     .then(|| value.trim().trim_matches(QUOTES))
                     .filter(|path| !path.is_empty())
             })
         };
         Self {
-            state: path("state").unwrap_or(DEFAULT_STATE).into(),
-            control: path("directory").unwrap_or(DEFAULT_DIRECTORY).into(),
+            state: legible.state.unwrap_or_else(|| path("state").unwrap_or(DEFAULT_STATE).into()),
+            control: legible
+                .directory
+                .unwrap_or_else(|| path("directory").unwrap_or(DEFAULT_DIRECTORY).into()),
             routes: lines().flat_map(|line| line.split(QUOTES)).filter_map(route).collect(),
         }
     }
@@ -44,12 +57,12 @@ impl Salvage {
     /// A configuration that withdraws these routes and nothing else.
     #[must_use]
     pub fn withdrawing(self, host: &str, more: impl IntoIterator<Item = Route>) -> Config {
-        let mut routes = self.routes;
-        for route in more {
-            if !routes
-                .iter()
-                .any(|known| known.prefix == route.prefix && known.path_information == route.path_information)
-            {
+        let mut routes: Vec<Route> = vec![];
+        for route in self.routes.into_iter().chain(more) {
+            let is_same = |known: &Route| {
+                known.prefix == route.prefix && known.path_information == route.path_information
+            };
+            if !routes.iter().any(is_same) {
                 routes.push(route);
             }
         }
@@ -87,6 +100,24 @@ impl Salvage {
     }
 }
 
+/// What is behind a path, if that is a file: nobody may ever write to a pipe.
+pub(super) fn bytes_of_file(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(io::Error::other("it is not a file")) }
+}
+
+/// A file that holds together, whatever else is wrong with it.
+#[derive(Default, Deserialize)]
+struct Legible {
+    #[serde(default)]
+    control: Directories,
+}
+
+#[derive(Default, Deserialize)]
+struct Directories {
+    directory: Option<PathBuf>,
+    state: Option<PathBuf>,
+}
+
 const QUOTES: [char; 2] = ['"', '\''];
 
 /// A withdraw needs the prefix alone.
@@ -119,6 +150,32 @@ mod tests {
             "a comment may name what others announce"
         );
         assert!(prefixes("").is_empty() && prefixes("\u{0}]]]==").is_empty());
+    }
+
+    #[test]
+    fn finds_the_directories_however_they_are_written() {
+        for text in [
+            "[control]\ndirectory = \"/run/#x\"\nstate = '/x' # y\n[[service]]\nfall = 0\n",
+            "control = { directory = \"/run/#x\", state = \"/x\" }\n",
+            "control.directory = \"/run/#x\"\ncontrol.state = \"/x\"\n",
+        ] {
+            let salvage = Salvage::of(text);
+            assert_eq!(salvage.control, PathBuf::from("/run/#x"), "{text}");
+            assert_eq!(salvage.state, PathBuf::from("/x"), "{text}");
+        }
+        let broken = Salvage::of("control.directory = \"/run/x\"\n[node\n");
+        assert_eq!(broken.control, PathBuf::from("/run/x"));
+    }
+
+    #[test]
+    fn withdraws_each_prefix_once() {
+        let text = "prefixes = [\"192.0.2.53/32\"]\n[[service]]\nprefixes = [\"192.0.2.53/32\", \"2001:db8::/48\"]\n";
+        let salvage = Salvage::of(text);
+        let announced = salvage.routes.clone();
+        let config = salvage.withdrawing("host", announced);
+        let prefixes: Vec<_> =
+            config.services[0].routes.iter().map(|route| route.prefix.to_string()).collect();
+        assert_eq!(prefixes, ["192.0.2.53/32", "2001:db8::/48"]);
     }
 
     #[test]

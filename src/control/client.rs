@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::thread;
+use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use anyhow::{Context, bail};
 
@@ -13,6 +14,32 @@ use crate::status::Document;
 
 /// No status document is longer, in bytes.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
+
+/// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drains.
+pub const ABSENT: Duration = Duration::from_secs(3);
+
+/// Between two attempts to find one.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub enum AskError {
+    /// Nobody is there, or no answer came.
+    Absent(anyhow::Error),
+    /// The helper says why not, and will again.
+    Refused(String),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(error) => write!(f, "{error:#}"),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
 
 /// The sockets of one helper.
 #[derive(Clone, Debug)]
@@ -53,7 +80,53 @@ impl Client {
     ///
     /// # Errors
     /// When nobody answers, or the helper refuses.
-    pub fn ask(&self, request: &Request) -> anyhow::Result<Vec<String>> {
+    pub fn ask(&self, request: &Request) -> Result<Vec<String>, AskError> {
+        match self.exchange(request).map_err(AskError::Absent)? {
+            Reply::Done(services) => Ok(services),
+            Reply::Unsaved(services) => {
+                let _ = writeln!(
+                    io::stderr(),
+                    "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
+                     restarted now, it would not know of it; its log says what is in the way"
+                );
+                Ok(services)
+            }
+            Reply::Refused(why) => Err(AskError::Refused(why)),
+        }
+    }
+
+    /// Whether there is something to ask at: of a helper that runs, or of one that was killed and may be replaced.
+    #[must_use]
+    pub fn has_a_socket(&self) -> bool {
+        control_socket(&self.directory).exists()
+    }
+
+    /// [`Client::ask`], where a helper that is just being replaced is waited for. Others go on meanwhile.
+    ///
+    /// # Errors
+    /// When nobody has answered for [`ABSENT`], or the helper refuses.
+    pub async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
+        let began = Instant::now();
+        loop {
+            let (client, request) = (self.clone(), request.clone());
+            let asked = tokio::task::spawn_blocking(move || client.ask(&request)).await;
+            match asked.unwrap_or_else(|error| Err(AskError::Absent(error.into()))) {
+                Err(AskError::Absent(_)) if began.elapsed() < ABSENT => tokio::time::sleep(PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// [`Client::status`], while others go on.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn look(&self) -> anyhow::Result<Document> {
+        let client = self.clone();
+        tokio::task::spawn_blocking(move || client.status()).await?
+    }
+
+    fn exchange(&self, request: &Request) -> anyhow::Result<Reply> {
         let socket = control_socket(&self.directory);
         let mut stream = connect(&socket)?;
         let mut line = serde_json::to_string(request)?;
@@ -69,21 +142,8 @@ impl Client {
                 socket.display()
             );
         }
-        match serde_json::from_str(&answer) {
-            Ok(Reply::Done(services)) => Ok(services),
-            Ok(Reply::Unsaved(services)) => {
-                let _ = writeln!(
-                    io::stderr(),
-                    "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
-                     restarted now, it would not know of it; its log says what is in the way"
-                );
-                Ok(services)
-            }
-            Ok(Reply::Refused(why)) => bail!("{why}"),
-            Err(error) => {
-                Err(error).with_context(|| format!("what {} answers is not understood", socket.display()))
-            }
-        }
+        serde_json::from_str(&answer)
+            .with_context(|| format!("what {} answers is not understood", socket.display()))
     }
 }
 

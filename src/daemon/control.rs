@@ -163,6 +163,12 @@ impl Control {
         text
     }
 
+    /// Another configuration is meant from now on.
+    pub fn becomes(&mut self, config: &Config) {
+        self.subject.node.clone_from(&config.node.name);
+        self.forget_document();
+    }
+
     /// Something has happened that whoever asks next wants to see.
     pub fn forget_document(&mut self) {
         self.written = None;
@@ -279,10 +285,7 @@ impl Reader {
         let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            if fs::metadata(&configuration).is_ok_and(|found| !found.is_file()) {
-                return Err(format!("{} is not a file", configuration.display()));
-            }
-            Config::load(&configuration, &host).map_err(|error| error.to_string())
+            Config::load_file(&configuration, &host).map_err(|error| error.to_string())
         });
         let Ok(read) = timeout(READING, read).await else { return Err(late) };
         read.map_err(|error| format!("cannot read the configuration: {error}"))?

@@ -4,7 +4,7 @@
 //!   well ──► unwell ──after──► restart, at most so often ──► well
 //!                                 │ too often
 //!                                 ▼
-//!                              given up until it is well by itself
+//!                              given up until it is well by itself, or that time is over
 //! ```
 //!
 //! It is the transaction of `dnsherald backend restart` that is run, as a program of its own: the loop goes on probing,
@@ -70,6 +70,7 @@ impl Healing {
             return if std::mem::replace(&mut self.given_up, true) { Remedy::Wait } else { Remedy::GiveUp };
         }
         self.restarts.push_back(now);
+        self.given_up = false;
         self.unwell_since = None;
         Remedy::Restart
     }
@@ -204,13 +205,17 @@ mod tests {
     #[test]
     fn what_does_not_recover_is_restarted_so_often_and_no_more() {
         let mut healing = healing();
-        let remedies: Vec<_> = (0..62).map(|minute| healing.look(at(minute), true)).collect();
+        let remedies: Vec<_> = (0..65).map(|minute| healing.look(at(minute), true)).collect();
         let restarts: Vec<_> = (0..)
             .zip(&remedies)
             .filter(|(_, remedy)| **remedy == Remedy::Restart)
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(restarts, [1, 3, 61], "the first is forgiven after an hour");
-        assert_eq!(remedies.iter().filter(|remedy| **remedy == Remedy::GiveUp).count(), 1, "said once");
+        assert_eq!(restarts, [1, 3, 61, 63], "the first is forgiven after an hour");
+        let given_up =
+            |remedies: &[Remedy]| remedies.iter().filter(|remedy| **remedy == Remedy::GiveUp).count();
+        assert_eq!(given_up(&remedies), 1, "said once");
+        let later: Vec<_> = (65..67).map(|minute| healing.look(at(minute), true)).collect();
+        assert_eq!(given_up(&later), 1, "and again, when it has been restarted in between");
     }
 }

@@ -137,6 +137,9 @@ impl Daemon<'_> {
         let now = Moment::after_start(self.began.elapsed());
         let actions = self.engine.reload(now, config);
         self.inquiries = inquiries;
+        if let Some(control) = &mut self.control {
+            control.becomes(config);
+        }
         let before = std::mem::replace(&mut self.disable_files, DisableFiles::of(config, &self.engine));
         self.disable_files.continue_after(before);
         self.healers = self.healers.take().map(|healers| healers.become_those_of(config));

@@ -158,6 +158,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::trace::Outcome;
 
     fn folder(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("dnsherald-record-{}-{name}", std::process::id()));
@@ -180,6 +181,17 @@ mod tests {
         (3..=OTHERS).for_each(|nth| fs::write(folder.join(format!("run.trace.{nth}")), "").unwrap());
         assert!(open(&path).unwrap_err().to_string().contains("all from .1 to .99"));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn names_are_written_as_they_are() {
+        let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n\
+                      [[service.check]]\nname = \"0sec\"\ncommand = \"true\"\n";
+        let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
+        let check = names.find_check("a/0sec").unwrap();
+        let pass = |latency| Event::Outcome(check, Outcome::Pass { latency });
+        assert_eq!(write_event(&pass(Duration::ZERO), &names), "pass a/0sec");
+        assert_eq!(write_event(&pass(Duration::from_millis(3)), &names), "pass a/0sec 3ms");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::services;
 use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
-use crate::control::client::Client;
+use crate::control::client::{ABSENT, Client};
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
 use crate::status::Service;
@@ -16,9 +16,6 @@ const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where ExaBGP answers nothing, it is given as long to have read what it was told.
 const UNANSWERED: Duration = Duration::from_secs(1);
-
-/// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drain.
-pub(super) const ABSENT: Duration = Duration::from_secs(3);
 
 /// Between two looks at the status, at processes and at sockets.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -70,7 +67,7 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
     let began = Instant::now();
     let mut seen = began;
     loop {
-        let document = match helper.status() {
+        let document = match helper.look().await {
             Ok(document) => document,
             Err(error) if seen.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
             Err(_) => {

@@ -1,8 +1,6 @@
 //! What the helper is asked for: to drain, to let return, and how it stands.
 
-use std::time::Instant;
-
-use super::drained::{ABSENT, PAUSE, wait_until_acknowledged};
+use super::drained::{PAUSE, wait_until_acknowledged};
 use super::patience::Patience;
 use super::{Transaction, services};
 use crate::backend::Trouble;
@@ -27,9 +25,9 @@ impl Transaction<'_> {
     }
 
     /// Whether a transaction before this one has left a drain.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) async fn is_held(&self) -> bool {
         let holder = self.backend.holder.to_string();
-        let services = self.helper.status().map(|document| document.services).unwrap_or_default();
+        let services = self.helper.look().await.map(|document| document.services).unwrap_or_default();
         services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
     }
 
@@ -65,14 +63,7 @@ impl Transaction<'_> {
     }
 
     async fn ask(&self, request: &Request) -> Result<(), Trouble> {
-        let began = Instant::now();
-        loop {
-            match self.helper.ask(request) {
-                Ok(_) => return Ok(()),
-                Err(error) if began.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        }
+        self.helper.insist(request).await.map(drop).map_err(|error| Trouble::new(error.to_string()))
     }
 
     /// Lets the services return as soon as every check has passed anew. If the helper ends meanwhile, its successor is
@@ -81,7 +72,7 @@ impl Transaction<'_> {
         let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
         let holder = self.backend.holder.to_string();
         loop {
-            let document = match self.helper.status() {
+            let document = match self.helper.look().await {
                 Ok(document) => document,
                 Err(error) if patience.is_at_its_end() => return Err(Trouble::new(format!("{error:#}"))),
                 Err(_) => {

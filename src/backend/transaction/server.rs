@@ -73,7 +73,7 @@ impl Transaction<'_> {
                 format!("write `backend = \"{}\"` into its [[service]]", self.backend.name),
             ));
         }
-        self.helper.status().map_err(|error| {
+        self.helper.look().await.map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
         if self.deed == Deed::Restart || self.rollback {

@@ -15,8 +15,8 @@ use crate::backend::{Backend, Program};
 use crate::cli::UnitHooks;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::control::Request;
-use crate::control::client::Client;
-use crate::engine::drain::{Holder, Lasts, Lift, Order};
+use crate::control::client::{AskError, Client};
+use crate::engine::drain::{Holder, Lasts, Lift, Order, Reason};
 use crate::exit::Exit;
 use crate::period::Period;
 
@@ -109,18 +109,40 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
     let quiets = of_unit(&config, unit).map(|backend| backend.quiet.max_wait.max(backend.quiet.settle));
     let longest = LASTS + quiets.max().unwrap_or_default();
-    for name in &names {
-        let reason = format!("{unit} stops").into();
-        let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
-        helper.ask(&Request::Drain { service: Some(name.clone()), order })?;
-    }
+    let reason: Reason = format!("{unit} stops").into();
+    let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
+    let drain = |name: &str| Request::Drain { service: Some(name.to_owned()), order: order.clone() };
     runtime.block_on(async {
-        wait_until_acknowledged(&helper, &names).await.map_err(anyhow::Error::msg)?;
+        let drained = ask_for_each(&helper, names, drain).await;
+        if drained.is_empty() {
+            return Ok(());
+        }
+        wait_until_acknowledged(&helper, &drained).await.map_err(anyhow::Error::msg)?;
         for backend in of_unit(&config, unit) {
-            writeln!(io::stdout(), "drained {}: {}", names.join(", "), quiet(&config, backend).await)?;
+            writeln!(io::stdout(), "drained {}: {}", drained.join(", "), quiet(&config, backend).await)?;
         }
         Ok(())
     })
+}
+
+/// Asks for each of the services, and returns those for which it was done. One that is refused, such as one that the file
+/// has and the helper has not, since it was not told to reload, is complained about, and leaves the others as they are.
+async fn ask_for_each(helper: &Client, names: Vec<String>, request: impl Fn(&str) -> Request) -> Vec<String> {
+    let mut done = vec![];
+    for name in names {
+        let request = request(&name);
+        // Without sockets there is no helper to wait for: at the boot the server may well start before one.
+        let asked = if helper.has_a_socket() { helper.insist(&request).await } else { helper.ask(&request) };
+        match asked {
+            Ok(_) => done.push(name),
+            Err(AskError::Refused(why)) => complain(&anyhow::anyhow!(why)),
+            Err(error @ AskError::Absent(_)) => {
+                complain(&error.into());
+                break;
+            }
+        }
+    }
+    done
 }
 
 /// How long the drain lasts, in this state of the whole system. At a shutdown it ends with the helper: after the boot
@@ -140,10 +162,10 @@ pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
 fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
     let config = load(options)?;
     let helper = Client::new(&config.control);
-    for service in names(&config, &options.unit.0) {
-        let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
-        helper.ask(&Request::Undrain { service: Some(service), lift })?;
-    }
+    let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
+    let undrain = |name: &str| Request::Undrain { service: Some(name.to_owned()), lift: lift.clone() };
+    let runtime = runtime().context("cannot start the event loop")?;
+    runtime.block_on(ask_for_each(&helper, names(&config, &options.unit.0), undrain));
     Ok(())
 }
 

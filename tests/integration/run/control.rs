@@ -170,8 +170,9 @@ fn a_reload_applies_the_difference() {
     pop.told(&["reload"]);
     helper.logs("configuration reloaded: 1 service unchanged, changed: resolver");
     helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
-    pop.is_configured(&before.replace(", \"198.18.0.1/32\"", ""));
+    pop.is_configured(&before.replace(", \"198.18.0.1/32\"", "").replace("\"test\"", "\"renamed\""));
     pop.told(&["reload"]);
+    assert_eq!(pop.status().node, "renamed");
     let mut said = [helper.next(), helper.next(), helper.next()];
     said.sort();
     assert_eq!(said, [announce(0), withdraw(1), WITHDRAW.replace("192.0.2.53", "198.18.9.9")]);
@@ -304,8 +305,18 @@ fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
     let said = stopping("other");
     assert!(said.contains("no service has a backend with the unit other.service"), "{said}");
     helper.has_said_no_more();
-    stopping("ns@1");
+    // Of a service that it has not been told about yet the helper knows nothing; the others are drained all the same.
+    let new = "\n[[service]]\nname = \"new\"\nprefixes = [\"198.18.9.9/32\"]\nbackend = \"generic\"\n";
+    pop.is_configured(&format!("{}{new}{backend}", pop.configuration()).replacen(
+        "name = \"resolver\"",
+        "name = \"newer\"\nprefixes = [\"198.18.9.8/32\"]\nbackend = \"generic\"\n[[service]]\nname = \"resolver\"",
+        1,
+    ));
+    let said = stopping("ns@1");
     helper.says(WITHDRAW);
+    for name in ["newer", "new"] {
+        assert!(said.contains(&format!("no service `{name}`, expected one of resolver")), "{said}");
+    }
 }
 
 /// Whoever connects and says nothing, half of something or nonsense has a turn of its own and no more.

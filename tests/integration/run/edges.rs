@@ -36,21 +36,25 @@ fn with_a_log_that_nobody_reads_it_withdraws_and_ends() {
     helper.exits_well();
 }
 
-/// The configuration becomes a pipe that nobody writes to: the loop that looks at it comes to a halt.
+/// A pipe that nobody writes to is waited for no longer than a disk that is gone.
 #[test]
-fn a_loop_that_hangs_is_noticed_and_the_process_ends_when_it_is_told() {
+fn a_configuration_that_becomes_a_pipe_is_refused_until_it_is_a_file_again() {
     let pop = Pop::new();
-    pop.is_configured("[node");
+    let pipe = |name: &str| {
+        let pipe = pop.file(name);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        fs::rename(pipe, pop.configuration_file()).unwrap();
+    };
+    pipe("first");
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
-    let pipe = pop.file("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    fs::rename(pipe, pop.configuration_file()).unwrap();
-    helper.logs("the loop has not turned for 5s: withdrew 0 prefixes, exiting in 15s");
-    assert!(helper.is_alive(), "it waits, for exabgp gives up on what dies too often");
-    helper.hears_all(&b"done\n".repeat(40_000));
-    helper.is_sent("TERM");
-    assert_eq!(helper.exits().code(), Some(1));
+    helper.logs("cannot read the configuration: it is not a file");
+    pop.is_configured("[node");
+    helper.logs("unclosed");
+    pipe("second");
+    helper.logs("cannot read the configuration: it is not a file");
+    pop.is_configured(&pop.configuration());
+    helper.comes_to_say(ANNOUNCE);
 }
 
 #[test]

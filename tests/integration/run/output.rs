@@ -122,6 +122,7 @@ fn a_loop_that_hangs_is_withdrawn_by_another() {
     helper.logs("the loop has not turned for 5s: withdrew 2 prefixes");
     assert!(helper.is_alive(), "it waits, for exabgp gives up on what dies too often");
     helper.has_said_no_more();
+    helper.hears_all(&b"done\n".repeat(40_000));
     helper.is_sent("TERM");
     assert_eq!(helper.exits().code(), Some(1));
 }
