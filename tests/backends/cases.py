@@ -56,6 +56,12 @@ def checked(host):
     host.write()
     expect(broken.returncode == 1, f"broken: {broken.returncode}, {broken.stdout}")
     expect("is broken" in broken.stderr, broken.stderr)
+    if host.server.part:
+        with open(host.folder / host.server.part, "a") as part:
+            part.write(f"{host.server.garbage}\n")
+        in_part = host.backend("check")
+        host.write()
+        expect(in_part.returncode == 1 and "is broken" in in_part.stderr, f"{host.server.part}: {in_part.stdout}")
     return broken.stderr.strip().splitlines()[-1]
 
 
