@@ -147,9 +147,9 @@ impl Healers {
                     restart(&healer.backend, &self.configuration, &healer.under_way);
                 }
                 Remedy::GiveUp => log::error!(
-                    "backend {name}: still unwell after {} within {}: not restarted any more until it is well, or \
-                     that time is over",
-                    counted(heal.at_most.get() as usize, "restart"),
+                    "backend {name}: still unwell after {} to restart it within {}: no more of them until it is well, \
+                     or that time is over",
+                    counted(heal.at_most.get() as usize, "attempt"),
                     Shown(heal.per)
                 ),
             }
