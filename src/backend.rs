@@ -153,6 +153,8 @@ pub struct Access {
     pub group: Option<&'static str>,
     /// What it is let into, for people.
     pub what: &'static str,
+    /// Whether the group has to be let in first, since the server opens the socket for its own user alone.
+    pub for_owner: bool,
     /// What to write into the server's configuration where there is no channel.
     pub enable: &'static str,
 }

@@ -28,7 +28,7 @@
 //!   transaction that loses no query.
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
-//! * `directory`: the directories that these make.
+//! * `directory`, [`umask`]: the directories that these make, and those of the programs that they run.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
 //! * [`healthcheck`]: the same for who comes from `exabgp healthcheck`, with the options of that program.
@@ -68,3 +68,4 @@ pub mod status;
 pub mod systemd;
 pub mod timeline;
 pub mod trace;
+pub mod umask;

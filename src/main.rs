@@ -7,10 +7,11 @@ use clap::Parser;
 use dnsherald::cli::{Cli, Command};
 use dnsherald::exit::Exit;
 use dnsherald::logging::{Way, aside};
-use dnsherald::{commands, logging};
+use dnsherald::{commands, logging, umask};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
+    umask::leave_the_owner_alone();
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "healthcheck") {
         return commands::healthcheck::run(words).into();

@@ -37,6 +37,7 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("bind"),
         what: "the key /etc/bind/rndc.key",
+        for_owner: false,
         enable: "rndc-confgen -a; and no empty `controls { };` in named.conf",
     },
 };

@@ -33,7 +33,8 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("_dnsdist"),
         what: "its configuration, which has the key of the console",
-        enable: "controlSocket(\"127.0.0.1:5199\")\nsetKey(\"…\")  -- from: dnsdist -e 'makeKey()'",
+        for_owner: false,
+        enable: "controlSocket(\"127.0.0.1:5199\")\nsetKey(\"…\")  -- from: head -c 32 /dev/urandom | base64",
     },
 };
 

@@ -19,7 +19,15 @@ const FACTS: Facts = Facts {
     names: &[],
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],
-    check: &["dnsmasq", "--test", "-C", "{config-file}"],
+    // As Debian starts it: what an operator writes is in that folder.
+    check: &[
+        "dnsmasq",
+        "--test",
+        "-C",
+        "{config-file}",
+        "-7",
+        "{config-directory}/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
+    ],
     unseen: "missing addn-hosts files, addresses that are not on this host",
     reload: &[],
     no_reload: "dnsmasq reads dnsmasq.conf at start only; SIGHUP reads its hosts files again",
@@ -30,7 +38,7 @@ const FACTS: Facts = Facts {
     no_counters: "",
     stopped: &[],
     always_on: false,
-    access: Access { group: None, what: "", enable: "" },
+    access: Access { group: None, what: "", for_owner: false, enable: "" },
 };
 
 impl Driver for Dnsmasq {

@@ -27,7 +27,7 @@ const FACTS: Facts = Facts {
     no_counters: "",
     stopped: &[],
     always_on: false,
-    access: Access { group: None, what: "", enable: "" },
+    access: Access { group: None, what: "", for_owner: false, enable: "" },
 };
 
 impl Driver for Generic {

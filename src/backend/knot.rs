@@ -30,7 +30,12 @@ const FACTS: Facts = Facts {
                   template:\n  - id: default\n    global-module: mod-stats/custom",
     stopped: &[],
     always_on: true,
-    access: Access { group: Some("knot"), what: "the control socket /run/knot/knot.sock", enable: "" },
+    access: Access {
+        group: Some("knot"),
+        what: "the control socket /run/knot/knot.sock",
+        for_owner: false,
+        enable: "",
+    },
 };
 
 impl Driver for Knot {

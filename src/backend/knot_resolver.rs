@@ -34,6 +34,7 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("knot-resolver"),
         what: "the control socket in /run/knot-resolver/control",
+        for_owner: true,
         enable: "",
     },
 };

@@ -36,6 +36,7 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("nsd"),
         what: "the control socket and the keys /etc/nsd/nsd_*.key",
+        for_owner: false,
         enable: "remote-control:\n    control-enable: yes\n    control-interface: /run/nsd/nsd.ctl",
     },
 };

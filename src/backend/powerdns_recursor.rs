@@ -55,6 +55,7 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("pdns"),
         what: "the control socket /run/pdns-recursor/pdns_recursor.controlsocket",
+        for_owner: true,
         enable: "",
     },
 };

@@ -16,24 +16,35 @@ pub(super) fn user() -> String {
 
 /// Lets this user use the control channel.
 pub(super) fn control_channel(facts: &Facts) -> String {
-    group(facts).unwrap_or_default()
+    let Some(group) = group(facts, &format!("use {}", facts.access.what)) else { return String::new() };
+    match facts.unit.filter(|_| facts.access.for_owner) {
+        None => group,
+        Some(unit) => format!(
+            "{group}.\n\
+             The server lets its own user in, and nobody else of the group, unless there is, in\n\
+             /etc/systemd/system/{unit}.d/control.conf:\n\
+             \x20 [Service]\n\
+             \x20 UMask=0007\n\
+             then systemctl daemon-reload, and dnsherald backend restart"
+        ),
+    }
 }
 
 /// Lets this user read the configuration.
 pub(super) fn configuration(facts: &Facts) -> String {
     let user = user();
     let root = "or run this as root";
-    match group(facts) {
+    match group(facts, "read the configuration") {
         Some(group) => format!("{group}\n{root}"),
         None => format!("let `{user}` read it, {root}"),
     }
 }
 
 /// Membership of the server's group, for a service and for a person.
-fn group(facts: &Facts) -> Option<String> {
-    let (group, what, user) = (facts.access.group?, facts.access.what, user());
+fn group(facts: &Facts, what: &str) -> Option<String> {
+    let (group, user) = (facts.access.group?, user());
     Some(format!(
-        "let `{user}` use {what},\n\
+        "let `{user}` {what},\n\
          which is for the group `{group}`. Where exabgp.service starts dnsherald, in\n\
          /etc/systemd/system/exabgp.service.d/dnsherald-{group}.conf:\n\
          \x20 [Service]\n\

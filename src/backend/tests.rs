@@ -167,6 +167,23 @@ fn what_nobody_can_tell_is_not_guessed() {
 }
 
 #[test]
+fn a_complaint_is_read_though_the_program_succeeds() {
+    let said = "The currently configured console key is not valid, please configure a valid key\n";
+    let Reply::Text(text) = reply(Kind::Dnsdist, 0, said) else { panic!() };
+    assert_eq!(Kind::Dnsdist.driver().refusal(&text).as_deref(), Some(said.trim_end()));
+}
+
+#[test]
+fn who_is_let_in_by_a_socket_for_its_owner_is_told_how_to_open_it() {
+    for kind in Kind::ALL {
+        let Reply::Unknown(trouble) = reply(*kind, 1, "error: Permission denied") else { panic!("{kind}") };
+        let remedy = trouble.remedy.unwrap_or_default();
+        let opens_for_its_owner = [Kind::KnotResolver, Kind::PowerDns, Kind::PowerDnsRecursor].contains(kind);
+        assert_eq!(remedy.contains("UMask=0007\n"), opens_for_its_owner, "{kind}: {remedy}");
+    }
+}
+
+#[test]
 fn a_reload_that_only_seems_to_succeed_has_failed() {
     let said = "reconfig start, read nsd.conf\nCould not open nsd.conf: No such file or directory\n";
     assert!(!Kind::Nsd.driver().is_reloaded(&ended(0, said, "")));

@@ -37,6 +37,7 @@ const FACTS: Facts = Facts {
     access: Access {
         group: Some("unbound"),
         what: "the control socket /run/unbound.ctl",
+        for_owner: false,
         enable: "remote-control:\n    control-enable: yes\n    control-interface: /run/unbound.ctl",
     },
 };

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::backend::run::run;
+use serde_json::Value;
+
+use crate::backend::run::{Ended, run};
 use crate::backend::{Backend, Heal, Program};
 use crate::config::Config;
 use crate::engine::Engine;
@@ -28,6 +30,9 @@ use crate::period::Shown;
 
 /// Longer than any transaction takes, but for the time that the server has to start.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// So many lines of what the restart says are logged: the reason, and where to look.
+const SAID: usize = 3;
 
 /// What is to be done about a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -143,14 +148,28 @@ impl Healers {
                     restart(&healer.backend, &self.configuration, &healer.under_way);
                 }
                 Remedy::GiveUp => log::error!(
-                    "backend {name}: still unwell after {} within {}: not restarted any more until it is well, or \
-                     that time is over",
-                    counted(heal.at_most.get() as usize, "restart"),
+                    "backend {name}: still unwell after {} to restart it within {}: no more of them until it is well, \
+                     or that time is over",
+                    counted(heal.at_most.get() as usize, "attempt"),
                     Shown(heal.per)
                 ),
             }
         }
     }
+}
+
+/// What the restart says of the step at which it has failed, else how it ended.
+fn why(ended: &Ended) -> String {
+    let report = serde_json::from_str::<Value>(&ended.out).unwrap_or_default();
+    let failed = report["steps"].as_array().and_then(|steps| steps.last()).filter(|step| step["ok"] == false);
+    let Some((step, found)) = failed.and_then(|step| Some((step["step"].as_str()?, step["found"].as_str()?)))
+    else {
+        return ended.to_string();
+    };
+    let mut lines = found.lines();
+    let said = lines.by_ref().take(SAID).collect::<Vec<_>>().join(" | ");
+    let more = if lines.next().is_some() { " | …" } else { "" };
+    format!("{step}: {said}{more}")
 }
 
 fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>) {
@@ -161,7 +180,7 @@ fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>)
     let (itself, configuration) = (itself.display().to_string(), configuration.display().to_string());
     // After an upgrade of this program: its successor is in the same place.
     let itself = itself.strip_suffix(" (deleted)").unwrap_or(&itself).to_owned();
-    let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing"];
+    let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing", "--json"];
     let program = Program::new(&itself, &words);
     let (name, under_way) = (name.clone(), Arc::clone(under_way));
     under_way.store(true, Ordering::Relaxed);
@@ -170,7 +189,7 @@ fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>)
         if ended.succeeded() {
             log::info!("backend {name}: restarted, and well again");
         } else {
-            log::error!("backend {name}: its restart did not help: {ended}");
+            log::error!("backend {name}: its restart did not help: {}", why(&ended));
         }
         under_way.store(false, Ordering::Relaxed);
     });

@@ -22,6 +22,7 @@ use super::find::Finder;
 use super::held::Held;
 use super::{Missing, Whereabouts};
 use crate::handoff::lock;
+use crate::period::Shown;
 use crate::probe::{Cause, Outcome};
 
 /// After an end, how often one looks whether another process has taken the place.
@@ -29,6 +30,43 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// So many times. Later ones are found by the rounds of the check.
 const LOOKS: usize = 50;
+
+/// What follows its predecessor sooner than this belongs to a succession of processes that do not last.
+const LASTING: Duration = Duration::from_secs(10);
+
+/// So many of those are named in the log: systemd may start one every tenth of a second, for days.
+const NAMED: u32 = 5;
+
+/// How fast one process follows the other.
+#[derive(Debug, Default)]
+struct Succession {
+    last: Option<Instant>,
+    hasty: u32,
+}
+
+/// What is said of a process that was found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Mention {
+    /// It is named.
+    Named,
+    /// It is, and so that the next ones are not, as long as they do not last.
+    NamedLast,
+    /// It is one of those.
+    None,
+}
+
+impl Succession {
+    /// The next one was found.
+    fn next(&mut self, now: Instant) -> Mention {
+        let is_hasty = self.last.replace(now).is_some_and(|last| now.duration_since(last) < LASTING);
+        self.hasty = if is_hasty { self.hasty.saturating_add(1) } else { 0 };
+        match self.hasty {
+            0..NAMED => Mention::Named,
+            NAMED => Mention::NamedLast,
+            _ => Mention::None,
+        }
+    }
+}
 
 /// What is known of the process.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +107,7 @@ pub struct Watch {
     grip: Mutex<Grip<Arc<Held>>>,
     /// Since the last end one has begun to look for another.
     looks: AtomicBool,
+    succession: Mutex<Succession>,
     deaths: Option<Arc<Deaths>>,
     tell: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -95,6 +134,7 @@ impl Watch {
             finder: Finder::new(whereabouts),
             grip: Mutex::new(Grip::Nothing),
             looks: AtomicBool::new(false),
+            succession: Mutex::default(),
             deaths,
             tell: Box::new(tell),
         }
@@ -145,7 +185,16 @@ impl Watch {
             return;
         }
         let held = Arc::new(found);
-        log::info!("{}: watching {held}", self.finder.whereabouts());
+        let whereabouts = self.finder.whereabouts();
+        match lock(&self.succession).next(Instant::now()) {
+            Mention::Named => log::info!("{whereabouts}: watching {held}"),
+            Mention::NamedLast => log::warn!(
+                "{whereabouts}: watching {held}; it ends and is started again and again, which is not said any more \
+                 until one has lasted for {}; why it ends is in its own log",
+                Shown(LASTING)
+            ),
+            Mention::None => log::debug!("{whereabouts}: watching {held}"),
+        }
         self.learn(News::Found(Arc::clone(&held)));
         if let Some(deaths) = &self.deaths {
             let watch = Arc::downgrade(self);
@@ -241,6 +290,19 @@ mod tests {
         assert_eq!(lost("p1 has ended").after(perhaps()), lost("p1 has ended"), "until another is found");
         assert_eq!(lost("p1 has ended").after(surely()), lost("p1 has ended"));
         assert_eq!(lost("p1 has ended").after(News::Found("p2")), Grip::Held("p2"));
+    }
+
+    #[test]
+    fn what_does_not_last_is_named_a_few_times() {
+        let (mut succession, began) = (Succession::default(), Instant::now());
+        let mut mentions = |seconds: &[f64]| -> Vec<Mention> {
+            seconds.iter().map(|at| succession.next(began + Duration::from_secs_f64(*at))).collect()
+        };
+        let five = [Mention::Named; 5];
+        assert_eq!(mentions(&[0.0, 0.2, 0.4, 2.0, 9.0]), five);
+        assert_eq!(mentions(&[9.1, 9.3, 12.0]), [Mention::NamedLast, Mention::None, Mention::None]);
+        assert_eq!(mentions(&[22.0, 22.1, 22.2, 22.3, 22.4]), five, "one has lasted");
+        assert_eq!(mentions(&[22.5]), [Mention::NamedLast]);
     }
 
     /// A process with a pid-file, and a watch on it.

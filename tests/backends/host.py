@@ -73,6 +73,7 @@ class Host:
             shutil.chown(self.folder / self.server.file, group=self.server.group)
             (self.folder / self.server.file).chmod(0o640)
         for name, text in self.server.others.items():
+            (self.folder / name).parent.mkdir(exist_ok=True)
             (self.folder / name).write_text(self.fill(text))
         zones = f'zones = ["{ZONE}"]\nrole = "authoritative"\n' if self.server.mark == "serial" else ""
         (self.folder / "dnsherald.toml").write_text(

@@ -20,6 +20,8 @@ class Server:
     configuration: str
     # More files, by name.
     others: dict = field(default_factory=dict)
+    # One of them that is configuration, too, and is to be checked with the rest.
+    part: str = ""
     # What is added to the configuration to break it.
     garbage: str = "nonsense = nonsense"
     # Whether it can tell a broken configuration from a good one, and read it again while it runs.
@@ -169,9 +171,11 @@ addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))
     ),
     Server(
         kind="dnsmasq",
-        command="dnsmasq -k -C {folder}/dnsmasq.conf -x {folder}/dnsmasq.pid",
+        command="dnsmasq -k -C {folder}/dnsmasq.conf -x {folder}/dnsmasq.pid -7 {folder}/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
         file="dnsmasq.conf",
-        configuration="listen-address={address}\nbind-interfaces\nno-resolv\nno-hosts\nuser=root\n",
+        configuration="listen-address={address}\nbind-interfaces\nno-resolv\n",
+        others={"dnsmasq.d/ours.conf": "no-hosts\nuser=root\n"},
+        part="dnsmasq.d/ours.conf",
         rcode="REFUSED",
     ),
 ]

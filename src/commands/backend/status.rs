@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::systemd::RESTART_VERBS;
-use crate::backend::{Backend, Checked, Kind, Restart, State, Status, Trouble, privilege};
+use crate::backend::{Backend, Checked, Kind, Request, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::process::held::Held;
@@ -123,12 +123,20 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         identity,
         listeners: listeners::on_port(listeners::PORT),
         configuration: needs.known("configuration", configuration),
-        queries: needs.known("queries", queries),
+        queries: needs.known("queries", queries.map_err(|trouble| of_counters(backend, &status, trouble))),
         zones,
         needs: needs.with_restart(backend, &systemd),
         systemd,
         status,
     }
+}
+
+/// Why nothing is counted. Where the control channel answers nothing at all, that is no sign that the server does not
+/// count; only a channel of its own says so even then.
+fn of_counters(backend: &Backend, status: &Status, trouble: Trouble) -> Trouble {
+    let is_known = status.answers || matches!(backend.counters, Some(Request::Http { .. }));
+    let no_counters = backend.facts().no_counters;
+    Trouble { remedy: trouble.remedy.filter(|remedy| is_known || remedy != no_counters), ..trouble }
 }
 
 /// Each remedy once, with all that it is needed for.

@@ -80,3 +80,19 @@ fn a_server_that_stays_down_is_restarted_and_returns() {
     helper.logs("the drain of backend/generic is over: the checks pass");
     assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
 }
+
+/// Whoever reads the log in the night is told what is in the way, and not the end of a table.
+#[test]
+fn a_restart_that_does_not_help_says_why() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let backend = "\n[backend.generic]\nrestart = [\"true\"]\nheal = { after = \"1s\", at-most = 1 }\n\
+                   config-check = [\"sh\", \"-c\", \"echo line 7: nonsense; exit 1\"]\n";
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Closed);
+    helper.says(WITHDRAW);
+    helper.logs("backend generic: its restart did not help: configuration: the configuration is broken");
+    helper.logs("line 7: nonsense");
+}

@@ -117,6 +117,21 @@ fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
     assert_eq!(modes, ["750", "750", "640"]);
 }
 
+/// So that a control program, a check or a hook can use a directory that it makes for itself.
+#[test]
+fn what_it_runs_can_use_what_it_makes_under_the_umask_of_exabgp() {
+    let pop = Pop::new();
+    let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
+    let made = pop.file("made");
+    let hook = format!("[[service]]\non-change = [\"/bin/mkdir\", {made:?}]");
+    pop.is_configured(&configuration.replace("[[service]]", &hook));
+    let mut helper = pop.helper_after("umask 0137", ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    assert!(eventually(|| made.exists()), "{}", helper.log());
+    assert_eq!(mode(&made), "740", "the others get no more than before");
+}
+
 /// Sets a flag at the end of a block.
 struct Sets<'a>(&'a AtomicBool);
 
