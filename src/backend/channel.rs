@@ -133,6 +133,10 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
     let why = format!("{program}: {ended}");
     match &ended.end {
         End::TimedOut(..) => Reply::Hung(why),
+        // dnsdist without a key for its console exits with 0, and says so to standard error alone.
+        End::Exited(status) if status.success() && ended.out.trim().is_empty() => {
+            Reply::Text(ended.err.clone())
+        }
         End::Exited(status) if status.success() => Reply::Text(ended.out.clone()),
         End::Exited(status) => {
             let is_code_of_stopped = status.code().is_some_and(|code| facts.stopped.contains(&code));

@@ -1,4 +1,4 @@
-//! What the tools of Debian 12 really print, and how it is read.
+//! What the tools of Debian 12 and 13 really print, and how it is read.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -164,6 +164,14 @@ fn what_nobody_can_tell_is_not_guessed() {
         reply(Kind::Knot, 1, "error: (not exists) mod-stats.server-operation"),
         Reply::Unknown(_)
     ));
+}
+
+#[test]
+fn a_console_without_a_key_is_no_answer() {
+    let said = "The currently configured console key is not valid, please configure a valid key using the setKey() \
+                directive\n";
+    let Reply::Text(text) = reply(Kind::Dnsdist, 0, said) else { panic!() };
+    assert_eq!(Kind::Dnsdist.driver().refusal(&text).as_deref(), Some(said.trim()));
 }
 
 #[test]
