@@ -133,7 +133,7 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
     let why = format!("{program}: {ended}");
     match &ended.end {
         End::TimedOut(..) => Reply::Hung(why),
-        // dnsdist complains, and exits with 0.
+        // dnsdist without a key for its console exits with 0, and says so to standard error alone.
         End::Exited(status) if status.success() && ended.out.trim().is_empty() => {
             Reply::Text(ended.err.clone())
         }

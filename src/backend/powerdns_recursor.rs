@@ -1,6 +1,7 @@
 //! PowerDNS Recursor.
 //!
-//! `--config=check` sees unknown settings and nothing else. There is no reload of the whole configuration.
+//! In the old syntax `--config=check` sees unknown settings and nothing else, and from 5.2 on not even that the server
+//! refuses to start with it, unless told `--enable-old-settings`. There is no reload of the whole configuration.
 
 use super::{Access, Ask, Driver, Facts, Role};
 
@@ -26,7 +27,8 @@ const FACTS: Facts = Facts {
         "--config-name={config-name}",
         "--config=check",
     ],
-    unseen: "bad addresses, bad numbers, a missing Lua file, garbage in forward-zones: it checks names of settings only",
+    unseen: "a missing Lua file; where the file is not YAML, bad addresses, bad numbers and garbage in forward-zones, and \
+             that 5.2 or later does not start with it",
     reload: &[],
     no_reload: "pdns_recursor reads its configuration at start only; \
                 `rec_control reload-zones`, `reload-acls` and `reload-lua-config` read parts again",

@@ -1,4 +1,4 @@
-//! What the tools of Debian 12 really print, and how it is read.
+//! What the tools of Debian 12 and 13 really print, and how it is read.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;

@@ -12,6 +12,8 @@ from site_host import CONFIGURATION, STATE
 from waiting import Unmet, let_pass, wait_until
 
 DROP_IN = "/etc/systemd/system/exabgp.service.d/surroundings.conf"
+# How each is spoken to.
+DIALECTS = {"4.2.21": "announce route", "4.2.25": "neighbor * announce route"}
 EXAMPLE = "/usr/share/doc/dnsherald/examples/dual-stack.toml"
 
 # Such a kernel answers as this does: EAFNOSUPPORT.
@@ -169,10 +171,12 @@ def _restart_with_state(pop, changes):
 def another_exabgp(lab, report):
     """Version 6 is expected, 4.2 is there: it is said, with each line refused, and what to do; then a reload is enough."""
     pop = lab.pop1
+    version = pop.run("dpkg-query", "--show", "--showformat=${source:Upstream-Version}", "exabgp")
+    understands = f"exabgp {version} understands `{DIALECTS[version]}`"
     pop.write(CONFIGURATION, f"[exabgp]\napi = 6\n\n{pop.configuration()}")
     since = pop.start_exabgp_anew()
     until_said(
-        *(pop, since, "understands `announce route`, but exabgp.api in the configuration asks for `peer * announce route`"),
+        *(pop, since, f"{understands}, but exabgp.api in the configuration asks for `peer * announce route`"),
         *("delete `api`", f"exabgp refused `peer * announce route {PREFIX_IPV4}", f"refused `peer * announce route {PREFIX_IPV6}"),
     )
     expect_said("status", pop.run("dnsherald", "status"), "spoken to as `peer * announce route`", "NOT acknowledged", "refused")

@@ -1,4 +1,4 @@
-"""The root filesystem that every host is booted from: Debian 12 with what an operator installs, made once and then kept.
+"""The root filesystem that every host is booted from: a suite of Debian with what an operator installs, made once and kept.
 
 debootstrap and apt take it all from their default mirror. The archives stay in the cache of apt, so that a booted host,
 which has no network but the lab's, can install a package again.
@@ -15,7 +15,8 @@ from process import Process
 from servers import SERVERS
 from waiting import wait_until
 
-SUITE = "bookworm"
+# Of Debian 12 and 13; the first unless another is asked for.
+SUITES = ("bookworm", "trixie")
 PACKAGES = sorted(
     {"systemd", "systemd-sysv", "dbus", "polkitd", "exabgp", "bind9-dnsutils", "iproute2", "procps", "python3"}
     | {server.package for server in SERVERS}
@@ -40,26 +41,34 @@ rm -f /etc/resolv.conf /etc/hostname
 """
 
 
-def prepared(cache: Path):
+def prepared(cache: Path, suite):
     """The folder of the tree. It is made where there is none for these packages; one run at a time makes it."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        tree = cache / f"{SUITE}-{_key()}"
+        wait_until(lambda: _locked(lock), 2 * PATIENCE, "another run has made its tree", poll=0.1)
+        tree = cache / f"{suite}-{_key()}"
         if not tree.exists():
-            for former in cache.glob(f"{SUITE}-*"):
+            for former in cache.glob(f"{suite}-*"):
                 shutil.rmtree(former)
-            _make(tree)
+            _make(tree, suite)
         return tree
+
+
+def _locked(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _key():
     return hashlib.sha256(" ".join([str(RECIPE), *PACKAGES]).encode()).hexdigest()[:12]
 
 
-def _make(tree: Path):
+def _make(tree: Path, suite):
     draft = tree.with_name(f"{tree.name}.draft")
-    _step(tree, "debootstrap", "--variant=minbase", SUITE, draft)
+    _step(tree, "debootstrap", "--variant=minbase", suite, draft)
     inside = ("unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={draft}/proc", "chroot", draft)
     _step(tree, *inside, "sh", "-c", INSTALL, "sh", *PACKAGES)
     draft.rename(tree)
