@@ -20,10 +20,9 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match humantime::parse_duration(text) {
-            Ok(period) if period > LONGEST => Err(format!("`{text}` is longer than ten years")),
-            Ok(period) => Ok(Self(period)),
-            Err(humantime::DurationError::NumberOverflow) => {
-                Err(format!("`{text}` is longer than ten years"))
+            Ok(period) if period <= LONGEST => Ok(Self(period)),
+            Ok(_) | Err(humantime::DurationError::NumberOverflow) => {
+                Err(format!("`{text}` is longer than ten years, expected at most that"))
             }
             Err(_) => Err(format!(
                 "`{text}` is no period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""

@@ -170,9 +170,7 @@ impl Resolver<'_> {
             let expected = "expected a program and its arguments, such as [\"unbound-control\", \"status\"]";
             Err(self.error(&written.span(), format!("{what}, {expected}")))
         };
-        if words.iter().any(|word| word.contains('\0')) {
-            return refuse("a word contains a zero character");
-        }
+        self.without_zero(&written.span(), words)?;
         match Program::of_words(words) {
             None => refuse("no program"),
             Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,6 +102,20 @@ impl Resolver<'_> {
             );
             self.error(&written.span(), message)
         })
+    }
+
+    /// A zero character ends an argument, so that no program can be started with one.
+    pub(super) fn without_zero<'w>(
+        &self,
+        place: &Range<usize>,
+        words: impl IntoIterator<Item = &'w String>,
+    ) -> Result<()> {
+        if words.into_iter().any(|word| word.contains('\0')) {
+            return Err(
+                self.error(place, "found a zero character, expected none: no program can be given one")
+            );
+        }
+        Ok(())
     }
 
     /// ExaBGP's helpers run in `/`, an operator's shell elsewhere: a relative path would mean two files.

@@ -102,10 +102,13 @@ impl Resolver<'_> {
                 Err(self
                     .error(&command.span(), "empty command, expected one for the shell such as \"exit 0\""))
             }
-            (None, Some(command), None) => Ok(Inquiry::Command(Command {
-                text: command.get_ref().clone(),
-                timeout: Some(timing.timeout),
-            })),
+            (None, Some(command), None) => {
+                self.without_zero(&command.span(), [command.get_ref()])?;
+                Ok(Inquiry::Command(Command {
+                    text: command.get_ref().clone(),
+                    timeout: Some(timing.timeout),
+                }))
+            }
             (None, None, Some(process)) => {
                 self.process(process, name, backend, timing.timeout).map(Inquiry::Process)
             }
@@ -140,6 +143,7 @@ impl Resolver<'_> {
         self.some(&dns.source, |sources| sources.0.len(), "source")?;
         self.some(&dns.transport, |transports| transports.0.len(), "transport")?;
         let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
+        let sources_key = if sources.is_some() { "`source`" } else { "node.management" };
         let servers: Vec<SocketAddr> = match &dns.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
             None => self.management.iter().map(|address| SocketAddr::new(*address, 53)).collect(),
@@ -153,12 +157,13 @@ impl Resolver<'_> {
             for server in &servers {
                 let source = self.source(*server, sources.as_deref()).ok_or_else(|| {
                     let family = Family::of(server.ip()).name();
-                    let place = [&dns.source].into_iter().flatten().map(Spanned::span).next();
-                    let place =
-                        place.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(span.clone());
+                    let source = dns.source.as_ref().map(Spanned::span);
+                    let place = source.or_else(|| dns.server.as_ref().map(Spanned::span));
                     self.error(
-                        &place,
-                        format!("`{server}` cannot be asked: no {family} address among the sources"),
+                        &place.unwrap_or(span.clone()),
+                        format!(
+                            "`{server}` cannot be asked: no {family} address among the sources; add one to {sources_key}"
+                        ),
                     )
                 })?;
                 for transport in &transports {

@@ -156,7 +156,7 @@ impl FromStr for ZoneName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.split_whitespace().count() != 1 {
-            return Err(format!("`{text}` is no zone name"));
+            return Err(format!("`{text}` is no zone name, expected one name such as `example.org`"));
         }
         format!("{text} SOA").parse().map(Self)
     }

@@ -173,6 +173,7 @@ impl<'a> Resolver<'a> {
     /// Found without a search path, since ExaBGP's is not the operator's.
     fn on_change(&self, written: &file::Service) -> Result<Vec<String>> {
         let Some(command) = &written.on_change else { return Ok(vec![]) };
+        self.without_zero(&command.span(), command.get_ref())?;
         match command.get_ref().first() {
             Some(program) if program.starts_with('/') => Ok(command.get_ref().clone()),
             _ => Err(self.error(
@@ -220,7 +221,10 @@ impl<'a> Resolver<'a> {
             let (span, message) = match error {
                 PolicyError::ReuseNotBelowSuppress => (
                     spans(&written.reuse).or_else(|| spans(&written.suppress)),
-                    format!("reuse {reuse} is not below suppress {suppress}"),
+                    format!(
+                        "reuse {reuse} is not below suppress {suppress}, expected a smaller reuse: what is suppressed \
+                         would be let go at once"
+                    ),
                 ),
                 PolicyError::SuppressAboveCeiling { ceiling } => (
                     spans(&written.suppress)
@@ -232,7 +236,7 @@ impl<'a> Resolver<'a> {
                          reuse × 2^(max-suppress / half-life), is {ceiling}"
                     ),
                 ),
-                PolicyError::Zero => (None, "a value is zero".to_owned()),
+                PolicyError::Zero(key) => (None, format!("{key} is zero, expected more")),
             };
             self.error(&span.unwrap_or(0..0), message)
         })
@@ -268,9 +272,9 @@ impl<'a> Resolver<'a> {
             [("timeout", timing.timeout, &timeout), ("fast-interval", timing.fast_interval, &fast_interval)]
         {
             if period > timing.interval {
-                let place = [placed, &interval].into_iter().flatten().map(Spanned::span).next();
+                let place = placed.as_ref().or(interval.as_ref()).map(Spanned::span);
                 let message = format!(
-                    "{name} {} is longer than the interval {}",
+                    "{name} {} is longer than the interval {}, expected at most that",
                     Period(period),
                     Period(timing.interval)
                 );

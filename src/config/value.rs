@@ -222,7 +222,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = text.parse().map_err(|_| format!("`{text}` is no IP address"))?;
+        let address = text.parse().map_err(|_| {
+            format!("`{text}` is no IP address, expected one such as `10.1.0.2` or `2001:db8::2`")
+        })?;
         of_one_host(address).map(Self)
     }
 }

@@ -64,8 +64,8 @@ pub enum PolicyError {
         /// The highest penalty there can be.
         ceiling: u32,
     },
-    /// A value is zero that must not be.
-    Zero,
+    /// The value of this key is zero, which it must not be.
+    Zero(&'static str),
 }
 
 impl Policy {
@@ -76,8 +76,14 @@ impl Policy {
     pub fn new(values: Values) -> Result<Self, PolicyError> {
         let policy = Self(values);
         let Values { penalty, suppress, reuse, half_life, max_suppress, .. } = values;
-        if penalty == 0 || reuse == 0 || half_life.is_zero() || max_suppress.is_zero() {
-            return Err(PolicyError::Zero);
+        let zeros = [
+            ("penalty", penalty == 0),
+            ("reuse", reuse == 0),
+            ("half-life", half_life.is_zero()),
+            ("max-suppress", max_suppress.is_zero()),
+        ];
+        if let Some((key, _)) = zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+            return Err(PolicyError::Zero(key));
         }
         if reuse >= suppress {
             return Err(PolicyError::ReuseNotBelowSuppress);
