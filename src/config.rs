@@ -1,8 +1,9 @@
 //! The configuration as it is meant: every value present, every rule between values kept.
 //!
 //! [`file`] says what may be written, [`resolve`] turns it into what is meant and is where errors arise, and
-//! [`cite`] shows an error at its place in the file. A [`Config`] cannot be built in any other way, so that nothing
-//! behind it needs to ask whether it makes sense.
+//! [`cite`] shows an error at its place in the file. So nothing behind a [`Config`] needs to ask whether it makes sense.
+//! [`salvage`] and [`healthcheck`](crate::healthcheck) make smaller ones, without management addresses; that of
+//! `salvage` has no checks either.
 
 use std::io;
 use std::net::IpAddr;

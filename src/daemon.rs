@@ -305,7 +305,7 @@ impl<'a> Daemon<'a> {
         tokio::spawn(async move {
             let outcome = match (&*inquiry, watch) {
                 (Inquiry::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
-                _ => inquiry.ask(|cause| on_fail.severity(cause) as u8).await,
+                _ => inquiry.ask(|cause| on_fail.severity(cause)).await,
             };
             // Nobody listens any more once the loop has ended.
             let _ = events.send(Event::Outcome(check, outcome));

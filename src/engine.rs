@@ -78,7 +78,7 @@ impl Engine {
             .iter()
             .map(|plan| {
                 let remembered = memory.services.get(&plan.name).map(|remembered| (remembered, age));
-                Service::new(Moment::START, plan, config.habits, remembered, &mut prelude)
+                Service::at_start(plan, config.habits, remembered, &mut prelude)
             })
             .collect();
         let (owners, routes) = routes(config);

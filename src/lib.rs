@@ -20,7 +20,7 @@
 //!
 //! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
 //! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
-//! * [`systemd`]: what that says of a unit.
+//! * [`systemd`]: what systemd says of a unit, and whether it runs this host.
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
@@ -28,10 +28,12 @@
 //!   transaction that loses no query.
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
-//! * `directory`, [`umask`]: the directories that these make, and those of the programs that they run.
+//! * `directory`, [`umask`]: the directories of the sockets, the state and the rollback are made; and what the programs
+//!   that are run may make.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
+//! * [`period`]: periods as people write them.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
-//! * [`healthcheck`]: the same for who comes from `exabgp healthcheck`, with the options of that program.
+//! * [`healthcheck`]: the same for those who come from `exabgp healthcheck`, with the options of that program.
 //! * [`commands`], [`cli`], [`logging`], [`exit`]: what an operator touches. [`responder`] serves `demo` and the tests.
 //!
 //! # What always holds

@@ -31,7 +31,7 @@ pub struct Zone {
 /// queries a second.
 pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String> {
     for name in ["id.server", "hostname.bind"] {
-        let question = Question::identifying(format!("{name}. TXT CH").parse().ok()?).ok()?;
+        let question = Question::observing(format!("{name}. TXT CH").parse().ok()?).ok()?;
         let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
         if let Some(nsid) = finding.nsid() {
             return Some(format!("{nsid} (NSID)"));
@@ -74,7 +74,7 @@ async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
     let shown = query.to_string();
     let zone = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
     let server = SocketAddr::new(address, 53);
-    let question = match Question::identifying(query) {
+    let question = match Question::observing(query) {
         Ok(question) => question,
         Err(why) => return Zone { zone, server, serial: None, trouble: Some(why) },
     };

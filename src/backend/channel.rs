@@ -225,7 +225,7 @@ async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Repl
     };
     let mut lines = vec![];
     for name in names {
-        let question = format!("{name} TXT CH").parse().and_then(Question::identifying);
+        let question = format!("{name} TXT CH").parse().and_then(Question::observing);
         let question = match question {
             Ok(question) => Arc::new(question),
             Err(why) => return Reply::Unknown(Trouble::new(why)),

@@ -22,28 +22,32 @@ mod unit;
 /// # Errors
 /// When nothing can be printed, or no descriptor is left.
 pub fn run(command: &Command) -> anyhow::Result<Exit> {
-    let which = match command {
-        Command::Status(options) => &options.backend,
-        Command::Restart(options) => &options.backend,
-        Command::Check(which) | Command::Reload(which) => which,
-        Command::Hooks(options) => return unit::hooks(options),
-        Command::Stopping(options) => return unit::stopping(options),
-        Command::Started(options) => return unit::started(options),
-    };
+    match command {
+        Command::Status(options) => {
+            with(&options.backend, async |config, backend| status::run(config, backend, options.json).await)
+        }
+        Command::Check(which) => with(which, async |_, backend| check::run(backend).await),
+        Command::Reload(which) => with(which, async |config, backend| reload::run(config, backend).await),
+        Command::Restart(options) => {
+            with(&options.backend, async |config, backend| restart::run(config, backend, options).await)
+        }
+        Command::Hooks(options) => unit::hooks(options),
+        Command::Stopping(options) => unit::stopping(options),
+        Command::Started(options) => unit::started(options),
+    }
+}
+
+/// Does this with the backend that is meant, and its configuration.
+fn with(
+    which: &OneBackend,
+    run: impl AsyncFnOnce(&Config, &Backend) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
     let (config, backend) = match choose(which)? {
         Ok(chosen) => chosen,
         Err(exit) => return Ok(exit),
     };
     let runtime = runtime().context("cannot start the event loop")?;
-    runtime.block_on(async {
-        match command {
-            Command::Status(options) => status::run(&config, &backend, options.json).await,
-            Command::Check(_) => check::run(&backend).await,
-            Command::Reload(_) => reload::run(&config, &backend).await,
-            Command::Restart(options) => restart::run(&config, &backend, options).await,
-            Command::Hooks(_) | Command::Stopping(_) | Command::Started(_) => Ok(Exit::Usage),
-        }
-    })
+    runtime.block_on(run(&config, &backend))
 }
 
 /// The configuration and the backend, or how to exit without.

@@ -82,9 +82,7 @@ impl ConfigError {
             place: None,
         }
     }
-}
 
-impl ConfigError {
     /// The file is not UTF-8, shown at the first byte that is not.
     #[must_use]
     pub fn not_text(path: &Path, error: &FromUtf8Error) -> Self {

@@ -146,7 +146,8 @@ impl DisableFiles {
         self.lookers.look_for(due);
     }
 
-    /// The next that is found to be another than before, or still there after a restart. Where one looks before rounds, that is told then.
+    /// The next that is found to be another than before, or still there after a restart. Where one looks before rounds,
+    /// that is told then.
     pub async fn next(&mut self) -> Event {
         loop {
             if self.look == Look::BeforeRounds {

@@ -31,7 +31,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process: standard input and output, signals, and the dead-man, who lets `pause` pass before he
+    /// Those of this process: standard input and output, signals, and the dead-man, which lets `pause` pass before it
     /// ends the process. To be called once, on the runtime that will run the loop.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::hysteresis::{Hysteresis, Relapse, Result, State, Thresholds, Verdict};
+use super::hysteresis::{Hysteresis, Observed, Relapse, State, Thresholds, Verdict};
 use super::moment::Moment;
 use crate::probe::{Cause, Outcome};
 
@@ -253,14 +253,14 @@ impl Check {
             Outcome::Pass { .. } => {
                 self.failure = None;
                 for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
-                    counter.take(Result::Pass);
+                    counter.take(Observed::Pass);
                 }
             }
             Outcome::Fail(failure) => {
                 self.failure = Some(failure.to_string());
                 let severity = self.on_fail.severity(failure.cause);
-                let fail = if failure.cause.is_definite() { Result::FailForSure } else { Result::Fail };
-                let at_least = |bar| if severity >= bar { fail } else { Result::Pass };
+                let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
+                let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
                 self.shown.take(fail);
                 self.degrading.take(at_least(Severity::Degraded));
                 self.downing.take(at_least(Severity::Down));

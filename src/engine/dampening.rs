@@ -158,13 +158,12 @@ impl Dampening {
         self.penalty * (-half_lives).exp2()
     }
 
-    /// The service fell. True if that suppresses it anew.
-    pub fn fall(&mut self, now: Moment) -> bool {
-        if self.policy.mode == Mode::Off {
-            return false;
+    /// The service fell.
+    pub fn fall(&mut self, now: Moment) {
+        if self.policy.mode != Mode::Off {
+            let penalty = self.penalty(now) + f64::from(self.policy.penalty);
+            self.set(now, penalty);
         }
-        let penalty = self.penalty(now) + f64::from(self.policy.penalty);
-        self.set(now, penalty)
     }
 
     /// Takes up a penalty of an earlier life, decayed by the time since. True if it still suppresses.
@@ -179,12 +178,10 @@ impl Dampening {
         self.suppressed
     }
 
-    fn set(&mut self, now: Moment, penalty: f64) -> bool {
+    fn set(&mut self, now: Moment, penalty: f64) {
         self.penalty = penalty.min(self.policy.ceiling());
         self.since = now;
-        let anew = !self.suppressed && self.penalty >= f64::from(self.policy.suppress);
-        self.suppressed |= anew;
-        anew
+        self.suppressed |= self.penalty >= f64::from(self.policy.suppress);
     }
 
     /// When the penalty will have decayed to `reuse`; `None` if nothing is suppressed.
@@ -232,10 +229,11 @@ mod tests {
     #[test]
     fn the_third_fall_in_a_short_time_suppresses() {
         let mut dampening = dampening(Mode::Enforce);
-        assert!(!dampening.fall(minute(0)));
-        assert!(!dampening.fall(minute(1)));
-        assert!(dampening.fall(minute(2)));
-        assert!(dampening.enforced());
+        let suppressed = [0, 1, 2].map(|count| {
+            dampening.fall(minute(count));
+            dampening.enforced()
+        });
+        assert_eq!(suppressed, [false, false, true]);
     }
 
     #[test]

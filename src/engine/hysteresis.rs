@@ -82,7 +82,7 @@ impl fmt::Display for State {
 
 /// What one round of probing says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Result {
+pub enum Observed {
     /// It passed.
     Pass,
     /// It failed.
@@ -140,13 +140,13 @@ impl Hysteresis {
     }
 
     /// Takes one more result.
-    pub fn take(&mut self, result: Result) {
+    pub fn take(&mut self, result: Observed) {
         self.state = self.next(result);
         self.alternated = false;
         if self.verdict.is_none() {
             self.undecided = self.undecided.saturating_add(1);
-            self.failed = self.failed.saturating_add((result == Result::Fail).into());
-            if result != Result::Pass && self.has_alternated_too_long() {
+            self.failed = self.failed.saturating_add((result == Observed::Fail).into());
+            if result != Observed::Pass && self.has_alternated_too_long() {
                 self.alternated = self.state != State::Down;
                 self.state = State::Down;
             }
@@ -166,21 +166,21 @@ impl Hysteresis {
         relapse == Relapse::Returns && self.undecided >= enough && self.failed >= fall.get()
     }
 
-    fn next(&self, result: Result) -> State {
+    fn next(&self, result: Observed) -> State {
         let Thresholds { rise, fall, relapse } = self.thresholds;
         let rising = |passes| if passes >= rise.get() { State::Up } else { State::Rising(passes) };
         let falling = |failures| if failures >= fall.get() { State::Down } else { State::Falling(failures) };
         let returns = self.verdict.is_some() && relapse == Relapse::Returns;
         match (self.state, result) {
-            (_, Result::FailForSure) => State::Down,
-            (State::Up, Result::Pass) => State::Up,
-            (State::Falling(_), Result::Pass) if returns => State::Up,
-            (State::Rising(passes), Result::Pass) => rising(passes + 1),
-            (State::Unknown | State::Down | State::Falling(_), Result::Pass) => rising(1),
-            (State::Down, Result::Fail) => State::Down,
-            (State::Rising(_), Result::Fail) if returns => State::Down,
-            (State::Falling(failures), Result::Fail) => falling(failures + 1),
-            (State::Unknown | State::Up | State::Rising(_), Result::Fail) => falling(1),
+            (_, Observed::FailForSure) => State::Down,
+            (State::Up, Observed::Pass) => State::Up,
+            (State::Falling(_), Observed::Pass) if returns => State::Up,
+            (State::Rising(passes), Observed::Pass) => rising(passes + 1),
+            (State::Unknown | State::Down | State::Falling(_), Observed::Pass) => rising(1),
+            (State::Down, Observed::Fail) => State::Down,
+            (State::Rising(_), Observed::Fail) if returns => State::Down,
+            (State::Falling(failures), Observed::Fail) => falling(failures + 1),
+            (State::Unknown | State::Up | State::Rising(_), Observed::Fail) => falling(1),
         }
     }
 }
@@ -199,9 +199,9 @@ mod tests {
         let mut hysteresis = Hysteresis::new(thresholds);
         for result in results.chars() {
             hysteresis.take(match result {
-                '+' => Result::Pass,
-                '-' => Result::Fail,
-                _ => Result::FailForSure,
+                '+' => Observed::Pass,
+                '-' => Observed::Fail,
+                _ => Observed::FailForSure,
             });
         }
         hysteresis

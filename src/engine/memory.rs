@@ -1,4 +1,4 @@
-//! What survives a restart of the helper: penalties, and what ExaBGP has last acknowledged.
+//! What survives a restart of the helper: penalties, drains, disable-files, and what ExaBGP has been told.
 
 use std::collections::BTreeMap;
 

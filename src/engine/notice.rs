@@ -1,4 +1,4 @@
-//! Every sentence that goes to the log, in one place.
+//! Every sentence of the engine and the link for the log, in one place.
 
 use std::fmt;
 use std::time::Duration;

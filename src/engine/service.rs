@@ -86,12 +86,23 @@ impl Service {
             restate: false,
             restate_at: None,
         };
-        // Later on, what was said before stands until there is a decision.
-        if service.start == StartPolicy::Withdraw && now == Moment::START {
-            service.stated = Some(Advertisement::Withdraw);
-        }
         if let Some((remembered, age)) = remembered {
             service.recall(now, remembered, age, out);
+        }
+        service
+    }
+
+    /// The same at the start of the helper, where its plan may want a withdraw to be stated at once. Later on, what was
+    /// said before stands until there is a decision.
+    pub fn at_start(
+        plan: &config::Service,
+        habits: Option<Habits>,
+        remembered: Option<(&Remembered, Duration)>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let mut service = Self::new(Moment::START, plan, habits, remembered, out);
+        if service.start == StartPolicy::Withdraw {
+            service.stated = Some(Advertisement::Withdraw);
         }
         service
     }
@@ -164,7 +175,7 @@ impl Service {
         [self.dampening.reused_at(), self.drains.deadline()].into_iter().flatten().min()
     }
 
-    /// The next moment a check is due.
+    /// When a check is due; of a service that rests, when what is said of it is repeated.
     #[must_use]
     pub fn next_round(&self) -> Option<Moment> {
         if self.rests() {

@@ -24,7 +24,7 @@ pub enum Inquiry {
 
 impl Inquiry {
     /// Asks, and folds what was found into one outcome; of several failures `severity` chooses, see [`Round::ask`].
-    pub async fn ask(&self, severity: impl Fn(Cause) -> u8) -> Outcome {
+    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         match self {
             Self::Dns(round) => round.ask(severity).await,
             Self::Command(command) => command.ask().await,

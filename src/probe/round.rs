@@ -4,6 +4,7 @@
 //! nothing behind when it is dropped. `Tally` is the fold: it takes outcomes in whatever order they come and says
 //! when no further one can change the verdict.
 
+use std::cmp::Reverse;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl Round {
     /// A pass has the latency of the slowest probe that counted. A failure has the cause that ranks highest by
     /// `severity`, and of those the first in the order of the probes; to know it, a round that has failed already
     /// goes on until a cause of the highest rank there is has been seen, or all probes are done.
-    pub async fn ask(&self, severity: impl Fn(Cause) -> u8) -> Outcome {
+    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         if let [probe] = &self.probes[..] {
             return probe.ask().await.outcome;
         }
@@ -88,7 +89,7 @@ struct Tally<S> {
     severity: S,
 }
 
-impl<S: Fn(Cause) -> u8> Tally<S> {
+impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
     const fn new(of: usize, need: usize, severity: S) -> Self {
         Self { of, need, passed: 0, slowest: Duration::ZERO, failures: Vec::new(), severity }
     }
@@ -120,7 +121,7 @@ impl<S: Fn(Cause) -> u8> Tally<S> {
         let worst = self
             .failures
             .iter()
-            .min_by_key(|(place, failure)| (u8::MAX - (self.severity)(failure.cause), *place));
+            .min_by_key(|(place, failure)| (Reverse((self.severity)(failure.cause)), *place));
         match (worst, self.failures.len()) {
             (None, _) => Outcome::fail(Cause::Local, "no probe came to an end"),
             (Some((_, failure)), 1) => Outcome::Fail(failure.clone()),

@@ -38,8 +38,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a trace with all that a replay needs: the configuration, the host, who reads the lines, and what was remembered. Where it
-    /// cannot be written, the log says so.
+    /// Begins a trace with all that a replay needs: the configuration, the host, who reads the lines, and what was
+    /// remembered. Where it cannot be written, the log says so.
     #[must_use]
     pub fn start(
         path: &Path,

@@ -11,7 +11,7 @@
 //! could not be kept is left alone, and named.
 //!
 //! Root keeps it in a place of its own, beside the state, which belongs to ExaBGP's user. Anybody else keeps it in the
-//! state, and can put back no more than what is his.
+//! state, and can put back only files of their own.
 
 use std::collections::BTreeMap;
 use std::io;

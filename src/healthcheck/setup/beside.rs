@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::Addresses;
 use crate::handoff::Handoff;
 
-/// How often whoever waits looks whether he is to go on.
+/// How often whoever waits looks whether to go on.
 const GLANCE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug)]

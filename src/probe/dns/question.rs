@@ -39,12 +39,12 @@ impl Question {
         Self::encode(query, recursion_desired, expect, identify)
     }
 
-    /// Asks `query` for the sake of who answers: with NSID, without recursion, and content with any response.
+    /// Asks without recursion, with NSID, and takes any response.
     ///
     /// # Errors
     ///
     /// The sentence that says why the query cannot be encoded.
-    pub fn identifying(query: Query) -> Result<Self, String> {
+    pub fn observing(query: Query) -> Result<Self, String> {
         Self::encode(query, false, Expectation::anything(), true)
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let edns = sent(&question("localhost. A", expect)).edns.unwrap();
         assert_eq!(edns.max_payload(), 1232);
         assert!(edns.option(EdnsCode::NSID).is_some());
-        assert!(sent(&Question::identifying("id.server. TXT CH".parse().unwrap()).unwrap()).edns.is_some());
+        assert!(sent(&Question::observing("id.server. TXT CH".parse().unwrap()).unwrap()).edns.is_some());
     }
 
     #[test]

@@ -22,7 +22,7 @@ const FORMAT: &str = "dnsherald rollback 1";
 
 const NAME: &str = "manifest.json";
 
-/// There are keys among the copies.
+/// A configuration may contain secrets (TSIG, `setKey`).
 const DIRECTORY_MODE: u32 = 0o700;
 const COPY_MODE: u32 = 0o600;
 
