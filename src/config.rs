@@ -123,7 +123,20 @@ pub struct Check {
     pub default: Option<&'static str>,
 }
 
+impl Service {
+    /// Whether this backend answers for it.
+    #[must_use]
+    pub fn is_of(&self, backend: &Backend) -> bool {
+        self.backend.as_ref().is_some_and(|own| own.name == backend.name)
+    }
+}
+
 impl Config {
+    /// The services that this backend answers for.
+    pub fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
+        self.services.iter().filter(|service| service.is_of(backend))
+    }
+
     /// Reads and understands a file. `host` names this host where the file does not.
     ///
     /// # Errors

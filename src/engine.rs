@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, Route};
+use crate::fnv::fnv64;
 
 pub mod action;
 pub mod check;
@@ -216,7 +217,7 @@ impl Engine {
     fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
         let service = &self.services[place];
         let mine = || self.entries_of(place);
-        let settled = mine().all(|entry| entry.acknowledged.is_some() && entry.acknowledged == entry.desired);
+        let settled = mine().all(Entry::is_settled);
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         Remembered {
             penalty: service.dampening().penalty(now),
@@ -298,10 +299,7 @@ impl Engine {
             if self.settled[place] == state || service.state() == service::State::Starting {
                 continue;
             }
-            if self
-                .entries_of(place)
-                .all(|entry| entry.desired.is_some() && entry.acknowledged == entry.desired)
-            {
+            if self.entries_of(place).all(Entry::is_settled) {
                 self.settled[place] = state;
                 out.push(Action::Settled(ServiceId(place)));
             }
@@ -325,7 +323,7 @@ fn settings(config: &Config, parent: Parent) -> Settings {
         end_of_rib: config.exabgp.end_of_rib,
         parent,
         habits: config.habits,
-        seed: seed(&config.node.name),
+        seed: fnv64(config.node.name.as_bytes()),
     }
 }
 
@@ -336,10 +334,4 @@ fn heartbeat(config: &Config) -> Option<Duration> {
         StartPolicy::Probe | StartPolicy::Withdraw => None,
     });
     adopted_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT))
-}
-
-/// A number from a name, the same on every run (FNV-1a).
-fn seed(name: &str) -> u64 {
-    name.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -98,6 +98,22 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// How a configuration calls it: `api = 4`, 5 or 6.
+    #[must_use]
+    pub const fn api(self) -> &'static str {
+        match self {
+            Self::Plain => "4",
+            Self::Neighbor => "5",
+            Self::Peer => "6",
+        }
+    }
+
+    /// The dialect that a configuration calls so.
+    #[must_use]
+    pub fn of_api(number: &str) -> Option<Self> {
+        [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|dialect| dialect.api() == number)
+    }
+
     /// How its announcements begin.
     #[must_use]
     pub const fn form(self) -> &'static str {

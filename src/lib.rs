@@ -28,8 +28,9 @@
 //!   transaction that loses no query.
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
-//! * `directory`, [`umask`]: the directories of the sockets, the state and the rollback are made; and what the programs
-//!   that are run may make.
+//! * `directory`: makes the directories of the sockets, the state and the rollback.
+//! * [`umask`]: under which the programs are run.
+//! * `fnv`: a number from a name.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`period`]: periods as people write them.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
@@ -58,6 +59,7 @@ mod directory;
 pub mod engine;
 pub mod exabgp;
 pub mod exit;
+mod fnv;
 pub mod handoff;
 pub mod healthcheck;
 pub mod logging;

@@ -31,6 +31,14 @@ impl FromStr for Period {
     }
 }
 
+impl Period {
+    /// Without blanks: "1m30s".
+    #[must_use]
+    pub fn in_one_word(self) -> String {
+        self.to_string().replace(' ', "")
+    }
+}
+
 impl TryFrom<String> for Period {
     type Error = String;
 

@@ -107,7 +107,7 @@ impl Service {
     /// Whether ExaBGP has acknowledged what is desired for every prefix.
     #[must_use]
     pub fn settled(&self) -> bool {
-        self.prefixes.iter().all(|prefix| prefix.desired.is_some() && prefix.desired == prefix.acknowledged)
+        self.prefixes.iter().all(Prefix::is_settled)
     }
 }
 
@@ -121,6 +121,14 @@ pub struct Prefix {
     pub desired: Option<String>,
     /// What ExaBGP has acknowledged last.
     pub acknowledged: Option<String>,
+}
+
+impl Prefix {
+    /// Whether ExaBGP has acknowledged what is desired.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.desired.is_some() && self.desired == self.acknowledged
+    }
 }
 
 /// One check.

@@ -53,10 +53,7 @@ pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String
 /// The serial of each zone of the services that this backend answers for, at each management address: no control
 /// channel tells what is served.
 pub async fn zones(config: &Config, backend: &Backend) -> Vec<Zone> {
-    let services = config.services.iter();
-    let ours =
-        services.filter(|service| service.backend.as_ref().is_some_and(|other| other.name == backend.name));
-    let queries: Vec<_> = ours.flat_map(|service| service.zones.clone()).collect();
+    let queries: Vec<_> = config.services_of(backend).flat_map(|service| service.zones.clone()).collect();
     let mut asked = vec![];
     for query in queries {
         for address in config.node.management.clone() {

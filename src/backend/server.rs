@@ -92,6 +92,14 @@ pub struct Quiet {
     pub settle: Duration,
 }
 
+impl Quiet {
+    /// The longest it can be waited for, with counters or without.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.max_wait.max(self.settle)
+    }
+}
+
 /// When a server is restarted without being asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heal {

@@ -158,7 +158,7 @@ impl Transaction<'_> {
     #[must_use]
     pub fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
-        let once = quiet.max_wait.max(quiet.settle)
+        let once = quiet.longest()
             + super::systemd::RESTART_LIMIT
             + patience::return_limit(self.config, self.backend)
             + MARGIN;
@@ -311,12 +311,8 @@ impl Transaction<'_> {
 }
 
 /// The services that the backend answers for.
-fn services<'a>(config: &'a Config, backend: &Backend) -> impl Iterator<Item = &'a Service> {
-    let name = backend.name.clone();
-    config
-        .services
-        .iter()
-        .filter(move |service| service.backend.as_ref().is_some_and(|other| other.name == name))
+fn services<'a>(config: &'a Config, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
+    config.services_of(backend)
 }
 
 /// When an interruption is heeded.

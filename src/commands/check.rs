@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::{complain, host_name, runtime};
 use crate::cli::Check as Options;
-use crate::config::describe::word;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
 use crate::exit::Exit;
@@ -175,7 +174,7 @@ fn worst(reports: &[ServiceReport]) -> Severity {
 const fn state(severity: Severity) -> &'static str {
     match severity {
         Severity::Ignore => "up",
-        bad => word(bad),
+        bad => bad.word(),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::{host_name, running, runtime};
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::cli::{Configuration, Drain, Undrain};
-use crate::config::{Config, Service};
+use crate::config::Config;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
@@ -80,9 +80,7 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
 async fn wait_until_quiet(configuration: &Configuration, services: &[String]) -> anyhow::Result<()> {
     let Ok(config) = Config::load(&configuration.config, &host_name()) else { return Ok(()) };
     for backend in &config.backends {
-        let is_ours = |service: &&Service| services.contains(&service.name);
-        let drained = config.services.iter().filter(is_ours).filter_map(|service| service.backend.as_ref());
-        if drained.into_iter().any(|other| other.name == backend.name) {
+        if config.services_of(backend).any(|service| services.contains(&service.name)) {
             writeln!(io::stdout(), "{}: {}", backend.name, quiet(&config, backend).await)?;
         }
     }

@@ -17,20 +17,18 @@ use crate::backend::{Ask, Backend, Heal, Kind, Program, Quiet, Request, Restart,
 use crate::config::defaults::backend as default;
 use crate::period::Period;
 
-const fn least(key: &'static str, least: Duration, why: &'static str) -> Least {
-    Least { key, least, why }
-}
-
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
-const TIMEOUT: Least = least("timeout", TENTH, "a control program needs as long on a busy host");
-const CHECK_TIMEOUT: Least = least("config-check-timeout", SECOND, "a server may have many zones to load");
-const QUIET_FOR: Least = least("quiet-for", TENTH, "counters would not have changed meanwhile");
-const MAX_WAIT: Least = least("max-wait", TENTH, "routers need as long to follow a withdraw");
-const START_TIMEOUT: Least = least("start-timeout", SECOND, "a server needs as long to start on a busy host");
-const AFTER: Least = least("after", SECOND, "systemd restarts what dies by itself, and should go first");
-const PER: Least = least("per", SECOND, "a server that never comes up would be restarted without end");
+const TIMEOUT: Least = Least::new("timeout", TENTH, "a control program needs as long on a busy host");
+const CHECK_TIMEOUT: Least =
+    Least::new("config-check-timeout", SECOND, "a server may have many zones to load");
+const QUIET_FOR: Least = Least::new("quiet-for", TENTH, "counters would not have changed meanwhile");
+const MAX_WAIT: Least = Least::new("max-wait", TENTH, "routers need as long to follow a withdraw");
+const START_TIMEOUT: Least =
+    Least::new("start-timeout", SECOND, "a server needs as long to start on a busy host");
+const AFTER: Least = Least::new("after", SECOND, "systemd restarts what dies by itself, and should go first");
+const PER: Least = Least::new("per", SECOND, "a server that never comes up would be restarted without end");
 
 impl Resolver<'_> {
     /// Every backend, in the order of their names.

@@ -27,7 +27,7 @@ pub(super) struct Least {
 }
 
 impl Least {
-    const fn new(key: &'static str, least: Duration, why: &'static str) -> Self {
+    pub(super) const fn new(key: &'static str, least: Duration, why: &'static str) -> Self {
         Self { key, least, why }
     }
 }

@@ -20,12 +20,7 @@ impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config { node, exabgp, state, control, backends, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
-        let api = match exabgp.dialect {
-            None => "auto",
-            Some(Dialect::Plain) => "4",
-            Some(Dialect::Neighbor) => "5",
-            Some(Dialect::Peer) => "6",
-        };
+        let api = exabgp.dialect.map_or("auto", Dialect::api);
         let refresh =
             if exabgp.refresh.is_zero() { "never".to_owned() } else { Period(exabgp.refresh).to_string() };
         writeln!(
@@ -146,21 +141,11 @@ struct OnFailShown<'a>(&'a OnFail);
 
 impl fmt::Display for OnFailShown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word(self.0.otherwise))?;
+        f.write_str(self.0.otherwise.word())?;
         for (cause, severity) in &self.0.by_cause {
-            write!(f, ", {cause}: {}", word(*severity))?;
+            write!(f, ", {cause}: {}", severity.word())?;
         }
         Ok(())
-    }
-}
-
-/// As it is written in a configuration.
-#[must_use]
-pub const fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Ignore => "ignore",
-        Severity::Degraded => "degraded",
-        Severity::Down => "down",
     }
 }
 

@@ -75,12 +75,12 @@ impl Resolver<'_> {
             timing,
             on_fail: match &written.on_fail {
                 None if written.process.is_some() => process::on_fail(Severity::Down),
-                Some(WordOr::Word(word)) if written.process.is_some() => process::on_fail(word.0),
+                Some(WordOr::Word(severity)) if written.process.is_some() => process::on_fail(*severity),
                 None => OnFail::always(Severity::Down),
-                Some(WordOr::Word(word)) => OnFail::always(word.0),
+                Some(WordOr::Word(severity)) => OnFail::always(*severity),
                 Some(WordOr::Table(table)) => OnFail {
                     otherwise: Severity::Down,
-                    by_cause: table.iter().map(|(cause, word)| (cause.0, word.0)).collect(),
+                    by_cause: table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect(),
                 },
             },
             inquiry: self.inquiry(written, place, backend, timing)?,

@@ -206,7 +206,7 @@ pub(super) struct Check {
     pub(super) timeout: Placed<Period>,
     pub(super) rise: Option<NonZeroU32>,
     pub(super) fall: Option<NonZeroU32>,
-    pub(super) on_fail: Option<WordOr<SeverityWord, BTreeMap<CauseWord, SeverityWord>>>,
+    pub(super) on_fail: Option<WordOr<Severity, BTreeMap<CauseWord, Text<Severity>>>>,
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
     pub(super) process: Placed<Process>,
@@ -217,32 +217,6 @@ pub(super) struct Check {
 pub(super) struct Process {
     pub(super) pid_file: Placed<PathBuf>,
     pub(super) unit: Placed<String>,
-}
-
-/// `"down"`, `"degraded"`, `"ignore"`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct SeverityWord(pub(super) Severity);
-
-impl FromStr for SeverityWord {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "down" => Ok(Self(Severity::Down)),
-            "degraded" => Ok(Self(Severity::Degraded)),
-            "ignore" => Ok(Self(Severity::Ignore)),
-            _ => Err(format!("`{text}` is not \"down\", \"degraded\" or \"ignore\"")),
-        }
-    }
-}
-
-impl TryFrom<String> for SeverityWord {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
 }
 
 /// A cause as the key of a table.

@@ -16,7 +16,7 @@ use super::value::{OneOrMany, Text, Unscoped, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
-use crate::engine::check::Timing;
+use crate::engine::check::{Severity, Timing};
 use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::ladder::Ladder;
@@ -153,10 +153,8 @@ impl<'a> Resolver<'a> {
         for check in &written.check {
             let check = check.get_ref();
             let degrades = match &check.on_fail {
-                Some(WordOr::Word(word)) => word.0 == crate::engine::check::Severity::Degraded,
-                Some(WordOr::Table(table)) => {
-                    table.values().any(|word| word.0 == crate::engine::check::Severity::Degraded)
-                }
+                Some(WordOr::Word(severity)) => *severity == Severity::Degraded,
+                Some(WordOr::Table(table)) => table.values().any(|severity| severity.0 == Severity::Degraded),
                 None => false,
             };
             if degrades {

@@ -141,24 +141,16 @@ macro_rules! number_or_text {
 pub struct Api(pub Option<Dialect>);
 
 number_or_text!(Api, "\"auto\", 4, 5 or 6", |number| {
-    let dialect = match number {
-        4 => Dialect::Plain,
-        5 => Dialect::Neighbor,
-        6 => Dialect::Peer,
-        _ => return None,
-    };
-    Some(Api(Some(dialect)))
+    Dialect::of_api(&number.to_string()).map(|dialect| Api(Some(dialect)))
 });
 
 impl FromStr for Api {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self(None)),
-            "4" => Ok(Self(Some(Dialect::Plain))),
-            "5" => Ok(Self(Some(Dialect::Neighbor))),
-            "6" => Ok(Self(Some(Dialect::Peer))),
+        match (text, Dialect::of_api(text)) {
+            ("auto", _) => Ok(Self(None)),
+            (_, Some(dialect)) => Ok(Self(Some(dialect))),
             _ => Err(format!("`{text}` is no version of ExaBGP's commands, expected auto, 4, 5 or 6")),
         }
     }

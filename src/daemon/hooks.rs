@@ -15,12 +15,12 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use humantime::format_duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::handoff::lock;
+use crate::period::Period;
 use crate::probe::command::run::{Run, how, shell};
 use crate::probe::command::text::beginning;
 
@@ -181,7 +181,7 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
     let exit = match timeout(patience, run.exit()).await {
         Ok(exit) => Ok(exit),
         Err(_) => {
-            let (behind, limit) = (queue.waiting().hooks.len(), format_duration(patience));
+            let (behind, limit) = (queue.waiting().hooks.len(), Period(patience));
             log::error!("{hook}: still running after {limit}, and {behind} wait behind it");
             timeout(grace, run.exit()).await
         }
@@ -192,7 +192,7 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
         Ok(Err(error)) => log::error!("{hook}: cannot wait for it: {error}"),
         Err(_) => {
             let left = run.end().await;
-            log::error!("{hook}: killed after {}{left}", format_duration(patience + grace));
+            log::error!("{hook}: killed after {}{left}", Period(patience + grace));
         }
     }
 }

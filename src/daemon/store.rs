@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 use super::stamp::{Age, Stamp};
 use crate::directory::make;
 use crate::engine::memory::Memory;
+use crate::fnv::fnv32;
 use crate::handoff::Handoff;
+use crate::period::Period;
 
 /// Names the format, so that a foreign file is known as such.
 const FORMAT: &str = "dnsherald state 1";
@@ -75,7 +77,7 @@ impl Store {
     pub fn new(directory: &Path, configuration: &Path) -> Self {
         let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
         let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
-        name.push(format!("-{:08x}.json", hash(configuration.as_os_str().as_bytes())));
+        name.push(format!("-{:08x}.json", fnv32(configuration.as_os_str().as_bytes())));
         Self { file: directory.join(name), configuration, newest: None, failed: Arc::default() }
     }
 
@@ -122,7 +124,7 @@ impl Store {
                     "the state in {} was written {} in the future: the clock of this host is wrong, or was; nothing is \
                      adopted, drains and penalties count from now on",
                     self.file.display(),
-                    humantime::format_duration(Duration::from_secs(ahead.as_secs()))
+                    Period(Duration::from_secs(ahead.as_secs()))
                 );
                 Duration::ZERO
             }
@@ -273,11 +275,6 @@ fn sync_directory(file: &Path) -> io::Result<()> {
         Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Short, and the same on every run (FNV-1a).
-fn hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! can alternate without hiding each other.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,29 @@ pub enum Severity {
     Degraded,
     /// No traffic is attracted.
     Down,
+}
+
+impl Severity {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut known = [Self::Ignore, Self::Degraded, Self::Down].into_iter();
+        known
+            .find(|severity| severity.word() == text)
+            .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"ignore\""))
+    }
 }
 
 /// The severity of each cause of failure.

@@ -11,9 +11,9 @@ use super::advertising::Advertised;
 use super::options::{Check, Options};
 use crate::config::defaults;
 use crate::exabgp::attributes::{Attributes, PathInformation};
-use crate::exabgp::{Advertisement, Dialect, NextHop};
+use crate::exabgp::{Advertisement, NextHop};
 use crate::period::Period;
-use crate::probe::dns::{Probe, Transport};
+use crate::probe::dns::Probe;
 
 /// Options, and what they advertise, to be shown as TOML.
 #[derive(Clone, Copy, Debug)]
@@ -79,12 +79,7 @@ impl Printed<'_> {
         }
         writeln!(f, "\n[node]\nmanagement = {}  # put this host's own addresses here", strings(&management))?;
         if let Some(dialect) = self.options.dialect {
-            let api = match dialect {
-                Dialect::Plain => 4,
-                Dialect::Neighbor => 5,
-                Dialect::Peer => 6,
-            };
-            writeln!(f, "\n[exabgp]\napi = {api}")?;
+            writeln!(f, "\n[exabgp]\napi = {}", dialect.api())?;
         }
         Ok(())
     }
@@ -176,7 +171,6 @@ impl Printed<'_> {
             Check::Dns(round) => {
                 let servers: Vec<_> = round.probes().iter().map(|probe| probe.server.to_string()).collect();
                 let Some(Probe { question, transport, .. }) = round.probes().first() else { return Ok(()) };
-                let transport = if *transport == Transport::Udp { "udp" } else { "tcp" };
                 writeln!(
                     f,
                     "dns = {{ query = {}, server = {}, transport = \"{transport}\", expect = {{ rcode = {} }} }}",
@@ -239,7 +233,7 @@ fn string(text: &str) -> String {
 }
 
 fn period(period: Duration) -> String {
-    Period(period).to_string().replace(' ', "")
+    Period(period).in_one_word()
 }
 
 /// For a comment.

@@ -49,6 +49,7 @@ use tokio::time::timeout;
 use self::output::{Keep, Output};
 use self::run::{Run, how, shell};
 use super::{Cause, Outcome};
+use crate::period::Period;
 
 mod orphans;
 pub(crate) mod output;
@@ -97,7 +98,7 @@ impl Command {
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
             Err(_) => {
                 let left = run.end().await;
-                let limit = humantime::format_duration(self.timeout.unwrap_or_default());
+                let limit = Period(self.timeout.unwrap_or_default());
                 self.fail(
                     Cause::Timeout,
                     &format!("not done within {limit}{left}"),

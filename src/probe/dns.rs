@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use self::exchange::Path;
 use super::{Cause, Failure, Outcome};
+use crate::period::Period;
 
 mod exchange;
 mod expect;
@@ -123,7 +124,7 @@ impl Probe {
     }
 
     fn timed_out(&self) -> Outcome {
-        let limit = humantime::format_duration(self.timeout);
+        let limit = Period(self.timeout);
         Outcome::fail(Cause::Timeout, format!("no answer within {limit}"))
     }
 

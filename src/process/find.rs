@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::held::Held;
 use super::{Missing, Whereabouts, cgroup, pid_file};
 use crate::handoff::lock;
+use crate::period::Period;
 use crate::systemd;
 
 /// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
@@ -75,7 +76,7 @@ impl Finder {
             }
             found
         };
-        let late = || format!("looking for it took longer than {}", humantime::format_duration(limit));
+        let late = || format!("looking for it took longer than {}", Period(limit));
         timeout(limit, find).await.unwrap_or_else(|_| Err(Missing::Perhaps(late())))
     }
 

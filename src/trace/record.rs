@@ -19,6 +19,7 @@ use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
 use crate::handoff::{Handoff, Offered, PATIENCE};
+use crate::period::Period;
 
 /// The recording ends when its file is as large, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -108,7 +109,7 @@ fn header(configuration: &str, host: &str, parent: Parent, memory: &Memory, age:
     if !memory.services.is_empty()
         && let Ok(memory) = serde_json::to_string(memory)
     {
-        let age = humantime::format_duration(age).to_string().replace(' ', "");
+        let age = Period(age).in_one_word();
         header.push_str(&format!("memory {age} {memory}\n"));
     }
     header

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::services;
 use crate::backend::quiet::{Hush, Quieting};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
@@ -25,7 +24,8 @@ pub(super) const COUNT: Duration = Duration::from_millis(250);
 
 /// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
 pub async fn quiet(config: &Config, backend: &Backend) -> String {
-    let own: f64 = services(config, backend)
+    let own: f64 = config
+        .services_of(backend)
         .flat_map(|service| &service.checks)
         .filter_map(|check| match &check.inquiry {
             Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
@@ -86,7 +86,7 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
         let ours = names.iter().filter_map(of);
         let missing: Vec<_> = ours
             .flat_map(|service| &service.prefixes)
-            .filter(|prefix| prefix.desired.is_none() || prefix.desired != prefix.acknowledged)
+            .filter(|prefix| !prefix.is_settled())
             .map(|prefix| prefix.prefix.as_str())
             .collect();
         if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {

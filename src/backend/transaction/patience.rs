@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::services;
 use crate::backend::Backend;
 use crate::config::Config;
 
@@ -12,7 +11,7 @@ const LEEWAY: Duration = Duration::from_secs(2);
 /// How long after a restart it is waited for that everything is as it should be: the server has its time to start, and
 /// then every check the time that it needs to pass anew.
 pub(super) fn return_limit(config: &Config, backend: &Backend) -> Duration {
-    let checks = services(config, backend).flat_map(|service| &service.checks);
+    let checks = config.services_of(backend).flat_map(|service| &service.checks);
     let longest = checks.map(|check| check.timing.timeout + check.timing.returns()).max();
     backend.start_timeout + longest.unwrap_or_default() + LEEWAY
 }

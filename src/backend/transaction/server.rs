@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::drained::{COUNT, PAUSE};
 use super::patience::Patience;
-use super::{Deed, Kept, Transaction, services};
+use super::{Deed, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::run::run;
@@ -55,7 +55,7 @@ fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
 
 /// Where the checks of this backend's services ask.
 fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
-    let rounds = services(config, backend).flat_map(|service| &service.checks);
+    let rounds = config.services_of(backend).flat_map(|service| &service.checks);
     rounds
         .filter_map(|check| match &check.inquiry {
             Inquiry::Dns(round) => Some(round.probes().iter().map(|probe| probe.server)),
@@ -67,7 +67,7 @@ fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
 
 impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {
-        if services(self.config, self.backend).next().is_none() {
+        if self.config.services_of(self.backend).next().is_none() {
             return Err(Trouble::with(
                 format!("no service has the backend {}, so that nothing would be drained", self.backend.name),
                 format!("write `backend = \"{}\"` into its [[service]]", self.backend.name),

@@ -103,6 +103,12 @@ impl Entry {
         new
     }
 
+    /// Whether something is desired, and ExaBGP has acknowledged just that.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.desired.is_some() && self.desired == self.acknowledged
+    }
+
     /// How much it matters to say it now: a withdraw that is not acknowledged first, a mere repetition last.
     pub(super) fn urgency(&self) -> Urgency {
         match &self.desired {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::period::Period;
 use crate::probe::command::run::how;
 
 /// How long it may take.
@@ -66,7 +67,7 @@ impl Ip {
             Ok(None) => {
                 let _ = child.kill();
                 let _ = wait(&mut child, PATIENCE);
-                Err(format!("was not done within {}", humantime::format_duration(self.limit)))
+                Err(format!("was not done within {}", Period(self.limit)))
             }
             Err(error) => Err(format!("cannot be waited for: {error}")),
         }

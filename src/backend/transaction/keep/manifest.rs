@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::guarded::{about, guarded};
 use super::tree::{Scope, Tree};
 use crate::directory::make;
+use crate::fnv::fnv64;
 
 /// Names the format, so that a foreign file is known as such.
 const FORMAT: &str = "dnsherald rollback 1";
@@ -269,8 +270,7 @@ fn remove_all_but(place: &Path, names: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells a torn copy from a whole one (FNV-1a); nobody who could write there needs to be outwitted.
+/// Tells a torn copy from a whole one; nobody who could write there needs to be outwitted.
 fn digest(content: &[u8]) -> String {
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", content.iter().fold(0xcbf2_9ce4_8422_2325, mix))
+    format!("{:016x}", fnv64(content))
 }
