@@ -30,6 +30,7 @@ use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
+use crate::period::Period;
 use crate::probe::Outcome;
 
 pub mod names;
@@ -173,5 +174,5 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
 /// In whole microseconds and without blanks: "1m30s".
 fn written(period: Duration) -> String {
     let micros = Duration::from_micros(u64::try_from(period.as_micros()).unwrap_or(u64::MAX));
-    humantime::format_duration(micros).to_string().replace(' ', "")
+    Period(micros).in_one_word()
 }

@@ -21,7 +21,7 @@ use self::patience::Patience;
 use self::server::Before;
 use super::answers::Zone;
 use super::{Backend, Program, Trouble};
-use crate::config::{Config, Service};
+use crate::config::Config;
 use crate::control::client::Client;
 
 mod drained;
@@ -308,11 +308,6 @@ impl Transaction<'_> {
         self.stay_drained().await;
         Outcome::LeftDrained
     }
-}
-
-/// The services that the backend answers for.
-fn services<'a>(config: &'a Config, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
-    config.services_of(backend)
 }
 
 /// When an interruption is heeded.

@@ -104,9 +104,7 @@ impl Healers {
         for backend in &config.backends {
             let Some(heal) = backend.heal else { continue };
             let services = (0..).map(ServiceId).zip(&config.services);
-            let ours = services.filter(|(_, service)| {
-                service.backend.as_ref().is_some_and(|other| other.name == backend.name)
-            });
+            let ours = services.filter(|(_, service)| service.is_of(backend));
             healers.push(Healer {
                 backend: Arc::clone(backend),
                 services: ours.map(|(id, _)| id).collect(),

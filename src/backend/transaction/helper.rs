@@ -1,8 +1,8 @@
 //! What the helper is asked for: to drain, to let return, and how it stands.
 
+use super::Transaction;
 use super::drained::{PAUSE, wait_until_acknowledged};
 use super::patience::Patience;
-use super::{Transaction, services};
 use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
@@ -11,7 +11,8 @@ use crate::period::Shown;
 
 impl Transaction<'_> {
     pub(super) async fn drain(&self) -> Result<String, Trouble> {
-        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        let names: Vec<_> =
+            self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
         for name in &names {
             let order = Order {
                 holder: self.backend.holder.clone(),
@@ -41,7 +42,7 @@ impl Transaction<'_> {
 
     /// Takes back what may have been said about returning, and prolongs the drain.
     pub(super) async fn stay_drained(&self) {
-        for service in services(self.config, self.backend) {
+        for service in self.config.services_of(self.backend) {
             let reason = format!("{} failed", self.reason);
             let order = Order {
                 holder: self.backend.holder.clone(),
@@ -58,7 +59,8 @@ impl Transaction<'_> {
 
     fn lifts(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
         let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
-        services(self.config, self.backend)
+        self.config
+            .services_of(self.backend)
             .map(move |service| Request::Undrain { service: Some(service.name.clone()), lift: lift.clone() })
     }
 
@@ -69,7 +71,8 @@ impl Transaction<'_> {
     /// Lets the services return as soon as every check has passed anew. If the helper ends meanwhile, its successor is
     /// told.
     pub(super) async fn returns(&self, patience: Patience) -> Result<String, Trouble> {
-        let names: Vec<_> = services(self.config, self.backend).map(|service| service.name.clone()).collect();
+        let names: Vec<_> =
+            self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
         let holder = self.backend.holder.to_string();
         loop {
             let document = match self.helper.look().await {

@@ -49,11 +49,8 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
         time => time.parse().map_or(StopTime::DEFAULT, |Period(time)| StopTime::Within(time)),
     };
     let config = Config::load(&options.configuration.config, &host_name()).ok();
-    let waits = config
-        .iter()
-        .flat_map(|config| of_unit(config, unit))
-        .map(|backend| backend.quiet.max_wait.max(backend.quiet.settle))
-        .max();
+    let waits =
+        config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest()).max();
     if waits.is_none() {
         let file = options.configuration.config.display();
         writeln!(
@@ -107,7 +104,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     let runtime = runtime().context("cannot start the event loop")?;
     let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
-    let quiets = of_unit(&config, unit).map(|backend| backend.quiet.max_wait.max(backend.quiet.settle));
+    let quiets = of_unit(&config, unit).map(|backend| backend.quiet.longest());
     let longest = LASTS + quiets.max().unwrap_or_default();
     let reason: Reason = format!("{unit} stops").into();
     let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
