@@ -29,6 +29,7 @@ use crate::logging::counted;
 use crate::probe::command::adopt_orphans;
 use crate::trace::names::Names;
 use crate::trace::record::Recorder;
+use crate::trace::{Answering, Header};
 
 /// Runs until ExaBGP is gone or a signal says so.
 ///
@@ -99,8 +100,13 @@ async fn work(
         memory.forget_states();
     }
     let recorder = options.record.as_ref().map(|file| {
-        let (text, names) = (text_of(path), Names::of(config));
-        Recorder::start(file, &text, &host_name(), surroundings.parent, &memory, age, names)
+        let header = Header {
+            configuration: Some(text_of(path)),
+            host: Some(host_name()),
+            exabgp: Answering::Recorded(surroundings.parent),
+            memory: (!memory.services.is_empty()).then(|| (memory.clone(), age)),
+        };
+        Recorder::start(file, &header, Names::of(config))
     });
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt what commands leave behind: {error}");

@@ -64,6 +64,32 @@ impl Header {
     }
 }
 
+impl fmt::Display for Header {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.configuration.iter().flat_map(|text| text.lines()) {
+            writeln!(f, "{}", format!("| {line}").trim_end())?;
+        }
+        if let Some(host) = &self.host {
+            writeln!(f, "host {host}")?;
+        }
+        match &self.exabgp {
+            Answering::Ideal => {}
+            Answering::Version(version) => writeln!(f, "exabgp {version}")?,
+            Answering::Silent => writeln!(f, "exabgp silent")?,
+            Answering::Recorded(Parent::ExaBgp) => writeln!(f, "exabgp recorded")?,
+            Answering::Recorded(Parent::Terminal) => writeln!(f, "exabgp recorded-terminal")?,
+            Answering::Terminal => writeln!(f, "exabgp terminal")?,
+        }
+        if let Some((memory, age)) = &self.memory
+            && let Ok(memory) = serde_json::to_string(memory)
+        {
+            writeln!(f, "memory {} {memory}", Period(*age).in_one_word())?;
+        }
+        Ok(())
+    }
+}
+
 fn answering(text: &str) -> Result<Answering, String> {
     match text {
         "silent" => Ok(Answering::Silent),
@@ -278,4 +304,32 @@ fn failing(text: &str) -> Result<Outcome, String> {
 fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::memory::Memory;
+
+    #[test]
+    fn a_header_is_read_as_it_was_written() {
+        let all = [
+            Answering::Ideal,
+            Answering::Version("5.0.15".to_owned()),
+            Answering::Silent,
+            Answering::Recorded(Parent::ExaBgp),
+            Answering::Recorded(Parent::Terminal),
+            Answering::Terminal,
+        ];
+        for exabgp in all {
+            let header = Header {
+                configuration: Some("[node]\n\n  # indented\n".to_owned()),
+                host: Some("pop1".to_owned()),
+                exabgp,
+                memory: Some((Memory::default(), Duration::from_millis(90_500))),
+            };
+            assert_eq!(Header::read(&header.to_string()), Ok(header));
+        }
+        assert_eq!(Header::default().to_string(), "");
+    }
 }

@@ -10,16 +10,12 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use super::names::Names;
-use super::write_event;
+use super::{Header, write_event};
 use crate::engine::event::Event;
-use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::exabgp::link::Parent;
 use crate::handoff::{Handoff, Offered, PATIENCE};
-use crate::period::Period;
 
 /// The recording ends when its file is as large, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -30,6 +26,8 @@ const ROOM: usize = 4 << 20;
 /// Where FILE is taken, FILE.1 is tried, and so on up to this.
 const OTHERS: usize = 99;
 
+const ORIGIN: &str = "# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`";
+
 /// A trace being written. Each event is on its way to the file before the engine sees it.
 #[derive(Debug)]
 pub struct Recorder {
@@ -39,20 +37,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a trace with all that a replay needs: the configuration, the host, who reads the lines, and what was
-    /// remembered. Where it cannot be written, the log says so.
+    /// Begins a trace whose header has all that a replay needs. Where it cannot be written, the log says so.
     #[must_use]
-    pub fn start(
-        path: &Path,
-        configuration: &str,
-        host: &str,
-        parent: Parent,
-        memory: &Memory,
-        age: Duration,
-        names: Names,
-    ) -> Self {
+    pub fn start(path: &Path, header: &Header, names: Names) -> Self {
         let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(ROOM)), names };
-        let header = header(configuration, host, parent, memory, age);
+        let header = format!("{ORIGIN}\n{header}");
         let (path, lines) = (recorder.path.clone(), Arc::clone(&recorder.lines));
         let record = move || {
             if let Err(error) = write(&path, &header, &lines, LARGEST) {
@@ -92,27 +81,6 @@ impl Drop for Recorder {
         self.lines.close();
         self.lines.is_done_within(PATIENCE);
     }
-}
-
-fn header(configuration: &str, host: &str, parent: Parent, memory: &Memory, age: Duration) -> String {
-    let mut header =
-        String::from("# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`\n");
-    for line in configuration.lines() {
-        header.push_str(format!("| {line}").trim_end());
-        header.push('\n');
-    }
-    let recorded = match parent {
-        Parent::ExaBgp => "recorded",
-        Parent::Terminal => "recorded-terminal",
-    };
-    header.push_str(&format!("host {host}\nexabgp {recorded}\n"));
-    if !memory.services.is_empty()
-        && let Ok(memory) = serde_json::to_string(memory)
-    {
-        let age = Period(age).in_one_word();
-        header.push_str(&format!("memory {age} {memory}\n"));
-    }
-    header
 }
 
 /// Writes until there is no more, or the file is as large as it may be.
@@ -156,6 +124,7 @@ fn open(path: &Path) -> io::Result<(File, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::Config;
@@ -214,8 +183,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
         let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
-        let mut recorder =
-            Recorder::start(&path, "", "host", Parent::ExaBgp, &Memory::default(), Duration::ZERO, names);
+        let mut recorder = Recorder::start(&path, &Header::default(), names);
         let event = Event::Heard("x".repeat(60_000));
         let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
         assert!((10..100).contains(&taken), "{taken}");
