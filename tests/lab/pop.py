@@ -76,6 +76,13 @@ class Pop(Namespace):
             raise Unmet(f"status: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def status_if_any(self):
+        """The same, or nothing while no helper can be asked."""
+        try:
+            return self.status()
+        except Unmet:
+            return None
+
     def write_configuration(self, text: str):
         """Replaces the file in one step, as careful editors and configuration management do."""
         draft = self.file.with_suffix(".new")
