@@ -4,6 +4,7 @@ import re
 import time
 
 from cases import case
+from expectations import expect_stated
 from machine import PATIENCE
 from site_host import INTERVAL, RISE
 from waiting import Unmet, wait_until
@@ -64,8 +65,8 @@ def helper_killed(lab, report):
         pop.run("kill", "-KILL", former)
         wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "ExaBGP starts another helper", poll=0.05)
         report.took("another helper", time.time() - since, target=5)
-        wait_until(lambda: pop.service_state() == "up", PATIENCE, "the successor says that the service is up", poll=0.05)
-        report.took("up again", time.time() - since, target=10)
+        expect_stated(pop.status_if_any, pop.helper())
+        report.took("stated anew", time.time() - since, target=10)
     lab.expect_steady(since)
     lab.expect_session_kept()
     report.found(f"route kept; {load.lost()} of {len(load.asked())} queries lost")

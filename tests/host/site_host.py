@@ -134,12 +134,17 @@ class SiteHost(Machine):
         """The process id of dnsherald under ExaBGP, in the host's own numbers; 0 if there is none."""
         return int((self.ask("pgrep", "--oldest", "--exact", "dnsherald") or "0").split()[0])
 
-    def service_state(self):
-        """What dnsherald says of its one service; nothing while it cannot be asked."""
+    def status_if_any(self):
+        """The status document of the helper; nothing while it cannot be asked."""
         try:
-            return json.loads(self.ask("dnsherald", "status", "--json"))["services"][0]["state"]
+            return json.loads(self.ask("dnsherald", "status", "--json"))
         except ValueError:
             return None
+
+    def service_state(self):
+        """What dnsherald says of its one service; nothing while it cannot be asked."""
+        status = self.status_if_any()
+        return status and status["services"][0]["state"]
 
     def stop_service(self):
         """At the end of the lab."""

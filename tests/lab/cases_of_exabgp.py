@@ -21,14 +21,14 @@ SESSION_RETURNS = 10.0
 
 @case("helper killed")
 def helper_killed(lab, report):
-    """kill -9 while Unbound is healthy: the successor takes over, the router notices nothing."""
+    """kill -9 while Unbound is healthy: the successor states the routes anew, the router notices nothing."""
     lab.start_announced(resolver(POP1))
     former = lab.pop1.exabgp.helper()
     since = time.time()
     end(former)
-    lab.pop1.exabgp.helper_other_than(former)
+    expect_stated(lab.pop1.status_if_any, lab.pop1.exabgp.helper_other_than(former))
     lab.watch_steady(since, HELPER_RETURNS)
-    report.found("route kept")
+    report.found("route kept, and stated anew")
 
 
 @case("helper and unbound killed")
