@@ -77,6 +77,27 @@ def installed_again(lab, report):
     untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
 
 
+@case("package removed", servers=(UNBOUND,), package=True)
+def removed(lab, report):
+    """Without a purge: all goes on, the configuration stays; installed again, the helper is heard, and replaced without a loss."""
+    pop = lab.pop1
+    former = pop.helper()
+    untouched(lab, report, "apt-get", "remove", "--yes", "dnsherald")
+    if pop.path("/usr/bin/dnsherald").exists() or pop.state(DRAIN_UNIT) != "inactive":
+        raise Unmet(f"the program is still there, or {DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}")
+    if pop.path(CONFIGURATION).read_text() != pop.configuration() or not any(pop.path(STATE).glob("*.json")):
+        raise Unmet("the configuration or the state has gone")
+    untouched(lab, report, "apt-get", "install", "--yes", pop.package_file())
+    if pop.path(CONFIGURATION).read_text() != pop.configuration() or pop.helper() != former or pop.service_state() != "up":
+        raise Unmet("not the same configuration and helper, with the service up")
+    if pop.state(DRAIN_UNIT) != "active" or pop.path(STILL_HEARD).exists():
+        raise Unmet(f"{DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}, or {STILL_HEARD} is left")
+    with lab.load() as load:
+        pop.run("systemctl", "restart", "exabgp")
+        wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "the program that was installed runs", poll=0.05)
+    load.expect_none_lost(report)
+
+
 @case("package purged", servers=(UNBOUND,), package=True)
 def purged(lab, report):
     """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files.
