@@ -13,6 +13,9 @@ from waiting import Unmet, let_pass, wait_until
 # Seconds, as the drop-in in the package has it. The helper gives a sign of life four times in it.
 WATCHDOG = 30
 LAST_SIGN = WATCHDOG / 4
+# For a case that has nothing to do with how long it is.
+SHORT_WATCHDOG = 6
+NOT_STARTED_AGAIN = ("Environment=exabgp_api_respawn=false", f"Environment=DNSHERALD_WATCHDOG={SHORT_WATCHDOG}s")
 
 
 def edited(shipped, values):
@@ -99,6 +102,37 @@ def frozen(lab, report):
     if moved < WATCHDOG - LAST_SIGN - 1:
         raise Unmet("withdrawn before the watchdog can have run out")
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=WATCHDOG + 15)
+
+
+@case("helper gone for good", servers=(UNBOUND,), package=True)
+def gone_for_good(lab, report):
+    """Where too many have died in a minute, ExaBGP ends itself; where it starts no other, the watchdog ends it.
+
+    Both take the session, and with it the route, and systemd starts both anew.
+    """
+    pop = lab.pop1
+    since, former, killed = time.time(), pop.main_pid("exabgp"), set()
+
+    def given_up():
+        helper = pop.helper()
+        if helper and pop.attempt("kill", "-KILL", helper).returncode == 0:
+            killed.add(helper)
+        return pop.main_pid("exabgp") != former
+
+    wait_until(given_up, PATIENCE, "ExaBGP gives up", poll=0.05)
+    # Later than `since` only if it was withdrawn.
+    report.took(f"{len(killed)} killed: withdrawn, and back", lab.until_routed(since, PATIENCE), target=20)
+    with pop.exabgp_with(NOT_STARTED_AGAIN) as anew:
+        lab.until_routed(anew, PATIENCE)
+        since = time.time()
+        pop.run("kill", "-KILL", pop.helper())
+        moved = lab.until_moved(since)
+        report.took("none started: withdrawn", moved, target=SHORT_WATCHDOG + 1)
+        if moved < SHORT_WATCHDOG * 3 / 4 - 1:
+            raise Unmet("withdrawn before the watchdog can have run out")
+        if "Watchdog timeout" not in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"):
+            raise Unmet("it was not the watchdog")
+        report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=SHORT_WATCHDOG + 15)
 
 
 @case("broken configuration", servers=(UNBOUND,), package=True)

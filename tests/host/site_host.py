@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ StateDirectory=dnsherald
 
 CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
 STATE = "/var/lib/dnsherald"
+# Read last of the drop-ins.
+SETTINGS = "/etc/systemd/system/exabgp.service.d/settings.conf"
 
 # With version 1 of cgroups the kernel tells nobody inside a container that a cgroup is empty, and so, when ExaBGP has been
 # killed, systemd waits in vain for the end of the helper that has ended.
@@ -125,6 +128,14 @@ class SiteHost(Machine):
         self.run("kill", "-KILL", former)
         wait_until(lambda: self.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another ExaBGP", poll=0.05)
         return since
+
+    @contextmanager
+    def exabgp_with(self, settings):
+        """ExaBGP and its helper in a unit with these settings, and at the end in their own again. Gives since when."""
+        self.write(SETTINGS, "\n".join(("[Service]", *settings, "")))
+        yield self.start_exabgp_anew()
+        self.path(SETTINGS).unlink()
+        self.start_exabgp_anew()
 
     def package_file(self):
         """Where the package is on the host. apt takes a file only by a name with a slash in it."""
