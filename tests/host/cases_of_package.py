@@ -1,5 +1,6 @@
 """Cases of the package itself: upgraded, installed again, removed, purged, and what of it is optional."""
 
+import re
 import time
 from pathlib import Path
 
@@ -194,9 +195,11 @@ def hardened(lab, report):
         lab.until_moved(since)
         pop.run("dnsherald", "undrain")
     load.expect_none_lost(report)
-    since = time.time()
-    pop.run("kill", "-KILL", pop.main_pid(lab.server.unit))
+    since, former = time.time(), pop.main_pid(lab.server.unit)
+    pop.run("kill", "-KILL", former)
     report.took("its end: moved", lab.until_moved(since), target=2)
+    if not re.search(rf"process {former} \(.*\) has ended", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")):
+        raise Unmet("the helper did not watch the process")
     lab.wait_until_ready()
     warned = pop.journal("--unit", "exabgp", f"--since=@{since - 5:.3f}", "--priority=warning")
     refused = [line for line in warned.splitlines() if "ermission denied" in line or "ead-only" in line]
