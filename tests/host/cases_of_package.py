@@ -1,13 +1,16 @@
-"""Cases of the package itself: upgraded over an older version, and what of it is optional."""
+"""Cases of the package itself: upgraded, installed again, removed, purged, and what of it is optional."""
 
+import re
 import time
+from pathlib import Path
 
+from addresses import POP1
 from cases import case
-from cases_of_shipping import untouched
+from cases_of_shipping import LAST_SIGN, WATCHDOG
 from machine import PATIENCE
 from servers import UNBOUND
-from site_host import CONFIGURATION
-from waiting import Unmet, wait_until
+from site_host import CONFIGURATION, STATE
+from waiting import Unmet, let_pass, wait_until
 
 # The package that is tested, as an older version would have been: another version, another shipped configuration.
 OLDER = """
@@ -22,6 +25,22 @@ dpkg-deb --root-owner-group --build /root/older /var/cache/dnsherald_0.0.9-1.deb
 KEEP = "--option=Dpkg::Options::=--force-confold"
 DRAINS = "/usr/share/doc/dnsherald/systemd/backends"
 HARDENING = "dnsherald-hardening.conf"
+
+DRAIN_UNIT = "dnsherald-drain.service"
+# Of a removed package: the helper that still runs is heard, until the next boot.
+STILL_HEARD = "/run/systemd/system/exabgp.service.d/dnsherald-removed.conf"
+# The operator's own.
+OF_OTHERS = {"/etc/dnsherald", f"/etc/systemd/system/{UNBOUND.unit}.d/dnsherald.conf"}
+
+DISABLE_FILE = "/etc/dnsherald/held.off"
+DISABLED_PREFIX = "192.0.2.61/32"
+DISABLED = f"""
+[[service]]
+name = "held"
+prefixes = ["{DISABLED_PREFIX}"]
+backend = "{UNBOUND.kind}"
+disable-file = "{DISABLE_FILE}"
+"""
 
 
 @case("package upgraded", servers=(UNBOUND,), package=True)
@@ -50,6 +69,98 @@ def upgraded(lab, report):
     load.expect_none_lost(report)
     for left in ("/root/older", "/var/cache/dnsherald_0.0.9-1.deb", f"{CONFIGURATION}.dpkg-dist"):
         pop.run("rm", "-rf", left)
+
+
+@case("package installed again", servers=(UNBOUND,), package=True)
+def installed_again(lab, report):
+    """As at an upgrade: nothing moves, and neither ExaBGP nor the server is restarted."""
+    pop = lab.pop1
+    untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
+
+
+@case("package removed", servers=(UNBOUND,), package=True)
+def removed(lab, report):
+    """Without a purge: all goes on, the configuration stays; installed again, the helper is heard, and replaced without a loss."""
+    pop = lab.pop1
+    former = pop.helper()
+    untouched(lab, report, "apt-get", "remove", "--yes", "dnsherald")
+    if pop.path("/usr/bin/dnsherald").exists() or pop.state(DRAIN_UNIT) != "inactive":
+        raise Unmet(f"the program is still there, or {DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}")
+    if pop.path(CONFIGURATION).read_text() != pop.configuration() or not any(pop.path(STATE).glob("*.json")):
+        raise Unmet("the configuration or the state has gone")
+    untouched(lab, report, "apt-get", "install", "--yes", pop.package_file())
+    if pop.path(CONFIGURATION).read_text() != pop.configuration() or pop.helper() != former or pop.service_state() != "up":
+        raise Unmet("not the same configuration and helper, with the service up")
+    if pop.state(DRAIN_UNIT) != "active" or pop.path(STILL_HEARD).exists():
+        raise Unmet(f"{DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}, or {STILL_HEARD} is left")
+    with lab.load() as load:
+        pop.run("systemctl", "restart", "exabgp")
+        wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "the program that was installed runs", poll=0.05)
+    load.expect_none_lost(report)
+
+
+@case("package purged", servers=(UNBOUND,), package=True)
+def purged(lab, report):
+    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files.
+
+    They go on for longer than the watchdog takes, which the helper has asked for and which nobody may starve. What is drained by
+    its disable-file, which is one of the operator's, stays drained.
+    """
+    pop = lab.pop1
+    pop.write(DISABLE_FILE, "")
+    pop.write(CONFIGURATION, pop.configuration() + DISABLED)
+    pop.run("dnsherald", "reload")
+    drained = lambda: (pop.status_if_any() or {"services": [{}]})["services"][-1].get("state") == "drained"  # noqa: E731
+    wait_until(drained, PATIENCE, "the disable-file drains", poll=0.1)
+    ours, network = pop.run("dpkg", "--listfiles", "dnsherald").splitlines(), network_of(pop)
+    untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald", lasting=WATCHDOG + LAST_SIGN)
+    if network_of(pop) != network:
+        raise Unmet(f"addresses or routes before:\n{network}and after:\n{network_of(pop)}")
+    expect_nothing_left(pop, ours)
+    if lab.router.knows_through(POP1.name, DISABLED_PREFIX):
+        raise Unmet("what the disable-file drains is announced")
+    pop.path(DISABLE_FILE).unlink()
+    announced = lambda: lab.router.knows_through(POP1.name, DISABLED_PREFIX)  # noqa: E731
+    wait_until(announced, PATIENCE, "the helper announces what the disable-file has drained", poll=0.1)
+    report.found("drained as long as the disable-file was there")
+    pop.run("systemctl", "restart", lab.server.unit)
+    lab.wait_until_ready()
+    pop.install()
+    report.found("restarted without it, installed anew")
+
+
+def network_of(pop):
+    """Its addresses and routes, as an operator looks at them."""
+    return "".join(pop.run("ip", "-o", *what) for what in (("address",), ("-4", "route"), ("-6", "route")))
+
+
+def expect_nothing_left(pop, ours):
+    """No file of the package, of its unit or of its making, nor its group: but what others put there."""
+    left = [path for path in ours if pop.path(path).is_file()]
+    left += pop.run("find", "/etc", "/run", "/usr", "/var", "-xdev", "-name", "*dnsherald*").splitlines()
+    left = set(left) - OF_OTHERS - {STILL_HEARD, pop.package_file()}
+    group = pop.ask("getent", "group", "dnsherald")
+    etc = pop.ask("ls", "-A", Path(CONFIGURATION).parent)
+    if left or group or etc != Path(DISABLE_FILE).name:
+        raise Unmet(f"left behind: {', '.join(sorted(left))} {group}; in the folder of the configuration: {etc}")
+
+
+def untouched(lab, report, *command, lasting=0):
+    """Under load: no route, no session and no process changes, also some seconds later, and nothing is lost."""
+    pop = lab.pop1
+    before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
+    lab.note_session()
+    with lab.load() as load:
+        since = time.time()
+        pop.run(*command)
+        let_pass(lasting)
+    lab.expect_steady(since)
+    lab.expect_session_kept()
+    if [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)] != before:
+        raise Unmet("ExaBGP or the server was restarted")
+    report.found(f"all kept for {time.time() - since:.0f} s; {load.lost()} of {len(load.asked())} queries lost")
+    if load.lost():
+        raise Unmet("queries were lost")
 
 
 @case("drop-in as shipped", package=True)
@@ -84,9 +195,11 @@ def hardened(lab, report):
         lab.until_moved(since)
         pop.run("dnsherald", "undrain")
     load.expect_none_lost(report)
-    since = time.time()
-    pop.run("kill", "-KILL", pop.main_pid(lab.server.unit))
+    since, former = time.time(), pop.main_pid(lab.server.unit)
+    pop.run("kill", "-KILL", former)
     report.took("its end: moved", lab.until_moved(since), target=2)
+    if not re.search(rf"process {former} \(.*\) has ended", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")):
+        raise Unmet("the helper did not watch the process")
     lab.wait_until_ready()
     warned = pop.journal("--unit", "exabgp", f"--since=@{since - 5:.3f}", "--priority=warning")
     refused = [line for line in warned.splitlines() if "ermission denied" in line or "ead-only" in line]

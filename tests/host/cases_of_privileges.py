@@ -1,12 +1,16 @@
-"""A case of what user exabgp, whom ExaBGP runs its helpers as, may do to the server."""
+"""Cases of what user exabgp, whom ExaBGP runs its helpers as, may do to the server."""
 
 import re
+import time
 
 from cases import case
+from site_host import CONFIGURATION
 from machine import PATIENCE
 from servers import UNBOUND
 from waiting import Unmet, wait_until
 
+HEAL = 'heal = { after = "1s", at-most = 1, per = "1h" }'
+NO_RESTART = "/etc/systemd/system/unbound.service.d/no-restart.conf"
 RULES = "/etc/polkit-1/rules.d/50-dnsherald.rules"
 AS_EXABGP = ("setpriv", "--reuid=exabgp", "--regid=exabgp", "--init-groups")
 
@@ -20,14 +24,11 @@ def polkit(lab, report):
     pop, unit = lab.pop1, lab.server.unit
     former = pop.main_pid(unit)
     refused = pop.attempt(*AS_EXABGP, "dnsherald", "backend", "restart")
-    rule = re.search(r"^ *polkit\.addRule\(.*?^ *\}\);$", refused.stdout, re.MULTILINE | re.DOTALL)
+    rule = rule_in(refused.stdout)
     told = rule and RULES in refused.stdout and "not touched" in refused.stdout
     if refused.returncode != 1 or not told or pop.main_pid(unit) != former:
         raise Unmet(f"expected to be refused, and told the rule, but: {refused.stdout}{refused.stderr}")
-    pop.write(RULES, rule[0] + "\n")
-    # polkit reads the rule by itself. This verb is allowed by it too, and changes nothing.
-    harmless = (*AS_EXABGP, "systemctl", "--no-ask-password", "reset-failed", unit)
-    wait_until(lambda: pop.attempt(*harmless).returncode == 0, PATIENCE, "polkit takes the rule", poll=0.2)
+    install(pop, rule)
     if pop.run("dnsherald", "status", "--json").count('"holder"'):
         raise Unmet("a restart that was refused has left a drain")
     lab.wait_until_ready()
@@ -35,3 +36,45 @@ def polkit(lab, report):
     if pop.main_pid(unit) == former:
         raise Unmet("the server was not restarted")
     report.found("refused, told the rule, allowed")
+
+
+@case("heal", servers=(UNBOUND,))
+def heal(lab, report):
+    """A server that ended and that systemd leaves alone is restarted by the helper, by the rule that `backend status` prints."""
+    pop, unit = lab.pop1, lab.server.unit
+    pop.path(RULES).unlink(missing_ok=True)
+    status = lambda: rule_in(pop.attempt(*AS_EXABGP, "dnsherald", "backend", "status").stdout)  # noqa: E731
+    install(pop, wait_until(status, PATIENCE, "backend status prints the rule", poll=0.2))
+    pop.write(NO_RESTART, "[Service]\nRestart=no\n")
+    pop.run("systemctl", "daemon-reload")
+    section = f"[backend.{lab.server.kind}]\n"
+    pop.write(CONFIGURATION, pop.configuration().replace(section, f"{section}{HEAL}\n"))
+    pop.run("dnsherald", "reload")
+    since, former = time.time(), pop.main_pid(unit)
+    pop.run("kill", "-KILL", former)
+    moved = lab.until_moved(since)
+    wait_until(lambda: pop.main_pid(unit) not in (0, former), PATIENCE, "the server is restarted", poll=0.05)
+    report.took("restarted", time.time() - since, target=10)
+    report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=20)
+    said = lambda: pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")  # noqa: E731
+    wait_until(lambda: "unwell for 1s: restarting it" in said(), PATIENCE, "the helper says that it heals", poll=0.2)
+    wait_until(lambda: not pop.status_if_any()["services"][0]["drains"], PATIENCE, "no drain is left", poll=0.2)
+    if pop.ask("ps", "-o", "user=", "-p", pop.helper()) != "exabgp":
+        raise Unmet("the helper is not ExaBGP's user")
+    pop.write(CONFIGURATION, pop.configuration())
+    pop.run("dnsherald", "reload")
+    pop.path(NO_RESTART).unlink()
+    pop.run("systemctl", "daemon-reload")
+
+
+def rule_in(text):
+    """The rule of polkit that the operator is told; nothing if he is not."""
+    found = re.search(r"^ *polkit\.addRule\(.*?^ *\}\);$", text, re.MULTILINE | re.DOTALL)
+    return found and found[0]
+
+
+def install(pop, rule):
+    """polkit reads it by itself. The verb that is tried is allowed by it too, and changes nothing."""
+    pop.write(RULES, rule + "\n")
+    harmless = (*AS_EXABGP, "systemctl", "--no-ask-password", "reset-failed", UNBOUND.unit)
+    wait_until(lambda: pop.attempt(*harmless).returncode == 0, PATIENCE, "polkit takes the rule", poll=0.2)

@@ -13,6 +13,9 @@ from waiting import Unmet, let_pass, wait_until
 # Seconds, as the drop-in in the package has it. The helper gives a sign of life four times in it.
 WATCHDOG = 30
 LAST_SIGN = WATCHDOG / 4
+# For a case that has nothing to do with how long it is.
+SHORT_WATCHDOG = 6
+NOT_STARTED_AGAIN = ("Environment=exabgp_api_respawn=false", f"Environment=DNSHERALD_WATCHDOG={SHORT_WATCHDOG}s")
 
 
 def edited(shipped, values):
@@ -101,6 +104,37 @@ def frozen(lab, report):
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=WATCHDOG + 15)
 
 
+@case("helper gone for good", servers=(UNBOUND,), package=True)
+def gone_for_good(lab, report):
+    """Where too many have died in a minute, ExaBGP ends itself; where it starts no other, the watchdog ends it.
+
+    Both take the session, and with it the route, and systemd starts both anew.
+    """
+    pop = lab.pop1
+    since, former, killed = time.time(), pop.main_pid("exabgp"), set()
+
+    def given_up():
+        helper = pop.helper()
+        if helper and pop.attempt("kill", "-KILL", helper).returncode == 0:
+            killed.add(helper)
+        return pop.main_pid("exabgp") != former
+
+    wait_until(given_up, PATIENCE, "ExaBGP gives up", poll=0.05)
+    # Later than `since` only if it was withdrawn.
+    report.took(f"{len(killed)} killed: withdrawn, and back", lab.until_routed(since, PATIENCE), target=20)
+    with pop.exabgp_with(NOT_STARTED_AGAIN) as anew:
+        lab.until_routed(anew, PATIENCE)
+        since = time.time()
+        pop.run("kill", "-KILL", pop.helper())
+        moved = lab.until_moved(since)
+        report.took("none started: withdrawn", moved, target=SHORT_WATCHDOG + 1)
+        if moved < SHORT_WATCHDOG * 3 / 4 - 1:
+            raise Unmet("withdrawn before the watchdog can have run out")
+        if "Watchdog timeout" not in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"):
+            raise Unmet("it was not the watchdog")
+        report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=SHORT_WATCHDOG + 15)
+
+
 @case("broken configuration", servers=(UNBOUND,), package=True)
 def broken(lab, report):
     """Broken by hand: nothing moves, and a reload says where. At the next start it is not announced until mended."""
@@ -128,46 +162,3 @@ def broken(lab, report):
     since = time.time()
     pop.write(CONFIGURATION, pop.configuration())
     report.took("mended: back", lab.until_routed(since, PATIENCE), target=15)
-
-
-@case("package installed again", servers=(UNBOUND,), package=True)
-def installed_again(lab, report):
-    """As at an upgrade: nothing moves, and neither ExaBGP nor the server is restarted."""
-    pop = lab.pop1
-    untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
-
-
-@case("package purged", servers=(UNBOUND,), package=True)
-def purged(lab, report):
-    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files.
-
-    They go on for longer than the watchdog takes, which the helper has asked for and which nobody may starve.
-    """
-    pop = lab.pop1
-    untouched(lab, report, "apt-get", "purge", "--yes", "dnsherald", lasting=WATCHDOG + LAST_SIGN)
-    own = ("/etc/dnsherald", "/var/lib/dnsherald", "/var/lib/dnsherald-rollback", "/run/dnsherald", "/usr/bin/dnsherald")
-    left = [path for path in own if pop.path(path).exists()]
-    if left:
-        raise Unmet(f"left behind: {', '.join(left)}")
-    pop.run("systemctl", "restart", lab.server.unit)
-    lab.wait_until_ready()
-    pop.install()
-    report.found("restarted without it, installed anew")
-
-
-def untouched(lab, report, *command, lasting=0):
-    """Under load: no route, no session and no process changes, also some seconds later, and nothing is lost."""
-    pop = lab.pop1
-    before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
-    lab.note_session()
-    with lab.load() as load:
-        since = time.time()
-        pop.run(*command)
-        let_pass(lasting)
-    lab.expect_steady(since)
-    lab.expect_session_kept()
-    if [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)] != before:
-        raise Unmet("ExaBGP or the server was restarted")
-    report.found(f"all kept for {time.time() - since:.0f} s; {load.lost()} of {len(load.asked())} queries lost")
-    if load.lost():
-        raise Unmet("queries were lost")

@@ -2,7 +2,6 @@
 
 import json
 import time
-from contextlib import contextmanager
 
 from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6, PREFIXES
 from cases import case
@@ -11,7 +10,6 @@ from servers import UNBOUND
 from site_host import CONFIGURATION, STATE
 from waiting import Unmet, let_pass, wait_until
 
-DROP_IN = "/etc/systemd/system/exabgp.service.d/surroundings.conf"
 # How each is spoken to.
 DIALECTS = {"4.2.21": "announce route", "4.2.25": "neighbor * announce route"}
 EXAMPLE = "/usr/share/doc/dnsherald/examples/dual-stack.toml"
@@ -23,15 +21,6 @@ WITHOUT_SYSTEMD = ("TemporaryFileSystem=/run/systemd /run/dbus /sys/fs/cgroup", 
 
 YEAR = 365 * 86_400
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
-
-
-@contextmanager
-def surroundings(pop, settings):
-    """ExaBGP and its helper in a unit that is restricted by these, and at the end in their own again."""
-    pop.write(DROP_IN, "\n".join(("[Service]", *settings, "")))
-    yield pop.start_exabgp_anew()
-    pop.path(DROP_IN).unlink()
-    pop.start_exabgp_anew()
 
 
 def restricted(pop, settings, *command):
@@ -71,7 +60,7 @@ def no_ipv6(lab, report):
     """A service of both families is as down as IPv6 is; where each family has its own, as in the example, IPv4 is announced."""
     pop = lab.pop1
     why = f"[{POP1.management_ipv6}]:53 udp localhost. A: cannot ask: no IPv6 here"
-    with surroundings(pop, WITHOUT_IPV6) as since:
+    with pop.exabgp_with(WITHOUT_IPV6) as since:
         until_said(pop, since, f"service dns: starting -> down: check answers: {why}")
         code, found = restricted(pop, WITHOUT_IPV6, "dnsherald", "check")
         expect_said("check", found, "10.1.0.2:53 udp localhost. A ok", "cannot ask: no IPv6 here")
@@ -194,7 +183,7 @@ def another_exabgp(lab, report):
 def no_systemd(lab, report):
     """The answers decide alone, for the process is not known; what takes systemd is refused with nothing touched."""
     pop = lab.pop1
-    with surroundings(pop, WITHOUT_SYSTEMD) as since:
+    with pop.exabgp_with(WITHOUT_SYSTEMD) as since:
         unknown = "is systemd running? Without it a `pid-file` tells the process"
         until_said(pop, since, unknown, "starting -> up")
         lab.until_routed(since, PATIENCE)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ StateDirectory=dnsherald
 
 CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
 STATE = "/var/lib/dnsherald"
+# Read last of the drop-ins.
+SETTINGS = "/etc/systemd/system/exabgp.service.d/settings.conf"
 
 # With version 1 of cgroups the kernel tells nobody inside a container that a cgroup is empty, and so, when ExaBGP has been
 # killed, systemd waits in vain for the end of the helper that has ended.
@@ -126,6 +129,14 @@ class SiteHost(Machine):
         wait_until(lambda: self.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another ExaBGP", poll=0.05)
         return since
 
+    @contextmanager
+    def exabgp_with(self, settings):
+        """ExaBGP and its helper in a unit with these settings, and at the end in their own again. Gives since when."""
+        self.write(SETTINGS, "\n".join(("[Service]", *settings, "")))
+        yield self.start_exabgp_anew()
+        self.path(SETTINGS).unlink()
+        self.start_exabgp_anew()
+
     def package_file(self):
         """Where the package is on the host. apt takes a file only by a name with a slash in it."""
         return f"/var/cache/{self.software.package.name}"
@@ -134,12 +145,17 @@ class SiteHost(Machine):
         """The process id of dnsherald under ExaBGP, in the host's own numbers; 0 if there is none."""
         return int((self.ask("pgrep", "--oldest", "--exact", "dnsherald") or "0").split()[0])
 
-    def service_state(self):
-        """What dnsherald says of its one service; nothing while it cannot be asked."""
+    def status_if_any(self):
+        """The status document of the helper; nothing while it cannot be asked."""
         try:
-            return json.loads(self.ask("dnsherald", "status", "--json"))["services"][0]["state"]
+            return json.loads(self.ask("dnsherald", "status", "--json"))
         except ValueError:
             return None
+
+    def service_state(self):
+        """What dnsherald says of its one service; nothing while it cannot be asked."""
+        status = self.status_if_any()
+        return status and status["services"][0]["state"]
 
     def stop_service(self):
         """At the end of the lab."""

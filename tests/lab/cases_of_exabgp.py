@@ -6,7 +6,7 @@ import time
 from addresses import POP1
 from cases import case
 from configuration import resolver
-from expectations import expect_back, expect_withdrawn
+from expectations import expect_back, expect_stated, expect_withdrawn
 from process import end
 from waiting import Unmet, wait_until
 
@@ -21,14 +21,14 @@ SESSION_RETURNS = 10.0
 
 @case("helper killed")
 def helper_killed(lab, report):
-    """kill -9 while Unbound is healthy: the successor takes over, the router notices nothing."""
+    """kill -9 while Unbound is healthy: the successor states the routes anew, the router notices nothing."""
     lab.start_announced(resolver(POP1))
     former = lab.pop1.exabgp.helper()
     since = time.time()
     end(former)
-    lab.pop1.exabgp.helper_other_than(former)
+    expect_stated(lab.pop1.status_if_any, lab.pop1.exabgp.helper_other_than(former))
     lab.watch_steady(since, HELPER_RETURNS)
-    report.found("route kept")
+    report.found("route kept, and stated anew")
 
 
 @case("helper and unbound killed")
@@ -71,15 +71,19 @@ def reload(lab, report):
 
 @case("full reload (SIGUSR2)")
 def full_reload(lab, report):
-    """ExaBGP replaces the helper, and for a moment there are two: the router notices nothing."""
+    """ExaBGP replaces the helper, and for a moment there are two: the router notices nothing, and the new one states it anew."""
+    exabgp = lab.pop1.exabgp
     lab.start_announced(resolver(POP1))
-    former = lab.pop1.exabgp.helper()
+    former = exabgp.helper()
     since = time.time()
-    lab.pop1.exabgp.full_reload()
-    lab.watch_steady(since, 4.0)
-    helper = lab.pop1.exabgp.helper()
+    exabgp.full_reload()
     # ExaBGP 6 replaces a helper only where its own section has changed.
-    report.found("route kept, " + ("same helper" if helper == former else "new helper"))
+    replaces = not lab.version.startswith("6")
+    helper = exabgp.helper_other_than(former) if replaces else former
+    expect_stated(lab.pop1.status_if_any, helper)
+    lab.watch_steady(since, 4.0)
+    _expect_still(lab, helper)
+    report.found(f"route kept, {'new' if replaces else 'same'} helper")
 
 
 @case("configuration mistyped")

@@ -5,9 +5,9 @@ import os
 import re
 import time
 
-from addresses import POP1, PREFIX_IPV4
+from addresses import INTERNAL_PREFIXES, POP1, PREFIX_IPV4, PREFIXES
 from cases import case
-from configuration import Check, Configuration, Service, Timing, resolver
+from configuration import UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
 from expectations import expect_back, expect_served, lost, serve_from_both
 from hanging_share import HangingShare
 from waiting import Unmet, let_pass, wait_until
@@ -21,6 +21,27 @@ DAMPENING = {
     "reuse": 750,
     "half-life": f"{HALF_LIFE}s",
     "max-suppress": f"{MAX_SUPPRESS}s",
+}
+
+EXTERNAL = {"med": 100, "community": (UP_COMMUNITY, "64512:101"), "as-path": (64512, 64512)}
+EXTERNAL_SEEN = {"as_path": "64512 64512", "med": "100", "community": "(64512,100) (64512,101)", "origin": "IGP"}
+INTERNAL = {
+    "origin": "incomplete",
+    "as-path": (64500, 64501),
+    "local-preference": 250,
+    "med": 30,
+    "community": ("64512:61", "64512:100"),
+    "large-community": ("64512:1:2",),
+    "extended-community": ("target:64512:53",),
+}
+INTERNAL_SEEN = {
+    "origin": "Incomplete",
+    "as_path": "64500 64501",
+    "local_pref": "250",
+    "med": "30",
+    "community": "(64512,61) (64512,100)",
+    "large_community": "(64512, 1, 2)",
+    "ext_community": "(rt, 64512, 53)",
 }
 
 
@@ -54,6 +75,39 @@ def flapping(lab, report):
     # The last fall added 1000 to more than 750, and came at most one period before the last recovery.
     lab.watch_steady(recovered, HALF_LIFE * math.log2(1750 / 750) - 2.5)
     expect_back(lab, report, recovered, MAX_SUPPRESS + timing.to_return())
+
+
+@case("two sessions")
+def two_sessions(lab, report):
+    """eBGP and iBGP, each service to one of them, with every attribute as it is configured, and the marker after the first routes."""
+    services = tuple(
+        Service((Check("answers", server=(POP1.management_ipv4,)),), name=name, prefixes=prefixes, up=up, neighbors=(neighbor,))
+        for name, prefixes, up, neighbor in (
+            ("external", PREFIXES, EXTERNAL, POP1.router_ipv4),
+            ("internal", INTERNAL_PREFIXES, INTERNAL, POP1.router_ipv6),
+        )
+    )
+    log = lab.router.log
+    before = len(log.read_text())
+    since = lab.pop1.start_service(Configuration(POP1, services, end_of_rib=True), internal=True)
+    lab.until_routed(since, 10, prefixes=(*PREFIXES, *INTERNAL_PREFIXES))
+    lab.note_session()
+    for prefixes, wanted, session, other in (
+        (PREFIXES, EXTERNAL_SEEN, "pop1", "pop1_internal"),
+        (INTERNAL_PREFIXES, INTERNAL_SEEN, "pop1_internal", "pop1"),
+    ):
+        for prefix in prefixes:
+            route = lab.router.route(prefix)
+            found = {name: route.attributes.get(name) for name in wanted}
+            if (found, route.session) != (wanted, session) or lab.router.knows_through(other, prefix):
+                raise Unmet(f"{prefix} has through {route.session} {found}, expected only through {session} {wanted}")
+    report.found(f"{len(INTERNAL_SEEN)} attributes, each service through its session")
+    heard = lambda: re.findall(r"pop1_internal: Got (UPDATE|END-OF-RIB)", log.read_text()[before:])  # noqa: E731
+    wait_until(lambda: heard().count("END-OF-RIB") >= 2, 10, "End-of-RIB for both families")
+    # Each marker is an UPDATE, too.
+    if heard().index("END-OF-RIB") <= len(INTERNAL_PREFIXES):
+        raise Unmet(f"End-of-RIB before the last route: {heard()}")
+    report.found("End-of-RIB last")
 
 
 @case("disable-file hangs", once=True)

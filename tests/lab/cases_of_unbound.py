@@ -16,8 +16,14 @@ RECURSION = f"{RECURSION_NAME} A"
 
 @case("start")
 def start(lab, report):
-    """Unbound is healthy: announced in both families, with the configured MED, community and next hop, and no complaint."""
+    """Unbound is healthy: announced in both families, with the configured MED, community and next hop, and no complaint.
+
+    And it is the ExaBGP that it is called.
+    """
     report.took("announced", lab.start_announced(resolver(POP1)), target=3.0)
+    version = lab.pop1.status()["exabgp"]["version"] or "unknown"
+    if lab.version[0].isdigit() and not f"{version}.".startswith(f"{lab.version}."):
+        raise Unmet(f"the helper is told that this is ExaBGP {version}")
     for prefix in PREFIXES:
         route = lab.router.route(prefix)
         found = (route.med, route.communities, route.next_hop)

@@ -79,6 +79,9 @@ class Service:
     med: int = 100
     dampening: dict = field(default_factory=lambda: {"mode": "off"})
     disable_file: Path | None = None
+    # What is said of it while it is up, and to whom: to all where there is none.
+    up: dict | None = None
+    neighbors: tuple[str, ...] = ()
 
 
 DEGRADED_MED = 400
@@ -96,6 +99,7 @@ class Configuration:
     # The folder for what survives a restart, where it is not the default one.
     state: Path | None = None
     backend: Backend | None = None
+    end_of_rib: bool = False
 
     def written(self, control: Path):
         """The TOML text, with the folder for its sockets."""
@@ -103,6 +107,7 @@ class Configuration:
         lines = [
             "[node]",
             *_assignments({"name": self.site.name, "management": self.site.management}),
+            *(["[exabgp]", "end-of-rib = true"] if self.end_of_rib else []),
             "[control]",
             *_assignments({"directory": str(control), **({"state": str(self.state)} if self.state else {})}),
             "[defaults]",
@@ -119,12 +124,13 @@ class Configuration:
         if self.backend:
             lines += [f"[backend.{self.backend.name}]", *_assignments(self.backend.keys)]
         for service in self.services:
-            up = {"med": service.med, "community": (UP_COMMUNITY,)}
+            up = service.up or {"med": service.med, "community": (UP_COMMUNITY,)}
             degraded = {"med": DEGRADED_MED, "community": (DEGRADED_COMMUNITY,)}
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
             lines += _assignments({"backend": self.backend.name}) if self.backend else []
             lines += _assignments({"disable-file": str(service.disable_file)}) if service.disable_file else []
+            lines += _assignments({"neighbors": service.neighbors}) if service.neighbors else []
             lines += ["[service.dampening]", *_assignments(service.dampening)]
             for check in service.checks:
                 lines += ["[[service.check]]", *_assignments(check.written())]

@@ -8,18 +8,21 @@ from addresses import POP_AS, ROUTER_AS, Site
 from process import children, command_line
 from waiting import wait_until
 
-CONFIGURATION = """
+PROCESS = """
 process dnsherald {{
     run {binary} {words};
     encoder text;
 }}
+"""
 
+NEIGHBOR = """
 neighbor {router} {{
-    router-id {management};
+    router-id {router_id};
     local-address {management};
     local-as {pop_as};
-    peer-as {router_as};
+    peer-as {peer_as};
     hold-time 30;
+    {keys}
 
     family {{
         ipv4 unicast;
@@ -32,6 +35,9 @@ neighbor {router} {{
     }}
 }}
 """
+
+# Of a host that has one session, with the external router.
+CONFIGURATION = PROCESS + NEIGHBOR.replace("    {keys}\n", "").replace("{router_id}", "{management}").replace("{peer_as}", "{router_as}")
 
 # Understood by every version from 4.2 to 6. With dots in their names, as the manual writes them, the shell would drop them.
 ENVIRONMENT = {
@@ -66,20 +72,31 @@ class ExaBGP:
         """Where the default state directory of dnsherald really is."""
         return self.folder / "var-lib/dnsherald"
 
-    def start(self, options=(), words=None):
-        """`options` are further words for `dnsherald run`; `words` stand in place of the whole command."""
+    def start(self, options=(), words=None, internal=False):
+        """`options` are further words for `dnsherald run`; `words` stand in place of the whole command.
+
+        With `internal` there is a second session, iBGP over IPv6, whose End-of-RIB the helper has to ask for.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         file = self.folder / "exabgp.conf"
-        file.write_text(
-            CONFIGURATION.format(
-                binary=self.binary,
-                words=words or " ".join(("run -c", str(self.helper_configuration), *map(str, options))),
-                router=self.site.router_ipv4,
-                management=self.site.management_ipv4,
-                pop_as=POP_AS,
-                router_as=ROUTER_AS,
-            )
+        text = CONFIGURATION.format(
+            binary=self.binary,
+            words=words or " ".join(("run -c", str(self.helper_configuration), *map(str, options))),
+            router=self.site.router_ipv4,
+            management=self.site.management_ipv4,
+            pop_as=POP_AS,
+            router_as=ROUTER_AS,
         )
+        if internal:
+            text += NEIGHBOR.format(
+                router=self.site.router_ipv6,
+                router_id=self.site.management_ipv4,
+                management=self.site.management_ipv6,
+                pop_as=POP_AS,
+                peer_as=POP_AS,
+                keys="manual-eor true;",
+            )
+        file.write_text(text)
         # With a log file of its own ExaBGP leaves standard error to the helper, which inherits it.
         environment = {**ENVIRONMENT, "exabgp_log_destination": str(self.log)}
         command = ("sh", "-c", BEHIND_PRIVATE_STATE, self.state.parent, self.program, file)

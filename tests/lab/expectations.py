@@ -4,7 +4,7 @@ import time
 
 from addresses import POP2, PREFIXES
 from configuration import Timing, resolver
-from waiting import Unmet, wait_until
+from waiting import PATIENCE, Unmet, wait_until
 
 # Of cases that need neither a slow rise nor a slow round.
 TIMING = Timing(interval=300, rise=2)
@@ -47,6 +47,19 @@ def expect_none_lost(lab, report, since):
     report.found(f"{missing} of {asked} queries lost")
     if missing:
         raise Unmet("a query was lost")
+
+
+def expect_stated(status_of, helper):
+    """Waits until this helper has itself stated each prefix. A mute one keeps the route too: ExaBGP remembers it."""
+
+    def stated():
+        status = status_of()
+        if not status or status["pid"] != helper:
+            return False
+        prefixes = [prefix for service in status["services"] for prefix in service["prefixes"]]
+        return prefixes and all(prefix["desired"] and prefix["acknowledged"] == prefix["desired"] for prefix in prefixes)
+
+    wait_until(stated, PATIENCE, f"helper {helper} has stated each prefix, and ExaBGP has acknowledged it", poll=0.05)
 
 
 def expect_done(done):

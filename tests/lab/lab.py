@@ -10,7 +10,7 @@ from pathlib import Path
 from addresses import CLIENT, POP1, POP2, PREFIXES
 from client import Client
 from pop import Pop
-from report import SLACK
+from report import limit
 from router import Router
 from waiting import Unmet, let_pass, wait_until
 
@@ -146,7 +146,7 @@ class Lab:
         return any((change := self.router.routes.current(prefix)) and change.gateway for prefix in PREFIXES)
 
     def _until(self, moment_of, since, target, what):
-        moment = wait_until(lambda: (moment := moment_of()) and moment >= since and moment, target + SLACK + 0.5, what)
+        moment = wait_until(lambda: (moment := moment_of()) and moment >= since and moment, limit(target) + 0.5, what)
         return moment - since
 
     def _pop(self, name, site, folder):

@@ -31,15 +31,18 @@ class Pop(Namespace):
         self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
-    def start_service(self, configuration: Configuration, options=(), server=None):
-        """Starts everything, the DNS server first: Unbound or another. Returns the moment when ExaBGP was started."""
+    def start_service(self, configuration: Configuration, options=(), server=None, internal=False):
+        """Starts everything, the DNS server first: Unbound or another. Returns the moment when ExaBGP was started.
+
+        With `internal` ExaBGP has a second session.
+        """
         self._clear_folder()
         server = server or self.unbound
         server.start()
         server.wait_until_ready()
         self.write_configuration(self.written(configuration))
         started = time.time()
-        self.exabgp.start(options)
+        self.exabgp.start(options, internal=internal)
         return started
 
     def stop_service(self):
@@ -75,6 +78,13 @@ class Pop(Namespace):
         if done.returncode != 0:
             raise Unmet(f"status: {done.stderr.strip()}")
         return json.loads(done.stdout)
+
+    def status_if_any(self):
+        """The same, or nothing while no helper can be asked."""
+        try:
+            return self.status()
+        except Unmet:
+            return None
 
     def write_configuration(self, text: str):
         """Replaces the file in one step, as careful editors and configuration management do."""

@@ -35,10 +35,18 @@ template bgp point_of_presence {{
 }}
 """
 
-SESSION = """
+# The second one is iBGP over IPv6, and idle but in a case about it. Each UPDATE and End-of-RIB that it hears is in the log.
+SESSIONS = """
 protocol bgp {name} from point_of_presence {{
     local {router};
     neighbor {pop} as {pop_as};
+}}
+
+protocol bgp {name}_internal from point_of_presence {{
+    local {router_ipv6} as {pop_as};
+    neighbor {pop_ipv6} as {pop_as};
+    direct;
+    debug {{ packets }};
 }}
 """
 
@@ -51,6 +59,8 @@ class BgpRoute:
     next_hop: str
     med: int | None
     communities: tuple[str, ...]
+    # All of them, as BIRD names and writes them.
+    attributes: dict[str, str]
 
 
 class Router(Namespace):
@@ -67,8 +77,13 @@ class Router(Namespace):
     def start_routing(self, sites: list[Site]):
         configuration = CONFIGURATION.format(router_as=ROUTER_AS)
         for site in sites:
-            configuration += SESSION.format(
-                name=site.name, router=site.router_ipv4, pop=site.management_ipv4, pop_as=POP_AS
+            configuration += SESSIONS.format(
+                name=site.name,
+                router=site.router_ipv4,
+                pop=site.management_ipv4,
+                router_ipv6=site.router_ipv6,
+                pop_ipv6=site.management_ipv6,
+                pop_as=POP_AS,
             )
         file = self.folder / "bird.conf"
         file.write_text(configuration)
@@ -103,6 +118,7 @@ class Router(Namespace):
             next_hop=next_hop[1] if next_hop else "",
             med=int(med[1]) if med else None,
             communities=tuple(":".join(pair) for pair in re.findall(r"\((\d+),(\d+)\)", community[1] if community else "")),
+            attributes={name: value.strip() for name, value in re.findall(r"BGP\.(\w+): (.*)", answer)},
         )
 
     def knows_through(self, session, prefix):
