@@ -1,8 +1,8 @@
 //! The vocabulary of the tests.
 //!
-//! Some tests ask a program of the system, such as `mandoc`, and pass without having looked where it is not installed. In
-//! the full run nothing may pass so: with `DNSHERALD_FULL=1` in the environment they fail and name what is missing
-//! ([`lacks`]).
+//! Some tests need something of the system: a program such as `mandoc`, a file of another package, port 53. Where it is
+//! missing they pass without having looked. In the full run nothing may pass so: with `DNSHERALD_FULL=1` in the
+//! environment they fail and name what is missing ([`lacks`]).
 
 use std::path::Path;
 
