@@ -219,7 +219,7 @@ mod tests {
     fn a_panic_of_any_thread_says_the_last_words_and_ends_the_process() {
         if std::env::var_os(PANICS).is_some() {
             // The test runner may have begun a line.
-            println!();
+            io::stdout().write_all(b"\n").unwrap();
             let words = LastWords::on_stdout().unwrap();
             words.set(&["withdraw route 192.0.2.1/32".into(), "withdraw route 192.0.2.2/32".into()]);
             words.say_on_panic(Duration::ZERO).unwrap();

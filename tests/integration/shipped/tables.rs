@@ -60,7 +60,7 @@ impl Table {
         let mut keys = self.keys();
         keys.retain(|key| {
             let path = self.path_of(key);
-            let is_or_has = |table: &Table| {
+            let is_or_has = |table: &Self| {
                 table.path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
             !TABLES.iter().any(is_or_has)
