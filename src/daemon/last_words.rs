@@ -162,6 +162,7 @@ fn end() -> ! {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::process::Command;
 
     use super::*;
 
@@ -209,6 +210,31 @@ mod tests {
         let mut said = String::new();
         reader.read_to_string(&mut said).unwrap();
         assert_eq!(said, "withdraw route 192.0.2.1/32\n");
+    }
+
+    /// Set where this test is the process that panics.
+    const PANICS: &str = "DNSHERALD_TEST_PANICS";
+
+    #[test]
+    fn a_panic_of_any_thread_says_the_last_words_and_ends_the_process() {
+        if std::env::var_os(PANICS).is_some() {
+            // The test runner may have begun a line.
+            io::stdout().write_all(b"\n").unwrap();
+            let words = LastWords::on_stdout().unwrap();
+            words.set(&["withdraw route 192.0.2.1/32".into(), "withdraw route 192.0.2.2/32".into()]);
+            words.say_on_panic(Duration::ZERO).unwrap();
+            let _ = thread::spawn(|| panic!("on purpose")).join();
+            unreachable!("it outlived the panic");
+        }
+        let name =
+            concat!(module_path!(), "::a_panic_of_any_thread_says_the_last_words_and_ends_the_process");
+        let (_, name) = name.split_once("::").unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args([name, "--exact", "--nocapture"]).env(PANICS, "").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let withdraws: Vec<_> = said.lines().filter(|line| line.contains("withdraw ")).collect();
+        assert_eq!(withdraws, ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"], "{output:?}");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
     }
 
     #[test]

@@ -473,9 +473,9 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_prefixes_hold_up_nothing() {
+    fn forty_thousand_prefixes_hold_up_nothing() {
         let prefixes: Vec<_> =
-            (0..10_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
+            (0..40_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
         let (some, all) = (format!("a {}", prefixes[1..].join(" ")), format!("a {}", prefixes.join(" ")));
         let configs = [config(&all), config(&some)];
         let mut engine = Engine::new(&configs[0], Parent::Terminal, Memory::default(), Duration::ZERO);
@@ -483,6 +483,6 @@ mod tests {
         let began = std::time::Instant::now();
         engine.reload(Moment::START, &configs[1]);
         engine.reload(Moment::START, &configs[0]);
-        assert!(began.elapsed() < Duration::from_secs(2), "took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
     }
 }

@@ -109,7 +109,7 @@ fn is_passing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
     use super::*;
 
@@ -135,7 +135,8 @@ mod tests {
         for place in [1, 0, 2] {
             all[place].0.kill().unwrap();
             assert_eq!(hears[place].recv_timeout(DEADLINE), Ok(all[place].1.pid()));
-            assert!(hears[place].recv_timeout(DEADLINE).is_err(), "told, and over");
+            let more = hears[place].recv_timeout(DEADLINE);
+            assert_eq!(more, Err(RecvTimeoutError::Disconnected), "told, and over");
         }
         let late = attend(&deaths, &all[1].1);
         assert_eq!(late.recv_timeout(DEADLINE), Ok(all[1].1.pid()), "it had ended before");
@@ -151,7 +152,8 @@ mod tests {
         let hears = attend(&deaths, &held);
         drop(held);
         deaths.look_up();
-        assert!(hears.recv_timeout(DEADLINE).is_err(), "nobody is left to tell it");
+        let told = hears.recv_timeout(DEADLINE);
+        assert_eq!(told, Err(RecvTimeoutError::Disconnected), "nobody is left to tell it");
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use dnsherald::cli::Cli;
 
 use crate::support::binary;
@@ -52,32 +52,42 @@ fn bad_usage_is_2_and_says_what_is_meant() {
     assert!(stderr(&output).contains("check"), "{}", stderr(&output));
 }
 
+/// The words that lead to a command, for it and for each below it.
+fn commands(of: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
+    let below = of.get_subcommands().flat_map(|below| {
+        let words = [words, &[below.get_name().to_owned()]].concat();
+        commands(below, &words)
+    });
+    [words.to_owned()].into_iter().chain(below).collect()
+}
+
 #[test]
-fn every_command_has_help_that_explains_each_option() {
-    let help = stdout(&dnsherald(&["--help"]));
-    for command in [
-        "run",
-        "check",
-        "check-config",
-        "status",
-        "drain",
-        "undrain",
-        "reload",
-        "simulate",
-        "backend",
-        "demo",
-    ] {
-        assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in:\n{help}");
-        let output = dnsherald(&[command, "--help"]);
-        assert!(output.status.success());
+fn every_command_has_help_that_explains_each_option_and_each_command_below() {
+    let commands = commands(&Cli::command(), &[]);
+    assert!(commands.len() > 18, "{commands:?}");
+    for command in &commands {
+        let mut arguments: Vec<_> = command.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let output = dnsherald(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        let text = stdout(&output);
+        let below =
+            commands.iter().filter(|below| below.split_last().is_some_and(|(_, above)| above == command));
+        for name in below.filter_map(|below| below.last()) {
+            let explained = text.lines().any(|line| {
+                line.trim_start()
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with("  ") && !rest.trim().is_empty())
+            });
+            assert!(explained, "{name} is not explained in the help of {command:?}:\n{text}");
+        }
         let undocumented =
             |line: &&str| line.trim_start().starts_with("--") && line.trim().split("  ").count() == 1;
-        let text = stdout(&output);
         let lines: Vec<_> = text.lines().collect();
         for (at, _) in lines.iter().enumerate().filter(|(_, line)| undocumented(line)) {
             assert!(
                 lines.get(at + 1).is_some_and(|next| next.starts_with("   ")),
-                "{command}: {}",
+                "{command:?}: {}",
                 lines[at]
             );
         }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::cli::{dnsherald, stderr, stdout};
 use crate::support::kept::difference;
+use crate::support::lacks;
 
 fn completions(shell: &str) -> String {
     let output = dnsherald(&["completions", shell]);
@@ -36,7 +37,10 @@ fn what_the_package_brings_is_what_the_program_prints() {
 fn each_shell_that_is_here_accepts_its_script() {
     for shell in ["bash", "zsh", "fish"] {
         let started = Command::new(shell).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let Ok(mut child) = started else { continue };
+        let Ok(mut child) = started else {
+            lacks(shell);
+            continue;
+        };
         child.stdin.take().unwrap().write_all(completions(shell).as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {}", stderr(&output));

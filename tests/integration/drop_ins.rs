@@ -7,6 +7,7 @@ use std::time::Duration;
 use dnsherald::backend::hooks::{StopTime, drop_in, stop_commands};
 
 use crate::support::kept::difference;
+use crate::support::lacks;
 
 /// The units as their drop-ins are called. Of `kresd@1.service` Debian has the template.
 const UNITS: [&str; 8] = [
@@ -47,7 +48,10 @@ fn stop_time(unit_text: &str) -> StopTime {
 fn each_is_what_hooks_prints_for_the_unit_of_debian() {
     for unit in UNITS {
         // Where the server is not installed, the drop-in says itself which commands it keeps.
-        let text = of_debian(unit).unwrap_or_else(|| fs::read_to_string(kept(unit)).unwrap());
+        let text = of_debian(unit).unwrap_or_else(|| {
+            lacks(&format!("{unit} of Debian"));
+            fs::read_to_string(kept(unit)).unwrap()
+        });
         let program = ["/usr/bin/dnsherald".to_owned()];
         let made = drop_in(unit, &program, &stop_commands(&text), DRAINS, stop_time(&text));
         assert_eq!(difference(&kept(unit), &made), None);

@@ -36,7 +36,7 @@ fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
 fn a_bad_one_withdraws_what_it_names_and_what_was_announced() {
     let pop = pop_of_two();
     one_dies_suddenly_while_announced(&pop);
-    let bad = pop.configuration().replace("fall = 3", "fall = \"three\"").replace(", \"198.18.0.1/32\"", "");
+    let bad = pop.configuration().replace("fall = 10", "fall = \"three\"").replace(", \"198.18.0.1/32\"", "");
     pop.is_configured(&bad);
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

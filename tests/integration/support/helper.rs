@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dnsherald::daemon::last_words::PAUSE_BEFORE_EXIT;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -221,12 +222,12 @@ impl Helper {
         self.child.wait().unwrap();
     }
 
-    /// Ends by itself, well within the time that ExaBGP has patience for, and all it has said has been heard.
+    /// Ends by itself, without the pause of one that has failed, and all it has said has been heard.
     #[track_caller]
     pub(crate) fn exits(&mut self) -> ExitStatus {
         let began = Instant::now();
         assert!(eventually(|| !self.is_alive()), "it does not exit; log:\n{}", self.log());
-        assert!(began.elapsed() < Duration::from_secs(3), "took {:?} to exit", began.elapsed());
+        assert!(began.elapsed() < PAUSE_BEFORE_EXIT, "took {:?} to exit", began.elapsed());
         self.is_listened_to();
         assert!(eventually(|| self.ears.lock().unwrap().ended));
         self.child.wait().unwrap()

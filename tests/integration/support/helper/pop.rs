@@ -77,7 +77,8 @@ impl Pop {
         pop
     }
 
-    /// A configuration that notices a fault, and its end, within a quarter of a second.
+    /// A configuration that notices a fault, and its end, within a quarter of a second; a hang only after one second, so
+    /// that a machine that stands still for a moment is not taken for one.
     pub(crate) fn configuration(&self) -> String {
         let Plan { prefixes, exabgp, service, dampening, check, state } = &self.plan;
         let prefixes: Vec<_> = (0..*prefixes).map(prefix).collect();
@@ -85,7 +86,7 @@ impl Pop {
         format!(
             "[node]\nname = \"test\"\nmanagement = [\"127.0.0.1\"]\n\n[exabgp]\n{exabgp}\n\n\
              [control]\ndirectory = {:?}\nstate = \"{}\"\n\n\
-             [defaults]\ninterval = \"60ms\"\nfast-interval = \"10ms\"\ntimeout = \"60ms\"\nrise = 2\nfall = 3\n\n\
+             [defaults]\ninterval = \"100ms\"\nfast-interval = \"10ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 10\n\n\
              [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
              [service.dampening]\n{dampening}\n\n\
              [[service.check]]\nname = \"answers\"\n{check}\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",

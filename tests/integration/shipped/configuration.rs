@@ -1,0 +1,119 @@
+//! The configuration that is shipped: it says nothing as it is, names every key, and each of its lines can be put in force.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dnsherald::config::Config;
+
+use super::read;
+use super::tables::TABLES;
+
+pub(super) const FILE: &str = "packaging/dnsherald.toml";
+
+/// A key, or the head of a table, that is commented out: the `#` stands right before it.
+pub(super) fn setting(line: &str) -> Option<&str> {
+    line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()))
+}
+
+/// The numbers of the lines that are commented out.
+pub(super) struct Parts {
+    /// Of each table that is commented out as a whole.
+    pub(super) blocks: Vec<Vec<usize>>,
+    /// The others.
+    pub(super) single: Vec<usize>,
+}
+
+impl Parts {
+    pub(super) fn of(lines: &[&str]) -> Self {
+        // Tables that are commented out as a whole end with an empty line.
+        let mut blocks: Vec<Vec<usize>> = vec![];
+        let mut single = vec![];
+        let mut inside = false;
+        for (number, line) in lines.iter().enumerate() {
+            match setting(line) {
+                Some(head) if head.starts_with('[') && !inside => {
+                    inside = true;
+                    blocks.push(vec![number]);
+                }
+                Some(_) if inside => blocks.last_mut().unwrap().push(number),
+                Some(_) => single.push(number),
+                None => inside = inside && !line.is_empty(),
+            }
+        }
+        Self { blocks, single }
+    }
+}
+
+/// The shipped configuration, with the lines of these numbers in force.
+pub(super) fn with(lines: &[&str], chosen: &[usize]) -> Result<Config, String> {
+    let line = |(number, line): (usize, &&str)| match setting(line) {
+        Some(setting) if chosen.contains(&number) => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let text: String = lines.iter().enumerate().map(line).collect();
+    Config::parse(Path::new("dnsherald.toml"), &text, "host").map_err(|error| error.to_string())
+}
+
+#[test]
+fn it_is_valid_and_announces_nothing() {
+    let text = read(FILE);
+    let config = Config::parse(Path::new("dnsherald.toml"), &text, "host").unwrap_or_else(|e| panic!("{e}"));
+    let installed = Path::new("/etc/dnsherald/dnsherald.toml");
+    assert!(config.services.iter().all(|service| service.disable_file.as_deref() == Some(installed)));
+}
+
+/// The paths of a table and of all in it. Which of several tables of one name has a key makes no difference.
+fn paths(table: &toml::Table, prefix: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (key, value) in table {
+        let path = format!("{prefix}{key}");
+        let tables = match value {
+            toml::Value::Table(table) => vec![table],
+            toml::Value::Array(values) => values.iter().filter_map(toml::Value::as_table).collect(),
+            _ => vec![],
+        };
+        all.extend(tables.into_iter().flat_map(|table| paths(table, &format!("{path}."))));
+        all.insert(path);
+    }
+    all
+}
+
+#[test]
+fn it_names_every_key_in_its_table() {
+    let text = read(FILE);
+    let mut head = "";
+    let mut named = BTreeSet::new();
+    for line in text.lines() {
+        let line = setting(line).unwrap_or(line);
+        if line.starts_with('[') {
+            head = line;
+        }
+        let line: toml::Table = format!("{head}\n{}", if line == head { "" } else { line }).parse().unwrap();
+        named.extend(paths(&line, ""));
+    }
+    let keys = TABLES.iter().flat_map(|table| table.values().into_iter().map(|key| table.path_of(&key)));
+    let missing: Vec<_> = keys.filter(|path| !named.contains(path)).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn every_line_can_be_put_in_force() {
+    let text = read(FILE);
+    let lines: Vec<_> = text.lines().collect();
+    let Parts { blocks, single } = Parts::of(&lines);
+    assert!(blocks.len() > 4 && single.len() > 30, "{} tables, {} lines", blocks.len(), single.len());
+    for block in &blocks {
+        // A check that degrades needs a line elsewhere that says what that means.
+        let refused = with(&lines, block);
+        let helped = single.iter().any(|line| with(&lines, &[&block[..], &[*line]].concat()).is_ok());
+        assert!(refused.is_ok() || helped, "{refused:?}");
+    }
+    for number in single {
+        // Some need the line beside them, or one of the tables.
+        let beside = [number - 1, number + 1].map(|other| vec![number, other]).into_iter();
+        let tables = blocks.iter().map(|block| [&[number][..], block].concat());
+        let alone = with(&lines, &[number]);
+        let together = beside.chain(tables).any(|chosen| with(&lines, &chosen).is_ok());
+        assert!(alone.is_ok() || together, "{}\n{alone:?}", lines[number]);
+    }
+}

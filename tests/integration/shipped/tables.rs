@@ -1,0 +1,85 @@
+//! The tables that a configuration may have, and the keys of each.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dnsherald::config::Config;
+
+/// A table of the configuration.
+pub(super) struct Table {
+    /// As the file has it, with dots.
+    pub(super) path: &'static str,
+    /// The section of dnsherald.toml(5) that explains it, and the items in there that lead to it.
+    pub(super) manual: (&'static str, &'static [&'static str]),
+}
+
+const fn table(path: &'static str, section: &'static str, items: &'static [&'static str]) -> Table {
+    Table { path, manual: (section, items) }
+}
+
+/// They are as many as in `src/config/file.rs`; the file as a whole is one, whose keys are tables.
+pub(super) const TABLES: [Table; 14] = [
+    table("", "", &[]),
+    table("node", "[node]", &[]),
+    table("exabgp", "[exabgp]", &[]),
+    table("control", "[control]", &[]),
+    table("defaults", "[defaults]", &[]),
+    table("backend.unbound", "[backend.NAME]", &[]),
+    table("backend.unbound.heal", "[backend.NAME]", &["heal"]),
+    table("service", "[[service]]", &[]),
+    table("service.up", "[[service]]", &["up"]),
+    table("service.dampening", "[service.dampening]", &[]),
+    table("service.check", "[[service.check]]", &[]),
+    table("service.check.process", "[[service.check]]", &["process"]),
+    table("service.check.dns", "[[service.check]]", &["dns"]),
+    table("service.check.dns.expect", "[[service.check]]", &["dns", "expect"]),
+];
+
+impl Table {
+    /// Every key: what serde says it expected in place of another.
+    fn keys(&self) -> BTreeSet<String> {
+        const SERVICE: &str = "[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.1/32\"]\n";
+        const CHECK: &str = "[[service.check]]\nname = \"c\"\n";
+        let before = match self.path {
+            "" => String::new(),
+            "service" => "[[service]]\n".to_owned(),
+            "service.check" => format!("{SERVICE}[[service.check]]\n"),
+            path if path.starts_with("service.check.") => format!("{SERVICE}{CHECK}[{path}]\n"),
+            path if path.starts_with("service.") => format!("{SERVICE}[{path}]\n"),
+            path => format!("[{path}]\n"),
+        };
+        let text = format!("{before}no-such-key = 1\n");
+        let error = Config::parse(Path::new("f"), &text, "host").unwrap_err().to_string();
+        let (_, expected) = error.split_once("unknown field `no-such-key`, expected ").expect(&error);
+        let expected = expected.lines().next().unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// Every key that is no table with a place of its own.
+    pub(super) fn values(&self) -> Vec<String> {
+        let mut keys = self.keys();
+        keys.retain(|key| {
+            let path = self.path_of(key);
+            let is_or_has = |table: &Self| {
+                table.path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            !TABLES.iter().any(is_or_has)
+        });
+        keys.into_iter().collect()
+    }
+
+    pub(super) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+#[test]
+fn they_are_all_there_are() {
+    let tables = super::read("src/config/file.rs").matches("deny_unknown_fields").count();
+    assert_eq!(
+        tables,
+        TABLES.len(),
+        "another table: name it here, in the manual page and in the shipped file"
+    );
+    assert_eq!(TABLES[0].values(), [""; 0], "the file has tables only");
+}
