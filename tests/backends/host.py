@@ -59,7 +59,7 @@ class Host:
 
     @property
     def instance(self):
-        return f"dnsherald-{os.getpid()}"
+        return f"dnsherald-{self.server.kind}-{os.getpid()}"
 
     def fill(self, text):
         words = {"address": ADDRESS, "zone": ZONE, "zone_file": self.folder / "zone", "instance": self.instance}
@@ -138,8 +138,14 @@ timeout = "{TIMEOUT}s"
         if number in (signal.SIGTERM, signal.SIGKILL):
             self.process.popen.wait(timeout=PATIENCE)
 
-    def control_sockets(self):
-        return [*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance]
+    @property
+    def control(self):
+        """Its control socket, if that is a file."""
+        return Path(self.fill(self.server.control)) if self.server.control else None
+
+    def sockets(self):
+        """Those that it has made."""
+        return [path for path in (*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance) if path.is_socket()]
 
     def asked(self, count):
         """How many of so many queries are answered."""
