@@ -11,7 +11,7 @@ from network import Network
 from process import children, end, is_alive
 from program import DONE, exabgp, exabgp_without_acks
 from scenario import ADDRESS
-from waiting import expect
+from waiting import PATIENCE, expect
 
 # Seconds for what ours does at once, as on a busy machine, and what the original does never, or after many times as long.
 PROMPTLY = 10.0
@@ -168,7 +168,8 @@ def unbounded_output(kind):
     """A check that writes a lot takes no memory to speak of."""
     command = "--command 'head -c 128M /dev/zero'"
     with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 60") as program:
-        program.until(lambda: program.lines, "the check does not end")
+        # Ours takes its time: it reads some 16 MB a second.
+        program.until(lambda: program.lines, "the check does not end", 3 * PATIENCE)
         peak = peak_memory(program.pid)
         expect(peak < LITTLE_MEMORY, f"it has taken {peak >> 20} MiB")
 
