@@ -1,6 +1,12 @@
-"""What is to hold of every server, in the order of its life. Each case leaves the server running and its files in order."""
+"""What is to hold of every server, in the order of its life. Each case leaves the server running and its files in order.
+
+Some cases are for servers that have something, or lack it. What each has stands in `servers`, and nothing is decided by
+what is found while it runs.
+"""
 
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from host import TIMEOUT
 from waiting import PATIENCE, expect, wait_until
@@ -10,9 +16,25 @@ CASES = []
 COUNT = 20
 
 
-def case(function):
-    CASES.append(function)
-    return function
+@dataclass(frozen=True)
+class Case:
+    name: str
+    summary: str
+    run: Callable
+    is_for: Callable
+
+
+def case_of(is_for):
+    """Puts a function of the host on the list, for those servers."""
+
+    def register(function):
+        CASES.append(Case(function.__name__, function.__doc__, function, is_for))
+        return function
+
+    return register
+
+
+case = case_of(lambda server: True)
 
 
 @case
@@ -26,6 +48,8 @@ def running(host):
     in_order = configuration == ({"found": "in order"} if host.server.checks else {"not-found": "nothing checks it"})
     expect(in_order, f"configuration {configuration}")
     expect(not status["needs"], f"root needs {status['needs']}")
+    sockets, declared = sorted(map(str, host.sockets())), [str(host.control)] if host.control else []
+    expect(sockets == declared, f"its control sockets are {sockets}, not {declared}")
     shown = host.backend("status")
     expect(shown.returncode == 0 and "running" in shown.stdout, shown.stdout)
     return f"version {status['version']['found']}, identity {status['identity']}"
@@ -43,14 +67,12 @@ def counters(host):
     return f"{COUNT} queries counted as {more}"
 
 
-@case
+@case_of(lambda server: server.checks)
 def checked(host):
     """A good configuration is in order, a broken one is not, and says where."""
     good = host.backend("check")
     expect(good.returncode == 0, f"good: {good.returncode}, {good.stderr}")
-    if not host.server.checks:
-        expect("nothing checks it" in good.stdout, good.stdout)
-        return "nothing checks it"
+    expect("nothing checks it" not in good.stdout, good.stdout)
     host.write(broken=True)
     broken = host.backend("check")
     host.write()
@@ -65,19 +87,32 @@ def checked(host):
     return broken.stderr.strip().splitlines()[-1]
 
 
-@case
+@case_of(lambda server: not server.checks)
+def not_checked(host):
+    """Nothing checks its configuration, and that is said."""
+    done = host.backend("check")
+    expect(done.returncode == 0 and "nothing checks it" in done.stdout, f"{done.returncode}: {done.stdout} {done.stderr}")
+    return done.stdout.strip().splitlines()[0]
+
+
+@case_of(lambda server: server.reloads)
 def reloaded(host):
     """A reload takes up what changed, without another process."""
     host.mark += 1
     host.write()
     done = host.backend("reload")
-    if not host.server.reloads:
-        expect(done.returncode == 1 and "has no reload" in done.stderr, f"{done.returncode}: {done.stderr}")
-        return done.stderr.strip().splitlines()[0]
     expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}")
     wait_until(lambda: mark(host) == str(host.mark), PATIENCE, f"it serves mark {host.mark}, not {mark(host)}")
     expect(host.status()["process"]["found"]["pid"] == host.process.pid, "it is another process")
     return done.stdout.strip().splitlines()[0]
+
+
+@case_of(lambda server: not server.reloads)
+def without_reload(host):
+    """It reads its configuration at its start only, and so no reload is said to be one."""
+    done = host.backend("reload")
+    expect(done.returncode == 1 and "has no reload" in done.stderr, f"{done.returncode}: {done.stderr}")
+    return done.stderr.strip().splitlines()[0]
 
 
 def mark(host):
@@ -87,11 +122,9 @@ def mark(host):
     return (status["identity"] or "").removeprefix("mark").split()[0]
 
 
-@case
+@case_of(lambda server: server.checks and server.reloads)
 def not_reloaded(host):
     """With a broken configuration nothing is touched: the same process answers, and is known to run."""
-    if not (host.server.checks and host.server.reloads):
-        return "has no check, or no reload"
     host.write(broken=True)
     done = host.backend("reload")
     status = host.status()
@@ -104,11 +137,18 @@ def not_reloaded(host):
     return status["why"].splitlines()[0]
 
 
-@case
+@case_of(lambda server: not server.group)
+def open_to_everybody(host):
+    """Here it lets everybody in, and so nobody needs a group."""
+    status = host.status(user="nobody")
+    expect(status["state"] == "running" and status["answers"], f"{status['state']}: {status['why']}")
+    expect(not status["needs"], f"nobody needs {status['needs']}")
+    return status["why"].splitlines()[0]
+
+
+@case_of(lambda server: server.group)
 def unprivileged(host):
     """Who lacks a privilege is told which group would let him in."""
-    if not host.server.group:
-        return "lets everybody in here"
     status = host.status(user="nobody")
     remedies = "\n".join(need["remedy"] for need in status["needs"])
     expect(f"SupplementaryGroups={host.server.group}\n" in remedies, f"needs {status['needs']}")
@@ -137,19 +177,15 @@ def hung(host):
     return f"known after {status['seconds']:.1f} s, timeout {TIMEOUT} s"
 
 
-@case
+@case_of(lambda server: server.control)
 def without_control(host):
     """The socket of its control channel is gone, but not the server: that is no stopped server."""
-    sockets = [path for path in host.control_sockets() if path.is_socket()]
-    if not sockets:
-        return "its control channel is no file"
-    for path in sockets:
-        path.rename(path.with_suffix(".away"))
+    away = host.control.with_suffix(".away")
+    host.control.rename(away)
     try:
         status = host.status()
     finally:
-        for path in sockets:
-            path.with_suffix(".away").rename(path)
+        away.rename(host.control)
     expect(status["state"] == "running" and not status["answers"], f"{status['state']}: {status['why']}")
     return status["why"].splitlines()[0]
 

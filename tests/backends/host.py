@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from namespace import Namespace
@@ -21,45 +22,64 @@ ASK = Path(__file__).with_name("ask.py")
 CONTROL_OF_KNOT_RESOLVER = Path("/run/knot-resolver/control")
 
 
+@contextmanager
+def present(folder):
+    """A folder of the machine is there. What had to be made for that goes afterwards, unless somebody else uses it by then."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for each in made:
+            try:
+                each.rmdir()
+            except OSError:
+                break
+
+
 class Host:
     """Exists as long as its context."""
 
     def __init__(self, server, binary):
         self.server = server
-        self.folder = Path(tempfile.mkdtemp(prefix=f"dnsherald-{server.kind}-"))
+        self.built = binary
+        self.folder = self.binary = None
         self.namespace = Namespace(f"dnsherald-{server.kind}-{os.getpid()}")
         self.process = None
         self.mark = 1
-        # For somebody who may not look where it was built.
-        self.binary = shutil.copy(binary, self.folder / "dnsherald")
+        # What remains to be undone, the last first. Each is, whatever fails of the others.
+        self.undoing = ExitStack()
 
     def __enter__(self):
-        try:
+        with ExitStack() as stack:
+            self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"dnsherald-{self.server.kind}-")))
             self.folder.chmod(0o755)
+            # For somebody who may not look where it was built.
+            self.binary = shutil.copy(self.built, self.folder / "dnsherald")
+            stack.callback(self.namespace.delete)
             self.namespace.create()
             # BIND listens on addresses that are on an interface, and on no others.
             self.namespace.add_address("lo", f"{ADDRESS}/32")
             if self.server.kind == "knot-resolver":
-                CONTROL_OF_KNOT_RESOLVER.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(present(CONTROL_OF_KNOT_RESOLVER))
+                stack.callback(self.control.unlink, missing_ok=True)
             self.write()
             shutil.chown(self.folder, self.server.user)
+            stack.callback(self.end)
             self.start()
-        except BaseException:
-            self.__exit__()
-            raise
+            self.undoing = stack.pop_all()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *details):
+        return self.undoing.__exit__(*details)
+
+    def end(self):
         if self.process:
             self.signal(signal.SIGKILL)
-        self.namespace.delete()
-        if self.server.kind == "knot-resolver":
-            (CONTROL_OF_KNOT_RESOLVER / self.instance).unlink(missing_ok=True)
-        shutil.rmtree(self.folder)
 
     @property
     def instance(self):
-        return f"dnsherald-{os.getpid()}"
+        return f"dnsherald-{self.server.kind}-{os.getpid()}"
 
     def fill(self, text):
         words = {"address": ADDRESS, "zone": ZONE, "zone_file": self.folder / "zone", "instance": self.instance}
@@ -138,8 +158,14 @@ timeout = "{TIMEOUT}s"
         if number in (signal.SIGTERM, signal.SIGKILL):
             self.process.popen.wait(timeout=PATIENCE)
 
-    def control_sockets(self):
-        return [*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance]
+    @property
+    def control(self):
+        """Its control socket, if that is a file."""
+        return Path(self.fill(self.server.control)) if self.server.control else None
+
+    def sockets(self):
+        """Those that it has made."""
+        return [path for path in (*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance) if path.is_socket()]
 
     def asked(self, count):
         """How many of so many queries are answered."""

@@ -27,6 +27,8 @@ class Server:
     # Whether it can tell a broken configuration from a good one, and read it again while it runs.
     checks: bool = True
     reloads: bool = False
+    # Its control socket; none where the channel is a TCP port, or there is none.
+    control: str = ""
     # What the mark shows in: the serial of the zone, the identity, or nothing.
     mark: str = ""
     # Asked for to make it count, and answered somehow by every server.
@@ -64,6 +66,7 @@ remote-control:
     control-enable: yes
     control-interface: {folder}/unbound.ctl
 """,
+        control="{folder}/unbound.ctl",
         reloads=True,
         mark="identity",
         user="unbound",
@@ -93,6 +96,7 @@ server:
     username: nsd
 """
         + authoritative.NSD,
+        control="{folder}/nsd.ctl",
         reloads=True,
         user="nsd",
         group="nsd",
@@ -109,6 +113,7 @@ server:
     listen: {address}@53
 """
         + authoritative.KNOT,
+        control="{folder}/knot.sock",
         reloads=True,
         user="knot",
         group="knot",
@@ -125,8 +130,10 @@ trust_anchors.remove('.')
 cache.size = 10 * MB
 """,
         checks=False,
+        control="/run/knot-resolver/control/{instance}",
         ours='unit = "kresd@{instance}.service"\n',
         environment={"SYSTEMD_INSTANCE": "{instance}"},
+        group="knot-resolver",
     ),
     Server(
         kind="powerdns",
@@ -140,6 +147,7 @@ socket-dir={folder}
 security-poll-suffix=
 """,
         others={"zone": authoritative.ZONE, "bind.conf": 'zone "{zone}" {{ type master; file "{zone_file}"; }};\n'},
+        control="{folder}/pdns.controlsocket",
         mark="serial",
         name=f"{ZONE}.",
         group="pdns",
@@ -150,6 +158,7 @@ security-poll-suffix=
         command="pdns_recursor --daemon=no --write-pid=no --disable-syslog --log-timestamp=no --config-dir={folder}",
         file="recursor.conf",
         configuration="local-address={address}\nsocket-dir={folder}\nsecurity-poll-suffix=\ndnssec=off\n",
+        control="{folder}/pdns_recursor.controlsocket",
         group="pdns",
         secret=True,
     ),

@@ -19,11 +19,14 @@ CHECKED = f"{USUAL} {COMMAND}"
 
 
 @contextmanager
-def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp, namespace=None, sudo=None):
-    """A program that is tried for a fault. Its ExaBGP may be another one than usual, and its sudo a script."""
+def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp, namespace=None, sudo=None, behind=()):
+    """A program that is tried for a fault. Its ExaBGP may be another one than usual, and its sudo a script.
+
+    In a namespace it may be started by the words of another command, `behind` which it stands.
+    """
     with tempfile.TemporaryDirectory() as folder:
         words = Scenario(arguments, usual=usual).words(folder)
-        inside = namespace.inside() if namespace else ()
+        inside = namespace.inside(*behind) if namespace else ()
         environment = {"env": with_sudo(Path(folder), sudo)} if sudo else {}
         with Program(kind, words, folder, parent, inside, environment) as program:
             yield program

@@ -16,9 +16,13 @@ class Network(Namespace):
         self.preparation = preparation
 
     def __enter__(self):
-        self.create()
-        for words in self.preparation:
-            self.ip(*words.split())
+        try:
+            self.create()
+            for words in self.preparation:
+                self.ip(*words.split())
+        except BaseException:
+            self.delete()
+            raise
         return self
 
     def __exit__(self, *_):

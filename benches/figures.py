@@ -1,0 +1,143 @@
+"""The figures: each function of `ALL` measures something again and again, and says what came out.
+
+What each of them means is told in the text of `measure --help`.
+"""
+
+import random
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from statistics import median
+from subprocess import DEVNULL, PIPE, Popen, run
+
+from helper import Bench, Helper, loopback_socket
+
+
+@dataclass
+class Figure:
+    """What came out again and again: a row of the table, or what stands beside one."""
+    name: str
+    unit: str
+    values: list[float]
+    target: float | None = None
+    beside: list["Figure"] = field(default_factory=list)
+
+    def missed(self) -> bool:
+        """Whether the median is above the target."""
+        return self.target is not None and median(self.values) > self.target
+
+    def __str__(self) -> str:
+        middle, low, high = (f"{pick(self.values):.{0 if self.unit == 'µs' else 2}f}" for pick in (median, min, max))
+        return f"{middle} {self.unit}".strip() + (f" ({low}–{high})" if len(self.values) > 1 else "")
+
+    def row(self) -> str:
+        """Of a table in Markdown."""
+        target = "" if self.target is None else f"≤ {self.target} {self.unit}"
+        beside = "; ".join(f"{figure.name}: {figure}" for figure in self.beside)
+        return f"| {self.name} | {target} | {self}{' **missed**' if self.missed() else ''} | {beside} |"
+
+
+def timed(*command: object) -> tuple[float, float]:
+    """Runs a command to its end: seconds on the clock, and seconds of processor time."""
+    begun, before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
+    run(command, stdout=DEVNULL, check=True)
+    ended, after = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
+    return ended - begun, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def start(bench: Bench) -> Iterator[Figure]:
+    """How long it takes from the making of the process to its first datagram; and how big the binary is."""
+    probes, trues, true = [], [], shutil.which("true")
+    for _ in bench.times(51, 11):
+        with Helper(bench) as helper:
+            probes.append((helper.work(10, until=b"?") - helper.spawned) * 1e3)
+        trues.append(timed(true)[0] * 1e3)
+    yield Figure("process start to first probe on the wire", "ms", probes, 5, [Figure("`true` to its exit", "ms", trues)])
+    yield Figure("size of the binary", "MB", [bench.binary.stat().st_size / 1e6], 4)
+
+
+def memory(bench: Bench) -> Iterator[Figure]:
+    """What a helper takes that probes once a second, in memory and in processor time."""
+    found = {"VmRSS": [], "RssAnon": [], "idle": []}
+    for _ in bench.times(5):
+        with Helper(bench) as helper:
+            helper.work(10, until=b"announce")
+            before = helper.cpu()
+            helper.work(5)
+            found["idle"].append((helper.cpu() - before) / 5 * 1e6)
+            status = Path(f"/proc/{helper.process.pid}/status").read_text()
+            for key in ("VmRSS", "RssAnon"):
+                found[key].append(int(re.search(rf"{key}:\s+(\d+) kB", status)[1]) / 1024)
+    yield Figure("resident memory of `run`", "MiB", found["VmRSS"], 6, [Figure("anonymous", "MiB", found["RssAnon"])])
+    yield Figure("processor time of an idle helper, per second", "µs", found["idle"])
+
+
+def probe(bench: Bench) -> Iterator[Figure]:
+    """Processor time per probe, single ones and many at once, beside the bare system calls."""
+    count = 2_000 if bench.quick else 10_000
+    for name, queries, interval, target, sleep in (("one", 1, "1ms", 60, True), ("twenty", 20, "10ms", None, False)):
+        ours, bare = [], []
+        for _ in bench.times(5):
+            server = loopback_socket() if bench.bare else None
+            # However many answers come too late on a busy machine, it goes on as it is.
+            with Helper(bench, server, queries=queries, interval=interval, fall=1_000_000) as helper:
+                for answers in (500, count):
+                    before, begun = helper.cpu(), time.perf_counter()
+                    if server:
+                        run([bench.bare, str(answers)], stdin=server, check=True)
+                    while not server and answers > 0:
+                        answers -= helper.turn(1).count(b"?")
+                ours.append((helper.cpu() - before) / count * 1e6)
+                pause = int((time.perf_counter() - begun) / count * 1e6) if sleep else 0
+            if bench.bare:
+                bare.append(bare_loop(bench.bare, count, pause))
+        loop = Figure(f"bare loop {'with as much' if sleep else 'without'} sleep", "µs", bare)
+        ratio = Figure("ratio", "", [one / other for one, other in zip(ours, bare)])
+        yield Figure(f"processor time per UDP probe, {name} every {interval}", "µs", ours, target, bare and [loop, ratio])
+
+
+def bare_loop(program: Path, count: int, pause: int) -> float:
+    """Processor time per query in microseconds of `bare.c`, which sleeps so many microseconds behind each."""
+    server = loopback_socket()  # another, where no query of the helper is left
+    with Popen([program, str(count)], stdin=server):
+        return timed(program, str(count), str(server.getsockname()[1]), str(pause))[1] / count * 1e6
+
+
+def simulate(bench: Bench) -> Iterator[Figure]:
+    """How long `simulate` takes for a month."""
+    # A failure every 5000 s, and before every midnight three in a row, which is a fall.
+    fails = (at % 5000 == 4999 or at % 86400 > 86396 for at in range(2_592_000))
+    lines = (f"{at} {'fail answers timeout' if fail else 'pass answers'}\n" for at, fail in enumerate(fails))
+    for name, steps in (("line by line", lines), ("in one line", ["0 pass answers x2592000 every 1s\n"])):
+        trace = bench.directory / "trace"
+        with trace.open("w") as file:
+            file.write("| " + bench.configuration(53).replace("\n", "\n| ") + "\n0 start\n")
+            file.writelines(steps)
+        walls, used = zip(*(timed(bench.binary, "simulate", "--trace", trace) for _ in bench.times(5)))
+        yield Figure(f"`simulate`, a month {name}", "s", walls, 5, [Figure("processor time", "s", used)])
+
+
+def failover(bench: Bench) -> Iterator[Figure]:
+    """How long it takes from a fault to `withdraw`, beside what `check-config` promises."""
+    with Helper(bench, interval="100ms", fast_interval="20ms", timeout="50ms", rise=2, fall=3) as helper:
+        meaning = run([bench.binary, "check-config", helper.file], stdout=PIPE, text=True, check=True).stdout
+        promises = re.search(r"closed port is detected in (\d+)ms, a hang in (\d+)ms", meaning)
+        for fault, promise in zip(("port closed", "silence"), promises.groups()):
+            found = []
+            for _ in bench.times(51, 5):
+                helper.work(10, until=b"announce")
+                helper.work(random.uniform(0.2, 0.3))
+                begun = time.perf_counter()
+                helper.silent = fault == "silence"
+                if not helper.silent:
+                    helper.dns = helper.dns.close()
+                found.append((helper.work(10, until=b"withdraw") - begun) * 1e3)
+                helper.silent, helper.dns = False, helper.dns or loopback_socket(helper.port)
+            yield Figure(f"{fault} to `withdraw`", "ms", found, None, [Figure("promised at worst", "ms", [int(promise)])])
+
+
+ALL = (start, memory, probe, simulate, failover)

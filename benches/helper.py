@@ -1,0 +1,106 @@
+"""The helper under measurement: `dnsherald run`, to which this process is ExaBGP and, unless told otherwise, the DNS server."""
+
+import json
+import select
+import socket
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE, Popen, SubprocessError
+from typing import NoReturn
+
+from exabgp_stand_in import answer
+
+CONFIGURATION = """\
+node.management = ["127.0.0.1"]
+control.state = "{state}"
+defaults = {{ {timing} }}
+[[service]]
+name = "resolver"
+prefixes = ["192.0.2.53/32"]
+dampening.mode = "off"
+check = [{{ name = "answers", dns = {{ queries = {queries}, server = "127.0.0.1:{port}" }} }}]
+"""
+
+# To `localhost. A`, behind the ID: 127.0.0.1.
+ANSWER = bytes.fromhex("81800001000100000000096c6f63616c686f73740000010001c00c0001000100000e1000047f000001")
+
+
+@dataclass
+class Bench:
+    """What to measure, how often, and where files may be put."""
+    binary: Path
+    bare: Path | None
+    directory: Path
+    quick: bool
+
+    def times(self, thorough: int, quick: int = 1) -> range:
+        """As often something is measured."""
+        return range(quick if self.quick else thorough)
+
+    def configuration(self, port: int, queries: int = 1, **timing: str | int) -> str:
+        """A service with so many queries to this port; keys of `defaults` as keywords."""
+        keys = ", ".join(f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in timing.items())
+        asked = json.dumps(["localhost. A"] * queries)
+        return CONFIGURATION.format(state=self.directory / "state", timing=keys, queries=asked, port=port)
+
+
+class Helper(AbstractContextManager):
+    """`run`, to which this script is ExaBGP and, unless another socket is named, the DNS server."""
+
+    def __init__(self, bench: Bench, other: socket.socket | None = None, **configuration: str | int):
+        """Starts it with this configuration; `spawned` is when."""
+        self.dns = None if other else loopback_socket()
+        self.port = (other or self.dns).getsockname()[1]
+        self.log, self.file, self.begun, self.silent = bench.directory / "log", bench.directory / "bench.toml", b"", False
+        self.file.write_text(bench.configuration(self.port, **configuration))
+        with self.log.open("wb") as log:
+            self.spawned = time.perf_counter()
+            self.process = Popen([bench.binary, "run", "-c", self.file], stdin=PIPE, stdout=PIPE, stderr=log, bufsize=0)
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()  # ExaBGP is gone, and so the helper goes
+        try:
+            self.process.wait(5)
+        except SubprocessError:
+            self.process.kill()
+        self.process.__exit__(None, None, None)
+
+    def turn(self, limit: float) -> list[bytes]:
+        """Answers what comes within so many seconds, and returns it: lines that the helper said, `?` for a query."""
+        ready, _, _ = select.select([source for source in (self.dns, self.process.stdout) if source], [], [], limit)
+        heard = []
+        if self.process.stdout in ready:
+            *heard, self.begun = (self.begun + (self.process.stdout.read(65536) or self.fail("has ended"))).split(b"\n")
+            for line in heard:
+                self.process.stdin.write(answer(line))
+        if self.dns in ready:
+            query, peer = self.dns.recvfrom(512)
+            heard.append(b"?")
+            if not self.silent:
+                self.dns.sendto(query[:2] + ANSWER, peer)
+        return heard
+
+    def work(self, seconds: float, until: bytes | None = None) -> float:
+        """Goes on so long, or until something with this word in it is heard; returns when that was."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if any(until and until in line for line in self.turn(left)):
+                return time.perf_counter()
+        return self.fail(f"has not said {until.decode()} within {seconds} s") if until else end
+
+    def fail(self, what: str) -> NoReturn:
+        """Says what is wrong, and what the helper has logged."""
+        raise SubprocessError(f"the helper {what}; the end of its log:\n{self.log.read_text(errors='replace')[-1000:]}")
+
+    def cpu(self) -> float:
+        """Processor time of all its threads in seconds, past ones included: the clock of clock_getcpuclockid(3)."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)
+
+
+def loopback_socket(port: int = 0) -> socket.socket:
+    """A UDP socket; at any free port if none is named."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", port))
+    return server
