@@ -26,6 +26,8 @@ pub mod deaths;
 pub mod find;
 pub mod held;
 pub mod pid_file;
+#[cfg(test)]
+mod sleeper;
 pub mod watch;
 
 /// Where the main process is to be found; at least one of both.

@@ -108,16 +108,16 @@ fn is_passing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
     use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
+    use super::super::sleeper::Sleeper;
     use super::*;
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    fn sleeper() -> (Child, Arc<Held>) {
-        let child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let held = Arc::new(Held::take(child.id().try_into().unwrap()).unwrap());
+    fn sleeper() -> (Sleeper, Arc<Held>) {
+        let child = Sleeper::start();
+        let held = Arc::new(Held::take(child.pid()).unwrap());
         (child, held)
     }
 
@@ -133,28 +133,23 @@ mod tests {
         let mut all: Vec<_> = (0..3).map(|_| sleeper()).collect();
         let hears: Vec<_> = all.iter().map(|(_, held)| attend(&deaths, held)).collect();
         for place in [1, 0, 2] {
-            all[place].0.kill().unwrap();
+            all[place].0.is_killed();
             assert_eq!(hears[place].recv_timeout(DEADLINE), Ok(all[place].1.pid()));
             let more = hears[place].recv_timeout(DEADLINE);
             assert_eq!(more, Err(RecvTimeoutError::Disconnected), "told, and over");
         }
         let late = attend(&deaths, &all[1].1);
         assert_eq!(late.recv_timeout(DEADLINE), Ok(all[1].1.pid()), "it had ended before");
-        for (mut child, _) in all {
-            child.wait().unwrap();
-        }
     }
 
     #[test]
     fn what_nobody_holds_on_to_is_let_go() {
         let deaths = Deaths::start().unwrap();
-        let (mut child, held) = sleeper();
+        let (_child, held) = sleeper();
         let hears = attend(&deaths, &held);
         drop(held);
         deaths.look_up();
         let told = hears.recv_timeout(DEADLINE);
         assert_eq!(told, Err(RecvTimeoutError::Disconnected), "nobody is left to tell it");
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }

@@ -150,30 +150,21 @@ pub(crate) fn since_boot() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
-
+    use super::super::sleeper::Sleeper;
     use super::*;
-
-    fn sleeper() -> Child {
-        Command::new("sleep").arg("1000").spawn().unwrap()
-    }
-
-    fn number(child: &Child) -> i32 {
-        child.id().try_into().unwrap()
-    }
 
     #[test]
     fn its_end_is_seen_before_anybody_reaps_it() {
-        let mut child = sleeper();
-        let held = Held::take(number(&child)).unwrap();
+        let mut child = Sleeper::start();
+        let held = Held::take(child.pid()).unwrap();
         assert!(!held.has_ended() && held.age() < Duration::from_secs(600), "{held:?}");
         assert_eq!(held.parent(), unistd::getpid().as_raw());
-        child.kill().unwrap();
+        child.is_killed();
         while !held.has_ended() {
             std::thread::yield_now();
         }
-        assert_eq!(Held::take(number(&child)).unwrap_err(), ", which has ended");
-        child.wait().unwrap();
+        assert_eq!(Held::take(child.pid()).unwrap_err(), ", which has ended");
+        child.is_reaped();
         assert!(held.has_ended());
     }
 
@@ -189,26 +180,22 @@ mod tests {
 
     #[test]
     fn a_process_was_there_from_its_beginning_on() {
-        let mut child = sleeper();
-        let held = Held::take(number(&child)).unwrap();
+        let child = Sleeper::start();
+        let held = Held::take(child.pid()).unwrap();
         let now = SystemTime::now();
         assert!(held.was_there_at(now) && held.was_there_at(now + Duration::from_secs(60)));
         assert!(!held.was_there_at(now - Duration::from_secs(86_400)));
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     #[test]
     fn a_stopped_process_has_not_ended() {
-        let mut child = sleeper();
-        let held = Held::take(number(&child)).unwrap();
+        let child = Sleeper::start();
+        let held = Held::take(child.pid()).unwrap();
         let signal = |signal| nix::sys::signal::kill(unistd::Pid::from_raw(held.pid()), signal).unwrap();
         signal(nix::sys::signal::Signal::SIGSTOP);
         while !held.is_stopped() {
             std::thread::yield_now();
         }
         assert!(!held.has_ended());
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
