@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
 use crate::directory::make;
 use crate::engine::Engine;
+use crate::engine::drain::{Lift, Order};
 use crate::engine::moment::Moment;
 use crate::period::Period;
 use crate::status::Document;
@@ -49,10 +50,19 @@ pub enum Asked {
     Status(oneshot::Sender<Arc<[u8]>>),
     /// The status document for those who wait for their turn.
     Turn,
-    /// Something to do, but for reloading.
-    Request(Request, oneshot::Sender<Reply>),
+    /// To drain a service or let it return; all where none is named.
+    Obey(Option<String>, Wish, oneshot::Sender<Reply>),
     /// The configuration has been read, and is in order.
     Reload(Box<Config>, oneshot::Sender<Reply>),
+}
+
+/// What is wanted of a service.
+#[derive(Debug)]
+pub enum Wish {
+    /// That it be drained.
+    Drain(Order),
+    /// That drains end.
+    Undrain(Lift),
 }
 
 /// What the sockets are about.
@@ -294,13 +304,13 @@ impl Reader {
 
 async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configuration: Reader) -> Reply {
     let (answer, answered) = oneshot::channel();
-    let asked = if request == Request::Reload {
-        match configuration.read().await {
+    let asked = match request {
+        Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),
+        Request::Undrain { service, lift } => Asked::Obey(service, Wish::Undrain(lift), answer),
+        Request::Reload => match configuration.read().await {
             Ok(config) => Asked::Reload(Box::new(config), answer),
             Err(why) => return Reply::Refused(format!("nothing is changed: {why}")),
-        }
-    } else {
-        Asked::Request(request, answer)
+        },
     };
     let ending = || Reply::Refused("the helper is ending".to_owned());
     if questions.send(asked).await.is_err() {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::Asked;
+use super::control::{Asked, Wish};
 use super::disable_files::DisableFiles;
 use super::store::Store;
 use super::{Daemon, Ending, Observer, inquiries};
 use crate::config::Config;
-use crate::control::{Reply, Request};
+use crate::control::Reply;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
@@ -35,6 +35,16 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
     }
 }
 
+impl Wish {
+    /// As the engine is told of it.
+    fn of(&self, service: ServiceId) -> Event {
+        match self {
+            Self::Drain(order) => Event::Drain(service, order.clone()),
+            Self::Undrain(lift) => Event::Undrain(service, lift.clone()),
+        }
+    }
+}
+
 impl Daemon<'_> {
     /// What came in through the sockets.
     pub(super) fn answer(&mut self, asked: Asked, observer: &mut dyn Observer) -> Option<Ending> {
@@ -53,13 +63,22 @@ impl Daemon<'_> {
                 }
                 None
             }
-            Asked::Request(request, answer) => match self.obey(&request, observer) {
-                (Reply::Done(names), over) if self.unsaved => {
-                    self.promised.push((names, answer));
-                    over.then_some(Ending::Over)
+            Asked::Obey(wanted, wish, answer) => match self.concerned(wanted.as_deref(), &wish) {
+                Err(why) => {
+                    let _ = answer.send(Reply::Refused(why));
+                    None
                 }
-                (reply, over) => {
-                    let _ = answer.send(reply);
+                Ok(concerned) => {
+                    let mut over = false;
+                    for (id, _) in &concerned {
+                        over |= self.tell(wish.of(*id), observer);
+                    }
+                    let names = concerned.into_iter().map(|(_, name)| name).collect();
+                    if self.unsaved {
+                        self.promised.push((names, answer));
+                    } else {
+                        let _ = answer.send(Reply::Done(names));
+                    }
                     over.then_some(Ending::Over)
                 }
             },
@@ -78,45 +97,26 @@ impl Daemon<'_> {
         }
     }
 
-    fn obey(&mut self, request: &Request, observer: &mut dyn Observer) -> (Reply, bool) {
-        let (Request::Drain { service: wanted, .. } | Request::Undrain { service: wanted, .. }) = &request
-        else {
-            return (Reply::Refused("reloading is not done here".to_owned()), false);
-        };
+    /// The services that a wish is about, or why it is refused.
+    fn concerned(&self, wanted: Option<&str>, wish: &Wish) -> Result<Vec<(ServiceId, String)>, String> {
         if self.store.is_none() {
-            return (
-                Reply::Refused(
-                    "there is no configuration in order, so that everything is withdrawn".to_owned(),
-                ),
-                false,
-            );
+            return Err("there is no configuration in order, so that everything is withdrawn".to_owned());
         }
         let names = self.engine.services().iter().map(|service| service.name().to_owned());
-        let services: Vec<_> = (0..).map(ServiceId).zip(names).collect();
-        let concerned: Vec<_> =
-            services.iter().filter(|(_, name)| wanted.as_ref().is_none_or(|wanted| wanted == name)).collect();
-        if let (Some(wanted), []) = (wanted, &concerned[..]) {
-            let known: Vec<_> = services.iter().map(|(_, name)| name.as_str()).collect();
-            return (
-                Reply::Refused(format!("no service `{wanted}`, expected one of {}", known.join(", "))),
-                false,
-            );
+        let mut services: Vec<_> = (0..).map(ServiceId).zip(names).collect();
+        if let Some(wanted) = wanted {
+            let known: Vec<_> = services.iter().map(|(_, name)| name.clone()).collect();
+            services.retain(|(_, name)| name == wanted);
+            if services.is_empty() {
+                return Err(format!("no service `{wanted}`, expected one of {}", known.join(", ")));
+            }
         }
-        if let Request::Drain { order, .. } = request
-            && let Some((_, name)) = concerned.iter().find(|(id, _)| self.has_too_many(*id, &order.holder))
+        if let Wish::Drain(order) = wish
+            && let Some((_, name)) = services.iter().find(|(id, _)| self.has_too_many(*id, &order.holder))
         {
-            let why = format!("{name} is drained by {HOLDERS} already; `dnsherald undrain` ends them all");
-            return (Reply::Refused(why), false);
+            return Err(format!("{name} is drained by {HOLDERS} already; `dnsherald undrain` ends them all"));
         }
-        let mut over = false;
-        for (id, _) in &concerned {
-            over |= match request {
-                Request::Drain { order, .. } => self.tell(Event::Drain(*id, order.clone()), observer),
-                Request::Undrain { lift, .. } => self.tell(Event::Undrain(*id, lift.clone()), observer),
-                Request::Reload => false,
-            };
-        }
-        (Reply::Done(concerned.into_iter().map(|(_, name)| name.clone()).collect()), over)
+        Ok(services)
     }
 
     fn has_too_many(&self, service: ServiceId, one_more: &Holder) -> bool {

@@ -85,7 +85,7 @@ impl Link {
             neighbors: entry.route.neighbors.clone(),
         };
         let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
-        marks.sort_by_key(|mark| mark.family == Family::V4);
+        marks.sort_by_cached_key(|mark| (mark.family == Family::V4, mark.neighbors.clone()));
         marks.dedup();
         marks
     }
