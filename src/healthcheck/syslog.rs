@@ -77,7 +77,6 @@ impl Syslog {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -157,11 +156,10 @@ mod tests {
     fn a_receiver_that_does_not_read_is_not_waited_for() {
         let folder = Folder::new("full");
         let (listener, syslog) = (folder.listen(), folder.syslog());
-        let began = Instant::now();
+        // Whoever waited here would wait for ever.
         for _ in 0..2000 {
             syslog.send(Level::Info, &"x".repeat(1000));
         }
-        assert!(began.elapsed() < Duration::from_secs(5));
         let count = received(&listener).len();
         assert!((1..2000).contains(&count), "{count}");
     }
