@@ -151,7 +151,7 @@ impl Config {
     /// # Errors
     /// With the place in the file, where there is one.
     pub fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
-        Self::of_bytes(path, salvage::bytes_of_file(path), host)
+        Self::of_bytes(path, bytes_of_file(path), host)
     }
 
     fn of_bytes(path: &Path, bytes: io::Result<Vec<u8>>, host: &str) -> Result<Self, ConfigError> {
@@ -170,5 +170,14 @@ impl Config {
         let source = cite::Source { path, text };
         let file = file::File::parse(&source)?;
         resolve::Resolver::new(source, host).config(file)
+    }
+}
+
+/// What is behind a path, if that is a file: nobody may ever write to a pipe.
+fn bytes_of_file(path: &Path) -> io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::read(path)
+    } else {
+        Err(io::Error::other("it is not a file"))
     }
 }

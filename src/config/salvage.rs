@@ -1,12 +1,11 @@
 //! What can be read of a file that is not in order: which prefixes must not stay announced meanwhile.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use serde::Deserialize;
 
 use super::value::Prefix;
-use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, bytes_of_file, defaults};
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
@@ -98,11 +97,6 @@ impl Salvage {
             }],
         }
     }
-}
-
-/// What is behind a path, if that is a file: nobody may ever write to a pipe.
-pub(super) fn bytes_of_file(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(io::Error::other("it is not a file")) }
 }
 
 /// A file that holds together, whatever else is wrong with it.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use dnsherald::responder::Fault;
 
 use crate::support::binary;
-use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, eventually, ideal};
+use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 
 /// What could not even be begun leaves nothing drained.
 #[test]
@@ -58,6 +58,16 @@ fn a_command_comes_to_its_end_though_interrupted() {
     assert!(pop.status().services[0].drains[0].expires_in_seconds.is_some());
 }
 
+/// A helper that has announced, and whose server is gone since.
+fn withdrawn(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Closed);
+    helper.says(WITHDRAW);
+    helper
+}
+
 #[test]
 fn a_server_that_stays_down_is_restarted_and_returns() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
@@ -68,11 +78,7 @@ fn a_server_that_stays_down_is_restarted_and_returns() {
         "\n[backend.generic]\nrestart = [{script:?}]\nsettle = \"0s\"\nheal = {{ after = \"1s\", at-most = 1 }}\n"
     );
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    pop.server.becomes(Fault::Closed);
-    helper.says(WITHDRAW);
+    let mut helper = withdrawn(&pop);
     assert!(eventually(|| mark.exists()), "log:\n{}", helper.log());
     pop.server.becomes(Fault::None);
     helper.says(ANNOUNCE);
@@ -88,11 +94,7 @@ fn a_restart_that_does_not_help_says_why() {
     let backend = "\n[backend.generic]\nrestart = [\"true\"]\nheal = { after = \"1s\", at-most = 1 }\n\
                    config-check = [\"sh\", \"-c\", \"echo line 7: nonsense; exit 1\"]\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    pop.server.becomes(Fault::Closed);
-    helper.says(WITHDRAW);
+    let helper = withdrawn(&pop);
     helper.logs("backend generic: its restart did not help: configuration: the configuration is broken");
     helper.logs("line 7: nonsense");
 }
