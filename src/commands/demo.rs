@@ -123,6 +123,7 @@ up = {{ med = 100, community = ["64512:100"] }}
 degraded = {{ med = 400 }}
 
 [service.dampening]               # as a rule minutes, here seconds
+mode = "enforce"
 penalty = 1000
 suppress = 1900
 reuse = 1700

@@ -17,9 +17,9 @@ use super::moment::Moment;
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// A suppressed service is withdrawn.
-    #[default]
     Enforce,
-    /// Computed and logged, without consequence.
+    /// The penalty is computed, shown and logged, and holds nothing.
+    #[default]
     Observe,
     /// Not even computed.
     Off,

@@ -41,8 +41,8 @@ pub struct Service {
     confirms: bool,
     /// The worst that the checks say; `None` before the first verdict.
     health: Option<Severity>,
-    /// Attracted traffic when last heard of, in this life or the one before.
-    was_serving: bool,
+    /// An earlier helper left it serving, and there has been no verdict since.
+    served_before: bool,
     state: State,
     since: Moment,
     stated: Option<Advertisement>,
@@ -77,7 +77,7 @@ impl Service {
             drains: Drains::default(),
             confirms: false,
             health: None,
-            was_serving: false,
+            served_before: false,
             state: State::Starting,
             since: now,
             stated: None,
@@ -120,7 +120,7 @@ impl Service {
             self.disabled = Disabled::Remembered;
         }
         let Some(state) = remembered.acknowledged else { return };
-        self.was_serving = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
+        self.served_before = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if age > limit {
@@ -268,11 +268,20 @@ impl Service {
             return;
         }
         self.health = health;
-        let fell = self.was_serving && health == Some(Severity::Down);
-        self.was_serving = matches!(health, Some(Severity::Ignore | Severity::Degraded));
-        // A fall of a drained service is the operator's doing.
-        if fell && !self.is_drained() {
+        // What was withdrawn already (suppressed, drained) cannot fall.
+        let fell = self.is_serving() && health == Some(Severity::Down);
+        self.served_before = false;
+        if fell {
             self.punish(now, out);
+        }
+    }
+
+    /// Whether it attracts traffic: by the last decision, before the first one by that of an earlier helper.
+    const fn is_serving(&self) -> bool {
+        match self.state {
+            State::Up | State::Degraded => true,
+            State::Starting => self.served_before,
+            State::Down | State::Drained => false,
         }
     }
 

@@ -167,7 +167,7 @@ fn simulate_prints_lines_transitions_and_a_timeline() {
     let text = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(text.contains("60.600 > neighbor * withdraw route 192.0.2.53/32"), "{text}");
-    assert!(text.contains("suppressed: penalty 2555"), "{text}");
+    assert!(text.contains("penalty 2555 from repeated falls (mode observe)"), "{text}");
     assert!(text.contains("\nresolver/alive      /"), "{text}");
 }
 

@@ -56,7 +56,7 @@ fn config(dampening: &str) -> Config {
     Config::parse(Path::new("property.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
 }
 
-const QUICK: &str = "half-life = \"2s\"\nmax-suppress = \"10s\"";
+const QUICK: &str = "mode = \"enforce\"\nhalf-life = \"2s\"\nmax-suppress = \"10s\"";
 
 const fn check(check: usize) -> CheckId {
     CheckId { service: ServiceId(0), check }
@@ -71,6 +71,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn holder() -> impl Strategy<Value = Holder> {
     proptest::sample::select(&["operator", "unbound.service"][..]).prop_map(|name| name.parse().unwrap())
+}
+
+fn dampening_mode() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(&["enforce", "observe"][..])
 }
 
 /// Anything that can happen, with the milliseconds since what happened before.
@@ -102,6 +106,22 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         2 => Just(Event::Tick),
     ];
     proptest::collection::vec((0..800_u64, event), 0..120)
+}
+
+/// A server that works and fails by turns; both checks see the same. Now and then it is drained.
+fn flaps() -> impl Strategy<Value = Vec<(u64, Event)>> {
+    let turn =
+        (1..6_usize, 50..400_u64, any::<bool>(), 0..12_u8).prop_map(|(rounds, every, passes, drain)| {
+            let found =
+                if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::Timeout, "") };
+            let lasts = Lasts::For(Duration::from_millis(every * 4));
+            let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+            let drained = (drain == 0).then_some((every, Event::Drain(ServiceId(0), order)));
+            let round =
+                [(every, Event::Outcome(check(0), found.clone())), (0, Event::Outcome(check(1), found))];
+            drained.into_iter().chain(round.into_iter().cycle().take(2 * rounds)).collect::<Vec<_>>()
+        });
+    proptest::collection::vec(turn, 0..40).prop_map(|turns| turns.concat())
 }
 
 /// An engine and its time.
@@ -148,6 +168,10 @@ impl Bench {
                 }
             }
         }
+    }
+
+    fn penalty(&self) -> f64 {
+        self.engine.services()[0].dampening().penalty(self.now)
     }
 
     fn announced(&self) -> bool {
@@ -200,6 +224,17 @@ proptest! {
             bench.tell(later, event);
             let suppressed = bench.engine.services()[0].dampening().enforced();
             prop_assert!(!(suppressed && bench.announced()));
+        }
+    }
+
+    #[test]
+    fn a_penalty_never_grows_while_the_service_is_withdrawn(events in flaps(), mode in dampening_mode()) {
+        let mut bench = Bench::new(&config(&format!("mode = \"{mode}\"\nhalf-life = \"2s\"\nmax-suppress = \"10s\"")));
+        for (later, event) in events {
+            bench.tell(later, Event::Tick);
+            let (before, was_announced) = (bench.penalty(), bench.announced());
+            bench.tell(0, event);
+            prop_assert!(was_announced || bench.penalty() <= before, "{before} -> {}", bench.penalty());
         }
     }
 

@@ -63,7 +63,7 @@ impl Service {
             check.begin_anew(now);
         }
         self.health = None;
-        self.was_serving = false;
+        self.served_before = false;
     }
 
     pub(super) fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {

@@ -91,7 +91,10 @@ fn what_was_written_in_the_future_is_not_adopted() {
 
 #[test]
 fn what_is_suppressed_stays_so_until_it_has_decayed() {
-    let pop = Pop::with(Plan { dampening: "penalty = 3000\nhalf-life = \"15m\"", ..Plan::default() });
+    let pop = Pop::with(Plan {
+        dampening: "mode = \"enforce\"\npenalty = 3000\nhalf-life = \"15m\"",
+        ..Plan::default()
+    });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);

@@ -24,7 +24,7 @@ fn replayed(trace: &Path, options: &[&str]) -> Vec<(String, String)> {
 fn a_recording_replays_to_the_very_lines() {
     let pop = Pop::with(Plan {
         service: "disable-file = \"FOLDER/off\"",
-        dampening: "penalty = 1500\nsuppress = 3500",
+        dampening: "mode = \"enforce\"\npenalty = 1500\nsuppress = 3500",
         ..Plan::default()
     });
     let mut predecessor = pop.helper(ideal("5.0.15"));
