@@ -29,6 +29,7 @@
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
 //! * `directory`: makes the directories of the sockets, the state and the rollback.
+//! * [`sys`]: signals that do not end a command.
 //! * [`umask`]: under which the programs are run.
 //! * `fnv`: a number from a name.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
@@ -69,6 +70,7 @@ pub mod process;
 pub mod responder;
 pub mod simulate;
 pub mod status;
+pub mod sys;
 pub mod systemd;
 pub mod timeline;
 pub mod trace;

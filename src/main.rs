@@ -7,6 +7,7 @@ use clap::Parser;
 use dnsherald::cli::{Cli, Command};
 use dnsherald::exit::Exit;
 use dnsherald::logging::{Way, aside};
+use dnsherald::sys::signals::ignore_strays;
 use dnsherald::{commands, logging, umask};
 use log::LevelFilter;
 
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     umask::leave_the_owner_alone();
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "healthcheck") {
+        survive_strays();
         return commands::healthcheck::run(words).into();
     }
     let cli = match Cli::try_parse() {
@@ -28,6 +30,9 @@ fn main() -> ExitCode {
         _ => LevelFilter::Off,
     };
     logging::start(level, way);
+    if lasts(&cli.command) {
+        survive_strays();
+    }
     let result = match &cli.command {
         Command::Run(options) => commands::run::run(options),
         Command::Check(options) => commands::check::run(options),
@@ -56,6 +61,28 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+/// Whether a signal that is meant for others may meet the command: ExaBGP has started it, or it waits for a server.
+const fn lasts(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Run(_)
+            | Command::Healthcheck { .. }
+            | Command::Backend(_)
+            | Command::Drain(_)
+            | Command::Undrain(_)
+            | Command::Reload(_)
+    )
+}
+
+/// Such a signal no longer ends the process.
+fn survive_strays() {
+    if let Err(error) = ignore_strays() {
+        log::warn!(
+            "cannot catch signals: {error}; a stray signal ends this process and leaves its prefixes announced"
+        );
+    }
+}
+
 /// Monitoring takes 2 for critical, so that bad usage of `check` is 3.
 fn usage(error: &clap::Error) -> Exit {
     let command = std::env::args_os().nth(1);
@@ -63,6 +90,7 @@ fn usage(error: &clap::Error) -> Exit {
     // What ExaBGP has started says so as everything else, and owes it what every helper does.
     if is("run") && error.use_stderr() && !io::stdout().is_terminal() {
         logging::start(LevelFilter::Info, Way::Aside);
+        survive_strays();
         log::error!("{}", error.to_string().trim_end());
         commands::run::pause_before_exit();
         aside::flush();

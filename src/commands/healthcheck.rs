@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use log::LevelFilter;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::run::pause_before_exit;
@@ -35,6 +34,7 @@ use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
 use crate::probe::Outcome;
 use crate::probe::command::adopt_orphans;
+use crate::sys::signals::STOPS;
 
 /// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
 /// waits.
@@ -153,7 +153,7 @@ async fn serve(
     let mut surroundings = Surroundings::of_this_process(pause)?;
     let config = options.configuration(advertised, &host_name());
     let stops = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in STOPS {
         flag::register(signal, Arc::clone(&stops)).context("cannot catch signals")?;
     }
     let sets_up = options.setup.at_start || options.setup.dynamic;

@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use super::output::copy_of;
+use crate::sys::signals::STOPS;
 
 /// How often one looks whether to end, and for input where it cannot be waited for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,13 +22,13 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Told(Arc<AtomicBool>);
 
 impl Told {
-    /// From now on SIGTERM, SIGINT and SIGHUP are remembered, and do not end the process by themselves.
+    /// From now on [`STOPS`] are remembered, and do not end the process by themselves.
     ///
     /// # Errors
     /// When the system refuses to tell.
     pub fn by_signals() -> io::Result<Self> {
         let told = Self::default();
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
+        for signal in STOPS {
             signal_hook::flag::register(signal, Arc::clone(&told.0))?;
         }
         Ok(told)

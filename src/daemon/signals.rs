@@ -3,11 +3,12 @@
 use std::io;
 use std::os::unix::net;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use tokio::net::UnixStream;
 
-/// SIGTERM, SIGINT and SIGHUP, through a pipe that the handler writes to.
+use crate::sys::signals::STOPS;
+
+/// [`STOPS`], through a pipe that the handler writes to.
 #[derive(Debug)]
 pub struct Signals(UnixStream);
 
@@ -19,7 +20,7 @@ impl Signals {
     pub fn catch() -> io::Result<Self> {
         let (reader, writer) = net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
+        for signal in STOPS {
             pipe::register(signal, writer.try_clone()?)?;
         }
         UnixStream::from_std(reader).map(Self)

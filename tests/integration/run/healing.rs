@@ -48,8 +48,11 @@ fn a_command_comes_to_its_end_though_interrupted() {
     command.args(["backend", "restart", "--command", &upgrade, "-c"]).arg(pop.configuration_file());
     let mut restart = command.stdout(Stdio::null()).spawn().unwrap();
     assert!(eventually(|| began.exists()), "log:\n{}", helper.log());
-    let interrupt = format!("kill -s INT {}", restart.id());
-    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    // It is told to stop, and gets what is meant for others.
+    for signal in ["USR1", "XCPU", "RTMIN+3", "QUIT", "INT"] {
+        let kill = format!("kill -s {signal} {}", restart.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
     fs::write(&go, "").unwrap();
     assert_eq!(restart.wait().unwrap().code(), Some(3));
     assert!(done.exists(), "it came to its end");

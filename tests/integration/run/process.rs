@@ -2,14 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dnsherald::responder::Fault;
 
+use crate::support::binary;
 use crate::support::helper::{
     ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, eventually, ideal, mode,
     once_greeted, silent, withdraw,
 };
+
+/// Each would end a process, and none means that it crashed, or is to stop.
+const STRAYS: [&str; 13] = [
+    "USR1", "USR2", "ALRM", "VTALRM", "PROF", "16", "XCPU", "XFSZ", "IO", "PWR", "RTMIN", "RTMIN+15", "RTMAX",
+];
 
 /// A helper that has announced, and been answered.
 fn announced(pop: &Pop) -> Helper {
@@ -43,7 +51,7 @@ fn it_ends_when_nobody_reads_its_output() {
 #[test]
 fn told_to_stop_it_withdraws_and_ends() {
     let pop = Pop::new();
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let mut helper = announced(&pop);
         // systemd tells the whole group, and ExaBGP its helpers once more.
         helper.is_sent(signal);
@@ -52,6 +60,78 @@ fn told_to_stop_it_withdraws_and_ends() {
         helper.exits_well();
         helper.has_said_no_more();
     }
+}
+
+/// `systemctl kill -s USR1 exabgp` reaches the whole cgroup.
+#[test]
+fn a_signal_that_is_meant_for_others_changes_nothing_and_is_logged() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    for signal in STRAYS {
+        helper.is_sent(signal);
+    }
+    for signal in ["SIGUSR1", "SIGXCPU", "SIGSTKFLT", "SIGRTMIN+0", "SIGRTMIN+30"] {
+        helper.logs(&format!("ignored signal {signal}: SIGTERM"));
+    }
+    helper.is_sent("USR1");
+    helper.has_said_no_more();
+    pop.server.becomes(Fault::Closed);
+    helper.says(WITHDRAW);
+    helper.is_sent("TERM");
+    helper.exits_well();
+    assert_eq!(helper.log().matches("ignored signal SIGUSR1:").count(), 1, "{}", helper.log());
+}
+
+/// Before there is a configuration, and while the pause after a bad command line lasts.
+#[test]
+fn a_signal_that_is_meant_for_others_ends_no_helper_that_only_waits() {
+    let pop = Pop::new();
+    let mut helper = pop.helper_with(&["--nonsense"], silent());
+    helper.logs("--nonsense");
+    helper.is_sent("USR1");
+    helper.logs("ignored signal SIGUSR1");
+    assert!(helper.is_alive());
+    helper.is_sent("TERM");
+    assert_eq!(helper.exits().code(), Some(2));
+}
+
+/// A check may wait for a signal itself: an ignored one would be handed on to it.
+#[test]
+fn what_it_starts_gets_every_signal_as_it_is_by_default() {
+    let hook =
+        "on-change = [\"/bin/sh\", \"-c\", \"grep -E '^Sig(Ign|Blk)' /proc/self/status > FOLDER/signals\"]";
+    let pop = Pop::with(Plan { service: hook, ..Plan::default() });
+    let _helper = announced(&pop);
+    let signals = || fs::read_to_string(pop.file("signals")).unwrap_or_default();
+    assert!(eventually(|| signals().lines().count() == 2), "{}", signals());
+    for line in signals().lines() {
+        let mask = line.split_whitespace().nth(1).unwrap();
+        // The C library keeps 32 and 33 for itself.
+        assert_eq!(u64::from_str_radix(mask, 16).unwrap() & !(0b11 << 31), 0, "{line}");
+    }
+}
+
+#[test]
+fn healthcheck_survives_a_signal_that_is_meant_for_others_too() {
+    let words = ["healthcheck", "--ip", "192.0.2.53/32", "--command", "true", "--no-ack", "-i", "1"];
+    let mut command = Command::new(binary());
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut helper = command.spawn().unwrap();
+    let pid = helper.id();
+    let send = |signal: &str| {
+        let kill = format!("kill -s {signal} {pid}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    };
+    let mut said = BufReader::new(helper.stdout.take().unwrap()).lines();
+    let came = said.by_ref().find(|line| line.as_ref().unwrap().contains("announce route"));
+    assert!(came.is_some());
+    STRAYS.iter().for_each(|signal| send(signal));
+    let mut log = BufReader::new(helper.stderr.take().unwrap()).lines();
+    assert!(log.by_ref().any(|line| line.unwrap().contains("ignored signal SIGUSR1")));
+    send("QUIT");
+    let last = said.last().unwrap().unwrap();
+    assert!(last.contains("withdraw route 192.0.2.53/32"), "{last}");
+    assert!(helper.wait().unwrap().success());
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! Which signals end a long-lived command, and which it only reports.
+//!
+//! ```text
+//! SIGTERM, SIGINT, SIGHUP, SIGQUIT ──► withdraw, then exit
+//! SIGSEGV, SIGBUS, SIGABRT, …      ──► a crash, as the system has it
+//! SIGPIPE                          ──► ignored by the standard library
+//! every other one that would end it ──► reported, ignored
+//! ```
+//!
+//! The default action of a stray SIGUSR1 ends the process at once, and leaves its prefixes announced. It comes from
+//! `systemctl kill -s USR1 exabgp`, which reaches the whole cgroup of ExaBGP, whose own signals it is meant for. It is
+//! caught and not set to be ignored, since exec resets a handler, and hands an ignored signal on to every child.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGRTMAX, SIGRTMIN};
+use nix::sys::signal::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// The signals that ask a command to end.
+pub const STOPS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
+
+/// The same signal is reported once in this time.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// From now on a signal that means neither a stop nor a crash no longer ends the process: a thread logs its name. It is
+/// ignored where no thread can be started, too.
+///
+/// # Errors
+/// When the system has no descriptor left: the signals end the process as before.
+pub fn ignore_strays() -> io::Result<()> {
+    let mut signals = Signals::new(strays())?;
+    let report = move || {
+        let mut reports = Reports::default();
+        for signal in signals.forever() {
+            if let Some(line) = reports.of(signal, Instant::now()) {
+                log::warn!("{line}");
+            }
+        }
+    };
+    // Without the thread the handlers stay all the same: they are never taken back.
+    let started = thread::Builder::new().name("signals".into()).stack_size(128 * 1024).spawn(report);
+    if let Err(error) = started {
+        log::warn!("cannot start a thread to report signals: {error}; they are ignored without a word");
+    }
+    Ok(())
+}
+
+/// Every signal whose default action ends the process, but for stops, crashes, SIGKILL and SIGPIPE.
+fn strays() -> Vec<i32> {
+    let named = Signal::iterator().filter(|signal| is_stray(*signal)).map(|signal| signal as i32);
+    named.chain(SIGRTMIN()..=SIGRTMAX()).collect()
+}
+
+fn is_stray(signal: Signal) -> bool {
+    use Signal::*;
+    match signal {
+        SIGTERM | SIGINT | SIGHUP | SIGQUIT => false,
+        SIGSEGV | SIGBUS | SIGFPE | SIGILL | SIGABRT | SIGSYS | SIGTRAP => false,
+        SIGKILL | SIGSTOP | SIGPIPE => false,
+        // They do not end a process.
+        SIGCHLD | SIGCONT | SIGTSTP | SIGTTIN | SIGTTOU | SIGURG | SIGWINCH => false,
+        _ => true,
+    }
+}
+
+/// What is said of the signals that came.
+#[derive(Debug, Default)]
+struct Reports(Vec<Report>);
+
+#[derive(Debug)]
+struct Report {
+    signal: i32,
+    at: Instant,
+    unsaid: u32,
+}
+
+impl Reports {
+    /// The line for a signal that came at `now`; none where it was reported within [`QUIET`].
+    fn of(&mut self, signal: i32, now: Instant) -> Option<String> {
+        let known = self.0.iter_mut().find(|report| report.signal == signal);
+        let unsaid = match known {
+            Some(report) if now.duration_since(report.at) < QUIET => {
+                report.unsaid += 1;
+                return None;
+            }
+            Some(report) => {
+                report.at = now;
+                std::mem::take(&mut report.unsaid)
+            }
+            None => {
+                self.0.push(Report { signal, at: now, unsaid: 0 });
+                0
+            }
+        };
+        let before =
+            if unsaid == 0 { String::new() } else { format!(", {unsaid} more since the last report") };
+        Some(format!(
+            "ignored signal {}{before}: SIGTERM, SIGINT, SIGHUP or SIGQUIT stop this process",
+            name(signal)
+        ))
+    }
+}
+
+fn name(signal: i32) -> String {
+    match Signal::try_from(signal) {
+        Ok(signal) => signal.to_string(),
+        Err(_) => format!("SIGRTMIN+{}", signal - SIGRTMIN()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_crashes_and_what_ends_nothing_are_no_strays() {
+        let strays = strays();
+        for signal in [
+            Signal::SIGUSR1,
+            Signal::SIGUSR2,
+            Signal::SIGALRM,
+            Signal::SIGVTALRM,
+            Signal::SIGPROF,
+            Signal::SIGIO,
+            Signal::SIGXCPU,
+            Signal::SIGXFSZ,
+            Signal::SIGPWR,
+            Signal::SIGSTKFLT,
+        ] {
+            assert!(strays.contains(&(signal as i32)), "{signal}");
+        }
+        for signal in [Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGTRAP, Signal::SIGPIPE, Signal::SIGCHLD] {
+            assert!(!strays.contains(&(signal as i32)), "{signal}");
+        }
+        assert!(STOPS.iter().all(|signal| !strays.contains(signal)));
+        assert!((SIGRTMIN()..=SIGRTMAX()).all(|signal| strays.contains(&signal)));
+    }
+
+    #[test]
+    fn a_signal_is_reported_once_a_minute_with_the_number_of_the_others() {
+        let mut reports = Reports::default();
+        let start = Instant::now();
+        let line = reports.of(Signal::SIGUSR1 as i32, start).unwrap();
+        assert!(line.starts_with("ignored signal SIGUSR1: SIGTERM, SIGINT"), "{line}");
+        assert_eq!(reports.of(Signal::SIGUSR1 as i32, start + QUIET / 2), None);
+        assert!(reports.of(SIGRTMIN() + 3, start).is_some_and(|line| line.contains(" SIGRTMIN+3:")));
+        let line = reports.of(Signal::SIGUSR1 as i32, start + QUIET).unwrap();
+        assert!(line.starts_with("ignored signal SIGUSR1, 1 more since the last report:"), "{line}");
+    }
+}
