@@ -5,6 +5,7 @@
 //! [`salvage`] and [`healthcheck`](crate::healthcheck) make smaller ones, without management addresses; that of
 //! `salvage` has no checks either.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,24 @@ pub struct Config {
     pub services: Vec<Service>,
     /// Where `exabgp healthcheck` is to be imitated.
     pub habits: Option<Habits>,
+    /// The file that it was read from; `None` where it was made otherwise.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// The file behind a configuration.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Origin {
+    /// Its absolute path, as it was given: links are not followed.
+    pub file: PathBuf,
+    /// All of it.
+    pub text: String,
+}
+
+impl fmt::Debug for Origin {
+    /// Without the text, which is long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// This host.
@@ -87,6 +106,8 @@ pub struct ExaBgp {
 pub struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
+    /// Whether it is probed and announced. One that is not enabled is withdrawn.
+    pub enabled: bool,
     /// At least one; no two services share a prefix.
     pub routes: Vec<Route>,
     /// The server that answers for it, if one is named; one of [`Config::backends`].
@@ -137,6 +158,12 @@ impl Config {
         self.services.iter().filter(|service| service.is_of(backend))
     }
 
+    /// Whether no service is enabled, so that nothing is probed or announced.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.services.iter().any(|service| service.enabled)
+    }
+
     /// Reads and understands a file. `host` names this host where the file does not.
     ///
     /// # Errors
@@ -169,8 +196,17 @@ impl Config {
     pub fn parse(path: &Path, text: &str, host: &str) -> Result<Self, ConfigError> {
         let source = cite::Source { path, text };
         let file = file::File::parse(&source)?;
-        resolve::Resolver::new(source, host).config(file)
+        let origin = Origin { file: absolute(path), text: text.to_owned() };
+        let config = resolve::Resolver::new(source, host).config(file)?;
+        Ok(Self { origin: Some(Arc::new(origin)), ..config })
     }
+}
+
+/// The absolute path of a file as it was given. Where links lead is not asked: the same path may lead elsewhere, or
+/// nowhere, just when something is looked up by it.
+#[must_use]
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// What is behind a path, if that is a file: nobody may ever write to a pipe.

@@ -358,7 +358,7 @@ impl<'a> Daemon<'a> {
 }
 
 fn inquiries(config: &Config) -> Inquiries {
-    let services = config.services.iter().enumerate();
+    let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
     services
         .flat_map(|(service, plan)| {
             plan.checks.iter().enumerate().map(move |(check, plan)| {

@@ -75,6 +75,9 @@ pub struct ExaBgp {
 pub struct Service {
     /// As configured.
     pub name: String,
+    /// Whether it is probed and announced; one that is not enabled is `drained` in what follows.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// What it is.
     pub state: State,
     /// For how long it has been so.
@@ -96,12 +99,17 @@ pub struct Service {
     pub drains: Vec<Drain>,
 }
 
+/// What an older helper, which has enabled all, does not say.
+const fn yes() -> bool {
+    true
+}
+
 impl Service {
     /// Whether anybody wants it drained. Its state is still `drained` for a moment after that, until its checks have
     /// passed anew.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.disabled || !self.drains.is_empty()
+        !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
     /// Whether ExaBGP has acknowledged what is desired for every prefix.
@@ -234,6 +242,7 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
     let reuse_in = dampening.reused_at().map(|at| at.since(now).as_secs_f64());
     Service {
         name: service.name().to_owned(),
+        enabled: service.is_enabled(),
         state: service.state(),
         for_seconds: now.since(service.since()).as_secs_f64(),
         reason: service.explain(),

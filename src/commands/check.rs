@@ -47,6 +47,8 @@ struct CheckReport {
 #[serde(rename_all = "kebab-case")]
 struct ServiceReport {
     service: String,
+    /// The helper probes and announces it.
+    enabled: bool,
     severity: Severity,
     checks: Vec<CheckReport>,
 }
@@ -122,6 +124,7 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
         }
         reports.push(ServiceReport {
             service: service.name.clone(),
+            enabled: service.enabled,
             severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ignore),
             checks,
         });
@@ -181,7 +184,8 @@ const fn state(severity: Severity) -> &'static str {
 fn table(reports: &[ServiceReport]) -> String {
     let mut text = String::new();
     for report in reports {
-        let _ = writeln!(text, "service {}: {}", report.service, state(report.severity));
+        let enabled = if report.enabled { "" } else { " (not enabled)" };
+        let _ = writeln!(text, "service {}{enabled}: {}", report.service, state(report.severity));
         for check in &report.checks {
             let passes = check.probes.iter().filter(|probe| probe.passed).count();
             let verdict = if check.passed { "passed" } else { "FAILED" };

@@ -123,11 +123,22 @@ async fn work(
         counted(checks, "check"),
         path.display()
     );
+    warn_if_idle(config);
     let control = if on_terminal { None } else { control(config, path, None) };
     let daemon = Daemon::new(config, surroundings, store, memory, age).with_control(control);
     let daemon = daemon.with_healing(Healers::of(config, path));
     daemon.run(&mut attendant).await;
     Ok(Exit::Success)
+}
+
+/// Whoever has forgotten to enable the services is to find that in the log.
+fn warn_if_idle(config: &Config) {
+    if config.is_idle() {
+        log::warn!(
+            "no service is enabled: nothing is probed or announced until a [[service]] says `enabled = true` and \
+             `dnsherald reload` is run"
+        );
+    }
 }
 
 /// The sockets. Without them the main job is done all the same.
@@ -263,6 +274,7 @@ impl Observer for Attendant {
 
     fn reloads(&mut self, config: &Config) -> bool {
         self.on_change = on_change(config);
+        warn_if_idle(config);
         if self.recorder.take().is_some() {
             log::warn!("the recording ends here: a replay knows one configuration only");
         }

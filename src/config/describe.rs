@@ -53,6 +53,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         Some(backend) => writeln!(f, "service {} by backend {}", service.name, backend.name)?,
         None => writeln!(f, "service {}", service.name)?,
     }
+    if !service.enabled {
+        writeln!(f, "  not enabled: neither probed nor announced until `enabled = true`")?;
+    }
     let start = match service.start {
         StartPolicy::Probe => "probe: nothing is stated before the first verdict".to_owned(),
         StartPolicy::Withdraw => "withdraw: until the first verdict".to_owned(),

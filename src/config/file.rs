@@ -124,6 +124,7 @@ pub(super) struct Heal {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Service {
     pub(super) name: Spanned<String>,
+    pub(super) enabled: Option<bool>,
     pub(super) prefixes: Spanned<Vec<Spanned<Text<Prefix>>>>,
     pub(super) backend: Placed<String>,
     pub(super) role: Placed<Role>,

@@ -100,6 +100,7 @@ impl<'a> Resolver<'a> {
             backends: self.backends,
             services,
             habits: None,
+            origin: None,
         })
     }
 
@@ -133,6 +134,7 @@ impl<'a> Resolver<'a> {
         self.decides(written, &checks)?;
         Ok(Service {
             name: written.name.get_ref().clone(),
+            enabled: written.enabled.unwrap_or(true),
             routes,
             backend,
             zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),

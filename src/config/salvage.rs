@@ -77,9 +77,11 @@ impl Salvage {
             state: self.state,
             control: self.control,
             habits: None,
+            origin: None,
             backends: vec![],
             services: vec![Service {
                 name: "(no configuration)".to_owned(),
+                enabled: true,
                 routes,
                 backend: None,
                 zones: vec![],

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use self::lookers::{Exists, Finding, Lookers, Unseen};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::engine::Engine;
 use crate::engine::event::{Event, ServiceId};
 use crate::period::Shown;
@@ -63,6 +63,11 @@ struct DisableFile {
     /// one more with every second.
     asked: Option<Instant>,
     trouble: Trouble,
+    /// It is a configuration file. That one vanishes, as at a purge of the package, is no word of an operator that
+    /// the drain is over: it lasts until the file does not name it any more.
+    is_configuration: bool,
+    /// That it has vanished was logged.
+    is_missed: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +112,10 @@ impl DisableFiles {
                 files.add(id, &plan.name, path, service.is_disabled());
             }
         }
+        let own = config.origin.as_ref().map(|origin| origin.file.as_path());
+        for (path, file) in &mut files.files {
+            file.is_configuration = Some(&**path) == own || **path == *DEFAULT_PATH;
+        }
         files
     }
 
@@ -123,7 +132,7 @@ impl DisableFiles {
     pub fn continue_after(&mut self, before: Self) {
         for (path, file) in &mut self.files {
             if let Some(known) = before.files.get(path) {
-                (file.asked, file.trouble) = (known.asked, known.trouble);
+                (file.asked, file.trouble, file.is_missed) = (known.asked, known.trouble, known.is_missed);
             }
         }
         self.lookers = before.lookers;
@@ -213,12 +222,28 @@ impl DisableFile {
             (Ok(_), Trouble::None | Trouble::Refused) => Trouble::None,
         };
         let &Ok(found) = found else { return };
+        if self.is_configuration && !found && self.services.iter().any(|service| service.present) {
+            return self.miss(path);
+        }
+        self.is_missed = false;
         for Concerned { service, present, told, .. } in &mut self.services {
             let knew = std::mem::replace(present, found) == found && (*told || !found);
             *told = true;
             if !knew {
                 out.push_back(Event::DisableFile(*service, found));
             }
+        }
+    }
+
+    /// Leaves all as it is, with a warning.
+    fn miss(&mut self, path: &Path) {
+        if !std::mem::replace(&mut self.is_missed, true) {
+            log::warn!(
+                "{}: the disable-file {} has gone, which is a configuration file: taken as still there. To end the \
+                 drain, put the file back without the key `disable-file` and run `dnsherald reload`",
+                self.whose(),
+                path.display()
+            );
         }
     }
 

@@ -146,6 +146,7 @@ fn address(of: &OsStr) -> Option<SocketAddr> {
 fn status(engine: &Engine) -> String {
     use crate::engine::service::State;
     let service = |service: &crate::engine::service::Service| match service.state() {
+        _ if !service.is_enabled() => format!("{} not enabled", service.name()),
         State::Up => format!("{} up", service.name()),
         state => format!("{} {state} ({})", service.name(), service.explain()),
     };

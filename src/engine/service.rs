@@ -29,6 +29,8 @@ mod state;
 #[derive(Debug)]
 pub struct Service {
     name: String,
+    /// One that is not enabled is withdrawn, and asks nothing.
+    enabled: bool,
     checks: Vec<Check>,
     ladder: Ladder,
     start: StartPolicy,
@@ -68,6 +70,7 @@ impl Service {
             |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
         let mut service = Self {
             name: plan.name.clone(),
+            enabled: plan.enabled,
             checks: plan.checks.iter().map(check).collect(),
             ladder: plan.ladder.clone(),
             start: plan.start,
@@ -123,6 +126,9 @@ impl Service {
         self.served_before = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
+        if !self.enabled {
+            return;
+        }
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
         } else if !self.dampening.enforced() && !self.is_drained() {
@@ -136,9 +142,9 @@ impl Service {
         std::mem::take(&mut self.restate)
     }
 
-    /// `exabgp healthcheck` does not probe while disabled.
+    /// One that is not enabled probes nothing; `exabgp healthcheck` does not probe while disabled.
     const fn rests(&self) -> bool {
-        self.is_disabled() && self.habits.is_some()
+        !self.enabled || (self.is_disabled() && self.habits.is_some())
     }
 
     /// Takes the outcome of a round of one of its checks.
@@ -227,11 +233,13 @@ impl Service {
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;
-        if let Some(advertisement) = self.ladder.at(state) {
+        if !self.enabled {
+            self.stated = Some(Advertisement::Withdraw);
+        } else if let Some(advertisement) = self.ladder.at(state) {
             self.stated = Some(advertisement.clone());
         }
         let why = self.explain();
-        if self.habits.is_none() {
+        if self.habits.is_none() && self.enabled {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
         out.push(Notice::Service { service: self.name.clone(), from, to: state, why }.into());
@@ -305,7 +313,7 @@ impl Service {
     /// The operator's word first, then dampening, then health.
     fn conclude(&self) -> State {
         match self.health {
-            _ if self.is_drained() || self.confirms => State::Drained,
+            _ if !self.enabled || self.is_drained() || self.confirms => State::Drained,
             Some(_) if self.dampening.enforced() => State::Down,
             None => State::Starting,
             Some(Severity::Ignore) => State::Up,

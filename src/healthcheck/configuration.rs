@@ -35,6 +35,7 @@ impl Options {
             control: crate::control::DEFAULT_DIRECTORY.into(),
             services: vec![config::Service {
                 name: self.service_name(),
+                enabled: true,
                 routes: advertised.routes.clone(),
                 backend: None,
                 zones: vec![],
@@ -51,6 +52,7 @@ impl Options {
                 dampening: Policy::off(),
             }],
             backends: vec![],
+            origin: None,
             habits: Some(Habits {
                 repeat: if self.debounce { Repeat::EachVerdict } else { Repeat::EachRound },
                 once: self.interval.is_none(),

@@ -61,7 +61,8 @@ fn exabgp(exabgp: &ExaBgp) -> String {
 }
 
 fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
-    let heading = format!("{}: {} for {}", service.name, service.state, shown(service.for_seconds));
+    let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
+    let heading = format!("{}: {state} for {}", service.name, shown(service.for_seconds));
     entry(f, 0, &format!("{heading}: {}", service.reason))?;
     if let Some(backend) = &service.backend {
         pair(f, "backend", backend)?;

@@ -19,11 +19,12 @@ NOT_STARTED_AGAIN = ("Environment=exabgp_api_respawn=false", f"Environment=DNSHE
 
 
 def edited(shipped, values):
-    """What the shipped configuration asks the operator for: two values, and one line deleted."""
-    kept = [line for line in shipped.splitlines() if not line.startswith("disable-file")]
+    """What the shipped configuration asks the operator for: two values, and `enabled = true`."""
+    values = {**values, "enabled": True}
+    kept = shipped.splitlines()
     marked = [number for number, line in enumerate(kept) if "# <--" in line]
-    if [kept[number].split(" = ")[0] for number in marked] != list(values) or len(kept) != len(shipped.splitlines()) - 1:
-        raise Unmet(f"expected {', '.join(values)} to be marked, and one line disable-file, in: {shipped}")
+    if [kept[number].split(" = ")[0] for number in marked] != list(values) or "\nenabled = false" not in shipped:
+        raise Unmet(f"expected {', '.join(values)} to be marked, and no service to be enabled, in: {shipped}")
     for number, (key, value) in zip(marked, values.items()):
         kept[number] = f"{key} = {json.dumps(value)}"
     return "\n".join(kept) + "\n"

@@ -11,6 +11,7 @@ mod acks;
 mod configuration;
 mod control;
 mod edges;
+mod enabled;
 mod healing;
 mod input;
 mod memory;

@@ -239,3 +239,20 @@ fn that_nobody_can_look_is_complained_of_once() {
     assert_eq!(trouble(&files), Trouble::Refused);
     assert!(files.events.is_empty());
 }
+
+#[test]
+fn a_configuration_file_that_vanishes_ends_no_drain() {
+    let folder = folder("configuration");
+    let path = folder.join("dnsherald.toml");
+    let mut files = really(Look::EachTurn);
+    files.add(SERVICE, "resolver", &path, false);
+    files.files.get_mut(&*path).unwrap().is_configuration = true;
+    on_the_loop(async {
+        assert_eq!(files.look_within(LONG).await, []);
+        fs::write(&path, "").unwrap();
+        assert_eq!(files.look_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(files.look_within(LONG).await, []);
+    });
+    fs::remove_dir_all(folder).unwrap();
+}

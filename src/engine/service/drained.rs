@@ -46,7 +46,8 @@ impl Service {
 
     /// Somebody wants drains to end, at once or when the checks have passed anew.
     pub fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
-        if !lift.once_healthy {
+        // The checks of one that is not enabled never pass: nothing is waited for.
+        if !lift.once_healthy || !self.enabled {
             let lifted = self.drains.lift(lift);
             return self.note_ends(lifted, DrainEnd::Lifted, out);
         }

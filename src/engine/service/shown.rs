@@ -15,6 +15,12 @@ impl Service {
         &self.name
     }
 
+    /// Whether it is probed and announced.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// What it is.
     #[must_use]
     pub const fn state(&self) -> State {
@@ -73,6 +79,7 @@ impl Service {
     #[must_use]
     pub fn explain(&self) -> String {
         match self.state {
+            _ if !self.enabled => "`enabled = false` in the configuration".to_owned(),
             State::Drained if self.is_disabled() => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
                 let exists = match self.disabled {

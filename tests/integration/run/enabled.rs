@@ -1,0 +1,72 @@
+//! Services that are not enabled, and a configuration file that is its own disable-file.
+
+use std::fs;
+
+use dnsherald::engine::service::State;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+
+const OFF: &str = "enabled = false";
+
+/// The same configuration with the service enabled, or not.
+fn becomes(pop: &Pop, enabled: bool) {
+    pop.is_configured(&pop.configuration().replace(OFF, &format!("enabled = {enabled}")));
+}
+
+#[test]
+fn what_an_earlier_helper_announced_is_withdrawn_and_enabled_by_a_reload() {
+    let pop = Pop::with(Plan { service: OFF, ..Plan::default() });
+    becomes(&pop, true);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.dies_suddenly();
+    becomes(&pop, false);
+    let asked = pop.server.queries();
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+    successor.logs("no service is enabled");
+    let status = pop.status();
+    let service = &status.services[0];
+    assert_eq!((service.enabled, service.state), (false, State::Drained));
+    let shown = pop.told(&["status"]);
+    assert!(shown.contains("resolver: not enabled for "), "{shown}");
+    // A drain can be asked for and ends again, and moves nothing.
+    pop.told(&["drain", "--as", "unbound.service", "--wait"]);
+    pop.told(&["undrain", "--as", "unbound.service", "--once-healthy"]);
+    pop.comes_to_be(|status| status.services[0].drains.is_empty());
+    assert_eq!(pop.server.queries(), asked, "it is not probed");
+    becomes(&pop, true);
+    pop.told(&["reload"]);
+    successor.says(ANNOUNCE);
+    becomes(&pop, false);
+    pop.told(&["reload"]);
+    successor.says(WITHDRAW);
+}
+
+#[test]
+fn what_is_not_enabled_is_checked_and_shown() {
+    let pop = Pop::with(Plan { service: OFF, ..Plan::default() });
+    let shown = pop.told(&["check-config"]);
+    assert!(shown.contains("service resolver\n  not enabled: "), "{shown}");
+    assert!(pop.told(&["check"]).contains("service resolver (not enabled): up"));
+    pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
+    assert_eq!(pop.command(&["check-config"]).status.code(), Some(78));
+}
+
+#[test]
+fn a_configuration_file_that_vanishes_is_no_end_of_a_drain() {
+    let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/dnsherald.toml\"", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+    fs::remove_file(pop.configuration_file()).unwrap();
+    helper.logs("has gone, which is a configuration file");
+    pop.server.is_asked_again(5);
+    helper.has_said_no_more();
+    pop.is_configured(&pop.configuration().replace("disable-file", "# disable-file"));
+    pop.told(&["reload"]);
+    helper.says(ANNOUNCE);
+}
