@@ -26,6 +26,7 @@ pub use self::observer::{Nobody, Observer};
 use self::output::Written;
 use self::processes::Processes;
 use self::requests::Promised;
+use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 pub use self::surroundings::Surroundings;
 use crate::config::Config;
@@ -36,6 +37,7 @@ use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::handoff::PATIENCE;
+use crate::probe::Outcome;
 use crate::probe::inquiry::Inquiry;
 
 pub mod control;
@@ -50,6 +52,7 @@ pub mod observer;
 pub mod output;
 pub mod processes;
 mod requests;
+mod rounds;
 pub mod signals;
 pub mod stamp;
 pub mod store;
@@ -72,9 +75,13 @@ const FEW: usize = 64;
 /// What is asked for each check, and how bad each failure is.
 type Inquiries = HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>;
 
+/// Both ends of a channel to the loop.
+type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
+
 /// What wakes the loop.
 enum Arrival {
     Event(Event),
+    Outcome(RoundId, Outcome),
     Question(Asked),
     /// Time has passed.
     Nothing,
@@ -110,7 +117,9 @@ pub struct Daemon<'a> {
     store: Option<Store>,
     control: Option<Control>,
     healers: Option<Healers>,
-    events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    events: Channel<Event>,
+    rounds: Rounds,
+    outcomes: Channel<(RoundId, Outcome)>,
 }
 
 impl<'a> Daemon<'a> {
@@ -144,6 +153,8 @@ impl<'a> Daemon<'a> {
             control: None,
             healers: None,
             events,
+            rounds: Rounds::default(),
+            outcomes: mpsc::unbounded_channel(),
         }
     }
 
@@ -190,6 +201,7 @@ impl<'a> Daemon<'a> {
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
             let arrival = tokio::select! {
                 Some(event) = self.events.1.recv() => Arrival::Event(event),
+                Some((round, outcome)) = self.outcomes.1.recv() => Arrival::Outcome(round, outcome),
                 event = self.disable_files.next() => Arrival::Event(event),
                 line = self.surroundings.input.line() => {
                     Arrival::Event(line.map_or(Event::ParentGone, Event::Heard))
@@ -204,6 +216,12 @@ impl<'a> Daemon<'a> {
             };
             let ending = match arrival {
                 Arrival::Event(event) => self.tell(event, observer).then_some(Ending::Over),
+                Arrival::Outcome(round, outcome) => {
+                    let check = self.rounds.end(round);
+                    check.and_then(|check| {
+                        self.tell(Event::Outcome(check, outcome), observer).then_some(Ending::Over)
+                    })
+                }
                 Arrival::Question(asked) => self.answer(asked, observer),
                 Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                     self.tick(observer).await.then_some(Ending::Over)
@@ -298,9 +316,9 @@ impl<'a> Daemon<'a> {
         over || (blocked && self.tell(Event::OutputBlocked, observer))
     }
 
-    fn probe(&self, check: CheckId) {
+    fn probe(&mut self, check: CheckId) {
         let Some((inquiry, on_fail)) = self.inquiries.get(&check).cloned() else { return };
-        let events = self.events.0.clone();
+        let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());
         let watch = self.processes.watch_of(&inquiry);
         tokio::spawn(async move {
             let outcome = match (&*inquiry, watch) {
@@ -308,7 +326,7 @@ impl<'a> Daemon<'a> {
                 _ => inquiry.ask(|cause| on_fail.severity(cause)).await,
             };
             // Nobody listens any more once the loop has ended.
-            let _ = events.send(Event::Outcome(check, outcome));
+            let _ = outcomes.send((round, outcome));
         });
     }
 

@@ -33,7 +33,7 @@ pub mod ladder;
 pub mod memory;
 pub mod moment;
 pub mod notice;
-mod reload;
+pub mod reload;
 pub mod service;
 
 /// The memory is written no more often than this only to keep it young.

@@ -13,6 +13,7 @@ use crate::control::Reply;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
+use crate::engine::reload::Reloaded;
 
 /// How long the disk is waited for before a request is answered without it. Less than a client waits.
 const WRITING: Duration = Duration::from_secs(1);
@@ -135,7 +136,8 @@ impl Daemon<'_> {
             over |= self.tell(event, observer);
         }
         let now = Moment::after_start(self.began.elapsed());
-        let actions = self.engine.reload(now, config);
+        let Reloaded { actions, kept } = self.engine.reload(now, config);
+        self.rounds.reassign(&kept);
         self.inquiries = inquiries;
         if let Some(control) = &mut self.control {
             control.becomes(config);
@@ -143,7 +145,6 @@ impl Daemon<'_> {
         let before = std::mem::replace(&mut self.disable_files, DisableFiles::of(config, &self.engine));
         self.disable_files.continue_after(before);
         self.healers = self.healers.take().map(|healers| healers.become_those_of(config));
-        // Outcomes that are still on their way bear the places of the old configuration.
         self.events = events;
         over |= self.carry_out(now, &actions, observer);
         self.disable_files.begin();

@@ -215,12 +215,6 @@ impl Check {
         self.last.as_ref()
     }
 
-    /// The round that is out will not come back: it is to be asked again.
-    pub fn ask_again(&mut self, now: Moment) {
-        self.outdated = false;
-        self.due.get_or_insert(now);
-    }
-
     /// What it says of the service: `None` before the first verdict.
     #[must_use]
     pub fn verdict(&self) -> Option<Severity> {

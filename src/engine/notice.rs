@@ -32,6 +32,7 @@ pub enum Notice {
     DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
+    BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
     DrainsMoved { service: String, from: Vec<String>, with_it: bool },
     ParentGone,
     Terminating { withdrawn: usize },
@@ -77,6 +78,7 @@ impl Notice {
             | Self::Drained { .. }
             | Self::Returning { .. }
             | Self::Reloaded { .. }
+            | Self::BeginsAnew { undecided_for: None, .. }
             | Self::DrainsMoved { with_it: true, .. }
             | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
             | Self::AnswersAfterAll
@@ -94,6 +96,7 @@ impl Notice {
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
+            | Self::BeginsAnew { .. }
             | Self::DrainsMoved { .. }
             | Self::Detected { .. }
             | Self::NoVersion { .. }
@@ -182,6 +185,17 @@ impl fmt::Display for Notice {
                     }
                 }
                 Ok(())
+            }
+            Self::BeginsAnew { service, checks, undecided_for } => {
+                let checks = checks.join(", ");
+                write!(
+                    f,
+                    "service {service}: new or changed by the reload, so asked from the beginning: {checks}"
+                )?;
+                if let Some(time) = undecided_for {
+                    write!(f, "; reloads have left it without a verdict for {}", Shown(*time))?;
+                }
+                f.write_str("; its last announcement or withdraw stands until its verdict")
             }
             Self::DrainsMoved { service, from, with_it: true } => {
                 write!(f, "service {service}: drained as {} was, whose prefixes it has now", from.join(" "))

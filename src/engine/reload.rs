@@ -1,9 +1,10 @@
 //! Another configuration while the engine runs: what did not change goes on as if nothing had happened.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::action::Action;
+use super::event::{CheckId, ServiceId};
 use super::memory::{Memory, Remembered};
 use super::moment::Moment;
 use super::notice::Notice;
@@ -11,18 +12,29 @@ use super::service::{Service, State};
 use super::{Engine, Phase, heartbeat, routes, settings};
 use crate::config::{self, Config};
 
+/// What a reload leads to.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What the edges are to do, in this order.
+    pub actions: Vec<Action>,
+    /// The checks that go on, each by its former place, with its present one. A round of such a check that is under way
+    /// counts; the outcome of any other must not be reported any more.
+    pub kept: HashMap<CheckId, CheckId>,
+}
+
 impl Engine {
     /// From now on `config` is meant. A service that is configured as before keeps its state and its counters. One
-    /// that is configured otherwise keeps its drains and its penalty and begins anew, even if it is called otherwise as
-    /// long as it has one of its prefixes; until it has decided, what was said of it stands. Drains go with the
-    /// prefixes, to a service that has none but drained ones. What is no longer wanted is withdrawn.
+    /// that is configured otherwise keeps its drains, its penalty and the checks that are configured as before, even
+    /// if it is called otherwise as long as it has one of its prefixes; a check that is new or changed begins anew, and
+    /// until the service has a verdict, what was said of it stands. Drains go with the prefixes, to a service that has
+    /// none but drained ones. What is no longer wanted is withdrawn.
     ///
-    /// Checks have the places of the new configuration from here on. The outcome of a round that was out does not come
-    /// back: it is asked again.
-    pub fn reload(&mut self, now: Moment, config: &Config) -> Vec<Action> {
+    /// Checks have the places of the new configuration from here on; [`Reloaded::kept`] translates.
+    pub fn reload(&mut self, now: Moment, config: &Config) -> Reloaded {
         let mut out = vec![];
+        let mut kept_checks = HashMap::new();
         if self.phase != Phase::Running {
-            return out;
+            return Reloaded { actions: out, kept: kept_checks };
         }
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, config.services.clone());
@@ -30,19 +42,21 @@ impl Engine {
         let settled = std::mem::take(&mut self.settled);
         let earlier_plans = plans.clone();
         let mut moved = vec![];
-        let mut before: Vec<_> = plans.into_iter().zip(services.into_iter().zip(settled)).collect();
+        let mut before: Vec<_> =
+            plans.into_iter().zip(services.into_iter().zip(settled)).enumerate().collect();
         let (mut unchanged, mut changed, mut added) = (0, vec![], vec![]);
-        for plan in &config.services {
-            let named = |(earlier, _): &(config::Service, _)| earlier.name == plan.name;
-            let renamed = |(earlier, _): &(config::Service, _)| is_renamed(earlier, plan, config);
+        for (place, plan) in config.services.iter().enumerate() {
+            let named = |(_, (earlier, _)): &(_, (config::Service, _))| earlier.name == plan.name;
+            let renamed = |(_, (earlier, _)): &(_, (config::Service, _))| is_renamed(earlier, plan, config);
             let known = before.iter().position(named).or_else(|| before.iter().position(renamed));
-            let (service, settled) = match known.map(|place| before.swap_remove(place)) {
-                Some((earlier, (mut service, settled))) if earlier == *plan => {
+            let (service, settled) = match known.map(|known| before.swap_remove(known)) {
+                Some((former, (earlier, (service, settled)))) if earlier == *plan => {
                     unchanged += 1;
-                    service.ask_again(now);
+                    let places = (0..plan.checks.len()).map(|check| (check, check));
+                    kept_checks.extend(translated(former, place, places));
                     (service, settled)
                 }
-                Some((earlier, (service, _))) => {
+                Some((former, (earlier, (service, _)))) => {
                     let was = if earlier.name == plan.name {
                         String::new()
                     } else {
@@ -56,7 +70,10 @@ impl Engine {
                         kept.acknowledged = Some(service.state());
                     }
                     let kept = Some((&kept, Duration::ZERO));
-                    (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
+                    let mut next = Service::new(now, plan, config.habits, kept, &mut vec![]);
+                    let places = next.go_on_from(service, &earlier, plan, &mut out);
+                    kept_checks.extend(translated(former, place, places.into_iter()));
+                    (next, None)
                 }
                 None => {
                     added.push(plan.name.clone());
@@ -69,8 +86,8 @@ impl Engine {
             self.services.push(service);
             self.settled.push(settled);
         }
-        let removed = before.into_iter().map(|(plan, _)| plan.name).collect();
-        out.push(Notice::Reloaded { unchanged, changed, added, removed }.into());
+        let removed = before.into_iter().map(|(_, (plan, _))| plan.name).collect();
+        out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
         let (owners, routes) = routes(config);
         self.owners = owners;
@@ -79,8 +96,18 @@ impl Engine {
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);
         self.advance(now, true, &mut out);
-        out
+        Reloaded { actions: out, kept: kept_checks }
     }
+}
+
+/// The places of the checks of one service, which was at the place `former` and is at `place`.
+fn translated(
+    former: usize,
+    place: usize,
+    checks: impl Iterator<Item = (usize, usize)>,
+) -> impl Iterator<Item = (CheckId, CheckId)> {
+    let id = |service, check| CheckId { service: ServiceId(service), check };
+    checks.map(move |(was, is)| (id(former, was), id(place, is)))
 }
 
 impl Remembered {
@@ -122,372 +149,4 @@ fn have_a_prefix_in_common(earlier: &config::Service, plan: &config::Service) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use rustix::time::{ClockId, clock_gettime};
-
-    use std::path::Path;
-
-    use super::*;
-    use crate::engine::drain::{Holder, Lasts, Lift, Order};
-    use crate::engine::event::{CheckId, Event, ServiceId};
-    use crate::exabgp::link::Parent;
-    use crate::probe::{Cause, Outcome};
-
-    /// Two services, one of two prefixes.
-    const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
-
-    /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `start=…` and
-    /// `disable-file=…`, if it has any. A first line that begins with `exabgp:` has lines of that section.
-    fn config(services: &str) -> Config {
-        let mut toml =
-            "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n"
-                .to_owned();
-        for service in services.lines() {
-            if let Some(lines) = service.strip_prefix("exabgp:") {
-                toml += &format!("[exabgp]\n{lines}\n");
-                continue;
-            }
-            let (settings, words): (Vec<_>, Vec<_>) = service.split(' ').partition(|word| word.contains('='));
-            let of =
-                |name: &str| settings.iter().filter_map(|word| word.strip_prefix(name)).collect::<Vec<_>>();
-            let med = of("med=").first().map_or("100", |med| med).to_owned();
-            let start = of("start=").first().map_or("probe", |start| start).to_owned();
-            let disable_file = of("disable-file=").first().map(|file| format!("disable-file = {file:?}\n"));
-            toml += &format!(
-                "[[service]]\nname = {:?}\nprefixes = {:?}\nneighbors = {:?}\nstart = {start:?}\nup = {{ med = {med} }}\n{}\
-                 [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\" }}\n",
-                words[0],
-                &words[1..],
-                of("neighbor="),
-                disable_file.unwrap_or_default(),
-            );
-        }
-        Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// An engine whose ExaBGP answers at once.
-    struct Bench {
-        engine: Engine,
-        now: Moment,
-        /// Lines behind `neighbor * `.
-        said: Vec<String>,
-        answers: bool,
-    }
-
-    impl Bench {
-        fn up(services: &str) -> Self {
-            let engine = Engine::new(&config(services), Parent::ExaBgp, Memory::default(), Duration::ZERO);
-            let mut bench = Self { engine, now: Moment::START, said: vec![], answers: true };
-            bench.tell(Event::Start);
-            for service in 0..bench.engine.services().len() {
-                bench.finds(service, &[true, true]);
-            }
-            bench.said.clear();
-            bench
-        }
-
-        fn tell(&mut self, event: Event) {
-            self.now = self.now + Duration::from_millis(1);
-            let actions = self.engine.handle(self.now, event);
-            self.follow(&actions);
-        }
-
-        fn reload(&mut self, services: &str) {
-            let actions = self.engine.reload(self.now, &config(services));
-            self.follow(&actions);
-        }
-
-        fn follow(&mut self, actions: &[Action]) {
-            for action in actions {
-                if matches!(action, Action::Save) {
-                    self.engine.remember(self.now);
-                }
-                let Action::Print(line) = action else { continue };
-                if line == "system version 0" {
-                    self.tell(Event::Heard("exabgp 5.0.15".to_owned()));
-                } else if !line.starts_with('#') {
-                    self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
-                }
-                if self.answers {
-                    self.tell(Event::Heard("done".to_owned()));
-                }
-            }
-        }
-
-        fn finds(&mut self, service: usize, passes: &[bool]) {
-            for pass in passes {
-                let check = CheckId { service: ServiceId(service), check: 0 };
-                let failed = || Outcome::fail(Cause::Timeout, "no answer");
-                let outcome = if *pass { Outcome::pass(Duration::ZERO) } else { failed() };
-                self.tell(Event::Outcome(check, outcome));
-            }
-        }
-
-        fn passes(&mut self, time: Duration) {
-            self.now = self.now + time;
-            self.tell(Event::Tick);
-        }
-
-        fn drain(&mut self, service: usize, lasts: Lasts) {
-            let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
-            self.tell(Event::Drain(ServiceId(service), order));
-        }
-
-        fn said(&mut self) -> Vec<String> {
-            std::mem::take(&mut self.said)
-        }
-
-        fn states(&self) -> Vec<(&str, State)> {
-            self.engine.services().iter().map(|service| (service.name(), service.state())).collect()
-        }
-    }
-
-    #[test]
-    fn the_same_again_says_nothing_and_forgets_nothing() {
-        let mut bench = Bench::up(TWO);
-        bench.finds(0, &[false]);
-        bench.reload(TWO);
-        assert_eq!(bench.states(), [("a", State::Up), ("b", State::Up)]);
-        assert_eq!(bench.said(), [""; 0]);
-        bench.finds(0, &[false]);
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
-    }
-
-    #[test]
-    fn services_keep_what_they_are_in_whatever_order() {
-        let mut bench = Bench::up(TWO);
-        bench.finds(1, &[false, false]);
-        bench.said();
-        bench.reload("b 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
-        assert_eq!(bench.states(), [("b", State::Down), ("a", State::Up)]);
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
-    }
-
-    #[test]
-    fn what_changes_stands_until_it_has_decided_anew() {
-        let mut bench = Bench::up(TWO);
-        bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb med=200 192.0.2.3/32");
-        assert_eq!(bench.states(), [("a", State::Up), ("b", State::Starting)]);
-        assert_eq!(bench.said(), [""; 0]);
-        bench.finds(1, &[true, true]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
-    }
-
-    #[test]
-    fn what_is_disabled_stays_so_until_somebody_has_looked() {
-        let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
-        bench.drain(0, Lasts::UntilLifted);
-        let disable = Event::DisableFile(ServiceId(0), true);
-        assert!(
-            bench.engine.handle(bench.now, disable).contains(&Action::Save),
-            "though it was drained before"
-        );
-        bench.tell(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
-        bench.reload("a disable-file=/off med=200 192.0.2.1/32");
-        assert_eq!(bench.states(), [("a", State::Drained)]);
-        bench.reload("a med=200 192.0.2.1/32");
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.states(), [("a", State::Up)], "there is no file any more");
-    }
-
-    #[test]
-    fn what_is_gone_is_withdrawn_and_what_is_new_decides() {
-        let mut bench = Bench::up(TWO);
-        bench.reload("a 192.0.2.1/32\nc 192.0.2.9/32");
-        let mut said = bench.said();
-        said.sort();
-        assert_eq!(said, ["withdraw route 192.0.2.2/32", "withdraw route 192.0.2.3/32"]);
-        bench.finds(0, &[true, true]);
-        bench.finds(1, &[true, true]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.9/32 next-hop 10.1.0.2 med 100"]);
-    }
-
-    #[test]
-    fn a_drain_outlives_the_change_of_its_service() {
-        let mut bench = Bench::up(TWO);
-        bench.drain(1, Lasts::UntilLifted);
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
-        bench.reload("b med=200 192.0.2.3/32");
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.states(), [("b", State::Drained)]);
-        assert!(!bench.said().iter().any(|line| line.contains("announce")));
-    }
-
-    #[test]
-    fn a_drain_goes_with_the_prefixes_of_its_service() {
-        let mut bench = Bench::up(TWO);
-        bench.drain(0, Lasts::UntilLifted);
-        bench.said();
-        bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
-        for service in 0..4 {
-            bench.finds(service, &[true, true]);
-        }
-        let drained = |name: &'static str| (name, State::Drained);
-        assert_eq!(bench.states(), [drained("a"), ("b", State::Up), drained("c"), ("d", State::Up)]);
-        bench.reload("e 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32");
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.states(), [drained("e"), ("b", State::Up)]);
-    }
-
-    #[test]
-    fn a_drained_prefix_does_not_take_others_along() {
-        let mut bench = Bench::up(TWO);
-        bench.drain(1, Lasts::UntilLifted);
-        bench.said();
-        bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
-        assert_eq!(bench.said(), [""; 0], "those of a stand");
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.states(), [("a", State::Up)]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
-    }
-
-    #[test]
-    fn what_an_earlier_helper_announced_is_withdrawn_when_it_goes_before_the_first_verdict() {
-        let mut before = Bench::up(TWO);
-        let memory = before.engine.remember(before.now).clone();
-        let engine = Engine::new(&config(TWO), Parent::ExaBgp, memory, Duration::from_secs(1));
-        let mut bench = Bench { engine, now: Moment::START, said: vec![], answers: true };
-        bench.tell(Event::Start);
-        assert_eq!(bench.said(), [""; 0]);
-        bench.reload("a 192.0.2.2/32\nb 192.0.2.3/32");
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
-        let kept = bench.engine.remember(bench.now).announced().count();
-        assert_eq!(kept, 2, "the others stand until they have decided");
-    }
-
-    #[test]
-    fn a_command_in_flight_is_answered_for_its_own_route() {
-        let mut bench = Bench::up(TWO);
-        bench.answers = false;
-        bench.finds(1, &[false, false]);
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
-        bench.reload("b 192.0.2.3/32");
-        assert_eq!(bench.said(), [""; 0], "one command at a time");
-        bench.answers = true;
-        bench.tell(Event::Heard("done".to_owned()));
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
-        assert!(bench.engine.link().entries().iter().all(|entry| !entry.perhaps_announced));
-    }
-
-    /// What was acknowledged last may be long out of date when ExaBGP does not answer.
-    #[test]
-    fn what_is_adopted_is_the_present_state() {
-        let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
-        bench.answers = false;
-        bench.finds(0, &[false, false]);
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
-        bench.reload("a start=adopt med=200 192.0.2.1/32");
-        bench.answers = true;
-        bench.tell(Event::Heard("done".to_owned()));
-        assert_eq!(bench.said(), [""; 0], "the server is dead");
-    }
-
-    #[test]
-    fn a_drain_outlives_the_name_of_its_service() {
-        let mut bench = Bench::up(TWO);
-        bench.drain(1, Lasts::UntilLifted);
-        bench.said();
-        bench.reload("a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32");
-        bench.finds(1, &[true, true]);
-        assert_eq!(bench.states(), [("a", State::Up), ("c", State::Drained)]);
-        assert_eq!(bench.said(), [""; 0]);
-    }
-
-    #[test]
-    fn a_drain_that_returns_does_so_under_another_configuration() {
-        let mut bench = Bench::up(TWO);
-        bench.drain(1, Lasts::UntilLifted);
-        bench.tell(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
-        bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
-        bench.said();
-        bench.finds(0, &[true]);
-        assert_eq!(bench.states()[0], ("b", State::Drained));
-        bench.finds(0, &[true]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
-    }
-
-    #[test]
-    fn a_prefix_that_moves_is_what_it_was_until_its_new_service_has_decided() {
-        let mut bench = Bench::up(TWO);
-        bench.finds(1, &[false, false]);
-        bench.said();
-        bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32 192.0.2.2/32");
-        assert_eq!(bench.said(), [""; 0]);
-        bench.finds(1, &[false, false]);
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"]);
-    }
-
-    /// A route to other neighbors is another route to ExaBGP, but not to whoever has both.
-    #[test]
-    fn other_neighbors_get_what_stands_at_once_and_keep_it() {
-        let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
-        bench.answers = false;
-        bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
-        let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
-        let announce =
-            "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
-        assert_eq!(bench.said(), [withdraw]);
-        // Not answered, and so said again behind the announcement.
-        bench.answers = true;
-        bench.passes(Duration::from_secs(2));
-        bench.passes(Duration::from_millis(100));
-        assert_eq!(bench.said(), [announce]);
-        bench.passes(Duration::from_secs(1));
-        assert_eq!(bench.said(), [withdraw, announce]);
-    }
-
-    #[test]
-    fn a_new_family_is_marked_and_one_that_is_gone_is_not() {
-        let mut bench = Bench::up("exabgp:end-of-rib = true\na 192.0.2.1/32");
-        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nb 2001:db8:53::1/128");
-        bench.finds(1, &[true, true]);
-        let route = "announce route 2001:db8:53::1/128 next-hop 2001:db8:1::2 med 100";
-        assert_eq!(bench.said(), [route, "announce eor ipv6 unicast"]);
-        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nc 2001:db8:53::2/128");
-        bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32");
-        bench.finds(0, &[true, true]);
-        assert_eq!(bench.said(), ["withdraw route 2001:db8:53::1/128"]);
-    }
-
-    #[test]
-    fn another_api_says_everything_again_in_its_words() {
-        let mut bench = Bench::up("a 192.0.2.1/32");
-        bench.reload("exabgp:api = 6\na 192.0.2.1/32");
-        assert_eq!(bench.said(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
-    }
-
-    #[test]
-    fn two_reloads_while_a_command_is_unanswered() {
-        let mut bench = Bench::up(TWO);
-        bench.answers = false;
-        bench.finds(1, &[false, false]);
-        bench.reload("a 192.0.2.1/32");
-        bench.reload("c 192.0.2.9/32\na 192.0.2.1/32 192.0.2.2/32");
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
-        bench.answers = true;
-        bench.tell(Event::Heard("done".to_owned()));
-        // What the first would have withdrawn, the second wants again, once it has decided.
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"]);
-        bench.finds(1, &[true, true]);
-        assert_eq!(bench.said(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
-        assert!(bench.engine.left_behind().next().is_none());
-    }
-
-    #[test]
-    fn forty_thousand_prefixes_hold_up_nothing() {
-        let prefixes: Vec<_> =
-            (0..40_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
-        let (some, all) = (format!("a {}", prefixes[1..].join(" ")), format!("a {}", prefixes.join(" ")));
-        let configs = [config(&all), config(&some)];
-        let mut engine = Engine::new(&configs[0], Parent::Terminal, Memory::default(), Duration::ZERO);
-        engine.handle(Moment::START, Event::Start);
-        // Of the processor, so that it is this work alone.
-        let worked = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
-        let before = worked();
-        engine.reload(Moment::START, &configs[1]);
-        engine.reload(Moment::START, &configs[0]);
-        let seconds = worked() - before;
-        assert!(seconds < 20, "took {seconds} s");
-    }
-}
+mod tests;

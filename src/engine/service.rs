@@ -1,6 +1,7 @@
 //! A service: the worst of its checks, under the operator's word and under dampening.
 //!
-//! In here it takes outcomes and decides; [`drained`] is the operator's word, [`shown`] what may be known of it.
+//! In here it takes outcomes and decides; [`drained`] is the operator's word, [`reloaded`] what a reload leaves of it,
+//! [`shown`] what may be known of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use self::drained::Disabled;
 pub use self::state::{StartPolicy, State};
 
 mod drained;
+mod reloaded;
 mod shown;
 mod state;
 
@@ -48,6 +50,8 @@ pub struct Service {
     state: State,
     since: Moment,
     stated: Option<Advertisement>,
+    /// A reload has changed its checks, and it has had no verdict since.
+    lost_verdict: bool,
     habits: Option<Habits>,
     /// What hooks were last told, where `exabgp healthcheck` is imitated.
     hook_state: HookState,
@@ -84,6 +88,7 @@ impl Service {
             state: State::Starting,
             since: now,
             stated: None,
+            lost_verdict: false,
             habits,
             hook_state: HookState::Init,
             restate: false,
@@ -198,13 +203,6 @@ impl Service {
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 
-    /// No outcome of a round that is out will come back.
-    pub fn ask_again(&mut self, now: Moment) {
-        for check in &mut self.checks {
-            check.ask_again(now);
-        }
-    }
-
     /// Draws the conclusion from all that is known at `now`.
     pub fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
@@ -233,6 +231,7 @@ impl Service {
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;
+        self.lost_verdict &= state == State::Starting;
         if !self.enabled {
             self.stated = Some(Advertisement::Withdraw);
         } else if let Some(advertisement) = self.ladder.at(state) {

@@ -103,6 +103,10 @@ impl Service {
                 })
             }
             State::Up => "every check that counts is up".to_owned(),
+            State::Starting if self.lost_verdict => {
+                "no verdict since a reload changed its checks; its last announcement or withdraw stands"
+                    .to_owned()
+            }
             State::Starting => "no verdict yet".to_owned(),
         }
     }

@@ -179,6 +179,20 @@ fn a_reload_applies_the_difference() {
     assert!(pop.status().left_behind.is_empty() || eventually(|| pop.status().left_behind.is_empty()));
 }
 
+/// Each reload comes before the timeout of the round under way, which has to count all the same.
+#[test]
+fn a_reload_in_a_loop_hides_no_server_that_hangs() {
+    let pop =
+        Pop::with(Plan { check: "interval = \"500ms\"\ntimeout = \"500ms\"\nfall = 2", ..Plan::default() });
+    let helper = announced(&pop);
+    pop.server.becomes(Fault::Silent);
+    let withdrawn = eventually(|| {
+        pop.told(&["reload"]);
+        helper.said().last().is_some_and(|line| line == WITHDRAW)
+    });
+    assert!(withdrawn, "log:\n{}", helper.log());
+}
+
 #[test]
 fn a_broken_file_that_is_mended_is_taken_at_once() {
     let pop = Pop::new();

@@ -1,0 +1,56 @@
+//! A service that a reload has changed: which of its checks go on.
+
+use super::Service;
+use crate::config;
+use crate::engine::action::Action;
+use crate::engine::notice::Notice;
+
+impl Service {
+    /// Takes over the checks of `service`, configured as `earlier`, that `plan` has unchanged, with their counters and the
+    /// round under way. Returns their former and present places. A service that was drained and no longer is asks all
+    /// its checks anew: what they found of the server in maintenance says nothing.
+    ///
+    /// Where no verdict is left, what was said stands until there is one.
+    pub fn go_on_from(
+        &mut self,
+        mut service: Self,
+        earlier: &config::Service,
+        plan: &config::Service,
+        out: &mut Vec<Action>,
+    ) -> Vec<(usize, usize)> {
+        let mut places = vec![];
+        if !service.is_drained() || self.is_drained() {
+            for (place, check) in plan.checks.iter().enumerate() {
+                if let Some(former) = earlier.checks.iter().position(|before| before == check) {
+                    std::mem::swap(&mut self.checks[place], &mut service.checks[former]);
+                    places.push((former, place));
+                }
+            }
+        }
+        self.note_lost_verdict(&service, plan, &places, out);
+        places
+    }
+
+    /// Says which checks begin anew, where the service has no verdict because of it.
+    fn note_lost_verdict(
+        &mut self,
+        service: &Self,
+        plan: &config::Service,
+        places: &[(usize, usize)],
+        out: &mut Vec<Action>,
+    ) {
+        let was_undecided = service.lost_verdict;
+        let goes_on = |place| places.iter().any(|(_, present)| *present == place);
+        let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
+        let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
+        self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());
+        // It was made just now.
+        let undecided_for = was_undecided.then(|| self.since.since(service.since));
+        if was_undecided {
+            self.since = service.since;
+        }
+        if self.lost_verdict && !checks.is_empty() {
+            out.push(Notice::BeginsAnew { service: self.name.clone(), checks, undecided_for }.into());
+        }
+    }
+}
