@@ -157,7 +157,7 @@ pub struct Drain {
     /// Where the configuration is.
     #[command(flatten)]
     pub configuration: Configuration,
-    /// Only this service
+    /// Only this service; without it all, and whatever service is added until `undrain`
     pub service: Option<String>,
     /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
     #[arg(long = "for", value_name = "TIME")]
@@ -186,7 +186,7 @@ pub struct Undrain {
     /// Where the configuration is.
     #[command(flatten)]
     pub configuration: Configuration,
-    /// Only this service
+    /// Only this service, which is taken out of a drain of all, too
     pub service: Option<String>,
     /// Only the drain in this name
     #[arg(long = "as", value_name = "NAME")]

@@ -11,11 +11,13 @@
 use std::time::Duration;
 
 use self::action::Action;
+use self::drain::Drains;
 use self::event::{CheckId, Event, ServiceId};
-use self::memory::{Memory, NO_LONGER_CONFIGURED, Remembered};
+use self::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use self::moment::Moment;
 use self::notice::Notice;
 use self::service::{Service, StartPolicy};
+use self::succession::{Inheritance, Succession};
 use crate::config::{self, Config};
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::link::{Link, Parent, Settings};
@@ -33,8 +35,10 @@ pub mod ladder;
 pub mod memory;
 pub mod moment;
 pub mod notice;
+mod of_all;
 pub mod reload;
 pub mod service;
+mod succession;
 
 /// The memory is written no more often than this only to keep it young.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
@@ -48,6 +52,8 @@ pub struct Engine {
     /// For each route of the link, the service it belongs to. The link may have more, which an earlier helper left.
     owners: Vec<ServiceId>,
     link: Link,
+    /// Drains of all services, which those that are added later have, too.
+    of_all: Drains,
     memory: Memory,
     /// What is to be said once the engine starts.
     prelude: Vec<Action>,
@@ -74,14 +80,17 @@ impl Engine {
     #[must_use]
     pub fn new(config: &Config, parent: Parent, memory: Memory, age: Duration) -> Self {
         let mut prelude = vec![];
-        let services: Vec<_> = config
-            .services
-            .iter()
-            .map(|plan| {
-                let remembered = memory.services.get(&plan.name).map(|remembered| (remembered, age));
-                Service::at_start(plan, config.habits, remembered, &mut prelude)
-            })
-            .collect();
+        let mut succession = Succession::new(&memory, config);
+        let mut services = vec![];
+        for plan in &config.services {
+            let Inheritance { called, remembered, notice } = succession.inherit(plan);
+            if let Some(was) = called.filter(|called| *called != plan.name) {
+                prelude.push(Notice::Renamed { service: plan.name.clone(), was }.into());
+            }
+            prelude.extend(notice.map(Action::from));
+            let remembered = remembered.as_ref().map(|remembered| (remembered, age));
+            services.push(Service::at_start(plan, config.habits, remembered, &mut prelude));
+        }
         let (owners, routes) = routes(config);
         let settings = settings(config, parent);
         let announced = memory.announced().cloned().collect();
@@ -90,6 +99,7 @@ impl Engine {
             plans: config.services.clone(),
             owners,
             link: Link::new(settings, routes, announced),
+            of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
             memory,
             prelude,
             heartbeat: heartbeat(config),
@@ -105,6 +115,7 @@ impl Engine {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut out = vec![];
         let ticks = matches!(event, Event::Start | Event::Tick);
+        let held = self.holders_of_all();
         match (self.phase, event) {
             (Phase::Over, _) => return out,
             (_, Event::Terminate) => return self.terminate(),
@@ -128,6 +139,8 @@ impl Engine {
                     service.undrain(now, &lift, &mut out);
                 }
             }
+            (Phase::Running, Event::DrainAll(order)) => self.drain_all(now, &order, &mut out),
+            (Phase::Running, Event::UndrainAll(lift)) => self.undrain_all(now, &lift, &mut out),
             (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
             (Phase::Running, Event::Outcome(id, outcome)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
@@ -145,6 +158,7 @@ impl Engine {
         }
         if self.phase == Phase::Running {
             self.advance(now, ticks, &mut out);
+            self.forget_drains_of_all(&held, &mut out);
         }
         out
     }
@@ -205,6 +219,11 @@ impl Engine {
             let earlier = self.memory.services.get(service.name());
             memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
         }
+        let of_all = self.of_all.remember(now);
+        if !of_all.is_empty() {
+            let remembered = Remembered { drains: of_all, ..Remembered::default() };
+            memory.services.insert(ALL_SERVICES.to_owned(), remembered);
+        }
         let left_behind: Vec<_> = self.left_behind().map(|entry| entry.route.clone()).collect();
         if !left_behind.is_empty() {
             let remembered = Remembered { announced: left_behind, ..Remembered::default() };
@@ -227,6 +246,7 @@ impl Engine {
                 state if settled => Some(state),
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },
+            prefixes: self.plans[place].routes.iter().map(|route| route.prefix).collect(),
             drains: service.drains().remember(now),
             disabled: service.is_disabled(),
             announced: announced.collect(),
@@ -256,6 +276,8 @@ impl Engine {
 
     /// Draws every conclusion and does all that is due; `ticks` says whether this is a tick.
     fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
+        // The services say so of theirs.
+        self.of_all.expire(now);
         for service in &mut self.services {
             service.decide(now, ticks, out);
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::engine::check::{Check, Severity};
+use crate::engine::drain::Drains;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
 use crate::exabgp::link::entry::Entry;
@@ -47,6 +48,9 @@ pub struct Document {
     pub exabgp: ExaBgp,
     /// In the order of the configuration.
     pub services: Vec<Service>,
+    /// Drains of all services, which those that are added later have, too. Each service has its own in `drains`.
+    #[serde(default)]
+    pub drains_of_all: Vec<Drain>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
     pub left_behind: Vec<String>,
 }
@@ -231,6 +235,7 @@ impl Document {
                 unanswered: link.record().unanswered,
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, now)).collect(),
+            drains_of_all: drains(engine.drains_of_all(), now),
             left_behind: engine.left_behind().map(|entry| entry.route.prefix.to_string()).collect(),
         }
     }
@@ -255,19 +260,20 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
             reuse_in_seconds: reuse_in.filter(|_| dampening.enforced()),
         },
         disabled: service.is_disabled(),
-        drains: service
-            .drains()
-            .iter()
-            .map(|(holder, drain)| Drain {
-                holder: holder.to_string(),
-                reason: drain.reason.to_string(),
-                for_seconds: drain.age(now).as_secs_f64(),
-                expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
-                returning: drain.returning,
-                until_exit: drain.until_exit,
-            })
-            .collect(),
+        drains: drains(service.drains(), now),
     }
+}
+
+fn drains(drains: &Drains, now: Moment) -> Vec<Drain> {
+    let shown = drains.iter().map(|(holder, drain)| Drain {
+        holder: holder.to_string(),
+        reason: drain.reason.to_string(),
+        for_seconds: drain.age(now).as_secs_f64(),
+        expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
+        returning: drain.returning,
+        until_exit: drain.until_exit,
+    });
+    shown.collect()
 }
 
 fn prefix(entry: &Entry) -> Prefix {

@@ -13,6 +13,7 @@
 //! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
+//! 25     drain * operator - move      all services, and those that are added while it lasts
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
@@ -25,7 +26,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::engine::drain::Lasts;
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
@@ -36,6 +37,9 @@ use crate::probe::Outcome;
 pub mod names;
 pub mod read;
 pub mod record;
+
+/// In place of a service, where all are drained, those added later included.
+const ALL: &str = "*";
 
 /// In place of the time that a drain lasts.
 const UNTIL_EXIT: &str = "exit";
@@ -148,27 +152,32 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         }
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
-        Event::Drain(id, order) => {
-            let service = names.service(*id);
-            let lasts = match order.lasts {
-                Lasts::UntilLifted => "-".to_owned(),
-                Lasts::UntilExit => UNTIL_EXIT.to_owned(),
-                Lasts::For(time) => written(time),
-                Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", written(time)),
-            };
-            format!("drain {service} {} {lasts} {}", order.holder, order.reason)
-        }
-        Event::Undrain(id, lift) => {
-            let whose = lift.holder.as_ref().map_or("all".to_owned(), ToString::to_string);
-            let when = if lift.once_healthy { " once healthy" } else { "" };
-            format!("undrain {} {whose}{when}", names.service(*id))
-        }
+        Event::Drain(id, order) => draining(names.service(*id), order),
+        Event::DrainAll(order) => draining(ALL, order),
+        Event::Undrain(id, lift) => lifting(names.service(*id), lift),
+        Event::UndrainAll(lift) => lifting(ALL, lift),
         Event::Heard(line) => format!("< {line}"),
         Event::OutputBlocked => "stdout blocked".to_owned(),
         Event::OutputUnblocked => "stdout free".to_owned(),
         Event::ParentGone => "stdin closed".to_owned(),
         Event::Terminate => "terminate".to_owned(),
     }
+}
+
+fn draining(service: &str, order: &Order) -> String {
+    let lasts = match order.lasts {
+        Lasts::UntilLifted => "-".to_owned(),
+        Lasts::UntilExit => UNTIL_EXIT.to_owned(),
+        Lasts::For(time) => written(time),
+        Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", written(time)),
+    };
+    format!("drain {service} {} {lasts} {}", order.holder, order.reason)
+}
+
+fn lifting(service: &str, lift: &Lift) -> String {
+    let whose = lift.holder.as_ref().map_or("all".to_owned(), ToString::to_string);
+    let when = if lift.once_healthy { " once healthy" } else { "" };
+    format!("undrain {service} {whose}{when}")
 }
 
 /// In whole microseconds and without blanks: "1m30s".

@@ -37,11 +37,13 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
 }
 
 impl Wish {
-    /// As the engine is told of it.
-    fn of(&self, service: ServiceId) -> Event {
-        match self {
-            Self::Drain(order) => Event::Drain(service, order.clone()),
-            Self::Undrain(lift) => Event::Undrain(service, lift.clone()),
+    /// As the engine is told of it: of one service, or of all.
+    fn of(self, service: Option<ServiceId>) -> Event {
+        match (self, service) {
+            (Self::Drain(order), Some(service)) => Event::Drain(service, order),
+            (Self::Drain(order), None) => Event::DrainAll(order),
+            (Self::Undrain(lift), Some(service)) => Event::Undrain(service, lift),
+            (Self::Undrain(lift), None) => Event::UndrainAll(lift),
         }
     }
 }
@@ -70,10 +72,8 @@ impl Daemon<'_> {
                     None
                 }
                 Ok(concerned) => {
-                    let mut over = false;
-                    for (id, _) in &concerned {
-                        over |= self.tell(wish.of(*id), observer);
-                    }
+                    let only = wanted.and_then(|_| concerned.first()).map(|(id, _)| *id);
+                    let over = self.tell(wish.of(only), observer);
                     let names = concerned.into_iter().map(|(_, name)| name).collect();
                     if self.unsaved {
                         self.promised.push((names, answer));

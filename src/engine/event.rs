@@ -37,6 +37,10 @@ pub enum Event {
     Drain(ServiceId, Order),
     /// Somebody wants drains of a service to end.
     Undrain(ServiceId, Lift),
+    /// Somebody wants all services drained, those added later included.
+    DrainAll(Order),
+    /// Somebody wants drains of all services to end.
+    UndrainAll(Lift),
     /// ExaBGP has said a line; without its line break.
     Heard(String),
     /// Standard output has stopped taking lines; the last one waits.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::drain::{Holder, RememberedDrain};
@@ -28,6 +29,9 @@ pub struct Remembered {
     pub acknowledged: Option<State>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
     pub announced: Vec<Route>,
+    /// Its prefixes, so that drains find them under another name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<IpNet>,
     /// Who wants it drained.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drains: BTreeMap<Holder, RememberedDrain>,
@@ -42,7 +46,17 @@ pub struct Remembered {
 /// Stands for services that are no longer configured. No service can be called so.
 pub const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
 
+/// Stands for all services together, those added later included: it has only drains. No service can be called so.
+pub const ALL_SERVICES: &str = "(all services)";
+
 impl Memory {
+    /// Drains of all services, those added later included, by holder.
+    #[must_use]
+    pub fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedDrain> {
+        static NONE: BTreeMap<Holder, RememberedDrain> = BTreeMap::new();
+        self.services.get(ALL_SERVICES).map_or(&NONE, |all| &all.drains)
+    }
+
     /// After everything has been withdrawn there is nothing to adopt, and no fall to be punished.
     pub fn forget_states(&mut self) {
         for service in self.services.values_mut() {

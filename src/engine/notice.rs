@@ -32,6 +32,8 @@ pub enum Notice {
     DrainOver { service: String, holder: Holder, end: DrainEnd },
     LeftBehind { prefix: String },
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
+    Renamed { service: String, was: String },
+    DrainedWithAll { service: String },
     BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
     DrainsMoved { service: String, from: Vec<String>, with_it: bool },
     ParentGone,
@@ -78,6 +80,7 @@ impl Notice {
             | Self::Drained { .. }
             | Self::Returning { .. }
             | Self::Reloaded { .. }
+            | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }
             | Self::DrainsMoved { with_it: true, .. }
             | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
@@ -96,6 +99,7 @@ impl Notice {
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
+            | Self::DrainedWithAll { .. }
             | Self::BeginsAnew { .. }
             | Self::DrainsMoved { .. }
             | Self::Detected { .. }
@@ -186,6 +190,16 @@ impl fmt::Display for Notice {
                 }
                 Ok(())
             }
+            Self::Renamed { service, was } => {
+                write!(
+                    f,
+                    "service {service}: takes over what is remembered of {was}, which had a prefix of it"
+                )
+            }
+            Self::DrainedWithAll { service } => write!(
+                f,
+                "service {service}: new, and drained as all services are; to take it out: dnsherald undrain {service}"
+            ),
             Self::BeginsAnew { service, checks, undecided_for } => {
                 let checks = checks.join(", ");
                 write!(

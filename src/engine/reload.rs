@@ -1,16 +1,16 @@
 //! Another configuration while the engine runs: what did not change goes on as if nothing had happened.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::action::Action;
 use super::event::{CheckId, ServiceId};
-use super::memory::{Memory, Remembered};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::service::{Service, State};
+use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
-use crate::config::{self, Config};
+use crate::config::Config;
 
 /// What a reload leads to.
 #[derive(Debug)]
@@ -36,20 +36,18 @@ impl Engine {
         if self.phase != Phase::Running {
             return Reloaded { actions: out, kept: kept_checks };
         }
+        self.of_all.expire(now);
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, config.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
-        let earlier_plans = plans.clone();
-        let mut moved = vec![];
-        let mut before: Vec<_> =
-            plans.into_iter().zip(services.into_iter().zip(settled)).enumerate().collect();
-        let (mut unchanged, mut changed, mut added) = (0, vec![], vec![]);
+        let former = plans.into_iter().zip(services.into_iter().zip(settled)).enumerate();
+        let mut before: HashMap<_, _> = former.map(|former| (former.1.0.name.clone(), former)).collect();
+        let mut succession = Succession::new(&memory, config);
+        let (mut unchanged, mut changed, mut added, mut moved) = (0, vec![], vec![], vec![]);
         for (place, plan) in config.services.iter().enumerate() {
-            let named = |(_, (earlier, _)): &(_, (config::Service, _))| earlier.name == plan.name;
-            let renamed = |(_, (earlier, _)): &(_, (config::Service, _))| is_renamed(earlier, plan, config);
-            let known = before.iter().position(named).or_else(|| before.iter().position(renamed));
-            let (service, settled) = match known.map(|known| before.swap_remove(known)) {
+            let Inheritance { called, remembered, notice } = succession.inherit(plan);
+            let (service, settled) = match called.and_then(|called| before.remove(&called)) {
                 Some((former, (earlier, (service, settled)))) if earlier == *plan => {
                     unchanged += 1;
                     let places = (0..plan.checks.len()).map(|check| (check, check));
@@ -63,8 +61,8 @@ impl Engine {
                         format!(" (was {})", earlier.name)
                     };
                     changed.push(format!("{}{was}", plan.name));
-                    let mut kept = memory.services.get(&earlier.name).cloned().unwrap_or_default();
-                    moved.extend(kept.take_over_drains(&memory, &earlier_plans, &earlier.name, plan));
+                    moved.extend(notice);
+                    let mut kept = remembered.unwrap_or_default();
                     // What ExaBGP has acknowledged may be older than that.
                     if service.state() != State::Starting {
                         kept.acknowledged = Some(service.state());
@@ -77,16 +75,17 @@ impl Engine {
                 }
                 None => {
                     added.push(plan.name.clone());
-                    let mut kept = Remembered::default();
-                    moved.extend(kept.take_over_drains(&memory, &earlier_plans, &plan.name, plan));
-                    let kept = Some((&kept, Duration::ZERO)).filter(|(kept, _)| !kept.drains.is_empty());
+                    moved.extend(notice);
+                    let kept = remembered.as_ref().map(|kept| (kept, Duration::ZERO));
                     (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
                 }
             };
             self.services.push(service);
             self.settled.push(settled);
         }
-        let removed = before.into_iter().map(|(_, (plan, _))| plan.name).collect();
+        let mut removed: Vec<_> = before.into_values().collect();
+        removed.sort_by_key(|(former, _)| *former);
+        let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
         let (owners, routes) = routes(config);
@@ -108,44 +107,6 @@ fn translated(
 ) -> impl Iterator<Item = (CheckId, CheckId)> {
     let id = |service, check| CheckId { service: ServiceId(service), check };
     checks.map(move |(was, is)| (id(former, was), id(place, is)))
-}
-
-impl Remembered {
-    /// Takes over the drains of the services that had prefixes of `plan`, which was called `called`, unless it has others
-    /// that nobody drained: those are not to be withdrawn for it. A drain of its own of the same holder stays. Says what
-    /// has become of the drains, if there are any.
-    fn take_over_drains(
-        &mut self,
-        memory: &Memory,
-        earlier: &[config::Service],
-        called: &str,
-        plan: &config::Service,
-    ) -> Option<Notice> {
-        let drains = |of: &config::Service| memory.services.get(&of.name).map(|kept| &kept.drains);
-        let is_drained = |of: &&config::Service| drains(of).is_some_and(|drains| !drains.is_empty());
-        let concerned = |of: &&config::Service| is_drained(of) && have_a_prefix_in_common(of, plan);
-        let (own, others): (Vec<_>, Vec<_>) =
-            earlier.iter().filter(concerned).partition(|of| of.name == called);
-        let drained: HashSet<_> =
-            own.iter().chain(&others).flat_map(|of| &of.routes).map(|route| route.prefix).collect();
-        let with_it = plan.routes.iter().all(|route| drained.contains(&route.prefix));
-        for (holder, drain) in others.iter().filter(|_| with_it).filter_map(|of| drains(of)).flatten() {
-            self.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
-        }
-        let from: Vec<_> = others.iter().map(|of| of.name.clone()).collect();
-        (!from.is_empty()).then(|| Notice::DrainsMoved { service: plan.name.clone(), from, with_it })
-    }
-}
-
-/// Whether this service is now called otherwise: its name is gone, and a prefix of it is there.
-fn is_renamed(earlier: &config::Service, plan: &config::Service, config: &Config) -> bool {
-    let is_gone = !config.services.iter().any(|service| service.name == earlier.name);
-    is_gone && have_a_prefix_in_common(earlier, plan)
-}
-
-fn have_a_prefix_in_common(earlier: &config::Service, plan: &config::Service) -> bool {
-    let prefixes: HashSet<_> = plan.routes.iter().map(|route| route.prefix).collect();
-    earlier.routes.iter().any(|route| prefixes.contains(&route.prefix))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{CheckStatus, Document, ExaBgp, Last, Prefix, Service};
+use super::{CheckStatus, Document, Drain, ExaBgp, Last, Prefix, Service};
 use crate::period::Shown;
 
 /// Lines are broken before they are longer.
@@ -30,6 +30,9 @@ impl fmt::Display for Table<'_> {
             entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?;
         }
         entry(f, 0, &exabgp(&document.exabgp))?;
+        for drain in &document.drains_of_all {
+            entry(f, 0, &format!("all services, those added later included, drained {}", show_drain(drain)))?;
+        }
         for service in &document.services {
             writeln!(f)?;
             show_service(f, service)?;
@@ -84,21 +87,25 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
         pair(f, "dampening", &format!("penalty {}", dampening.penalty))?;
     }
     for drain in &service.drains {
-        let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
-        match drain.expires_in_seconds {
-            Some(left) if drain.until_exit => {
-                text += &format!(", {} left or until the helper exits", shown(left));
-            }
-            Some(left) => text += &format!(", {} left", shown(left)),
-            None if drain.until_exit => text += ", until the helper exits",
-            None => text += ", until undrained",
-        }
-        if drain.returning {
-            text += ", or until the checks pass";
-        }
-        pair(f, "drained", &format!("{text}: {}", drain.reason))?;
+        pair(f, "drained", &show_drain(drain))?;
     }
     Ok(())
+}
+
+fn show_drain(drain: &Drain) -> String {
+    let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
+    match drain.expires_in_seconds {
+        Some(left) if drain.until_exit => {
+            text += &format!(", {} left or until the helper exits", shown(left));
+        }
+        Some(left) => text += &format!(", {} left", shown(left)),
+        None if drain.until_exit => text += ", until the helper exits",
+        None => text += ", until undrained",
+    }
+    if drain.returning {
+        text += ", or until the checks pass";
+    }
+    text + &format!(": {}", drain.reason)
 }
 
 fn show_prefix(prefix: &Prefix) -> String {

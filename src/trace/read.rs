@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{Answering, Header, Step, Trace, UNTIL_EXIT, What};
+use super::{ALL, Answering, Header, Step, Trace, UNTIL_EXIT, What};
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
@@ -244,11 +244,17 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
         ("drain", _) => {
             let (service, order) = split_word(object);
-            Event::Drain(names.find_service(service)?, draining(order)?)
+            match service {
+                ALL => Event::DrainAll(draining(order)?),
+                _ => Event::Drain(names.find_service(service)?, draining(order)?),
+            }
         }
         ("undrain", _) => {
             let (service, lift) = split_word(object);
-            Event::Undrain(names.find_service(service)?, lifting(lift)?)
+            match service {
+                ALL => Event::UndrainAll(lifting(lift)?),
+                _ => Event::Undrain(names.find_service(service)?, lifting(lift)?),
+            }
         }
         ("<", line) => Event::Heard(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod completions;
 mod configuration;
+mod drains;
 mod drop_ins;
 mod properties;
 mod run;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
+use crate::engine::memory::Memory;
 use crate::exabgp::link::Parent;
 use crate::probe::{Cause, Outcome};
 
@@ -123,6 +124,36 @@ impl Bench {
     fn drain(&mut self, service: usize, lasts: Lasts) {
         let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
         self.tell(Event::Drain(ServiceId(service), order));
+    }
+
+    fn drain_all(&mut self) {
+        let lasts = Lasts::UntilLifted;
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+        self.tell(Event::DrainAll(order));
+    }
+
+    fn undrain(&mut self, service: usize) {
+        self.tell(Event::Undrain(ServiceId(service), Lift { holder: None, once_healthy: false }));
+    }
+
+    /// Another helper takes over, one second later, and every check passes.
+    fn restarts(mut self, services: &str) -> Self {
+        let memory = self.engine.remember(self.now).clone();
+        let engine = Engine::new(&config(services), Parent::ExaBgp, memory, Duration::from_secs(1));
+        let mut next = Self {
+            engine,
+            now: Moment::START,
+            said: vec![],
+            answers: true,
+            kept: HashMap::new(),
+            logged: vec![],
+            probed: vec![],
+        };
+        next.tell(Event::Start);
+        for service in 0..next.engine.services().len() {
+            next.finds(service, &[true, true]);
+        }
+        next
     }
 
     fn said(&mut self) -> Vec<String> {
@@ -415,4 +446,103 @@ fn forty_thousand_prefixes_hold_up_nothing() {
     engine.reload(Moment::START, &configs[0]);
     let seconds = worked() - before;
     assert!(seconds < 20, "took {seconds} s");
+}
+
+#[test]
+fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
+    let mut bench = Bench::up("a start=adopt 192.0.2.1/32\nb 192.0.2.3/32");
+    bench.finds(1, &[false, false]);
+    let penalty = bench.engine.services()[1].penalty(bench.now);
+    bench.drain(0, Lasts::UntilLifted);
+    bench.drain(1, Lasts::UntilLifted);
+    let next = bench.restarts("c start=adopt 192.0.2.1/32\nd 192.0.2.3/32");
+    assert_eq!(next.states(), [("c", State::Drained), ("d", State::Drained)]);
+    assert!(penalty > 0 && next.engine.services()[1].penalty(next.now) >= penalty - 10);
+    let why = "service d: takes over what is remembered of b, which had a prefix of it";
+    assert!(next.logged.contains(&why.to_owned()), "{:?}", next.logged);
+}
+
+#[test]
+fn what_was_disabled_is_so_under_another_name_until_the_file_was_looked_for() {
+    let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
+    bench.tell(Event::DisableFile(ServiceId(0), true));
+    let next = bench.restarts("b disable-file=/off 192.0.2.1/32");
+    assert_eq!(next.states(), [("b", State::Drained)]);
+}
+
+/// Nothing was acknowledged for the other prefix, so that it is not adopted.
+#[test]
+fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
+    let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
+    let memory = bench.engine.remember(bench.now).clone();
+    let stated = |services: &str| {
+        let config = config(services);
+        let engine = Engine::new(&config, Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
+        engine.services()[0].stated().is_some()
+    };
+    assert!(stated("b start=adopt 192.0.2.1/32"));
+    assert!(!stated("b start=adopt 192.0.2.1/32 192.0.2.2/32"));
+}
+
+#[test]
+fn drains_move_with_prefixes_over_a_restart_as_over_a_reload() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(0, Lasts::UntilLifted);
+    let next = bench.restarts("a 192.0.2.9/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.1/32 192.0.2.4/32");
+    let drained = |name: &'static str| (name, State::Drained);
+    assert_eq!(next.states(), [drained("a"), ("b", State::Up), drained("c"), ("d", State::Up)]);
+    assert!(
+        next.logged.iter().any(|line| line.contains("service d: not drained, though")),
+        "{:?}",
+        next.logged
+    );
+}
+
+#[test]
+fn a_drain_of_all_includes_what_is_added_later() {
+    let mut bench = Bench::up(TWO);
+    bench.drain_all();
+    bench.said();
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32\nc 192.0.2.9/32");
+    bench.finds(2, &[true, true]);
+    assert_eq!(bench.states()[2], ("c", State::Drained));
+    assert!(bench.logged.iter().any(|line| line.contains("service c: new, and drained as all services are")));
+    let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
+    assert_eq!(next.states(), [("c", State::Drained), ("d", State::Drained)]);
+    next.tell(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
+    next.reload("e 192.0.2.11/32");
+    next.finds(0, &[true, true]);
+    assert_eq!(next.states(), [("e", State::Up)]);
+}
+
+#[test]
+fn a_service_that_was_taken_out_of_a_drain_of_all_stays_out() {
+    let mut bench = Bench::up(TWO);
+    bench.drain_all();
+    bench.undrain(1);
+    bench.reload("b 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32");
+    let next = bench.restarts("e 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32\nd 192.0.2.5/32");
+    let drained = |name: &'static str| (name, State::Drained);
+    assert_eq!(next.states(), [("e", State::Up), drained("a"), drained("c"), drained("d")]);
+}
+
+#[test]
+fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
+    for expires in [false, true] {
+        let mut bench = Bench::up(TWO);
+        let lasts = if expires { Lasts::For(Duration::from_secs(60)) } else { Lasts::UntilLifted };
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+        bench.tell(Event::DrainAll(order));
+        if expires {
+            bench.passes(Duration::from_secs(60));
+        } else {
+            bench.undrain(0);
+            assert!(!bench.engine.drains_of_all().is_empty());
+            bench.undrain(1);
+        }
+        assert!(bench.engine.drains_of_all().is_empty());
+        bench.reload("c 192.0.2.9/32");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [("c", State::Up)]);
+    }
 }

@@ -19,7 +19,7 @@ impl Service {
         out: &mut Vec<Action>,
     ) -> Vec<(usize, usize)> {
         let mut places = vec![];
-        if !service.is_drained() || self.is_drained() {
+        if earlier.enabled == plan.enabled && (!service.is_drained() || self.is_drained()) {
             for (place, check) in plan.checks.iter().enumerate() {
                 if let Some(former) = earlier.checks.iter().position(|before| before == check) {
                     std::mem::swap(&mut self.checks[place], &mut service.checks[former]);
@@ -49,7 +49,7 @@ impl Service {
         if was_undecided {
             self.since = service.since;
         }
-        if self.lost_verdict && !checks.is_empty() {
+        if self.lost_verdict && plan.enabled && !checks.is_empty() {
             out.push(Notice::BeginsAnew { service: self.name.clone(), checks, undecided_for }.into());
         }
     }

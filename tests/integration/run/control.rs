@@ -11,6 +11,7 @@ use dnsherald::control::{Request, control_socket, status_socket};
 use dnsherald::engine::drain::{Lasts, Order};
 use dnsherald::engine::service::State;
 use dnsherald::responder::Fault;
+use dnsherald::status::Document;
 
 use crate::support::binary;
 use crate::support::helper::{
@@ -85,6 +86,30 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
     pop.told(&["drain", "--for", "50ms"]);
     successor.says(ANNOUNCE);
     successor.logs("the drain of operator has expired");
+}
+
+#[test]
+fn a_drain_of_all_includes_what_is_added_and_survives_other_names() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
+    helper.says(WITHDRAW);
+    let other = "[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\n[[service.check]]\nname = \"answers\"\n\
+                 dns = { query = \"localhost. A\" }\n";
+    pop.is_configured(&format!("{}{other}", pop.configuration()));
+    pop.told(&["reload"]);
+    let all_are_drained =
+        |status: &Document| status.services.iter().all(|service| service.state == State::Drained);
+    pop.comes_to_be(|status| status.services.len() == 2 && all_are_drained(status));
+    pop.remembers("(all services)");
+    helper.dies_suddenly();
+    pop.is_configured(&format!("{}{other}", pop.configuration().replace("resolver", "nameserver")));
+    let _successor = pop.helper(ideal("5.0.15"));
+    pop.comes_to_be(|status| status.services[0].name == "nameserver" && all_are_drained(status));
+    let table = pop.told(&["status"]);
+    assert!(table.contains("all services, those added later included, drained by operator"), "{table}");
+    assert_eq!(pop.told(&["undrain"]), "undrained nameserver, other\n");
+    pop.comes_to_be(|status| status.drains_of_all.is_empty() && status.services[0].state == State::Up);
 }
 
 #[test]

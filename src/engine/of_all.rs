@@ -1,0 +1,56 @@
+//! Drains of all services: of those there are, and of those that are added while one lasts.
+//!
+//! Each service has such a drain as its own, so that it can be taken out. The drain of all is over when it is lifted or
+//! expires, and when the last service that had it is rid of it.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::action::Action;
+use super::drain::{Drains, Holder, Lift, Order};
+use super::moment::Moment;
+
+impl Engine {
+    /// Drains of all services, those added later included.
+    #[must_use]
+    pub const fn drains_of_all(&self) -> &Drains {
+        &self.of_all
+    }
+
+    pub(super) fn drain_all(&mut self, now: Moment, order: &Order, out: &mut Vec<Action>) {
+        for service in &mut self.services {
+            service.drain(now, order.clone(), out);
+        }
+        self.of_all.begin(now, order.clone());
+    }
+
+    /// A service that is added while the others wait for their checks asks its own before it is announced anyway.
+    pub(super) fn undrain_all(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
+        for service in &mut self.services {
+            service.undrain(now, lift, out);
+        }
+        if !self.of_all.lift(lift).is_empty() {
+            out.push(Action::Save);
+        }
+    }
+
+    /// Who holds a drain of all that at least one service has.
+    pub(super) fn holders_of_all(&self) -> BTreeSet<Holder> {
+        let holders = self.of_all.iter().map(|(holder, _)| holder);
+        holders.filter(|holder| self.is_held_by(holder)).cloned().collect()
+    }
+
+    /// Ends those drains of all that some service had, as of `held`, and none has any more.
+    pub(super) fn forget_drains_of_all(&mut self, held: &BTreeSet<Holder>, out: &mut Vec<Action>) {
+        for holder in held {
+            let lift = Lift { holder: Some(holder.clone()), once_healthy: false };
+            if !self.is_held_by(holder) && !self.of_all.lift(&lift).is_empty() {
+                out.push(Action::Save);
+            }
+        }
+    }
+
+    fn is_held_by(&self, holder: &Holder) -> bool {
+        self.services.iter().any(|service| service.drains().iter().any(|(whose, _)| whose == holder))
+    }
+}

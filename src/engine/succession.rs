@@ -1,0 +1,124 @@
+//! What a service of a configuration takes over from what is remembered, at a start as well as at a reload.
+//!
+//! ```text
+//!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains
+//!   prefixes of drained services, and no others              ──► their drains
+//!   a drain of all services                                  ──► a service that is new
+//! ```
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ipnet::IpNet;
+
+use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
+use super::notice::Notice;
+use crate::config::{self, Config};
+
+/// Who follows whom.
+#[derive(Debug)]
+pub(super) struct Succession<'a> {
+    memory: &'a Memory,
+    /// The remembered service that each prefix belongs to.
+    owners: HashMap<IpNet, &'a str>,
+    /// Names in the configuration.
+    configured: HashSet<&'a str>,
+    /// Remembered services that have a successor under another name.
+    succeeded: HashSet<&'a str>,
+}
+
+/// What one service takes over.
+#[derive(Debug)]
+pub(super) struct Inheritance {
+    /// The name under which it is remembered, if it is.
+    pub(super) called: Option<String>,
+    /// What it takes over; `None` for nothing.
+    pub(super) remembered: Option<Remembered>,
+    /// What has become of the drains, if there were any.
+    pub(super) notice: Option<Notice>,
+}
+
+impl<'a> Succession<'a> {
+    /// From what `memory` has, to the services of `config`.
+    #[must_use]
+    pub(super) fn new(memory: &'a Memory, config: &'a Config) -> Self {
+        let mut owners = HashMap::new();
+        for (name, remembered) in &memory.services {
+            if [NO_LONGER_CONFIGURED, ALL_SERVICES].contains(&name.as_str()) {
+                continue;
+            }
+            let announced = remembered.announced.iter().map(|route| route.prefix);
+            owners.extend(
+                remembered.prefixes.iter().copied().chain(announced).map(|prefix| (prefix, name.as_str())),
+            );
+        }
+        let configured = config.services.iter().map(|plan| plan.name.as_str()).collect();
+        Self { memory, owners, configured, succeeded: HashSet::new() }
+    }
+
+    /// What the service of this plan takes over. To be asked once for each.
+    pub(super) fn inherit(&mut self, plan: &config::Service) -> Inheritance {
+        let called = self.predecessor(plan);
+        let known = called.and_then(|called| self.memory.services.get(called));
+        let mut remembered = known.cloned().unwrap_or_default();
+        // What was acknowledged under another name says nothing of prefixes that were not there.
+        let is_same = |prefix| self.owners.get(prefix).copied() == called;
+        if called.is_some_and(|called| called != plan.name)
+            && !plan.routes.iter().all(|route| is_same(&route.prefix))
+        {
+            remembered.acknowledged = None;
+        }
+        let notice = self.take_over_drains(&mut remembered, called, plan);
+        let anything = known.is_some() || !remembered.drains.is_empty();
+        Inheritance {
+            called: called.map(ToOwned::to_owned),
+            remembered: anything.then_some(remembered),
+            notice,
+        }
+    }
+
+    /// The name under which this service is remembered: its own, or one that is gone and had a prefix of it.
+    fn predecessor(&mut self, plan: &config::Service) -> Option<&'a str> {
+        if let Some((name, _)) = self.memory.services.get_key_value(&plan.name) {
+            return Some(name);
+        }
+        let mut owners = plan.routes.iter().filter_map(|route| self.owners.get(&route.prefix).copied());
+        let renamed =
+            owners.find(|owner| !self.configured.contains(owner) && !self.succeeded.contains(owner));
+        self.succeeded.extend(renamed);
+        renamed
+    }
+
+    /// Adds the drains of the other services that had prefixes of `plan`, unless it has others that are not drained: those
+    /// are not to be withdrawn for it. A drain of its own of the same holder stays. Where all services are drained, a
+    /// prefix that is new is drained as well, unless the service is known and was taken out.
+    fn take_over_drains(
+        &self,
+        remembered: &mut Remembered,
+        called: Option<&str>,
+        plan: &config::Service,
+    ) -> Option<Notice> {
+        let drains = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.drains);
+        let is_drained = |owner: &&str| drains(owner).is_some_and(|drains| !drains.is_empty());
+        let of_all = self.memory.drains_of_all();
+        let is_known = called == Some(plan.name.as_str());
+        let new_are_drained = if is_known { !remembered.drains.is_empty() } else { !of_all.is_empty() };
+        let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
+        let with_it = owners.clone().all(|owner| owner.as_ref().map_or(new_are_drained, is_drained));
+        let from: BTreeSet<_> =
+            owners.clone().flatten().filter(is_drained).filter(|owner| called != Some(owner)).collect();
+        let has_new = owners.clone().any(|owner| owner.is_none());
+        let joins_all = with_it && has_new && !is_known;
+        if with_it {
+            let others = from.iter().filter_map(|owner| drains(owner)).flatten();
+            for (holder, drain) in others.chain(of_all.iter().filter(|_| joins_all)) {
+                remembered.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
+            }
+        }
+        let service = plan.name.clone();
+        if from.is_empty() {
+            return joins_all.then_some(Notice::DrainedWithAll { service });
+        }
+        let from = from.into_iter().map(ToOwned::to_owned).collect();
+        Some(Notice::DrainsMoved { service, from, with_it })
+    }
+}
