@@ -22,6 +22,7 @@
 //! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
 //! * [`systemd`]: what systemd says of a unit, and whether it runs this host.
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
+//! * [`netlink`]: whether an address is on this host, which sockets listen there, and when that may have changed.
 //! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
 //! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
 //! * [`backend`]: the stock DNS servers of this host: checked, asked how they are, and restarted as a
@@ -64,6 +65,7 @@ mod fnv;
 pub mod handoff;
 pub mod healthcheck;
 pub mod logging;
+pub mod netlink;
 pub mod period;
 pub mod probe;
 pub mod process;
