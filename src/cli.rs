@@ -120,7 +120,8 @@ pub struct Run {
     pub configuration: Configuration,
     /// Keep what survives a restart in DIR, whatever the configuration says
     ///
-    /// Named here, it is found even when the configuration cannot be read, and what was announced can be withdrawn.
+    /// Named here, it is found even when the configuration cannot be read: the last good configuration can be used, and
+    /// what was announced can be withdrawn.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Write all that reaches the engine to FILE, as a trace for `simulate`
@@ -131,7 +132,7 @@ pub struct Run {
     pub record: Option<PathBuf>,
     /// Exit with status 78 if the configuration is bad at start, instead of waiting for a good one
     ///
-    /// What it names, and what was announced before, is withdrawn first. It exits after 15 seconds, since ExaBGP gives
+    /// The last good configuration is not used: what the file names, and what was announced before, is withdrawn first. It exits after 15 seconds, since ExaBGP gives
     /// up on helpers that end quickly; or when told to end.
     #[arg(long)]
     pub exit_on_bad_config: bool,

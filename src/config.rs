@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::cite::ConfigError;
+use self::cite::Source;
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::dampening::Policy;
@@ -194,11 +195,15 @@ impl Config {
     /// # Errors
     /// With the place in the text.
     pub fn parse(path: &Path, text: &str, host: &str) -> Result<Self, ConfigError> {
-        let source = cite::Source { path, text };
-        let file = file::File::parse(&source)?;
         let origin = Origin { file: absolute(path), text: text.to_owned() };
-        let config = resolve::Resolver::new(source, host).config(file)?;
+        let config = Self::understand(Source { path, text }, host)?;
         Ok(Self { origin: Some(Arc::new(origin)), ..config })
+    }
+
+    /// The same of a text that is not that of its file, and so without an [`Origin`].
+    pub(crate) fn understand(source: Source<'_>, host: &str) -> Result<Self, ConfigError> {
+        let file = file::File::parse(&source)?;
+        resolve::Resolver::new(source, host).config(file)
     }
 }
 

@@ -46,6 +46,7 @@ pub mod flood;
 pub mod healing;
 pub mod hooks;
 pub mod input;
+pub mod last_good;
 pub mod last_words;
 pub mod linger;
 pub mod observer;
@@ -192,7 +193,7 @@ impl<'a> Daemon<'a> {
         let mut next_turn = Instant::now() + TURN;
         loop {
             self.surroundings.last_words.beat();
-            self.surroundings.watchdog.beat(Instant::now().into_std(), &self.engine);
+            self.surroundings.watchdog.beat(Instant::now().into_std(), &self.engine, observer.trouble());
             if self.update_at <= Instant::now() {
                 self.update();
             }
@@ -243,6 +244,12 @@ impl<'a> Daemon<'a> {
             }
             if !observer.goes_on() {
                 return Ending::Enough;
+            }
+            if let Some(config) = observer.next_configuration()
+                && observer.reloads(&config)
+                && self.reload(&config, observer)
+            {
+                return Ending::Over;
             }
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! Periods are in seconds. [`table`] shows it to people.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,9 +40,12 @@ pub struct Document {
     pub pid: u32,
     /// The file that it was started with.
     pub configuration: PathBuf,
-    /// Why that file cannot be used, if it cannot: then everything is withdrawn until it can.
+    /// Why that file cannot be used, if it cannot. Until it can, `last_good` is in force, or everything is withdrawn.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trouble: Option<String>,
+    /// The file with the last good configuration, where that one is in force.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_good: Option<PathBuf>,
     /// How long it has been running.
     pub running_seconds: f64,
     /// The other end of standard output.
@@ -53,6 +57,25 @@ pub struct Document {
     pub drains_of_all: Vec<Drain>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
     pub left_behind: Vec<String>,
+}
+
+/// A configuration file that cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    /// What is wrong with it, in one line.
+    pub error: String,
+    /// What is in force instead; nothing, where everything is withdrawn.
+    pub last_good: Option<PathBuf>,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let consequence = match &self.last_good {
+            Some(_) => "the LAST GOOD CONFIGURATION is in force",
+            None => "everything is withdrawn",
+        };
+        write!(f, "CONFIGURATION NOT IN ORDER, {consequence}: {}", self.error)
+    }
 }
 
 /// The conversation with ExaBGP.
@@ -225,6 +248,7 @@ impl Document {
             pid: std::process::id(),
             configuration: configuration.to_owned(),
             trouble: None,
+            last_good: None,
             running_seconds: now.since_start().as_secs_f64(),
             exabgp: ExaBgp {
                 version: link.version().map(ToString::to_string),

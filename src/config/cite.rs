@@ -31,6 +31,7 @@ impl Source<'_> {
         ConfigError {
             path: self.path.to_owned(),
             message: message.into(),
+            gone: false,
             place: Some(Place {
                 line: before.matches('\n').count() + 1,
                 column: column + 1,
@@ -55,6 +56,8 @@ pub struct ConfigError {
     path: PathBuf,
     message: String,
     place: Option<Place>,
+    /// There is no such file.
+    gone: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,8 +82,22 @@ impl ConfigError {
         Self {
             path: path.to_owned(),
             message: format!("cannot read the configuration: {error}{advice}"),
+            gone: error.kind() == io::ErrorKind::NotFound,
             place: None,
         }
+    }
+
+    /// Whether there is no such file: whoever has removed it wants nothing announced. Whatever else is wrong says
+    /// nothing about what is wanted.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Its first line; the others show the place.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
     }
 
     /// The file is not UTF-8, shown at the first byte that is not.

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::engine::drain::{Lift, Order};
 use crate::engine::moment::Moment;
 use crate::period::Period;
-use crate::status::Document;
+use crate::status::{Document, Trouble};
 
 /// Served at a time, on each socket.
 const CLIENTS: usize = 4;
@@ -72,8 +72,6 @@ pub struct Subject {
     pub configuration: PathBuf,
     /// The name of this node.
     pub node: String,
-    /// Why that file cannot be used, if it cannot.
-    pub trouble: Option<String>,
     /// The name of this host, for a configuration that gives none.
     pub host: String,
 }
@@ -141,11 +139,11 @@ impl Control {
     }
 
     /// Gives the document to all who wait, unless it is too early for another one.
-    pub fn hand_out(&mut self, engine: &Engine, now: Moment) {
+    pub fn hand_out(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) {
         if self.recent().is_none() && Instant::now() < self.turn_at {
             return;
         }
-        let text = self.document(engine, now);
+        let text = self.document(engine, now, trouble);
         for answer in self.waiting.drain(..) {
             // Whoever asked may have gone in the meantime, which changes nothing.
             let _ = answer.send(Arc::clone(&text));
@@ -158,13 +156,14 @@ impl Control {
     }
 
     /// The status document of the engine at `now`, as JSON.
-    fn document(&mut self, engine: &Engine, now: Moment) -> Arc<[u8]> {
+    fn document(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) -> Arc<[u8]> {
         if let Some(text) = self.recent() {
             return text;
         }
         let began = Instant::now();
         let mut document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
-        document.trouble.clone_from(&self.subject.trouble);
+        document.trouble = trouble.map(|trouble| trouble.error.clone());
+        document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         let mut text = serde_json::to_vec(&document).unwrap_or_default();
         text.push(b'\n');
         let (text, took): (Arc<[u8]>, _) = (text.into(), began.elapsed());
@@ -335,21 +334,20 @@ mod tests {
         );
         let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
         let engine = Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO);
-        let subject =
-            Subject { configuration: "test.toml".into(), node: "a".into(), trouble: None, host: "a".into() };
+        let subject = Subject { configuration: "test.toml".into(), node: "a".into(), host: "a".into() };
         let mut control = Control::open(&directory, subject).unwrap();
         let mut answers = vec![];
         for _ in 0..100 {
             let (answer, answered) = oneshot::channel();
             control.forget_document();
             control.wants_document(answer);
-            control.hand_out(&engine, Moment::START);
+            control.hand_out(&engine, Moment::START, None);
             answers.push(answered);
         }
         let at_once = answers.iter_mut().map(|answer| answer.try_recv().is_ok()).filter(|is| *is).count();
         assert!((1..=20).contains(&at_once), "{at_once}: the others wait for their turn");
         assert!(matches!(control.next().await, Asked::Turn));
-        control.hand_out(&engine, Moment::START);
+        control.hand_out(&engine, Moment::START, None);
         assert!(answers[99].try_recv().is_ok());
         drop(control);
         fs::remove_dir_all(directory).unwrap();

@@ -6,6 +6,7 @@ use crate::engine::action::Action;
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
+use crate::status::Trouble;
 
 /// Who is told of everything that reaches the engine, and of what it decides.
 pub trait Observer {
@@ -17,9 +18,19 @@ pub trait Observer {
     fn enter(&mut self, _service: &str, _state: &str, _reason: &str) {}
     /// ExaBGP has acknowledged what the state of a service says, for all its prefixes.
     fn settled(&mut self, _service: &str, _state: State) {}
-    /// The configuration has been read again, and is about to be meant. False ends the loop instead.
+    /// The configuration has been read again, and is about to be put in force. False ends the loop instead.
     fn reloads(&mut self, _config: &Config) -> bool {
         true
+    }
+    /// It is in force: what [`Observer::after`] is told from here on follows from it.
+    fn reloaded(&mut self, _config: &Config) {}
+    /// A configuration to be put in force, as if it had been reloaded. Asked at every turn of the loop.
+    fn next_configuration(&mut self) -> Option<Config> {
+        None
+    }
+    /// What is wrong with the configuration file, if it cannot be used.
+    fn trouble(&self) -> Option<&Trouble> {
+        None
     }
     /// Every turn of the loop; false ends it.
     fn goes_on(&mut self) -> bool {

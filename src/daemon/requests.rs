@@ -62,7 +62,7 @@ impl Daemon<'_> {
             Asked::Turn => {
                 let now = Moment::after_start(self.began.elapsed());
                 if let Some(control) = &mut self.control {
-                    control.hand_out(&self.engine, now);
+                    control.hand_out(&self.engine, now, observer.trouble());
                 }
                 None
             }
@@ -126,7 +126,8 @@ impl Daemon<'_> {
         holders.clone().count() >= HOLDERS && holders.all(|holder| holder != one_more)
     }
 
-    fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
+    /// From now on this configuration is in force. True if it was the last time.
+    pub(super) fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
         let (inquiries, events) = (inquiries(config), mpsc::unbounded_channel());
         // From here on the end of a process is told in the places of the new configuration. Those that were told
         // before are told once, and must not be lost.
@@ -138,6 +139,7 @@ impl Daemon<'_> {
         let now = Moment::after_start(self.began.elapsed());
         let Reloaded { actions, kept } = self.engine.reload(now, config);
         self.rounds.reassign(&kept);
+        observer.reloaded(config);
         self.inquiries = inquiries;
         if let Some(control) = &mut self.control {
             control.becomes(config);

@@ -21,6 +21,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::stamp::{Age, Stamp};
+use crate::config::absolute;
 use crate::directory::make;
 use crate::engine::memory::Memory;
 use crate::fnv::fnv32;
@@ -75,7 +76,7 @@ impl Store {
     /// The store of a configuration file, in a state directory.
     #[must_use]
     pub fn new(directory: &Path, configuration: &Path) -> Self {
-        let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
+        let configuration = absolute(configuration);
         let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
         name.push(format!("-{:08x}.json", fnv32(configuration.as_os_str().as_bytes())));
         Self { file: directory.join(name), configuration, newest: None, failed: Arc::default() }
@@ -220,7 +221,7 @@ fn remove_leftovers(file: &Path) {
     }
 }
 
-fn write(file: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
     file.parent().map_or(Ok(()), |directory| make(directory, DIRECTORY_MODE))?;
     // Two helpers overlap for a moment when ExaBGP reloads: each writes beside under its own name.
     let beside = file.with_extension(format!("{}.new", std::process::id()));

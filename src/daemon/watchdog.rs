@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::period::Period;
+use crate::status::Trouble;
 
 /// How long systemd shall wait for a sign of life, such as `30s`.
 pub const TIME: &str = "DNSHERALD_WATCHDOG";
@@ -86,12 +87,12 @@ impl Watchdog {
     }
 
     /// The loop has turned.
-    pub fn beat(&mut self, now: Instant, engine: &Engine) {
+    pub fn beat(&mut self, now: Instant, engine: &Engine, trouble: Option<&Trouble>) {
         if self.systemd.is_none() || self.due.is_some_and(|due| now < due) {
             return;
         }
         self.due = Some(now + self.period.unwrap_or(PERIOD).min(PERIOD));
-        self.say(now, &status(engine));
+        self.say(now, &status(engine, trouble));
     }
 
     /// This is an orderly end, for which ExaBGP is not to be blamed.
@@ -142,8 +143,9 @@ fn address(of: &OsStr) -> Option<SocketAddr> {
     }
 }
 
-/// One line for `systemctl status`: the state of each service, and why it is not up.
-fn status(engine: &Engine) -> String {
+/// One line for `systemctl status`: what is wrong with the configuration file, the state of each service, and why it is
+/// not up.
+fn status(engine: &Engine, trouble: Option<&Trouble>) -> String {
     use crate::engine::service::State;
     let service = |service: &crate::engine::service::Service| match service.state() {
         _ if !service.is_enabled() => format!("{} not enabled", service.name()),
@@ -151,7 +153,8 @@ fn status(engine: &Engine) -> String {
         state => format!("{} {state} ({})", service.name(), service.explain()),
     };
     let text = engine.services().iter().map(service).collect::<Vec<_>>().join("; ");
-    let line = format!("dnsherald: {}", text.replace(char::is_control, " "));
+    let trouble = trouble.map_or_else(String::new, |trouble| format!("{trouble}; "));
+    let line = format!("dnsherald: {trouble}{text}").replace(char::is_control, " ");
     line.chars().take(LONGEST_STATUS).collect()
 }
 

@@ -27,7 +27,17 @@ impl fmt::Display for Table<'_> {
         )?;
         writeln!(f, "{}", document.configuration.display())?;
         if let Some(trouble) = &document.trouble {
-            entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?;
+            match &document.last_good {
+                Some(file) => {
+                    entry(
+                        f,
+                        0,
+                        &format!("NOT IN ORDER, the LAST GOOD CONFIGURATION is in force: {trouble}"),
+                    )?;
+                    entry(f, 0, &format!("in force: {}", file.display()))?;
+                }
+                None => entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?,
+            }
         }
         entry(f, 0, &exabgp(&document.exabgp))?;
         for drain in &document.drains_of_all {

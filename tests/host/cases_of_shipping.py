@@ -138,7 +138,10 @@ def gone_for_good(lab, report):
 
 @case("broken configuration", servers=(UNBOUND,), package=True)
 def broken(lab, report):
-    """Broken by hand: nothing moves, and a reload says where. At the next start it is not announced until mended."""
+    """Broken by hand: nothing moves, and a reload says where. The next start runs the last good configuration.
+
+    The corrected file takes its place and moves nothing. A file that is gone is withdrawn.
+    """
     pop = lab.pop1
     lab.note_session()
     since = time.time()
@@ -152,14 +155,26 @@ def broken(lab, report):
     lab.session = None
     since = time.time()
     pop.run("systemctl", "restart", "exabgp")
-    lab.until_moved(since)
+    report.took("the last good configuration: back", lab.until_routed(since, PATIENCE), target=15)
     said = lambda: pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")  # noqa: E731
-    wait_until(lambda: f"{CONFIGURATION}:" in said(), PATIENCE, "the journal says where", poll=0.2)
+    for words in (f"{CONFIGURATION}:", "LAST GOOD CONFIGURATION"):
+        wait_until(lambda words=words: words in said(), PATIENCE, f"the journal says {words}", poll=0.2)
+    lab.note_session()
+    corrected = time.time()
+    pop.write(CONFIGURATION, pop.configuration())
+    wait_until(lambda: "trouble" not in (pop.status_if_any() or {"trouble": ""}), PATIENCE, "it is taken", poll=0.2)
+    lab.watch_steady(corrected, 2)
+    lab.expect_session_kept()
+    report.found("corrected: taken, and nothing moved")
+    lab.session = None
+    pop.path(CONFIGURATION).unlink()
+    since = time.time()
+    pop.run("systemctl", "restart", "exabgp")
+    lab.until_moved(since)
     # Long enough for `rise` passes, had there been any.
     let_pass(3)
     if lab.router.routes.current(PREFIX_IPV4).gateway == POP1.management_ipv4:
-        raise Unmet("announced with a broken configuration")
-    report.found("not announced after a restart, the journal says why")
+        raise Unmet("announced without a configuration")
     since = time.time()
     pop.write(CONFIGURATION, pop.configuration())
-    report.took("mended: back", lab.until_routed(since, PATIENCE), target=15)
+    report.took("gone: not announced; there again: back", lab.until_routed(since, PATIENCE), target=15)

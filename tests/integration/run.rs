@@ -14,6 +14,7 @@ mod edges;
 mod enabled;
 mod healing;
 mod input;
+mod last_good;
 mod memory;
 mod output;
 mod process;

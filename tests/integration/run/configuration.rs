@@ -16,6 +16,7 @@ fn one_dies_suddenly_while_announced(pop: &Pop) {
     helper.opens();
     helper.says_all((0..2).map(announce));
     pop.remembers("\"acknowledged\": \"up\"");
+    pop.keeps_its_configuration();
     helper.dies_suddenly();
 }
 
@@ -38,6 +39,7 @@ fn a_bad_one_withdraws_what_it_names_and_what_was_announced() {
     one_dies_suddenly_while_announced(&pop);
     let bad = pop.configuration().replace("fall = 10", "fall = \"three\"").replace(", \"198.18.0.1/32\"", "");
     pop.is_configured(&bad);
+    fs::remove_file(pop.last_good().file()).unwrap();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says_all((0..2).map(withdraw));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dnsherald::control::client::Client;
+use dnsherald::daemon::last_good::LastGood;
 use dnsherald::daemon::store::Store;
 use dnsherald::status::Document;
 
@@ -114,6 +115,18 @@ impl Pop {
 
     pub(crate) fn state_file(&self) -> PathBuf {
         Store::new(&self.file(self.plan.state), &self.configuration_file()).file().to_owned()
+    }
+
+    pub(crate) fn last_good(&self) -> LastGood {
+        LastGood::new(&self.file(self.plan.state), &self.configuration_file())
+    }
+
+    /// The configuration as it is comes to be kept as the last good one.
+    #[track_caller]
+    pub(crate) fn keeps_its_configuration(&self) {
+        let text = fs::read_to_string(self.configuration_file()).unwrap();
+        let kept = || fs::read_to_string(self.last_good().file()).unwrap_or_default();
+        assert!(eventually(|| kept().ends_with(&text)), "kept instead: {}", kept());
     }
 
     /// The state file comes to contain this.

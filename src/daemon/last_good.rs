@@ -1,0 +1,281 @@
+//! The last configuration that was put in force, kept for a start at which its file cannot be used.
+//!
+//! ```text
+//!   first verdicts are in ──► <state>/<name of the file>-<hash of its path>.last-good.toml ──► a start with a broken file
+//! ```
+//!
+//! It is the text of the file behind two lines of comment. The second one binds it to the absolute path of the file and
+//! to the machine-id: a copy of it on another host must not announce what that host never should. It is used whole or
+//! not at all, and only if it has reached the disk whole.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::stamp::{Age, Stamp};
+use super::store;
+use crate::config::cite::Source;
+use crate::config::salvage::Salvage;
+use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
+use crate::fnv::{fnv32, fnv64};
+
+pub use self::keeper::Keeper;
+
+mod keeper;
+
+/// Names the format, so that a foreign or newer file is known as such.
+const FORMAT: &str = "# dnsherald last good configuration 1";
+
+/// Where a host says which one it is; the second where there is no systemd.
+const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/// No configuration is longer, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// What it is bound to, and how to tell that it is whole.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Binding {
+    configuration: PathBuf,
+    machine_id: String,
+    version: String,
+    /// FNV-1a of the text, in 64 bits.
+    checksum: u64,
+    #[serde(flatten)]
+    stamp: Stamp,
+}
+
+/// The place where the last good configuration of a file is kept on this host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastGood {
+    file: PathBuf,
+    configuration: PathBuf,
+    machine_id: Option<String>,
+}
+
+/// A configuration that was in force.
+#[derive(Debug)]
+pub struct Kept {
+    /// What it means, on this host and for this version.
+    pub config: Config,
+    /// Where it is kept.
+    pub file: PathBuf,
+    /// How long ago it was kept; `None` where the clock has been set back since.
+    pub age: Option<Duration>,
+}
+
+impl LastGood {
+    /// That of a configuration file, in a state directory.
+    #[must_use]
+    pub fn new(state: &Path, configuration: &Path) -> Self {
+        let configuration = absolute(configuration);
+        let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
+        name.push(format!("-{:08x}.last-good.toml", fnv32(configuration.as_os_str().as_bytes())));
+        Self { file: state.join(name), configuration, machine_id: machine_id() }
+    }
+
+    /// Every place where that of a configuration file may be that cannot be used: in the state directory that is given,
+    /// else in the one that the file still names, else in the default one.
+    #[must_use]
+    pub fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
+        let state = Salvage::of_file(configuration).state;
+        let mut states =
+            given.map_or_else(|| vec![state.as_path(), DEFAULT_STATE.as_ref()], |state| vec![state]);
+        states.dedup();
+        states.into_iter().map(|state| Self::new(state, configuration)).collect()
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What is kept, for the host of this name; `None` if nothing is.
+    ///
+    /// # Errors
+    /// The sentence that says why it cannot be used.
+    pub fn load(&self, host: &str) -> Result<Option<Kept>, String> {
+        match self.read() {
+            Ok(text) => self.understand(&text, host).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+        .map_err(|why| {
+            format!("the last good configuration in {} cannot be used: {why}", self.file.display())
+        })
+    }
+
+    /// What the file says, whatever it is bound to.
+    fn read(&self) -> io::Result<String> {
+        if !fs::metadata(&self.file)?.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        let mut text = String::new();
+        File::open(&self.file)?.take(LONGEST).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Whether this user may run the commands that it names: nobody else could have written them.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        let is_ours = |path: &Path| {
+            fs::symlink_metadata(path).is_ok_and(|found| {
+                [0, own].contains(&found.uid()) && found.mode() & 0o022 == 0 && !found.is_symlink()
+            })
+        };
+        is_ours(&self.file) && self.file.parent().is_some_and(is_ours)
+    }
+
+    /// The directory of the sockets that it names. As far as it is legible: it need not be usable.
+    #[must_use]
+    pub fn control(&self) -> Option<PathBuf> {
+        self.read().ok().map(|text| Salvage::of(&text).control)
+    }
+
+    fn understand(&self, text: &str, host: &str) -> Result<Kept, String> {
+        let mut parts = text.splitn(3, '\n');
+        let (format, binding, body) = (parts.next(), parts.next(), parts.next());
+        if format != Some(FORMAT) {
+            return Err(format!("it has another format than `{FORMAT}`, which this version writes"));
+        }
+        let binding: Binding = serde_json::from_str(binding.unwrap_or_default().trim_start_matches("# "))
+            .map_err(|error| format!("its second line is not understood: {error}"))?;
+        let body = body.unwrap_or_default();
+        if binding.checksum != fnv64(body.as_bytes()) {
+            return Err("it is torn or was edited: its checksum is another".to_owned());
+        }
+        if binding.configuration != self.configuration {
+            return Err(format!("it belongs to the configuration {}", binding.configuration.display()));
+        }
+        if self.machine_id.as_ref() != Some(&binding.machine_id) {
+            return Err("it was kept on another machine: the machine-id is another".to_owned());
+        }
+        // With the two lines, so that an error points at the line of the file that is kept.
+        let config = Config::understand(Source { path: &self.file, text }, host).map_err(|error| {
+            format!("version {} understood it, this one does not: {error}", binding.version)
+        })?;
+        let age = match binding.stamp.age_at(&Stamp::now()) {
+            Age::Known(age) => Some(age),
+            Age::Unknown(_) => None,
+        };
+        let origin = Origin { file: self.configuration.clone(), text: body.to_owned() };
+        let config = Config { origin: Some(Arc::new(origin)), ..config };
+        Ok(Kept { config, file: self.file.clone(), age })
+    }
+
+    /// Keeps a text, unless it is kept already.
+    ///
+    /// # Errors
+    /// When this host does not say which one it is, or the file cannot be written.
+    pub fn save(&self, text: &str) -> io::Result<()> {
+        let Some(machine_id) = self.machine_id.clone() else {
+            let [first, second] = MACHINE_IDS;
+            return Err(io::Error::other(format!("this host has no machine-id in {first} or {second}")));
+        };
+        let binding = Binding {
+            configuration: self.configuration.clone(),
+            machine_id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            checksum: fnv64(text.as_bytes()),
+            stamp: Stamp::now(),
+        };
+        store::write(&self.file, &format!("{FORMAT}\n# {}\n{text}", serde_json::to_string(&binding)?))
+    }
+
+    /// Forgets what is kept here.
+    pub fn remove(&self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+fn machine_id() -> Option<String> {
+    let read = |path| fs::read_to_string(path).ok().map(|text: String| text.trim().to_owned());
+    // As long as the first boot is not over systemd has `uninitialized` there.
+    let is_one = |id: &String| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    MACHINE_IDS.into_iter().filter_map(read).find(is_one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str =
+        "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"r\"\nprefixes = [\"192.0.2.53/32\"]\n";
+
+    fn last_good(name: &str) -> (PathBuf, LastGood) {
+        let state = std::env::temp_dir().join(format!("dnsherald-last-good-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&state);
+        let machine_id = Some("0123456789abcdef0123456789abcdef".to_owned());
+        let last_good = LastGood { machine_id, ..LastGood::new(&state, Path::new("/etc/x/pop.toml")) };
+        (state, last_good)
+    }
+
+    #[test]
+    fn what_was_kept_is_what_is_meant() {
+        let (state, last_good) = last_good("kept");
+        assert!(last_good.load("host").unwrap().is_none());
+        last_good.save(TEXT).unwrap();
+        let kept = last_good.load("host").unwrap().unwrap();
+        assert_eq!(kept.config.services[0].name, "r");
+        let origin = kept.config.origin.unwrap();
+        assert_eq!((origin.file.as_path(), origin.text.as_str()), (Path::new("/etc/x/pop.toml"), TEXT));
+        assert!(kept.age.is_some_and(|age| age < Duration::from_secs(60)));
+        fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn what_is_bound_to_another_or_not_whole_is_not_used_and_says_why() {
+        let (state, last_good) = last_good("bound");
+        last_good.save(TEXT).unwrap();
+        let refusal = |last_good: &LastGood| last_good.load("host").unwrap_err();
+        let elsewhere = LastGood { machine_id: Some("f".repeat(32)), ..last_good.clone() };
+        assert!(refusal(&elsewhere).contains("another machine"));
+        assert!(refusal(&LastGood { machine_id: None, ..last_good.clone() }).contains("another machine"));
+        let other = LastGood { configuration: "/etc/y.toml".into(), ..last_good.clone() };
+        assert!(refusal(&other).contains("belongs to the configuration /etc/x/pop.toml"));
+        let whole = fs::read_to_string(&last_good.file).unwrap();
+        for (text, why) in [
+            (whole[..whole.len() - 9].to_owned(), "torn"),
+            (whole.replace("10.1.0.2", "10.1.0.3"), "torn"),
+            (whole.replace("configuration 1", "configuration 2"), "another format"),
+            (String::new(), "another format"),
+            (format!("{FORMAT}\n# nonsense\n"), "second line"),
+        ] {
+            fs::write(&last_good.file, text).unwrap();
+            assert!(refusal(&last_good).contains(why), "{}", refusal(&last_good));
+        }
+        // Of a version that knew more.
+        last_good.save(&format!("{TEXT}quantum = true\n")).unwrap();
+        let why = refusal(&last_good);
+        assert!(why.contains(".last-good.toml:8:1: unknown field `quantum`"), "{why}");
+        fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn without_a_machine_id_nothing_is_kept() {
+        let (state, last_good) = last_good("no-machine");
+        let error = LastGood { machine_id: None, ..last_good }.save(TEXT).unwrap_err();
+        assert!(error.to_string().contains("no machine-id"), "{error}");
+        assert!(!state.exists());
+    }
+
+    #[test]
+    fn commands_of_a_file_that_others_can_write_are_not_trusted() {
+        use std::os::unix::fs::PermissionsExt;
+        let (state, last_good) = last_good("trusted");
+        assert!(!last_good.is_trusted());
+        last_good.save(TEXT).unwrap();
+        assert!(last_good.is_trusted());
+        fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(!last_good.is_trusted());
+        fs::remove_dir_all(state).unwrap();
+    }
+}

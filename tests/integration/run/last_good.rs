@@ -1,0 +1,177 @@
+//! A start with a file that exists and cannot be used: the last configuration that was in force goes on.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+use crate::support::helper::{ANNOUNCE, DEADLINE, Helper, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
+
+const TYPO: (&str, &str) = ("rise = 2", "rize = 2");
+
+/// A helper has announced, its configuration is kept, and it was killed.
+fn one_dies_suddenly_while_announced(pop: &Pop) {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    helper.dies_suddenly();
+}
+
+fn broken(pop: &Pop) -> String {
+    let (right, wrong) = TYPO;
+    pop.configuration().replace(right, wrong)
+}
+
+/// The next helper goes on as if the file were right.
+#[track_caller]
+fn goes_on(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("running the LAST GOOD CONFIGURATION");
+    helper
+}
+
+/// The next helper withdraws, and says why it does not run the last good configuration.
+#[track_caller]
+fn withdraws(pop: &Pop, options: &[&str], why: &str) -> Helper {
+    let mut helper = pop.helper_with(options, ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+    helper.logs(why);
+    helper
+}
+
+#[test]
+fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
+    let pop = Pop::new();
+    one_dies_suddenly_while_announced(&pop);
+    pop.is_configured(&broken(&pop));
+    let path = pop.file("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut helper = pop.helper_after(&format!("export NOTIFY_SOCKET='{}'", path.display()), ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("unknown field `rize`");
+    helper.logs("running the LAST GOOD CONFIGURATION");
+    let mut bytes = [0; 4096];
+    let length = systemd.recv(&mut bytes).unwrap();
+    let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
+    assert!(told.contains("STATUS=dnsherald: CONFIGURATION NOT IN ORDER, the LAST GOOD"), "{told}");
+    let status = pop.status();
+    assert!(status.trouble.is_some_and(|trouble| trouble.contains("unknown field `rize`")));
+    assert_eq!(status.last_good.as_deref(), Some(pop.last_good().file()));
+    let shown = pop.told(&["status"]);
+    assert!(shown.contains("LAST GOOD CONFIGURATION"), "{shown}");
+
+    // The same again takes its place, and moves nothing.
+    pop.is_configured(&pop.configuration());
+    helper.logs("is in order now, and takes the place of the last good one");
+    helper.logs("configuration reloaded: 1 service unchanged");
+    pop.comes_to_be(|status| status.trouble.is_none() && status.last_good.is_none());
+    pop.server.is_asked_again(3);
+    helper.has_said_no_more();
+}
+
+#[test]
+fn what_cannot_be_read_at_all_is_no_decision_of_the_operator() {
+    let pop = Pop::new();
+    one_dies_suddenly_while_announced(&pop);
+    let file = pop.configuration_file();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    // The directory does not say where the state is.
+    let state = pop.file("state");
+    let mut helper = pop.helper_with(&["--state", state.to_str().unwrap()], ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("it is not a file");
+}
+
+#[test]
+fn a_file_that_is_gone_is_a_decision_of_the_operator() {
+    let pop = Pop::new();
+    one_dies_suddenly_while_announced(&pop);
+    fs::remove_file(pop.configuration_file()).unwrap();
+    let state = pop.file("state");
+    withdraws(&pop, &["--state", state.to_str().unwrap()], "cannot read the configuration");
+}
+
+#[test]
+fn whoever_wants_an_exit_wants_no_other_configuration() {
+    let pop = Pop::new();
+    one_dies_suddenly_while_announced(&pop);
+    pop.is_configured(&broken(&pop));
+    withdraws(&pop, &["--exit-on-bad-config"], "without a configuration: withdrawing 1 prefix, exiting");
+}
+
+#[test]
+fn a_copy_on_another_host_is_not_used() {
+    let pop = Pop::new();
+    one_dies_suddenly_while_announced(&pop);
+    pop.is_configured(&broken(&pop));
+    let file = pop.last_good().file().to_owned();
+    let kept = fs::read_to_string(&file).unwrap();
+    let machine_id = fs::read_to_string("/etc/machine-id").unwrap();
+    fs::write(&file, kept.replace(machine_id.trim(), &"0".repeat(32))).unwrap();
+    withdraws(&pop, &[], "it was kept on another machine");
+}
+
+#[test]
+fn what_was_reloaded_is_kept_once_it_has_decided() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    let second = pop.configuration().replace("med = 100", "med = 200");
+    pop.is_configured(&second);
+    pop.told(&["reload"]);
+    helper.says(ANNOUNCE.replace("100", "200"));
+    pop.keeps_its_configuration();
+    // One that leads to no verdict is not kept.
+    pop.is_configured(&second.replace("med = 200", "med = 300").replace("\"100ms\"", "\"1h\""));
+    pop.told(&["reload"]);
+    pop.comes_to_be(|status| status.services[0].checks[0].state != "up");
+    helper.dies_suddenly();
+    pop.is_configured(&broken(&pop));
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(ANNOUNCE.replace("100", "200"));
+}
+
+#[test]
+fn a_corrected_file_that_says_something_else_is_a_reload() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    pop.keeps_its_configuration();
+    helper.dies_suddenly();
+    pop.is_configured(&broken(&pop));
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says_all((0..2).map(announce));
+    pop.is_configured(&pop.configuration().replace(", \"198.18.0.1/32\"", ""));
+    successor.says(withdraw(1));
+    pop.keeps_its_configuration();
+}
+
+#[test]
+fn drains_go_on_under_the_last_good_configuration() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
+    helper.dies_suddenly();
+    pop.is_configured(&broken(&pop));
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+    pop.told(&["undrain"]);
+    successor.says(ANNOUNCE);
+    successor.dies_suddenly();
+    goes_on(&pop);
+}
