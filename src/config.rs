@@ -117,6 +117,8 @@ pub struct Service {
     pub zones: Vec<Query>,
     /// At least one, with unique names.
     pub checks: Vec<Check>,
+    /// How long checks may be unknown before the service does not wait for them; at least 1 s.
+    pub unknown_after: Duration,
     /// What to advertise in each state.
     pub ladder: Ladder,
     /// What to state before the first verdict.

@@ -37,7 +37,7 @@ use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::handoff::PATIENCE;
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
 pub mod control;

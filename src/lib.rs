@@ -19,6 +19,7 @@
 //! In this order one reads the code:
 //!
 //! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
+//! * [`outcome`]: what a probe found: pass, fail or unknown, and the cause.
 //! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
 //! * [`systemd`]: what systemd says of a unit, and whether it runs this host.
 //! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
@@ -42,6 +43,7 @@
 //! # What always holds
 //!
 //! * The engine is told the time and never asks for it: the same events lead to the same lines.
+//! * What is not known moves no route: an outcome that says nothing about the server is neither a pass nor a failure.
 //! * After `fall` failures in a row of a check that brings down, its service says what its ladder has for `down`,
 //!   which is to withdraw unless configured otherwise; so does a suppressed service, whatever its checks say. Every
 //!   prefix is stated, one way or the other, once the first verdict is in.
@@ -66,6 +68,7 @@ pub mod handoff;
 pub mod healthcheck;
 pub mod logging;
 pub mod netlink;
+pub mod outcome;
 pub mod period;
 pub mod probe;
 pub mod process;

@@ -15,7 +15,7 @@ use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 use crate::trace::{Answering, Step, Trace, What};
 
 /// The version that answers where the trace names none.
@@ -186,10 +186,10 @@ impl Simulation<'_> {
                 return;
             }
             Some(Outcome::Pass { latency }) => *latency,
-            Some(Outcome::Fail(failure)) if failure.cause == crate::probe::Cause::Timeout => {
+            Some(Outcome::Fail(failure)) if failure.cause == crate::outcome::Cause::Timeout => {
                 self.timeouts[check.service.0][check.check]
             }
-            Some(Outcome::Fail(_)) => Duration::ZERO,
+            Some(Outcome::Fail(_) | Outcome::Unknown(_)) => Duration::ZERO,
         };
         self.expect(at + after, Answer::Found(check));
     }

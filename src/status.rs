@@ -19,7 +19,7 @@ use crate::engine::moment::Moment;
 use crate::engine::service::State;
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::{Advertisement, Dialect};
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 
 pub mod table;
 
@@ -182,6 +182,9 @@ pub struct CheckStatus {
     pub fall: u32,
     /// What it does to the service at present; `None` before the first verdict.
     pub severity: Option<Severity>,
+    /// For how long every outcome has said nothing about the server; the last one says why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unknown_for_seconds: Option<f64>,
     /// What was found last.
     pub last: Option<Last>,
 }
@@ -325,6 +328,7 @@ fn check_status(check: &Check, now: Moment) -> CheckStatus {
         rise: thresholds.rise.get(),
         fall: thresholds.fall.get(),
         severity: check.verdict(),
+        unknown_for_seconds: check.unknown().map(|unknown| now.since(unknown.since).as_secs_f64()),
         last: check.last().map(|(at, outcome)| last(now.since(*at), outcome)),
     }
 }
@@ -339,7 +343,7 @@ fn last(ago: Duration, outcome: &Outcome) -> Last {
             cause: None,
             detail: None,
         },
-        Outcome::Fail(failure) => Last {
+        Outcome::Fail(failure) | Outcome::Unknown(failure) => Last {
             ago_seconds,
             passed: false,
             latency_seconds: None,

@@ -31,8 +31,8 @@ use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
+use crate::outcome::Outcome;
 use crate::period::Period;
-use crate::probe::Outcome;
 
 pub mod names;
 pub mod read;
@@ -140,7 +140,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
                 if latency.as_micros() == 0 { String::new() } else { format!(" {}", written(*latency)) };
             format!("pass {}{latency}", names.check(*id))
         }
-        Event::Outcome(id, Outcome::Fail(failure)) => {
+        Event::Outcome(id, Outcome::Fail(failure) | Outcome::Unknown(failure)) => {
             let mut text = format!("fail {} {}", names.check(*id), failure.cause);
             if !failure.detail.is_empty() {
                 let _ = write!(text, " {}", failure.detail.replace('\n', " "));

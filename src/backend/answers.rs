@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::Backend;
 use crate::config::Config;
+use crate::outcome::{Failure, Outcome};
 use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
-use crate::probe::{Failure, Outcome};
 
 /// What is served of a zone.
 #[derive(Clone, Debug, Serialize)]

@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use super::run::{End, Ended, KEPT, run};
 use super::{Facts, Program, Trouble, privilege};
+use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
 use crate::probe::dns::{Probe, Question, Transport};
-use crate::probe::{Cause, Outcome};
 
 /// What is asked, and how. Shown as a person would do it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -239,7 +239,7 @@ async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Repl
         };
         let finding = probe.ask().await;
         let failure = match finding.outcome {
-            Outcome::Fail(failure) => failure,
+            Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
             Outcome::Pass { .. } => {
                 let answers = finding.response.into_iter().flat_map(|response| response.answers);
                 let texts = answers.filter_map(|record| match record.data {

@@ -12,8 +12,9 @@ use crate::cli::Check as Options;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
 use crate::exit::Exit;
+use crate::outcome::{Cause, Class, Outcome};
 use crate::period::Shown;
-use crate::probe::{Cause, Outcome};
+use crate::probe::inquiry::Inquiry;
 
 /// What one probe found.
 #[derive(Debug, Serialize)]
@@ -37,7 +38,9 @@ struct ProbeReport {
 struct CheckReport {
     check: String,
     passed: bool,
-    /// What the failure does to the service; `ignore` where there is none.
+    /// Neither passed nor failed: too many probes found out nothing about the server.
+    unknown: bool,
+    /// What the failure does to the service; `observe` where there is none.
     severity: Severity,
     need: usize,
     probes: Vec<ProbeReport>,
@@ -50,6 +53,8 @@ struct ServiceReport {
     /// The helper probes and announces it.
     enabled: bool,
     severity: Severity,
+    /// A check that asks the server, or runs a command, is unknown.
+    unknown: bool,
     checks: Vec<CheckReport>,
 }
 
@@ -104,7 +109,8 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     let mut out = io::stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print what was found")?;
     Ok(match worst(&reports) {
-        Severity::Ignore => Exit::Success,
+        Severity::Observe if reports.iter().any(|report| report.unknown) => Exit::Unknown,
+        Severity::Observe => Exit::Success,
         Severity::Degraded => Exit::Warning,
         Severity::Down => Exit::Critical,
     })
@@ -125,7 +131,8 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
         reports.push(ServiceReport {
             service: service.name.clone(),
             enabled: service.enabled,
-            severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ignore),
+            severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Observe),
+            unknown: checks.iter().any(|check| check.unknown),
             checks,
         });
     }
@@ -134,8 +141,9 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
 
 async fn probe_check(check: config::Check) -> CheckReport {
     let findings = check.inquiry.ask_all().await;
-    let mut worst = Severity::Ignore;
+    let mut worst = Severity::Observe;
     let mut passes = 0;
+    let mut unknown = 0;
     let mut probes = vec![];
     for (probe, finding) in findings {
         let nsid = finding.nsid();
@@ -144,8 +152,9 @@ async fn probe_check(check: config::Check) -> CheckReport {
                 passes += 1;
                 (None, None, Some(latency))
             }
-            Outcome::Fail(failure) => {
+            Outcome::Fail(failure) | Outcome::Unknown(failure) => {
                 worst = worst.max(check.on_fail.severity(failure.cause));
+                unknown += usize::from(failure.cause.class() == Class::Unknown);
                 (Some(failure.cause), Some(failure.detail), None)
             }
         };
@@ -160,23 +169,27 @@ async fn probe_check(check: config::Check) -> CheckReport {
         });
     }
     let passed = passes >= check.inquiry.need();
+    // The process is a second witness: a check of it that finds out nothing leaves the service as the others say.
+    let asks = matches!(check.inquiry, Inquiry::Dns(_) | Inquiry::Command(_));
     CheckReport {
         check: check.name.clone(),
         passed,
-        severity: if passed { Severity::Ignore } else { worst },
+        unknown: asks && !passed && passes + unknown >= check.inquiry.need(),
+        severity: if passed { Severity::Observe } else { worst },
         need: check.inquiry.need(),
         probes,
     }
 }
 
 fn worst(reports: &[ServiceReport]) -> Severity {
-    reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Ignore)
+    reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Observe)
 }
 
 /// A service of which nothing is wrong is up; else it is as bad as its worst check.
-const fn state(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Ignore => "up",
+const fn state(report: &ServiceReport) -> &'static str {
+    match report.severity {
+        Severity::Observe if report.unknown => "unknown",
+        Severity::Observe => "up",
         bad => bad.word(),
     }
 }
@@ -185,10 +198,14 @@ fn table(reports: &[ServiceReport]) -> String {
     let mut text = String::new();
     for report in reports {
         let enabled = if report.enabled { "" } else { " (not enabled)" };
-        let _ = writeln!(text, "service {}{enabled}: {}", report.service, state(report.severity));
+        let _ = writeln!(text, "service {}{enabled}: {}", report.service, state(report));
         for check in &report.checks {
             let passes = check.probes.iter().filter(|probe| probe.passed).count();
-            let verdict = if check.passed { "passed" } else { "FAILED" };
+            let verdict = match (check.passed, check.unknown) {
+                (true, _) => "passed",
+                (false, true) => "UNKNOWN",
+                (false, false) => "FAILED",
+            };
             let (need, all) = (check.need, check.probes.len());
             let _ =
                 writeln!(text, "  check {}: {verdict}, {passes} of {all} probes, {need} needed", check.check);
@@ -222,7 +239,8 @@ fn result(probe: &ProbeReport) -> String {
 /// One line after the guidelines for monitoring plugins: status, text, and performance data behind a bar.
 fn plugin_line(reports: &[ServiceReport]) -> String {
     let status = match worst(reports) {
-        Severity::Ignore => "OK",
+        Severity::Observe if reports.iter().any(|report| report.unknown) => "UNKNOWN",
+        Severity::Observe => "OK",
         Severity::Degraded => "WARNING",
         Severity::Down => "CRITICAL",
     };
@@ -234,7 +252,7 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
         let passed = probes().filter(|probe| probe.passed).count();
         sentences.push(match why {
-            Some(why) => format!("{} {}: {}", report.service, state(report.severity), why.replace('|', "/")),
+            Some(why) => format!("{} {}: {}", report.service, state(report), why.replace('|', "/")),
             None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
         });
         for check in &report.checks {

@@ -32,7 +32,7 @@ use crate::healthcheck::setup::beside::Beside;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 use crate::probe::command::adopt_orphans;
 use crate::sys::signals::STOPS;
 

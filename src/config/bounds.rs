@@ -46,6 +46,8 @@ pub(super) const REFRESH: Least =
     Least::new("refresh", SECOND, "exabgp would have nothing else to do; \"0s\" means never");
 pub(super) const ADOPT_MAX_AGE: Least =
     Least::new("adopt-max-age", SECOND, "exabgp takes that long to start a helper anew");
+pub(super) const UNKNOWN_AFTER: Least =
+    Least::new("unknown-after", SECOND, "a moment without descriptors would degrade the service");
 pub(super) const HALF_LIFE: Least =
     Least::new("half-life", SECOND, "a penalty would be gone before the next fall");
 pub(super) const MAX_SUPPRESS: Least =
@@ -160,13 +162,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// With nothing but ignored checks a service would be announced for ever.
+    /// With nothing but observed checks a service would be announced for ever.
     pub(super) fn decides(&self, written: &file::Service, checks: &[super::Check]) -> Result<()> {
-        if checks.iter().any(|check| check.on_fail.worst() > Severity::Ignore) {
+        if checks.iter().any(|check| check.on_fail.worst() > Severity::Observe) {
             return Ok(());
         }
         let message = format!(
-            "every check of service `{}` has on-fail = \"ignore\", expected one that counts: nothing would ever \
+            "every check of service `{}` has on-fail = \"observe\", expected one that counts: nothing would ever \
              withdraw its prefixes",
             written.name.get_ref()
         );

@@ -27,6 +27,9 @@ pub const REFRESH: Duration = Duration::from_secs(5 * 60);
 /// `adopt-max-age`: a helper that comes back does so within a second.
 pub const ADOPT_MAX_AGE: Duration = Duration::from_secs(60);
 
+/// `unknown-after`: what exhausts a host passes within that time, or an operator has to act.
+pub const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
+
 /// `[service.dampening]`, the values that RFC 2439 made customary.
 pub mod dampening {
     use std::time::Duration;

@@ -64,6 +64,11 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         }
     };
     writeln!(f, "  start {start}")?;
+    writeln!(
+        f,
+        "  checks that find out nothing about the server hold it up for {}",
+        Period(service.unknown_after)
+    )?;
     match &service.disable_file {
         Some(path) => writeln!(f, "  drained while {} exists", path.display())?,
         None => writeln!(f, "  no disable-file")?,
@@ -118,8 +123,8 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Inquiry::Process(process) => writeln!(f, "    must be there: {process}")?,
         Inquiry::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
     }
-    if check.on_fail.worst() == Severity::Ignore {
-        return writeln!(f, "    ignored: shown and logged, but decides nothing");
+    if check.on_fail.worst() == Severity::Observe {
+        return writeln!(f, "    observed: shown and logged, but decides nothing");
     }
     if matches!(check.inquiry, Inquiry::Process(_)) {
         writeln!(f, "    its end is detected at once, return takes {} at worst", Period(timing.returns()))?;
@@ -148,7 +153,7 @@ impl fmt::Display for OnFailShown<'_> {
         for (cause, severity) in &self.0.by_cause {
             write!(f, ", {cause}: {}", severity.word())?;
         }
-        Ok(())
+        write!(f, ", unknown: {}", self.0.unknown.word())
     }
 }
 

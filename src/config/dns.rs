@@ -1,5 +1,6 @@
 //! Checks: the `dns` tables of the file, and the checks a service gets when it lists none.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -73,16 +74,7 @@ impl Resolver<'_> {
         Ok(Check {
             name: written.name.get_ref().clone(),
             timing,
-            on_fail: match &written.on_fail {
-                None if written.process.is_some() => process::on_fail(Severity::Down),
-                Some(WordOr::Word(severity)) if written.process.is_some() => process::on_fail(*severity),
-                None => OnFail::always(Severity::Down),
-                Some(WordOr::Word(severity)) => OnFail::always(*severity),
-                Some(WordOr::Table(table)) => OnFail {
-                    otherwise: Severity::Down,
-                    by_cause: table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect(),
-                },
-            },
+            on_fail: on_fail(written),
             inquiry: self.inquiry(written, place, backend, timing)?,
             default: None,
         })
@@ -292,6 +284,18 @@ impl Resolver<'_> {
         let process = backend.and_then(|backend| process::check_of(backend, timing));
         Ok(process.into_iter().chain([answers]).collect())
     }
+}
+
+/// What a failure, and an unknown outcome, does to the service: by default nothing but failures counts.
+fn on_fail(written: &file::Check) -> OnFail {
+    let (otherwise, by_cause) = match &written.on_fail {
+        None => (Severity::Down, BTreeMap::new()),
+        Some(WordOr::Word(severity)) => (*severity, BTreeMap::new()),
+        Some(WordOr::Table(table)) => {
+            (Severity::Down, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
+        }
+    };
+    OnFail { otherwise, unknown: written.on_unknown.unwrap_or(Severity::Observe), by_cause }
 }
 
 fn words<T: Clone>(written: Option<&Spanned<OneOrMany<Text<T>>>>) -> Option<Vec<T>> {

@@ -18,8 +18,8 @@ use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
+use crate::outcome::Cause;
 use crate::period::Period;
-use crate::probe::Cause;
 use crate::probe::dns::{Flag, Query, Transport};
 
 /// A value that remembers its place; absent where nothing was written.
@@ -136,6 +136,7 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) start: Start,
     pub(super) adopt_max_age: Placed<Period>,
+    pub(super) unknown_after: Placed<Period>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
     pub(super) down: Placed<Rung>,
@@ -208,6 +209,7 @@ pub(super) struct Check {
     pub(super) rise: Option<NonZeroU32>,
     pub(super) fall: Option<NonZeroU32>,
     pub(super) on_fail: Option<WordOr<Severity, BTreeMap<CauseWord, Text<Severity>>>>,
+    pub(super) on_unknown: Option<Severity>,
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
     pub(super) process: Placed<Process>,

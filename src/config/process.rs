@@ -1,6 +1,5 @@
 //! The `process` table of a check.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -9,7 +8,6 @@ use super::resolve::{Resolver, Result};
 use super::{Check, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
-use crate::probe::Cause;
 use crate::probe::inquiry::Inquiry;
 use crate::probe::process::Probe;
 use crate::process::Whereabouts;
@@ -58,18 +56,13 @@ impl Resolver<'_> {
     }
 }
 
-/// What a failure does unless `on-fail` is a table that says otherwise: what says nothing certain moves no route.
-pub(super) fn on_fail(otherwise: Severity) -> OnFail {
-    OnFail { otherwise, by_cause: BTreeMap::from([(Cause::ProcessUnknown, Severity::Ignore)]) }
-}
-
 /// The check that watches the main process of a backend, where it is known how to find it.
 pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
     let whereabouts = backend.whereabouts()?;
     Some(Check {
         name: "process".to_owned(),
         timing,
-        on_fail: on_fail(Severity::Down),
+        on_fail: OnFail::always(Severity::Down),
         inquiry: Inquiry::Process(Probe { whereabouts, timeout: timing.timeout }),
         default: Some("the main process of the backend: its end is seen at once"),
     })

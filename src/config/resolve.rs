@@ -16,7 +16,7 @@ use super::value::{OneOrMany, Text, Unscoped, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
-use crate::engine::check::{Severity, Timing};
+use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::ladder::Ladder;
@@ -122,9 +122,12 @@ impl<'a> Resolver<'a> {
 
     fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
         let routes = self.routes(written)?;
+        let up = rung(written.up.as_ref(), Advertisement::Announce(Attributes::default()));
+        // Without attributes of its own a degraded service advertises what one that is up does: nothing is sent that
+        // is not configured.
         let ladder = Ladder {
-            up: rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())),
-            degraded: self.degraded(written)?,
+            up: up.clone(),
+            degraded: rung(written.degraded.as_ref(), up.clone()),
             down: rung(written.down.as_ref(), Advertisement::Withdraw),
             drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
         };
@@ -139,35 +142,17 @@ impl<'a> Resolver<'a> {
             backend,
             zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
             checks,
+            unknown_after: self.period(
+                &written.unknown_after,
+                bounds::UNKNOWN_AFTER,
+                defaults::UNKNOWN_AFTER,
+            )?,
             ladder,
             start: self.start(written)?,
             disable_file: self.absolute(&written.disable_file)?,
             on_change: self.on_change(written)?,
             dampening: self.dampening(&written.dampening)?,
         })
-    }
-
-    /// Without attributes of its own a degraded service would attract as much as one that is up.
-    fn degraded(&self, written: &file::Service) -> Result<Advertisement> {
-        if let Some(degraded) = &written.degraded {
-            return Ok(rung(Some(degraded), Advertisement::Withdraw));
-        }
-        for check in &written.check {
-            let check = check.get_ref();
-            let degrades = match &check.on_fail {
-                Some(WordOr::Word(severity)) => *severity == Severity::Degraded,
-                Some(WordOr::Table(table)) => table.values().any(|severity| severity.0 == Severity::Degraded),
-                None => false,
-            };
-            if degrades {
-                let message = format!(
-                    "check `{}` can degrade the service, which does not say what to advertise then; add `degraded = {{ med = … }}` to it",
-                    check.name.get_ref()
-                );
-                return Err(self.error(&check.name.span(), message));
-            }
-        }
-        Ok(rung(written.up.as_ref(), Advertisement::Announce(Attributes::default())))
     }
 
     /// Found without a search path, since ExaBGP's is not the operator's.

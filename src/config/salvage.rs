@@ -86,6 +86,7 @@ impl Salvage {
                 backend: None,
                 zones: vec![],
                 checks: vec![],
+                unknown_after: defaults::UNKNOWN_AFTER,
                 ladder: Ladder {
                     up: withdraw(),
                     degraded: withdraw(),

@@ -12,14 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::hysteresis::{Hysteresis, Observed, Relapse, State, Thresholds, Verdict};
 use super::moment::Moment;
-use crate::probe::{Cause, Outcome};
+use crate::outcome::{Cause, Class, Failure, Outcome};
 
 /// What a failed check does to its service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Nothing; it is only shown.
-    Ignore,
+    /// Nothing; it is only shown. `ignore` is an alias.
+    #[serde(alias = "ignore")]
+    Observe,
     /// Traffic is attracted with the degraded attributes.
     Degraded,
     /// No traffic is attracted.
@@ -31,7 +32,7 @@ impl Severity {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Ignore => "ignore",
+            Self::Observe => "observe",
             Self::Degraded => "degraded",
             Self::Down => "down",
         }
@@ -42,33 +43,39 @@ impl FromStr for Severity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut known = [Self::Ignore, Self::Degraded, Self::Down].into_iter();
-        known
-            .find(|severity| severity.word() == text)
-            .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"ignore\""))
+        match text {
+            "ignore" => return Ok(Self::Observe),
+            _ => [Self::Observe, Self::Degraded, Self::Down]
+                .into_iter()
+                .find(|severity| severity.word() == text),
+        }
+        .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
     }
 }
 
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OnFail {
-    /// For causes not listed.
+    /// For failures of causes not listed.
     pub otherwise: Severity,
+    /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
+    pub unknown: Severity,
     /// For these.
     pub by_cause: BTreeMap<Cause, Severity>,
 }
 
 impl OnFail {
-    /// The same severity whatever the cause.
+    /// The same severity for every failure. Unknown outcomes count as nothing.
     #[must_use]
     pub const fn always(severity: Severity) -> Self {
-        Self { otherwise: severity, by_cause: BTreeMap::new() }
+        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new() }
     }
 
-    /// How bad a failure of this cause is.
+    /// How bad an outcome of this cause is.
     #[must_use]
     pub fn severity(&self, cause: Cause) -> Severity {
-        self.by_cause.get(&cause).copied().unwrap_or(self.otherwise)
+        let unlisted = if cause.class() == Class::Unknown { self.unknown } else { self.otherwise };
+        self.by_cause.get(&cause).copied().unwrap_or(unlisted)
     }
 
     /// The worst that can come of it.
@@ -119,15 +126,37 @@ impl Timing {
     }
 }
 
-/// A change of what a check shows.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Before.
-    pub from: State,
-    /// After; always another state.
-    pub to: State,
-    /// The outcome that did it.
-    pub why: String,
+/// What an outcome changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The state that the check shows.
+    State {
+        /// Before.
+        from: State,
+        /// After; always another state.
+        to: State,
+        /// The outcome that did it.
+        why: String,
+    },
+    /// From now on the check finds out nothing about the server.
+    Blind {
+        /// The first unknown outcome.
+        why: String,
+    },
+    /// The check finds out again how the server is.
+    Sees {
+        /// How long it did not.
+        after: Duration,
+    },
+}
+
+/// Outcomes in a row that said nothing about the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown {
+    /// When the first of them came.
+    pub since: Moment,
+    /// The last of them.
+    pub failure: Failure,
 }
 
 /// One check of a service.
@@ -141,6 +170,8 @@ pub struct Check {
     downing: Hysteresis,
     failure: Option<String>,
     last: Option<(Moment, Outcome)>,
+    /// The last outcomes were unknown.
+    unknown: Option<Unknown>,
     asked_at: Moment,
     /// When to probe; `None` while a round is out.
     due: Option<Moment>,
@@ -162,6 +193,7 @@ impl Check {
             downing: Hysteresis::new(timing.thresholds),
             failure: None,
             last: None,
+            unknown: None,
             asked_at: Moment::START,
             due: Some(Moment::START),
             outdated: false,
@@ -215,13 +247,19 @@ impl Check {
         self.last.as_ref()
     }
 
+    /// Since when, and why, it finds out nothing about the server; `None` while it does.
+    #[must_use]
+    pub const fn unknown(&self) -> Option<&Unknown> {
+        self.unknown.as_ref()
+    }
+
     /// What it says of the service: `None` before the first verdict.
     #[must_use]
     pub fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
             (_, _, Some(Verdict::Down)) => Some(Severity::Down),
             (Some(_), Some(Verdict::Down), Some(Verdict::Up)) => Some(Severity::Degraded),
-            (Some(_), Some(Verdict::Up), Some(Verdict::Up)) => Some(Severity::Ignore),
+            (Some(_), Some(Verdict::Up), Some(Verdict::Up)) => Some(Severity::Observe),
             _ => None,
         }
     }
@@ -242,19 +280,19 @@ impl Check {
         starts
     }
 
-    /// Takes the outcome of a round, and plans the next.
-    pub fn take(&mut self, now: Moment, outcome: &Outcome) -> Option<Change> {
+    /// Takes the outcome of a round, and plans the next. Says what changed, in order: at most two changes.
+    pub fn take(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         if self.outdated {
             self.discard_outcome(now);
-            return None;
+            return vec![];
         }
-        let change = self.count(now, outcome);
+        let changes = self.count(now, outcome);
         self.due = Some((self.asked_at + self.interval()).max(now));
-        change
+        changes
     }
 
     /// What it holds on to has ended. A round that is out began before that, and its outcome is forgotten.
-    pub fn lose(&mut self, now: Moment, why: &str) -> Option<Change> {
+    pub fn lose(&mut self, now: Moment, why: &str) -> Vec<Change> {
         self.outdated = self.due.is_none();
         self.count(now, &Outcome::fail(Cause::ProcessGone, why))
     }
@@ -264,32 +302,48 @@ impl Check {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    fn count(&mut self, now: Moment, outcome: &Outcome) -> Option<Change> {
+    fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         let from = self.shown.state();
         self.last = Some((now, outcome.clone()));
-        match outcome {
-            Outcome::Pass { .. } => {
+        // An unknown outcome is shown, and leaves every counter as it is, unless it is configured to count.
+        if let Outcome::Unknown(failure) = outcome
+            && self.on_fail.severity(failure.cause) == Severity::Observe
+        {
+            return self.become_blind(now, failure).into_iter().collect();
+        }
+        let sees = self.unknown.take().map(|unknown| Change::Sees { after: now.since(unknown.since) });
+        match outcome.failure() {
+            None => {
                 self.failure = None;
                 for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
                     counter.take(Observed::Pass);
                 }
             }
-            Outcome::Fail(failure) => {
-                self.failure = Some(failure.to_string());
-                let severity = self.on_fail.severity(failure.cause);
-                let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
-                let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
-                self.shown.take(fail);
-                self.degrading.take(at_least(Severity::Degraded));
-                self.downing.take(at_least(Severity::Down));
-            }
+            Some(failure) => self.count_failure(failure),
         }
         if self.shown.alternated() {
             let Thresholds { rise, fall, .. } = self.timing.thresholds;
             self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
         }
         let to = self.shown.state();
-        (from.word() != to.word()).then(|| Change { from, to, why: self.explain() })
+        let changed = (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain() });
+        sees.into_iter().chain(changed).collect()
+    }
+
+    fn count_failure(&mut self, failure: &Failure) {
+        self.failure = Some(failure.to_string());
+        let severity = self.on_fail.severity(failure.cause);
+        let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
+        let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
+        self.shown.take(fail);
+        self.degrading.take(at_least(Severity::Degraded));
+        self.downing.take(at_least(Severity::Down));
+    }
+
+    fn become_blind(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
+        let since = self.unknown.as_ref().map(|unknown| unknown.since);
+        self.unknown = Some(Unknown { since: since.unwrap_or(now), failure: failure.clone() });
+        since.is_none().then(|| Change::Blind { why: failure.to_string() })
     }
 
     /// Slow when all is well or surely not, fast in doubt.
@@ -343,7 +397,7 @@ mod tests {
     #[test]
     fn severity_follows_the_cause() {
         let by_cause = BTreeMap::from([(Cause::Servfail, Severity::Degraded)]);
-        let mut check = check(OnFail { otherwise: Severity::Down, by_cause });
+        let mut check = check(OnFail { by_cause, ..OnFail::always(Severity::Down) });
         feed(&mut check, &[None; 3]);
         feed(&mut check, &[Some(Cause::Servfail); 3]);
         assert_eq!(check.verdict(), Some(Severity::Degraded));
@@ -353,10 +407,39 @@ mod tests {
 
     #[test]
     fn an_ignored_failure_shows_and_does_nothing() {
-        let mut check = check(OnFail::always(Severity::Ignore));
+        let mut check = check(OnFail::always(Severity::Observe));
         feed(&mut check, &[Some(Cause::Timeout); 6]);
         assert_eq!(check.state(), State::Down);
-        assert_eq!(check.verdict(), Some(Severity::Ignore));
+        assert_eq!(check.verdict(), Some(Severity::Observe));
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_shown_and_counts_as_nothing() {
+        let mut check = check(OnFail::always(Severity::Down));
+        feed(&mut check, &[None, None, Some(Cause::Local), None]);
+        assert_eq!((check.state(), check.unknown()), (State::Up, None));
+        let at = |seconds| Moment::START + Duration::from_secs(seconds);
+        let local = Outcome::fail(Cause::Local, "no ports");
+        assert!(matches!(&check.take(at(1), &local)[..], [Change::Blind { why }] if why == "no ports"));
+        for second in 2..60 {
+            assert_eq!(check.take(at(second), &local), [], "told once");
+        }
+        assert_eq!((check.state(), check.verdict()), (State::Up, Some(Severity::Observe)));
+        assert_eq!(check.unknown().map(|unknown| unknown.since), Some(at(1)));
+        let sees = Change::Sees { after: Duration::from_secs(59) };
+        assert_eq!(check.take(at(60), &Outcome::pass(Duration::ZERO)), [sees]);
+    }
+
+    #[test]
+    fn an_unknown_outcome_counts_where_the_configuration_says_so() {
+        let mut check = check(OnFail { unknown: Severity::Degraded, ..OnFail::always(Severity::Down) });
+        feed(&mut check, &[None; 3]);
+        feed(&mut check, &[Some(Cause::Local); 3]);
+        assert_eq!((check.state(), check.verdict()), (State::Down, Some(Severity::Degraded)));
+        let by_cause = BTreeMap::from([(Cause::Local, Severity::Down)]);
+        let mut check = self::check(OnFail { by_cause, ..OnFail::always(Severity::Down) });
+        feed(&mut check, &[Some(Cause::Local); 3]);
+        assert_eq!(check.verdict(), Some(Severity::Down));
     }
 
     #[test]
@@ -380,15 +463,15 @@ mod tests {
         feed(&mut check, &[None; 3]);
         let later = Moment::START + Duration::from_secs(5);
         assert!(check.start_round(later));
-        assert_eq!(check.lose(later, "it is gone").unwrap().to, State::Down);
+        assert!(matches!(check.lose(later, "it is gone")[..], [Change::State { to: State::Down, .. }]));
         check.hurry(later);
         assert_eq!(check.due(), None, "one round at a time");
-        assert!(check.take(later, &Outcome::pass(Duration::ZERO)).is_none());
+        assert_eq!(check.take(later, &Outcome::pass(Duration::ZERO)), []);
         assert_eq!(
             (check.state(), check.failure(), check.due()),
             (State::Down, Some("it is gone"), Some(later))
         );
-        assert!(check.lose(later, "it is gone").is_none(), "told twice");
+        assert_eq!(check.lose(later, "it is gone"), [], "told twice");
         assert_eq!(check.due(), Some(later));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drain::{Lift, Order};
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 
 /// The place of a service in the configuration.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -21,6 +21,10 @@ pub enum Notice {
     // From the engine.
     Check { service: String, check: String, from: hysteresis::State, to: hysteresis::State, why: String },
     Service { service: String, from: service::State, to: service::State, why: String },
+    CheckUnknown { service: String, check: String, why: String },
+    CheckKnown { service: String, check: String, after: Duration },
+    Blind { service: String, after: Duration, why: String },
+    StartsBlind { service: String, after: Duration, stands: Option<service::State>, why: String },
     Penalty { service: String, penalty: u32, suppress: u32 },
     Suppressed { service: String, penalty: u32, reuse_in: Duration, enforced: bool },
     Reused { service: String, enforced: bool },
@@ -90,10 +94,14 @@ impl Notice {
             | Self::ShutdownAnnounced
             | Self::ParentGone
             | Self::Terminating { .. } => Level::Info,
-            Self::Check { to: hysteresis::State::Down, .. } => Level::Warn,
-            Self::Check { .. } => Level::Info,
+            Self::Check { to: hysteresis::State::Down, .. } | Self::CheckUnknown { .. } => Level::Warn,
+            Self::Check { .. } | Self::CheckKnown { .. } => Level::Info,
             Self::Detected { understood, spoken, .. } if understood == spoken => Level::Info,
-            Self::Refused { .. } | Self::Unanswered { .. } | Self::OutputBlocked => Level::Error,
+            Self::Refused { .. }
+            | Self::Unanswered { .. }
+            | Self::OutputBlocked
+            | Self::Blind { .. }
+            | Self::StartsBlind { .. } => Level::Error,
             Self::Service { .. }
             | Self::Suppressed { .. }
             | Self::DrainOver { end: DrainEnd::Expired, .. }
@@ -117,7 +125,14 @@ impl Notice {
     pub const fn is_transition(&self) -> bool {
         matches!(
             self,
-            Self::Check { .. } | Self::Service { .. } | Self::Suppressed { .. } | Self::Reused { .. }
+            Self::Check { .. }
+                | Self::CheckUnknown { .. }
+                | Self::CheckKnown { .. }
+                | Self::Blind { .. }
+                | Self::StartsBlind { .. }
+                | Self::Service { .. }
+                | Self::Suppressed { .. }
+                | Self::Reused { .. }
         )
     }
 }
@@ -128,6 +143,30 @@ impl fmt::Display for Notice {
             Self::Check { service, check, from, to, why } => {
                 write!(f, "check {service}/{check}: {from} -> {to}: {why}")
             }
+            Self::CheckUnknown { service, check, why } => write!(
+                f,
+                "check {service}/{check}: unknown: {why}; this says nothing about the server and moves no route"
+            ),
+            Self::CheckKnown { service, check, after } => {
+                write!(f, "check {service}/{check}: no longer unknown, after {}", Shown(*after))
+            }
+            Self::Blind { service, after, why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server for {}, degraded until one does: {why}",
+                Shown(*after)
+            ),
+            Self::StartsBlind { service, after, stands: Some(state), why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server within {} of the start; {state}, \
+                 acknowledged before the start, stands: {why}",
+                Shown(*after)
+            ),
+            Self::StartsBlind { service, after, stands: None, why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server within {} of the start, and no \
+                 earlier state is known; withdrawing: {why}",
+                Shown(*after)
+            ),
             Self::Service { service, from, to, why } => write!(f, "service {service}: {from} -> {to}: {why}"),
             Self::Penalty { service, penalty, suppress } => {
                 write!(f, "service {service}: fell, penalty now {penalty} (suppressed at {suppress})")

@@ -1,7 +1,7 @@
 //! A service: the worst of its checks, under the operator's word and under dampening.
 //!
 //! In here it takes outcomes and decides; [`drained`] is the operator's word, [`reloaded`] what a reload leaves of it,
-//! [`shown`] what may be known of it.
+//! [`sight`] what it does while its checks find out nothing, [`shown`] what may be known of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,14 +17,17 @@ use super::moment::Moment;
 use super::notice::{DrainEnd, Notice};
 use crate::config;
 use crate::exabgp::Advertisement;
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
+use crate::probe::inquiry::Inquiry;
 
 use self::drained::Disabled;
+use self::sight::Sight;
 pub use self::state::{StartPolicy, State};
 
 mod drained;
 mod reloaded;
 mod shown;
+mod sight;
 mod state;
 
 /// One service at work.
@@ -47,6 +50,10 @@ pub struct Service {
     health: Option<Severity>,
     /// An earlier helper left it serving, and there has been no verdict since.
     served_before: bool,
+    /// How much its checks see.
+    sight: Sight,
+    /// What ExaBGP acknowledged last, in the life before.
+    acknowledged_before: Option<State>,
     state: State,
     since: Moment,
     stated: Option<Advertisement>,
@@ -72,6 +79,12 @@ impl Service {
     ) -> Self {
         let check =
             |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
+        let asks = |(_, check): &(usize, &config::Check)| matches!(check.inquiry, Inquiry::Dns(_));
+        let mut witnesses: Vec<_> =
+            plan.checks.iter().enumerate().filter(asks).map(|(place, _)| place).collect();
+        if witnesses.is_empty() {
+            witnesses = (0..plan.checks.len()).collect();
+        }
         let mut service = Self {
             name: plan.name.clone(),
             enabled: plan.enabled,
@@ -85,6 +98,8 @@ impl Service {
             confirms: false,
             health: None,
             served_before: false,
+            sight: Sight::new(now, witnesses, plan.unknown_after),
+            acknowledged_before: None,
             state: State::Starting,
             since: now,
             stated: None,
@@ -127,6 +142,7 @@ impl Service {
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
+        self.acknowledged_before = remembered.acknowledged;
         let Some(state) = remembered.acknowledged else { return };
         self.served_before = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
@@ -159,9 +175,9 @@ impl Service {
         if rests {
             return check.discard_outcome(now);
         }
-        if let Some(change) = check.take(now, outcome) {
-            out.push(notice(&self.name, check.name(), change));
-        }
+        out.extend(
+            check.take(now, outcome).into_iter().map(|change| notice(&self.name, check.name(), change)),
+        );
         let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
         self.restate |= each_round && HookState::of(false, check.state()).speaks();
     }
@@ -172,18 +188,17 @@ impl Service {
             return;
         }
         let Some(lost) = self.checks.get_mut(check) else { return };
-        if let Some(change) = lost.lose(now, why) {
-            out.push(notice(&self.name, lost.name(), change));
-        }
+        out.extend(lost.lose(now, why).into_iter().map(|change| notice(&self.name, lost.name(), change)));
         for check in &mut self.checks {
             check.hurry(now);
         }
     }
 
-    /// When dampening lets go, or a drain expires.
+    /// When dampening lets go, a drain expires, or checks have been unknown for long.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        [self.dampening.reused_at(), self.drains.deadline()].into_iter().flatten().min()
+        let deadlines = [self.dampening.reused_at(), self.drains.deadline(), self.sight_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// When a check is due; of a service that rests, when what is said of it is repeated.
@@ -212,6 +227,7 @@ impl Service {
         }
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
+        self.look_at_sight(now, out);
         self.assess(now, out);
         let found_anew = self.confirms && self.health.is_some();
         self.confirms &= !found_anew;
@@ -267,10 +283,7 @@ impl Service {
 
     /// Folds the checks into one health, and punishes a fall.
     fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let verdicts = self.checks.iter().map(Check::verdict);
-        let worst = verdicts.clone().flatten().max();
-        let all_in = !self.checks.is_empty() && verdicts.clone().all(|verdict| verdict.is_some());
-        let health = worst.filter(|worst| all_in || *worst == Severity::Down).or(self.health);
+        let health = self.worst_verdict().or(self.health);
         if health == self.health {
             return;
         }
@@ -315,7 +328,8 @@ impl Service {
             _ if !self.enabled || self.is_drained() || self.confirms => State::Drained,
             Some(_) if self.dampening.enforced() => State::Down,
             None => State::Starting,
-            Some(Severity::Ignore) => State::Up,
+            Some(Severity::Observe) if self.sight.is_blind() => State::Degraded,
+            Some(Severity::Observe) => State::Up,
             Some(Severity::Degraded) => State::Degraded,
             Some(Severity::Down) => State::Down,
         }
@@ -324,7 +338,12 @@ impl Service {
 
 fn notice(service: &str, check: &str, change: Change) -> Action {
     let (service, check) = (service.to_owned(), check.to_owned());
-    Notice::Check { service, check, from: change.from, to: change.to, why: change.why }.into()
+    match change {
+        Change::State { from, to, why } => Notice::Check { service, check, from, to, why },
+        Change::Blind { why } => Notice::CheckUnknown { service, check, why },
+        Change::Sees { after } => Notice::CheckKnown { service, check, after },
+    }
+    .into()
 }
 
 /// A penalty without its fraction.

@@ -40,6 +40,7 @@ impl Options {
                 backend: None,
                 zones: vec![],
                 checks: vec![self.one_check()],
+                unknown_after: defaults::UNKNOWN_AFTER,
                 ladder: Ladder {
                     up: advertised.up.clone(),
                     degraded: advertised.up.clone(),
@@ -98,7 +99,7 @@ mod tests {
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
     use crate::exabgp::link::Parent;
-    use crate::probe::Outcome;
+    use crate::outcome::Outcome;
 
     const CHECK: CheckId = CheckId { service: ServiceId(0), check: 0 };
 

@@ -48,7 +48,7 @@ use tokio::time::timeout;
 
 use self::output::{Keep, Output};
 use self::run::{Run, how, shell};
-use super::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
 
 mod orphans;

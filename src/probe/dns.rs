@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use self::exchange::Path;
-use super::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::period::Period;
 
 mod exchange;

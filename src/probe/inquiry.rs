@@ -7,7 +7,7 @@ use super::command::Command;
 use super::dns::Finding;
 use super::process;
 use super::round::Round;
-use super::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 
 /// What a check asks.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 use crate::process::find::Finder;
 use crate::process::{Missing, Whereabouts};
 

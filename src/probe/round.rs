@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::dns::{Finding, Probe};
-use super::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Class, Failure, Outcome};
 
 /// The probes of a check, of which some or all have to pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,12 +86,14 @@ struct Tally<S> {
     passed: usize,
     slowest: Duration,
     failures: Vec<(usize, Failure)>,
+    /// How many of the failures are unknown outcomes.
+    unknown: usize,
     severity: S,
 }
 
 impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
     const fn new(of: usize, need: usize, severity: S) -> Self {
-        Self { of, need, passed: 0, slowest: Duration::ZERO, failures: Vec::new(), severity }
+        Self { of, need, passed: 0, slowest: Duration::ZERO, failures: Vec::new(), unknown: 0, severity }
     }
 
     /// Counts the outcome of the probe at `place`; the verdict, if no further outcome can change it.
@@ -104,10 +106,19 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
             }
             Outcome::Fail(failure) => {
                 self.failures.push((place, failure));
-                let is_lost = self.failures.len() > self.of - self.need;
-                (is_lost && self.has_seen_the_worst()).then(|| self.fail())
+                (self.is_lost() && self.has_seen_the_worst()).then(|| self.fail())
+            }
+            Outcome::Unknown(failure) => {
+                self.failures.push((place, failure));
+                self.unknown += 1;
+                None
             }
         }
+    }
+
+    /// Whether too few probes are left that can pass, even if those that are unknown would have.
+    fn is_lost(&self) -> bool {
+        self.failures.len() - self.unknown > self.of - self.need
     }
 
     fn has_seen_the_worst(&self) -> bool {
@@ -115,16 +126,18 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
         self.failures.iter().any(|(_, failure)| Some((self.severity)(failure.cause)) == worst)
     }
 
-    /// The failure of the round: the worst of its probes', told with how many more are known to have failed. Those
-    /// that were not waited for are not counted.
+    /// The round did not pass. It failed if too many probes did, and else is unknown. The cause is the worst of its
+    /// probes', told with how many more did not pass. Those that were not waited for are not counted.
     fn fail(&self) -> Outcome {
+        let is_unknown = !self.is_lost();
         let worst = self
             .failures
             .iter()
+            .filter(|(_, failure)| (failure.cause.class() == Class::Unknown) == is_unknown)
             .min_by_key(|(place, failure)| (Reverse((self.severity)(failure.cause)), *place));
         match (worst, self.failures.len()) {
             (None, _) => Outcome::fail(Cause::Local, "no probe came to an end"),
-            (Some((_, failure)), 1) => Outcome::Fail(failure.clone()),
+            (Some((_, failure)), 1) => failure.clone().into(),
             (Some((_, failure)), count) => Outcome::fail(
                 failure.cause,
                 format!("{failure}; and {} more of {} probes", count - 1, self.of),
@@ -203,6 +216,22 @@ mod tests {
             tally.count(1, fail(Cause::Refused)),
             Some(Outcome::fail(Cause::Refused, "probe: refused; and 1 more of 4 probes")),
         );
+    }
+
+    #[test]
+    fn a_round_is_unknown_where_what_was_not_found_out_could_have_made_it_pass() {
+        let local = || Outcome::fail(Cause::Local, "probe: local");
+        let mut tally = Tally::new(3, 2, EQUAL);
+        assert_eq!(tally.count(0, local()), None);
+        assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
+        assert_eq!(tally.count(2, pass(1)), None);
+        let unknown = Outcome::fail(Cause::Local, "probe: local; and 1 more of 3 probes");
+        assert_eq!(tally.fail(), unknown);
+        let mut tally = Tally::new(3, 2, EQUAL);
+        assert_eq!(tally.count(0, local()), None);
+        assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
+        let lost = Outcome::fail(Cause::Timeout, "probe: timeout; and 2 more of 3 probes");
+        assert_eq!(tally.count(2, fail(Cause::Servfail)), Some(lost));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A round passes while the process that is held lives, and fails for sure (`process-gone`) from its end on until
-//! another one is found. As long as none was ever found it fails as `process-unknown`. An end is told at once, from
+//! another one is found. As long as none was ever found it is unknown (`process-unknown`). An end is told at once, from
 //! the [thread](super::deaths) that sees it, and exactly once, whoever is first to see it.
 
 use std::fmt;
@@ -22,8 +22,8 @@ use super::find::Finder;
 use super::held::Held;
 use super::{Missing, Whereabouts};
 use crate::handoff::lock;
+use crate::outcome::{Cause, Outcome};
 use crate::period::Shown;
-use crate::probe::{Cause, Outcome};
 
 /// After an end, how often one looks whether another process has taken the place.
 const LOOK: Duration = Duration::from_millis(20);
@@ -338,7 +338,7 @@ mod tests {
         async fn cause(&self) -> Option<Cause> {
             match self.watch.ask(PATIENT).await {
                 Outcome::Pass { .. } => None,
-                Outcome::Fail(failure) => Some(failure.cause),
+                Outcome::Fail(failure) | Outcome::Unknown(failure) => Some(failure.cause),
             }
         }
     }

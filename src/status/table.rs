@@ -136,6 +136,9 @@ fn show_check(check: &CheckStatus) -> String {
         "falling" => text += &format!(" ({} of {})", check.streak, check.fall),
         _ => {}
     }
+    if let Some(seconds) = check.unknown_for_seconds {
+        text += &format!(", unknown for {}", shown(seconds));
+    }
     if let Some(last) = &check.last {
         text += &format!(": {}, {} ago", show_last(last), shown(last.ago_seconds));
     }

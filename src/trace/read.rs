@@ -10,8 +10,8 @@ use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
+use crate::outcome::{Cause, Outcome};
 use crate::period::{LONGEST, Period};
-use crate::probe::{Cause, Outcome};
 
 /// What is wrong with a trace, and in which line.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -123,7 +123,7 @@ fn check_config_shows_what_is_watched_and_how_soon_its_end_is_seen() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/process.toml");
     let text = stdout(&dnsherald(&["check-config", file]));
     for expected in [
-        "check alive: on-fail down, process-unknown: ignore",
+        "check alive: on-fail down, unknown: observe",
         "    must be there: the process of unbound.service\n",
         "    its end is detected at once, return takes 5s at worst\n",
     ] {
@@ -141,7 +141,7 @@ fn check_config_takes_its_file_as_the_other_commands_do() {
 }
 
 #[test]
-fn check_config_promises_no_times_for_what_is_ignored() {
+fn check_config_promises_no_times_for_what_is_observed() {
     let configuration = File::new(
         "ignored",
         "[node]\nmanagement = [\"10.1.0.2\"]\n[exabgp]\napi = \"6\"\n[[service]]\nname = \"s\"\n\
@@ -150,7 +150,7 @@ fn check_config_promises_no_times_for_what_is_ignored() {
     );
     let text = stdout(&dnsherald(&["check-config", configuration.path()]));
     assert_eq!(text.matches("at worst").count(), 1, "{text}");
-    assert!(text.contains("    ignored: shown and logged, but decides nothing"), "{text}");
+    assert!(text.contains("    observed: shown and logged, but decides nothing"), "{text}");
     assert!(text.contains("api 6") && !text.contains("assume"), "{text}");
 }
 

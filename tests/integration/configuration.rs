@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dnsherald::config::Config;
-use dnsherald::probe::Cause;
+use dnsherald::outcome::Cause;
 
 use crate::support::binary;
 use crate::support::kept::difference;

@@ -13,7 +13,7 @@ use dnsherald::engine::memory::Memory;
 use dnsherald::engine::moment::Moment;
 use dnsherald::engine::service::State;
 use dnsherald::exabgp::link::Parent;
-use dnsherald::probe::Outcome;
+use dnsherald::outcome::Outcome;
 use proptest::prelude::*;
 
 /// The prefixes of each service, by name; prefix 7 is 192.0.2.7/32.

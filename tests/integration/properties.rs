@@ -12,10 +12,11 @@ use dnsherald::engine::event::{CheckId, Event, ServiceId};
 use dnsherald::engine::memory::Memory;
 use dnsherald::engine::moment::Moment;
 use dnsherald::engine::notice::Notice;
+use dnsherald::engine::service::State;
 use dnsherald::exabgp::Advertisement;
 use dnsherald::exabgp::link::Parent;
 use dnsherald::exabgp::reply::Reply;
-use dnsherald::probe::{Cause, Outcome};
+use dnsherald::outcome::{Cause, Class, Outcome};
 use dnsherald::simulate::{Watcher, play};
 use dnsherald::trace::names::Names;
 use dnsherald::trace::{Step, Trace, What, write_event};
@@ -67,6 +68,18 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         3 => Just(Outcome::pass(Duration::from_millis(1))),
         2 => proptest::sample::select(Cause::ALL).prop_map(|cause| Outcome::fail(cause, "")),
     ]
+}
+
+fn of_class(is_unknown: bool) -> Vec<Cause> {
+    Cause::ALL.iter().copied().filter(|cause| (cause.class() == Class::Unknown) == is_unknown).collect()
+}
+
+fn failures() -> Vec<Cause> {
+    of_class(false)
+}
+
+fn unknowns() -> Vec<Cause> {
+    of_class(true)
 }
 
 fn holder() -> impl Strategy<Value = Holder> {
@@ -183,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn fall_failures_in_a_row_leave_the_prefix_withdrawn(events in events(), cause in proptest::sample::select(Cause::ALL)) {
+    fn fall_failures_in_a_row_leave_the_prefix_withdrawn(events in events(), cause in proptest::sample::select(failures())) {
         let mut bench = Bench::new(&config("mode = \"off\""));
         for (later, event) in events {
             bench.tell(later, event);
@@ -193,6 +206,21 @@ proptest! {
         }
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
+    }
+
+    /// Until `unknown-after` an unknown outcome is as if no probe had been sent.
+    #[test]
+    fn an_unknown_outcome_moves_no_route(events in events(), unknown in proptest::sample::select(unknowns()), at in 0..2_usize) {
+        let mut bench = Bench::new(&config(QUICK));
+        for (later, event) in events {
+            bench.tell(later, event);
+            let (before, verdict) = (bench.wishes(), bench.engine.services()[0].checks()[at].verdict());
+            bench.tell(0, Event::Outcome(check(at), Outcome::fail(unknown, "")));
+            prop_assert_eq!(verdict, bench.engine.services()[0].checks()[at].verdict());
+            if bench.engine.services()[0].state() != State::Starting {
+                prop_assert_eq!(before, bench.wishes());
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dnsherald::config::Config;
 use dnsherald::engine::event::Event;
 use dnsherald::engine::moment::Moment;
-use dnsherald::probe::{Cause, Outcome};
+use dnsherald::outcome::{Cause, Outcome};
 use dnsherald::trace::names::Names;
 use dnsherald::trace::{Trace, What};
 

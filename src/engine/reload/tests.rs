@@ -7,7 +7,7 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::exabgp::link::Parent;
-use crate::probe::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";

@@ -65,6 +65,7 @@ impl Service {
         }
         self.health = None;
         self.served_before = false;
+        self.sight.begin_anew(now);
     }
 
     pub(super) fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {

@@ -95,6 +95,9 @@ impl Service {
                 drains.collect::<Vec<_>>().join("; ")
             }
             State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
+            State::Degraded if self.sight.is_blind() => {
+                format!("its checks find out nothing about the server: {}", self.blindness())
+            }
             State::Down | State::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
                 worst.map_or_else(String::new, |check| {
@@ -103,6 +106,9 @@ impl Service {
                 })
             }
             State::Up => "every check that counts is up".to_owned(),
+            State::Starting if self.sight.stated_blindly() => {
+                format!("no verdict: {}; what was acknowledged last stands", self.blindness())
+            }
             State::Starting if self.lost_verdict => {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"
                     .to_owned()

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::run::{Run, shell};
 use super::{Command, adopt_orphans};
-use crate::probe::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 
 /// Not to be reached.
 const PATIENT: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ fn command(text: &str) -> Command {
 
 async fn failure(command: Command) -> Failure {
     match command.ask().await {
-        Outcome::Fail(failure) => failure,
+        Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
         Outcome::Pass { .. } => panic!("{command} passed"),
     }
 }

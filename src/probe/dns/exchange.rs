@@ -20,7 +20,7 @@ use tokio::net::TcpSocket;
 
 use super::Transport;
 use super::request::{Arrival, Request};
-use crate::probe::{Cause, Failure};
+use crate::outcome::{Cause, Failure};
 
 thread_local! {
     /// Where datagrams are received: one buffer per thread spares every probe 64 KiB to allocate and clear.

@@ -9,7 +9,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use super::flag;
 use super::text::{identifier, list, printable};
 use super::{Expectation, Question, Rcode};
-use crate::probe::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 
 impl Question {
     /// Judges a response that came after `latency`. The first of these that is not as expected is the cause of

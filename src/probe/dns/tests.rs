@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Expectation, Finding, Probe, Question, Transport};
-use crate::probe::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::responder::{Fault, Responder};
 
 mod answers;
@@ -58,7 +58,7 @@ fn assert_fails(
 #[track_caller]
 fn failure_of(finding: Finding) -> Failure {
     match finding.outcome {
-        Outcome::Fail(failure) => failure,
+        Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
         Outcome::Pass { .. } => panic!("passed, although the server is broken"),
     }
 }

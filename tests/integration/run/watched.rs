@@ -100,7 +100,7 @@ fn a_pid_file_that_proves_nothing_moves_no_route() {
         }
         let helper = announced(&pop);
         helper.logs(sentence);
-        helper.logs("alive: falling -> down");
+        helper.logs("alive: unknown: ");
         pop.server.is_asked_again(5);
         helper.has_said_no_more();
     }
@@ -124,7 +124,7 @@ fn a_pid_file_of_a_process_of_another_unit_moves_no_route() {
     let helper = announced(&pop);
     helper.logs("(sleep), which is not of dnsherald-test.service");
     daemon.dies();
-    helper.logs("alive: falling -> down");
+    helper.logs("alive: unknown: ");
     pop.server.is_asked_again(5);
     helper.has_said_no_more();
 }
@@ -170,7 +170,7 @@ fn a_unit_that_does_not_run_proves_nothing_beside_a_living_process() {
     let mut helper = with_our_systemctl(&pop);
     helper.says(ANNOUNCE);
     helper.logs("is inactive and has no main process");
-    helper.logs("alive: falling -> down");
+    helper.logs("alive: unknown: ");
     helper.has_said_no_more();
     daemon.dies();
     helper.says(WITHDRAW);
@@ -191,7 +191,7 @@ fn a_systemd_that_knows_nothing_moves_no_route() {
         let mut helper = with_our_systemctl(&pop);
         helper.says(ANNOUNCE);
         helper.logs(sentence);
-        helper.logs("alive: falling -> down");
+        helper.logs("alive: unknown: ");
         helper.has_said_no_more();
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{BOTH, PATIENT, V4, V6, ask, assert_fails, broken, failure_of, probe};
+use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Expectation, Rcode, Transport, record_data};
-use crate::probe::{Cause, Outcome};
 use crate::responder::{Fault, Responder};
 
 #[tokio::test]

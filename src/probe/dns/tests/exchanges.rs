@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{BOTH, HASTY, PATIENT, V4, V6, ask, assert_fails, broken, failure_of, probe};
-use crate::probe::Cause;
+use crate::outcome::Cause;
 use crate::probe::dns::{Expectation, Transport};
 use crate::responder::{Fault, Responder};
 

@@ -7,8 +7,8 @@ use hickory_resolver::proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsOption, NSIDPayload};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
+use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Expectation, Question, Rcode, Rcodes, record_data};
-use crate::probe::{Cause, Outcome};
 
 /// Expects what `expect` is changed to of an answer with 192.0.2.1 and 192.0.2.2 that is changed by `change`.
 fn judged(expect: impl FnOnce(&mut Expectation), change: impl FnOnce(&mut Message)) -> Outcome {

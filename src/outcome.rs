@@ -1,0 +1,217 @@
+//! Outcomes: what a probe found, and why.
+//!
+//! A probe passes, fails, or says nothing about the server. A [`Cause`] belongs to one [`Class`], which decides the
+//! weight of the outcome: a hard failure settles the matter at once, a soft one counts as one failure, and an unknown one
+//! moves no route. Pure data, without I/O.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a probe, or the whole round of a check, found.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Answered as expected.
+    Pass {
+        /// From the first packet sent to the answer accepted.
+        latency: Duration,
+    },
+    /// Not answered as expected.
+    Fail(Failure),
+    /// Nothing was found out about the server: neither a pass nor a failure.
+    Unknown(Failure),
+}
+
+impl Outcome {
+    /// A pass after `latency`.
+    #[must_use]
+    pub const fn pass(latency: Duration) -> Self {
+        Self::Pass { latency }
+    }
+
+    /// What `cause` makes of the probe, a failure or an unknown outcome, and the sentence that explains it.
+    #[must_use]
+    pub fn fail(cause: Cause, detail: impl Into<String>) -> Self {
+        Failure::new(cause, detail).into()
+    }
+
+    /// Why it did not pass.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Pass { .. } => None,
+            Self::Fail(failure) | Self::Unknown(failure) => Some(failure),
+        }
+    }
+
+    /// Whether the probe passed.
+    #[must_use]
+    pub const fn passed(&self) -> bool {
+        matches!(self, Self::Pass { .. })
+    }
+}
+
+impl From<Failure> for Outcome {
+    /// The class of the cause decides between a failure and an unknown outcome.
+    fn from(failure: Failure) -> Self {
+        match failure.cause.class() {
+            Class::Hard | Class::Soft => Self::Fail(failure),
+            Class::Unknown => Self::Unknown(failure),
+        }
+    }
+}
+
+/// Why a probe did not pass: a cause to act on and a sentence to read.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// The word that `on-fail` tables and traces use.
+    pub cause: Cause,
+    /// For example "127.0.0.1:53 udp: answered REFUSED, expected NOERROR".
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of `cause`, explained by `detail`.
+    #[must_use]
+    pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { cause, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() { self.cause.fmt(f) } else { f.write_str(&self.detail) }
+    }
+}
+
+/// How much an outcome of a cause says about the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Class {
+    /// The server surely does not serve here. Reported by an event, one is enough.
+    Hard,
+    /// It serves badly, or the probe sees it badly. Counts as one failure.
+    Soft,
+    /// Nothing. Counts as neither a pass nor a failure.
+    Unknown,
+}
+
+/// Declares [`Cause`] once: the variant, its word, its class, and its meaning.
+macro_rules! causes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal ($class:ident),)+) => {
+        /// The classes of failure. Decisions are made on these, not on response codes.
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        pub enum Cause {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
+        }
+
+        impl Cause {
+            /// Every cause, in the order of this list.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word by which configuration, traces and JSON name the cause.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// How much an outcome of this cause says about the server.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class),+ }
+            }
+        }
+    };
+}
+
+causes! {
+    /// The service address is not on this host. Definite: it needs no repetition.
+    AddressMissing = "address-missing" (Hard),
+    /// The connection was closed before the answer was complete.
+    Closed = "closed" (Soft),
+    /// A command exited with a status other than 0, or was killed.
+    Command = "command" (Soft),
+    /// A flag (AA, RA, AD, TC) was not as expected.
+    Flags = "flags" (Soft),
+    /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
+    Local = "local" (Unknown),
+    /// An answer came that is no DNS message, or answers without saying what.
+    Malformed = "malformed" (Soft),
+    /// The port is closed: ICMP port unreachable, or a TCP reset.
+    PortClosed = "port-closed" (Soft),
+    /// The process of the DNS server is gone. Definite: it needs no repetition.
+    ProcessGone = "process-gone" (Hard),
+    /// Nothing certain can be found out about the process of the DNS server.
+    ProcessUnknown = "process-unknown" (Unknown),
+    /// A response code that was not expected and has no cause of its own.
+    Rcode = "rcode" (Soft),
+    /// The server limits the rate of answers to the prober: it reads and answers, with truncated answers.
+    RateLimited = "rate-limited" (Soft),
+    /// Response code REFUSED.
+    Refused = "refused" (Soft),
+    /// Response code SERVFAIL.
+    Servfail = "servfail" (Soft),
+    /// Answered as expected, but later than the latency ceiling.
+    Slow = "slow" (Soft),
+    /// The source address is not on this host.
+    SourceAddress = "source-address" (Unknown),
+    /// Nothing came within the timeout.
+    Timeout = "timeout" (Soft),
+    /// Fewer answer records than the minimum.
+    TooFewAnswers = "too-few-answers" (Soft),
+    /// Truncated, so that what was expected cannot be seen.
+    Truncated = "truncated" (Soft),
+    /// Network or host unreachable.
+    Unreachable = "unreachable" (Soft),
+    /// The records are not those expected.
+    WrongAnswer = "wrong-answer" (Soft),
+    /// The name server identifier (NSID, RFC 5001) is not the one expected.
+    WrongIdentity = "wrong-identity" (Soft),
+}
+
+impl Cause {
+    /// Whether one failure of this cause settles the matter, without `fall` repetitions.
+    #[must_use]
+    pub const fn is_definite(self) -> bool {
+        matches!(self.class(), Class::Hard)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Cause {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|cause| cause.word() == word).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|cause| cause.word()).collect();
+            format!("unknown cause `{word}`, expected one of {}", known.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_of_the_cause_makes_the_outcome() {
+        assert!(matches!(Outcome::fail(Cause::Local, "no ports"), Outcome::Unknown(_)));
+        assert!(matches!(Outcome::fail(Cause::Timeout, ""), Outcome::Fail(_)));
+        assert!(Cause::ProcessGone.is_definite() && !Cause::Timeout.is_definite());
+    }
+
+    #[test]
+    fn every_cause_is_read_from_its_own_word() {
+        for cause in Cause::ALL {
+            assert_eq!(cause.word().parse(), Ok(*cause));
+        }
+        assert!("servfial".parse::<Cause>().unwrap_err().contains("servfail"));
+    }
+}
