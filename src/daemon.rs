@@ -22,12 +22,14 @@ use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::flood::Flood;
 use self::healing::Healers;
+use self::learned::next_changes;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
 use self::processes::Processes;
 use self::requests::Promised;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
+use self::store::merge::Change;
 pub use self::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -48,6 +50,7 @@ pub mod hooks;
 pub mod input;
 pub mod last_good;
 pub mod last_words;
+mod learned;
 pub mod linger;
 pub mod observer;
 pub mod output;
@@ -83,6 +86,7 @@ type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 enum Arrival {
     Event(Event),
     Outcome(RoundId, Outcome),
+    Learned(Vec<Change>),
     Question(Asked),
     /// Time has passed.
     Nothing,
@@ -190,6 +194,9 @@ impl<'a> Daemon<'a> {
         if self.tell(Event::Start, observer) {
             return Ending::Over;
         }
+        if let Some(store) = &mut self.store {
+            store.begin();
+        }
         let mut next_turn = Instant::now() + TURN;
         loop {
             self.surroundings.last_words.beat();
@@ -212,6 +219,7 @@ impl<'a> Daemon<'a> {
                     Written::Whole | Written::Waiting => Event::OutputUnblocked,
                 }),
                 () = self.surroundings.signals.terminate() => Arrival::Event(Event::Terminate),
+                changes = next_changes(&mut self.store) => Arrival::Learned(changes),
                 asked = next_question(&mut self.control) => Arrival::Question(asked),
                 () = tokio::time::sleep_until(wake) => Arrival::Nothing,
             };
@@ -223,6 +231,7 @@ impl<'a> Daemon<'a> {
                         self.tell(Event::Outcome(check, outcome), observer).then_some(Ending::Over)
                     })
                 }
+                Arrival::Learned(changes) => self.learn(&changes, observer).then_some(Ending::Over),
                 Arrival::Question(asked) => self.answer(asked, observer),
                 Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                     self.tick(observer).await.then_some(Ending::Over)

@@ -23,6 +23,17 @@ pub enum Offered {
     Closed,
 }
 
+/// What came of waiting for an item.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taken<T> {
+    /// It.
+    Item(T),
+    /// None in that time.
+    Nothing,
+    /// There will be none any more.
+    Closed,
+}
+
 /// A queue between one who never waits and one who may.
 #[derive(Debug)]
 pub struct Handoff<T> {
@@ -77,20 +88,29 @@ impl<T> Handoff<T> {
 
     /// The next item, waited for; `None` when it is closed and empty. Asking for it says that the one before is done.
     pub fn take(&self) -> Option<T> {
+        loop {
+            match self.take_within(Duration::MAX) {
+                Taken::Item(item) => return Some(item),
+                Taken::Nothing => {}
+                Taken::Closed => return None,
+            }
+        }
+    }
+
+    /// The same, waited for no longer than this.
+    pub fn take_within(&self, limit: Duration) -> Taken<T> {
         let mut state = self.lock();
         state.busy = false;
         self.changed.notify_all();
-        loop {
-            if let Some((item, weight)) = state.items.pop_front() {
-                state.weight -= weight;
-                state.busy = true;
-                return Some(item);
-            }
-            if state.closed {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let is_idle = |state: &mut State<T>| state.items.is_empty() && !state.closed;
+        let waited = self.changed.wait_timeout_while(state, limit, is_idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if let Some((item, weight)) = state.items.pop_front() {
+            state.weight -= weight;
+            state.busy = true;
+            return Taken::Item(item);
         }
+        if state.closed { Taken::Closed } else { Taken::Nothing }
     }
 
     /// Nothing more is put in; what waits is still worked on.

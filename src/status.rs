@@ -46,6 +46,9 @@ pub struct Document {
     /// The file with the last good configuration, where that one is in force.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_good: Option<PathBuf>,
+    /// Why the state is not on the disk, if it is not: a helper that starts now would not know of the last drains.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unwritten: Option<String>,
     /// How long it has been running.
     pub running_seconds: f64,
     /// The other end of standard output.
@@ -252,6 +255,7 @@ impl Document {
             configuration: configuration.to_owned(),
             trouble: None,
             last_good: None,
+            unwritten: None,
             running_seconds: now.since_start().as_secs_f64(),
             exabgp: ExaBgp {
                 version: link.version().map(ToString::to_string),

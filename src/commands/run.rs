@@ -126,8 +126,8 @@ async fn work(
     let on_terminal = surroundings.parent == Parent::Terminal;
     // A run by hand must not disturb what the real helper remembers.
     let state = options.state.as_ref().unwrap_or(&config.state);
-    let store = (!on_terminal).then(|| Store::new(state, path));
-    let (mut memory, age) = store.as_ref().map(Store::load).unwrap_or_default();
+    let mut store = (!on_terminal).then(|| Store::new(state, path));
+    let (mut memory, age) = store.as_mut().map(Store::load).unwrap_or_default();
     if withdrawn {
         memory.forget_states();
     }

@@ -87,7 +87,8 @@ impl Client {
                 let _ = writeln!(
                     io::stderr(),
                     "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
-                     restarted now, it would not know of it; its log says what is in the way"
+                     restarted now, it would not know of it. It goes on trying; `dnsherald status` says what is in the \
+                     way, as long as anything is"
                 );
                 Ok(services)
             }

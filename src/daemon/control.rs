@@ -84,6 +84,8 @@ pub struct Control {
     sockets: Vec<Socket>,
     tasks: JoinSet<()>,
     written: Option<(Instant, Duration, Arc<[u8]>)>,
+    /// Why the state is not on the disk, if it is not.
+    unwritten: Option<String>,
     /// Who wants a document that cannot be written yet.
     waiting: Vec<oneshot::Sender<Arc<[u8]>>>,
     /// When the next can be.
@@ -119,6 +121,7 @@ impl Control {
             sockets: vec![status.0, control.0],
             tasks,
             written: None,
+            unwritten: None,
             waiting: vec![],
             turn_at: Instant::now(),
         })
@@ -136,6 +139,14 @@ impl Control {
     /// Somebody wants the status document, and has it with the next [`Control::hand_out`] that can write one.
     pub fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
         self.waiting.push(answer);
+    }
+
+    /// Why the state is not on the disk, if it is not, for the next document.
+    pub fn is_unwritten(&mut self, why: Option<String>) {
+        if self.unwritten != why {
+            self.unwritten = why;
+            self.forget_document();
+        }
     }
 
     /// Gives the document to all who wait, unless it is too early for another one.
@@ -164,6 +175,7 @@ impl Control {
         let mut document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
+        document.unwritten.clone_from(&self.unwritten);
         let mut text = serde_json::to_vec(&document).unwrap_or_default();
         text.push(b'\n');
         let (text, took): (Arc<[u8]>, _) = (text.into(), began.elapsed());

@@ -62,6 +62,7 @@ impl Daemon<'_> {
             Asked::Turn => {
                 let now = Moment::after_start(self.began.elapsed());
                 if let Some(control) = &mut self.control {
+                    control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
                     control.hand_out(&self.engine, now, observer.trouble());
                 }
                 None

@@ -39,6 +39,9 @@ impl fmt::Display for Table<'_> {
                 None => entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?,
             }
         }
+        if let Some(why) = &document.unwritten {
+            entry(f, 0, &format!("NOT ON DISK, so that a restart would forget the last drains: {why}"))?;
+        }
         entry(f, 0, &exabgp(&document.exabgp))?;
         for drain in &document.drains_of_all {
             entry(f, 0, &format!("all services, those added later included, drained {}", show_drain(drain)))?;

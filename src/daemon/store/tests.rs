@@ -1,6 +1,10 @@
 use std::collections::BTreeMap;
 
+use std::os::unix::fs::PermissionsExt;
+
+use super::disk::{DIRECTORY_MODE, keep};
 use super::*;
+use crate::engine::drain::{Holder, RememberedDrain};
 use crate::engine::memory::Remembered;
 use crate::engine::service::State;
 
@@ -115,7 +119,8 @@ fn of_many_the_newest_is_written() {
     assert!(store.is_written_within(Duration::from_secs(20)));
     assert!((store.load().0.services["resolver"].penalty - 199.0).abs() < 0.1);
     let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-    assert!(names.collect::<Vec<_>>().iter().all(|file| [&store.file, &before(&store.file)].contains(&file)));
+    let lasting = [store.file.clone(), before(&store.file), store.file.with_extension("lock")];
+    assert!(names.collect::<Vec<_>>().iter().all(|file| lasting.contains(file)));
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -174,5 +179,116 @@ fn every_directory_that_is_made_can_be_entered() {
         let mode = fs::metadata(directory.join(made)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, DIRECTORY_MODE, "{made}");
     }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Longer than anything takes on the busiest machine.
+const LONG: Duration = Duration::from_secs(20);
+
+fn eventually(mut condition: impl FnMut() -> bool) -> bool {
+    let began = Instant::now();
+    while !condition() {
+        if began.elapsed() > LONG {
+            return false;
+        }
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    true
+}
+
+#[test]
+fn what_could_not_be_written_is_written_as_soon_as_it_can() {
+    let directory = directory("again");
+    let place = directory.join("state");
+    fs::write(&place, "in the way").unwrap();
+    let mut store = Store::new(&place, Path::new("resolver.toml"));
+    saved(&mut store, &memory());
+    assert!(!store.witness().has_seen_within(LONG));
+    assert!(store.unwritten().is_some_and(|why| why.starts_with("cannot write the state to ")));
+    fs::remove_file(&place).unwrap();
+    assert!(eventually(|| store.unwritten().is_none()), "{:?}", store.unwritten());
+    assert_eq!(Store::new(&place, Path::new("resolver.toml")).load().0, memory());
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_lock_that_is_a_link_is_not_followed() {
+    let directory = directory("lock");
+    let mut store = Store::new(&directory, Path::new("resolver.toml"));
+    std::os::unix::fs::symlink(directory.join("precious"), store.file.with_extension("lock")).unwrap();
+    saved(&mut store, &memory());
+    assert!(store.unwritten().is_some() && !directory.join("precious").exists());
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// One of the operator, until it is lifted.
+fn drained() -> Memory {
+    let mut memory = memory();
+    let drain = RememberedDrain {
+        reason: "new disk".to_owned().into(),
+        remaining: None,
+        age: Duration::ZERO,
+        returning: false,
+        until_exit: false,
+    };
+    for service in memory.services.values_mut() {
+        service.drains.insert(Holder::operator(), drain.clone());
+    }
+    memory
+}
+
+fn learns(store: &mut Store) -> Vec<Change> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LONG, store.learn()).await }).unwrap()
+}
+
+fn penalty(directory: &Path) -> f64 {
+    Store::new(directory, Path::new("resolver.toml")).load().0.services["resolver"].penalty
+}
+
+fn drains(directory: &Path) -> usize {
+    Store::new(directory, Path::new("resolver.toml")).load().0.services["resolver"].drains.len()
+}
+
+/// As at a reload of ExaBGP: the former helper is told of a drain while the next has begun.
+#[test]
+fn of_two_helpers_neither_loses_a_drain_of_the_other() {
+    let directory = directory("two");
+    let mut former = Store::new(&directory, Path::new("resolver.toml"));
+    saved(&mut former, &memory());
+    let mut next = Store::new(&directory, Path::new("resolver.toml"));
+    let _ = next.load();
+    next.begin();
+    saved(&mut former, &drained());
+    let begun = learns(&mut next);
+    assert_eq!((begun.len(), begun[0].service.as_str()), (1, "resolver"));
+    assert_eq!(begun[0].drain.as_ref().map(|drain| drain.reason.to_string()).as_deref(), Some("new disk"));
+    let mut younger = drained();
+    younger.services.values_mut().for_each(|service| service.penalty = 1.0);
+    saved(&mut next, &younger);
+    // The former ends, and what it knows of all else is out of date.
+    saved(&mut former, &drained());
+    assert!((penalty(&directory) - 1.0).abs() < 0.1);
+    saved(&mut former, &memory());
+    assert_eq!(drains(&directory), 0);
+    assert!(learns(&mut next)[0].drain.is_none(), "it was lifted");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_drain_that_the_loop_does_not_know_yet_is_written_all_the_same() {
+    let directory = directory("not-yet");
+    let mut former = Store::new(&directory, Path::new("resolver.toml"));
+    saved(&mut former, &memory());
+    let mut next = Store::new(&directory, Path::new("resolver.toml"));
+    let _ = next.load();
+    saved(&mut former, &drained());
+    for _ in 0..3 {
+        saved(&mut next, &memory());
+        assert_eq!(drains(&directory), 1);
+    }
+    assert_eq!(learns(&mut next).len(), 1);
+    saved(&mut next, &memory());
+    assert_eq!(drains(&directory), 0, "it knows of it now, and has ended it");
     fs::remove_dir_all(directory).unwrap();
 }

@@ -151,3 +151,60 @@ fn a_place_that_cannot_be_written_costs_a_warning() {
     }
     assert_eq!(helper.log().matches("cannot write").count(), 1, "it says so once");
 }
+
+/// A disk that is full, or a directory that is missing, at the time of the drain.
+#[test]
+fn a_drain_that_could_not_be_written_is_as_soon_as_it_can() {
+    let pop = Pop::new();
+    fs::write(pop.file("state"), "in the way").unwrap();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let output = pop.command(&["drain", "--reason", "new disk"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("could not be written so far"), "{said}");
+    helper.says(WITHDRAW);
+    pop.comes_to_be(|status| status.unwritten.is_some());
+    let table = pop.told(&["status"]);
+    assert!(table.contains("NOT ON DISK") && table.contains("os error 17"), "{table}");
+    fs::remove_file(pop.file("state")).unwrap();
+    pop.comes_to_be(|status| status.unwritten.is_none());
+    helper.logs("the state is written to ");
+    assert_eq!(helper.log().matches("cannot write the state").count(), 1, "{}", helper.log());
+    helper.dies_suddenly();
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(WITHDRAW);
+}
+
+/// Of a helper that is ending while this one has begun.
+#[test]
+fn what_another_helper_writes_of_drains_counts_at_once() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    let written = |change: &dyn Fn(&mut serde_json::Value)| {
+        let lock = fs::File::open(pop.state_file().with_extension("lock")).unwrap();
+        lock.lock().unwrap();
+        let state = fs::read_to_string(pop.state_file()).unwrap();
+        let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        change(&mut state["services"]["resolver"]);
+        let beside = pop.file("state.new");
+        fs::write(&beside, state.to_string()).unwrap();
+        fs::rename(beside, pop.state_file()).unwrap();
+    };
+    let age = serde_json::json!({ "secs": 0, "nanos": 0 });
+    written(&|service| {
+        service["drains"] = serde_json::json!({
+            "operator": { "reason": "new disk", "remaining": null, "age": age, "returning": false }
+        });
+    });
+    helper.says(WITHDRAW);
+    helper.logs("another helper has begun a drain of operator of resolver");
+    pop.remembers("new disk");
+    pop.comes_to_be(|status| status.services[0].settled());
+    written(&|service| service["drains"] = serde_json::json!({}));
+    helper.says(ANNOUNCE);
+}

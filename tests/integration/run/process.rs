@@ -247,7 +247,8 @@ fn two_of_it_are_in_nobodys_way() {
     });
     let files =
         || fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect::<BTreeSet<_>>();
-    let wanted = BTreeSet::from([pop.state_file(), pop.state_file().with_extension("json.before")]);
+    let beside = |extension| pop.state_file().with_extension(extension);
+    let wanted = BTreeSet::from([pop.state_file(), beside("json.before"), beside("lock")]);
     assert!(eventually(|| files() == wanted), "left behind: {:?}", files());
     old.is_sent("TERM");
     old.exits_well();

@@ -1,0 +1,82 @@
+//! What another helper with the same configuration file has been told of drains, carried out here as well.
+//!
+//! At a reload of ExaBGP the next helper begins before the former has ended, and either may be told of a drain.
+
+use super::store::Store;
+use super::store::merge::Change;
+use super::{Daemon, Observer};
+use crate::engine::drain::{Drain, Lasts, Lift, Order, RememberedDrain};
+use crate::engine::event::{Event, ServiceId};
+use crate::engine::memory::ALL_SERVICES;
+
+impl Daemon<'_> {
+    /// Carries out the changes that another helper has written. True if it was the last time.
+    pub(super) fn learn(&mut self, changes: &[Change], observer: &mut dyn Observer) -> bool {
+        let mut over = false;
+        for change in changes {
+            let what = if change.drain.is_some() { "begun" } else { "ended" };
+            log::info!("another helper has {what} a drain of {} of {}", change.holder, change.service);
+            for event in self.events_of(change) {
+                over |= self.tell(event, observer);
+            }
+        }
+        // With it, or decided against: the file is to have what counts here.
+        self.unsaved = true;
+        over
+    }
+
+    fn events_of(&self, change: &Change) -> Vec<Event> {
+        let all = change.service == ALL_SERVICES;
+        let lift = |once_healthy| Lift { holder: Some(change.holder.clone()), once_healthy };
+        let Some(drain) = &change.drain else {
+            let one = |service| Event::Undrain(service, lift(false));
+            return if all {
+                vec![Event::UndrainAll(lift(false))]
+            } else {
+                self.services_of(change).map(one).collect()
+            };
+        };
+        let lasts = drain.remaining.map_or(Lasts::UntilLifted, Lasts::For);
+        let order = Order { holder: change.holder.clone(), reason: drain.reason.clone(), lasts };
+        if all {
+            return vec![Event::DrainAll(order)];
+        }
+        let mut events = vec![];
+        for service in self.services_of(change).filter(|service| !self.has(*service, change, drain)) {
+            events.push(Event::Drain(service, order.clone()));
+            if drain.returning {
+                events.push(Event::Undrain(service, lift(true)));
+            }
+        }
+        events
+    }
+
+    /// The service of that name; else those that have none but prefixes of it.
+    fn services_of(&self, change: &Change) -> impl Iterator<Item = ServiceId> {
+        let plans = self.engine.plans();
+        let named = plans.iter().position(|plan| plan.name == change.service);
+        let of_prefixes = plans.iter().enumerate().filter(move |(place, plan)| match named {
+            Some(named) => named == *place,
+            None => plan.routes.iter().all(|route| change.prefixes.contains(&route.prefix)),
+        });
+        of_prefixes.map(|(place, _)| ServiceId(place))
+    }
+
+    /// Whether the service has this drain already, as from a drain of all.
+    fn has(&self, service: ServiceId, change: &Change, drain: &RememberedDrain) -> bool {
+        let Some(service) = self.engine.services().get(service.0) else { return false };
+        let alike = |held: &Drain| {
+            let ends_alike = held.expires.is_some() == drain.remaining.is_some();
+            held.reason == drain.reason && held.returning == drain.returning && ends_alike
+        };
+        service.drains().iter().any(|(holder, held)| *holder == change.holder && alike(held))
+    }
+}
+
+/// The next changes. Waits for ever where nothing is remembered.
+pub(super) async fn next_changes(store: &mut Option<Store>) -> Vec<Change> {
+    match store {
+        Some(store) => store.learn().await,
+        None => std::future::pending().await,
+    }
+}

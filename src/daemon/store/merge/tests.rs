@@ -1,0 +1,83 @@
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn drain(reason: &str) -> RememberedDrain {
+    RememberedDrain {
+        reason: reason.to_owned().into(),
+        remaining: None,
+        age: Duration::ZERO,
+        returning: false,
+        until_exit: false,
+    }
+}
+
+fn memory(drain: Option<RememberedDrain>) -> Memory {
+    let drains = drain.into_iter().map(|drain| (Holder::operator(), drain)).collect();
+    let remembered = Remembered { drains, ..Remembered::default() };
+    Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) }
+}
+
+fn of_now(memory: &Memory) -> Aged<'_> {
+    Aged { memory, age: Duration::ZERO }
+}
+
+/// What becomes of ours.
+fn merged(known: Option<&str>, ours: Option<&str>, theirs: Option<&str>) -> Option<String> {
+    let [known, mut ours, theirs] = [known, ours, theirs].map(|reason| memory(reason.map(drain)));
+    for change in changes(of_now(&known), of_now(&theirs)) {
+        apply(&change, &mut ours, Duration::ZERO);
+    }
+    ours.services["resolver"].drains.values().next().map(|drain| drain.reason.to_string())
+}
+
+#[test]
+fn what_one_side_has_changed_counts_and_of_two_changes_the_drain() {
+    let (a, b, c) = (Some("a"), Some("b"), Some("c"));
+    let kept = |reason: Option<&str>| reason.map(ToOwned::to_owned);
+    for (known, ours, theirs, expected) in [
+        (None, None, a, a),
+        (None, a, None, a),
+        (a, a, None, None),
+        (a, None, a, None),
+        (a, a, b, b),
+        (a, b, a, b),
+        (a, b, c, b),
+        (None, b, c, b),
+        (a, None, b, b),
+        (a, b, None, b),
+        (a, a, a, a),
+    ] {
+        assert_eq!(merged(known, ours, theirs), kept(expected), "{known:?} {ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn an_end_is_the_same_whenever_it_was_written_and_another_when_it_was_moved() {
+    let lasting = |remaining| memory(Some(RememberedDrain { remaining: Some(remaining), ..drain("a") }));
+    let (known, later) = (lasting(2 * HOUR), lasting(HOUR));
+    let known = Aged { memory: &known, age: HOUR };
+    assert_eq!(changes(known, of_now(&later)), []);
+    assert_eq!(changes(known, of_now(&lasting(3 * HOUR))).len(), 1);
+    let mut old = memory(None);
+    let change = &changes(known, of_now(&lasting(3 * HOUR)))[0];
+    assert!(apply(change, &mut old, HOUR));
+    let remaining = old.services["resolver"].drains[&Holder::operator()].remaining;
+    assert_eq!(remaining, Some(4 * HOUR), "of which one is over");
+}
+
+#[test]
+fn what_ends_with_its_helper_or_is_over_concerns_no_other() {
+    let nothing = memory(None);
+    let until_exit = memory(Some(RememberedDrain { until_exit: true, ..drain("a") }));
+    let over = memory(Some(RememberedDrain { remaining: Some(HOUR), ..drain("a") }));
+    assert_eq!(changes(of_now(&nothing), of_now(&until_exit)), []);
+    assert_eq!(changes(of_now(&nothing), Aged { memory: &over, age: HOUR }), []);
+}
+
+/// It is called otherwise there.
+#[test]
+fn a_service_that_is_not_there_has_ended_nothing() {
+    let known = memory(Some(drain("a")));
+    assert_eq!(changes(of_now(&known), of_now(&Memory::default())), []);
+}
