@@ -5,7 +5,7 @@
 use super::store::Store;
 use super::store::merge::Change;
 use super::{Daemon, Observer};
-use crate::engine::drain::{Drain, Lasts, Lift, Order, RememberedDrain};
+use crate::engine::drain::{Drain, Drains, Lasts, Lift, Order, RememberedDrain};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::memory::ALL_SERVICES;
 
@@ -16,6 +16,13 @@ impl Daemon<'_> {
         for change in changes {
             let what = if change.drain.is_some() { "begun" } else { "ended" };
             log::info!("another helper has {what} a drain of {} of {}", change.holder, change.service);
+            if change.service != ALL_SERVICES && self.services_of(change).next().is_none() {
+                log::warn!(
+                    "no service here is called {0} or has only prefixes of it, so that none is drained with it or \
+                     returns; see `dnsherald status`",
+                    change.service
+                );
+            }
             for event in self.events_of(change) {
                 over |= self.tell(event, observer);
             }
@@ -29,11 +36,16 @@ impl Daemon<'_> {
         let all = change.service == ALL_SERVICES;
         let lift = |once_healthy| Lift { holder: Some(change.holder.clone()), once_healthy };
         let Some(drain) = &change.drain else {
-            let one = |service| Event::Undrain(service, lift(false));
-            return if all {
+            // One that was given another reason or end here in the meantime stays.
+            let is_meant = |drains: &Drains| change.was.as_ref().is_some_and(|was| has(drains, change, was));
+            let of = |id: &ServiceId| self.engine.services()[id.0].drains();
+            let concerned = self.services_of(change).filter(|id| is_meant(of(id)));
+            return if !all {
+                concerned.map(|service| Event::Undrain(service, lift(false))).collect()
+            } else if is_meant(self.engine.drains_of_all()) {
                 vec![Event::UndrainAll(lift(false))]
             } else {
-                self.services_of(change).map(one).collect()
+                vec![]
             };
         };
         let lasts = drain.remaining.map_or(Lasts::UntilLifted, Lasts::For);
@@ -42,7 +54,8 @@ impl Daemon<'_> {
             return vec![Event::DrainAll(order)];
         }
         let mut events = vec![];
-        for service in self.services_of(change).filter(|service| !self.has(*service, change, drain)) {
+        let of = |id: &ServiceId| self.engine.services()[id.0].drains();
+        for service in self.services_of(change).filter(|id| !has(of(id), change, drain)) {
             events.push(Event::Drain(service, order.clone()));
             if drain.returning {
                 events.push(Event::Undrain(service, lift(true)));
@@ -61,16 +74,15 @@ impl Daemon<'_> {
         });
         of_prefixes.map(|(place, _)| ServiceId(place))
     }
+}
 
-    /// Whether the service has this drain already, as from a drain of all.
-    fn has(&self, service: ServiceId, change: &Change, drain: &RememberedDrain) -> bool {
-        let Some(service) = self.engine.services().get(service.0) else { return false };
-        let alike = |held: &Drain| {
-            let ends_alike = held.expires.is_some() == drain.remaining.is_some();
-            held.reason == drain.reason && held.returning == drain.returning && ends_alike
-        };
-        service.drains().iter().any(|(holder, held)| *holder == change.holder && alike(held))
-    }
+/// Whether this drain is among them already.
+fn has(drains: &Drains, change: &Change, drain: &RememberedDrain) -> bool {
+    let alike = |held: &Drain| {
+        let ends_alike = held.expires.is_some() == drain.remaining.is_some();
+        held.reason == drain.reason && held.returning == drain.returning && ends_alike
+    };
+    drains.iter().any(|(holder, held)| *holder == change.holder && alike(held))
 }
 
 /// The next changes. Waits for ever where nothing is remembered.

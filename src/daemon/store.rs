@@ -26,7 +26,7 @@ use self::merge::Change;
 use self::writer::{Job, Writer};
 use super::stamp::{Age, Stamp};
 use crate::config::absolute;
-use crate::engine::memory::Memory;
+use crate::engine::memory::{Memory, Remembered};
 use crate::fnv::fnv32;
 use crate::handoff::{Handoff, lock};
 use crate::period::{Period, Shown};
@@ -72,6 +72,20 @@ impl Document {
         }
         document.services.forget_drains_of_that_run();
         Ok(document)
+    }
+
+    /// Without all that is not needed to see which drains another has changed.
+    fn with_drains_only(&self) -> Self {
+        let services = self.services.services.iter();
+        let drains = |kept: &Remembered| Remembered { drains: kept.drains.clone(), ..Remembered::default() };
+        let services = services.map(|(name, kept)| (name.clone(), drains(kept))).collect();
+        Self {
+            format: self.format.clone(),
+            configuration: self.configuration.clone(),
+            stamp: self.stamp.clone(),
+            services: Memory { services },
+            ..*self
+        }
     }
 
     /// Whether it is of a helper that has taken over from the one of `other`, and lives.

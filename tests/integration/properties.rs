@@ -106,13 +106,14 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), why.trim().to_owned())),
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
-        1 => (holder(), proptest::option::of(0..5_000_u64)).prop_map(|(holder, lasts)| {
+        1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
             let lasts = lasts.map_or(Lasts::UntilLifted, |lasts| Lasts::For(Duration::from_millis(lasts)));
             let order = Order { holder, reason: String::new().into(), lasts };
-            Event::Drain(ServiceId(0), order)
+            if of_all { Event::DrainAll(order) } else { Event::Drain(ServiceId(0), order) }
         }),
-        2 => (proptest::option::of(holder()), any::<bool>()).prop_map(|(holder, once_healthy)| {
-            Event::Undrain(ServiceId(0), Lift { holder, once_healthy })
+        2 => (proptest::option::of(holder()), any::<bool>(), any::<bool>()).prop_map(|(holder, once_healthy, of_all)| {
+            let lift = Lift { holder, once_healthy };
+            if of_all { Event::UndrainAll(lift) } else { Event::Undrain(ServiceId(0), lift) }
         }),
         1 => Just(Event::OutputBlocked),
         2 => Just(Event::OutputUnblocked),
@@ -273,8 +274,8 @@ proptest! {
         // What was out when a process ended, or when all was to be checked anew, as at the end of a drain, does not
         // count; and whether it was depends on the ticks: here outcomes come that no round has asked for.
         let forgets = |event: &Event| match event {
-            Event::Gone(..) | Event::Undrain(..) | Event::DisableFile(_, false) => true,
-            Event::Drain(_, order) => order.lasts != Lasts::UntilLifted,
+            Event::Gone(..) | Event::Undrain(..) | Event::UndrainAll(_) | Event::DisableFile(_, false) => true,
+            Event::Drain(_, order) | Event::DrainAll(order) => order.lasts != Lasts::UntilLifted,
             _ => false,
         };
         let events = events.into_iter().filter(|(_, event)| !forgets(event));

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use super::disk::{DIRECTORY_MODE, keep};
 use super::*;
 use crate::engine::drain::{Holder, RememberedDrain};
-use crate::engine::memory::Remembered;
 use crate::engine::service::State;
 
 fn directory(name: &str) -> PathBuf {
@@ -271,6 +270,8 @@ fn of_two_helpers_neither_loses_a_drain_of_the_other() {
     assert!((penalty(&directory) - 1.0).abs() < 0.1);
     saved(&mut former, &memory());
     assert_eq!(drains(&directory), 0);
+    saved(&mut former, &memory());
+    assert!((penalty(&directory) - 1.0).abs() < 0.1, "as often as it writes");
     assert!(learns(&mut next)[0].drain.is_none(), "it was lifted");
     fs::remove_dir_all(directory).unwrap();
 }

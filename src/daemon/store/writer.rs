@@ -13,6 +13,7 @@ use super::{Document, FORMAT, Failure, lock as state_lock};
 use crate::daemon::stamp::{Age, Stamp};
 use crate::directory::make;
 use crate::engine::memory::Memory;
+use crate::fnv::fnv64;
 use crate::handoff::{Handoff, Taken, lock};
 use crate::logging::counted;
 use crate::period::Shown;
@@ -45,6 +46,8 @@ pub(super) struct Writer {
     tell: UnboundedSender<Vec<Change>>,
     failure: Failure,
     trouble: Option<Trouble>,
+    /// The hash of what could not be written, but may be in the file all the same.
+    attempted: Option<u64>,
 }
 
 /// What could not be written.
@@ -74,7 +77,7 @@ impl Writer {
             stamp: Stamp::now(),
             services: Memory::default(),
         };
-        let known = loaded.cloned().unwrap_or_else(nothing);
+        let known = loaded.map_or_else(nothing, Document::with_drains_only);
         Self {
             file,
             configuration,
@@ -85,6 +88,7 @@ impl Writer {
             tell,
             failure,
             trouble: None,
+            attempted: None,
         }
     }
 
@@ -158,30 +162,36 @@ impl Writer {
     fn write(&mut self, job: &mut Job) -> io::Result<()> {
         self.file.parent().map_or(Ok(()), |directory| make(directory, DIRECTORY_MODE))?;
         let _held = state_lock::take(&self.file)?;
+        // What the loop may not have known when it gave the job.
         self.forget_what_was_told(job.told);
         let age = age(&job.document);
         for change in &self.learned {
             apply(change, &mut job.document.services, age);
         }
-        let mut next = job.document.clone();
-        if let Some(theirs) = self.read_another() {
+        // A successor's document is needed whole, and what failed to be written may be there all the same.
+        if self.attempted.is_some() || self.known.succeeds(&job.document) {
+            self.seen = None;
+        }
+        let mut successor = None;
+        if let Some(mut theirs) = self.read_another() {
             let own = changes(aged(&self.known), aged(&job.document));
             self.take_over(&theirs, Some(job));
             if theirs.succeeds(&job.document) {
-                next = theirs;
-                let age = self::age(&next);
-                let made = own.iter().filter(|change| apply(change, &mut next.services, age)).count();
+                let age = self::age(&theirs);
+                let made = own.iter().filter(|change| apply(change, &mut theirs.services, age)).count();
                 if made == 0 {
                     return Ok(());
                 }
-            } else {
-                next = job.document.clone();
+                successor = Some(theirs);
             }
         }
-        let text = serde_json::to_string_pretty(&next).map_err(io::Error::from)?;
+        let next = successor.as_ref().unwrap_or(&job.document);
+        let text = serde_json::to_string_pretty(next).map_err(io::Error::from)?;
+        self.attempted = Some(fnv64(text.as_bytes()));
         write(&self.file, &text)?;
+        self.attempted = None;
         self.seen = Mark::of(&self.file);
-        self.known = next;
+        self.known = next.with_drains_only();
         Ok(())
     }
 
@@ -201,7 +211,11 @@ impl Writer {
         }
         let text = fs::read_to_string(&self.file).ok()?;
         self.seen = Some(mark);
-        Document::understand(&text, &self.configuration).ok()
+        let found = Document::understand(&text, &self.configuration).ok()?;
+        if self.attempted == Some(fnv64(text.as_bytes())) {
+            self.known = found.with_drains_only();
+        }
+        Some(found)
     }
 
     /// Takes over the drains that `theirs` has changed, into the job if there is one, and tells the loop.
@@ -211,7 +225,7 @@ impl Writer {
             let age = age(&job.document);
             found.retain(|change| apply(change, &mut job.document.services, age));
         }
-        self.known = theirs.clone();
+        self.known = theirs.with_drains_only();
         if !found.is_empty() {
             self.learned.extend(found.iter().cloned());
             // Nobody listens any more once the loop has ended.

@@ -190,6 +190,7 @@ fn what_another_helper_writes_of_drains_counts_at_once() {
         lock.lock().unwrap();
         let state = fs::read_to_string(pop.state_file()).unwrap();
         let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        state["process"] = 1.into();
         change(&mut state["services"]["resolver"]);
         let beside = pop.file("state.new");
         fs::write(&beside, state.to_string()).unwrap();

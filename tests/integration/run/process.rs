@@ -248,7 +248,7 @@ fn two_of_it_are_in_nobodys_way() {
     let files =
         || fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect::<BTreeSet<_>>();
     let beside = |extension| pop.state_file().with_extension(extension);
-    let wanted = BTreeSet::from([pop.state_file(), beside("json.before"), beside("lock")]);
+    let wanted = ["json", "json.before", "lock", "last-good.toml"].map(beside).into();
     assert!(eventually(|| files() == wanted), "left behind: {:?}", files());
     old.is_sent("TERM");
     old.exits_well();
