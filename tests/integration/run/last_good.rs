@@ -13,6 +13,7 @@ fn one_dies_suddenly_while_announced(pop: &Pop) {
     helper.opens();
     helper.says(ANNOUNCE);
     pop.keeps_its_configuration();
+    pop.remembers("\"acknowledged\": \"up\"");
     helper.dies_suddenly();
 }
 
