@@ -318,12 +318,8 @@ impl<'a> Daemon<'a> {
                     }
                 }
                 Action::Save => self.unsaved = true,
-                Action::Settled(service) => {
-                    self.log_settled(*service);
-                    if let Some(service) = self.engine.services().get(service.0) {
-                        observer.settled(service.name(), service.state());
-                    }
-                }
+                Action::Settled(service) => self.settled(*service, true, observer),
+                Action::Said(service) => self.settled(*service, false, observer),
                 Action::Enter { service, state, reason } => observer.enter(service, state, reason),
                 Action::Exit => over = true,
             }
@@ -361,15 +357,21 @@ impl<'a> Daemon<'a> {
         self.update_at = Instant::now() + (began.elapsed() * SHARE).min(LATEST);
     }
 
-    fn log_settled(&self, id: ServiceId) {
+    /// What a service states is acknowledged, or said to an ExaBGP that acknowledges nothing.
+    fn settled(&self, id: ServiceId, acknowledged: bool, observer: &mut dyn Observer) {
         let Some(service) = self.engine.services().get(id.0) else { return };
-        let prefixes = self.engine.entries_of(id.0).count();
-        log::info!(
-            "service {}: exabgp has acknowledged {} for {}",
-            service.name(),
-            service.state(),
-            if prefixes == 1 { "its prefix".to_owned() } else { format!("all {prefixes} prefixes") }
-        );
+        let (name, state) = (service.name(), service.state());
+        let prefixes = match self.engine.entries_of(id.0).count() {
+            1 => "its prefix".to_owned(),
+            several => format!("all {several} prefixes"),
+        };
+        if acknowledged {
+            log::info!("service {name}: exabgp has acknowledged {state} for {prefixes}");
+        } else {
+            let why = self.engine.link().silence().unwrap_or("exabgp answers no commands");
+            log::info!("service {name}: {state} for {prefixes} said, not acknowledged: {why}");
+        }
+        observer.settled(name, state);
     }
 
     fn say_what_was_withheld(&mut self, all: bool) {

@@ -60,12 +60,20 @@ pub struct Engine {
     /// How often the memory is renewed, so that its age tells how long nobody has been there.
     heartbeat: Option<Duration>,
     heartbeat_at: Option<Moment>,
-    /// The state of each service in which ExaBGP has last acknowledged everything.
-    settled: Vec<Option<service::State>>,
+    /// The state of each service in which everything was last settled, and how.
+    settled: Vec<Option<(service::State, Confirmation)>>,
     parent: Parent,
     /// End after the first decision has been said.
     once: bool,
     phase: Phase,
+}
+
+/// How it is known that what a service states has reached ExaBGP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Confirmation {
+    Acknowledged,
+    /// It answers no commands: all has been said, and no more is known.
+    Said,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -236,7 +244,7 @@ impl Engine {
     fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
         let service = &self.services[place];
         let mine = || self.entries_of(place);
-        let settled = mine().all(Entry::is_settled);
+        let settled = self.confirmation(place).is_some();
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         Remembered {
             penalty: service.dampening().penalty(now),
@@ -317,15 +325,35 @@ impl Engine {
 
     fn note_what_is_settled(&mut self, out: &mut Vec<Action>) {
         for (place, service) in self.services.iter().enumerate() {
-            let state = Some(service.state());
-            if self.settled[place] == state || service.state() == service::State::Starting {
+            let state = service.state();
+            if state == service::State::Starting {
                 continue;
             }
-            if self.entries_of(place).all(Entry::is_settled) {
-                self.settled[place] = state;
-                out.push(Action::Settled(ServiceId(place)));
+            let Some(how) = self.confirmation(place) else { continue };
+            // What was acknowledged is not said to be less afterwards.
+            let news = match self.settled[place] {
+                Some((before, _)) if before != state => true,
+                Some((_, Confirmation::Said)) => how == Confirmation::Acknowledged,
+                Some((_, Confirmation::Acknowledged)) => false,
+                None => true,
+            };
+            if news {
+                self.settled[place] = Some((state, how));
+                out.push(match how {
+                    Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
+                    Confirmation::Said => Action::Said(ServiceId(place)),
+                });
             }
         }
+    }
+
+    /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
+    fn confirmation(&self, place: usize) -> Option<Confirmation> {
+        if self.entries_of(place).all(Entry::is_settled) {
+            return Some(Confirmation::Acknowledged);
+        }
+        let said = !self.link.answers() && self.entries_of(place).all(Entry::is_said);
+        said.then_some(Confirmation::Said)
     }
 }
 

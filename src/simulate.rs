@@ -148,7 +148,12 @@ impl Simulation<'_> {
             match action {
                 Action::Print(line) => self.reply(at, line),
                 Action::Probe(check) => self.probe(at, *check),
-                Action::Log(_) | Action::Enter { .. } | Action::Settled(_) | Action::Save | Action::Exit => {}
+                Action::Log(_)
+                | Action::Enter { .. }
+                | Action::Settled(_)
+                | Action::Said(_)
+                | Action::Save
+                | Action::Exit => {}
             }
         }
         self.watcher.after(at, event, &actions, &self.engine);

@@ -26,6 +26,8 @@ pub enum Action {
     },
     /// ExaBGP has acknowledged what the present state of a service says for every one of its prefixes.
     Settled(ServiceId),
+    /// The same has been said to an ExaBGP that answers no commands, so that what it made of it is unknown.
+    Said(ServiceId),
     /// What should survive a restart has changed.
     Save,
     /// There is nobody left to speak to, or we were told to stop.

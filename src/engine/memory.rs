@@ -25,7 +25,8 @@ pub struct Remembered {
     pub penalty: f64,
     /// Whether the penalty held the service down.
     pub suppressed: bool,
-    /// The last state whose advertisement ExaBGP has acknowledged for every prefix.
+    /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
+    /// last that was said for every prefix.
     pub acknowledged: Option<State>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
     pub announced: Vec<Route>,

@@ -51,6 +51,7 @@ pub enum Notice {
     Refused { line: String, why: Option<String>, retry: Duration },
     EndOfRibRefused { line: String, why: Option<String> },
     Unanswered { line: String, after: Duration },
+    Overtaken { withdraws: u32 },
     OutputBlocked,
     OutputUnblocked,
     SessionUp { neighbor: String },
@@ -114,6 +115,7 @@ impl Notice {
             | Self::NoVersion { .. }
             | Self::AnswersNothing
             | Self::AnswerTooMany
+            | Self::Overtaken { .. }
             | Self::EndOfRibRefused { .. }
             | Self::SessionDown { .. }
             | Self::OddLine { .. } => Level::Warn,
@@ -296,6 +298,11 @@ impl fmt::Display for Notice {
             Self::Unanswered { line, after } => {
                 write!(f, "exabgp has not answered `{line}` within {}: will say it again", Shown(*after))
             }
+            Self::Overtaken { withdraws } => write!(
+                f,
+                "exabgp is unresponsive: sending {} without waiting for its answers",
+                counted(*withdraws as usize, "withdraw")
+            ),
             Self::OutputBlocked => f.write_str("exabgp reads no more of our standard output: waiting for it"),
             Self::OutputUnblocked => f.write_str("exabgp reads our standard output again"),
             Self::SessionUp { neighbor } => {

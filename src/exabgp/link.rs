@@ -1,22 +1,27 @@
-//! The conversation with ExaBGP: pure, one command in flight.
+//! The API session with ExaBGP: pure, one command in flight.
 //!
 //! ```text
-//!              answer or ack-timeout      version           done              done, error
-//!   greeting ──────────────────────► asking ──► fencing ──────────► ready ◄───────────── sending
-//!                                      ▲                   (settling)  │  ──────────────►   │
-//!                                      └──────────────── ack-timeout ──┴────────────────────┘
+//!              answer or 500 ms                            no late replies       done, error
+//!   Greeting ──────────────────► Resynchronizing ────────────────► Ready ◄───────────── Sending
+//!                                  ▲  Asked ──► Answered ──► Settling │ ──────────────────► │
+//!                                  └──────────── ack-timeout, or an overtaking withdraw ────┘
 //! ```
 //!
-//! Answers carry no number, so a lost one could shift all that follow. Therefore a command that is not answered in
-//! time is followed by the question for the version, whose answer is unmistakable: what arrived before it is stale.
-//! ExaBGP up to 5.0 lets that question overtake queued commands, so late answers are let pass for a moment more
-//! (`settling`). An answer that nothing was waiting for shows that the pairing was wrong; then everything is stated
-//! again, which costs ExaBGP nothing.
+//! Answers carry no number, so a lost one could shift all that follow. Every command that is given up therefore counts
+//! as a late reply, and the version is asked for: the answer to that question is unmistakable, and what arrived before
+//! it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so late replies are discarded
+//! for a moment more (`Settling`). An answer that nothing was waiting for shows that the pairing was wrong.
 //!
-//! The link never waits: while ExaBGP is silent, the newest wish per route replaces the older.
+//! A withdraw never waits long for the answer to another command ([`PATIENCE`]): all due withdraws then leave together,
+//! out of turn, and the pairing of answers is re-established afterwards ([`overtake`]).
 //!
-//! In here stand the conversation's state, what calls it and its timers; [`statements`] says things, [`answers`] deals
-//! with what comes back and what does not, [`entry`] is one route.
+//! After trouble of any kind, what was acknowledged meanwhile is stated once more when all has been calm for [`CALM`],
+//! so that no wrong pairing outlives it.
+//!
+//! The link never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
+//!
+//! This file holds the state of the session, its inputs and its timers; [`statements`] sends commands, [`answers`] deals
+//! with replies and their absence, [`overtake`] with what does not wait for them, [`entry`] is one route.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -33,7 +38,15 @@ use crate::engine::notice::Notice;
 mod answers;
 mod change;
 pub mod entry;
+mod overtake;
 mod statements;
+
+/// The longest that a withdraw waits for the answer to another command.
+pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// For so long there must be no trouble before the pairing of answers is trusted again. Longer than any pause before a
+/// command is sent again, so that a mute ExaBGP is never taken for a calm one.
+pub const CALM: Duration = Duration::from_secs(60);
 
 /// How long late answers are let pass once ExaBGP has answered the question that fences them off.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -76,16 +89,23 @@ enum State {
     Silent,
     /// The greeting is out.
     Greeting,
-    /// The version has been asked for.
-    Asking,
-    /// The version has come, its `done` has not.
-    Fencing,
-    /// Late answers are let pass.
-    Settling,
+    /// The version has been asked for, so that commands and answers can be paired from there on.
+    Resynchronizing(Stage),
     /// Nothing in flight.
     Ready,
     /// A command is in flight.
     Sending(Subject),
+}
+
+/// How far a resynchronization has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// The question for the version is out.
+    Asked,
+    /// The version has come, its `done` has not.
+    Answered,
+    /// Late replies are discarded until none has come for [`SETTLE`].
+    Settling,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +123,13 @@ pub struct Record {
     pub refused: u64,
     /// Commands that were not answered in time.
     pub unanswered: u64,
+}
+
+/// Since when the pairing of answers may have been wrong, and when the latest sign of it was seen.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    since: Moment,
+    latest: Moment,
 }
 
 /// An end-of-RIB marker: for a family, to the neighbors that get its routes.
@@ -123,8 +150,17 @@ pub struct Link {
     version: Option<Version>,
     /// Whether ExaBGP answers commands (`exabgp.api.ack`).
     answers: bool,
-    /// Answers to commands given up, which may still come.
-    owed: u32,
+    /// Answers to commands that are no longer waited for, which may still come.
+    late_replies: u32,
+    /// Since when something is out of which nothing has been answered: ExaBGP is `unresponsive` after [`PATIENCE`].
+    unanswered_since: Option<Moment>,
+    /// When standard output last took lines again; nothing could be sent before.
+    unblocked_at: Moment,
+    /// Withdraws have left after the question for the version, whose answer says nothing about them.
+    ask_once_more: bool,
+    /// Whether any command has been answered, and whether the last version came without its `done`.
+    has_answered: bool,
+    version_without_done: bool,
     /// Silence has been reported, and not been broken since.
     mute: bool,
     why: Option<String>,
@@ -136,6 +172,8 @@ pub struct Link {
     resync: Backoff,
     /// When an answer last came that nothing was waiting for.
     stray_at: Option<Moment>,
+    /// Since when acknowledgements may be wrong, and when it last became known.
+    trouble: Option<Trouble>,
     /// End-of-RIB markers still to be sent.
     unmarked: Vec<Mark>,
     /// Those that were refused, for there was no session; tried again with the next refresh.
@@ -160,7 +198,12 @@ impl Link {
             state: State::Silent,
             until: None,
             version: None,
-            owed: 0,
+            late_replies: 0,
+            unanswered_since: None,
+            unblocked_at: Moment::START,
+            ask_once_more: false,
+            has_answered: false,
+            version_without_done: false,
             mute: false,
             why: None,
             full: false,
@@ -168,6 +211,7 @@ impl Link {
             resync_at: None,
             resync: Backoff::new(),
             stray_at: None,
+            trouble: None,
             unmarked: vec![],
             said_at: Moment::START,
             record: Record::default(),
@@ -187,10 +231,22 @@ impl Link {
         self.version.as_ref()
     }
 
-    /// Whether it answers commands.
+    /// Whether it answers commands; where it does not, nothing is ever acknowledged.
     #[must_use]
     pub const fn answers(&self) -> bool {
         self.answers
+    }
+
+    /// Why nothing is ever acknowledged; `None` where commands are answered.
+    #[must_use]
+    pub fn silence(&self) -> Option<&'static str> {
+        let not_awaited = self.settings.habits.is_some_and(|habits| !habits.answers);
+        match self.settings.parent {
+            _ if self.answers => None,
+            Parent::Terminal => Some("standard output is a terminal"),
+            Parent::ExaBgp if not_awaited => Some("no answers are awaited (--no-ack)"),
+            Parent::ExaBgp => Some("exabgp.api.ack is off"),
+        }
     }
 
     /// What became of commands so far.
@@ -262,6 +318,8 @@ impl Link {
         if self.until.is_some() {
             self.until = Some(now + self.settings.ack_timeout);
         }
+        self.unblocked_at = now;
+        self.unanswered_since = self.unanswered_since.map(|_| now);
         self.proceed(now, out);
     }
 
@@ -273,7 +331,7 @@ impl Link {
         }
         let due =
             matches!(self.state, State::Ready).then(|| self.entries.iter().filter_map(|entry| entry.due));
-        [self.until, self.refresh_at, self.resync_at]
+        [self.until, self.refresh_at, self.resync_at, self.confirm_at(), self.overtake_at()]
             .into_iter()
             .flatten()
             .chain(due.into_iter().flatten())
@@ -293,6 +351,9 @@ impl Link {
         if self.resync_at.is_some_and(|at| at <= now) {
             self.resync_at = None;
             self.restate_all(now, out);
+        }
+        if self.confirm_at().is_some_and(|at| at <= now) {
+            self.confirm(now, out);
         }
         if self.until.is_some_and(|until| until <= now) {
             self.give_up(now, out);

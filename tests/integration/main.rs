@@ -12,6 +12,7 @@ mod drop_ins;
 mod properties;
 mod run;
 mod scenarios;
+mod session;
 mod shipped;
 mod support;
 mod traces;

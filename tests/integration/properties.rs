@@ -14,6 +14,7 @@ use dnsherald::engine::moment::Moment;
 use dnsherald::engine::notice::Notice;
 use dnsherald::engine::service::State;
 use dnsherald::exabgp::Advertisement;
+use dnsherald::exabgp::command::ASK_VERSION;
 use dnsherald::exabgp::link::Parent;
 use dnsherald::exabgp::reply::Reply;
 use dnsherald::outcome::{Cause, Class, Outcome};
@@ -317,6 +318,7 @@ proptest! {
         }
     }
 
+    /// Only withdraws overtake it, and the question for the version that follows them.
     #[test]
     fn one_command_is_in_flight_at_a_time(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
@@ -326,10 +328,15 @@ proptest! {
         let mut awaits = true;
         for (later, event) in events {
             answered |= matches!(&event, Event::Heard(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
+            let mut overtakes = false;
             for action in bench.tell(later, event) {
                 match action {
                     Action::Log(Notice::AnswersNothing) => awaits = false,
                     Action::Log(Notice::AnswersAfterAll) => awaits = true,
+                    Action::Log(Notice::Overtaken { .. }) => overtakes = true,
+                    Action::Print(line) if overtakes => {
+                        prop_assert!(line.contains("withdraw") || line == ASK_VERSION, "`{line}` overtakes");
+                    }
                     Action::Print(line) => {
                         let waited = bench.now.since(said);
                         prop_assert!(!awaits || answered || waited >= HANDSHAKE, "`{line}` after {waited:?}");

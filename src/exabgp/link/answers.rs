@@ -1,66 +1,74 @@
-//! What comes back, and what does not.
+//! Replies, and their absence.
 
-use std::time::Duration;
-
-use super::entry::Backoff;
-use super::{HANDSHAKE, Link, SETTLE, State, Subject};
+use super::entry::{Backoff, Entry};
+use super::{CALM, HANDSHAKE, Link, SETTLE, Stage, State, Subject, Trouble};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
-use crate::exabgp::command::ASK_VERSION;
 use crate::exabgp::reply::Version;
-
-/// After so long without an answer too many, the next one is taken as the first. What was acknowledged within this time
-/// before one is in doubt.
-const CALM: Duration = Duration::from_secs(60);
 
 impl Link {
     pub(super) fn answered(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
         self.mute = false;
+        self.unanswered_since = None;
         let why = self.why.take();
         if self.settings.habits.is_some_and(|habits| !habits.answers) {
             return;
         }
+        self.has_answered = true;
         if !self.answers && !matches!(self.state, State::Greeting) {
-            // The answer to the version was merely late.
+            // Answers are merely late, or lost. All that was said meanwhile may still be answered.
             self.answers = true;
+            self.late_replies = self.late_replies.saturating_sub(1);
             out.push(Notice::AnswersAfterAll.into());
+            self.troubled(now);
+            self.ask_again(now, out);
             return self.restate_all(now, out);
         }
-        if self.owed > 0 && matches!(self.state, State::Sending(_)) {
-            // Answers come in the order of commands: this one belongs to a command that was given up. If that was
-            // lost for good, the question for the version will sort it out.
-            self.owed -= 1;
-            return;
-        }
-        match std::mem::replace(&mut self.state, State::Ready) {
-            State::Greeting => self.say(now, State::Asking, ASK_VERSION.to_owned(), out),
-            State::Fencing if self.owed == 0 => self.become_ready(now, out),
-            State::Fencing => {
-                self.state = State::Settling;
-                self.until = Some(now + SETTLE);
+        match &self.state {
+            State::Greeting => self.ask_again(now, out),
+            // It stands right behind the version, whatever else is late.
+            State::Resynchronizing(Stage::Answered) => {
+                self.version_without_done = false;
+                self.settle_down(now, out);
             }
-            State::Sending(subject) => {
-                self.until = None;
-                self.record.latency = Some(now.since(self.said_at));
-                self.settle(now, subject, done, why, out);
-                self.proceed(now, out);
-            }
-            state @ (State::Silent | State::Asking | State::Settling | State::Ready) => {
-                let idle = matches!(state, State::Ready);
-                self.state = state;
-                if self.owed > 0 {
-                    self.owed -= 1;
-                } else if idle {
-                    out.push(Notice::AnswerTooMany.into());
-                    self.resync_after_stray(now, out);
+            _ if self.late_replies > 0 => {
+                // ExaBGP answers route commands in their order: this one belongs to a command that was given up. If
+                // that was lost for good, the question for the version will show it.
+                self.late_replies -= 1;
+                if matches!(self.state, State::Resynchronizing(Stage::Settling)) {
+                    self.settle_down(now, out);
                 }
             }
+            State::Sending(_) => {
+                if let State::Sending(subject) = std::mem::replace(&mut self.state, State::Ready) {
+                    self.until = None;
+                    self.record.latency = Some(now.since(self.said_at));
+                    self.settle(now, subject, done, why, out);
+                    self.proceed(now, out);
+                }
+            }
+            State::Ready => {
+                out.push(Notice::AnswerTooMany.into());
+                self.resync_after_stray(now, out);
+            }
+            State::Silent | State::Resynchronizing(_) => {}
+        }
+    }
+
+    /// Discards late replies until none has come for a moment; at once, where none is to come.
+    fn settle_down(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if self.late_replies == 0 {
+            self.become_ready(now, out);
+        } else {
+            self.state = State::Resynchronizing(Stage::Settling);
+            self.until = Some(now + SETTLE);
         }
     }
 
     /// Plans to state everything again, ever more slowly while this goes on.
     fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.troubled(now);
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
             self.resync = Backoff::new();
         }
@@ -73,6 +81,29 @@ impl Link {
                 out.push(Action::Save);
             }
         }
+    }
+
+    /// An answer is missing, or came that nothing was waiting for: from now on acknowledgements may be wrong.
+    pub(super) fn troubled(&mut self, now: Moment) {
+        let since = self.trouble.map_or(now, |trouble| trouble.since);
+        self.trouble = Some(Trouble { since, latest: now });
+    }
+
+    /// When to state once more what was acknowledged during the trouble.
+    pub(super) fn confirm_at(&self) -> Option<Moment> {
+        self.trouble.map(|trouble| trouble.latest + CALM)
+    }
+
+    /// The trouble is over, and late replies have had their time: what was acknowledged meanwhile is stated once more.
+    /// Where answers seem to be switched off, ExaBGP is asked whether they are.
+    pub(super) fn confirm(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(trouble) = self.trouble.take() else { return };
+        if !self.answers {
+            self.troubled(now);
+            return self.ask_again(now, out);
+        }
+        let doubtful = self.entries.iter_mut().filter(|entry| entry.was_acknowledged_since(trouble.since));
+        doubtful.for_each(|entry| entry.restate(now));
     }
 
     /// A command in flight was carried out or refused.
@@ -94,6 +125,7 @@ impl Link {
                 }
             }
             Subject::Route(route, _, line) => {
+                self.entries[route].forget_said();
                 let retry = self.entries[route].retry(now);
                 self.record.refused += 1;
                 out.push(Notice::Refused { line, why, retry }.into());
@@ -122,14 +154,20 @@ impl Link {
             );
         }
         self.version = Some(version);
+        self.unanswered_since = None;
         if self.dialect() != before {
+            // What was said before may not have been understood.
+            self.entries.iter_mut().for_each(Entry::forget_said);
             self.restate_all(now, out);
         }
-        if matches!(self.state, State::Asking) && !self.answers {
-            self.become_ready(now, out);
-        } else if matches!(self.state, State::Asking) {
-            self.state = State::Fencing;
+        if !matches!(self.state, State::Resynchronizing(Stage::Asked)) {
+            return;
+        }
+        if self.answers {
+            self.state = State::Resynchronizing(Stage::Answered);
             self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
+        } else {
+            self.become_ready(now, out);
         }
     }
 
@@ -138,44 +176,60 @@ impl Link {
         self.until = None;
         match std::mem::replace(&mut self.state, State::Ready) {
             State::Greeting => {
-                self.owed += 1;
+                self.late_replies += 1;
+                self.troubled(now);
                 self.ask_again(now, out);
             }
-            State::Asking => {
-                self.owed += 1;
+            State::Resynchronizing(Stage::Asked) => {
+                self.late_replies += 1;
+                self.troubled(now);
                 if !std::mem::replace(&mut self.mute, true) {
                     out.push(Notice::NoVersion { spoken: self.dialect() }.into());
                 }
                 self.become_ready(now, out);
             }
-            State::Fencing => {
-                self.answers = false;
-                self.owed = 0;
-                out.push(Notice::AnswersNothing.into());
-                self.become_ready(now, out);
-            }
-            State::Settling => {
-                self.owed = 0;
+            State::Resynchronizing(Stage::Answered) => self.version_came_alone(now, out),
+            State::Resynchronizing(Stage::Settling) if self.ask_once_more => self.ask_again(now, out),
+            State::Resynchronizing(Stage::Settling) => {
+                self.late_replies = 0;
                 self.become_ready(now, out);
             }
             State::Sending(subject) => {
-                let line = match subject {
-                    Subject::Route(route, _, line) => {
-                        self.entries[route].retry(now);
-                        line
-                    }
-                    Subject::EndOfRib(mark, line) => {
-                        self.unmarked.push(mark);
-                        line
-                    }
-                };
+                let line = self.put_back(now, subject);
                 let after = self.settings.ack_timeout;
                 self.record.unanswered += 1;
                 out.push(Notice::Unanswered { line, after }.into());
-                self.owed += 1;
                 self.ask_again(now, out);
             }
             state @ (State::Silent | State::Ready) => self.state = state,
+        }
+    }
+
+    /// The version has come and its `done` has not. One may be lost; otherwise ExaBGP answers no commands at all.
+    fn version_came_alone(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.late_replies += 1;
+        self.troubled(now);
+        if self.has_answered && !std::mem::replace(&mut self.version_without_done, true) {
+            return self.settle_down(now, out);
+        }
+        self.answers = false;
+        out.push(Notice::AnswersNothing.into());
+        self.become_ready(now, out);
+    }
+
+    /// The command in flight is no longer waited for, and is sent again later. Returns its line.
+    pub(super) fn put_back(&mut self, now: Moment, subject: Subject) -> String {
+        self.late_replies += 1;
+        self.troubled(now);
+        match subject {
+            Subject::Route(route, _, line) => {
+                self.entries[route].retry(now);
+                line
+            }
+            Subject::EndOfRib(mark, line) => {
+                self.unmarked.push(mark);
+                line
+            }
         }
     }
 }

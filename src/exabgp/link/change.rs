@@ -26,6 +26,7 @@ impl Link {
             self.plan_refresh(now);
         }
         if self.dialect() != spoken {
+            self.entries.iter_mut().for_each(Entry::forget_said);
             self.restate_all(now, out);
         }
         self.proceed(now, out);

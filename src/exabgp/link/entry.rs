@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::Parent;
 use crate::engine::moment::Moment;
 use crate::exabgp::{Advertisement, Route};
 
@@ -15,7 +16,9 @@ pub struct Entry {
     pub route: Route,
     /// What the service wants; `None` until its first decision.
     pub desired: Option<Advertisement>,
-    /// What ExaBGP has last said `done` to.
+    /// What was last sent to ExaBGP and not refused.
+    pub said: Option<Advertisement>,
+    /// What ExaBGP has last said `done` to; `None` where that is unknown.
     pub acknowledged: Option<Advertisement>,
     /// When it did.
     acknowledged_at: Moment,
@@ -63,6 +66,7 @@ impl Entry {
         Self {
             route,
             desired: None,
+            said: None,
             acknowledged: None,
             acknowledged_at: Moment::START,
             perhaps_announced: false,
@@ -79,6 +83,7 @@ impl Entry {
         self.route = route;
         self.left_behind = false;
         if differs {
+            self.said = None;
             self.acknowledged = None;
             self.restate(now);
         }
@@ -97,6 +102,11 @@ impl Entry {
         let new = self.desired.as_ref() != Some(advertisement);
         if new {
             self.desired = Some(advertisement.clone());
+            if self.said != self.acknowledged {
+                // What was sent since may stand instead of what was acknowledged.
+                self.acknowledged =
+                    self.acknowledged.take().filter(|acknowledged| acknowledged != advertisement);
+            }
             self.backoff = Backoff::new();
             self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
@@ -120,17 +130,17 @@ impl Entry {
 
     /// Says again what is desired, as soon as possible.
     pub(super) fn restate(&mut self, now: Moment) {
-        let forgotten = self.left_behind && self.acknowledged.is_some();
+        let forgotten = self.left_behind && !self.perhaps_announced;
         if self.desired.is_some() && !forgotten {
-            self.due = Some(now);
+            // What has been due for longer has waited for as long.
+            self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
     }
 
-    /// The answers of late may have been those to other commands: what was acknowledged within `lately` may not have
-    /// been, and is not forgotten yet. True if that brings it back.
+    /// The answers of late may have been those to other commands: what was acknowledged within `lately` is unknown, and
+    /// may be announced. True if that is news.
     pub(super) fn doubt(&mut self, now: Moment, lately: Duration) -> bool {
-        let doubtful =
-            self.left_behind && self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
+        let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
         if doubtful {
             self.acknowledged = None;
             self.perhaps_announced = true;
@@ -138,10 +148,42 @@ impl Entry {
         doubtful
     }
 
+    /// Whether the last acknowledgement came at `moment` or later.
+    pub(super) fn was_acknowledged_since(&self, moment: Moment) -> bool {
+        self.acknowledged.is_some() && self.acknowledged_at >= moment
+    }
+
     /// What is desired leaves for ExaBGP.
     pub(super) fn said(&mut self, advertisement: &Advertisement) {
         self.due = None;
         self.perhaps_announced |= advertisement.announces();
+        self.said = Some(advertisement.clone());
+    }
+
+    /// The withdraw leaves ahead of its turn. Its answer cannot be told from others, so that it is sent again in turn.
+    pub(super) fn said_out_of_turn(&mut self, now: Moment) {
+        self.said(&Advertisement::Withdraw);
+        self.due = Some(now + self.backoff.pause());
+    }
+
+    /// What is desired has left for one that answers no commands, so that what became of it is unknown.
+    pub(super) fn said_for_good(&mut self, parent: Parent) {
+        self.acknowledged = None;
+        self.answered = true;
+        if parent == Parent::Terminal {
+            self.perhaps_announced = false;
+        }
+    }
+
+    /// What was sent was refused, or not understood.
+    pub(super) fn forget_said(&mut self) {
+        self.said = None;
+    }
+
+    /// Whether what is desired has been sent.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.desired.is_some() && self.desired == self.said
     }
 
     /// ExaBGP has said `done` to `advertisement`. True if that is news.

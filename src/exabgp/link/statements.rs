@@ -1,19 +1,21 @@
 //! What is said, and when.
 
 use super::entry::Entry;
-use super::{Link, Mark, Parent, State, Subject};
+use super::{Link, Mark, Parent, Stage, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, Family};
 
 impl Link {
     pub(super) fn ask_again(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.say(now, State::Asking, ASK_VERSION.to_owned(), out);
+        self.ask_once_more = false;
+        self.say(now, State::Resynchronizing(Stage::Asked), ASK_VERSION.to_owned(), out);
     }
 
     pub(super) fn become_ready(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.state = State::Ready;
         self.until = None;
+        self.ask_once_more = false;
         self.proceed(now, out);
     }
 
@@ -24,7 +26,8 @@ impl Link {
         self.proceed(now, out);
     }
 
-    /// Says what is due, if nothing is in flight. Without answers to wait for it says all of it.
+    /// Sends what is due if nothing is in flight; where no answers are awaited, all of it. Withdraws that have waited
+    /// long enough are sent in any case.
     pub(super) fn proceed(&mut self, now: Moment, out: &mut Vec<Action>) {
         while matches!(self.state, State::Ready) && !self.full {
             if let Some(subject) = self.next_subject(now) {
@@ -32,6 +35,9 @@ impl Link {
             } else {
                 break;
             }
+        }
+        if self.overtake_at().is_some_and(|at| at <= now) {
+            self.overtake(now, out);
         }
     }
 
@@ -56,10 +62,17 @@ impl Link {
         let (Subject::Route(_, _, line) | Subject::EndOfRib(_, line)) = &subject;
         let line = line.clone();
         if self.answers {
-            self.say(now, State::Sending(subject), line, out);
-        } else {
-            out.push(Action::Print(line));
-            self.settle(now, subject, true, None, out);
+            return self.say(now, State::Sending(subject), line, out);
+        }
+        out.push(Action::Print(line));
+        // Should it answer after all, it answers these, too.
+        self.late_replies = self.late_replies.saturating_add(1);
+        if let Subject::Route(route, ..) = subject {
+            self.entries[route].said_for_good(self.settings.parent);
+            out.push(Action::Save);
+            if self.entries[route].left_behind {
+                self.restate_beside(now, route);
+            }
         }
     }
 
@@ -67,6 +80,7 @@ impl Link {
         self.state = state;
         self.until = Some(now + self.settings.ack_timeout);
         self.said_at = now;
+        self.unanswered_since.get_or_insert(now);
         out.push(Action::Print(line));
     }
 

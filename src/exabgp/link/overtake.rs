@@ -1,0 +1,64 @@
+//! Withdraws that do not wait for the answer to another command.
+
+use super::entry::{Entry, Urgency};
+use super::{Link, PATIENCE, Stage, State};
+use crate::engine::action::Action;
+use crate::engine::moment::Moment;
+use crate::engine::notice::Notice;
+use crate::exabgp::Advertisement;
+
+impl Link {
+    /// When the withdraws that are due stop waiting: [`PATIENCE`] after the first became due, and at once where ExaBGP
+    /// has answered nothing for as long.
+    pub(super) fn overtake_at(&self) -> Option<Moment> {
+        if self.full || matches!(self.state, State::Silent | State::Ready) {
+            return None;
+        }
+        let urgent = self.entries.iter().filter(|entry| entry.is_urgent());
+        let due = urgent.filter_map(|entry| entry.due).min()?.max(self.unblocked_at);
+        let unresponsive = self.unanswered_since.map(|since| (since + PATIENCE).max(due));
+        Some(unresponsive.map_or(due + PATIENCE, |at| at.min(due + PATIENCE)))
+    }
+
+    /// Sends every due withdraw out of turn. Whatever was in flight is given up, and its answer and theirs become late
+    /// replies.
+    pub(super) fn overtake(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let place = out.len();
+        let mut withdraws = 0;
+        for route in 0..self.entries.len() {
+            let entry = &mut self.entries[route];
+            if entry.is_urgent() && entry.due.is_some_and(|due| due <= now) {
+                entry.said_out_of_turn(now);
+                out.push(Action::Print(self.words(&self.entries[route], &Advertisement::Withdraw)));
+                withdraws += 1;
+            }
+        }
+        self.late_replies += withdraws;
+        self.troubled(now);
+        out.insert(place, Notice::Overtaken { withdraws }.into());
+        self.unanswered_since.get_or_insert(now);
+        match std::mem::replace(&mut self.state, State::Ready) {
+            State::Sending(subject) => {
+                self.put_back(now, subject);
+                self.ask_again(now, out);
+            }
+            State::Greeting => {
+                self.late_replies += 1;
+                self.ask_again(now, out);
+            }
+            // The answer to the question that is out says nothing about what was sent after it.
+            state @ State::Resynchronizing(Stage::Asked | Stage::Answered | Stage::Settling) => {
+                self.state = state;
+                self.ask_once_more = true;
+            }
+            state @ (State::Silent | State::Ready) => self.state = state,
+        }
+    }
+}
+
+impl Entry {
+    /// A withdraw of what may be announced, which has not been sent since.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgency() == Urgency::Withdraw && self.said != Some(Advertisement::Withdraw)
+    }
+}

@@ -1,0 +1,336 @@
+//! The API session against a simulated ExaBGP that loses answers, delays them and lets some overtake others, in virtual
+//! time over many seeds: once it answers everything again, what is shown as acknowledged is what it really has.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use dnsherald::engine::action::Action;
+use dnsherald::engine::moment::Moment;
+use dnsherald::exabgp::attributes::Attributes;
+use dnsherald::exabgp::command::{ASK_VERSION, GREETING};
+use dnsherald::exabgp::link::{Link, Parent, Settings};
+use dnsherald::exabgp::{Advertisement, NextHop, Route};
+
+const ROUTES: usize = 4;
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For so long ExaBGP misbehaves.
+const BAD: Duration = Duration::from_secs(90);
+
+/// Within this time after that, no route may be shown as settled that is not. The calm that the session waits for, and
+/// the longest pause before it says something again, with what a last lost answer may take.
+const BOUND: Duration = Duration::from_secs(60 + 40);
+
+/// So long goes on what is well.
+const END: Duration = Duration::from_secs(90 + 60 + 60 + 60);
+
+/// The longest that a withdraw waits.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A series of numbers that depends on nothing but its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+
+    fn millis(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.roll(most))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Model {
+    /// 4.2.21: answers to comments and to the question for the version overtake queued route commands.
+    Old,
+    /// 5.0: the same, with another selector.
+    Five,
+    /// 6: all in order.
+    Six,
+}
+
+/// What a command comes to, at its time.
+struct Effect {
+    at: Moment,
+    route: Option<(usize, bool)>,
+    lines: Vec<&'static str>,
+}
+
+struct ExaBgp {
+    model: Model,
+    dice: Dice,
+    losses: u64,
+    /// It reads nothing until then.
+    stalled: Moment,
+    /// When the last queued command is done.
+    queue_free: Moment,
+    sync_free: Moment,
+    queued: VecDeque<Effect>,
+    sync: VecDeque<Effect>,
+    rib: [bool; ROUTES],
+}
+
+fn after(later: Duration) -> Moment {
+    Moment::after_start(later)
+}
+
+impl ExaBgp {
+    fn is_bad(now: Moment) -> bool {
+        now < after(BAD)
+    }
+
+    fn read(&mut self, now: Moment, line: &str) {
+        let bad = Self::is_bad(now);
+        if bad && self.dice.one_in(25) {
+            self.stalled = (now + self.dice.millis(6_000)).max(self.stalled).min(after(BAD));
+        }
+        let is_sync = line == GREETING || line == ASK_VERSION;
+        let takes = match bad && self.dice.one_in(4) {
+            true => self.dice.millis(400),
+            false => Duration::from_millis(1),
+        };
+        let (in_order, version) = match self.model {
+            Model::Old => (false, "exabgp 4.2.21"),
+            Model::Five => (false, "exabgp 5.0.15"),
+            Model::Six => (true, r#"{"version": "6.0.0", "application": "exabgp"}"#),
+        };
+        let mut effect = Effect { at: now, route: None, lines: vec![] };
+        if is_sync {
+            if line == ASK_VERSION {
+                effect.lines.push(version);
+            }
+            effect.lines.push("done");
+        } else {
+            let understood = match self.model {
+                Model::Old => !line.starts_with("peer") && !line.starts_with("neighbor *"),
+                Model::Five => !line.starts_with("peer"),
+                Model::Six => line.starts_with("peer"),
+            };
+            if understood && !(bad && self.dice.one_in(8)) {
+                let (_, rest) = line.split_once("route 192.0.2.").unwrap();
+                let place: usize = rest.split('/').next().unwrap().parse().unwrap();
+                effect.route = Some((place, line.contains("announce")));
+                effect.lines.push("done");
+            } else {
+                effect.lines.push("error");
+            }
+        }
+        if bad {
+            let (dice, losses) = (&mut self.dice, self.losses);
+            effect.lines.retain(|_| !dice.one_in(losses));
+        }
+        if is_sync && !in_order {
+            effect.at = now.max(self.stalled).max(self.sync_free) + Duration::from_millis(1);
+            self.sync_free = effect.at;
+            self.sync.push_back(effect);
+        } else {
+            effect.at = now.max(self.stalled).max(self.queue_free) + takes;
+            self.queue_free = effect.at;
+            self.queued.push_back(effect);
+        }
+    }
+
+    fn next(&self) -> Option<Moment> {
+        [&self.sync, &self.queued].into_iter().filter_map(|queue| queue.front()).map(|effect| effect.at).min()
+    }
+
+    fn take(&mut self) -> Effect {
+        let sync_first = match (self.sync.front(), self.queued.front()) {
+            (Some(sync), Some(queued)) => sync.at <= queued.at,
+            (sync, _) => sync.is_some(),
+        };
+        let queue = if sync_first { &mut self.sync } else { &mut self.queued };
+        let effect = queue.pop_front().unwrap();
+        if let Some((place, announced)) = effect.route {
+            self.rib[place] = announced;
+        }
+        effect
+    }
+}
+
+struct Run {
+    link: Link,
+    exabgp: ExaBgp,
+    now: Moment,
+    /// Since when a route is shown as settled that is not so.
+    wrong_since: BTreeMap<usize, Moment>,
+    /// Withdraws that are wanted and have not been sent, and since when.
+    waiting: BTreeMap<usize, Moment>,
+    /// Whether the last that was sent of a route announces it.
+    sent: [Option<bool>; ROUTES],
+}
+
+impl Run {
+    fn carry_out(&mut self, out: Vec<Action>) {
+        for action in out {
+            if let Action::Print(line) = action {
+                self.exabgp.read(self.now, &line);
+                if let Some((_, rest)) = line.split_once("route 192.0.2.") {
+                    let place: usize = rest.split('/').next().unwrap().parse().unwrap();
+                    self.sent[place] = Some(line.contains("announce"));
+                    self.waiting.remove(&place);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), String> {
+        for (place, entry) in self.link.entries().iter().enumerate() {
+            let shown = entry.acknowledged.as_ref().map(Advertisement::announces);
+            let wrong = entry.is_settled() && shown != Some(self.exabgp.rib[place]);
+            if !wrong {
+                self.wrong_since.remove(&place);
+                continue;
+            }
+            let since = (*self.wrong_since.entry(place).or_insert(self.now)).max(after(BAD));
+            if self.now.since(since) > BOUND {
+                return Err(format!("route {place} is wrong for {BOUND:?} at {}: {entry:?}", self.now));
+            }
+        }
+        for (place, since) in &self.waiting {
+            if self.now.since(*since) > PATIENCE {
+                return Err(format!("the withdraw of {place} has waited since {since} at {}", self.now));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn route(place: usize) -> Route {
+    Route {
+        prefix: format!("192.0.2.{place}/32").parse().unwrap(),
+        next_hop: NextHop::Address("10.1.0.2".parse().unwrap()),
+        path_information: None,
+        neighbors: vec![],
+        med_offset: 0,
+    }
+}
+
+/// Plays one series to its end.
+fn play(model: Model, seed: u64) -> Result<(), String> {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    for _ in 0..8 {
+        dice.roll(2);
+    }
+    let settings = Settings {
+        dialect: None,
+        ack_timeout: ACK_TIMEOUT,
+        refresh: Duration::ZERO,
+        end_of_rib: false,
+        parent: Parent::ExaBgp,
+        habits: None,
+        seed,
+    };
+    let losses = [3, 8, 40][usize::try_from(dice.roll(3)).unwrap()];
+    let exabgp = ExaBgp {
+        model,
+        losses,
+        dice: Dice(dice.roll(u64::MAX) | 1),
+        stalled: Moment::START,
+        queue_free: Moment::START,
+        sync_free: Moment::START,
+        queued: VecDeque::new(),
+        sync: VecDeque::new(),
+        // What earlier helpers may have left.
+        rib: [dice.one_in(2); ROUTES],
+    };
+    let link = Link::new(settings, (0..ROUTES).map(route).collect(), vec![]);
+    let mut run = Run {
+        link,
+        exabgp,
+        now: Moment::START,
+        wrong_since: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        sent: [None; ROUTES],
+    };
+    let mut out = vec![];
+    run.link.begin(run.now, &mut out);
+    run.carry_out(out);
+    let mut wish_at = after(dice.millis(300));
+    let mut wanted = [None; ROUTES];
+    loop {
+        let due =
+            [run.link.deadline(), run.exabgp.next(), Some(wish_at)].into_iter().flatten().min().unwrap();
+        if due > after(END) {
+            break;
+        }
+        run.now = due.max(run.now);
+        let mut out = vec![];
+        if run.exabgp.next() == Some(due) {
+            for line in run.exabgp.take().lines {
+                run.link.hear(run.now, line, &mut out);
+            }
+        } else if wish_at == due {
+            // At first each gets its wish; nothing new is wanted for a while before the end.
+            let place = wanted.iter().position(Option::is_none);
+            let place = place.unwrap_or_else(|| usize::try_from(dice.roll(ROUTES as u64)).unwrap());
+            let announce = dice.one_in(2);
+            wanted[place] = Some(announce);
+            let advertisement = match announce {
+                true => Advertisement::Announce(Attributes::default()),
+                false => Advertisement::Withdraw,
+            };
+            if announce {
+                run.waiting.remove(&place);
+            }
+            let new = run.link.entries()[place].desired.as_ref() != Some(&advertisement);
+            if !announce && new && run.sent[place] != Some(false) {
+                run.waiting.insert(place, run.now);
+            }
+            run.link.desire(run.now, place, &advertisement, &mut out);
+            let pause = if dice.one_in(3) { dice.millis(20) } else { dice.millis(8_000) };
+            wish_at = if run.now + pause > after(BAD) && wanted.iter().all(Option::is_some) {
+                after(END + Duration::from_secs(1))
+            } else {
+                run.now + pause
+            };
+        }
+        run.link.expire(run.now, &mut out);
+        run.carry_out(out);
+        run.look()?;
+    }
+    for (place, entry) in run.link.entries().iter().enumerate() {
+        let (desired, rib) = (entry.desired.as_ref().map(Advertisement::announces), run.exabgp.rib[place]);
+        if desired != Some(rib) || entry.acknowledged != entry.desired {
+            return Err(format!(
+                "at the end route {place} is announced: {rib}, and the session has {entry:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The seeds that go wrong, with the first of them in words.
+fn failures(model: Model, seeds: u64) -> Vec<String> {
+    let outcomes = (1..=seeds).map(|seed| (seed, play(model, seed)));
+    outcomes.filter_map(|(seed, outcome)| Some(format!("{model:?} {seed}: {}", outcome.err()?))).collect()
+}
+
+fn all_are_right(model: Model) {
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1000);
+    let failures = failures(model, seeds);
+    assert!(failures.is_empty(), "{} of {seeds} go wrong, the first: {}", failures.len(), failures[0]);
+}
+
+#[test]
+fn what_exabgp_4_has_is_known_once_it_answers_again() {
+    all_are_right(Model::Old);
+}
+
+#[test]
+fn what_exabgp_5_has_is_known_once_it_answers_again() {
+    all_are_right(Model::Five);
+}
+
+#[test]
+fn what_exabgp_6_has_is_known_once_it_answers_again() {
+    all_are_right(Model::Six);
+}
