@@ -11,13 +11,14 @@
 //! ```
 //!
 //! The verdict falls when the shell exits, not when its output ends: what a command leaves in the background may keep
-//! the pipe, and may live on. Only the end of the output is kept; the rest is read and forgotten, so that a command
+//! the pipe until it is killed. Only the end of the output is kept; the rest is read and forgotten, so that a command
 //! is never stuck in a write, and slowly enough that an endless one costs little. Nothing here waits for a command
-//! except as a future; and `/proc` is read after a timeout only, on another thread, unless a future is dropped.
+//! except as a future; and other processes are looked for in `/proc` only after a timeout, or where the shell has left
+//! a child to us, on another thread, unless a future is dropped.
 //!
-//! # What a timeout leaves behind
+//! # What a command leaves behind
 //!
-//! Nothing, as far as that can be had without privileges. What belongs to a run is known by any of three marks: its
+//! Nothing, whether it passes, fails or times out, as far as that can be had without privileges. What belongs to a run is known by any of three marks: its
 //! process group, its descent from the shell (parents, in `/proc`), and a variable in its environment,
 //! `DNSHERALD_RUN`, of a value that no other run has. A process that leaves the group or the session keeps the
 //! variable; one that clears its environment keeps its parents. All that bear a mark are stopped first, until a look
@@ -26,7 +27,7 @@
 //! passed to a stranger. It ends there:
 //!
 //! * Who left the group, *and* cleared, overwrote or hid its environment (by not being dumpable), *and* had lost a
-//!   parent on the way to the shell when the timeout came, bears no mark. Nor is it guessed at: it might be a daemon
+//!   parent on the way to the shell when the timeout came, or the shell itself by its exit, bears no mark. Nor is it guessed at: it might be a daemon
 //!   that a hook has just started.
 //! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled; one that hangs in the
 //!   kernel does not die of it. Both are named in the sentence of the failure.
@@ -88,16 +89,27 @@ impl Command {
         let exit = async {
             tokio::select! {
                 biased;
-                exit = run.exit() => exit,
+                exit = run.is_over() => exit,
                 never = output.drain() => match never {},
             }
         };
-        match timeout(self.timeout.unwrap_or(Duration::MAX), exit).await {
-            Ok(Ok(status)) if status.success() => Outcome::pass(began.elapsed()),
-            Ok(Ok(status)) => self.fail(Cause::Command, &how(status), &text::last_lines(&output.kept())),
+        let over = timeout(self.timeout.unwrap_or(Duration::MAX), exit).await;
+        let took = began.elapsed();
+        let ended = match over {
+            Ok(Ok(())) => Ok(run.finish().await),
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(_) => Err(run.end().await),
+        };
+        match ended {
+            Ok(Ok((status, left))) => {
+                if status.success() {
+                    return Outcome::pass(took);
+                }
+                let how = format!("{}{left}", how(status));
+                self.fail(Cause::Command, &how, &text::last_lines(&output.kept()))
+            }
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
-            Err(_) => {
-                let left = run.end().await;
+            Err(left) => {
                 let limit = Period(self.timeout.unwrap_or_default());
                 self.fail(
                     Cause::Timeout,

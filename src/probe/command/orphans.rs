@@ -59,6 +59,15 @@ pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
     Ok((child, pid))
 }
 
+/// Our children that we did not start, dead or alive; nothing where that is not to be seen.
+pub(super) fn adopted() -> Option<Vec<Pid>> {
+    // Locked before the look: what is started meanwhile would be taken for an orphan.
+    let started = started();
+    let mut children = Process::our_children()?;
+    children.retain(|pid| !started.contains(pid));
+    Some(children)
+}
+
 /// What was started has been reaped. Of the orphans that died, it may have hidden some.
 pub(super) fn reaped(pid: Pid) {
     let mut started = started();

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::ErrorKind;
 
+use nix::sys::prctl::get_child_subreaper;
 use nix::unistd::{Pid, getpid};
 
 /// A variable in the environment of a run and of all that it starts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Variable {
     pub(super) name: &'static str,
     pub(super) value: String,
@@ -36,6 +37,26 @@ impl Process {
     /// The process of this number, unless it is gone.
     pub(crate) fn of(pid: Pid) -> Option<Self> {
         Self::read(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Our children, those that we have adopted among them. Nothing where we adopt none, or the kernel does not list
+    /// them.
+    pub(super) fn our_children() -> Option<Vec<Pid>> {
+        if !get_child_subreaper().unwrap_or(false) {
+            return None;
+        }
+        let mut children = vec![];
+        for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+            match fs::read_to_string(thread.path().join("children")) {
+                Ok(text) => {
+                    let pids = text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+                    children.extend(pids.map(Pid::from_raw));
+                }
+                // A thread that has ended meanwhile has handed its children on to one that may have been read before.
+                Err(_) => return None,
+            }
+        }
+        Some(children)
     }
 
     /// Those that only wait for us to reap them.

@@ -1,7 +1,8 @@
 //! One run of a shell command: a child in a process group of its own, which does not outlive its owner.
 //!
-//! A [`Run`] ends in one of three ways. It exits, and what it left in the background is its own business; it is
-//! [ended](Run::end), with all that descends from it; or it is dropped, which is the same, at once and in place.
+//! A [`Run`] ends in one of four ways. It [exits](Run::exit), and what it left in the background is its own business;
+//! it exits and [what it left is killed](Run::finish); it is [ended](Run::end), with all that descends from it; or it is
+//! dropped, which is the same, at once and in place.
 
 use std::fmt;
 use std::io;
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use rustix::io::Errno;
+use rustix::process::{self, PidfdFlags, pidfd_open};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::task::spawn_blocking;
 
@@ -73,6 +77,44 @@ impl Run {
         let exit = self.child.wait().await?;
         self.reaped();
         Ok(exit)
+    }
+
+    /// Waits until the shell exits, and does not reap it: what it has left can be found as long as its number is its own.
+    ///
+    /// # Errors
+    /// When no descriptor is left, and those of [`Run::exit`].
+    pub(crate) async fn is_over(&mut self) -> io::Result<()> {
+        let shell = self.marks.as_ref().and_then(|marks| process::Pid::from_raw(marks.shell.as_raw()));
+        match shell.map(|shell| pidfd_open(shell, PidfdFlags::empty())) {
+            Some(Ok(pidfd)) => {
+                // Like a pipe, it is readable from the end on; AsyncFd is not to be had in safe code.
+                Receiver::from_owned_fd_unchecked(pidfd)?.readable().await
+            }
+            // A kernel before 5.3, or a filter on system calls: what it has left stays there.
+            None | Some(Err(Errno::NOSYS | Errno::PERM)) => self.exit().await.map(drop),
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// Kills what the shell has left, once it [is over](Run::is_over), and says how it ended and what did not die of it.
+    ///
+    /// # Errors
+    /// Those of [`Run::exit`].
+    pub(crate) async fn finish(self) -> io::Result<(ExitStatus, Left)> {
+        let mut run = self;
+        let mut left = Left::default();
+        // Without its shell, what is left is a child of ours by now, or its own parent is: as a rule there is none.
+        let adopted = orphans::adopted();
+        if let Some(marks) = run.marks.clone()
+            && adopted.as_ref().is_none_or(|adopted| !adopted.is_empty())
+        {
+            let sweep = move || {
+                let is_left = adopted.is_none_or(|adopted| adopted.iter().any(|pid| marks.may_mark(*pid)));
+                if is_left { marks.sweep(PATIENCE) } else { vec![] }
+            };
+            left = Left(spawn_blocking(sweep).await.unwrap_or_default());
+        }
+        Ok((run.exit().await?, left))
     }
 
     /// Kills it and all that descends from it, and says what did not die of it.

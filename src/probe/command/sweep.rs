@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use rustix::io::Errno as Refusal;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use super::process::{Process, Variable};
 
@@ -19,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 const LOOKS: u32 = 20;
 
 /// By what those that belong to a run are known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Marks {
     /// The shell, and the group that it leads. Not reaped, so that its number is still its own.
     pub(super) shell: Pid,
@@ -35,6 +37,14 @@ impl Marks {
         Variable { name: "DNSHERALD_RUN", value: format!("{}.{run}.{}", process::id(), since.as_nanos()) }
     }
 
+    /// Whether this living process belongs to the run, or may.
+    pub(super) fn may_mark(&self, pid: Pid) -> bool {
+        let process = Process::of(pid).filter(|process| !process.is_dead());
+        process.is_some_and(|process| {
+            process.group == self.shell || process.bears(&self.variable) != Some(false)
+        })
+    }
+
     /// Stops all, then kills all, then waits for their death, but not much longer than `patience`. Returns those that
     /// will not die of it.
     pub(super) fn sweep(&self, patience: Duration) -> Vec<Pid> {
@@ -45,7 +55,7 @@ impl Marks {
         let stopped = search.strike_until(Struck::is_still, Signal::SIGSTOP, patience / 2);
         // All of them before anything else: with the first death, descent from it is no longer to be seen.
         for process in &stopped.reached {
-            let _ = kill(process.pid, Signal::SIGKILL);
+            let _ = send(process, Signal::SIGKILL);
         }
         let _ = killpg(self.shell, Signal::SIGKILL);
         search.strike_until(Struck::is_nothing, Signal::SIGKILL, patience / 2).immortal()
@@ -112,6 +122,23 @@ impl Search<'_> {
     }
 }
 
+/// Signals the very process that was seen, and never the next of its number.
+fn send(process: &Process, signal: Signal) -> Result<(), Errno> {
+    let is_same = || Process::of(process.pid).is_some_and(|now| now.began == process.began);
+    let number = rustix::process::Pid::from_raw(process.pid.as_raw()).ok_or(Errno::ESRCH)?;
+    let named = rustix::process::Signal::from_named_raw(signal as i32).ok_or(Errno::EINVAL)?;
+    match pidfd_open(number, PidfdFlags::empty()) {
+        // The number still means the process that was seen, and so the descriptor does.
+        Ok(held) if is_same() => {
+            pidfd_send_signal(held, named).map_err(|error| Errno::from_raw(error.raw_os_error()))
+        }
+        // A kernel before 5.3, or a filter on system calls.
+        Err(Refusal::NOSYS | Refusal::PERM) if is_same() => kill(process.pid, signal),
+        Ok(_) | Err(Refusal::NOSYS | Refusal::PERM) => Err(Errno::ESRCH),
+        Err(error) => Err(Errno::from_raw(error.raw_os_error())),
+    }
+}
+
 /// What was signalled, as it was seen before.
 #[derive(Debug, Default)]
 struct Struck {
@@ -124,7 +151,7 @@ struct Struck {
 
 impl Struck {
     fn strike(&mut self, process: Process, signal: Signal) {
-        match kill(process.pid, signal) {
+        match send(&process, signal) {
             Ok(()) => self.reached.push(process),
             Err(Errno::EPERM) => self.refused.push(process),
             Err(_) => self.missed = true,
@@ -149,5 +176,22 @@ impl Struck {
     fn immortal(&self) -> Vec<Pid> {
         let hanging = self.reached.iter().filter(|process| process.hangs());
         hanging.chain(&self.refused).map(|process| process.pid).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_the_number_of_another_is_not_signalled() {
+        let mut child = process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let mut seen = Process::of(Pid::from_raw(i32::try_from(child.id()).unwrap())).unwrap();
+        seen.began -= 1;
+        assert_eq!(send(&seen, Signal::SIGKILL), Err(Errno::ESRCH));
+        assert!(child.try_wait().unwrap().is_none());
+        seen.began += 1;
+        assert_eq!(send(&seen, Signal::SIGKILL), Ok(()));
+        assert!(!child.wait().unwrap().success());
     }
 }

@@ -121,14 +121,35 @@ async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
 }
 
 #[tokio::test]
-async fn what_stays_in_the_background_with_the_pipe_does_not_delay_the_verdict_and_lives_on() {
+async fn what_stays_in_the_background_with_the_pipe_does_not_delay_the_verdict_and_is_killed() {
+    adopt_orphans().unwrap();
+    let scripts = [
+        "sleep LONG & echo started",
+        "sleep LONG >/dev/null 2>&1 & exit 0",
+        "setsid sleep LONG >/dev/null 2>&1 & exit 0",
+        "(setsid sh -c 'sleep LONG & sleep LONG' &) ; exit 0",
+        "env -i sleep LONG & exit 0",
+        "trap '' TERM HUP; sh -c 'kill -STOP $$; :' LONG & exit 0",
+    ];
+    for script in scripts {
+        let long = long();
+        let script = script.replace("LONG", &long);
+        assert!(command(&script).ask().await.passed(), "{script}");
+        eventually(|| running(&long).is_empty()).await;
+        let failing = script.replace("exit 0", "exit 7") + "; exit 7";
+        let detail = detail(&failing).await;
+        assert!(detail.contains("exited with status 7"), "{detail}");
+        eventually(|| running(&long).is_empty()).await;
+    }
+}
+
+/// A hook may start a daemon.
+#[tokio::test]
+async fn what_a_run_leaves_that_is_only_waited_for_lives_on() {
     let long = long();
-    assert!(command(&format!("sleep {long} & echo started")).ask().await.passed());
-    eventually(|| sleeping(&long) == 1).await;
-    assert_eq!(
-        detail(&format!("sleep {long} & false")).await,
-        format!("`sleep {long} & false`: exited with status 1")
-    );
+    let mut run = start(&format!("sleep {long} & setsid sleep {long} & exit 0"));
+    assert!(run.exit().await.unwrap().success());
+    drop(run);
     eventually(|| sleeping(&long) == 2).await;
     for pid in running(&long) {
         kill(pid, Signal::SIGKILL).unwrap();
@@ -210,7 +231,7 @@ async fn adopted_orphans_are_reaped_and_children_are_not() {
     let ours = tokio::process::Command::new("true").spawn();
     let long = long();
     let text = format!("sleep {long} & setsid sleep {long} & timeout 1000 sleep {long} & sleep {long} & :");
-    assert!(command(&text).ask().await.passed());
+    assert!(start(&text).exit().await.unwrap().success());
     eventually(|| sleeping(&long) == 5).await;
     let orphans = running(&long);
     let (last, others) = orphans.split_last().unwrap();
