@@ -57,6 +57,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::text::foreign;
+
 pub use self::channel::{Reply, Request};
 pub use self::kind::{Kind, Role};
 pub use self::program::Program;
@@ -183,7 +185,7 @@ pub trait Driver: fmt::Debug + Sync {
     fn read_version(&self, text: &str) -> Option<String> {
         let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
         let mut words = text.split(|c: char| c.is_whitespace() || "'\"".contains(c));
-        words.find(is_version).map(|word| word.trim_end_matches([',', ';', '.']).to_owned())
+        words.find(is_version).map(|word| foreign(word.trim_end_matches([',', ';', '.'])))
     }
 
     /// The number of queries in what was printed.

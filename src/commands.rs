@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use crate::cli::Configuration;
 use crate::config::salvage::Salvage;
 use crate::control::client::Client;
+use crate::text;
 
 pub mod backend;
 pub mod check;
@@ -33,13 +34,18 @@ pub fn running(configuration: &Configuration) -> Client {
     Client::new(&Salvage::of_file(&configuration.config).control)
 }
 
+/// Names that a helper has given, safe to show.
+fn named(services: &[String]) -> String {
+    services.iter().map(|name| text::foreign(name)).collect::<Vec<_>>().join(", ")
+}
+
 /// Says on standard error why a command failed, unless whoever read its output has merely gone.
 pub fn complain(error: &anyhow::Error) {
     let gone = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };
     if !error.chain().any(gone) {
-        let _ = writeln!(io::stderr(), "dnsherald: {error:#}");
+        let _ = writeln!(text::stderr(), "dnsherald: {error:#}");
     }
 }
 

@@ -27,6 +27,7 @@ use self::arguments::Arguments;
 use self::options::Options;
 use self::words::Word;
 use crate::exit::Exit;
+use crate::text;
 
 pub mod advertising;
 pub mod arguments;
@@ -66,7 +67,7 @@ impl Refusal {
     /// Says it: help on standard output, an error with the usage on standard error.
     pub fn print(&self) {
         // Nobody is left to be told of a closed pipe.
-        let _ = self.error.print();
+        text::usage(&self.error);
     }
 
     /// How the process is to end.

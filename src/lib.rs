@@ -33,6 +33,7 @@
 //! * `directory`: makes the directories of the sockets, the state and the rollback.
 //! * [`sys`]: signals that do not end a command.
 //! * [`umask`]: under which the programs are run.
+//! * [`text`]: foreign text made safe to show, and the two outputs of a command.
 //! * `fnv`: a number from a name.
 //! * [`handoff`]: how the loop leaves work that may block to threads.
 //! * [`period`]: periods as people write them.
@@ -77,6 +78,7 @@ pub mod simulate;
 pub mod status;
 pub mod sys;
 pub mod systemd;
+pub mod text;
 pub mod timeline;
 pub mod trace;
 pub mod umask;

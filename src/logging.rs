@@ -15,8 +15,9 @@ use std::time::SystemTime;
 use env_logger::Target;
 use log::{Level, LevelFilter};
 
-use self::entry::{severity, show};
+use self::entry::severity;
 use crate::healthcheck::syslog::Syslog;
+use crate::text::show;
 
 pub mod aside;
 pub mod entry;

@@ -8,7 +8,7 @@ use dnsherald::cli::{Cli, Command};
 use dnsherald::exit::Exit;
 use dnsherald::logging::{Way, aside};
 use dnsherald::sys::signals::ignore_strays;
-use dnsherald::{commands, logging, umask};
+use dnsherald::{commands, logging, text, umask};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
@@ -96,7 +96,7 @@ fn usage(error: &clap::Error) -> Exit {
         aside::flush();
         return Exit::Usage;
     }
-    let _ = error.print();
+    text::usage(error);
     match error.use_stderr() {
         false => Exit::Success,
         true if is("check") => Exit::Unknown,

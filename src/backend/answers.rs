@@ -11,6 +11,7 @@ use super::Backend;
 use crate::config::Config;
 use crate::outcome::{Failure, Outcome};
 use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
+use crate::text::foreign;
 
 /// What is served of a zone.
 #[derive(Clone, Debug, Serialize)]
@@ -38,9 +39,7 @@ pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String
         }
         // From one that does not answer at all, nothing is to be had by asking more.
         let text = finding.response?.answers.iter().find_map(|record| match &record.data {
-            RData::TXT(text) => {
-                Some(String::from_utf8_lossy(&text.txt_data.concat()).escape_debug().to_string())
-            }
+            RData::TXT(text) => Some(foreign(&String::from_utf8_lossy(&text.txt_data.concat()))),
             _ => None,
         });
         if let Some(text) = text {

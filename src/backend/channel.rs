@@ -20,6 +20,7 @@ use super::{Facts, Program, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
 use crate::probe::dns::{Probe, Question, Transport};
+use crate::text::foreign;
 
 /// What is asked, and how. Shown as a person would do it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -214,7 +215,7 @@ async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io
     let status = head.lines().next().unwrap_or_default();
     match status.split_whitespace().nth(1) {
         Some("200") => Ok(body.to_owned()),
-        _ => Err(refuse(&format!("answered `{}`, expected status 200", status.escape_debug()))),
+        _ => Err(refuse(&format!("answered `{}`, expected status 200", foreign(status)))),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::period::Period;
 use crate::probe::command::output::{Keep, Output};
 use crate::probe::command::run::{Run, how};
 use crate::probe::command::text;
+use crate::text::foreign_within;
 
 /// How much of each output is kept, in octets: statistics and lists of errors fit.
 pub const KEPT: usize = 64 * 1024;
@@ -97,7 +98,7 @@ impl Ended {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let lines = self.err.lines().chain(self.out.lines()).map(str::trim_end);
-        lines.filter(|line| !line.is_empty()).map(|line| text::escape(line.as_bytes())).collect()
+        lines.filter(|line| !line.is_empty()).map(|line| foreign_within(line, KEPT)).collect()
     }
 
     fn unstarted(end: End) -> Self {

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::cli::{Backend as Command, OneBackend};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::text;
 
 mod check;
 mod reload;
@@ -56,7 +57,7 @@ fn choose(which: &OneBackend) -> io::Result<Result<(Config, Arc<Backend>), Exit>
     let config = match Config::load(file, &host_name()) {
         Ok(config) => config,
         Err(error) => {
-            writeln!(io::stderr(), "{error}")?;
+            writeln!(text::stderr(), "{error}")?;
             return Ok(Err(Exit::Config));
         }
     };
@@ -75,8 +76,8 @@ fn choose(which: &OneBackend) -> io::Result<Result<(Config, Arc<Backend>), Exit>
     };
     let file = file.display();
     match &which.name {
-        Some(name) => writeln!(io::stderr(), "dnsherald: no backend `{name}` in {file}: {there}")?,
-        None => writeln!(io::stderr(), "dnsherald: which backend of {file}? {there}")?,
+        Some(name) => writeln!(text::stderr(), "dnsherald: no backend `{name}` in {file}: {there}")?,
+        None => writeln!(text::stderr(), "dnsherald: which backend of {file}? {there}")?,
     }
     Ok(Err(Exit::Usage))
 }

@@ -1,7 +1,7 @@
 //! `check`: every probe once, without hysteresis, for people, scripts and monitoring.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
+use crate::text;
 
 /// What one probe found.
 #[derive(Debug, Serialize)]
@@ -75,11 +76,15 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     let config = match Config::load(&options.configuration.config, &host_name()) {
         Ok(config) => config,
         Err(error) if options.plugin => {
-            writeln!(io::stdout(), "DNS UNKNOWN - {}", error.to_string().lines().next().unwrap_or_default())?;
+            writeln!(
+                text::stdout(),
+                "DNS UNKNOWN - {}",
+                error.to_string().lines().next().unwrap_or_default()
+            )?;
             return Ok(Exit::Unknown);
         }
         Err(error) => {
-            writeln!(io::stderr(), "{error}")?;
+            writeln!(text::stderr(), "{error}")?;
             return Ok(Exit::Unknown);
         }
     };
@@ -88,7 +93,7 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     let services: Vec<_> = config.services.iter().filter(chosen).collect();
     if let (Some(name), []) = (&options.service, services.as_slice()) {
         writeln!(
-            io::stderr(),
+            text::stderr(),
             "dnsherald: no service `{name}` in {}",
             options.configuration.config.display()
         )?;
@@ -100,13 +105,13 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     let reports = reports?;
     let text = if options.json {
-        serde_json::to_string_pretty(&reports)? + "\n"
+        text::json(serde_json::to_string_pretty(&reports)? + "\n")
     } else if options.plugin {
         plugin_line(&reports)
     } else {
         table(&reports)
     };
-    let mut out = io::stdout();
+    let mut out = text::stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print what was found")?;
     Ok(match worst(&reports) {
         Severity::Observe if reports.iter().any(|report| report.unknown) => Exit::Unknown,

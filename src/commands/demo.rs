@@ -30,6 +30,7 @@ use crate::exabgp::command::ASK_VERSION;
 use crate::exabgp::link::Parent;
 use crate::exit::Exit;
 use crate::responder::{Fault, Responder};
+use crate::text;
 use crate::timeline::{LEGEND, Timeline};
 
 /// The width of the timeline beside the names.
@@ -64,7 +65,7 @@ async fn play() -> anyhow::Result<Exit> {
         Responder::bind(IpAddr::V4(Ipv4Addr::LOCALHOST)).await.context("cannot listen on loopback")?;
     let toml = configuration(&responder);
     let config = Config::parse(Path::new("demo.toml"), &toml, "demo")?;
-    let mut out = io::stdout().lock();
+    let mut out = text::stdout();
     writeln!(out, "The configuration, for a DNS server on {}:\n", responder.address())?;
     for line in toml.lines() {
         writeln!(out, "    {line}")?;
@@ -140,7 +141,7 @@ dns = {{ query = "localhost. A", server = "{}", transport = ["udp", "tcp"] }}
 }
 
 /// Lets the server do what the script says.
-async fn follow(responder: &Responder, narrator: &RefCell<Narrator<'_>>) {
+async fn follow(responder: &Responder, narrator: &RefCell<Narrator>) {
     for (milliseconds, deed, fault) in SCRIPT {
         if milliseconds > 0 {
             narrator.borrow_mut().tell(&format!("* the server {deed}"));
@@ -160,14 +161,14 @@ async fn stand_in(mut said: mpsc::UnboundedReceiver<String>, to_us: mpsc::Unboun
     }
 }
 
-struct Narrator<'a> {
-    out: io::StdoutLock<'a>,
+struct Narrator {
+    out: text::Printed<io::Stdout>,
     began: Instant,
     timeline: Timeline,
     result: io::Result<()>,
 }
 
-impl Narrator<'_> {
+impl Narrator {
     fn tell(&mut self, text: &str) {
         let at = self.began.elapsed().as_secs_f64();
         let written = writeln!(self.out, "{at:>8.3} {text}").and_then(|()| self.out.flush());
@@ -177,12 +178,12 @@ impl Narrator<'_> {
     }
 }
 
-struct Audience<'a, 'b> {
-    narrator: &'a RefCell<Narrator<'b>>,
+struct Audience<'a> {
+    narrator: &'a RefCell<Narrator>,
     over: &'a Cell<bool>,
 }
 
-impl Observer for Audience<'_, '_> {
+impl Observer for Audience<'_> {
     fn after(&mut self, at: Moment, actions: &[Action], engine: &Engine) {
         let mut narrator = self.narrator.borrow_mut();
         narrator.timeline.note(at, engine);

@@ -1,10 +1,10 @@
 //! `drain` and `undrain`: maintenance.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context;
 
-use super::{host_name, running, runtime};
+use super::{host_name, named, running, runtime};
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::cli::{Configuration, Drain, Undrain};
 use crate::config::Config;
@@ -12,6 +12,7 @@ use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::period::Shown;
+use crate::text::{self, foreign};
 
 /// Begins a drain.
 ///
@@ -37,14 +38,14 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
             .block_on(wait_until_acknowledged(&helper, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(
-            io::stdout(),
+            text::stdout(),
             "drained {} {until}, acknowledged within {}",
-            services.join(", "),
+            named(&services),
             Shown(took)
         )?;
         runtime.block_on(wait_until_quiet(&options.configuration, &services))?;
     } else {
-        writeln!(io::stdout(), "draining {} {until}", services.join(", "))?;
+        writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
     Ok(Exit::Success)
 }
@@ -58,12 +59,12 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let request = Request::Undrain { service: options.service.clone(), lift };
     let helper = running(&options.configuration);
     let services = helper.ask(&request)?;
-    let services_named = services.join(", ");
+    let services_named = named(&services);
     if options.once_healthy {
-        writeln!(io::stdout(), "{services_named} may return as soon as the checks have passed anew")?;
+        writeln!(text::stdout(), "{services_named} may return as soon as the checks have passed anew")?;
         return Ok(Exit::Success);
     }
-    writeln!(io::stdout(), "undrained {services_named}")?;
+    writeln!(text::stdout(), "undrained {services_named}")?;
     let still = helper.status()?;
     let still = still
         .services
@@ -71,7 +72,12 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         .filter(|service| services.contains(&service.name))
         .filter(|service| service.is_held());
     for service in still {
-        writeln!(io::stdout(), "{} is still drained: {}", service.name, service.reason)?;
+        writeln!(
+            text::stdout(),
+            "{} is still drained: {}",
+            foreign(&service.name),
+            foreign(&service.reason)
+        )?;
     }
     Ok(Exit::Success)
 }
@@ -81,7 +87,7 @@ async fn wait_until_quiet(configuration: &Configuration, services: &[String]) ->
     let Ok(config) = Config::load(&configuration.config, &host_name()) else { return Ok(()) };
     for backend in &config.backends {
         if config.services_of(backend).any(|service| services.contains(&service.name)) {
-            writeln!(io::stdout(), "{}: {}", backend.name, quiet(&config, backend).await)?;
+            writeln!(text::stdout(), "{}: {}", backend.name, quiet(&config, backend).await)?;
         }
     }
     Ok(())

@@ -35,6 +35,7 @@ use crate::logging::{self, Way, aside};
 use crate::outcome::Outcome;
 use crate::probe::command::adopt_orphans;
 use crate::sys::signals::STOPS;
+use crate::text;
 
 /// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
 /// waits.
@@ -97,7 +98,7 @@ fn start_logging(options: &Options) {
 fn obey(options: &Options) -> anyhow::Result<Exit> {
     let (advertised, mut addresses) = advertised(options)?;
     if options.print_config {
-        write!(io::stdout(), "{}", Printed { options, advertised: &advertised })?;
+        write!(text::stdout(), "{}", Printed { options, advertised: &advertised })?;
         return Ok(Exit::Success);
     }
     for prefix in &advertised.repeated {

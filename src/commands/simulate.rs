@@ -13,6 +13,7 @@ use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::exit::Exit;
 use crate::simulate::{Watcher, play};
+use crate::text;
 use crate::timeline::{LEGEND, Timeline};
 use crate::trace::names::Names;
 use crate::trace::read::TraceError;
@@ -42,14 +43,14 @@ pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let config = match Config::parse(path, &toml, header.host.as_deref().unwrap_or("host")) {
         Ok(config) => config,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            let _ = writeln!(text::stderr(), "{error}");
             return Ok(Exit::Config);
         }
     };
     let names = Names::of(&config);
     let trace = Trace::read(&text, &names).map_err(located)?;
     trace.starts().map_err(|message| anyhow::anyhow!("{}: {message}", options.trace.display()))?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(text::stdout());
     if options.annotate {
         out.write_all(annotate(&config, &text, &trace).as_bytes())?;
     } else {
@@ -97,7 +98,7 @@ impl<W: Write> Watcher for Printer<'_, W> {
             let written = if self.json {
                 serde_json::to_string(&(at, action))
                     .map_err(io::Error::from)
-                    .and_then(|json| writeln!(self.out, "{json}"))
+                    .and_then(|json| writeln!(self.out, "{}", text::json(json)))
             } else {
                 match remark(action) {
                     Some(remark) => writeln!(self.out, "{at:>12} {remark}"),

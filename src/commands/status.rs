@@ -9,6 +9,7 @@ use crate::cli::Status;
 use crate::exit::Exit;
 use crate::status::Document;
 use crate::status::table::Table;
+use crate::text;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub fn run(options: &Status) -> anyhow::Result<Exit> {
     loop {
         let status = helper.status();
         if afresh {
-            write!(io::stdout(), "{AFRESH}")?;
+            text::move_cursor(AFRESH)?;
         }
         match status {
             Ok(document) => show(&document, options.json)?,
@@ -41,9 +42,9 @@ pub fn run(options: &Status) -> anyhow::Result<Exit> {
 }
 
 fn show(document: &Document, json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = text::stdout();
     if json {
-        writeln!(out, "{}", serde_json::to_string(document)?)?;
+        writeln!(out, "{}", text::json(serde_json::to_string(document)?))?;
     } else {
         write!(out, "{}", Table(document))?;
     }

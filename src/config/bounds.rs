@@ -17,6 +17,7 @@ use super::value::{Address, Text};
 use crate::engine::check::Severity;
 use crate::engine::drain::Holder;
 use crate::period::Period;
+use crate::text::is_doubtful;
 
 /// The shortest period that a key takes, and what a shorter one would do.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +78,13 @@ impl Resolver<'_> {
     /// A name stands in log lines, in states and in traces, where a blank or a `/` would end it.
     pub(super) fn name(&self, written: &Spanned<String>, of: &str) -> Result<()> {
         let name = written.get_ref();
-        let fits = |c: char| !(c == '/' || c.is_whitespace() || c.is_control());
+        let fits = |c: char| !(c == '/' || c.is_whitespace() || is_doubtful(c));
         if !name.is_empty() && name.chars().all(fits) {
             return Ok(());
         }
         let shown = name.escape_debug();
         let message = format!(
-            "`{shown}` is no name of a {of}, expected one word without `/`, blanks or control characters"
+            "`{shown}` is no name of a {of}, expected one word without `/`, blanks, control or invisible characters"
         );
         Err(self.error(&written.span(), message))
     }

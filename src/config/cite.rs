@@ -3,8 +3,17 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
+
+use crate::text::{foreign_octets, foreign_within, printable};
+
+/// Characters of a line that are shown in front of the place of an error.
+const BEFORE: usize = 120;
+
+/// Characters of a line that are shown from the place of an error on.
+const BEHIND: usize = 120;
 
 /// A file being understood.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +33,11 @@ impl Source<'_> {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text[line_start..].lines().next().unwrap_or_default();
         let column = self.text[line_start..start].chars().count();
-        let width = self.text[start..floor_char_boundary(self.text, span.end.max(start))]
-            .lines()
-            .next()
-            .map_or(1, |shown| shown.chars().count().max(1));
+        let (before_it, from_it) = line.split_at(floor_char_boundary(line, start - line_start));
+        let cited = &self.text[start..floor_char_boundary(self.text, span.end.max(start))];
+        let before_it = end_of(&before_it.replace('\t', " "));
+        let from_it = foreign_within(&from_it.trim_end().replace('\t', " "), BEHIND);
+        let cited = foreign_within(cited.lines().next().unwrap_or_default(), BEHIND);
         ConfigError {
             path: self.path.to_owned(),
             message: message.into(),
@@ -35,10 +45,20 @@ impl Source<'_> {
             place: Some(Place {
                 line: before.matches('\n').count() + 1,
                 column: column + 1,
-                text: line.trim_end().replace('\t', " "),
-                width,
+                indent: before_it.chars().count(),
+                text: format!("{before_it}{from_it}").trim_end().to_owned(),
+                width: cited.chars().count().max(1),
             }),
         }
+    }
+}
+
+/// The last [`BEFORE`] characters, safe to show.
+fn end_of(text: &str) -> String {
+    let shown = foreign_octets(text.as_bytes());
+    match shown.chars().count().checked_sub(BEFORE) {
+        None | Some(0) => shown,
+        Some(over) => format!("…{}", shown.chars().skip(over).collect::<String>()),
     }
 }
 
@@ -64,6 +84,9 @@ pub struct ConfigError {
 struct Place {
     line: usize,
     column: usize,
+    /// Of the caret, in characters of `text`.
+    indent: usize,
+    /// The line, or the part of it around the place, safe to show.
     text: String,
     width: usize,
 }
@@ -114,14 +137,15 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = foreign_octets(self.path.as_os_str().as_bytes());
+        let message = printable(&self.message);
         match &self.place {
-            None => write!(f, "{path}: {}", self.message),
-            Some(Place { line, column, text, width }) => {
+            None => write!(f, "{path}: {message}"),
+            Some(Place { line, column, indent, text, width }) => {
                 let margin = " ".repeat(line.to_string().len());
-                let indent = " ".repeat(column - 1);
+                let indent = " ".repeat(*indent);
                 let caret = "^".repeat(*width);
-                writeln!(f, "{path}:{line}:{column}: {}", self.message)?;
+                writeln!(f, "{path}:{line}:{column}: {message}")?;
                 write!(f, "{margin} |\n{line} | {text}\n{margin} | {indent}{caret}")
             }
         }
@@ -154,6 +178,27 @@ mod tests {
             shown,
             format!("a.toml:2:10: expected UTF-8, found the byte 0xf6; save the file as UTF-8\n  |\n{place}")
         );
+    }
+
+    #[test]
+    fn the_cited_line_cannot_write_to_the_terminal_and_the_caret_stays_at_its_place() {
+        let shown = cited("a = \"\x1b[2J\u{202e}\" # x\n", 4..13);
+        assert_eq!(
+            shown,
+            "a.toml:1:5: bad\n  |\n1 | a = \"\\u{1b}[2J\\u{202e}\" # x\n  |     ^^^^^^^^^^^^^^^^^^^"
+        );
+        let shown = cited("\u{9b}\tkey = 1\n", 3..6);
+        assert_eq!(shown, "a.toml:1:3: bad\n  |\n1 | \\u{9b} key = 1\n  |        ^^^");
+    }
+
+    #[test]
+    fn of_a_line_too_long_the_part_around_the_place_is_shown() {
+        let line = format!("{}KEY = {}", "x".repeat(5000), "y".repeat(5000));
+        let shown = cited(&line, 5000..5003);
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines[2].chars().count() < 300, "{shown}");
+        assert_eq!(lines[2].find("KEY").map(|at| lines[2][..at].chars().count()), Some(125));
+        assert_eq!(lines[3].find('^'), Some(125));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 
 use super::{PATIENCE, Reply, Request, control_socket, status_socket};
 use crate::status::Document;
+use crate::text::{self, foreign, foreign_lines};
 
 /// No status document is longer, in bytes.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
@@ -34,7 +35,7 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent(error) => write!(f, "{error:#}"),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) => f.write_str(&foreign_lines(why)),
         }
     }
 }
@@ -71,7 +72,7 @@ impl Client {
                 socket.display()
             );
         }
-        serde_json::from_str(&text).with_context(|| {
+        serde_json::from_str(&text).map_err(|error| cited(&error)).with_context(|| {
             format!("what {} says is not understood: is it another version?", socket.display())
         })
     }
@@ -85,7 +86,7 @@ impl Client {
             Reply::Done(services) => Ok(services),
             Reply::Unsaved(services) => {
                 let _ = writeln!(
-                    io::stderr(),
+                    text::stderr(),
                     "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
                      restarted now, it would not know of it. It goes on trying; `dnsherald status` says what is in the \
                      way, as long as anything is"
@@ -144,6 +145,7 @@ impl Client {
             );
         }
         serde_json::from_str(&answer)
+            .map_err(|error| cited(&error))
             .with_context(|| format!("what {} answers is not understood", socket.display()))
     }
 }
@@ -163,6 +165,11 @@ fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
     stream.set_read_timeout(Some(2 * PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// An error that cites what the other side has said.
+fn cited(error: &serde_json::Error) -> anyhow::Error {
+    anyhow::anyhow!(foreign(&error.to_string()))
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {

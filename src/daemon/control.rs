@@ -24,6 +24,7 @@ use crate::engine::drain::{Lift, Order};
 use crate::engine::moment::Moment;
 use crate::period::Period;
 use crate::status::{Document, Trouble};
+use crate::text::{foreign, json};
 
 /// Served at a time, on each socket.
 const CLIENTS: usize = 4;
@@ -176,9 +177,10 @@ impl Control {
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         document.unwritten.clone_from(&self.unwritten);
-        let mut text = serde_json::to_vec(&document).unwrap_or_default();
-        text.push(b'\n');
-        let (text, took): (Arc<[u8]>, _) = (text.into(), began.elapsed());
+        let text = json(serde_json::to_string(&document).unwrap_or_default())
+            + "
+";
+        let (text, took): (Arc<[u8]>, _) = (text.into_bytes().into(), began.elapsed());
         self.written = Some((Instant::now(), took, Arc::clone(&text)));
         self.turn_at = Instant::now() + took * PAUSE;
         text
@@ -283,11 +285,10 @@ async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration:
     }
     let reply = match serde_json::from_slice(&line) {
         Ok(request) => carry_out(request, &questions, configuration).await,
-        Err(error) => Reply::Refused(format!("not a request: {error}")),
+        Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
     };
-    let mut answer = serde_json::to_vec(&reply)?;
-    answer.push(b'\n');
-    writer.write_all(&answer).await
+    let answer = json(serde_json::to_string(&reply)?) + "\n";
+    writer.write_all(answer.as_bytes()).await
 }
 
 /// Reads the configuration, on a thread: the file may be on a disk that takes its time, or for ever. One at a time.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::period::Period;
 use crate::status::Trouble;
+use crate::text::foreign_within;
 
 /// How long systemd shall wait for a sign of life, such as `30s`.
 pub const TIME: &str = "DNSHERALD_WATCHDOG";
@@ -154,8 +155,7 @@ fn status(engine: &Engine, trouble: Option<&Trouble>) -> String {
     };
     let text = engine.services().iter().map(service).collect::<Vec<_>>().join("; ");
     let trouble = trouble.map_or_else(String::new, |trouble| format!("{trouble}; "));
-    let line = format!("dnsherald: {trouble}{text}").replace(char::is_control, " ");
-    line.chars().take(LONGEST_STATUS).collect()
+    foreign_within(&format!("dnsherald: {trouble}{text}"), LONGEST_STATUS)
 }
 
 #[cfg(test)]

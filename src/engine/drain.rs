@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
 use crate::period::Period;
+use crate::text::is_doubtful;
 
 /// Who holds a drain: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -73,11 +74,11 @@ impl Reason {
     const LONGEST: usize = 200;
 }
 
-/// What is no printable text is left out, and the end of what is too long.
+/// What cannot be seen or a terminal obeys is left out, and the end of what is too long.
 impl From<String> for Reason {
     fn from(text: String) -> Self {
         let words: Vec<_> = text
-            .split(|c: char| c.is_whitespace() || c.is_control())
+            .split(|c: char| c.is_whitespace() || is_doubtful(c))
             .filter(|word| !word.is_empty())
             .collect();
         let line: String = words.join(" ").chars().take(Self::LONGEST).collect();

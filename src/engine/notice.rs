@@ -12,6 +12,7 @@ use super::service;
 use crate::exabgp::Dialect;
 use crate::logging::counted;
 use crate::period::Shown;
+use crate::text::foreign;
 
 /// Something that people should know. Services and checks are named as in the configuration.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -306,25 +307,17 @@ impl fmt::Display for Notice {
             Self::OutputBlocked => f.write_str("exabgp reads no more of our standard output: waiting for it"),
             Self::OutputUnblocked => f.write_str("exabgp reads our standard output again"),
             Self::SessionUp { neighbor } => {
-                write!(f, "session with {neighbor} is up: stating everything again")
+                write!(f, "session with {} is up: stating everything again", foreign(neighbor))
             }
-            Self::SessionDown { neighbor, reason } => write!(f, "session with {neighbor} is down: {reason}"),
+            Self::SessionDown { neighbor, reason } => {
+                write!(f, "session with {} is down: {}", foreign(neighbor), foreign(reason))
+            }
             Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
-            Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", excerpt(line)),
+            Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", foreign(line)),
         }
     }
 }
 
-fn reason(why: Option<&str>) -> &str {
-    why.unwrap_or("no reason given; exabgp's own log has it")
-}
-
-/// The beginning of a foreign line, without control characters.
-fn excerpt(line: &str) -> String {
-    const LONGEST: usize = 120;
-    let mut shown: String = line.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if line.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+fn reason(why: Option<&str>) -> String {
+    foreign(why.unwrap_or("no reason given; exabgp's own log has it"))
 }

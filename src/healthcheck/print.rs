@@ -4,7 +4,7 @@
 //! returns to up, and nothing is repeated in every round. What has no counterpart becomes a comment.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::advertising::Advertised;
@@ -14,6 +14,7 @@ use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop};
 use crate::period::Period;
 use crate::probe::dns::Probe;
+use crate::text::{foreign_within, is_doubtful};
 
 /// Options, and what they advertise, to be shown as TOML.
 #[derive(Clone, Copy, Debug)]
@@ -227,9 +228,17 @@ fn strings<T: AsRef<str>>(items: &[T]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A basic string of TOML, which takes every string of JSON as it is.
+/// A basic string of TOML. Its escapes are those of JSON, but `\U` for what is beyond 16 bits.
 fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::new();
+    for character in serde_json::Value::from(text).to_string().chars() {
+        let _ = match u32::from(character) {
+            _ if !is_doubtful(character) => write!(quoted, "{character}"),
+            code @ ..=0xffff => write!(quoted, "\\u{code:04x}"),
+            code => write!(quoted, "\\U{code:08x}"),
+        };
+    }
+    quoted
 }
 
 fn period(period: Duration) -> String {
@@ -238,7 +247,7 @@ fn period(period: Duration) -> String {
 
 /// For a comment.
 fn one_line(text: &str) -> String {
-    text.escape_debug().to_string()
+    foreign_within(text, usize::MAX)
 }
 
 /// Services are called by one word without a slash.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use log::Level;
 
 use super::facility::Facility;
-use crate::logging::entry::{severity, show};
+use crate::logging::entry::severity;
+use crate::text::show;
 
 /// Where Linux has it.
 const SOCKET: &str = "/dev/log";

@@ -13,6 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::cgroup::Membership;
 use crate::probe::command::process::Process;
+use crate::text::foreign;
 
 /// `/proc` counts a hundred ticks a second on every architecture that a DNS server runs on, see proc(5) and time(7).
 const TICKS: u64 = 100;
@@ -52,7 +53,7 @@ impl Held {
         Ok(Self {
             pidfd,
             pid,
-            name: String::from_utf8_lossy(&name).trim_end().escape_debug().to_string(),
+            name: foreign(String::from_utf8_lossy(&name).trim_end()),
             parent: process.parent.as_raw(),
             membership,
             age: since_boot().saturating_sub(Duration::from_millis(process.began * (1000 / TICKS))),

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
+use crate::text::foreign;
+
 /// More than any number takes.
 const ENOUGH: u64 = 64;
 
@@ -45,7 +47,7 @@ fn parse(text: &[u8]) -> Result<i32, String> {
     }
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text);
     let pid = digits.and_then(|digits| digits.parse().ok()).filter(|pid| *pid > 0);
-    pid.ok_or_else(|| format!("holds `{}`, expected the number of a process", text.escape_debug()))
+    pid.ok_or_else(|| format!("holds `{}`, expected the number of a process", foreign(text)))
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use super::{CheckStatus, Document, Drain, ExaBgp, Last, Prefix, Service};
 use crate::period::Shown;
+use crate::text::foreign_within;
 
 /// Lines are broken before they are longer.
 const WIDTH: usize = 80;
+
+/// Characters of one entry. Each part that a helper bounds is shorter.
+const LONGEST: usize = 2000;
 
 /// Column of what is said about a name.
 const VALUE: usize = 26;
@@ -20,12 +24,9 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = self.0;
         let running = shown(document.running_seconds);
-        writeln!(
-            f,
-            "{}: dnsherald {}, process {}, for {running}",
-            document.node, document.version, document.pid
-        )?;
-        writeln!(f, "{}", document.configuration.display())?;
+        let Document { node, version, pid, .. } = document;
+        entry(f, 0, &format!("{node}: dnsherald {version}, process {pid}, for {running}"))?;
+        entry(f, 0, &document.configuration.to_string_lossy())?;
         if let Some(trouble) = &document.trouble {
             match &document.last_good {
                 Some(file) => {
@@ -51,7 +52,8 @@ impl fmt::Display for Table<'_> {
             show_service(f, service)?;
         }
         for prefix in &document.left_behind {
-            writeln!(f, "\n{prefix} is no longer configured and not yet withdrawn")?;
+            writeln!(f)?;
+            entry(f, 0, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
         }
         Ok(())
     }
@@ -168,15 +170,15 @@ fn pair(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
         let width = VALUE;
         entry(f, VALUE, &format!("{name:width$}{value}"))
     } else {
-        writeln!(f, "{name}")?;
+        entry(f, 2, &name)?;
         entry(f, VALUE, &format!("{:VALUE$}{value}", ""))
     }
 }
 
-/// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest.
+/// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest. The text
+/// may come from elsewhere, so that it is escaped and its length bounded.
 fn entry(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-    // What it says comes from elsewhere, and is not to move the cursor.
-    let text = text.replace(char::is_control, "?");
+    let text = foreign_within(text, LONGEST);
     let mut line = String::new();
     for piece in text.split_inclusive(' ') {
         let length = line.chars().count() + piece.trim_end().chars().count();

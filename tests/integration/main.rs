@@ -9,6 +9,7 @@ mod completions;
 mod configuration;
 mod drains;
 mod drop_ins;
+mod false_helper;
 mod properties;
 mod run;
 mod scenarios;

@@ -63,7 +63,7 @@ async fn megabytes_neither_block_nor_are_kept() {
 async fn nonsense_is_shown_and_harms_nobody() {
     let ended = ran(r"printf '\033[31m\377\n\000' >&2; exit 200").await;
     assert_eq!(ended.code(), Some(200));
-    assert_eq!(ended.lines(), [r"\u{1b}[31m�", r"\0"]);
+    assert_eq!(ended.lines(), [r"\u{1b}[31m�", r"\u{0}"]);
     assert_eq!(ran("kill -KILL $$").await.to_string(), "was killed by SIGKILL");
 }
 

@@ -9,6 +9,7 @@ use crate::control::client::{ABSENT, Client};
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
 use crate::status::Service;
+use crate::text::foreign;
 
 /// How long ExaBGP is waited for.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
@@ -80,14 +81,15 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
         let is_drained = |name: &&String| of(name).is_some_and(Service::is_held);
         if let Some(name) = names.iter().find(|name| !is_drained(name)) {
             return Err(Trouble::new(format!(
-                "{name} is no longer drained: somebody has ended the drain, or its time is over"
+                "{} is no longer drained: somebody has ended the drain, or its time is over",
+                foreign(name)
             )));
         }
         let ours = names.iter().filter_map(of);
         let missing: Vec<_> = ours
             .flat_map(|service| &service.prefixes)
             .filter(|prefix| !prefix.is_settled())
-            .map(|prefix| prefix.prefix.as_str())
+            .map(|prefix| foreign(&prefix.prefix))
             .collect();
         if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
             return Ok(began.elapsed());

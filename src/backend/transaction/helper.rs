@@ -8,6 +8,7 @@ use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
 use crate::period::Shown;
+use crate::text::foreign;
 
 impl Transaction<'_> {
     pub(super) async fn drain(&self) -> Result<String, Trouble> {
@@ -103,7 +104,12 @@ impl Transaction<'_> {
                     State::Up | State::Degraded => {
                         format!("{} is {}, acknowledged", service.name, service.state)
                     }
-                    _ => format!("{} is {} all the same: {}", service.name, service.state, service.reason),
+                    _ => format!(
+                        "{} is {} all the same: {}",
+                        service.name,
+                        service.state,
+                        foreign(&service.reason)
+                    ),
                 });
                 return Ok(states.collect::<Vec<_>>().join("; "));
             }
@@ -114,9 +120,9 @@ impl Transaction<'_> {
                     let detail = check.last.as_ref().and_then(|last| last.detail.clone());
                     format!(
                         "check {} is {}: {}",
-                        check.name,
-                        check.state,
-                        detail.unwrap_or_else(|| "not yet asked".to_owned())
+                        foreign(&check.name),
+                        foreign(&check.state),
+                        detail.map_or_else(|| "not yet asked".to_owned(), |detail| foreign(&detail))
                     )
                 });
                 return Err(Trouble::new(format!(

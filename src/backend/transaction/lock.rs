@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::libc::O_NOFOLLOW;
 
 use crate::backend::Trouble;
+use crate::text::foreign;
 
 /// The lock, held until it is dropped, or the process is gone.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Lock {
                 let _ = file.take(200).read_to_string(&mut holder);
                 return Err(Trouble::new(format!(
                     "another restart is under way: {}",
-                    holder.trim().escape_debug()
+                    foreign(holder.trim())
                 )));
             }
             Err(TryLockError::Error(error)) => return Err(cannot(&error)),

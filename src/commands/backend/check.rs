@@ -1,9 +1,10 @@
 //! `backend check`: whether the configuration on disk is in order, without touching the server.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use crate::backend::{Backend, Checked};
 use crate::exit::Exit;
+use crate::text;
 
 /// Checks, and says what that proves.
 pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
@@ -11,21 +12,21 @@ pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
     match backend.check().await {
         Ok(Checked::Valid) => {
             let program = backend.config_check.as_ref().map(ToString::to_string).unwrap_or_default();
-            writeln!(io::stdout(), "{name}: configuration in order, says {program}")?;
+            writeln!(text::stdout(), "{name}: configuration in order, says {program}")?;
             if !unseen.is_empty() {
-                writeln!(io::stdout(), "  which does not see: {unseen}")?;
+                writeln!(text::stdout(), "  which does not see: {unseen}")?;
             }
             Ok(Exit::Success)
         }
         Ok(Checked::Unchecked) => {
-            writeln!(io::stdout(), "{name}: configuration not checked: nothing checks it")?;
+            writeln!(text::stdout(), "{name}: configuration not checked: nothing checks it")?;
             if !unseen.is_empty() {
-                writeln!(io::stdout(), "  which leaves unseen {unseen}")?;
+                writeln!(text::stdout(), "  which leaves unseen {unseen}")?;
             }
             Ok(Exit::Success)
         }
         Err(trouble) => {
-            writeln!(io::stderr(), "{name}: {trouble}")?;
+            writeln!(text::stderr(), "{name}: {trouble}")?;
             Ok(Exit::Failure)
         }
     }

@@ -1,11 +1,12 @@
 //! `backend reload`: check, reload, look again.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::status;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::text;
 
 /// Reloads, unless the configuration is broken.
 pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Exit> {
@@ -13,17 +14,17 @@ pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Ex
     if !backend.reload.is_empty()
         && let Err(trouble) = backend.check().await
     {
-        writeln!(io::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
+        writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
         return Ok(Exit::Failure);
     }
     match backend.reload().await {
         Ok(done) => {
             for step in done {
-                writeln!(io::stdout(), "{name}: {step}")?;
+                writeln!(text::stdout(), "{name}: {step}")?;
             }
         }
         Err(trouble) => {
-            writeln!(io::stderr(), "{name}: not reloaded: {trouble}")?;
+            writeln!(text::stderr(), "{name}: not reloaded: {trouble}")?;
             return Ok(Exit::Failure);
         }
     }

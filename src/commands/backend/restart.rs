@@ -13,6 +13,7 @@ use crate::control::client::Client;
 use crate::daemon::signals::Signals;
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
+use crate::text;
 
 /// What automation is told.
 #[derive(Debug, Serialize)]
@@ -33,7 +34,7 @@ struct Show {
 impl Progress for Show {
     fn begins(&mut self, step: Step) {
         if self.live {
-            let _ = write!(io::stdout(), "  {step:<14}…").and_then(|()| io::stdout().flush());
+            let _ = write!(text::stdout(), "  {step:<14}…").and_then(|()| text::stdout().flush());
         }
     }
 
@@ -42,11 +43,13 @@ impl Progress for Show {
         if self.quiet {
             return;
         }
-        let afresh = if self.live { "\r\x1b[K" } else { "" };
+        if self.live {
+            let _ = text::move_cursor("\r\x1b[K");
+        }
         let took = Shown(Duration::from_secs_f64(done.seconds)).to_string();
         let failed = if done.ok { "" } else { "FAILED: " };
         let found = done.found.replace('\n', &format!("\n{:26}", ""));
-        let _ = writeln!(io::stdout(), "{afresh}  {:<14}{took:>8}  {failed}{found}", done.step);
+        let _ = writeln!(text::stdout(), "  {:<14}{took:>8}  {failed}{found}", done.step);
     }
 }
 
@@ -75,10 +78,10 @@ pub(super) async fn run(
         Show { quiet: options.json, live: io::stdout().is_terminal() && !options.json, steps: vec![] };
     let outcome = transaction.run(&mut show, signals.terminate()).await;
     // From here on nothing but the exit status matters: whoever read the output may have gone.
-    let (name, mut out) = (&backend.name, io::stdout());
+    let (name, mut out) = (&backend.name, text::stdout());
     if options.json {
         let report = Report { backend: name, outcome, steps: &show.steps };
-        let _ = writeln!(out, "{}", serde_json::to_string(&report)?);
+        let _ = writeln!(out, "{}", text::json(serde_json::to_string(&report)?));
         return Ok(exit(outcome));
     }
     let all: f64 = show.steps.iter().map(|done| done.seconds).sum();

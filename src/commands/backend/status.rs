@@ -1,6 +1,6 @@
 //! `backend status`: all that can be learned of the server, and what stands in the way of the rest.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::process::held::Held;
 use crate::systemd::Unit;
+use crate::text;
 
 mod table;
 
@@ -77,8 +78,9 @@ struct Need {
 /// Asks all at once, so that a server that hangs costs one timeout, and shows what was found.
 pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyhow::Result<Exit> {
     let report = learn(config, backend).await;
-    let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { table::table(&report) };
-    let mut out = io::stdout();
+    let text =
+        if json { text::json(serde_json::to_string_pretty(&report)? + "\n") } else { table::table(&report) };
+    let mut out = text::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(if report.status.state == State::Running { Exit::Success } else { Exit::Failure })

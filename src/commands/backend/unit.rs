@@ -2,7 +2,7 @@
 //!
 //! Whatever is in the way of the latter two, the unit must stop and start all the same: they say what it was and succeed.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +19,7 @@ use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Holder, Lasts, Lift, Order, Reason};
 use crate::exit::Exit;
 use crate::period::Period;
+use crate::text;
 
 /// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
 /// decide.
@@ -54,7 +55,7 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
     if waits.is_none() {
         let file = options.configuration.config.display();
         writeln!(
-            io::stderr(),
+            text::stderr(),
             "dnsherald: note: no backend in {file} has the unit {unit} so far: until then this drains nothing"
         )?;
     }
@@ -67,7 +68,7 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
         words.extend(["-c".to_owned(), path.display().to_string()]);
     }
     let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
-    write!(io::stdout(), "{}", drop_in(unit, &words, &stop_commands(&text), drains, stop))?;
+    write!(text::stdout(), "{}", drop_in(unit, &words, &stop_commands(&text), drains, stop))?;
     Ok(Exit::Success)
 }
 
@@ -116,7 +117,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         }
         wait_until_acknowledged(&helper, &drained).await.map_err(anyhow::Error::msg)?;
         for backend in of_unit(&config, unit) {
-            writeln!(io::stdout(), "drained {}: {}", drained.join(", "), quiet(&config, backend).await)?;
+            writeln!(text::stdout(), "drained {}: {}", drained.join(", "), quiet(&config, backend).await)?;
         }
         Ok(())
     })

@@ -87,7 +87,7 @@ async fn a_command_that_cannot_be_run_fails() {
 
     let failure = failure(command("true\0")).await;
     assert_eq!(failure.cause, Cause::Local);
-    assert!(failure.detail.starts_with(r"`true\0`: cannot start a shell: "), "{failure}");
+    assert!(failure.detail.starts_with(r"`true\u{0}`: cannot start a shell: "), "{failure}");
 }
 
 #[tokio::test]
@@ -100,7 +100,10 @@ async fn a_killed_command_fails() {
 async fn the_last_lines_of_both_outputs_are_told_and_escaped() {
     let text = r"printf 'asked\nred: \033[31m\n'; printf 'stray: \377\000\n\n' >&2; exit 9";
     let detail = detail(text).await;
-    assert!(detail.ends_with(r"exited with status 9: asked | red: \u{1b}[31m | stray: \xff\0"), "{detail}");
+    assert!(
+        detail.ends_with(r"exited with status 9: asked | red: \u{1b}[31m | stray: \xff\u{0}"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
-//! What others wrote, made fit for one line of a log: control characters and stray octets escaped, length bounded.
+//! What others wrote, made fit for one line of a log: [`foreign_octets`], length bounded.
+
+use crate::text::foreign_octets;
 
 /// How much of a command names it, in characters.
 const NAME: usize = 60;
@@ -11,7 +13,7 @@ const BREAK: &str = " | ";
 
 /// The beginning of a command, on one line.
 pub(crate) fn beginning(text: &str) -> String {
-    let line = escape(text.trim().as_bytes());
+    let line = foreign_octets(text.trim().as_bytes());
     match line.char_indices().nth(NAME) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -22,7 +24,7 @@ pub(crate) fn beginning(text: &str) -> String {
 pub(crate) fn last_lines(output: &[u8]) -> String {
     let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
     let mut told = String::new();
-    for line in lines.rev().filter(|line| !line.is_empty()).map(escape) {
+    for line in lines.rev().filter(|line| !line.is_empty()).map(foreign_octets) {
         let length = told.chars().count() + line.chars().count();
         if told.is_empty() {
             told = match length.checked_sub(TOLD) {
@@ -38,21 +40,6 @@ pub(crate) fn last_lines(output: &[u8]) -> String {
     told
 }
 
-/// Printable text as it is, anything else as Rust writes it: `\t`, `\u{1b}`, `\xff`.
-pub(crate) fn escape(octets: &[u8]) -> String {
-    let mut line = String::with_capacity(octets.len());
-    for chunk in octets.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '"' | '\'' => line.push(character),
-                _ => line.extend(character.escape_debug()),
-            }
-        }
-        line.extend(chunk.invalid().iter().flat_map(|octet| octet.escape_ascii()).map(char::from));
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +48,7 @@ mod tests {
     fn what_cannot_be_printed_is_escaped() {
         assert_eq!(
             last_lines(b"\x1b[31mno\x1b[0m \xff\0 'a' \"\xc3\xa9\"\n"),
-            r#"\u{1b}[31mno\u{1b}[0m \xff\0 'a' "é""#
+            r#"\u{1b}[31mno\u{1b}[0m \xff\u{0} 'a' "é""#
         );
         assert_eq!(last_lines("\u{202e}drawkcab\tso".as_bytes()), r"\u{202e}drawkcab\tso");
     }

@@ -2,27 +2,17 @@
 
 use hickory_resolver::proto::rr::RData;
 
+use crate::text::foreign_within;
+
 /// Characters of one thing that is quoted, at most.
 const LONGEST: usize = 80;
 
 /// Records that are quoted, at most.
 const MOST: usize = 4;
 
-/// Escapes control and other doubtful characters and cuts what is long.
+/// One line of at most [`LONGEST`] characters, without the characters that a terminal obeys.
 pub(super) fn printable(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut shown = String::new();
-    for character in characters.by_ref().take(LONGEST) {
-        if character == ' ' || character.is_ascii_graphic() {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_default());
-        }
-    }
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
+    foreign_within(text, LONGEST)
 }
 
 /// An identifier of any octets: text as it is, all else as `0x` and hexadecimal digits.

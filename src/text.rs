@@ -1,0 +1,200 @@
+//! Foreign text: what other programs, servers, files and users write, made safe to show.
+//!
+//! A DNS server, another helper behind a socket, a control program or a file name can contain escape sequences that
+//! a terminal obeys, characters that reverse or hide the text after them, and line breaks that forge a line of log.
+//! The rule of this project:
+//!
+//! * **Text that is not ours passes through [`foreign`] (one line) or [`foreign_lines`] where it enters a sentence.** Both
+//!   bound its length.
+//! * **Whatever a command prints leaves through [`stdout`] or [`stderr`]**, and a log line through [`show`]. They escape
+//!   the same characters once more, so that a place that forgets the first rule does no harm.
+//! * **JSON passes through [`json`]**, which writes these characters as `\u` escapes: a reader gets them unchanged.
+//!
+//! Escaped is each character for which [`is_doubtful`] is true. Printable text of any script stays as it is. A backslash
+//! stays as well, so that escaping twice changes nothing.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+
+/// Characters that [`foreign`] shows, and that [`foreign_lines`] shows of each line.
+pub const LONGEST: usize = 240;
+
+/// Lines that [`foreign_lines`] shows.
+pub const MOST_LINES: usize = 64;
+
+/// Whether a terminal obeys this character, or a reader cannot see it: control characters (C0, DEL, C1), bidirectional
+/// controls, zero-width and other format characters, line and paragraph separators, blanks other than a space, and code
+/// points that are private or not assigned.
+#[must_use]
+pub fn is_doubtful(character: char) -> bool {
+    match character {
+        ' '..='~' => false,
+        '\0'..='\u{9f}' => true,
+        // Assigned, with a glyph according to their category, and yet invisible (Default_Ignorable_Code_Point).
+        '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{e0100}'..='\u{e01ef}' => true,
+        // The standard library knows the categories: Cc, Cf, Cn, Co, Zl, Zp and Zs are escaped. Behind another
+        // character it leaves combining marks as they are.
+        _ => {
+            let mut buffer = [b'x', 0, 0, 0, 0];
+            let length = character.encode_utf8(&mut buffer[1..]).len();
+            std::str::from_utf8(&buffer[..=length]).is_ok_and(|pair| pair.escape_debug().count() > 2)
+        }
+    }
+}
+
+/// Appends `character`, or an escape such as `\u{202e}` or `\n` where it is doubtful.
+pub fn show(character: char, out: &mut String) {
+    if is_doubtful(character) {
+        out.extend(character.escape_default());
+    } else {
+        out.push(character);
+    }
+}
+
+/// One line of at most [`LONGEST`] characters. What is left out at the end is shown as `…`.
+#[must_use]
+pub fn foreign(text: &str) -> String {
+    foreign_within(text, LONGEST)
+}
+
+/// One line of at most `longest` characters, escapes included. What is left out at the end is shown as `…`.
+#[must_use]
+pub fn foreign_within(text: &str, longest: usize) -> String {
+    let mut shown = String::new();
+    let mut length = 0;
+    for character in text.chars() {
+        let end = shown.len();
+        show(character, &mut shown);
+        length += shown[end..].chars().count();
+        if length > longest {
+            shown.truncate(end);
+            shown.push('…');
+            break;
+        }
+    }
+    shown
+}
+
+/// Octets that are supposed to be text, on one line of any length. Those that are no UTF-8 are shown as `\xff`.
+#[must_use]
+pub fn foreign_octets(octets: &[u8]) -> String {
+    let mut shown = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        chunk.valid().chars().for_each(|character| show(character, &mut shown));
+        shown.extend(chunk.invalid().iter().flat_map(|octet| octet.escape_ascii()).map(char::from));
+    }
+    shown
+}
+
+/// At most [`MOST_LINES`] lines of at most [`LONGEST`] characters. What is left out is shown as `…`.
+#[must_use]
+pub fn foreign_lines(text: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut shown: Vec<_> = lines.by_ref().take(MOST_LINES).map(foreign).collect();
+    if lines.next().is_some() {
+        shown.push("…".to_owned());
+    }
+    shown.join("\n")
+}
+
+/// The whole text with its line breaks and tabs; every other doubtful character is escaped.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            _ => show(character, &mut shown),
+        }
+    }
+    shown
+}
+
+/// A JSON document whose doubtful characters are `\u` escapes. `document` has to be JSON already: there such characters
+/// stand in strings only, except for its line breaks.
+#[must_use]
+pub fn json(document: String) -> String {
+    let is_fine = |character: char| character == '\n' || !is_doubtful(character);
+    if document.chars().all(is_fine) {
+        return document;
+    }
+    let mut shown = String::with_capacity(document.len());
+    for character in document.chars() {
+        if is_fine(character) {
+            shown.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        }
+    }
+    shown
+}
+
+/// Standard output of a command, which people read.
+#[must_use]
+pub fn stdout() -> Printed<io::Stdout> {
+    Printed(io::stdout())
+}
+
+/// Standard error of a command, which people read.
+#[must_use]
+pub fn stderr() -> Printed<io::Stderr> {
+    Printed(io::stderr())
+}
+
+/// Prints what is wrong with a command line, or the help: in colour on a terminal, unless a doubtful character is cited.
+pub fn usage(error: &clap::Error) {
+    let plain = error.to_string();
+    // Whoever reads it may have gone, which changes nothing.
+    let _ = match plain == printable(&plain) {
+        true => error.print(),
+        false if error.use_stderr() => write!(stderr(), "{plain}"),
+        false => write!(stdout(), "{plain}"),
+    };
+}
+
+/// Moves the cursor of the terminal on standard output. Only text of this program can: it is known when it is compiled.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn move_cursor(sequence: &'static str) -> io::Result<()> {
+    io::stdout().write_all(sequence.as_bytes())
+}
+
+/// A writer that escapes doubtful characters, but line breaks and tabs.
+#[derive(Debug)]
+pub struct Printed<W>(pub W);
+
+impl<W: Write> Write for Printed<W> {
+    /// Takes all of it. A character that is split between two calls is shown as octets.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut shown = String::with_capacity(octets.len());
+        for chunk in octets.utf8_chunks() {
+            shown.push_str(&printable(chunk.valid()));
+            shown.push_str(&foreign_octets(chunk.invalid()));
+        }
+        self.0.write_all(shown.as_bytes())?;
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+
+    fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_all(arguments.to_string().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Sockets that are not those of a helper of ours: whoever owns their directory can put others there, and root's commands
+//! connect to them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+
+use dnsherald::control::{control_socket, status_socket};
+use serde_json::{Value, json};
+
+use crate::support::binary;
+
+/// What a terminal obeys, what reverses text, and a line break.
+const EVIL: &str = "\x1b]0;pwned\x07\x1b[31mEVIL\u{9b}2J\u{202e}\u{200b}\nforged";
+
+/// A folder with a configuration, and the sockets in it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("dnsherald-false-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("control")).unwrap();
+        let text = format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[control]\ndirectory = {:?}\n[[service]]\nname = \"a\"\n\
+             prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"c\"\ndns = {{ query = \". NS\" }}\n",
+            folder.join("control")
+        );
+        fs::write(folder.join("dnsherald.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn control(&self) -> PathBuf {
+        self.0.join("control")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-c").arg(self.0.join("dnsherald.toml"));
+        command
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Takes every connection to a socket, each on a thread of its own.
+fn serve(socket: &Path, attend: impl Fn(UnixStream) + Clone + Send + 'static) {
+    let _ = fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let attend = attend.clone();
+            thread::spawn(move || attend(client.unwrap()));
+        }
+    });
+}
+
+/// Answers each request with this line.
+fn replies(place: &Place, reply: &Value) {
+    let reply = format!("{reply}\n");
+    serve(&control_socket(&place.control()), move |mut client| {
+        let _ = BufReader::new(&client).read_line(&mut String::new());
+        let _ = client.write_all(reply.as_bytes());
+    });
+}
+
+#[track_caller]
+fn is_harmless(what: &str, output: &Output) {
+    for bytes in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let obeyed = text.chars().find(|c| *c != '\n' && dnsherald::text::is_doubtful(*c));
+        assert_eq!(obeyed, None, "{what}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("forged")), "{what}: {text}");
+    }
+}
+
+/// The document of a helper, with every text replaced by the hostile one, one at a time and all together.
+fn documents() -> Vec<Value> {
+    let honest = json!({
+        "format": "dnsherald status 1", "version": "0", "node": "n", "pid": 7, "configuration": "/c", "trouble": "t",
+        "running-seconds": 1.0, "left-behind": ["p"],
+        "exabgp": {"version": "5", "dialect": "neighbor", "answers": true, "latency-seconds": null, "refused": 0,
+                   "unanswered": 0},
+        "services": [{
+            "name": "a", "state": "up", "for-seconds": 1.0, "reason": "r", "backend": "b",
+            "prefixes": [{"prefix": "192.0.2.53/32", "desired": "d", "acknowledged": "k"}],
+            "checks": [{"name": "c", "state": "s", "streak": 1, "rise": 1, "fall": 1, "severity": null,
+                        "last": {"ago-seconds": 1.0, "passed": false, "cause": "timeout", "detail": "d"}}],
+            "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
+            "disabled": false,
+            "drains": [{"holder": "h", "reason": "w", "for-seconds": 1.0, "expires-in-seconds": null,
+                        "returning": false}],
+        }],
+    });
+    let mut places = vec![];
+    texts(&honest, &mut String::new(), &mut places);
+    assert!(places.len() > 15, "{places:?}");
+    let hostile = |place: &String| {
+        let mut document = honest.clone();
+        *document.pointer_mut(place).unwrap() = EVIL.into();
+        document
+    };
+    places.iter().map(hostile).collect()
+}
+
+/// Where in a document there is a text.
+fn texts(value: &Value, place: &mut String, into: &mut Vec<String>) {
+    let mut inside = |key: String, value: &Value| {
+        let length = place.len();
+        place.push('/');
+        place.push_str(&key);
+        texts(value, place, into);
+        place.truncate(length);
+    };
+    match value {
+        Value::String(_) => into.push(place.clone()),
+        Value::Array(values) => {
+            (0..).zip(values).for_each(|(nth, value): (u32, _)| inside(nth.to_string(), value));
+        }
+        Value::Object(values) => values.iter().for_each(|(key, value)| inside(key.clone(), value)),
+        _ => {}
+    }
+}
+
+#[test]
+fn nothing_that_a_helper_says_moves_the_cursor() {
+    let place = Place::new("escapes");
+    for document in documents() {
+        let text = document.to_string();
+        serve(&status_socket(&place.control()), move |mut client| drop(client.write_all(text.as_bytes())));
+        is_harmless(&format!("status of {document}"), &place.command(&["status"]).output().unwrap());
+        let json = place.command(&["status", "--json"]).output().unwrap();
+        is_harmless("status --json", &json);
+        if json.status.success() {
+            let shown: Value = serde_json::from_slice(&json.stdout).unwrap();
+            assert!(
+                shown.to_string().contains("forged"),
+                "a program reads what the helper has said: {shown}"
+            );
+        }
+    }
+    for reply in [
+        json!({"done": [EVIL]}),
+        json!({"unsaved": [EVIL]}),
+        json!({"refused": EVIL.replace('\n', " ")}),
+        json!({EVIL: 1}),
+    ] {
+        replies(&place, &reply);
+        for words in [&["drain"][..], &["undrain"], &["reload"], &["drain", "--wait"]] {
+            is_harmless(&format!("{words:?} and {reply}"), &place.command(words).output().unwrap());
+        }
+    }
+}
+
+#[test]
+fn nothing_in_a_configuration_or_its_name_moves_the_cursor() {
+    let place = Place::new("citation");
+    let file = place.0.join("\x1b[31m\u{202e}.toml");
+    fs::write(&file, "[node]\nname = \"\x7f\x1b[2J\u{202e}\" 7\n\"\u{9b}\u{2066}\" = 1\n").unwrap();
+    for words in
+        [&["check-config"][..], &["check", "-c"], &["backend", "status", "-c"], &["healthcheck", "--config"]]
+    {
+        let output = Command::new(binary()).args(words).arg(&file).output().unwrap();
+        assert!(!output.status.success());
+        is_harmless(&format!("{words:?}"), &output);
+    }
+    let output = Command::new(binary()).args(["drain", "--\x1b[31m\u{202e}"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    is_harmless("a wrong option", &output);
+}
