@@ -546,3 +546,18 @@ fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
         assert_eq!(bench.states(), [("c", State::Up)]);
     }
 }
+
+/// Checks that find out nothing are waited for no longer than `unknown-after`, 30 seconds.
+#[test]
+fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
+    for change in ["med=20", "query=example"] {
+        let mut bench = Bench::up("a 192.0.2.1/32");
+        let check = CheckId { service: ServiceId(1), check: 0 };
+        for nth in 0..4 {
+            bench.reload(&format!("a 192.0.2.1/32\nb {change}{nth} 192.0.2.2/32"));
+            bench.tell(Event::Outcome(check, Outcome::fail(Cause::Local, "")));
+            bench.passes(Duration::from_secs(10));
+        }
+        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"], "{change}");
+    }
+}

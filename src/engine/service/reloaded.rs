@@ -8,7 +8,8 @@ use crate::engine::notice::Notice;
 impl Service {
     /// Takes over the checks of `service`, configured as `earlier`, that `plan` has unchanged, with their counters and the
     /// round under way. Returns their former and present places. A service that was drained and no longer is asks all
-    /// its checks anew: what they found of the server in maintenance says nothing.
+    /// its checks anew: what they found of the server in maintenance says nothing. So does one that was not enabled,
+    /// whose checks have rested.
     ///
     /// Where no verdict is left, what was said stands until there is one.
     pub fn go_on_from(
@@ -27,7 +28,7 @@ impl Service {
                 }
             }
         }
-        self.note_lost_verdict(&service, plan, &places, out);
+        self.note_lost_verdict(&service, earlier, plan, &places, out);
         places
     }
 
@@ -35,6 +36,7 @@ impl Service {
     fn note_lost_verdict(
         &mut self,
         service: &Self,
+        earlier: &config::Service,
         plan: &config::Service,
         places: &[(usize, usize)],
         out: &mut Vec<Action>,
@@ -43,6 +45,10 @@ impl Service {
         let goes_on = |place| places.iter().any(|(_, present)| *present == place);
         let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
         let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
+        // However often a reload changes checks, a first verdict is waited for no longer than configured.
+        if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
+            self.sight.go_on_from(&service.sight);
+        }
         self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());
         // It was made just now.
         let undecided_for = was_undecided.then(|| self.since.since(service.since));

@@ -48,6 +48,14 @@ impl Sight {
         self.is_blind = false;
     }
 
+    /// The checks go on as those of a service that a reload has changed, or still look for a first verdict.
+    pub(super) const fn go_on_from(&mut self, earlier: &Self) {
+        self.began = earlier.began;
+        self.is_over = earlier.is_over;
+        self.stated_blindly = earlier.stated_blindly;
+        self.is_blind = earlier.is_blind;
+    }
+
     /// Whether every witness has found out nothing for long.
     pub(super) const fn is_blind(&self) -> bool {
         self.is_blind

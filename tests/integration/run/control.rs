@@ -396,10 +396,15 @@ fn the_sockets_are_those_of_the_newest() {
     let predecessor = pop.status().pid;
     let _second = pop.helper(ideal("5.0.15"));
     pop.comes_to_be(|status| status.pid != predecessor);
-    first.is_sent("TERM");
+    // Of what the newest is told the other learns from the state, and neither takes it back.
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
     first.says(WITHDRAW);
+    first.is_sent("TERM");
     first.exits_well();
-    assert_ne!(pop.status().pid, predecessor);
+    let status = pop.status();
+    assert_ne!(status.pid, predecessor);
+    assert_eq!(status.services[0].state, State::Drained);
+    pop.remembers("new disk");
 }
 
 #[test]
