@@ -11,8 +11,6 @@
 //! One thread decides and never blocks: what could block (a full pipe, a slow disk) is polled or handed to another
 //! thread. Beside it the [dead-man](last_words) watches that it turns.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -22,6 +20,7 @@ use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::flood::Flood;
 use self::healing::Healers;
+use self::inquiries::{Inquiries, inquiries};
 use self::learned::next_changes;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
@@ -34,7 +33,6 @@ pub use self::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
-use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
@@ -48,6 +46,7 @@ pub mod flood;
 pub mod healing;
 pub mod hooks;
 pub mod input;
+mod inquiries;
 pub mod last_good;
 pub mod last_words;
 mod learned;
@@ -75,9 +74,6 @@ const LATEST: Duration = Duration::from_millis(100);
 
 /// So few routes that last words are brought up to date before every line.
 const FEW: usize = 64;
-
-/// What is asked for each check, and how bad each failure is.
-type Inquiries = HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>;
 
 /// Both ends of a channel to the loop.
 type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
@@ -391,18 +387,6 @@ impl<'a> Daemon<'a> {
             self.tell(event, observer);
         }
     }
-}
-
-fn inquiries(config: &Config) -> Inquiries {
-    let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
-    services
-        .flat_map(|(service, plan)| {
-            plan.checks.iter().enumerate().map(move |(check, plan)| {
-                let id = CheckId { service: ServiceId(service), check };
-                (id, (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone())))
-            })
-        })
-        .collect()
 }
 
 async fn next_question(control: &mut Option<Control>) -> Asked {

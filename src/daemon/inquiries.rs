@@ -1,0 +1,25 @@
+//! What the probes of each check ask, by its place in the configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::engine::check::OnFail;
+use crate::engine::event::{CheckId, ServiceId};
+use crate::probe::inquiry::Inquiry;
+
+/// What is asked for each check, and how bad each failure is.
+pub(super) type Inquiries = HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>;
+
+/// Those of every check of this configuration.
+pub(super) fn inquiries(config: &Config) -> Inquiries {
+    let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
+    services
+        .flat_map(|(service, plan)| {
+            plan.checks.iter().enumerate().map(move |(check, plan)| {
+                let id = CheckId { service: ServiceId(service), check };
+                (id, (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone())))
+            })
+        })
+        .collect()
+}
