@@ -57,7 +57,8 @@ pub enum Command {
     /// Withdraw a service, or all, for maintenance
     ///
     /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself where it is given a time.
-    /// Exit status: 0, or 1 if it could not be done, or was not acknowledged while waited for.
+    /// Exit status: 0, 1 if it could not be done, or was not acknowledged while waited for, 5 with `--wait` if ExaBGP
+    /// answers no commands (`exabgp.api.ack` is off), so that nothing can be known of the withdraws.
     Drain(Drain),
     /// End drains
     Undrain(Undrain),

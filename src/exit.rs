@@ -15,6 +15,8 @@ pub enum Exit {
     LeftDrained,
     /// A restart failed, and the server is back with the configuration before.
     RolledBack,
+    /// `drain --wait`: the withdraws were said, and ExaBGP does not tell whether it carried them out.
+    Unacknowledged,
     /// The configuration is refused (EX_CONFIG of sysexits).
     Config,
     /// `check`, as monitoring plugins do: the service is degraded.
@@ -35,6 +37,7 @@ impl Exit {
             Self::Usage | Self::Critical => 2,
             Self::Unknown | Self::LeftDrained => 3,
             Self::RolledBack => 4,
+            Self::Unacknowledged => 5,
             Self::Config => 78,
         }
     }
@@ -54,6 +57,7 @@ mod tests {
     fn the_numbers_are_those_that_scripts_rely_on() {
         let codes = [Exit::Success, Exit::Failure, Exit::Usage, Exit::Config].map(Exit::code);
         assert_eq!(codes, [0, 1, 2, 78]);
+        assert_eq!([Exit::LeftDrained, Exit::RolledBack, Exit::Unacknowledged].map(Exit::code), [3, 4, 5]);
         let plugin = [Exit::Success, Exit::Warning, Exit::Critical, Exit::Unknown].map(Exit::code);
         assert_eq!(plugin, [0, 1, 2, 3]);
     }

@@ -89,8 +89,11 @@ pub struct ExaBgp {
     pub version: Option<String>,
     /// What is spoken to it.
     pub dialect: Dialect,
-    /// Whether it answers commands.
+    /// Whether it answers commands; where it does not, nothing is ever acknowledged.
     pub answers: bool,
+    /// Why it answers none: `exabgp.api.ack is off`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub silence: Option<String>,
     /// From the last command that was answered to its answer.
     pub latency_seconds: Option<f64>,
     /// Commands that it refused.
@@ -157,7 +160,8 @@ pub struct Prefix {
     pub prefix: String,
     /// `announce …` or `withdraw`; `None` before the first decision.
     pub desired: Option<String>,
-    /// What ExaBGP has acknowledged last.
+    /// What ExaBGP has acknowledged last; `None`, written `unknown`, where it has acknowledged nothing, or answers nothing.
+    #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
 }
 
@@ -166,6 +170,24 @@ impl Prefix {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
+    }
+}
+
+/// Something that may be unknown, and is then called so.
+mod unknown {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const UNKNOWN: &str = "unknown";
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(value.as_deref().unwrap_or(UNKNOWN))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        let value: Option<String> = Deserialize::deserialize(deserializer)?;
+        Ok(value.filter(|value| value != UNKNOWN))
     }
 }
 
@@ -261,6 +283,7 @@ impl Document {
                 version: link.version().map(ToString::to_string),
                 dialect: link.dialect(),
                 answers: link.answers(),
+                silence: link.silence().map(ToOwned::to_owned),
                 latency_seconds: link.record().latency.map(|latency| latency.as_secs_f64()),
                 refused: link.record().refused,
                 unanswered: link.record().unanswered,

@@ -31,7 +31,7 @@ mod lock;
 mod patience;
 mod server;
 
-pub use self::drained::{quiet, wait_until_acknowledged};
+pub use self::drained::{Withdrawn, quiet, wait_until_acknowledged};
 pub use self::keep::Kept;
 pub use self::lock::Lock;
 

@@ -5,13 +5,12 @@ use std::io::Write;
 use anyhow::Context;
 
 use super::{host_name, named, running, runtime};
-use crate::backend::transaction::{quiet, wait_until_acknowledged};
+use crate::backend::transaction::{Withdrawn, quiet, wait_until_acknowledged};
 use crate::cli::{Configuration, Drain, Undrain};
 use crate::config::Config;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
-use crate::period::Shown;
 use crate::text::{self, foreign};
 
 /// Begins a drain.
@@ -34,16 +33,14 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let services = helper.ask(&Request::Drain { service: options.service.clone(), order })?;
     if options.wait {
         let runtime = runtime().context("cannot start the event loop")?;
-        let took = runtime
+        let withdrawn = runtime
             .block_on(wait_until_acknowledged(&helper, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
-        writeln!(
-            text::stdout(),
-            "drained {} {until}, acknowledged within {}",
-            named(&services),
-            Shown(took)
-        )?;
+        writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
         runtime.block_on(wait_until_quiet(&options.configuration, &services))?;
+        if matches!(withdrawn, Withdrawn::Unknown(_)) {
+            return Ok(Exit::Unacknowledged);
+        }
     } else {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }

@@ -66,7 +66,10 @@ fn exabgp(exabgp: &ExaBgp) -> String {
     };
     text += &format!(", spoken to as `{}`", exabgp.dialect.form());
     match exabgp.latency_seconds {
-        _ if !exabgp.answers => text += ", answers no commands",
+        _ if !exabgp.answers => {
+            let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
+            text += &format!(", answers no commands: {why}, and what it did is unknown");
+        }
         Some(latency) => text += &format!(", answers within {}", shown(latency)),
         None => {}
     }
@@ -130,7 +133,7 @@ fn show_prefix(prefix: &Prefix) -> String {
         (Some(desired), Some(acknowledged)) => {
             format!("{desired} (NOT acknowledged; before: {acknowledged})")
         }
-        (Some(desired), None) => format!("{desired} (NOT acknowledged)"),
+        (Some(desired), None) => format!("{desired} (NOT acknowledged: unknown)"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is waited for once a service is drained: the acknowledgement of ExaBGP, and a server that is quiet.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::backend::quiet::{Hush, Quieting};
@@ -14,8 +15,8 @@ use crate::text::foreign;
 /// How long ExaBGP is waited for.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where ExaBGP answers nothing, it is given as long to have read what it was told.
-const UNANSWERED: Duration = Duration::from_secs(1);
+/// Where ExaBGP answers no commands, it is given as long to have carried out what it was told.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// Between two looks at the status, at processes and at sockets.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -60,11 +61,32 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
     }
 }
 
-/// Waits until ExaBGP has acknowledged what these drained services say.
+/// What is known of withdraws that were waited for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Withdrawn {
+    /// ExaBGP has acknowledged them, within this time.
+    Acknowledged(Duration),
+    /// It answers no commands, for this reason: they were said, and a settle time was waited instead.
+    Unknown(String),
+}
+
+impl fmt::Display for Withdrawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acknowledged(took) => write!(f, "acknowledged within {}", Shown(*took)),
+            Self::Unknown(why) => {
+                write!(f, "said, not acknowledged: {why}; waited {} instead", Shown(SETTLE_TIME))
+            }
+        }
+    }
+}
+
+/// Waits until ExaBGP has acknowledged what these drained services say; where it answers no commands, for
+/// a settle time.
 ///
 /// # Errors
 /// When it has not in time, one of them is no longer drained, or the helper is gone.
-pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Duration, Trouble> {
+pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Withdrawn, Trouble> {
     let began = Instant::now();
     let mut seen = began;
     loop {
@@ -91,8 +113,12 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
             .filter(|prefix| !prefix.is_settled())
             .map(|prefix| foreign(&prefix.prefix))
             .collect();
-        if missing.is_empty() || (!document.exabgp.answers && began.elapsed() >= UNANSWERED) {
-            return Ok(began.elapsed());
+        if missing.is_empty() {
+            return Ok(Withdrawn::Acknowledged(began.elapsed()));
+        }
+        if !document.exabgp.answers && began.elapsed() >= SETTLE_TIME {
+            let why = document.exabgp.silence.unwrap_or_else(|| "exabgp answers no commands".to_owned());
+            return Ok(Withdrawn::Unknown(why));
         }
         if began.elapsed() >= ACKNOWLEDGE_LIMIT {
             return Err(Trouble::new(format!(

@@ -22,8 +22,8 @@ impl Transaction<'_> {
             };
             self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
         }
-        let took = wait_until_acknowledged(self.helper, &names).await?;
-        Ok(format!("{} withdrawn, acknowledged within {}", names.join(", "), Shown(took)))
+        let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
+        Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
     }
 
     /// Whether a transaction before this one has left a drain.
@@ -102,7 +102,9 @@ impl Transaction<'_> {
             if waits.is_empty() {
                 let states = ours.iter().map(|service| match service.state {
                     State::Up | State::Degraded => {
-                        format!("{} is {}, acknowledged", service.name, service.state)
+                        let confirmed =
+                            if service.settled() { "acknowledged" } else { "said, not acknowledged" };
+                        format!("{} is {}, {confirmed}", service.name, service.state)
                     }
                     _ => format!(
                         "{} is {} all the same: {}",

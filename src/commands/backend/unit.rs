@@ -92,11 +92,14 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         bail!("no service has a backend with the unit {unit}, so that nothing is drained");
     }
     // Whatever keeps the status from us does not keep us from draining.
-    let services = helper.status().map(|document| document.services).unwrap_or_default();
+    let document = helper.status().ok();
+    let answers = document.as_ref().is_none_or(|document| document.exabgp.answers);
+    let services = document.map(|document| document.services).unwrap_or_default();
     let by_us = |name: &String| {
         let service = services.iter().find(|service| service.name == *name);
         service.is_some_and(|service| {
-            service.drains.iter().any(|drain| drain.holder.starts_with("backend/")) && service.settled()
+            service.drains.iter().any(|drain| drain.holder.starts_with("backend/"))
+                && (service.settled() || !answers)
         })
     };
     if names.iter().all(by_us) {

@@ -171,7 +171,8 @@ impl Entry {
         self.acknowledged = None;
         self.answered = true;
         if parent == Parent::Terminal {
-            self.perhaps_announced = false;
+            // A person reads along, and nothing is announced that is not on the screen.
+            self.perhaps_announced = self.said.as_ref().is_some_and(Advertisement::announces);
         }
     }
 

@@ -123,6 +123,42 @@ fn where_nothing_is_answered_nothing_is_waited_for() {
     helper.says_all((0..50).map(announce));
 }
 
+/// Where ExaBGP answers no commands it may have refused them all.
+#[test]
+fn said_is_not_acknowledged() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(without_acks("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("service resolver: up for its prefix said, not acknowledged: exabgp.api.ack is off");
+    let json: serde_json::Value = serde_json::from_str(&pop.told(&["status", "--json"])).unwrap();
+    let prefix = &json["services"][0]["prefixes"][0];
+    assert_eq!(prefix["acknowledged"], "unknown");
+    assert_ne!(prefix["acknowledged"], prefix["desired"], "the alert that the README recommends fires");
+    let table = pop.told(&["status"]);
+    let table = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(table.contains("(NOT acknowledged: unknown)"), "{table}");
+    assert!(table.contains("exabgp.api.ack is off"), "{table}");
+    assert!(!pop.status().services[0].settled());
+    let drained = pop.command(&["drain", "--reason", "new disk", "--wait"]);
+    let said = String::from_utf8(drained.stdout).unwrap();
+    helper.says(WITHDRAW);
+    assert_eq!(drained.status.code(), Some(5), "{said}");
+    assert!(said.contains("said, not acknowledged: exabgp.api.ack is off; waited 2s instead"), "{said}");
+    assert!(!helper.log().contains("exabgp has acknowledged"), "{}", helper.log());
+}
+
+/// Nothing is answered at all, though answers may come.
+#[test]
+fn what_is_not_answered_yet_is_unknown() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(once_greeted("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let json: serde_json::Value = serde_json::from_str(&pop.told(&["status", "--json"])).unwrap();
+    assert_eq!(json["services"][0]["prefixes"][0]["acknowledged"], "unknown");
+}
+
 #[test]
 fn what_is_answered_is_not_said_again() {
     let pop = Pop::with(Plan { prefixes: 3, ..Plan::default() });

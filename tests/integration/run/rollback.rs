@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use nix::unistd::geteuid;
 
-use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, ideal, mode};
+use crate::support::helper::{ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, ideal, mode, without_acks};
 use crate::support::{binary, lacks};
 
 /// ExaBGP's, under which no directory can be entered.
@@ -31,6 +31,11 @@ impl Site {
 
     /// Where it is managed, and what else is done at a restart, in the folder.
     fn with(plan: Plan, management: &str, more: &str) -> Self {
+        Self::under(ideal("5.0.15"), plan, management, more)
+    }
+
+    /// The same under this parent.
+    fn under(parent: Parent, plan: Plan, management: &str, more: &str) -> Self {
         let pop = Pop::with(plan);
         let restart = format!("cd {}; ! grep -q broken etc/srv.conf && {more}", pop.file("").display());
         let backend = format!(
@@ -45,10 +50,10 @@ impl Site {
             fs::set_permissions(pop.file(folder), fs::Permissions::from_mode(0o755)).unwrap();
         }
         fs::write(pop.file("etc/srv.conf"), "good").unwrap();
-        let mut helper = pop.helper(ideal("5.0.15"));
+        let mut helper = pop.helper(parent);
         helper.opens();
         helper.says(ANNOUNCE);
-        pop.comes_to_be(|status| status.services[0].settled());
+        pop.comes_to_be(|status| status.services[0].settled() || !status.exabgp.answers);
         Self { pop, helper }
     }
 
@@ -98,6 +103,19 @@ impl Site {
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.pop.file(name)).unwrap_or_default()
     }
+}
+
+/// Whether the withdraw is in force cannot be known: a stated time is waited instead.
+#[test]
+fn a_restart_says_that_exabgp_acknowledges_nothing() {
+    let plan = Plan { service: "backend = \"srv\"", ..Plan::default() };
+    let mut site = Site::under(without_acks("5.0.15"), plan, "127.0.0.1", "true");
+    let output = site.restart("");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let drained = "resolver withdrawn, said, not acknowledged: exabgp.api.ack is off; waited 2s instead";
+    assert!(said.contains(drained), "{said}");
+    assert!(said.contains("resolver is up, said, not acknowledged"), "{said}");
 }
 
 #[test]
