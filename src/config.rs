@@ -33,6 +33,7 @@ pub mod dns;
 pub mod file;
 mod process;
 pub mod resolve;
+mod role;
 mod routes;
 pub mod salvage;
 pub mod value;

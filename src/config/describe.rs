@@ -1,6 +1,7 @@
 //! A configuration in words: effective values, the lines it would send, and how long things take at worst.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::backend::describe as describe_backend;
 use super::{Check, Config, Service};
@@ -43,6 +44,7 @@ impl fmt::Display for Description<'_> {
         for service in services {
             writeln!(f)?;
             describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;
+            describe_blind_spots(f, service, &node.management)?;
         }
         Ok(())
     }
@@ -96,6 +98,41 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         }
     }
     service.checks.iter().try_for_each(|check| describe_check(f, check))
+}
+
+/// Which prefixes no check asks, and which address is asked from itself.
+fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpAddr]) -> fmt::Result {
+    let probes: Vec<_> = service
+        .checks
+        .iter()
+        .filter_map(|check| match &check.inquiry {
+            Inquiry::Dns(round) => Some(round.probes()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if probes.is_empty() {
+        return Ok(());
+    }
+    for route in &service.routes {
+        let prefix = route.prefix;
+        if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
+            writeln!(
+                f,
+                "  warning: no check asks an address of {prefix}: a server that does not answer there is not noticed"
+            )?;
+        }
+        let address = prefix.addr();
+        let has_management = management.iter().any(|own| own.is_ipv4() == address.is_ipv4());
+        let asks_itself = |probe: &Probe| probe.server.ip() == address && probe.source == Some(address);
+        if !has_management && probes.iter().copied().any(asks_itself) {
+            writeln!(
+                f,
+                "  {address} is asked from {address}, for want of a management address of its family"
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Checks: the `dns` tables of the file, and the checks a service gets when it lists none.
+//! Checks that the file lists, and their `dns` tables.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,19 +10,15 @@ use toml::Spanned;
 use super::Check;
 use super::cite::ConfigError;
 use super::file;
-use super::process;
 use super::resolve::{Resolver, Result, addresses};
 use super::value::{OneOrMany, Text, WordOr};
-use crate::backend::{Backend, Role};
+use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::probe::command::Command;
-use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport, record_data};
+use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::inquiry::Inquiry;
 use crate::probe::round::Round;
-
-const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; say role = \"resolver\", or \
-                         role = \"authoritative\" with zones, or list checks of your own";
 
 impl Resolver<'_> {
     /// The checks of a service, its own or those that its role suggests.
@@ -33,7 +29,7 @@ impl Resolver<'_> {
         defaults: &file::Timing,
     ) -> Result<Vec<Check>> {
         if service.check.is_empty() {
-            return self.default_checks(service, backend, defaults);
+            return self.role_checks(service, backend, defaults);
         }
         if let (Some(zones), None) = (&service.zones, backend) {
             let message = "zones are for the default checks and for a backend, and this service lists checks of its own";
@@ -175,7 +171,7 @@ impl Resolver<'_> {
     }
 
     /// The address to ask from: the one given, else this host's own, of the server's family.
-    fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
+    pub(super) fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
         let sources = given.unwrap_or(&self.management);
         sources.iter().copied().find(|source| source.is_ipv4() == server.is_ipv4())
     }
@@ -215,74 +211,6 @@ impl Resolver<'_> {
         let Some(written) = written else { return Ok(vec![]) };
         let error = |message: String| -> ConfigError { self.error(&written.span(), message) };
         written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
-    }
-
-    fn default_checks(
-        &self,
-        service: &file::Service,
-        backend: Option<&Backend>,
-        defaults: &file::Timing,
-    ) -> Result<Vec<Check>> {
-        let timing = self.timing(&file::Timing::default(), defaults)?;
-        let written = service.role.as_ref().map(|role| *role.get_ref());
-        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
-        let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
-        if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
-            return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
-        }
-        let localhost =
-            || "localhost. A".parse::<Query>().map_err(|message| self.error(&service.name.span(), message));
-        let well = |rcodes| Expectation { rcodes, ..Expectation::default() };
-        let (name, why, queries, expect) = match role {
-            Some(Role::Resolver) => (
-                "answers",
-                "every stock resolver answers this by itself",
-                vec![localhost()?],
-                well(Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN])),
-            ),
-            Some(Role::Authoritative) => {
-                if zones.is_empty() {
-                    let role = service.role.as_ref().map(Spanned::span);
-                    let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
-                    return Err(self.error(
-                        &span,
-                        "no zones, expected those this server must answer for: zones = [\"example.org\"]",
-                    ));
-                }
-                let aa: Flag =
-                    "aa".parse().map_err(|message: String| self.error(&service.name.span(), message))?;
-                let expect = Expectation { flags: vec![aa], min_answers: 1, ..Expectation::default() };
-                let queries = zones.iter().map(|zone| zone.0.0.clone()).collect();
-                ("zones", "each zone's SOA, answered with authority", queries, expect)
-            }
-            None => ("alive", LIFE_ONLY, vec![localhost()?], well(Rcodes::any_but([Rcode::SERVFAIL]))),
-        };
-        let refused = |message| self.error(&service.name.span(), message);
-        let recursion_desired = role != Some(Role::Authoritative);
-        let mut probes = vec![];
-        for query in queries {
-            let question = Question::new(query, recursion_desired, expect.clone()).map_err(refused)?;
-            let question = Arc::new(question);
-            for address in &self.management {
-                probes.extend([Transport::Udp, Transport::Tcp].map(|transport| Probe {
-                    question: Arc::clone(&question),
-                    server: SocketAddr::new(*address, 53),
-                    source: Some(*address),
-                    transport,
-                    timeout: timing.timeout,
-                }));
-            }
-        }
-        let need = probes.len();
-        let answers = Check {
-            name: name.to_owned(),
-            timing,
-            on_fail: OnFail::always(Severity::Down),
-            inquiry: Inquiry::Dns(Round::new(probes, need).map_err(refused)?),
-            default: Some(why),
-        };
-        let process = backend.and_then(|backend| process::check_of(backend, timing));
-        Ok(process.into_iter().chain([answers]).collect())
     }
 }
 

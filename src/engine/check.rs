@@ -229,6 +229,12 @@ impl Check {
         &self.name
     }
 
+    /// Whether any outcome of it can move a route.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
+    }
+
     /// What it shows.
     #[must_use]
     pub const fn state(&self) -> State {

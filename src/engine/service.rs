@@ -79,7 +79,10 @@ impl Service {
     ) -> Self {
         let check =
             |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
-        let asks = |(_, check): &(usize, &config::Check)| matches!(check.inquiry, Inquiry::Dns(_));
+        // What only is observed is no witness: the management address may answer where the service does not.
+        let asks = |(_, check): &(usize, &config::Check)| {
+            matches!(check.inquiry, Inquiry::Dns(_)) && check.on_fail.worst() > Severity::Observe
+        };
         let mut witnesses: Vec<_> =
             plan.checks.iter().enumerate().filter(asks).map(|(place, _)| place).collect();
         if witnesses.is_empty() {

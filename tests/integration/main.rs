@@ -11,6 +11,7 @@ mod drains;
 mod drop_ins;
 mod false_helper;
 mod properties;
+mod roles;
 mod run;
 mod scenarios;
 mod session;

@@ -6,7 +6,8 @@
 //!   acknowledged last stands; without a memory of that, the prefixes are withdrawn.
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
-//! Witnesses are the checks that ask the server itself (`dns`); of a service without one, all its checks.
+//! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; of a service without one, all
+//! its checks.
 
 use std::time::Duration;
 
@@ -77,8 +78,12 @@ impl Sight {
         since?.into_iter().max()
     }
 
-    /// Whether a check does not hold up the first verdict of the service. A process that is not known never does.
+    /// Whether a check does not hold up the first verdict of the service. A process that is not known never does, nor
+    /// does a check that moves no route.
     fn leaves_out(&self, check: &Check, checks: &[Check]) -> bool {
+        if !check.decides() {
+            return true;
+        }
         let Some(unknown) = check.unknown() else { return false };
         let decided = || self.witnesses(checks).any(|witness| witness.verdict().is_some());
         check.verdict().is_none()

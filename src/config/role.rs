@@ -1,0 +1,160 @@
+//! The checks that a service gets by its role, or by its backend, when the file lists none.
+//!
+//! | check | asks | over | a failure |
+//! |---|---|---|---|
+//! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down |
+//! | the same with `-tcp` | every service address | TCP | degrades the service |
+//! | `management` | the management addresses | both | is shown, and moves no route |
+//!
+//! A service address is a host prefix of the service. Where a family has prefixes but no address among them, the
+//! management address of that family stands in: then it decides.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::resolve::{Resolver, Result};
+use super::{Check, file, process};
+use crate::backend::{Backend, Role};
+use crate::engine::check::{OnFail, Severity, Timing};
+use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::inquiry::Inquiry;
+use crate::probe::round::Round;
+
+/// The port of every address.
+const PORT: u16 = 53;
+
+const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; say role = \"resolver\", or \
+                         role = \"authoritative\" with zones, or list checks of your own";
+const OVER_TCP: &str = "the same over TCP, which idle connections can exhaust: a failure degrades at most";
+const MANAGEMENT: &str = "the server may not listen on the management address: this alone moves no route";
+
+/// What a role asks.
+struct Asked {
+    /// The name of the check over UDP.
+    name: &'static str,
+    /// Why this is asked.
+    why: &'static str,
+    questions: Vec<Arc<Question>>,
+}
+
+impl Resolver<'_> {
+    /// The checks of a service that lists none: see the table above, and the process of its backend.
+    pub(super) fn role_checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        defaults: &file::Timing,
+    ) -> Result<Vec<Check>> {
+        let timing = self.timing(&file::Timing::default(), defaults)?;
+        let asked = self.asked(service, backend)?;
+        let deciding = self.deciding_addresses(service);
+        let observed: Vec<_> =
+            self.management.iter().copied().filter(|address| !deciding.contains(address)).collect();
+        let check = |name: String, why, severity, addresses: &[IpAddr], transports: &[Transport]| {
+            let probes = self.role_probes(&asked.questions, addresses, transports, timing);
+            let need = probes.len();
+            let round =
+                Round::new(probes, need).map_err(|message| self.error(&service.name.span(), message))?;
+            let (on_fail, inquiry) = (OnFail::always(severity), Inquiry::Dns(round));
+            Ok(Check { name, timing, on_fail, inquiry, default: Some(why) })
+        };
+        let mut checks: Vec<_> =
+            backend.and_then(|backend| process::check_of(backend, timing)).into_iter().collect();
+        let name = asked.name.to_owned();
+        checks.push(check(name, asked.why, Severity::Down, &deciding, &[Transport::Udp])?);
+        let name = format!("{}-tcp", asked.name);
+        checks.push(check(name, OVER_TCP, Severity::Degraded, &deciding, &[Transport::Tcp])?);
+        if !observed.is_empty() {
+            let both = [Transport::Udp, Transport::Tcp];
+            checks.push(check("management".to_owned(), MANAGEMENT, Severity::Observe, &observed, &both)?);
+        }
+        Ok(checks)
+    }
+
+    /// Every question to every address over every transport, from the management address of the family; where there
+    /// is none, from the address itself.
+    fn role_probes(
+        &self,
+        questions: &[Arc<Question>],
+        addresses: &[IpAddr],
+        transports: &[Transport],
+        timing: Timing,
+    ) -> Vec<Probe> {
+        let mut probes = vec![];
+        for question in questions {
+            for address in addresses {
+                let own = if self.management.contains(address) { Some(*address) } else { None };
+                let server = SocketAddr::new(*address, PORT);
+                let source = own.or_else(|| self.source(server, None)).unwrap_or(*address);
+                probes.extend(transports.iter().map(|transport| Probe {
+                    question: Arc::clone(question),
+                    server,
+                    source: Some(source),
+                    transport: *transport,
+                    timeout: timing.timeout,
+                }));
+            }
+        }
+        probes
+    }
+
+    /// The service addresses, and the management addresses that stand in for families without one.
+    fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
+        let prefixes = || service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
+        let hosts: Vec<_> = prefixes()
+            .filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len())
+            .map(|prefix| prefix.addr())
+            .collect();
+        let stands_in = |management: &IpAddr| {
+            let is_of_family = |address: IpAddr| address.is_ipv4() == management.is_ipv4();
+            prefixes().any(|prefix| is_of_family(prefix.addr())) && !hosts.iter().copied().any(is_of_family)
+        };
+        let standing_in: Vec<_> = self.management.iter().copied().filter(stands_in).collect();
+        match [hosts, standing_in].concat() {
+            none if none.is_empty() => self.management.clone(),
+            deciding => deciding,
+        }
+    }
+
+    /// What the role asks, or the only role of the backend.
+    fn asked(&self, service: &file::Service, backend: Option<&Backend>) -> Result<Asked> {
+        let refused = |message: String| self.error(&service.name.span(), message);
+        let written = service.role.as_ref().map(|role| *role.get_ref());
+        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
+        let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
+        if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
+            return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
+        }
+        let localhost = || "localhost. A".parse::<Query>().map_err(refused);
+        let well = |rcodes| Expectation { rcodes, ..Expectation::default() };
+        let (name, why, queries, expect) = match role {
+            Some(Role::Resolver) => (
+                "answers",
+                "every stock resolver answers this by itself",
+                vec![localhost()?],
+                well(Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN])),
+            ),
+            Some(Role::Authoritative) => {
+                if zones.is_empty() {
+                    let role = service.role.as_ref().map(Spanned::span);
+                    let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
+                    return Err(self.error(
+                        &span,
+                        "no zones, expected those this server must answer for: zones = [\"example.org\"]",
+                    ));
+                }
+                let aa: Flag = "aa".parse().map_err(refused)?;
+                let expect = Expectation { flags: vec![aa], min_answers: 1, ..Expectation::default() };
+                let queries = zones.iter().map(|zone| zone.0.0.clone()).collect();
+                ("zones", "each zone's SOA, answered with authority", queries, expect)
+            }
+            None => ("alive", LIFE_ONLY, vec![localhost()?], well(Rcodes::any_but([Rcode::SERVFAIL]))),
+        };
+        let recursion_desired = role != Some(Role::Authoritative);
+        let question = |query| Question::new(query, recursion_desired, expect.clone()).map(Arc::new);
+        let questions: std::result::Result<_, _> = queries.into_iter().map(question).collect();
+        Ok(Asked { name, why, questions: questions.map_err(refused)? })
+    }
+}

@@ -1,0 +1,122 @@
+//! The checks that come with a role: which addresses they ask, from where, over what, and what a failure does.
+
+use std::path::Path;
+
+use dnsherald::config::Config;
+use dnsherald::config::describe::Description;
+use dnsherald::engine::check::Severity;
+use dnsherald::probe::inquiry::Inquiry;
+
+fn config(management: &str, service: &str) -> Config {
+    let text = format!("[node]\nmanagement = {management}\n[[service]]\nname = \"dns\"\n{service}\n");
+    Config::parse(Path::new("roles.toml"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Each check as `NAME SEVERITY`, and behind it its probes as `SERVER TRANSPORT SOURCE`.
+fn asked(config: &Config) -> Vec<(String, Vec<String>)> {
+    let checks = config.services[0].checks.iter();
+    checks
+        .map(|check| {
+            let Inquiry::Dns(round) = &check.inquiry else { panic!("{check:?}") };
+            assert_eq!(round.need(), round.probes().len(), "all must pass");
+            let probes = round
+                .probes()
+                .iter()
+                .map(|probe| format!("{} {} {}", probe.server.ip(), probe.transport, probe.source.unwrap()));
+            (format!("{} {}", check.name, check.on_fail.otherwise.word()), probes.collect())
+        })
+        .collect()
+}
+
+fn expected(checks: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    let owned = |probes: &&[&str]| probes.iter().map(|probe| (*probe).to_owned()).collect();
+    checks.iter().map(|(name, probes)| ((*name).to_owned(), owned(probes))).collect()
+}
+
+const BOTH: &str = "[\"10.1.0.2\", \"2001:db8:1::2\"]";
+
+#[test]
+fn every_service_address_of_both_families_is_asked_and_decides() {
+    let config = config(BOTH, "role = \"resolver\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8:53::53/128\"]");
+    let want: &[(&str, &[&str])] = &[
+        ("answers down", &["192.0.2.53 udp 10.1.0.2", "2001:db8:53::53 udp 2001:db8:1::2"]),
+        ("answers-tcp degraded", &["192.0.2.53 tcp 10.1.0.2", "2001:db8:53::53 tcp 2001:db8:1::2"]),
+        (
+            "management observe",
+            &[
+                "10.1.0.2 udp 10.1.0.2",
+                "10.1.0.2 tcp 10.1.0.2",
+                "2001:db8:1::2 udp 2001:db8:1::2",
+                "2001:db8:1::2 tcp 2001:db8:1::2",
+            ],
+        ),
+    ];
+    assert_eq!(asked(&config), expected(want));
+    assert!(!Description(&config).to_string().contains("warning"), "{}", Description(&config));
+}
+
+#[test]
+fn every_zone_is_asked_at_every_service_address() {
+    let config = config(
+        "[\"10.1.0.2\"]",
+        "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\n\
+         prefixes = [\"192.0.2.53/32\", \"192.0.2.54/32\"]",
+    );
+    let asked = asked(&config);
+    let names: Vec<_> = asked.iter().map(|(name, probes)| (name.as_str(), probes.len())).collect();
+    assert_eq!(names, [("zones down", 4), ("zones-tcp degraded", 4), ("management observe", 4)]);
+}
+
+#[test]
+fn the_management_address_decides_where_no_service_address_is_known() {
+    let config = config(
+        BOTH,
+        "role = \"resolver\"\nprefixes = [\"198.51.100.0/24\", \"192.0.2.53/32\", \"2001:db8:5300::/48\"]",
+    );
+    let want: &[(&str, &[&str])] = &[
+        ("answers down", &["192.0.2.53 udp 10.1.0.2", "2001:db8:1::2 udp 2001:db8:1::2"]),
+        ("answers-tcp degraded", &["192.0.2.53 tcp 10.1.0.2", "2001:db8:1::2 tcp 2001:db8:1::2"]),
+        ("management observe", &["10.1.0.2 udp 10.1.0.2", "10.1.0.2 tcp 10.1.0.2"]),
+    ];
+    assert_eq!(asked(&config), expected(want));
+    let told = Description(&config).to_string();
+    for prefix in ["198.51.100.0/24", "2001:db8:5300::/48"] {
+        assert!(told.contains(&format!("warning: no check asks an address of {prefix}")), "{told}");
+    }
+    assert!(!told.contains("an address of 192.0.2.53/32"), "{told}");
+}
+
+#[test]
+fn without_a_management_address_of_the_family_the_service_address_asks_itself() {
+    let config =
+        config("[\"10.1.0.2\"]", "prefixes = [\"2001:db8:53::53/128\"]\nnext-hop = \"2001:db8:1::2\"");
+    let want: &[(&str, &[&str])] = &[
+        ("alive down", &["2001:db8:53::53 udp 2001:db8:53::53"]),
+        ("alive-tcp degraded", &["2001:db8:53::53 tcp 2001:db8:53::53"]),
+        ("management observe", &["10.1.0.2 udp 10.1.0.2", "10.1.0.2 tcp 10.1.0.2"]),
+    ];
+    assert_eq!(asked(&config), expected(want));
+    let told = Description(&config).to_string();
+    assert!(told.contains("2001:db8:53::53 is asked from 2001:db8:53::53, for want of"), "{told}");
+}
+
+#[test]
+fn a_management_address_that_is_the_service_address_decides() {
+    let config = config("[\"10.1.0.2\"]", "role = \"resolver\"\nprefixes = [\"10.1.0.2/32\"]");
+    let names: Vec<_> = asked(&config).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["answers down", "answers-tcp degraded"]);
+}
+
+#[test]
+fn only_what_asks_over_udp_brings_down() {
+    for service in ["role = \"resolver\"", "role = \"authoritative\"\nzones = [\"example.org\"]", ""] {
+        let config = config(BOTH, &format!("prefixes = [\"192.0.2.53/32\"]\n{service}"));
+        let down: Vec<_> = config.services[0]
+            .checks
+            .iter()
+            .filter(|check| check.on_fail.worst() == Severity::Down)
+            .map(|check| check.name.as_str())
+            .collect();
+        assert_eq!(down.len(), 1, "{down:?}");
+    }
+}
