@@ -3,7 +3,8 @@
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{
-    ANNOUNCE, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, once_greeted, silent, without_acks,
+    ANNOUNCE, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, once_greeted, silent, until, withdraw,
+    without_acks,
 };
 
 const ASK: &str = "system version 0";
@@ -121,6 +122,31 @@ fn where_nothing_is_answered_nothing_is_waited_for() {
     helper.logs("answers no commands");
     helper.hears("neighbor 10.0.0.1 up");
     helper.says_all((0..50).map(announce));
+}
+
+/// However long answers are waited for, and however many withdraws there are.
+#[test]
+fn withdraws_do_not_wait_for_the_answer_to_another_command() {
+    let pop = Pop::with(Plan { prefixes: 50, exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
+    let mut helper = pop.helper(until(2 + 50, "5.0.15"));
+    helper.opens();
+    helper.says_all((0..50).map(announce));
+    pop.comes_to_be(|status| status.services[0].settled());
+    helper.hears("neighbor 10.0.0.1 up\n");
+    helper.says(announce(0));
+    pop.server.becomes(Fault::Closed);
+    helper.says_all((0..50).map(withdraw));
+    helper.says(ASK);
+    helper.logs("exabgp is unresponsive: sending 50 withdraws without waiting for its answers");
+    for _ in 0..51 {
+        helper.hears("done");
+    }
+    helper.hears(answer_of("5.0.15", ASK).trim_end());
+    for nth in 0..50 {
+        helper.says(withdraw(nth));
+        helper.hears("done");
+    }
+    pop.comes_to_be(|status| status.services[0].settled());
 }
 
 /// Where ExaBGP answers no commands it may have refused them all.
