@@ -67,7 +67,7 @@ pub enum Command {
     /// The file is checked as a whole; if anything is wrong nothing is changed. Services that are configured as before
     /// keep their state and their counters, and what is no longer configured is withdrawn. The helper reads the file
     /// that it was started with. Exit status: 0, or 1 if it was refused or there is no helper.
-    Reload(Configuration),
+    Reload(Helper),
     /// Run the engine in virtual time over a written or recorded trace
     ///
     /// Prints each line that ExaBGP would be told and each transition with its reason and time, then a timeline.
@@ -113,6 +113,17 @@ pub struct Configuration {
     pub config: PathBuf,
 }
 
+/// Which running helper.
+#[derive(Args, Debug)]
+pub struct Helper {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// The directory of the helper's sockets; else the helper of the configuration file is looked for
+    #[arg(long, value_name = "DIR")]
+    pub control: Option<PathBuf>,
+}
+
 /// Options of `run`.
 #[derive(Args, Debug)]
 pub struct Run {
@@ -142,9 +153,9 @@ pub struct Run {
 /// Options of `status`.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// Where the configuration is.
+    /// Which running helper.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub helper: Helper,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -156,9 +167,9 @@ pub struct Status {
 /// Options of `drain`.
 #[derive(Args, Debug)]
 pub struct Drain {
-    /// Where the configuration is.
+    /// Which running helper.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub helper: Helper,
     /// Only this service; without it all, and whatever service is added until `undrain`
     pub service: Option<String>,
     /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
@@ -185,9 +196,9 @@ pub struct Drain {
 /// Options of `undrain`.
 #[derive(Args, Debug)]
 pub struct Undrain {
-    /// Where the configuration is.
+    /// Which running helper.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub helper: Helper,
     /// Only this service, which is taken out of a drain of all, too
     pub service: Option<String>,
     /// Only the drain in this name
@@ -291,9 +302,9 @@ pub struct BackendRestart {
 /// A unit.
 #[derive(Args, Debug)]
 pub struct UnitHooks {
-    /// Where the configuration is.
+    /// Which running helper.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub helper: Helper,
     /// The unit, such as unbound.service
     pub unit: Unit,
 }
@@ -321,9 +332,9 @@ impl FromStr for Unit {
 /// Which backend.
 #[derive(Args, Debug)]
 pub struct OneBackend {
-    /// Where the configuration is.
+    /// Which running helper.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub helper: Helper,
     /// The backend, if there are several
     pub name: Option<String>,
 }

@@ -3,9 +3,6 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::cli::Configuration;
-use crate::config::salvage::Salvage;
-use crate::control::client::Client;
 use crate::text;
 
 pub mod backend;
@@ -15,6 +12,7 @@ pub mod completions;
 pub mod demo;
 pub mod drain;
 pub mod healthcheck;
+mod helper;
 pub mod reload;
 pub mod run;
 pub mod simulate;
@@ -25,13 +23,6 @@ pub mod status;
 pub fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// The helper that runs with this configuration. Where its sockets are is read from the file as far as that is legible,
-/// since it may be broken just when one wants to know.
-#[must_use]
-pub fn running(configuration: &Configuration) -> Client {
-    Client::new(&Salvage::of_file(&configuration.config).control)
 }
 
 /// Names that a helper has given, safe to show.

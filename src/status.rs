@@ -120,6 +120,9 @@ pub struct Service {
     /// The DNS server behind it, where the configuration names one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub backend: Option<String>,
+    /// The systemd unit of that server, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unit: Option<String>,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
     /// Its checks.
@@ -306,6 +309,7 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
         for_seconds: now.since(service.since()).as_secs_f64(),
         reason: service.explain(),
         backend: engine.plans()[place].backend.as_ref().map(|backend| backend.name.clone()),
+        unit: engine.plans()[place].backend.as_ref().and_then(|backend| backend.unit.clone()),
         prefixes: engine.entries_of(place).map(prefix).collect(),
         checks: service.checks().iter().map(|check| check_status(check, now)).collect(),
         dampening: Dampening {

@@ -52,10 +52,12 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s c -
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s q -l quiet -d 'Print nothing if all is well'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l json -d 'Print JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s w -l watch -d 'Show it again every second, until interrupted'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l for -d 'End by itself after this time, such as 2h or 90s; else it lasts until `undrain`' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l reason -d 'Why, for whoever looks at the status' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'In whose name, which only that name and `undrain` without one can end' -r
@@ -63,10 +65,12 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l until-exit
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Come back when ExaBGP has acknowledged the withdraws, and the service\'s backend is quiet'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -d 'Only the drain in this name' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'Not before the checks have found anew that the server is well'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s c -l config -d 'The configuration file, if not the one that the trace carries' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s t -l trace -d 'The trace; `-` for standard input' -r -F
@@ -83,13 +87,17 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __f
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "started" -d 'What the drop-in runs once the server is up: lets its services return when their checks pass'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -l json -d 'Print JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l command -d 'Run this shell command while drained, instead of restarting: an upgrade, for instance' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'Why, for whoever looks at the status' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, instead of restarting it'
@@ -97,10 +105,13 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l json -d 'Print JSON, once it is over'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -s c -l config -d 'The configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and what this user may not see'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the server\'s configuration on disk; the server is not touched'

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::{host_name, runtime};
+use super::helper::Helper;
+use super::{complain, runtime};
 use crate::backend::Backend;
 use crate::cli::{Backend as Command, OneBackend};
 use crate::config::Config;
+use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::text;
 
@@ -24,40 +26,42 @@ mod unit;
 /// When nothing can be printed, or no descriptor is left.
 pub fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Status(options) => {
-            with(&options.backend, async |config, backend| status::run(config, backend, options.json).await)
-        }
-        Command::Check(which) => with(which, async |_, backend| check::run(backend).await),
-        Command::Reload(which) => with(which, async |config, backend| reload::run(config, backend).await),
-        Command::Restart(options) => {
-            with(&options.backend, async |config, backend| restart::run(config, backend, options).await)
-        }
+        Command::Status(options) => with(&options.backend, async |config, backend, _| {
+            status::run(config, backend, options.json).await
+        }),
+        Command::Check(which) => with(which, async |_, backend, _| check::run(backend).await),
+        Command::Reload(which) => with(which, async |config, backend, _| reload::run(config, backend).await),
+        Command::Restart(options) => with(&options.backend, async |config, backend, helper| {
+            restart::run(config, backend, helper, options).await
+        }),
         Command::Hooks(options) => unit::hooks(options),
         Command::Stopping(options) => unit::stopping(options),
         Command::Started(options) => unit::started(options),
     }
 }
 
-/// Does this with the backend that is meant, and its configuration.
+/// Does this with the backend that is meant, its configuration and the running helper.
 fn with(
     which: &OneBackend,
-    run: impl AsyncFnOnce(&Config, &Backend) -> anyhow::Result<Exit>,
+    run: impl AsyncFnOnce(&Config, &Backend, &Client) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let (config, backend) = match choose(which)? {
+    let helper = Helper::find(&which.helper);
+    let client = helper.client.clone();
+    let (config, backend) = match choose(which, helper)? {
         Ok(chosen) => chosen,
         Err(exit) => return Ok(exit),
     };
     let runtime = runtime().context("cannot start the event loop")?;
-    runtime.block_on(run(&config, &backend))
+    runtime.block_on(run(&config, &backend, &client))
 }
 
 /// The configuration and the backend, or how to exit without.
-fn choose(which: &OneBackend) -> io::Result<Result<(Config, Arc<Backend>), Exit>> {
-    let file = &which.configuration.config;
-    let config = match Config::load(file, &host_name()) {
+fn choose(which: &OneBackend, helper: Helper) -> io::Result<Result<(Config, Arc<Backend>), Exit>> {
+    let file = &which.helper.configuration.config;
+    let config = match helper.into_config() {
         Ok(config) => config,
         Err(error) => {
-            writeln!(text::stderr(), "{error}")?;
+            complain(&error);
             return Ok(Err(Exit::Config));
         }
     };

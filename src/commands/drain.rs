@@ -4,10 +4,10 @@ use std::io::Write;
 
 use anyhow::Context;
 
-use super::{host_name, named, running, runtime};
+use super::helper::Helper;
+use super::{named, runtime};
 use crate::backend::transaction::{Withdrawn, quiet, wait_until_acknowledged};
-use crate::cli::{Configuration, Drain, Undrain};
-use crate::config::Config;
+use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
@@ -18,7 +18,8 @@ use crate::text::{self, foreign};
 /// # Errors
 /// When there is no helper, no such service, or, where that is waited for, no acknowledgement.
 pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
-    let helper = running(&options.configuration);
+    let helper = Helper::find(&options.helper);
+    helper.complain();
     let order = Order {
         holder: options.holder.clone(),
         reason: options.reason.clone().into(),
@@ -30,14 +31,14 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
         },
     };
     let until = order.lasts;
-    let services = helper.ask(&Request::Drain { service: options.service.clone(), order })?;
+    let services = helper.client()?.ask(&Request::Drain { service: options.service.clone(), order })?;
     if options.wait {
         let runtime = runtime().context("cannot start the event loop")?;
         let withdrawn = runtime
-            .block_on(wait_until_acknowledged(&helper, &services))
+            .block_on(wait_until_acknowledged(helper.client()?, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
-        runtime.block_on(wait_until_quiet(&options.configuration, &services))?;
+        runtime.block_on(wait_until_quiet(&helper, &services))?;
         if matches!(withdrawn, Withdrawn::Unknown(_)) {
             return Ok(Exit::Unacknowledged);
         }
@@ -54,15 +55,16 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
 pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
-    let helper = running(&options.configuration);
-    let services = helper.ask(&request)?;
+    let helper = Helper::find(&options.helper);
+    helper.complain();
+    let services = helper.client()?.ask(&request)?;
     let services_named = named(&services);
     if options.once_healthy {
         writeln!(text::stdout(), "{services_named} may return as soon as the checks have passed anew")?;
         return Ok(Exit::Success);
     }
     writeln!(text::stdout(), "undrained {services_named}")?;
-    let still = helper.status()?;
+    let still = helper.client()?.status()?;
     let still = still
         .services
         .iter()
@@ -80,11 +82,11 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
 }
 
 /// Waits until the servers behind these services are quiet, as far as the configuration tells which those are.
-async fn wait_until_quiet(configuration: &Configuration, services: &[String]) -> anyhow::Result<()> {
-    let Ok(config) = Config::load(&configuration.config, &host_name()) else { return Ok(()) };
+async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Result<()> {
+    let Ok(config) = &helper.file else { return Ok(()) };
     for backend in &config.backends {
         if config.services_of(backend).any(|service| services.contains(&service.name)) {
-            writeln!(text::stdout(), "{}: {}", backend.name, quiet(&config, backend).await)?;
+            writeln!(text::stdout(), "{}: {}", backend.name, quiet(config, backend).await)?;
         }
     }
     Ok(())

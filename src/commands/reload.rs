@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use super::{named, running};
-use crate::cli::Configuration;
+use super::helper::Helper;
+use super::named;
+use crate::cli::Helper as Options;
 use crate::control::Request;
 use crate::exit::Exit;
 use crate::text;
@@ -12,8 +13,9 @@ use crate::text;
 ///
 /// # Errors
 /// When there is no helper, or it finds the file wanting: then nothing is changed.
-pub fn run(configuration: &Configuration) -> anyhow::Result<Exit> {
-    let services = running(configuration).ask(&Request::Reload)?;
+pub fn run(options: &Options) -> anyhow::Result<Exit> {
+    let helper = Helper::find(options);
+    let services = helper.client()?.ask(&Request::Reload)?;
     writeln!(text::stdout(), "reloaded: {}", named(&services))?;
     Ok(Exit::Success)
 }

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::{complain, running};
+use super::complain;
+use super::helper::Helper;
 use crate::cli::Status;
+use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::status::Document;
 use crate::status::table::Table;
@@ -22,14 +24,17 @@ const AFRESH: &str = "\x1b[H\x1b[2J";
 /// # Errors
 /// When there is no helper to ask; while watching, that is said and waited for.
 pub fn run(options: &Status) -> anyhow::Result<Exit> {
-    let helper = running(&options.configuration);
+    let helper = Helper::find(&options.helper);
     if !options.watch {
-        show(&helper.status()?, options.json)?;
+        let document = helper.client().and_then(Client::status).inspect_err(|_| helper.complain())?;
+        helper.complain_beside(&document);
+        show(&document, options.json)?;
         return Ok(Exit::Success);
     }
     let afresh = io::stdout().is_terminal() && !options.json;
     loop {
-        let status = helper.status();
+        // Whichever runs by now.
+        let status = Helper::find(&options.helper).client().and_then(Client::status);
         if afresh {
             text::move_cursor(AFRESH)?;
         }

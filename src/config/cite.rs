@@ -41,7 +41,7 @@ impl Source<'_> {
         ConfigError {
             path: self.path.to_owned(),
             message: message.into(),
-            gone: false,
+            unread: None,
             place: Some(Place {
                 line: before.matches('\n').count() + 1,
                 column: column + 1,
@@ -76,8 +76,8 @@ pub struct ConfigError {
     path: PathBuf,
     message: String,
     place: Option<Place>,
-    /// There is no such file.
-    gone: bool,
+    /// Why it could not be read, if it could not.
+    unread: Option<io::ErrorKind>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,7 +105,7 @@ impl ConfigError {
         Self {
             path: path.to_owned(),
             message: format!("cannot read the configuration: {error}{advice}"),
-            gone: error.kind() == io::ErrorKind::NotFound,
+            unread: Some(error.kind()),
             place: None,
         }
     }
@@ -114,7 +114,13 @@ impl ConfigError {
     /// nothing about what is wanted.
     #[must_use]
     pub const fn is_gone(&self) -> bool {
-        self.gone
+        matches!(self.unread, Some(io::ErrorKind::NotFound))
+    }
+
+    /// Whether this user may not read it, which says nothing about what is in it.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        matches!(self.unread, Some(io::ErrorKind::PermissionDenied))
     }
 
     /// Its first line; the others show the place.

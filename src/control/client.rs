@@ -55,6 +55,17 @@ impl Client {
         Self { directory: directory.to_owned() }
     }
 
+    /// Whether a helper listens here, or may: one that is busy, or whose sockets are not for this user.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let socket = status_socket(&self.directory);
+        match connected(&socket) {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
+            Err(_) => true,
+        }
+    }
+
     /// What the helper says of itself.
     ///
     /// # Errors
@@ -150,13 +161,16 @@ impl Client {
     }
 }
 
-fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
-    // Where the queue of a helper that is frozen is full, connecting takes for ever.
+/// Where the queue of a helper that is frozen is full, connecting takes for ever.
+fn connected(socket: &Path) -> Result<io::Result<UnixStream>, mpsc::RecvTimeoutError> {
     let (connected, outcome) = mpsc::channel();
     let path = socket.to_owned();
     thread::spawn(move || drop(connected.send(UnixStream::connect(path))));
-    let stream = outcome
-        .recv_timeout(PATIENCE)
+    outcome.recv_timeout(PATIENCE)
+}
+
+fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
+    let stream = connected(socket)
         .with_context(|| {
             format!("the helper behind {} takes no connection: is it frozen?", socket.display())
         })?

@@ -15,6 +15,7 @@ mod enabled;
 mod healing;
 mod input;
 mod last_good;
+mod lost;
 mod memory;
 mod output;
 mod process;

@@ -57,6 +57,7 @@ impl Progress for Show {
 pub(super) async fn run(
     config: &Config,
     backend: &Backend,
+    helper: &Client,
     options: &BackendRestart,
 ) -> anyhow::Result<Exit> {
     let deed = match &options.command {
@@ -70,9 +71,7 @@ pub(super) async fn run(
         Deed::Command(_) => "work on",
     };
     let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
-    let helper = Client::new(&config.control);
-    let transaction =
-        Transaction { config, backend, helper: &helper, deed, rollback: options.rollback, reason };
+    let transaction = Transaction { config, backend, helper, deed, rollback: options.rollback, reason };
     let mut signals = Signals::catch()?;
     let mut show =
         Show { quiet: options.json, live: io::stdout().is_terminal() && !options.json, steps: vec![] };

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::super::{complain, host_name, runtime};
+use super::super::helper::Helper;
+use super::super::{complain, host_name, named, runtime};
 use crate::backend::hooks::{StopTime, drop_in, stop_commands};
 use crate::backend::run::run;
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::backend::{Backend, Program};
-use crate::cli::UnitHooks;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::cli::{Configuration, UnitHooks};
+use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
 use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Holder, Lasts, Lift, Order, Reason};
 use crate::exit::Exit;
-use crate::period::Period;
+use crate::period::{Period, Shown};
+use crate::status::Service;
 use crate::text;
 
 /// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
@@ -27,6 +29,9 @@ const LASTS: Duration = Duration::from_secs(300);
 
 /// What is not waiting for the server to be quiet: ExaBGP, and the helper.
 const ELSE: Duration = Duration::from_secs(40);
+
+/// What is waited for the clients where the file does not say how to see that they have gone: the default of `settle`.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// systemd answers in milliseconds.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -49,11 +54,12 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
         "infinity" => StopTime::Infinite,
         time => time.parse().map_or(StopTime::DEFAULT, |Period(time)| StopTime::Within(time)),
     };
-    let config = Config::load(&options.configuration.config, &host_name()).ok();
+    let Configuration { config: path } = &options.helper.configuration;
+    let config = Config::load(path, &host_name()).ok();
     let waits =
         config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest()).max();
     if waits.is_none() {
-        let file = options.configuration.config.display();
+        let file = path.display();
         writeln!(
             text::stderr(),
             "dnsherald: note: no backend in {file} has the unit {unit} so far: until then this drains nothing"
@@ -61,11 +67,12 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
     }
     let program =
         std::env::current_exe().map_or("/usr/bin/dnsherald".to_owned(), |path| path.display().to_string());
-    let path = &options.configuration.config;
     let mut words = vec![program];
     if path.as_os_str() != DEFAULT_PATH {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        words.extend(["-c".to_owned(), path.display().to_string()]);
+        words.extend(["-c".to_owned(), absolute(path).display().to_string()]);
+    }
+    if let Some(directory) = &options.helper.control {
+        words.extend(["--control".to_owned(), absolute(directory).display().to_string()]);
     }
     let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
     write!(text::stdout(), "{}", drop_in(unit, &words, &stop_commands(&text), drains, stop))?;
@@ -84,19 +91,25 @@ pub(super) fn stopping(options: &UnitHooks) -> anyhow::Result<Exit> {
 }
 
 fn drain(options: &UnitHooks) -> anyhow::Result<()> {
-    let config = load(options)?;
-    let helper = Client::new(&config.control);
+    let Helper { client, file, .. } = Helper::find(&options.helper);
     let unit = &options.unit.0;
-    let names = names(&config, unit);
-    if names.is_empty() {
-        bail!("no service has a backend with the unit {unit}, so that nothing is drained");
+    if let Err(error) = &file {
+        complain(&anyhow::anyhow!("note: the configuration cannot be used, the helper is asked: {error}"));
     }
+    let config = file.ok();
     // Whatever keeps the status from us does not keep us from draining.
-    let document = helper.status().ok();
+    let document = client.status().ok();
     let answers = document.as_ref().is_none_or(|document| document.exabgp.answers);
-    let services = document.map(|document| document.services).unwrap_or_default();
-    let by_us = |name: &String| {
-        let service = services.iter().find(|service| service.name == *name);
+    let running = document.map(|document| document.services);
+    let names = match concerned(config.as_ref(), running.as_deref(), unit) {
+        Concerned::These(names) => names.into_iter().map(Some).collect(),
+        Concerned::None => bail!("no service has a backend with the unit {unit}, so that nothing is drained"),
+        // Which are the unit's is not known, and that a server stops is: none may attract traffic without it.
+        Concerned::Unknown => vec![None],
+    };
+    let by_us = |name: &Option<String>| {
+        let mut services = running.iter().flatten();
+        let service = services.find(|service| name.as_ref() == Some(&service.name));
         service.is_some_and(|service| {
             service.drains.iter().any(|drain| drain.holder.starts_with("backend/"))
                 && (service.settled() || !answers)
@@ -108,34 +121,77 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     let runtime = runtime().context("cannot start the event loop")?;
     let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
-    let quiets = of_unit(&config, unit).map(|backend| backend.quiet.longest());
+    let quiets =
+        config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest());
     let longest = LASTS + quiets.max().unwrap_or_default();
     let reason: Reason = format!("{unit} stops").into();
     let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
-    let drain = |name: &str| Request::Drain { service: Some(name.to_owned()), order: order.clone() };
+    let drain = |service: Option<String>| Request::Drain { service, order: order.clone() };
     runtime.block_on(async {
-        let drained = ask_for_each(&helper, names, drain).await;
+        let drained = ask_for_each(&client, names, drain).await;
         if drained.is_empty() {
             return Ok(());
         }
-        wait_until_acknowledged(&helper, &drained).await.map_err(anyhow::Error::msg)?;
-        for backend in of_unit(&config, unit) {
-            writeln!(text::stdout(), "drained {}: {}", drained.join(", "), quiet(&config, backend).await)?;
+        wait_until_acknowledged(&client, &drained).await.map_err(anyhow::Error::msg)?;
+        let names = named(&drained);
+        let Some(config) = &config else {
+            tokio::time::sleep(SETTLE).await;
+            writeln!(
+                text::stdout(),
+                "drained {names}: waited {}, the file does not say how long",
+                Shown(SETTLE)
+            )?;
+            return Ok(());
+        };
+        for backend in of_unit(config, unit) {
+            writeln!(text::stdout(), "drained {names}: {}", quiet(config, backend).await)?;
         }
         Ok(())
     })
 }
 
+/// Which services a unit answers for.
+#[derive(Debug, Eq, PartialEq)]
+enum Concerned {
+    These(Vec<String>),
+    None,
+    /// Neither the file nor the helper tells.
+    Unknown,
+}
+
+/// What the `running` helper says counts, for its services attract traffic; and what the file says, for the helper may
+/// not tell.
+fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -> Concerned {
+    let is_running = |service: &&Service| service.unit.as_deref() == Some(unit);
+    let running_names =
+        running.iter().copied().flatten().filter(is_running).map(|service| service.name.clone());
+    let mut names: Vec<_> = running_names.collect();
+    for name in config.iter().flat_map(|config| names_of(config, unit)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match (config, running) {
+        _ if !names.is_empty() => Concerned::These(names),
+        (None, None) => Concerned::Unknown,
+        _ => Concerned::None,
+    }
+}
+
 /// Asks for each of the services, and returns those for which it was done. One that is refused, such as one that the file
 /// has and the helper has not, since it was not told to reload, is complained about, and leaves the others as they are.
-async fn ask_for_each(helper: &Client, names: Vec<String>, request: impl Fn(&str) -> Request) -> Vec<String> {
+async fn ask_for_each(
+    helper: &Client,
+    names: Vec<Option<String>>,
+    request: impl Fn(Option<String>) -> Request,
+) -> Vec<String> {
     let mut done = vec![];
     for name in names {
-        let request = request(&name);
+        let request = request(name);
         // Without sockets there is no helper to wait for: at the boot the server may well start before one.
         let asked = if helper.has_a_socket() { helper.insist(&request).await } else { helper.ask(&request) };
         match asked {
-            Ok(_) => done.push(name),
+            Ok(names) => done.extend(names),
             Err(AskError::Refused(why)) => complain(&anyhow::anyhow!(why)),
             Err(error @ AskError::Absent(_)) => {
                 complain(&error.into());
@@ -160,18 +216,14 @@ pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// Of every service: only drains in the name of the unit end.
 fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
-    let config = load(options)?;
-    let helper = Client::new(&config.control);
+    let helper = Helper::find(&options.helper).client;
     let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
-    let undrain = |name: &str| Request::Undrain { service: Some(name.to_owned()), lift: lift.clone() };
+    let undrain = |service: Option<String>| Request::Undrain { service, lift: lift.clone() };
     let runtime = runtime().context("cannot start the event loop")?;
-    runtime.block_on(ask_for_each(&helper, names(&config, &options.unit.0), undrain));
+    runtime.block_on(ask_for_each(&helper, vec![None], undrain));
     Ok(())
-}
-
-fn load(options: &UnitHooks) -> anyhow::Result<Config> {
-    Config::load(&options.configuration.config, &host_name()).map_err(anyhow::Error::msg)
 }
 
 fn holder(options: &UnitHooks) -> anyhow::Result<Holder> {
@@ -187,7 +239,7 @@ fn of_unit<'a>(config: &'a Config, unit: &str) -> impl Iterator<Item = &'a Backe
         .filter(move |backend: &&Backend| backend.unit.as_ref() == Some(&unit))
 }
 
-fn names(config: &Config, unit: &str) -> Vec<String> {
+fn names_of(config: &Config, unit: &str) -> Vec<String> {
     let services = config.services.iter();
     let of_unit = |backend: &std::sync::Arc<Backend>| backend.unit.as_deref() == Some(unit);
     services
@@ -199,6 +251,31 @@ fn names(config: &Config, unit: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn service(name: &str, unit: Option<&str>) -> Service {
+        let text = format!(
+            "{{\"name\": \"{name}\", \"state\": \"up\", \"for-seconds\": 1.0, \"reason\": \"\", \"prefixes\": [], \"checks\": [], \
+             \"dampening\": {{\"penalty\": 0, \"suppressed\": false, \"reuse-in-seconds\": null}}, \"disabled\": false, \
+             \"drains\": []}}"
+        );
+        Service { unit: unit.map(str::to_owned), ..serde_json::from_str(&text).unwrap() }
+    }
+
+    #[test]
+    fn the_services_of_a_unit_are_those_of_the_running_helper_and_those_of_the_file() {
+        let text = "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.nsd]\n[backend.unbound]\n\
+            [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\nbackend = \"unbound\"\n\
+            [[service]]\nname = \"b\"\nprefixes = [\"192.0.2.2/32\"]\nbackend = \"nsd\"\nzones = [\"example.org\"]\n";
+        let config = Config::parse(std::path::Path::new("f"), text, "host").unwrap();
+        let running = [service("a", None), service("c", Some("unbound.service"))];
+        let these = |names: &[&str]| Concerned::These(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(concerned(Some(&config), Some(&running), "unbound.service"), these(&["c", "a"]));
+        assert_eq!(concerned(Some(&config), None, "nsd.service"), these(&["b"]));
+        assert_eq!(concerned(None, Some(&running), "unbound.service"), these(&["c"]));
+        assert_eq!(concerned(None, Some(&running), "cron.service"), Concerned::None);
+        assert_eq!(concerned(Some(&config), None, "cron.service"), Concerned::None);
+        assert_eq!(concerned(None, None, "unbound.service"), Concerned::Unknown);
+    }
 
     #[test]
     fn the_drain_of_a_shutdown_is_not_there_after_the_boot() {

@@ -1,0 +1,124 @@
+//! Commands whose configuration file is broken, or names another directory than the helper that runs: they find it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use crate::support::binary;
+use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, ideal};
+
+const UNIT: &str = "ns@1.service";
+
+/// A pop with a backend, of which no file tells once it is broken.
+fn pop() -> Pop {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    pop.is_configured(&configuration(&pop));
+    pop
+}
+
+fn configuration(pop: &Pop) -> String {
+    format!("{}\n[backend.generic]\nunit = {UNIT:?}\nsettle = \"0s\"\n", pop.configuration())
+}
+
+fn announced(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.comes_to_be(|status| status.services[0].settled());
+    helper
+}
+
+/// Every way to break a file that the helper has read.
+fn breakages(pop: &Pop) -> [String; 3] {
+    let whole = configuration(pop);
+    let typo = whole.replace("rise = 2", "rize = 2");
+    let elsewhere = typo.replace(&format!("{:?}", pop.file("control")), "\"/nonexistent/control\"");
+    [typo, elsewhere, String::new()]
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_running_helper_is_found_whatever_the_file_says() {
+    let pop = pop();
+    let mut helper = announced(&pop);
+    for text in breakages(&pop) {
+        pop.is_configured(&text);
+        let output = pop.command(&["status"]);
+        let table = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && table.contains("resolver: up for"), "{table}{}", said(&output));
+        assert!(said(&output).contains("note: the configuration cannot be used: "), "{}", said(&output));
+        let output = pop.command(&["drain", "--wait"]);
+        assert!(output.status.success(), "{}", said(&output));
+        helper.says(WITHDRAW);
+        let output = pop.command(&["undrain"]);
+        assert!(output.status.success() && said(&output).contains("dnsherald.toml"), "{}", said(&output));
+        helper.says(ANNOUNCE);
+        let output = pop.command(&["reload"]);
+        assert!(
+            !output.status.success() && said(&output).contains("nothing is changed"),
+            "{}",
+            said(&output)
+        );
+    }
+    // In order, but of a directory that counts from the next start on.
+    let other = format!("{:?}", pop.file("other"));
+    pop.is_configured(&configuration(&pop).replace(&format!("{:?}", pop.file("control")), &other));
+    assert!(pop.told(&["status"]).contains("resolver: up for"));
+    let directory = pop.file("control");
+    pop.is_configured("");
+    assert!(pop.told(&["status", "--control", directory.to_str().unwrap()]).contains("resolver: up for"));
+}
+
+#[test]
+fn a_unit_that_stops_is_drained_whatever_the_file_says() {
+    let pop = pop();
+    let mut helper = announced(&pop);
+    let hook = |words: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(words).arg("-c").arg(pop.configuration_file()).env("MAINPID", "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "whatever happens, the unit stops and starts");
+        said(&output)
+    };
+    for text in breakages(&pop) {
+        pop.is_configured(&text);
+        let said = hook(&["backend", "stopping", "other"]);
+        assert!(said.contains("no service has a backend with the unit other.service"), "{said}");
+        let said = hook(&["backend", "stopping", UNIT]);
+        helper.says(WITHDRAW);
+        assert!(said.contains("the configuration cannot be used"), "{said}");
+        hook(&["backend", "started", UNIT]);
+        helper.says(ANNOUNCE);
+    }
+    // The service of the running helper has another name by now, and the helper was not told.
+    pop.is_configured(&configuration(&pop).replace("\"resolver\"", "\"renamed\""));
+    hook(&["backend", "stopping", UNIT]);
+    helper.says(WITHDRAW);
+}
+
+#[test]
+fn a_backend_is_that_of_the_last_good_configuration() {
+    let pop = pop();
+    let _helper = announced(&pop);
+    pop.keeps_its_configuration();
+    pop.is_configured(&breakages(&pop)[0]);
+    let output = pop.command(&["backend", "check"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("unknown field `rize`"), "{}", said(&output));
+    assert!(said(&output).contains("using the last good configuration in"), "{}", said(&output));
+    fs::remove_file(pop.last_good().file()).unwrap();
+    assert_eq!(pop.command(&["backend", "check"]).status.code(), Some(78));
+}
+
+#[test]
+fn the_helper_of_another_file_is_left_alone() {
+    let pop = pop();
+    let helper = announced(&pop);
+    let other = pop.file("other.toml");
+    fs::write(&other, breakages(&pop)[0].clone()).unwrap();
+    let output = Command::new(binary()).arg("drain").arg("-c").arg(&other).output().unwrap();
+    assert!(!output.status.success() && said(&output).contains("no helper of "), "{}", said(&output));
+    helper.has_said_no_more();
+}
