@@ -1,3 +1,4 @@
 //! The operating system, as every long-lived command needs it.
 
+pub mod resources;
 pub mod signals;

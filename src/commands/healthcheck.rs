@@ -12,8 +12,8 @@ use anyhow::Context;
 use log::LevelFilter;
 use signal_hook::flag;
 
+use super::host_name;
 use super::run::pause_before_exit;
-use super::{host_name, runtime};
 use crate::daemon::hooks::{Hook, Hooks};
 use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::{Daemon, Observer, Surroundings};
@@ -34,6 +34,7 @@ use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
 use crate::outcome::Outcome;
 use crate::probe::command::adopt_orphans;
+use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::sys::signals::STOPS;
 use crate::text;
 
@@ -113,7 +114,8 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
         addresses.remove_added();
         anyhow::bail!(error);
     }
-    let runtime = runtime().context("cannot start the event loop")?;
+    raise_descriptor_limit();
+    let runtime = runtime_with_workers().context("cannot start the event loop")?;
     let exit = runtime.block_on(serve(options, &advertised, addresses));
     // What hangs elsewhere must not hold up the end.
     runtime.shutdown_background();

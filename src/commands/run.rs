@@ -8,7 +8,8 @@ use anyhow::Context;
 
 use self::attendant::Attendant;
 use self::broken::BrokenFile;
-use super::{host_name, runtime};
+use self::starved::Start;
+use super::host_name;
 use crate::cli::Run;
 use crate::config::cite::ConfigError;
 use crate::config::{Config, absolute};
@@ -24,12 +25,14 @@ use crate::exit::Exit;
 use crate::logging::counted;
 use crate::period::Shown;
 use crate::probe::command::adopt_orphans;
+use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::trace::names::Names;
 use crate::trace::record::Recorder;
 use crate::trace::{Answering, Header};
 
 mod attendant;
 mod broken;
+mod starved;
 mod withdrawn;
 
 /// Runs until ExaBGP is gone or a signal says so.
@@ -37,8 +40,14 @@ mod withdrawn;
 /// # Errors
 /// When there is no standard input or output.
 pub fn run(options: &Run) -> anyhow::Result<Exit> {
-    let runtime = runtime().context("cannot start the event loop")?;
-    let exit = runtime.block_on(serve(options));
+    raise_descriptor_limit();
+    let on_terminal = io::stdout().is_terminal();
+    let start = if on_terminal { Start::Normal } else { starved::wait_for_resources(options)? };
+    if start == Start::ExaBgpGone {
+        return Ok(Exit::Success);
+    }
+    let runtime = runtime_with_workers().context("cannot start the event loop")?;
+    let exit = runtime.block_on(serve(options, start == Start::Withdrawn));
     // What hangs elsewhere must not hold up the end.
     runtime.shutdown_background();
     exit
@@ -53,13 +62,13 @@ pub fn pause_before_exit() {
     }
 }
 
-async fn serve(options: &Run) -> anyhow::Result<Exit> {
+/// Loads the configuration and does the main job with it. `withdrawn` says that everything has been withdrawn before.
+async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
     let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut surroundings = Surroundings::of_this_process(pause)?;
     let host = host_name();
-    let mut withdrawn = false;
     loop {
         // A person may well give a pipe.
         let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };

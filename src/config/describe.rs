@@ -152,6 +152,11 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Inquiry::Dns(round) => {
             let probes = round.probes();
             writeln!(f, "    {} of {} must pass:", round.need(), probes.len())?;
+            let at_once = round.pace().max_in_flight.get();
+            if probes.len() > at_once {
+                let spread = Period(round.pace().spread);
+                writeln!(f, "    at most {at_once} under way at once, started over {spread}")?;
+            }
             for probe in probes {
                 writeln!(f, "      {}", ProbeShown(probe))?;
             }

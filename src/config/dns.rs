@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use hickory_resolver::proto::rr::{RData, RecordType};
@@ -18,7 +19,7 @@ use crate::exabgp::command::Family;
 use crate::probe::command::Command;
 use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::inquiry::Inquiry;
-use crate::probe::round::Round;
+use crate::probe::round::{Pace, Round};
 
 impl Resolver<'_> {
     /// The checks of a service, its own or those that its role suggests.
@@ -167,7 +168,8 @@ impl Resolver<'_> {
         }
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
-        Round::new(probes, need).map_err(|message| self.error(&place, message))
+        let pace = pace(timing, dns.max_in_flight);
+        Round::new(probes, need, pace).map_err(|message| self.error(&place, message))
     }
 
     /// The address to ask from: the one given, else this host's own, of the server's family.
@@ -211,6 +213,15 @@ impl Resolver<'_> {
         let Some(written) = written else { return Ok(vec![]) };
         let error = |message: String| -> ConfigError { self.error(&written.span(), message) };
         written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
+    }
+}
+
+/// How many probes are under way at once. The starts of more are spread so that the last answer is due within the
+/// interval.
+pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace {
+    Pace {
+        max_in_flight: max_in_flight.unwrap_or(Pace::MAX_IN_FLIGHT),
+        spread: timing.interval.saturating_sub(timing.timeout),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every key is listed here once. Values that take part in a rule with others remember their place.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -245,6 +245,7 @@ pub(super) struct Dns {
     pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
     pub(super) transport: Placed<OneOrMany<Text<Transport>>>,
     pub(super) pass: Placed<usize>,
+    pub(super) max_in_flight: Option<NonZeroUsize>,
     #[serde(default = "yes")]
     pub(super) recursion_desired: bool,
     #[serde(default)]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use super::dns::pace;
 use super::resolve::{Resolver, Result};
 use super::{Check, file, process};
 use crate::backend::{Backend, Role};
@@ -55,8 +56,8 @@ impl Resolver<'_> {
         let check = |name: String, why, severity, addresses: &[IpAddr], transports: &[Transport]| {
             let probes = self.role_probes(&asked.questions, addresses, transports, timing);
             let need = probes.len();
-            let round =
-                Round::new(probes, need).map_err(|message| self.error(&service.name.span(), message))?;
+            let round = Round::new(probes, need, pace(timing, None))
+                .map_err(|message| self.error(&service.name.span(), message))?;
             let (on_fail, inquiry) = (OnFail::always(severity), Inquiry::Dns(round));
             Ok(Check { name, timing, on_fail, inquiry, default: Some(why) })
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::value::Server;
 use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport};
-use crate::probe::round::Round;
+use crate::probe::round::{Pace, Round};
 
 /// The server that is asked unless another is named.
 const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53));
@@ -47,7 +47,7 @@ pub fn round(
     let servers = if servers.is_empty() { &[DEFAULT_SERVER] } else { servers };
     let probes: Vec<_> = servers.iter().map(probe).collect();
     let need = probes.len();
-    Round::new(probes, need)
+    Round::new(probes, need, Pace::BURST)
 }
 
 #[cfg(test)]

@@ -1,22 +1,56 @@
-//! A check's round: all its probes at once, folded into one outcome as soon as it is certain.
+//! A check's round: its probes, folded into one outcome as soon as it is certain.
 //!
-//! The probes of a round are polled together in the task that asks, so a round needs no task of its own and leaves
-//! nothing behind when it is dropped. `Tally` is the fold: it takes outcomes in whatever order they come and says
+//! A round with few probes asks all at once. One with more than [`Pace::max_in_flight`] starts them one after the other,
+//! spread over the interval of the check, so that its burst exhausts neither the descriptors of this process nor the
+//! receive buffer of the server. The probes are polled in the task that asks, so a round leaves nothing behind when it is
+//! dropped. `Tally` is the fold: it takes outcomes in whatever order they come and says
 //! when no further one can change the verdict.
 
 use std::cmp::Reverse;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
 
 use super::dns::{Finding, Probe};
 use crate::outcome::{Cause, Class, Failure, Outcome};
+
+/// How many probes of a round are under way at once, and how their starts are spread.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pace {
+    /// At most so many are under way at once.
+    pub max_in_flight: NonZeroUsize,
+    /// The starts of a round that has more probes than that are spread evenly over this time.
+    pub spread: Duration,
+}
+
+impl Pace {
+    /// A burst of so many questions fits into the receive buffer of a server as Linux makes it, and needs few
+    /// descriptors.
+    pub const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+
+    /// The default limit, and no spreading.
+    pub const BURST: Self = Self { max_in_flight: Self::MAX_IN_FLIGHT, spread: Duration::ZERO };
+
+    /// The time from the start of one probe to the start of the next, in a round of `count`.
+    fn gap(self, count: usize) -> Duration {
+        match u32::try_from(count) {
+            Ok(count) if count as usize > self.max_in_flight.get() => self.spread / count,
+            _ => Duration::ZERO,
+        }
+    }
+}
 
 /// The probes of a check, of which some or all have to pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     probes: Vec<Probe>,
     need: usize,
+    pace: Pace,
 }
 
 impl Round {
@@ -25,13 +59,13 @@ impl Round {
     /// # Errors
     ///
     /// The sentence that says that `need` is none of `1..=probes.len()`.
-    pub fn new(probes: Vec<Probe>, need: usize) -> Result<Self, String> {
+    pub fn new(probes: Vec<Probe>, need: usize, pace: Pace) -> Result<Self, String> {
         match probes.len() {
             0 => Err("a round of no probes, expected at least one".to_owned()),
             count if !(1..=count).contains(&need) => {
                 Err(format!("{need} of {count} probes are to pass, expected a number from 1 to {count}"))
             }
-            _ => Ok(Self { probes, need }),
+            _ => Ok(Self { probes, need, pace }),
         }
     }
 
@@ -47,7 +81,13 @@ impl Round {
         self.need
     }
 
-    /// Asks all at once and returns when the verdict is certain.
+    /// How many probes are under way at once.
+    #[must_use]
+    pub const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Asks at its pace and returns when the verdict is certain.
     ///
     /// A pass has the latency of the slowest probe that counted. A failure has the cause that ranks highest by
     /// `severity`, and of those the first in the order of the probes; to know it, a round that has failed already
@@ -57,8 +97,8 @@ impl Round {
             return probe.ask().await.outcome;
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
-        let mut asked = Together::new(self.probes.iter().map(Probe::ask));
-        while let Some((place, finding)) = asked.next().await {
+        let mut flight = Flight::new(&self.probes, self.pace);
+        while let Some((place, finding)) = flight.next(Probe::ask).await {
             if let Some(verdict) = tally.count(place, finding.outcome) {
                 return verdict;
             }
@@ -66,11 +106,11 @@ impl Round {
         tally.fail()
     }
 
-    /// Asks all at once, waits for all, and returns what each found behind its label, in the order of the probes.
+    /// Asks, waits for all, and returns what each found behind its label, in the order of the probes.
     pub async fn ask_all(&self) -> Vec<(String, Finding)> {
-        let mut asked = Together::new(self.probes.iter().map(Probe::ask));
+        let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());
-        while let Some((place, finding)) = asked.next().await {
+        while let Some((place, finding)) = flight.next(Probe::ask).await {
             findings.push((place, finding));
         }
         findings.sort_by_key(|(place, _)| *place);
@@ -146,31 +186,64 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
     }
 }
 
-/// Futures polled together in one task, handing over their results as they are ready.
-struct Together<F> {
-    futures: Vec<Option<Pin<Box<F>>>>,
+/// Items that are worked on at a pace: started in their order, and handed over as they are done.
+struct Flight<'a, T, F: Future> {
+    items: &'a [T],
+    pace: Pace,
+    began: Instant,
+    /// How many have been started.
+    started: usize,
+    under_way: FuturesUnordered<Placed<F>>,
 }
 
-impl<F: Future> Together<F> {
-    fn new(futures: impl Iterator<Item = F>) -> Self {
-        Self { futures: futures.map(|future| Some(Box::pin(future))).collect() }
+impl<'a, T, F: Future> Flight<'a, T, F> {
+    fn new(items: &'a [T], pace: Pace) -> Self {
+        Self { items, pace, began: Instant::now(), started: 0, under_way: FuturesUnordered::new() }
     }
 
-    /// The next result and the place of its future, or nothing when all are done.
-    async fn next(&mut self) -> Option<(usize, F::Output)> {
-        std::future::poll_fn(|context| {
-            let mut is_waiting = false;
-            for (place, slot) in self.futures.iter_mut().enumerate() {
-                let Some(future) = slot else { continue };
-                if let Poll::Ready(output) = future.as_mut().poll(context) {
-                    *slot = None;
-                    return Poll::Ready(Some((place, output)));
-                }
-                is_waiting = true;
+    /// The next result and the place of its item, or nothing when all are done. `start` begins the work on an item.
+    async fn next(&mut self, start: impl Fn(&'a T) -> F) -> Option<(usize, F::Output)> {
+        loop {
+            let next_start = self.start_what_is_due(&start);
+            if self.under_way.is_empty() && next_start.is_none() {
+                return None;
             }
-            if is_waiting { Poll::Pending } else { Poll::Ready(None) }
-        })
-        .await
+            tokio::select! {
+                Some(done) = self.under_way.next() => return Some(done),
+                () = sleep_until(next_start.unwrap_or(self.began)), if next_start.is_some() => {}
+            }
+        }
+    }
+
+    /// Starts the items that are due and find a place. Returns when the next one is due, if it has a place.
+    fn start_what_is_due(&mut self, start: impl Fn(&'a T) -> F) -> Option<Instant> {
+        let gap = self.pace.gap(self.items.len());
+        let now = Instant::now();
+        while self.under_way.len() < self.pace.max_in_flight.get() {
+            let item = self.items.get(self.started)?;
+            let due = self.began + gap * u32::try_from(self.started).unwrap_or(u32::MAX);
+            if due > now {
+                return Some(due);
+            }
+            self.under_way.push(Placed { place: self.started, future: Box::pin(start(item)) });
+            self.started += 1;
+        }
+        None
+    }
+}
+
+/// A future with the place of its item.
+struct Placed<F> {
+    place: usize,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Placed<F> {
+    type Output = (usize, F::Output);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let place = self.place;
+        self.future.as_mut().poll(context).map(|output| (place, output))
     }
 }
 
@@ -179,9 +252,9 @@ mod tests {
     use super::*;
     use crate::probe::dns::{Expectation, Question, Transport};
     use crate::responder::{Fault, Responder};
+    use std::cell::Cell;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
-    use std::time::Instant;
 
     /// Not to be reached: a dripping answer takes longer than half of it.
     const PATIENT: Duration = Duration::from_secs(5);
@@ -256,13 +329,54 @@ mod tests {
     #[test]
     fn a_round_can_be_asked_on_a_task_of_its_own() {
         fn assert_send(_: impl Send) {}
-        let round = Round { probes: Vec::new(), need: 1 };
+        let round = Round { probes: Vec::new(), need: 1, pace: Pace::BURST };
         assert_send(round.ask(EQUAL));
+    }
+
+    #[tokio::test]
+    async fn a_large_round_has_few_under_way_and_is_spread_over_its_time() {
+        let items: Vec<u32> = (0..1_000).collect();
+        let (under_way, most) = (Cell::new(0), Cell::new(0));
+        let pace = Pace { max_in_flight: Pace::MAX_IN_FLIGHT, spread: Duration::from_millis(200) };
+        let work = async |_: &u32| {
+            under_way.set(under_way.get() + 1);
+            most.set(most.get().max(under_way.get()));
+            tokio::task::yield_now().await;
+            under_way.set(under_way.get() - 1);
+        };
+        let began = Instant::now();
+        let mut flight = Flight::new(&items, pace);
+        let mut places = vec![];
+        while let Some((place, ())) = flight.next(&work).await {
+            places.push(place);
+        }
+        places.sort_unstable();
+        assert!(places.iter().copied().eq(0..1_000), "each once");
+        assert!(most.get() <= 64, "{} at once", most.get());
+        assert!(began.elapsed() >= pace.gap(1_000) * 999, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_answered_keeps_its_place() {
+        let items: Vec<u32> = (0..1_000).collect();
+        let started = Cell::new(0);
+        let work = |item: &u32| {
+            started.set(started.get() + 1);
+            let is_answered = *item == 0;
+            async move {
+                if !is_answered {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let mut flight = Flight::new(&items, Pace::BURST);
+        assert_eq!(flight.next(&work).await, Some((0, ())));
+        assert_eq!(started.get(), 64);
     }
 
     #[test]
     fn a_round_needs_one_to_all_of_its_probes() {
-        assert!(Round::new(Vec::new(), 1).unwrap_err().contains("no probes"));
+        assert!(Round::new(Vec::new(), 1, Pace::BURST).unwrap_err().contains("no probes"));
     }
 
     async fn both_transports(fault: Fault, need: usize) -> (Responder, Round) {
@@ -277,7 +391,7 @@ mod tests {
             transport,
             timeout: PATIENT,
         });
-        (responder, Round::new(probes.into(), need).unwrap())
+        (responder, Round::new(probes.into(), need, Pace::BURST).unwrap())
     }
 
     #[tokio::test]
@@ -291,7 +405,7 @@ mod tests {
     #[tokio::test]
     async fn all_findings_come_in_probe_order_and_labelled() {
         let (responder, round) = both_transports(Fault::UdpOnly, 2).await;
-        assert!(Round::new(round.probes().to_vec(), 3).unwrap_err().contains("from 1 to 2"));
+        assert!(Round::new(round.probes().to_vec(), 3, Pace::BURST).unwrap_err().contains("from 1 to 2"));
         let found = round.ask_all().await;
         let server = responder.address();
         assert_eq!(found[0].0, format!("{server} tcp localhost. A"));

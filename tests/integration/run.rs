@@ -21,6 +21,7 @@ mod output;
 mod process;
 mod recording;
 mod rollback;
+mod shortage;
 mod watchdog;
 mod watched;
 

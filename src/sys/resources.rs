@@ -1,0 +1,164 @@
+//! What a helper needs of the host before it can work: descriptors and threads.
+//!
+//! A helper that finds out half-way that there are too few has opened what it can and lacks the rest, so it looks first.
+//! It raises its soft limit of descriptors, and keeps threads for work that may block: where no further thread can be
+//! started, that work waits for one of these.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+
+/// Free descriptors without which a helper does not start: its event loop, signals, sockets and a few probes.
+const DESCRIPTORS: usize = 32;
+
+/// Threads without which a helper does not start.
+const THREADS: usize = 8;
+
+/// Threads of the runtime that are kept for work that may block.
+const WORKERS: usize = 2;
+
+/// A soft limit above this serves nothing, and some programs that inherit it walk through all of it.
+const HIGHEST_LIMIT: u64 = 524_288;
+
+/// What the host does not have for a helper.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Missing {
+    /// Fewer descriptors are free than it needs.
+    Descriptors {
+        /// How many are.
+        free: usize,
+    },
+    /// Fewer threads can be started than it needs.
+    Threads {
+        /// How many can.
+        started: usize,
+    },
+}
+
+impl Missing {
+    /// Looks for what the host lacks at present; `None` if a helper can start.
+    #[must_use]
+    pub fn look() -> Option<Self> {
+        let free = free_descriptors();
+        if free < DESCRIPTORS {
+            return Some(Self::Descriptors { free });
+        }
+        let started = startable_threads();
+        (started < THREADS).then_some(Self::Threads { started })
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Descriptors { free } => {
+                let limit = getrlimit(Resource::Nofile).current;
+                let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+                write!(
+                    f,
+                    "{free} descriptors are free, expected at least {DESCRIPTORS}; the limit of this process is {limit}: raise \
+                     LimitNOFILE= of exabgp.service, or fs.file-max of the host"
+                )
+            }
+            Self::Threads { started } => write!(
+                f,
+                "{started} threads can be started, expected at least {THREADS}: raise TasksMax= of exabgp.service or the \
+                 user's limit of processes (ulimit -u), or end what has used them up"
+            ),
+        }
+    }
+}
+
+/// Raises the soft limit of descriptors to the hard one, at most to 524,288. Programs that are started inherit it.
+pub fn raise_descriptor_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(HIGHEST_LIMIT, |maximum| maximum.min(HIGHEST_LIMIT));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        log::warn!("cannot raise the limit of descriptors to {wanted}: {error}");
+    }
+}
+
+/// The runtime of a helper: one thread that decides, and a few that are there from the start for work that may block.
+///
+/// # Errors
+/// When the system has no descriptor or thread left.
+pub fn runtime_with_workers() -> io::Result<Runtime> {
+    // Handing work to a runtime without a single thread for it would panic where none can be started.
+    if startable_threads() < WORKERS {
+        return Err(io::Error::new(io::ErrorKind::WouldBlock, "no thread can be started"));
+    }
+    let ten_years = Duration::from_secs(10 * 365 * 24 * 3600);
+    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(ten_years).build()?;
+    // Each is started by work that waits until all of them are there.
+    let (releases, waiting): (Vec<_>, Vec<_>) = (0..WORKERS)
+        .map(|_| {
+            let (release, wait) = mpsc::channel::<()>();
+            (release, runtime.spawn_blocking(move || wait.recv().is_ok()))
+        })
+        .unzip();
+    drop(releases);
+    for worker in waiting {
+        runtime.block_on(worker).map_err(io::Error::other)?;
+    }
+    Ok(runtime)
+}
+
+/// How many descriptors can be opened at present, counted up to what is needed.
+fn free_descriptors() -> usize {
+    let Ok(file) = File::open("/dev/null") else { return 0 };
+    let copies: Vec<OwnedFd> =
+        (1..DESCRIPTORS).map_while(|_| file.try_clone().ok()).map(OwnedFd::from).collect();
+    copies.len() + 1
+}
+
+/// How many threads can be started at present, counted up to what is needed. All have ended when it returns.
+fn startable_threads() -> usize {
+    let started: Vec<_> = (0..THREADS)
+        .map_while(|_| {
+            let (release, wait) = mpsc::channel::<()>();
+            let thread = thread::Builder::new().name("spare".into()).stack_size(64 * 1024);
+            thread.spawn(move || wait.recv().is_ok()).ok().map(|thread| (release, thread))
+        })
+        .collect();
+    let count = started.len();
+    for (release, thread) in started {
+        drop(release);
+        let _ = thread.join();
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_enough_lacks_nothing() {
+        assert_eq!(Missing::look(), None);
+        assert_eq!((free_descriptors(), startable_threads()), (DESCRIPTORS, THREADS));
+    }
+
+    #[test]
+    fn work_that_may_block_finds_threads_that_stay() {
+        let runtime = runtime_with_workers().unwrap();
+        let worker = || tokio::task::spawn_blocking(|| thread::current().id());
+        let ids = runtime.block_on(async { [worker().await.unwrap(), worker().await.unwrap()] });
+        assert!(!ids.contains(&thread::current().id()), "the thread that decides must not block");
+    }
+
+    #[test]
+    fn a_message_names_what_was_found_and_what_to_do() {
+        let text = Missing::Descriptors { free: 3 }.to_string();
+        assert!(text.starts_with("3 descriptors are free, expected at least 32; the limit"), "{text}");
+        assert!(Missing::Threads { started: 1 }.to_string().contains("TasksMax="));
+    }
+}
