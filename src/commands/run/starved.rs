@@ -16,6 +16,7 @@ use crate::exabgp::command::GREETING;
 use crate::exabgp::{Advertisement, Dialect, Route};
 use crate::logging::counted;
 use crate::sys::resources::Missing;
+use crate::text;
 
 /// How often the helper looks whether it can start now.
 const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -71,7 +72,7 @@ fn announced(options: &Run) -> Vec<Route> {
 
 /// Writes the withdraws, one `write` each, and says for how many routes.
 fn withdraw(routes: &[Route]) -> io::Result<usize> {
-    let mut out = io::stdout().lock();
+    let mut out = text::stdout();
     let mut say = |line: &str| out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
     say(GREETING)?;
     for route in routes {
