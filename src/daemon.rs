@@ -11,7 +11,7 @@
 //! One thread decides and never blocks: what could block (a full pipe, a slow disk) is polled or handed to another
 //! thread. Beside it the [dead-man](last_words) watches that it turns.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -36,7 +36,9 @@ use crate::engine::action::Action;
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
+use crate::engine::notice::Notice;
 use crate::handoff::PATIENCE;
+use crate::logging::time_of_day;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
@@ -310,7 +312,7 @@ impl<'a> Daemon<'a> {
                 Action::Probe(check) => self.probe(*check),
                 Action::Log(notice) => {
                     if self.flood.admits(Instant::now(), notice) {
-                        log::log!(notice.level(), "{notice}");
+                        log_notice(notice);
                     }
                 }
                 Action::Save => self.unsaved = true,
@@ -386,6 +388,16 @@ impl<'a> Daemon<'a> {
         for event in self.disable_files.look_within(limit).await {
             self.tell(event, observer);
         }
+    }
+}
+
+/// The engine knows no time of day: where one helps, it is added here.
+fn log_notice(notice: &Notice) {
+    match notice.ends() {
+        Some((preposition, period)) => {
+            log::log!(notice.level(), "{notice} ({preposition} {})", time_of_day(SystemTime::now() + period));
+        }
+        None => log::log!(notice.level(), "{notice}"),
     }
 }
 

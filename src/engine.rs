@@ -149,6 +149,11 @@ impl Engine {
             }
             (Phase::Running, Event::DrainAll(order)) => self.drain_all(now, &order, &mut out),
             (Phase::Running, Event::UndrainAll(lift)) => self.undrain_all(now, &lift, &mut out),
+            (Phase::Running, Event::Undampen(service)) => {
+                if let Some(service) = self.services.get_mut(service.0) {
+                    service.undampen(now, &mut out);
+                }
+            }
             (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
             (Phase::Running, Event::Outcome(id, outcome)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
@@ -249,6 +254,8 @@ impl Engine {
         Remembered {
             penalty: service.dampening().penalty(now),
             suppressed: service.dampening().suppressed(),
+            falls: service.dampening().return_time().ages(now).collect(),
+            withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
             acknowledged: match service.state() {
                 service::State::Starting => earlier.and_then(|earlier| earlier.acknowledged),
                 state if settled => Some(state),

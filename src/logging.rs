@@ -68,6 +68,13 @@ pub fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// The time of day: "22:04:31 UTC".
+#[must_use]
+pub fn time_of_day(at: SystemTime) -> String {
+    let stamp = humantime::format_rfc3339_seconds(at).to_string();
+    format!("{} UTC", stamp.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z')))
+}
+
 /// What a line looks like.
 #[derive(Clone, Copy, Debug)]
 struct Form {

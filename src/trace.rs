@@ -15,6 +15,7 @@
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
 //! 25     drain * operator - move      all services, and those that are added while it lasts
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
+//! 25     undampen resolver             its penalty and its falls are forgotten
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
 //! ```
@@ -156,6 +157,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DrainAll(order) => draining(ALL, order),
         Event::Undrain(id, lift) => lifting(names.service(*id), lift),
         Event::UndrainAll(lift) => lifting(ALL, lift),
+        Event::Undampen(id) => format!("undampen {}", names.service(*id)),
         Event::Heard(line) => format!("< {line}"),
         Event::OutputBlocked => "stdout blocked".to_owned(),
         Event::OutputUnblocked => "stdout free".to_owned(),

@@ -15,6 +15,7 @@ use super::file::{self, Placed};
 use super::resolve::{Resolver, Result};
 use super::value::{Address, Text};
 use crate::engine::check::Severity;
+use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::drain::Holder;
 use crate::period::Period;
 use crate::text::is_doubtful;
@@ -54,6 +55,25 @@ pub(super) const HALF_LIFE: Least =
 pub(super) const MAX_SUPPRESS: Least =
     Least::new("max-suppress", SECOND, "a suppression would be over before it calms anything");
 
+/// The longest period that a key takes, and what a longer one would do. Zero switches it off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Most {
+    pub(super) key: &'static str,
+    pub(super) most: Duration,
+    pub(super) why: &'static str,
+}
+
+pub(super) const MAX_RISE_TIME: Most = Most {
+    key: "max-rise-time",
+    most: WINDOW,
+    why: "falls are counted for that long; \"0s\" switches the doubling off",
+};
+pub(super) const RESTART_GRACE: Most = Most {
+    key: "restart-grace",
+    most: Duration::from_secs(60),
+    why: "a server that is away for longer has fallen; \"0s\" counts every end of its process",
+};
+
 /// `backend/NAME` holds a drain, and a holder has at most 64 characters.
 const LONGEST_BACKEND: usize = 56;
 
@@ -70,6 +90,22 @@ impl Resolver<'_> {
         if period.get_ref().0 < least {
             let message =
                 format!("{key} is {}, expected at least {}: {why}", period.get_ref(), Period(least));
+            return Err(self.error(&period.span(), message));
+        }
+        Ok(period.get_ref().0)
+    }
+
+    /// The period written, if it is short enough, else the default.
+    pub(super) fn at_most(
+        &self,
+        written: &Placed<Period>,
+        bound: Most,
+        default: Duration,
+    ) -> Result<Duration> {
+        let Some(period) = written else { return Ok(default) };
+        let Most { key, most, why } = bound;
+        if period.get_ref().0 > most {
+            let message = format!("{key} is {}, expected at most {}: {why}", period.get_ref(), Period(most));
             return Err(self.error(&period.span(), message));
         }
         Ok(period.get_ref().0)

@@ -44,6 +44,10 @@ pub mod dampening {
     pub const HALF_LIFE: Duration = Duration::from_secs(15 * 60);
     /// The longest suppression after the last fall.
     pub const MAX_SUPPRESS: Duration = Duration::from_secs(60 * 60);
+    /// A server that flaps for hours is out for a minute at a time, and one that is well again is not missed for long.
+    pub const MAX_RISE_TIME: Duration = Duration::from_secs(60);
+    /// systemd starts the next process after 100 ms, most servers within a second.
+    pub const RESTART_GRACE: Duration = Duration::from_secs(3);
 }
 
 /// `[backend.NAME]`.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::backend::describe as describe_backend;
 use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
-use crate::engine::dampening::Mode;
+use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::{Mode, Policy};
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::period::Period;
@@ -81,16 +83,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     let policy = &service.dampening;
     match policy.mode {
         Mode::Off => writeln!(f, "  dampening off")?,
-        mode => writeln!(
-            f,
-            "  dampening {}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
-            if mode == Mode::Enforce { "enforce" } else { "observe" },
-            policy.penalty,
-            policy.suppress,
-            policy.reuse,
-            Period(policy.half_life),
-            Period(policy.max_suppress)
-        )?,
+        mode => describe_dampening(f, mode, policy)?,
     }
     for (state, advertisement) in service.ladder.rungs() {
         for route in &service.routes {
@@ -133,6 +126,33 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
         }
     }
     Ok(())
+}
+
+fn describe_dampening(f: &mut fmt::Formatter<'_>, mode: Mode, policy: &Policy) -> fmt::Result {
+    writeln!(
+        f,
+        "  dampening {}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
+        if mode == Mode::Enforce { "enforce" } else { "observe" },
+        policy.penalty,
+        policy.suppress,
+        policy.reuse,
+        Period(policy.half_life),
+        Period(policy.max_suppress)
+    )?;
+    if policy.max_rise_time.is_zero() {
+        writeln!(f, "  return takes no longer after repeated falls")?;
+    } else {
+        writeln!(
+            f,
+            "  return takes twice as long with each further fall within {}, at most {}",
+            Period(WINDOW),
+            Period(policy.max_rise_time)
+        )?;
+    }
+    match policy.restart_grace {
+        Duration::ZERO => writeln!(f, "  the end of the server's process always counts as a fall"),
+        grace => writeln!(f, "  a process that is back within {} after its end is no fall", Period(grace)),
+    }
 }
 
 fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {

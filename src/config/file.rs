@@ -197,6 +197,8 @@ pub(super) struct Dampening {
     pub(super) reuse: Placed<NonZeroU32>,
     pub(super) half_life: Placed<Period>,
     pub(super) max_suppress: Placed<Period>,
+    pub(super) max_rise_time: Placed<Period>,
+    pub(super) restart_grace: Placed<Period>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -199,6 +199,16 @@ impl<'a> Resolver<'a> {
             reuse,
             half_life: self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE)?,
             max_suppress: self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS)?,
+            max_rise_time: self.at_most(
+                &written.max_rise_time,
+                bounds::MAX_RISE_TIME,
+                default::MAX_RISE_TIME,
+            )?,
+            restart_grace: self.at_most(
+                &written.restart_grace,
+                bounds::RESTART_GRACE,
+                default::RESTART_GRACE,
+            )?,
         });
         let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);

@@ -308,6 +308,12 @@ impl Check {
         self.due = self.due.map(|due| due.min(now));
     }
 
+    /// Is due once its fast interval is over, unless a round is out.
+    pub fn hurry_fast(&mut self, now: Moment) {
+        let soon = (self.asked_at + self.timing.fast_interval).max(now);
+        self.due = self.due.map(|due| due.min(soon));
+    }
+
     fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         let from = self.shown.state();
         self.last = Some((now, outcome.clone()));

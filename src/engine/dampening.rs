@@ -4,13 +4,22 @@
 //! is held down, until the penalty has decayed to `reuse`. The penalty cannot exceed the ceiling
 //! `reuse × 2^(max-suppress / half-life)`, so that after the last fall nothing is held longer than `max-suppress`.
 //! RFC 7196 advises larger thresholds for networks; here they hold one's own prefix, before an upstream does.
+//!
+//! That holds a healthy server for many minutes, so that by default it is only observed. In every mode but `off` the
+//! [`return_time`] calms a flapping service, within a minute.
 
+use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::return_time::ReturnTime;
 use super::moment::Moment;
+use crate::logging::counted;
+use crate::period::Period;
+
+pub mod return_time;
 
 /// What is done with the penalty.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -40,6 +49,10 @@ pub struct Values {
     pub half_life: Duration,
     /// Nothing is held longer than this after its last fall.
     pub max_suppress: Duration,
+    /// The longest that a return takes after repeated falls; zero switches the doubling off.
+    pub max_rise_time: Duration,
+    /// A process that is back within this time after its end has not made its service fall; zero: it always has.
+    pub restart_grace: Duration,
 }
 
 /// Values that work together. Made by [`Policy::new`], which refuses what could never suppress, or never release.
@@ -106,6 +119,8 @@ impl Policy {
             reuse: 1,
             half_life: Duration::from_secs(1),
             max_suppress: Duration::from_secs(1),
+            max_rise_time: Duration::ZERO,
+            restart_grace: Duration::ZERO,
         })
     }
 
@@ -116,7 +131,38 @@ impl Policy {
     }
 }
 
-/// The penalty of one service.
+/// What a record of falls held when it was cleared.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cleared {
+    /// The penalty, without its fraction.
+    pub penalty: u32,
+    /// Whether it held the service down.
+    pub suppressed: bool,
+    /// The falls that lengthened the return.
+    pub falls: u32,
+}
+
+/// "penalty 2472, suppression, 3 falls within 10m".
+impl fmt::Display for Cleared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let suppression = if self.suppressed { ", suppression" } else { "" };
+        let falls = counted(self.falls as usize, "fall");
+        write!(f, "penalty {}{suppression}, {falls} within {}", self.penalty, Period(return_time::WINDOW))
+    }
+}
+
+/// A penalty without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "penalties are small and positive"
+)]
+fn whole(penalty: f64) -> u32 {
+    penalty as u32
+}
+
+/// The record of falls of one service.
 #[derive(Clone, Debug)]
 pub struct Dampening {
     policy: Policy,
@@ -124,13 +170,14 @@ pub struct Dampening {
     penalty: f64,
     since: Moment,
     suppressed: bool,
+    return_time: ReturnTime,
 }
 
 impl Dampening {
     /// A clean record.
     #[must_use]
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, penalty: 0.0, since: Moment::START, suppressed: false }
+        Self { policy, penalty: 0.0, since: Moment::START, suppressed: false, return_time: ReturnTime::new() }
     }
 
     /// The rules it follows.
@@ -158,11 +205,78 @@ impl Dampening {
         self.penalty * (-half_lives).exp2()
     }
 
-    /// The service fell.
+    /// The penalty at `now` without its fraction.
+    #[must_use]
+    pub fn whole_penalty(&self, now: Moment) -> u32 {
+        whole(self.penalty(now))
+    }
+
+    /// Its recent falls, and what they mean for its return.
+    #[must_use]
+    pub const fn return_time(&self) -> &ReturnTime {
+        &self.return_time
+    }
+
+    /// Whether a service whose checks are up must stay withdrawn: it is suppressed, or its return takes longer.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.held_until().is_some()
+    }
+
+    /// When a service whose checks are up returns; `None` if nothing holds it.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Moment> {
+        let suppressed = self.reused_at().filter(|_| self.enforced());
+        [suppressed, self.return_time.waits_until()].into_iter().flatten().max()
+    }
+
+    /// When something changes by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        [self.reused_at(), self.return_time.waits_until()].into_iter().flatten().min()
+    }
+
+    /// The service fell from serving.
     pub fn fall(&mut self, now: Moment) {
+        if self.policy.mode == Mode::Off {
+            return;
+        }
+        let penalty = self.penalty(now) + f64::from(self.policy.penalty);
+        self.set(now, penalty);
+        self.return_time.fall(now);
+    }
+
+    /// The checks of the service are up, which takes them `rises_in`.
+    pub fn well(&mut self, now: Moment, rises_in: Duration) {
+        self.return_time.well(now, rises_in, self.policy.max_rise_time);
+    }
+
+    /// A check has brought the service down.
+    pub fn unwell(&mut self) {
+        self.return_time.unwell();
+    }
+
+    /// The service serves, or what withdraws it is not its fall.
+    pub fn forgive_last_fall(&mut self) {
+        self.return_time.forgive();
+    }
+
+    /// Forgets every fall, and says what there was; `None` if there was nothing.
+    pub fn clear(&mut self, now: Moment) -> Option<Cleared> {
+        let cleared = Cleared {
+            penalty: self.whole_penalty(now),
+            suppressed: self.enforced(),
+            falls: self.return_time.falls(now),
+        };
+        *self = Self::new(self.policy);
+        (cleared.penalty > 0 || cleared.suppressed || cleared.falls > 0).then_some(cleared)
+    }
+
+    /// Takes up the falls of an earlier life: their ages at `now`, and the number of the one that had withdrawn the
+    /// service.
+    pub fn restore_falls(&mut self, now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) {
         if self.policy.mode != Mode::Off {
-            let penalty = self.penalty(now) + f64::from(self.policy.penalty);
-            self.set(now, penalty);
+            self.return_time = ReturnTime::restored(now, ages, withdrawn_by);
         }
     }
 
@@ -193,8 +307,9 @@ impl Dampening {
         })
     }
 
-    /// Lets the service go if its time has come. True if it did.
+    /// Lets the service go if its time has come. True if it is no longer suppressed.
     pub fn release(&mut self, now: Moment) -> bool {
+        self.return_time.expire(now);
         let due = self.reused_at().is_some_and(|at| at <= now);
         if due {
             self.suppressed = false;
@@ -216,6 +331,8 @@ mod tests {
         reuse: 750,
         half_life: Duration::from_secs(15 * 60),
         max_suppress: Duration::from_secs(60 * 60),
+        max_rise_time: MINUTE,
+        restart_grace: Duration::from_secs(3),
     };
 
     fn dampening(mode: Mode) -> Dampening {
@@ -284,6 +401,35 @@ mod tests {
         assert!(dampening.restore(minute(0), 3000.0, true, 15 * MINUTE));
         assert!((dampening.penalty(minute(0)) - 1500.0).abs() < 1e-9);
         assert!(!dampening.restore(minute(0), f64::NAN, true, MINUTE));
+    }
+
+    #[test]
+    fn clearing_forgets_every_fall_and_says_so_once() {
+        let mut dampening = dampening(Mode::Enforce);
+        assert_eq!(dampening.clear(minute(0)), None);
+        for _ in 0..3 {
+            dampening.fall(minute(1));
+        }
+        dampening.well(minute(1), Duration::from_secs(5));
+        assert!(dampening.holds());
+        let cleared = dampening.clear(minute(1)).unwrap();
+        assert_eq!(cleared.to_string(), "penalty 3000, suppression, 3 falls within 10m");
+        assert!(!dampening.holds() && dampening.return_time().falls(minute(1)) == 0);
+        assert_eq!(dampening.clear(minute(1)), None);
+    }
+
+    #[test]
+    fn repeated_falls_lengthen_the_return_in_every_mode_but_off() {
+        let holds = |mode| {
+            let mut dampening = dampening(mode);
+            dampening.fall(minute(0));
+            dampening.fall(minute(1));
+            dampening.well(minute(1), Duration::from_secs(5));
+            dampening.held_until()
+        };
+        assert_eq!(holds(Mode::Observe), Some(minute(1) + Duration::from_secs(5)));
+        assert_eq!(holds(Mode::Enforce), holds(Mode::Observe));
+        assert_eq!(holds(Mode::Off), None);
     }
 
     #[test]

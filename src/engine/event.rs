@@ -41,6 +41,8 @@ pub enum Event {
     DrainAll(Order),
     /// Somebody wants drains of all services to end.
     UndrainAll(Lift),
+    /// An operator wants the falls of a service forgotten.
+    Undampen(ServiceId),
     /// ExaBGP has said a line; without its line break.
     Heard(String),
     /// Standard output has stopped taking lines; the last one waits.

@@ -1,6 +1,7 @@
 //! What survives a restart of the helper: penalties, drains, disable-files, and what ExaBGP has been told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ pub struct Remembered {
     pub penalty: f64,
     /// Whether the penalty held the service down.
     pub suppressed: bool,
+    /// How long ago the service fell, for each fall that lengthens its return.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub falls: Vec<Duration>,
+    /// The number of the fall that withdrew it, if its return is still to come; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withdrawn_by_fall: u32,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
     /// last that was said for every prefix.
     pub acknowledged: Option<State>,
@@ -49,6 +56,11 @@ pub const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
 
 /// Stands for all services together, those added later included: it has only drains. No service can be called so.
 pub const ALL_SERVICES: &str = "(all services)";
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 impl Memory {
     /// Drains of all services, those added later included, by holder.

@@ -6,12 +6,14 @@ use std::time::Duration;
 use log::Level;
 use serde::{Deserialize, Serialize};
 
+use super::dampening::Cleared;
+use super::dampening::return_time::WINDOW;
 use super::drain::{Holder, Lasts, Reason};
 use super::hysteresis;
 use super::service;
 use crate::exabgp::Dialect;
 use crate::logging::counted;
-use crate::period::Shown;
+use crate::period::{Period, Shown};
 use crate::text::foreign;
 
 /// Something that people should know. Services and checks are named as in the configuration.
@@ -26,8 +28,11 @@ pub enum Notice {
     CheckKnown { service: String, check: String, after: Duration },
     Blind { service: String, after: Duration, why: String },
     StartsBlind { service: String, after: Duration, stands: Option<service::State>, why: String },
-    Penalty { service: String, penalty: u32, suppress: u32 },
-    Suppressed { service: String, penalty: u32, reuse_in: Duration, enforced: bool },
+    Penalty { service: String, suppress: u32, fall: Fall },
+    Suppressed { service: String, reuse_in: Duration, fall: Fall },
+    Held { service: String, falls: u32, returns_in: Duration, suppressed: bool },
+    Forgiven { service: String, after: Duration },
+    Undampened { service: String, cleared: Cleared },
     Reused { service: String, enforced: bool },
     Restored { service: String, penalty: u32, suppressed: bool },
     Adopted { service: String, state: service::State, age: Duration },
@@ -61,6 +66,20 @@ pub enum Notice {
     OddLine { line: String },
 }
 
+/// A fall from serving, and what it has led to.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fall {
+    /// The penalty after it, without its fraction.
+    pub penalty: u32,
+    /// Whether a suppression would hold the service down.
+    pub enforced: bool,
+    /// The falls of the last [`WINDOW`], this one among them.
+    pub falls: u32,
+    /// How long the return takes, where that is longer than usual.
+    pub return_takes: Option<Duration>,
+}
+
 /// Why a drain is over.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +100,9 @@ impl Notice {
             Self::Service { to: service::State::Up, .. }
             | Self::Reused { .. }
             | Self::Penalty { .. }
+            | Self::Held { .. }
+            | Self::Forgiven { .. }
+            | Self::Undampened { .. }
             | Self::Restored { .. }
             | Self::Adopted { .. }
             | Self::Drained { .. }
@@ -135,8 +157,21 @@ impl Notice {
                 | Self::StartsBlind { .. }
                 | Self::Service { .. }
                 | Self::Suppressed { .. }
+                | Self::Held { .. }
                 | Self::Reused { .. }
         )
+    }
+
+    /// The end of what it tells of, where that is worth the time of day: what happens then, and in how long.
+    #[must_use]
+    pub const fn ends(&self) -> Option<(&'static str, Duration)> {
+        match self {
+            Self::Suppressed { reuse_in, fall: Fall { enforced: true, .. }, .. } => {
+                Some(("until", *reuse_in))
+            }
+            Self::Held { returns_in, .. } => Some(("at", *returns_in)),
+            _ => None,
+        }
     }
 }
 
@@ -171,20 +206,54 @@ impl fmt::Display for Notice {
                 Shown(*after)
             ),
             Self::Service { service, from, to, why } => write!(f, "service {service}: {from} -> {to}: {why}"),
-            Self::Penalty { service, penalty, suppress } => {
-                write!(f, "service {service}: fell, penalty now {penalty} (suppressed at {suppress})")
+            Self::Penalty { service, suppress, fall } => {
+                write!(f, "service {service}: fell, penalty now {} ", fall.penalty)?;
+                match fall.enforced {
+                    true => write!(f, "(suppressed at {suppress})")?,
+                    false => write!(f, "(would be suppressed at {suppress}; mode observe)")?,
+                }
+                longer(f, fall)
             }
-            Self::Suppressed { service, penalty, reuse_in, enforced: true } => write!(
+            Self::Suppressed { service, reuse_in, fall: fall @ Fall { enforced: true, .. } } => write!(
                 f,
-                "service {service}: suppressed: penalty {penalty} from repeated falls; held down for {} more \
-                 unless it falls again",
+                "service {service}: {}, penalty {}: held down for {} even if healthy; to end it: dnsherald undampen {service}",
+                counted(fall.falls as usize, "fall"),
+                fall.penalty,
                 Shown(*reuse_in)
             ),
-            Self::Suppressed { service, penalty, reuse_in, enforced: false } => write!(
+            Self::Suppressed { service, reuse_in, fall } => {
+                write!(
+                    f,
+                    "service {service}: would be suppressed for {}: penalty {} from repeated falls (mode observe)",
+                    Shown(*reuse_in),
+                    fall.penalty
+                )?;
+                longer(f, fall)
+            }
+            Self::Held { service, falls, returns_in, suppressed } => {
+                write!(f, "service {service}: passes again; ")?;
+                match suppressed {
+                    true => write!(f, "suppressed, returns in {}", Shown(*returns_in))?,
+                    false => {
+                        let falls = counted(*falls as usize, "fall");
+                        write!(
+                            f,
+                            "returns in {} after {falls} within {}",
+                            Shown(*returns_in),
+                            Period(WINDOW)
+                        )?;
+                    }
+                }
+                write!(f, "; to end it: dnsherald undampen {service}")
+            }
+            Self::Forgiven { service, after } => write!(
                 f,
-                "service {service}: would be suppressed for {}: penalty {penalty} from repeated falls (mode observe)",
-                Shown(*reuse_in)
+                "service {service}: its process is back after {}, within restart-grace: that was no fall",
+                Shown(*after)
             ),
+            Self::Undampened { service, cleared } => {
+                write!(f, "service {service}: undampened by the operator: cleared {cleared}")
+            }
             Self::Reused { service, enforced: true } => {
                 write!(f, "service {service}: no longer suppressed: the penalty has decayed")
             }
@@ -316,6 +385,13 @@ impl fmt::Display for Notice {
             Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", foreign(line)),
         }
     }
+}
+
+/// What repeated falls mean for the return, where they mean anything.
+fn longer(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
+    let Some(takes) = fall.return_takes else { return Ok(()) };
+    let falls = counted(fall.falls as usize, "fall");
+    write!(f, "; {falls} within {}: the return takes {}", Period(WINDOW), Shown(takes))
 }
 
 fn reason(why: Option<&str>) -> String {

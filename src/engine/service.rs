@@ -20,10 +20,12 @@ use crate::exabgp::Advertisement;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
+use self::damped::Grace;
 use self::drained::Disabled;
 use self::sight::Sight;
 pub use self::state::{StartPolicy, State};
 
+mod damped;
 mod drained;
 mod reloaded;
 mod shown;
@@ -41,6 +43,12 @@ pub struct Service {
     start: StartPolicy,
     disable_file: Option<PathBuf>,
     dampening: Dampening,
+    /// A fall that may turn out to be none.
+    grace: Option<Grace>,
+    /// It stays withdrawn though its checks are up, and that has been said.
+    is_held: bool,
+    /// From the end of a fault to the verdict of the slowest check that can bring down.
+    rises_in: Duration,
     disabled: Disabled,
     drains: Drains,
     /// Nobody wants it drained any more, but what its checks have found may be as old as an interval: they are asked
@@ -96,6 +104,9 @@ impl Service {
             start: plan.start,
             disable_file: plan.disable_file.clone(),
             dampening: Dampening::new(plan.dampening),
+            grace: None,
+            is_held: false,
+            rises_in: damped::rises_in(plan),
             disabled: Disabled::No,
             drains: Drains::default(),
             confirms: false,
@@ -135,6 +146,8 @@ impl Service {
 
     fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
         let suppressed = self.dampening.restore(now, remembered.penalty, remembered.suppressed, age);
+        let ages = remembered.falls.iter().map(|at| at.saturating_add(age));
+        self.dampening.restore_falls(now, ages, remembered.withdrawn_by_fall);
         let penalty = self.penalty(now);
         if penalty > 0 {
             let service = self.name.clone();
@@ -197,10 +210,11 @@ impl Service {
         }
     }
 
-    /// When dampening lets go, a drain expires, or checks have been unknown for long.
+    /// When dampening lets go, a fall is decided, a drain expires, or checks have been unknown for long.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        let deadlines = [self.dampening.reused_at(), self.drains.deadline(), self.sight_deadline()];
+        let grace = self.grace.as_ref().map(Grace::until);
+        let deadlines = [self.dampening.deadline(), grace, self.drains.deadline(), self.sight_deadline()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -231,6 +245,7 @@ impl Service {
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
         self.look_at_sight(now, out);
+        self.settle_grace(now, out);
         self.assess(now, out);
         let found_anew = self.confirms && self.health.is_some();
         self.confirms &= !found_anew;
@@ -244,6 +259,7 @@ impl Service {
             }
         }
         self.follow_habits(now, ticks, out);
+        self.wait_for_return(now, out);
         let state = self.conclude();
         if state == self.state {
             return;
@@ -295,7 +311,7 @@ impl Service {
         let fell = self.is_serving() && health == Some(Severity::Down);
         self.served_before = false;
         if fell {
-            self.punish(now, out);
+            self.fall(now, out);
         }
     }
 
@@ -308,28 +324,11 @@ impl Service {
         }
     }
 
-    fn punish(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let policy = *self.dampening.policy();
-        if policy.mode == Mode::Off {
-            return;
-        }
-        self.dampening.fall(now);
-        let penalty = self.penalty(now);
-        let service = self.name.clone();
-        out.push(if let Some(reuse) = self.dampening.reused_at() {
-            let enforced = self.dampening.enforced();
-            Notice::Suppressed { service, penalty, reuse_in: reuse.since(now), enforced }.into()
-        } else {
-            Notice::Penalty { service, penalty, suppress: policy.suppress }.into()
-        });
-        out.push(Action::Save);
-    }
-
     /// The operator's word first, then dampening, then health.
     fn conclude(&self) -> State {
         match self.health {
             _ if !self.enabled || self.is_drained() || self.confirms => State::Drained,
-            Some(_) if self.dampening.enforced() => State::Down,
+            Some(_) if self.dampening.holds() => State::Down,
             None => State::Starting,
             Some(Severity::Observe) if self.sight.is_blind() => State::Degraded,
             Some(Severity::Observe) => State::Up,
@@ -347,14 +346,4 @@ fn notice(service: &str, check: &str, change: Change) -> Action {
         Change::Sees { after } => Notice::CheckKnown { service, check, after },
     }
     .into()
-}
-
-/// A penalty without its fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "penalties are small and positive"
-)]
-pub(super) fn whole(penalty: f64) -> u32 {
-    penalty as u32
 }

@@ -256,6 +256,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
                 _ => Event::Undrain(names.find_service(service)?, lifting(lift)?),
             }
         }
+        ("undampen", service) => Event::Undampen(names.find_service(service)?),
         ("<", line) => Event::Heard(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,
         ("stdout", "free") => Event::OutputUnblocked,
@@ -264,8 +265,8 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, `<`, \
-                 stdout blocked, stdout free, stdin closed, terminate, tick or end"
+                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, undampen, \
+                 `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
     };

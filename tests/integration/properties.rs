@@ -185,6 +185,26 @@ impl Bench {
         }
     }
 
+    /// From now on every round passes, and nothing is drained: how long until the service is up.
+    fn returns_in(&mut self) -> Duration {
+        let began = self.now;
+        self.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        let mut asked: Vec<_> = (0..2).map(check).collect();
+        while self.engine.services()[0].state() != State::Up
+            && self.now.since(began) < Duration::from_secs(3600)
+        {
+            for check in std::mem::take(&mut asked) {
+                let actions = self.tell(0, Event::Outcome(check, Outcome::pass(Duration::ZERO)));
+                asked.extend(probed(&actions));
+            }
+            if asked.is_empty() {
+                self.now = self.engine.deadline().unwrap();
+                asked.extend(probed(&self.tell(0, Event::Tick)));
+            }
+        }
+        self.now.since(began)
+    }
+
     fn penalty(&self) -> f64 {
         self.engine.services()[0].dampening().penalty(self.now)
     }
@@ -192,6 +212,14 @@ impl Bench {
     fn announced(&self) -> bool {
         self.wishes().iter().flatten().any(Advertisement::announces)
     }
+}
+
+fn probed(actions: &[Action]) -> Vec<CheckId> {
+    let probe = |action: &Action| match action {
+        Action::Probe(check) => Some(*check),
+        _ => None,
+    };
+    actions.iter().filter_map(probe).collect()
 }
 
 proptest! {
@@ -266,6 +294,21 @@ proptest! {
             bench.tell(0, event);
             prop_assert!(was_announced || bench.penalty() <= before, "{before} -> {}", bench.penalty());
         }
+    }
+
+    /// Unless `enforce` is asked for.
+    #[test]
+    fn a_server_that_is_well_again_is_missed_for_a_minute_at_most(
+        events in flaps(), dampening in proptest::sample::select(&["", "mode = \"observe\"", "max-rise-time = \"0s\""][..]),
+    ) {
+        let config = config(dampening);
+        let mut bench = Bench::new(&config);
+        for (later, event) in events {
+            bench.tell(later, event);
+        }
+        let rises_in = config.services[0].checks[0].timing.returns();
+        let returns_in = bench.returns_in();
+        prop_assert!(returns_in <= config.services[0].dampening.max_rise_time + rises_in, "{returns_in:?}");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What may be known of a service.
 
 use super::drained::Disabled;
-use super::{Service, State, whole};
+use super::{Service, State};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
+use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::drain::Drains;
 use crate::engine::moment::Moment;
 use crate::exabgp::Advertisement;
+use crate::logging::counted;
+use crate::period::Period;
 
 impl Service {
     /// As configured.
@@ -30,7 +33,7 @@ impl Service {
     /// What its falls have come to, without the fraction.
     #[must_use]
     pub fn penalty(&self, now: Moment) -> u32 {
-        whole(self.dampening.penalty(now))
+        self.dampening.whole_penalty(now)
     }
 
     /// Whether its disable-file was there when last looked for.
@@ -94,7 +97,13 @@ impl Service {
                     self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
                 drains.collect::<Vec<_>>().join("; ")
             }
-            State::Down if self.health != Some(Severity::Down) => "suppressed by dampening".to_owned(),
+            State::Down if self.health != Some(Severity::Down) && self.dampening.enforced() => {
+                "suppressed by dampening".to_owned()
+            }
+            State::Down if self.health != Some(Severity::Down) => {
+                let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
+                format!("passes again, and waits after {falls} within {}", Period(WINDOW))
+            }
             State::Degraded if self.sight.is_blind() => {
                 format!("its checks find out nothing about the server: {}", self.blindness())
             }

@@ -1,0 +1,236 @@
+//! How long a return takes: twice as long with each fall from serving in a short time.
+//!
+//! A server that fails and recovers by turns moves its clients from PoP to PoP each time. The first fall costs nothing
+//! extra. After the n-th fall within [`WINDOW`] the return takes `rise` × `interval` × 2^(n-1), at most `max-rise-time`:
+//! the checks come up as always, and have to stay up for the rest of that time.
+//!
+//! ```text
+//!                 fell                        checks are up
+//!   Free ─────────────────────► Fallen(n) ─────────────────────► Waiting
+//!    ▲ ▲                          ▲  │                            │   │
+//!    │ └──────── forgiven ────────┼──┘         a check is down    │   │
+//!    │                            └───────────────────────────────┘   │
+//!    └───────────────────── the time is over, forgiven ───────────────┘
+//! ```
+
+use std::time::Duration;
+
+use crate::engine::moment::Moment;
+
+/// Falls count for this long.
+pub const WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// What stands between a service and its return.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Nothing: it serves, or it was withdrawn by something that does not count.
+    Free,
+    /// The fall that withdrew it was this one of the window, from 1.
+    Fallen(u32),
+    /// Its checks are up, and have to stay so until then.
+    Waiting { falls: u32, until: Moment },
+}
+
+/// What has happened to the service.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    /// It fell from serving, for this time in the window.
+    Fell(u32),
+    /// Its checks are up; the return is due then.
+    Well(Moment),
+    /// A check has brought it down.
+    Unwell,
+    /// It serves, or whatever withdraws it now does not count.
+    Forgiven,
+}
+
+impl Stage {
+    const fn after(self, news: News) -> Self {
+        match (self, news) {
+            (_, News::Fell(falls)) | (Self::Waiting { falls, .. }, News::Unwell) => Self::Fallen(falls),
+            (Self::Fallen(falls), News::Well(until)) => Self::Waiting { falls, until },
+            (_, News::Forgiven) => Self::Free,
+            (stage, News::Well(_) | News::Unwell) => stage,
+        }
+    }
+}
+
+/// The falls of a service in the last [`WINDOW`], and what they mean for its return.
+#[derive(Clone, Debug)]
+pub struct ReturnTime {
+    /// When each fall no longer counts, the oldest first.
+    forgotten_at: Vec<Moment>,
+    stage: Stage,
+}
+
+impl ReturnTime {
+    /// No fall.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { forgotten_at: vec![], stage: Stage::Free }
+    }
+
+    /// What an earlier helper knew: the age of each fall at `now`, and the number of the fall that had withdrawn the
+    /// service, 0 if none had.
+    #[must_use]
+    pub fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
+        let mut forgotten_at: Vec<_> =
+            ages.filter_map(|age| WINDOW.checked_sub(age)).map(|left| now + left).collect();
+        forgotten_at.retain(|at| *at > now);
+        forgotten_at.sort();
+        let is_withdrawn = withdrawn_by > 0 && !forgotten_at.is_empty();
+        Self { forgotten_at, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
+    }
+
+    /// How long ago each fall of the window was, the oldest first.
+    pub fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
+        let counts = self.forgotten_at.iter().filter(move |at| **at > now);
+        counts.map(move |at| WINDOW.saturating_sub(at.since(now)))
+    }
+
+    /// How many falls the window has.
+    #[must_use]
+    pub fn falls(&self, now: Moment) -> u32 {
+        u32::try_from(self.ages(now).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the fall that withdrew the service, and whose return is still to come; 0 if there is none.
+    #[must_use]
+    pub const fn withdrawn_by(&self) -> u32 {
+        match self.stage {
+            Stage::Free => 0,
+            Stage::Fallen(falls) | Stage::Waiting { falls, .. } => falls,
+        }
+    }
+
+    /// When a service whose checks are up returns; `None` if it need not wait.
+    #[must_use]
+    pub const fn waits_until(&self) -> Option<Moment> {
+        match self.stage {
+            Stage::Waiting { until, .. } => Some(until),
+            Stage::Free | Stage::Fallen(_) => None,
+        }
+    }
+
+    /// The service fell from serving.
+    pub fn fall(&mut self, now: Moment) {
+        self.forgotten_at.retain(|at| *at > now);
+        self.forgotten_at.push(now + WINDOW);
+        self.stage = self.stage.after(News::Fell(self.falls(now)));
+    }
+
+    /// The checks of the service are up, which takes them `rises_in`.
+    pub fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
+        let rest = takes(self.withdrawn_by(), rises_in, longest).saturating_sub(rises_in);
+        self.stage = self.stage.after(News::Well(now + rest));
+        self.expire(now);
+    }
+
+    /// A check has brought the service down.
+    pub fn unwell(&mut self) {
+        self.stage = self.stage.after(News::Unwell);
+    }
+
+    /// The service serves, or is withdrawn by something that does not count.
+    pub fn forgive(&mut self) {
+        self.stage = self.stage.after(News::Forgiven);
+    }
+
+    /// Lets the service go if its time has come.
+    pub fn expire(&mut self, now: Moment) {
+        if self.waits_until().is_some_and(|until| until <= now) {
+            self.forgive();
+        }
+    }
+}
+
+impl Default for ReturnTime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// From the end of a fault to the return, after so many falls in the window. `rises_in` is what it takes without any;
+/// `longest` is `max-rise-time`, which never shortens that.
+#[must_use]
+pub fn takes(falls: u32, rises_in: Duration, longest: Duration) -> Duration {
+    let doubled = 2_u32.saturating_pow(falls.saturating_sub(1));
+    rises_in.saturating_mul(doubled).min(longest.max(rises_in))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const RISES_IN: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    fn second(count: u32) -> Moment {
+        Moment::START + count * SECOND
+    }
+
+    #[test]
+    fn each_fall_but_the_first_doubles_the_time_up_to_the_longest() {
+        let times = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|falls| takes(falls, RISES_IN, LONGEST).as_secs());
+        assert_eq!(times, [5, 5, 10, 20, 40, 60, 60, 60]);
+        assert_eq!(takes(9, RISES_IN, Duration::ZERO), RISES_IN, "switched off");
+        assert_eq!(takes(9, 20 * RISES_IN, LONGEST), 20 * RISES_IN, "never shortened");
+    }
+
+    #[test]
+    fn the_second_fall_waits_and_the_first_does_not() {
+        let mut time = ReturnTime::new();
+        time.fall(second(0));
+        time.well(second(5), RISES_IN, LONGEST);
+        assert_eq!((time.waits_until(), time.withdrawn_by()), (None, 0));
+        time.fall(second(10));
+        time.well(second(15), RISES_IN, LONGEST);
+        assert_eq!((time.waits_until(), time.withdrawn_by()), (Some(second(20)), 2));
+        time.expire(second(19));
+        assert_eq!(time.waits_until(), Some(second(20)));
+        time.expire(second(20));
+        assert_eq!((time.waits_until(), time.falls(second(20))), (None, 2));
+    }
+
+    #[test]
+    fn a_relapse_waits_anew_and_is_no_further_fall() {
+        let mut time = ReturnTime::new();
+        time.fall(second(0));
+        time.fall(second(10));
+        time.well(second(15), RISES_IN, LONGEST);
+        time.unwell();
+        assert_eq!(time.waits_until(), None);
+        time.well(second(30), RISES_IN, LONGEST);
+        assert_eq!((time.waits_until(), time.falls(second(30))), (Some(second(35)), 2));
+    }
+
+    #[test]
+    fn falls_count_for_ten_minutes() {
+        let mut time = ReturnTime::new();
+        time.fall(second(0));
+        time.fall(second(300));
+        assert_eq!([599, 600, 899, 900].map(|at| time.falls(second(at))), [2, 1, 1, 0]);
+        time.fall(second(1000));
+        time.well(second(1005), RISES_IN, LONGEST);
+        assert_eq!(time.waits_until(), None, "the first of its window");
+    }
+
+    #[test]
+    fn it_survives_a_restart_of_the_helper() {
+        let mut time = ReturnTime::new();
+        time.fall(second(0));
+        time.fall(second(300));
+        let ages: Vec<_> = time.ages(second(400)).collect();
+        assert_eq!(ages, [400 * SECOND, 100 * SECOND]);
+        let later = |ago: u32| {
+            let ages = ages.iter().map(|age| *age + ago * SECOND);
+            ReturnTime::restored(Moment::START, ages, time.withdrawn_by())
+        };
+        assert_eq!((later(10).falls(Moment::START), later(10).withdrawn_by()), (2, 2));
+        assert_eq!((later(10).falls(second(190)), later(10).falls(second(490))), (1, 0));
+        assert_eq!((later(600).falls(Moment::START), later(600).withdrawn_by()), (0, 0));
+        let endless = ReturnTime::restored(Moment::START, [Duration::MAX].into_iter(), 1);
+        assert_eq!(endless.falls(Moment::START), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! Falls, and what they cost.
+//!
+//! A fall from serving adds a penalty and may lengthen the return. The end of a process withdraws at once as well, but
+//! counts only if no other process has taken its place within `restart-grace`: whoever restarts the server, or systemd
+//! after a crash, has it back by then.
+
+use std::time::Duration;
+
+use super::{Service, State};
+use crate::config;
+use crate::engine::action::Action;
+use crate::engine::check::{Check, Severity};
+use crate::engine::dampening::Mode;
+use crate::engine::dampening::return_time::takes;
+use crate::engine::moment::Moment;
+use crate::engine::notice::{Fall, Notice};
+use crate::outcome::{Cause, Outcome};
+
+/// A process has ended, and nothing else is known to be wrong: whether that was a fall is not decided yet.
+#[derive(Debug)]
+pub(super) struct Grace {
+    /// The checks that watch what has ended.
+    checks: Vec<usize>,
+    began: Moment,
+    until: Moment,
+}
+
+impl Grace {
+    pub(super) const fn until(&self) -> Moment {
+        self.until
+    }
+}
+
+/// From the end of a fault to the verdict of the slowest check that can bring the service down.
+pub(super) fn rises_in(plan: &config::Service) -> Duration {
+    let checks = plan.checks.iter().filter(|check| check.on_fail.worst() == Severity::Down);
+    checks.map(|check| check.timing.returns()).max().unwrap_or_default()
+}
+
+impl Service {
+    /// It fell from serving: that counts now, or once `restart-grace` is over.
+    pub(super) fn fall(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let policy = *self.dampening.policy();
+        if policy.mode == Mode::Off {
+            return;
+        }
+        let grace = policy.restart_grace;
+        let blamed = || self.checks.iter().enumerate().filter(|(_, check)| is_down(check));
+        if grace.is_zero() || !blamed().all(|(_, check)| has_lost_its_process(check)) {
+            return self.count_fall(now, out);
+        }
+        let checks = blamed().map(|(place, _)| place).collect();
+        self.grace = Some(Grace { checks, began: now, until: now + grace });
+    }
+
+    /// Decides whether the end of a process was a fall, as soon as that is known.
+    pub(super) fn settle_grace(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(grace) = self.grace.take() else { return };
+        let is_back = grace.checks.iter().all(|place| self.checks.get(*place).is_some_and(passes));
+        if self.is_drained() {
+            // Stopped on purpose: the drain, such as a disable-file, was noticed only after the end.
+        } else if is_back {
+            let after = now.since(grace.began);
+            out.push(Notice::Forgiven { service: self.name.clone(), after }.into());
+        } else if grace.until <= now {
+            self.count_fall(now, out);
+        } else {
+            for place in &grace.checks {
+                if let Some(check) = self.checks.get_mut(*place) {
+                    check.hurry_fast(now);
+                }
+            }
+            self.grace = Some(grace);
+        }
+    }
+
+    fn count_fall(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let policy = *self.dampening.policy();
+        self.dampening.fall(now);
+        let takes = self.return_takes();
+        let fall = Fall {
+            penalty: self.penalty(now),
+            enforced: policy.mode == Mode::Enforce,
+            falls: self.dampening.return_time().falls(now),
+            return_takes: (takes > self.rises_in).then_some(takes),
+        };
+        let service = self.name.clone();
+        out.push(if let Some(reuse) = self.dampening.reused_at() {
+            Notice::Suppressed { service, reuse_in: reuse.since(now), fall }.into()
+        } else {
+            Notice::Penalty { service, suppress: policy.suppress, fall }.into()
+        });
+        out.push(Action::Save);
+    }
+
+    /// Keeps a service whose checks are up again withdrawn for as long as its falls demand, and says so.
+    pub(super) fn wait_for_return(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let is_well = self.health.is_some_and(|health| health < Severity::Down);
+        if self.is_drained() || self.state == State::Drained {
+            self.dampening.forgive_last_fall();
+        } else if is_well {
+            self.dampening.well(now, self.rises_in);
+        } else {
+            self.dampening.unwell();
+        }
+        let is_held = is_well && !self.is_drained() && !self.confirms && self.dampening.holds();
+        let was_held = std::mem::replace(&mut self.is_held, is_held);
+        if let Some(until) = self.dampening.held_until().filter(|_| is_held && !was_held) {
+            let falls = self.dampening.return_time().withdrawn_by();
+            let suppressed = self.dampening.enforced();
+            let service = self.name.clone();
+            out.push(Notice::Held { service, falls, returns_in: until.since(now), suppressed }.into());
+        }
+    }
+
+    /// From the end of the present fault to the return.
+    fn return_takes(&self) -> Duration {
+        let longest = self.dampening.policy().max_rise_time;
+        takes(self.dampening.return_time().withdrawn_by(), self.rises_in, longest)
+    }
+
+    /// The operator wants every fall forgotten. The notice says what was cleared; there is none where nothing was.
+    pub fn undampen(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if let Some(cleared) = self.dampening.clear(now) {
+            out.push(Notice::Undampened { service: self.name.clone(), cleared }.into());
+            out.push(Action::Save);
+        }
+    }
+}
+
+fn is_down(check: &Check) -> bool {
+    check.verdict() == Some(Severity::Down)
+}
+
+fn has_lost_its_process(check: &Check) -> bool {
+    matches!(check.last(), Some((_, Outcome::Fail(failure))) if failure.cause == Cause::ProcessGone)
+}
+
+fn passes(check: &Check) -> bool {
+    matches!(check.last(), Some((_, Outcome::Pass { .. })))
+}
