@@ -62,6 +62,11 @@ pub enum Command {
     Drain(Drain),
     /// End drains
     Undrain(Undrain),
+    /// Clear the penalty, the suppression and the longer return of a service, or of all
+    ///
+    /// A service whose checks pass returns at once. Says what it cleared. Exit status: 0, or 1 if there was nothing to
+    /// clear, no such service, or no helper.
+    Undampen(Undampen),
     /// Have the running helper read its configuration again
     ///
     /// The file is checked as a whole; if anything is wrong nothing is changed. Services that are configured as before
@@ -207,6 +212,19 @@ pub struct Undrain {
     /// Not before the checks have found anew that the server is well
     #[arg(long)]
     pub once_healthy: bool,
+}
+
+/// Options of `undampen`.
+#[derive(Args, Debug)]
+pub struct Undampen {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// Only this service
+    pub service: Option<String>,
+    /// Where there is nothing to clear, say nothing and exit with 0
+    #[arg(long)]
+    pub quiet_if_none: bool,
 }
 
 /// Options of `check`.

@@ -56,6 +56,11 @@ pub enum Request {
         /// Whose, and when.
         lift: Lift,
     },
+    /// Forget the falls of a service, or of all.
+    Undampen {
+        /// Its name; `None` for all.
+        service: Option<String>,
+    },
     /// Read the configuration again.
     Reload,
 }
@@ -64,7 +69,7 @@ pub enum Request {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// It is done, for these services.
+    /// It is done, for these services; of [`Request::Undampen`], what was cleared of each that had anything.
     Done(Vec<String>),
     /// It is done, for these services, but it is not written down: a helper that starts now would not know of it.
     Unsaved(Vec<String>),

@@ -118,6 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_of_day_says_whose_it_is() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(86_400_000 + 79_471_900);
+        assert_eq!(time_of_day(at), "22:04:31 UTC");
+    }
+
+    #[test]
     fn only_the_very_stream_is_the_journal() {
         assert!(!stderr_is_journal(None));
         assert!(!stderr_is_journal(Some("")));

@@ -14,12 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::engine::check::{Check, Severity};
+use crate::engine::dampening::Mode;
+use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::drain::Drains;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::{Advertisement, Dialect};
+use crate::logging::counted;
 use crate::outcome::Outcome;
+use crate::period::{Period, Shown};
 
 pub mod table;
 
@@ -240,12 +244,42 @@ pub struct Last {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Dampening {
+    /// Whether a suppression holds the service down.
+    #[serde(default)]
+    pub mode: Mode,
     /// Without its fraction.
     pub penalty: u32,
     /// The service is held down.
     pub suppressed: bool,
     /// Until it is no longer.
     pub reuse_in_seconds: Option<f64>,
+    /// With `mode = "enforce"` it would be held down.
+    #[serde(default)]
+    pub would_be_suppressed: bool,
+    /// Falls within the last ten minutes.
+    #[serde(default)]
+    pub falls: u32,
+    /// Its checks are up, and it stays withdrawn for so long: it is suppressed, or its return takes longer after falls.
+    #[serde(default)]
+    pub returns_in_seconds: Option<f64>,
+}
+
+impl Dampening {
+    /// What holds the service down, in words that follow "it is"; `None` if nothing does.
+    #[must_use]
+    pub fn held(&self) -> Option<String> {
+        let shown = |seconds| Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO));
+        if let Some(reuse_in) = self.reuse_in_seconds {
+            return Some(format!("suppressed for {} more", shown(reuse_in)));
+        }
+        let returns_in = self.returns_in_seconds?;
+        let falls = counted(self.falls as usize, "fall");
+        Some(format!(
+            "passing again, and returns in {} after {falls} within {}",
+            shown(returns_in),
+            Period(WINDOW)
+        ))
+    }
 }
 
 /// A drain.
@@ -313,9 +347,13 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
         prefixes: engine.entries_of(place).map(prefix).collect(),
         checks: service.checks().iter().map(|check| check_status(check, now)).collect(),
         dampening: Dampening {
+            mode: dampening.policy().mode,
             penalty: service.penalty(now),
             suppressed: dampening.enforced(),
             reuse_in_seconds: reuse_in.filter(|_| dampening.enforced()),
+            would_be_suppressed: dampening.suppressed() && !dampening.enforced(),
+            falls: dampening.return_time().falls(now),
+            returns_in_seconds: service.returns_in(now).map(|time| time.as_secs_f64()),
         },
         disabled: service.is_disabled(),
         drains: drains(service.drains(), now),

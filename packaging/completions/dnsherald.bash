@@ -52,6 +52,9 @@ _dnsherald() {
             dnsherald,status)
                 cmd="dnsherald__subcmd__status"
                 ;;
+            dnsherald,undampen)
+                cmd="dnsherald__subcmd__undampen"
+                ;;
             dnsherald,undrain)
                 cmd="dnsherald__subcmd__undrain"
                 ;;
@@ -139,6 +142,9 @@ _dnsherald() {
             dnsherald__subcmd__help,status)
                 cmd="dnsherald__subcmd__help__subcmd__status"
                 ;;
+            dnsherald__subcmd__help,undampen)
+                cmd="dnsherald__subcmd__help__subcmd__undampen"
+                ;;
             dnsherald__subcmd__help,undrain)
                 cmd="dnsherald__subcmd__help__subcmd__undrain"
                 ;;
@@ -170,7 +176,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status drain undrain reload simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status drain undrain undampen reload simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -638,7 +644,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status drain undrain reload simulate healthcheck backend completions demo help"
+            opts="run check check-config status drain undrain undampen reload simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -917,6 +923,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__help__subcmd__undampen)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__help__subcmd__undrain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1019,6 +1039,32 @@ _dnsherald() {
             ;;
         dnsherald__subcmd__status)
             opts="-c -w -h --config --control --json --watch --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__undampen)
+            opts="-c -h --config --control --quiet-if-none --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -11,6 +11,7 @@ use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
+use crate::status::Service;
 use crate::text::{self, foreign};
 
 /// Begins a drain.
@@ -57,26 +58,39 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let request = Request::Undrain { service: options.service.clone(), lift };
     let helper = Helper::find(&options.helper);
     helper.complain();
-    let services = helper.client()?.ask(&request)?;
+    let client = helper.client()?;
+    let before = client.status().ok();
+    let services = client.ask(&request)?;
     let services_named = named(&services);
     if options.once_healthy {
         writeln!(text::stdout(), "{services_named} may return as soon as the checks have passed anew")?;
         return Ok(Exit::Success);
     }
-    writeln!(text::stdout(), "undrained {services_named}")?;
-    let still = helper.client()?.status()?;
-    let still = still
-        .services
-        .iter()
-        .filter(|service| services.contains(&service.name))
-        .filter(|service| service.is_held());
-    for service in still {
-        writeln!(
-            text::stdout(),
-            "{} is still drained: {}",
-            foreign(&service.name),
-            foreign(&service.reason)
-        )?;
+    let was_drained = |name: &String| {
+        let mut known = before.iter().flat_map(|before| &before.services);
+        known.any(|service| service.name == *name && service.is_held())
+    };
+    let after = client.status()?;
+    let concerned: Vec<_> =
+        after.services.iter().filter(|service| services.contains(&service.name)).collect();
+    // What dampening holds down was perhaps never drained.
+    let is_held_only =
+        |service: &&&Service| service.dampening.held().is_some() && !was_drained(&service.name);
+    if concerned.iter().filter(is_held_only).count() < services.len() {
+        writeln!(text::stdout(), "undrained {services_named}")?;
+    }
+    for service in concerned {
+        let name = &service.name;
+        if service.is_held() {
+            writeln!(text::stdout(), "{} is still drained: {}", foreign(name), foreign(&service.reason))?;
+        } else if let Some(held) = service.dampening.held() {
+            let not = if was_drained(name) { "" } else { "not drained, but " };
+            writeln!(
+                text::stdout(),
+                "{name} is {not}{held}; to end it: dnsherald undampen {name}",
+                name = foreign(name)
+            )?;
+        }
     }
     Ok(Exit::Success)
 }

@@ -64,6 +64,8 @@ pub enum Wish {
     Drain(Order),
     /// That drains end.
     Undrain(Lift),
+    /// That its falls be forgotten.
+    Undampen,
 }
 
 /// What the sockets are about.
@@ -319,6 +321,7 @@ async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configurat
     let asked = match request {
         Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),
         Request::Undrain { service, lift } => Asked::Obey(service, Wish::Undrain(lift), answer),
+        Request::Undampen { service } => Asked::Obey(service, Wish::Undampen, answer),
         Request::Reload => match configuration.read().await {
             Ok(config) => Asked::Reload(Box::new(config), answer),
             Err(why) => return Reply::Refused(format!("nothing is changed: {why}")),

@@ -38,12 +38,13 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
 
 impl Wish {
     /// As the engine is told of it: of one service, or of all.
-    fn of(self, service: Option<ServiceId>) -> Event {
+    fn of(self, service: Option<ServiceId>, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         match (self, service) {
-            (Self::Drain(order), Some(service)) => Event::Drain(service, order),
-            (Self::Drain(order), None) => Event::DrainAll(order),
-            (Self::Undrain(lift), Some(service)) => Event::Undrain(service, lift),
-            (Self::Undrain(lift), None) => Event::UndrainAll(lift),
+            (Self::Drain(order), Some(service)) => vec![Event::Drain(service, order)],
+            (Self::Drain(order), None) => vec![Event::DrainAll(order)],
+            (Self::Undrain(lift), Some(service)) => vec![Event::Undrain(service, lift)],
+            (Self::Undrain(lift), None) => vec![Event::UndrainAll(lift)],
+            (Self::Undampen, _) => concerned.iter().map(|(id, _)| Event::Undampen(*id)).collect(),
         }
     }
 }
@@ -74,8 +75,11 @@ impl Daemon<'_> {
                 }
                 Ok(concerned) => {
                     let only = wanted.and_then(|_| concerned.first()).map(|(id, _)| *id);
-                    let over = self.tell(wish.of(only), observer);
-                    let names = concerned.into_iter().map(|(_, name)| name).collect();
+                    let names = self.names(&concerned, &wish);
+                    let mut over = false;
+                    for event in wish.of(only, &concerned) {
+                        over |= self.tell(event, observer);
+                    }
                     if self.unsaved {
                         self.promised.push((names, answer));
                     } else {
@@ -97,6 +101,17 @@ impl Daemon<'_> {
                 over.then_some(Ending::Over)
             }
         }
+    }
+
+    /// What the reply to a wish names: the services, or what there is to be cleared of each.
+    fn names(&self, concerned: &[(ServiceId, String)], wish: &Wish) -> Vec<String> {
+        let now = Moment::after_start(self.began.elapsed());
+        let record = |id: ServiceId| self.engine.services().get(id.0)?.dampening().record(now);
+        let named = |(id, name): &(ServiceId, String)| match wish {
+            Wish::Drain(_) | Wish::Undrain(_) => Some(name.clone()),
+            Wish::Undampen => record(*id).map(|record| format!("{name}: {record}")),
+        };
+        concerned.iter().filter_map(named).collect()
     }
 
     /// The services that a wish is about, or why it is refused.

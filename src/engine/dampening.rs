@@ -261,15 +261,22 @@ impl Dampening {
         self.return_time.forgive();
     }
 
-    /// Forgets every fall, and says what there was; `None` if there was nothing.
-    pub fn clear(&mut self, now: Moment) -> Option<Cleared> {
-        let cleared = Cleared {
+    /// What [`Dampening::clear`] would clear; `None` if there is nothing.
+    #[must_use]
+    pub fn record(&self, now: Moment) -> Option<Cleared> {
+        let record = Cleared {
             penalty: self.whole_penalty(now),
             suppressed: self.enforced(),
             falls: self.return_time.falls(now),
         };
+        (record.penalty > 0 || record.suppressed || record.falls > 0).then_some(record)
+    }
+
+    /// Forgets every fall, and says what there was; `None` if there was nothing.
+    pub fn clear(&mut self, now: Moment) -> Option<Cleared> {
+        let record = self.record(now);
         *self = Self::new(self.policy);
-        (cleared.penalty > 0 || cleared.suppressed || cleared.falls > 0).then_some(cleared)
+        record
     }
 
     /// Takes up the falls of an earlier life: their ages at `now`, and the number of the one that had withdrawn the

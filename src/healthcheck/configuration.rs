@@ -98,8 +98,9 @@ mod tests {
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
+    use crate::engine::service::State;
     use crate::exabgp::link::Parent;
-    use crate::outcome::Outcome;
+    use crate::outcome::{Cause, Outcome};
 
     const CHECK: CheckId = CheckId { service: ServiceId(0), check: 0 };
 
@@ -118,6 +119,22 @@ mod tests {
             _ => None,
         };
         actions.iter().filter_map(shown).collect()
+    }
+
+    /// The original announces as soon as `rise` checks have passed, however often it has withdrawn.
+    #[test]
+    fn falls_have_no_consequence() {
+        let mut engine = engine("--ip 192.0.2.1 --rise 1 --fall 1 --interval 1");
+        told(&mut engine, 0, Event::Start);
+        for round in 0..20 {
+            let (passes, at) = (round % 2 == 0, round * 1000);
+            let outcome =
+                if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::ProcessGone, "") };
+            told(&mut engine, at, Event::Outcome(CHECK, outcome));
+            let (service, now) = (&engine.services()[0], Moment::after_start(Duration::from_millis(at)));
+            assert_eq!(service.state(), if passes { State::Up } else { State::Down }, "round {round}");
+            assert_eq!(service.dampening().record(now), None);
+        }
     }
 
     #[test]

@@ -146,7 +146,10 @@ impl Printed<'_> {
             writeln!(f, "disable-file = {}", string(&file.display().to_string()))?;
         }
         self.hooks(f)?;
-        writeln!(f, "\n[service.dampening]\nmode = \"observe\"  # \"enforce\" holds a flapping service down")
+        writeln!(
+            f,
+            "\n[service.dampening]\nmode = \"observe\"  # \"enforce\" holds a flapping service down, \"off\" also returns as fast after any number of falls"
+        )
     }
 
     fn hooks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{CheckStatus, Document, Drain, ExaBgp, Last, Prefix, Service};
-use crate::period::Shown;
+use crate::engine::dampening::return_time::WINDOW;
+use crate::logging::counted;
+use crate::period::{Period, Shown};
 use crate::text::foreign_within;
 
 /// Lines are broken before they are longer.
@@ -94,15 +96,8 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     for check in &service.checks {
         pair(f, &format!("check {}", check.name), &show_check(check))?;
     }
-    let dampening = &service.dampening;
-    if let Some(reuse_in) = dampening.reuse_in_seconds {
-        pair(
-            f,
-            "dampening",
-            &format!("suppressed for {} more, penalty {}", shown(reuse_in), dampening.penalty),
-        )?;
-    } else if dampening.penalty > 0 {
-        pair(f, "dampening", &format!("penalty {}", dampening.penalty))?;
+    if let Some(text) = show_dampening(service) {
+        pair(f, "dampening", &text)?;
     }
     for drain in &service.drains {
         pair(f, "drained", &show_drain(drain))?;
@@ -124,6 +119,24 @@ fn show_drain(drain: &Drain) -> String {
         text += ", or until the checks pass";
     }
     text + &format!(": {}", drain.reason)
+}
+
+/// Its falls, and what they lead to; `None` if there are none.
+fn show_dampening(service: &Service) -> Option<String> {
+    let dampening = &service.dampening;
+    let penalty = format!("penalty {}", dampening.penalty);
+    if let Some(held) = dampening.held() {
+        return Some(format!("{held}, {penalty}; to end it: dnsherald undampen {}", service.name));
+    }
+    if dampening.penalty == 0 && dampening.falls == 0 {
+        return None;
+    }
+    let observed = if dampening.would_be_suppressed { ", would be suppressed (mode observe)" } else { "" };
+    let falls = match dampening.falls {
+        0 => String::new(),
+        falls => format!(", {} within {}", counted(falls as usize, "fall"), Period(WINDOW)),
+    };
+    Some(format!("{penalty}{observed}{falls}"))
 }
 
 fn show_prefix(prefix: &Prefix) -> String {

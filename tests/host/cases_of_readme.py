@@ -197,6 +197,7 @@ HOW = {
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
     "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
     "dnsherald undrain": Typed((r"undrained resolver",), after=announced),
+    "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
     "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald undrain --as operator"),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),

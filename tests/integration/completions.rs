@@ -18,7 +18,7 @@ fn completions(shell: &str) -> String {
 fn every_shell_learns_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = completions(shell);
-        for word in ["check-config", "healthcheck", "until-exit", "once-healthy"] {
+        for word in ["check-config", "healthcheck", "until-exit", "once-healthy", "undampen"] {
             assert!(script.contains(word), "{word} is missing for {shell}");
         }
     }

@@ -116,6 +116,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
             let lift = Lift { holder, once_healthy };
             if of_all { Event::UndrainAll(lift) } else { Event::Undrain(ServiceId(0), lift) }
         }),
+        1 => Just(Event::Undampen(ServiceId(0))),
         1 => Just(Event::OutputBlocked),
         2 => Just(Event::OutputUnblocked),
         2 => Just(Event::Tick),

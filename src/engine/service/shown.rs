@@ -1,5 +1,7 @@
 //! What may be known of a service.
 
+use std::time::Duration;
+
 use super::drained::Disabled;
 use super::{Service, State};
 use crate::engine::check::{Check, Severity};
@@ -64,6 +66,12 @@ impl Service {
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// How long it stays withdrawn though its checks are up; `None` if it does not.
+    #[must_use]
+    pub fn returns_in(&self, now: Moment) -> Option<Duration> {
+        self.dampening.held_until().filter(|_| self.is_held).map(|until| until.since(now))
     }
 
     /// Its record of falls.

@@ -72,6 +72,37 @@ fn a_drain_withdraws_and_its_end_announces() {
 }
 
 #[test]
+fn undampen_ends_what_dampening_holds_and_says_what_it_was() {
+    let pop = Pop::with(Plan { dampening: "mode = \"enforce\"\npenalty = 3000", ..Plan::default() });
+    let mut helper = announced(&pop);
+    let nothing = pop.command(&["undampen"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing to clear"), "{nothing:?}");
+    assert_eq!(pop.told(&["undampen", "--quiet-if-none"]), "");
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    helper.logs("even if healthy; to end it: dnsherald undampen resolver (until ");
+    pop.server.becomes(Fault::None);
+    helper.logs("passes again; suppressed, returns in ");
+    pop.comes_to_be(|status| status.services[0].dampening.returns_in_seconds.is_some());
+    let table = pop.told(&["status"]);
+    let words: Vec<_> = table.split_whitespace().collect();
+    assert!(words.join(" ").contains("to end it: dnsherald undampen resolver"), "{table}");
+    let undrained = pop.told(&["undrain", "resolver"]);
+    assert!(undrained.starts_with("resolver is not drained, but suppressed for "), "{undrained}");
+    assert!(undrained.ends_with("; to end it: dnsherald undampen resolver\n"), "{undrained}");
+    assert_eq!(pop.command(&["undampen", "other"]).status.code(), Some(1));
+    let cleared = pop.told(&["undampen", "resolver"]);
+    assert!(
+        cleared.starts_with("cleared resolver: penalty 2") && cleared.contains("suppression"),
+        "{cleared}"
+    );
+    helper.says(ANNOUNCE);
+    pop.remembers("\"penalty\": 0.0");
+    assert_eq!(pop.command(&["undampen"]).status.code(), Some(1));
+}
+
+#[test]
 fn a_drain_survives_the_helper_and_expires_by_itself() {
     let pop = Pop::new();
     let mut helper = announced(&pop);

@@ -1,0 +1,33 @@
+//! `undampen`: ends what dampening does to a service.
+
+use std::io::Write;
+
+use super::helper::Helper;
+use crate::cli::Undampen;
+use crate::control::Request;
+use crate::exit::Exit;
+use crate::text::{self, foreign};
+
+/// Clears penalty, suppression and the longer return.
+///
+/// # Errors
+/// When there is no helper, or no such service.
+pub fn run(options: &Undampen) -> anyhow::Result<Exit> {
+    let request = Request::Undampen { service: options.service.clone() };
+    let helper = Helper::find(&options.helper);
+    helper.complain();
+    let cleared = helper.client()?.ask(&request)?;
+    if cleared.is_empty() && !options.quiet_if_none {
+        let whose = options.service.as_deref().unwrap_or("any service");
+        writeln!(
+            text::stderr(),
+            "dnsherald: nothing to clear: no penalty and no recent fall of {}",
+            foreign(whose)
+        )?;
+        return Ok(Exit::Failure);
+    }
+    for service in cleared {
+        writeln!(text::stdout(), "cleared {}", foreign(&service))?;
+    }
+    Ok(Exit::Success)
+}
