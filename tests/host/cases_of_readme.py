@@ -230,6 +230,7 @@ HOW = {
         (r"(?m)^ +[0-9.]+ > neighbor \* withdraw route 192.0.2.53/32",), before=examples_at_hand
     ),
     "benches/measure": Elsewhere("tests/run", "benches/measure --quick"),
+    "systemctl kill -s USR1 exabgp": Elsewhere("tests/integration/run/process.rs", "`systemctl kill -s USR1 exabgp`"),
     "kill -9": Elsewhere("tests/host/cases_of_crashes.py", '"kill", "-KILL"'),
     "benches/healthcheck": Elsewhere("tests/run", "benches/healthcheck --python"),
     # Whoever runs this case.
