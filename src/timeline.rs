@@ -23,7 +23,7 @@ use crate::exabgp::link::entry::Entry;
 use crate::period::Shown;
 
 /// What the signs mean, in one line.
-pub const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = suppressed   x drained   \\ falling   / rising   . not known yet";
+pub const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening   x drained   \\ falling   / rising   . not known yet";
 
 /// What can stand in a column, worst last.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -34,7 +34,7 @@ enum Sign {
     Degraded,
     Falling,
     Drained,
-    Suppressed,
+    Held,
     Down,
 }
 
@@ -47,7 +47,7 @@ impl Sign {
             Self::Degraded => '~',
             Self::Falling => '\\',
             Self::Drained => 'x',
-            Self::Suppressed => '=',
+            Self::Held => '=',
             Self::Down => '_',
         }
     }
@@ -68,7 +68,7 @@ impl Sign {
             State::Up => Self::Good,
             State::Degraded => Self::Degraded,
             State::Drained => Self::Drained,
-            State::Down if service.dampening().enforced() => Self::Suppressed,
+            State::Down if service.dampening().holds() => Self::Held,
             State::Down => Self::Down,
         }
     }

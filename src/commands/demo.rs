@@ -42,7 +42,7 @@ const SCRIPT: [(u64, &str, Fault); 12] = [
     (1200, "closes its port", Fault::Closed),
     (1500, "is back", Fault::None),
     (1500, "hangs: takes every question and answers none", Fault::Silent),
-    (1500, "is back", Fault::None),
+    (1500, "is back; after a second fall the return takes twice as long", Fault::None),
     (1200, "answers SERVFAIL, which this configuration calls degraded", Fault::Servfail),
     (1200, "is back", Fault::None),
     (1800, "loses every third packet: nothing happens, fall is 3", Fault::LoseEvery(3)),

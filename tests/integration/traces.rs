@@ -128,6 +128,22 @@ fn the_timeline_goes_on_until_the_end() {
     assert!(shown.contains("10m\n") && shown.contains("one column is 10s"), "{shown}");
 }
 
+#[test]
+fn the_timeline_shows_a_return_that_waits_after_falls() {
+    let up_and_down =
+        |at: u32| format!("{at} pass answers x5 every 1s\n{} fail answers timeout x3 every 100ms\n", at + 10);
+    let output = simulate(
+        TOML,
+        &format!("0 start\n{}{}40 pass answers x5 every 1s\n60 end\n", up_and_down(0), up_and_down(20)),
+    );
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let row = shown
+        .lines()
+        .find(|line| line.starts_with("resolver "))
+        .unwrap_or_else(|| panic!("{shown}{}", String::from_utf8_lossy(&output.stderr)));
+    assert!(row.contains("_===") && shown.contains("= held by dampening"), "{shown}");
+}
+
 /// The longest periods and the highest counts that a configuration takes, over the longest time that a trace takes.
 #[test]
 fn huge_values_are_harmless() {
