@@ -5,8 +5,9 @@
 //!   control.sock   owner and group may connect; one request as a line of JSON, one reply as a line of JSON
 //! ```
 //!
-//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. A client that is slow, half
-//! open or talks nonsense is dropped after [`PATIENCE`]; it holds up nobody but those who wait for a turn.
+//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper drops a client that
+//! is slow, half open or talks nonsense after [`PATIENCE`]; until then that client holds one place of its own user. A
+//! command gives up after [`CONVERSATION`], and a request that is not carried out until then never is ([`Expiry`]).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::drain::{Lift, Order};
+use crate::process::held::since_boot;
 
 pub mod client;
 
@@ -22,6 +24,13 @@ pub const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
 
 /// How long either side waits for the other.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a command waits for a helper: to connect, to write and to read, all together. A reload reads a file that may be
+/// on a slow disk, and a drain is written down.
+pub const CONVERSATION: Duration = Duration::from_secs(4);
+
+/// How long a request counts. The rest of [`CONVERSATION`] is for carrying it out and for the reply.
+pub const VALID: Duration = Duration::from_millis(2500);
 
 /// No request is longer, in bytes.
 pub const LONGEST_REQUEST: u64 = 4096;
@@ -65,6 +74,50 @@ pub enum Request {
     Reload,
 }
 
+/// A request as it is sent.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Envelope {
+    /// Until when the request counts. A helper that was stopped or overloaded must not carry out later what its command
+    /// has reported as failed.
+    pub expires: Expiry,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// A point in time after which a request has no effect: milliseconds since the boot of this host (CLOCK_BOOTTIME), which
+/// both sides read, which goes on while the host sleeps, and which no one sets.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Expiry(u64);
+
+impl Expiry {
+    /// [`VALID`] from now.
+    #[must_use]
+    pub fn soon() -> Self {
+        Self::after(since_boot(), VALID)
+    }
+
+    fn after(now: Duration, valid: Duration) -> Self {
+        Self(u64::try_from((now + valid).as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// How long the request has been without effect; `None` while it counts. An expiry that is further away than any
+    /// command asks for is not believed.
+    #[must_use]
+    pub fn late_by(self) -> Option<Duration> {
+        self.late_at(since_boot())
+    }
+
+    fn late_at(self, now: Duration) -> Option<Duration> {
+        let at = Duration::from_millis(self.0);
+        match now.checked_sub(at) {
+            Some(late) => Some(late),
+            None => (at - now > VALID).then_some(Duration::ZERO),
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,4 +128,20 @@ pub enum Reply {
     Unsaved(Vec<String>),
     /// It is not, and why.
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_for_a_while_and_never_again() {
+        let now = Duration::from_secs(1000);
+        let expiry = Expiry::after(now, VALID);
+        assert_eq!(expiry.late_at(now), None);
+        assert_eq!(expiry.late_at(now + VALID - Duration::from_millis(1)), None);
+        assert_eq!(expiry.late_at(now + VALID), Some(Duration::ZERO));
+        assert_eq!(expiry.late_at(now + VALID + PATIENCE), Some(PATIENCE));
+        assert_eq!(Expiry(u64::MAX).late_at(now), Some(Duration::ZERO), "no command asks for that long");
+    }
 }

@@ -179,9 +179,15 @@ impl Transaction<'_> {
                 return Outcome::Untouched;
             }
         };
-        journal.ends("nobody else is at it");
-        let was_held = self.is_held().await;
         tokio::pin!(interrupted);
+        let was_held = tokio::select! {
+            was_held = self.is_held() => was_held,
+            () = &mut interrupted => {
+                journal.fails(&Trouble::new("interrupted"));
+                return Outcome::Untouched;
+            }
+        };
+        journal.ends("nobody else is at it");
         let heed = Heed::default();
         let served = OnceCell::new();
         let attempt = {

@@ -1,20 +1,27 @@
 //! The side of the commands: asks, waits a moment, and says what is wrong where nobody answers.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use anyhow::{Context, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::time::{timeout, timeout_at};
 
-use super::{PATIENCE, Reply, Request, control_socket, status_socket};
+use super::{CONVERSATION, Envelope, Expiry, PATIENCE, Reply, Request, control_socket, status_socket};
+use crate::period::Period;
 use crate::status::Document;
 use crate::text::{self, foreign, foreign_lines};
 
 /// No status document is longer, in bytes.
-const LONGEST_DOCUMENT: u64 = 64 << 20;
+const LONGEST_DOCUMENT: u64 = 16 << 20;
+
+/// No reply to a request is longer, in bytes.
+const LONGEST_REPLY: u64 = 1 << 20;
 
 /// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drains.
 pub const ABSENT: Duration = Duration::from_secs(3);
@@ -55,45 +62,42 @@ impl Client {
         Self { directory: directory.to_owned() }
     }
 
-    /// Whether a helper listens here, or may: one that is busy, or whose sockets are not for this user.
+    /// Whether a helper listens here, or may: one that is busy, or whose sockets are not for this user. Not to be called on
+    /// a runtime.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        let socket = status_socket(&self.directory);
-        match connected(&socket) {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
-            Err(_) => true,
+        let connected = async { timeout(PATIENCE, connected(&status_socket(&self.directory))).await };
+        match alone(connected) {
+            Ok(Ok(Ok(Err(error)))) => {
+                !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+            }
+            _ => true,
         }
     }
 
-    /// What the helper says of itself.
+    /// What the helper says of itself. Not to be called on a runtime, where [`Client::look`] does the same.
     ///
     /// # Errors
-    /// When nobody answers, or not in a way that we understand.
+    /// When no helper answers in time, or not in a way that we understand.
     pub fn status(&self) -> anyhow::Result<Document> {
-        let socket = status_socket(&self.directory);
-        let mut text = String::new();
-        connect(&socket)?
-            .take(LONGEST_DOCUMENT)
-            .read_to_string(&mut text)
-            .with_context(|| format!("cannot read the status from {}", socket.display()))?;
-        if text.is_empty() {
-            bail!(
-                "the helper behind {} closed without a word: it is busy or ending; try again",
-                socket.display()
-            );
-        }
-        serde_json::from_str(&text).map_err(|error| cited(&error)).with_context(|| {
-            format!("what {} says is not understood: is it another version?", socket.display())
-        })
+        alone(self.look())?
+    }
+
+    /// [`Client::request`], not to be called on a runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask(&self, request: &Request) -> Result<Vec<String>, AskError> {
+        alone(self.request(request)).map_err(AskError::Absent)?
     }
 
     /// Has a request carried out, and returns the names of the services concerned.
     ///
     /// # Errors
-    /// When nobody answers, or the helper refuses.
-    pub fn ask(&self, request: &Request) -> Result<Vec<String>, AskError> {
-        match self.exchange(request).map_err(AskError::Absent)? {
+    /// When no helper answers in time, or the helper refuses. In both cases nothing is changed, then or later, unless the
+    /// reply was lost on its way.
+    pub async fn request(&self, request: &Request) -> Result<Vec<String>, AskError> {
+        match self.exchange(request).await.map_err(AskError::Absent)? {
             Reply::Done(services) => Ok(services),
             Reply::Unsaved(services) => {
                 let _ = writeln!(
@@ -114,71 +118,107 @@ impl Client {
         control_socket(&self.directory).exists()
     }
 
-    /// [`Client::ask`], where a helper that is just being replaced is waited for. Others go on meanwhile.
+    /// [`Client::request`], where a helper that is just being replaced is waited for.
     ///
     /// # Errors
-    /// When nobody has answered for [`ABSENT`], or the helper refuses.
+    /// When no helper has answered for [`ABSENT`], or the helper refuses.
     pub async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
         let began = Instant::now();
         loop {
-            let (client, request) = (self.clone(), request.clone());
-            let asked = tokio::task::spawn_blocking(move || client.ask(&request)).await;
-            match asked.unwrap_or_else(|error| Err(AskError::Absent(error.into()))) {
+            match self.request(request).await {
                 Err(AskError::Absent(_)) if began.elapsed() < ABSENT => tokio::time::sleep(PAUSE).await,
                 outcome => return outcome,
             }
         }
     }
 
-    /// [`Client::status`], while others go on.
+    /// What the helper says of itself.
     ///
     /// # Errors
-    /// As there.
+    /// When no helper answers in time, or not in a way that we understand.
     pub async fn look(&self) -> anyhow::Result<Document> {
-        let client = self.clone();
-        tokio::task::spawn_blocking(move || client.status()).await?
+        let socket = status_socket(&self.directory);
+        let text = converse(&socket, "", LONGEST_DOCUMENT).await?;
+        serde_json::from_slice(&text).map_err(|error| cited(&error)).with_context(|| {
+            format!("what {} says is not understood: is it another version?", socket.display())
+        })
     }
 
-    fn exchange(&self, request: &Request) -> anyhow::Result<Reply> {
+    async fn exchange(&self, request: &Request) -> anyhow::Result<Reply> {
         let socket = control_socket(&self.directory);
-        let mut stream = connect(&socket)?;
-        let mut line = serde_json::to_string(request)?;
-        line.push('\n');
-        let mut answer = String::new();
-        stream
-            .write_all(line.as_bytes())
-            .and_then(|()| BufReader::new(stream.take(LONGEST_DOCUMENT)).read_line(&mut answer))
-            .with_context(|| format!("no answer from {}", socket.display()))?;
-        if answer.is_empty() {
-            bail!(
-                "the helper behind {} closed without an answer: it is busy or ending; try again",
-                socket.display()
-            );
-        }
-        serde_json::from_str(&answer)
+        let envelope = Envelope { expires: Expiry::soon(), request: request.clone() };
+        let line = serde_json::to_string(&envelope)? + "\n";
+        let answer = converse(&socket, &line, LONGEST_REPLY).await?;
+        serde_json::from_slice(&answer)
             .map_err(|error| cited(&error))
             .with_context(|| format!("what {} answers is not understood", socket.display()))
     }
 }
 
-/// Where the queue of a helper that is frozen is full, connecting takes for ever.
-fn connected(socket: &Path) -> Result<io::Result<UnixStream>, mpsc::RecvTimeoutError> {
-    let (connected, outcome) = mpsc::channel();
-    let path = socket.to_owned();
-    thread::spawn(move || drop(connected.send(UnixStream::connect(path))));
-    outcome.recv_timeout(PATIENCE)
+/// Waits for this on a runtime of its own.
+fn alone<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("cannot start the event loop")?.block_on(future))
 }
 
-fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
-    let stream = connected(socket)
-        .with_context(|| {
-            format!("the helper behind {} takes no connection: is it frozen?", socket.display())
-        })?
-        .map_err(|error| unreachable(socket, &error))?;
-    // Reloading reads a file that may be on a slow disk.
-    stream.set_read_timeout(Some(2 * PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
+/// Says this, and hears all until the other side closes. One deadline is for everything, so that a helper that says a
+/// little now and then is not waited for any longer. Dropped earlier, it waits for nothing.
+async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec<u8>> {
+    let deadline = tokio::time::Instant::now() + CONVERSATION;
+    let mut stream = timeout_at(deadline, connect(socket)).await.with_context(|| {
+        format!("the helper behind {} takes no connection: is it stopped or overloaded?", socket.display())
+    })??;
+    let helper = who(&stream);
+    let mut said = vec![];
+    let exchange = async {
+        if !line.is_empty() {
+            stream.write_all(line.as_bytes()).await?;
+        }
+        (&mut stream).take(longest + 1).read_to_end(&mut said).await
+    };
+    let outcome = timeout_at(deadline, exchange).await;
+    if said.len() as u64 > longest {
+        bail!("{helper} behind {} says more than {longest} bytes: is it another program?", socket.display());
+    }
+    match outcome {
+        // A process that is ending resets the connection, with its answer in front or without.
+        Ok(Ok(_) | Err(_)) if said.is_empty() => bail!(
+            "{helper} behind {} closed without an answer: it is busy or ending, or serves as many connections of this \
+             user as it serves at a time; try again",
+            socket.display()
+        ),
+        Ok(Ok(_)) => Ok(said),
+        Ok(Err(error)) => Err(error).with_context(|| format!("no answer from {}", socket.display())),
+        Err(_) => bail!(
+            "{helper} behind {} does not respond: no whole answer within {}; is it stopped or overloaded?",
+            socket.display(),
+            Period(CONVERSATION)
+        ),
+    }
+}
+
+/// The process that listens, as the kernel tells it.
+fn who(stream: &UnixStream) -> String {
+    match stream.peer_cred().ok().and_then(|peer| peer.pid()) {
+        Some(pid) => format!("the helper (pid {pid})"),
+        None => "the helper".to_owned(),
+    }
+}
+
+async fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
+    let stream = connected(socket).await?.map_err(|error| unreachable(socket, &error))?;
+    stream.set_nonblocking(true)?;
+    Ok(UnixStream::from_std(stream)?)
+}
+
+/// On a thread: where the queue of a helper that is stopped is full, connecting takes for ever, and the kernel lets those
+/// who wait so in in their turn.
+async fn connected(socket: &Path) -> anyhow::Result<io::Result<StdStream>> {
+    let (connected, outcome) = oneshot::channel();
+    let path = socket.to_owned();
+    let connect = move || drop(connected.send(StdStream::connect(path)));
+    thread::Builder::new().name("connect".into()).spawn(connect).context("cannot start a thread")?;
+    Ok(outcome.await?)
 }
 
 /// An error that cites what the other side has said.
@@ -218,8 +258,8 @@ mod tests {
         let socket = UnixSocket::new_stream().unwrap();
         socket.bind(status_socket(&directory)).unwrap();
         let _frozen = socket.listen(0).unwrap();
-        let _queued = UnixStream::connect(status_socket(&directory)).unwrap();
-        let error = Client::new(&directory).status().unwrap_err();
+        let _queued = StdStream::connect(status_socket(&directory)).unwrap();
+        let error = Client::new(&directory).look().await.unwrap_err();
         assert!(format!("{error:#}").contains("takes no connection"), "{error:#}");
         std::fs::remove_dir_all(directory).unwrap();
     }

@@ -1,7 +1,6 @@
 //! The side of the helper: the two sockets, and what is asked of the loop through them.
 //!
-//! Each connection is a task with a deadline, and only a few are served at a time; the others wait in the kernel's
-//! queue. What reaches the loop is a whole, well-formed request and a way to answer it.
+//! Each connection is a task with a deadline and holds a [place](places) of its user. What reaches the loop is a whole, well-formed request and a way to answer it.
 
 use std::fs;
 use std::io;
@@ -16,8 +15,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::places::serve;
 use crate::config::Config;
-use crate::control::{LONGEST_REQUEST, PATIENCE, Reply, Request, control_socket, status_socket};
+use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request, control_socket, status_socket};
 use crate::directory::make;
 use crate::engine::Engine;
 use crate::engine::drain::{Lift, Order};
@@ -26,8 +26,10 @@ use crate::period::Period;
 use crate::status::{Document, Trouble};
 use crate::text::{foreign, json};
 
-/// Served at a time, on each socket.
-const CLIENTS: usize = 4;
+mod places;
+
+/// Questions that wait for the loop.
+const QUESTIONS: usize = 4;
 
 /// How long a reload waits for the disk. Less than the client's turn.
 const READING: Duration = Duration::from_millis(1500);
@@ -55,6 +57,20 @@ pub enum Asked {
     Obey(Option<String>, Wish, oneshot::Sender<Reply>),
     /// The configuration has been read, and is in order.
     Reload(Box<Config>, oneshot::Sender<Reply>),
+    /// Any of these, with no effect after that time.
+    Within(Expiry, Box<Self>),
+}
+
+impl Asked {
+    /// Has no effect, for this reason.
+    pub(super) fn refuse(self, why: String) {
+        match self {
+            // Whoever asked may have gone in the meantime, which changes nothing.
+            Self::Obey(_, _, answer) | Self::Reload(_, answer) => drop(answer.send(Reply::Refused(why))),
+            Self::Within(_, asked) => asked.refuse(why),
+            Self::Status(_) | Self::Turn => {}
+        }
+    }
 }
 
 /// What is wanted of a service.
@@ -112,7 +128,7 @@ impl Control {
         }
         let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
         let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
-        let (questions, asked) = mpsc::channel(CLIENTS);
+        let (questions, asked) = mpsc::channel(QUESTIONS);
         let mut tasks = JoinSet::new();
         let status_questions = questions.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
@@ -179,9 +195,7 @@ impl Control {
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         document.unwritten.clone_from(&self.unwritten);
-        let text = json(serde_json::to_string(&document).unwrap_or_default())
-            + "
-";
+        let text = json(serde_json::to_string(&document).unwrap_or_default()) + "\n";
         let (text, took): (Arc<[u8]>, _) = (text.into_bytes().into(), began.elapsed());
         self.written = Some((Instant::now(), took, Arc::clone(&text)));
         self.turn_at = Instant::now() + took * PAUSE;
@@ -246,29 +260,6 @@ fn is_everybodys(directory: &Path) -> bool {
     fs::metadata(directory).is_ok_and(|found| found.mode() & 0o1002 == 0o002)
 }
 
-/// Takes connections, a few at a time.
-async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
-    listener: UnixListener,
-    attend: impl Fn(UnixStream) -> F,
-) {
-    let mut clients = JoinSet::new();
-    loop {
-        if clients.len() >= CLIENTS {
-            clients.join_next().await;
-        }
-        while clients.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let attended = timeout(PATIENCE, attend(stream));
-                // A client that is slow or gone has only itself to blame.
-                clients.spawn(async { drop(attended.await) });
-            }
-            // Out of descriptors, most likely: others need them more.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
-
 /// Writes the status document.
 async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Result<()> {
     let (answer, answered) = oneshot::channel();
@@ -286,7 +277,7 @@ async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration:
         return Ok(());
     }
     let reply = match serde_json::from_slice(&line) {
-        Ok(request) => carry_out(request, &questions, configuration).await,
+        Ok(envelope) => carry_out(envelope, &questions, configuration).await,
         Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
     };
     let answer = json(serde_json::to_string(&reply)?) + "\n";
@@ -316,7 +307,8 @@ impl Reader {
     }
 }
 
-async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configuration: Reader) -> Reply {
+async fn carry_out(envelope: Envelope, questions: &mpsc::Sender<Asked>, configuration: Reader) -> Reply {
+    let Envelope { expires, request } = envelope;
     let (answer, answered) = oneshot::channel();
     let asked = match request {
         Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),
@@ -328,7 +320,7 @@ async fn carry_out(request: Request, questions: &mpsc::Sender<Asked>, configurat
         },
     };
     let ending = || Reply::Refused("the helper is ending".to_owned());
-    if questions.send(asked).await.is_err() {
+    if questions.send(Asked::Within(expires, Box::new(asked))).await.is_err() {
         return ending();
     }
     answered.await.unwrap_or_else(|_| ending())

@@ -14,6 +14,7 @@ use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
 use crate::engine::reload::Reloaded;
+use crate::period::Shown;
 
 /// How long the disk is waited for before a request is answered without it. Less than a client waits.
 const WRITING: Duration = Duration::from_secs(1);
@@ -54,6 +55,17 @@ impl Daemon<'_> {
     pub(super) fn answer(&mut self, asked: Asked, observer: &mut dyn Observer) -> Option<Ending> {
         // Whoever asked may have gone in the meantime, which changes nothing.
         match asked {
+            Asked::Within(expires, asked) => match expires.late_by() {
+                None => self.answer(*asked, observer),
+                Some(late) => {
+                    asked.refuse(format!(
+                        "the request came to its turn {} too late: the helper was stopped or overloaded; nothing is \
+                         changed, ask again",
+                        Shown(late)
+                    ));
+                    None
+                }
+            },
             Asked::Status(answer) => {
                 if let Some(control) = &mut self.control {
                     control.wants_document(answer);

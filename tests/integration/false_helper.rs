@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dnsherald::control::{control_socket, status_socket};
 use serde_json::{Value, json};
@@ -174,4 +175,54 @@ fn nothing_in_a_configuration_or_its_name_moves_the_cursor() {
     let output = Command::new(binary()).args(["drain", "--\x1b[31m\u{202e}"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     is_harmless("a wrong option", &output);
+}
+
+/// A conversation has one deadline, however little is said how often.
+#[test]
+fn a_helper_that_says_a_byte_a_second_holds_no_command() {
+    let place = Place::new("drips");
+    let backend =
+        "\n[backend.g]\nkind = \"generic\"\nunit = \"g.service\"\nrestart = [\"true\"]\nsettle = \"0s\"\n";
+    let file = place.0.join("dnsherald.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("name = \"a\"", "name = \"a\"\nbackend = \"g\"") + backend).unwrap();
+    serve(&status_socket(&place.control()), |mut client| {
+        while client.write_all(b" ").is_ok() {
+            thread::sleep(Duration::from_secs(1));
+        }
+    });
+    replies(&place, &json!({"done": ["a"]}));
+    let began = Instant::now();
+    let begin = |words: &[&str]| {
+        let mut command = place.command(words);
+        command.env("MAINPID", "1").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let commands = [
+        &["status"][..],
+        &["drain", "--wait"],
+        &["backend", "restart", "g"],
+        &["backend", "stopping", "g.service"],
+    ];
+    let begun: Vec<_> = commands.iter().map(|words| (words, begin(words))).collect();
+    let expected = format!("the helper (pid {}) behind ", std::process::id());
+    for (words, child) in begun {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains(&expected) && said.contains("does not respond"), "{words:?}: {said}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+}
+
+/// Whoever answers without end fills no memory.
+#[test]
+fn a_helper_that_says_too_much_is_not_listened_to() {
+    let place = Place::new("floods");
+    let flood = |mut client: UnixStream| while client.write_all(&[b' '; 65536]).is_ok() {};
+    serve(&status_socket(&place.control()), flood);
+    serve(&control_socket(&place.control()), flood);
+    for words in [["status"], ["drain"]] {
+        let output = place.command(&words).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("says more than"), "{words:?}: {said}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What the helper is asked for: to drain, to let return, and how it stands.
 
+use std::time::Duration;
+
 use super::Transaction;
 use super::drained::{PAUSE, wait_until_acknowledged};
 use super::patience::Patience;
@@ -7,8 +9,11 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::State;
-use crate::period::Shown;
+use crate::period::{Period, Shown};
 use crate::text::foreign;
+
+/// How long lifting the drains of a transaction that was given up may take, all together.
+const LIFTING: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
     pub(super) async fn drain(&self) -> Result<String, Trouble> {
@@ -34,10 +39,19 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn lift(&self) {
-        for request in self.lifts(false) {
-            if let Err(trouble) = self.ask(&request).await {
-                log::error!("{trouble}");
+        let lifted = tokio::time::timeout(LIFTING, async {
+            for request in self.lifts(false) {
+                if let Err(trouble) = self.ask(&request).await {
+                    log::error!("{trouble}");
+                }
             }
+        });
+        if lifted.await.is_err() {
+            log::error!(
+                "the helper did not lift every drain within {}; when it responds: dnsherald undrain --as {}",
+                Period(LIFTING),
+                self.backend.holder
+            );
         }
     }
 

@@ -189,7 +189,11 @@ async fn ask_for_each(
     for name in names {
         let request = request(name);
         // Without sockets there is no helper to wait for: at the boot the server may well start before one.
-        let asked = if helper.has_a_socket() { helper.insist(&request).await } else { helper.ask(&request) };
+        let asked = if helper.has_a_socket() {
+            helper.insist(&request).await
+        } else {
+            helper.request(&request).await
+        };
         match asked {
             Ok(names) => done.extend(names),
             Err(AskError::Refused(why)) => complain(&anyhow::anyhow!(why)),

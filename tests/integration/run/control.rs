@@ -419,6 +419,74 @@ fn slow_clients_floods_and_garbage_hold_up_nobody() {
     assert_eq!(pop.status().services[0].drains, []);
 }
 
+/// As a script of another user that hangs does.
+#[test]
+fn idle_connections_of_another_user_hold_up_neither_root_nor_the_status() {
+    if !nix::unistd::geteuid().is_root() {
+        return crate::support::lacks("root");
+    }
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let directory = pop.file("control");
+    // The way to the sockets, and the socket of requests, as for a member of the group.
+    for folder in directory.ancestors().take_while(|folder| folder.parent().is_some()) {
+        let mode = fs::metadata(folder).unwrap().permissions().mode();
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o055)).unwrap();
+    }
+    fs::set_permissions(control_socket(&directory), fs::Permissions::from_mode(0o666)).unwrap();
+    // It takes each connection that is dropped again at once, so that it has as many as it can at every moment.
+    let script = "
+import os, select, socket, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+poll = select.poll(); held = {}
+def take(path):
+    s = socket.socket(socket.AF_UNIX); s.connect(path); held[s.fileno()] = (s, path); poll.register(s, select.POLLHUP)
+for path in sys.argv[1:]:
+    for _ in range(20): take(path)
+print('held', flush=True)
+while True:
+    for number, _ in poll.poll():
+        s, path = held.pop(number); poll.unregister(number); s.close(); take(path)
+";
+    let mut other = Command::new("python3")
+        .args(["-c", script])
+        .args([status_socket(&directory), control_socket(&directory)])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = [0; 5];
+    other.stdout.take().unwrap().read_exact(&mut held).unwrap();
+    let drained = pop.command(&["drain"]);
+    let status = pop.command(&["status"]);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(drained.status.success(), "{drained:?}");
+    assert!(status.status.success(), "{status:?}");
+    helper.says(WITHDRAW);
+}
+
+/// What its command has reported as failed does not happen later.
+#[test]
+fn a_drain_that_a_stopped_helper_did_not_answer_has_no_effect() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let pid = pop.status().pid;
+    helper.is_sent("STOP");
+    let output = pop.command(&["drain"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    helper.is_sent("CONT");
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains(&format!("the helper (pid {pid}) behind ")) && said.contains("does not respond"),
+        "{said}"
+    );
+    // A request that is sent now has one, and comes to its turn behind the first.
+    pop.told(&["drain", "--as", "another"]);
+    helper.comes_to_say(WITHDRAW);
+    let holders: Vec<_> = pop.status().services[0].drains.iter().map(|drain| drain.holder.clone()).collect();
+    assert_eq!(holders, ["another"]);
+}
+
 /// On its reload ExaBGP starts the successor before the predecessor has ended.
 #[test]
 fn the_sockets_are_those_of_the_newest() {

@@ -1,0 +1,152 @@
+//! Who is served at a time, on one socket.
+//!
+//! The status is for every user of the host, requests are for a group. A client that connects and does nothing, or reads
+//! nothing, holds its place until [`PATIENCE`] is over. So places are counted by user id, as the kernel tells it, and
+//! root and the user of the helper have places that no other user can take: root's drain at a shutdown does not wait for
+//! a script that hangs. A client without a place is dropped at once and told so by the end of the connection.
+//!
+//! All is bounded: `2 * RESERVED + OTHERS` connections on each socket, each with one request or one shared document.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::control::PATIENCE;
+
+/// Places of root, and as many of the user of the helper.
+const RESERVED: usize = 64;
+
+/// Places of any other user.
+const EACH: usize = 4;
+
+/// Places of all other users together.
+const OTHERS: usize = 16;
+
+/// Places, and who holds how many of them.
+#[derive(Debug)]
+struct Places {
+    /// The user of the helper.
+    owner: u32,
+    held: BTreeMap<u32, usize>,
+}
+
+impl Places {
+    const fn new(owner: u32) -> Self {
+        Self { owner, held: BTreeMap::new() }
+    }
+
+    /// Whether the user has places of its own.
+    const fn is_reserved_for(&self, user: u32) -> bool {
+        user == 0 || user == self.owner
+    }
+
+    /// Takes a place for the user. False if there is none left.
+    fn take(&mut self, user: u32) -> bool {
+        let held = self.held.get(&user).copied().unwrap_or(0);
+        let is_free = if self.is_reserved_for(user) {
+            held < RESERVED
+        } else {
+            let others = self.held.iter().filter(|(user, _)| !self.is_reserved_for(**user));
+            held < EACH && others.map(|(_, held)| held).sum::<usize>() < OTHERS
+        };
+        if is_free {
+            self.held.insert(user, held + 1);
+        }
+        is_free
+    }
+
+    fn leave(&mut self, user: u32) {
+        if let Some(held) = self.held.get_mut(&user) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&user);
+            }
+        }
+    }
+}
+
+/// A place of a user, until it is dropped.
+struct Place {
+    places: Arc<Mutex<Places>>,
+    user: u32,
+}
+
+impl Place {
+    fn take(places: &Arc<Mutex<Places>>, user: u32) -> Option<Self> {
+        let is_taken = places.lock().unwrap_or_else(PoisonError::into_inner).take(user);
+        is_taken.then(|| Self { places: Arc::clone(places), user })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).leave(self.user);
+    }
+}
+
+/// Takes connections, and attends to each that has a place for [`PATIENCE`] at most.
+pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
+    listener: UnixListener,
+    attend: impl Fn(UnixStream) -> F,
+) {
+    let places = Arc::new(Mutex::new(Places::new(geteuid().as_raw())));
+    let mut clients = JoinSet::new();
+    loop {
+        while clients.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let user = stream.peer_cred().ok().map(|peer| peer.uid());
+                match user.and_then(|user| Place::take(&places, user)) {
+                    Some(place) => {
+                        let attended = timeout(PATIENCE, attend(stream));
+                        clients.spawn(async move {
+                            // A client that is slow or gone has only itself to blame.
+                            drop(attended.await);
+                            drop(place);
+                        });
+                    }
+                    // Whoever connects without end must not keep the loop from its work.
+                    None => tokio::task::yield_now().await,
+                }
+            }
+            // Out of descriptors, most likely: others need them more.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: u32 = 107;
+
+    #[test]
+    fn no_user_takes_the_places_of_another_nor_those_of_root_and_the_owner() {
+        let mut places = Places::new(OWNER);
+        let taken = |places: &mut Places, user| (0..1000).filter(|_| places.take(user)).count();
+        assert_eq!(taken(&mut places, 1000), EACH);
+        assert_eq!(taken(&mut places, 1001), EACH);
+        let crowd: usize = (2000..2100).map(|user| taken(&mut places, user)).sum();
+        assert_eq!(crowd, OTHERS - 2 * EACH);
+        assert!(!places.take(3000));
+        assert_eq!([taken(&mut places, 0), taken(&mut places, OWNER)], [RESERVED, RESERVED]);
+        places.leave(1000);
+        assert!(places.take(3000));
+    }
+
+    #[test]
+    fn whoever_leaves_is_forgotten() {
+        let places = Arc::new(Mutex::new(Places::new(0)));
+        for user in 0..1000 {
+            assert!(Place::take(&places, user).is_some());
+        }
+        assert!(places.lock().unwrap().held.is_empty());
+    }
+}
