@@ -11,7 +11,7 @@
 //! One thread decides and never blocks: what could block (a full pipe, a slow disk) is polled or handed to another
 //! thread. Beside it the [dead-man](last_words) watches that it turns.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -33,12 +33,10 @@ pub use self::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
-use crate::engine::event::{CheckId, Event, ServiceId};
+use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::engine::notice::Notice;
 use crate::handoff::PATIENCE;
-use crate::logging::time_of_day;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
@@ -56,6 +54,7 @@ pub mod linger;
 pub mod observer;
 pub mod output;
 pub mod processes;
+mod report;
 mod requests;
 mod rounds;
 pub mod signals;
@@ -312,7 +311,7 @@ impl<'a> Daemon<'a> {
                 Action::Probe(check) => self.probe(*check),
                 Action::Log(notice) => {
                     if self.flood.admits(Instant::now(), notice) {
-                        log_notice(notice);
+                        report::log_notice(notice);
                     }
                 }
                 Action::Save => self.unsaved = true,
@@ -355,49 +354,11 @@ impl<'a> Daemon<'a> {
         self.update_at = Instant::now() + (began.elapsed() * SHARE).min(LATEST);
     }
 
-    /// What a service states is acknowledged, or said to an ExaBGP that acknowledges nothing.
-    fn settled(&self, id: ServiceId, acknowledged: bool, observer: &mut dyn Observer) {
-        let Some(service) = self.engine.services().get(id.0) else { return };
-        let (name, state) = (service.name(), service.state());
-        let prefixes = match self.engine.entries_of(id.0).count() {
-            1 => "its prefix".to_owned(),
-            several => format!("all {several} prefixes"),
-        };
-        if acknowledged {
-            log::info!("service {name}: exabgp has acknowledged {state} for {prefixes}");
-        } else {
-            let why = self.engine.link().silence().unwrap_or("exabgp answers no commands");
-            log::info!("service {name}: {state} for {prefixes} said, not acknowledged: {why}");
-        }
-        observer.settled(name, state);
-    }
-
-    fn say_what_was_withheld(&mut self, all: bool) {
-        for withheld in self.flood.withheld(Instant::now(), all) {
-            log::log!(
-                withheld.last.level(),
-                "… and {} more of the kind, the last: {}",
-                withheld.number,
-                withheld.last
-            );
-        }
-    }
-
     /// Nothing else is attended to meanwhile, so that `limit` is short.
     async fn look_for_disable_files(&mut self, limit: Duration, observer: &mut dyn Observer) {
         for event in self.disable_files.look_within(limit).await {
             self.tell(event, observer);
         }
-    }
-}
-
-/// The engine knows no time of day: where one helps, it is added here.
-fn log_notice(notice: &Notice) {
-    match notice.ends() {
-        Some((preposition, period)) => {
-            log::log!(notice.level(), "{notice} ({preposition} {})", time_of_day(SystemTime::now() + period));
-        }
-        None => log::log!(notice.level(), "{notice}"),
     }
 }
 
