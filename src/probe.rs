@@ -5,6 +5,7 @@
 //! folded into one [`Outcome`](crate::outcome::Outcome), which is all that the engine learns of the network.
 
 pub mod command;
+mod deadline;
 pub mod dns;
 pub mod inquiry;
 pub mod process;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Backend;
 use crate::config::Config;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Cause, Failure};
 use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
 use crate::text::foreign;
 
@@ -75,8 +75,11 @@ async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
         Err(why) => return Zone { zone, server, serial: None, trouble: Some(why) },
     };
     let finding = ask(question, address, Transport::Udp, timeout).await;
-    if let Outcome::Fail(Failure { detail, .. }) = finding.outcome {
-        return Zone { zone, server, serial: None, trouble: Some(detail) };
+    // A server that limits the rate of its answers gave this one over TCP.
+    if let Some(Failure { cause, detail }) = finding.outcome.failure()
+        && *cause != Cause::RateLimited
+    {
+        return Zone { zone, server, serial: None, trouble: Some(detail.clone()) };
     }
     let response = finding.response.as_deref();
     let serial = response.and_then(|response| {

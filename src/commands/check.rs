@@ -30,6 +30,8 @@ struct ProbeReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_seconds: Option<f64>,
     strays: u32,
+    /// Datagrams that no answer came to.
+    lost: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     nsid: Option<String>,
 }
@@ -170,6 +172,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
             detail,
             latency_seconds: latency.map(|latency| latency.as_secs_f64()),
             strays: finding.strays,
+            lost: finding.lost,
             nsid,
         });
     }
@@ -225,7 +228,10 @@ fn table(reports: &[ServiceReport]) -> String {
 
 fn result(probe: &ProbeReport) -> String {
     let mut text = match (probe.latency_seconds, &probe.detail) {
-        (Some(latency), _) => format!("ok in {}", Shown(Duration::from_secs_f64(latency))),
+        (Some(latency), _) => {
+            let repeated = if probe.lost > 0 { ", to the repeated question" } else { "" };
+            format!("ok in {}{repeated}", Shown(Duration::from_secs_f64(latency)))
+        }
         (None, Some(detail)) => {
             // The label stands in front of the line already.
             let detail = detail

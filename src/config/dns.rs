@@ -16,6 +16,7 @@ use super::value::{OneOrMany, Text, WordOr};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
+use crate::outcome::Cause;
 use crate::probe::command::Command;
 use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::inquiry::Inquiry;
@@ -234,6 +235,12 @@ fn on_fail(written: &file::Check) -> OnFail {
             (Severity::Down, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
         }
     };
+    // An answer that is late is one. Only a word, or the name of the cause, says that it counts.
+    let has_ceiling = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
+    let mut by_cause = by_cause;
+    if has_ceiling && !matches!(written.on_fail, Some(WordOr::Word(_))) {
+        by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
+    }
     OnFail { otherwise, unknown: written.on_unknown.unwrap_or(Severity::Observe), by_cause }
 }
 

@@ -56,7 +56,7 @@ impl FromStr for Severity {
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OnFail {
-    /// For failures of causes not listed.
+    /// For failures of causes not listed; [`Cause::RateLimited`] is observed unless it is listed.
     pub otherwise: Severity,
     /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
     pub unknown: Severity,
@@ -74,7 +74,12 @@ impl OnFail {
     /// How bad an outcome of this cause is.
     #[must_use]
     pub fn severity(&self, cause: Cause) -> Severity {
-        let unlisted = if cause.class() == Class::Unknown { self.unknown } else { self.otherwise };
+        // To withdraw for load alone moves the load to the next PoP.
+        let unlisted = match cause {
+            Cause::RateLimited => Severity::Observe,
+            _ if cause.class() == Class::Unknown => self.unknown,
+            _ => self.otherwise,
+        };
         self.by_cause.get(&cause).copied().unwrap_or(unlisted)
     }
 

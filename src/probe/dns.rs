@@ -9,9 +9,9 @@
 //! Finding ◄── judge: as expected? ◄── response ◄── sort: stray, malformed, response
 //! ```
 //!
-//! Only `exchange` touches a socket; stamping, sorting and judging are functions of values. Nothing is sent twice: a
-//! lost datagram is a failed probe, and what is lost too often is for the engine to decide. Nothing is taken that does
-//! not bear the ID, the question and the address of the one who was asked; the rest is ignored and counted.
+//! Only `exchange` touches a socket; stamping, sorting and judging are functions of values. `ask` repeats a question once
+//! over UDP, since a lost datagram is no failure of the server. Nothing is taken that does not bear the ID, the question
+//! and the address of the one who was asked; the rest is ignored and counted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -21,16 +21,15 @@ use std::time::Duration;
 
 use hickory_resolver::proto::op::Message;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 
-use self::exchange::Path;
-use crate::outcome::{Cause, Failure, Outcome};
-use crate::period::Period;
+use crate::outcome::Outcome;
 
+mod ask;
 mod exchange;
 mod expect;
 mod flag;
 mod judge;
+mod limits;
 mod query;
 mod question;
 mod rcode;
@@ -101,48 +100,6 @@ pub struct Probe {
     pub timeout: Duration,
 }
 
-impl Probe {
-    /// Asks once, and is back within the timeout.
-    ///
-    /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it leaves nothing behind.
-    pub async fn ask(&self) -> Finding {
-        let request = self.question.stamp();
-        let path = Path { server: self.server, source: self.source };
-        let mut strays = 0;
-        let exchange = async {
-            match self.transport {
-                Transport::Udp => path.udp(&request, &mut strays).await,
-                Transport::Tcp => path.tcp(&request, &mut strays).await,
-            }
-        };
-        let (outcome, response) = match timeout(self.timeout, exchange).await {
-            Ok(Ok((response, latency))) => (self.question.judge(&response, latency), Some(response)),
-            Ok(Err(trouble)) => (Outcome::Fail(trouble.into()), None),
-            Err(_) => (self.timed_out(), None),
-        };
-        Finding { outcome: self.explain(outcome, strays), strays, response }
-    }
-
-    fn timed_out(&self) -> Outcome {
-        let limit = Period(self.timeout);
-        Outcome::fail(Cause::Timeout, format!("no answer within {limit}"))
-    }
-
-    /// Completes the sentence of a failure: who was asked what, and what was ignored meanwhile.
-    fn explain(&self, outcome: Outcome, strays: u32) -> Outcome {
-        let Outcome::Fail(Failure { cause, detail }) = outcome else {
-            return outcome;
-        };
-        let unit = self.transport.unit();
-        let ignored = match strays {
-            0 => String::new(),
-            1 => format!(" (1 stray {unit} ignored)"),
-            many => format!(" ({many} stray {unit}s ignored)"),
-        };
-        Outcome::fail(cause, format!("{self}: {detail}{ignored}"))
-    }
-}
-
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.server, self.transport, self.question.query())
@@ -156,6 +113,8 @@ pub struct Finding {
     pub outcome: Outcome,
     /// Messages that were no answer to the question, and ignored.
     pub strays: u32,
+    /// Datagrams that no answer came to: 1 where the repeated question was answered, 2 where neither was.
+    pub lost: u32,
     /// The response that was judged, if one came.
     pub response: Option<Box<Message>>,
 }

@@ -35,7 +35,7 @@ impl Inquiry {
 
     /// Asks, waits for all that is asked, and returns what each found behind its label.
     pub async fn ask_all(&self) -> Vec<(String, Finding)> {
-        let finding = |outcome| Finding { outcome, strays: 0, response: None };
+        let finding = |outcome| Finding { outcome, strays: 0, lost: 0, response: None };
         match self {
             Self::Dns(round) => round.ask_all().await,
             Self::Command(command) => vec![(command.to_string(), finding(command.ask().await))],

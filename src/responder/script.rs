@@ -25,6 +25,8 @@ pub enum Fault {
     NoAuthority,
     /// A header of twelve octets with this code, as Unbound refuses.
     HeaderOnly(Rcode),
+    /// Over UDP every `n`th query is truncated and the others are not answered, as where the rate of answers is limited.
+    RateLimit(usize),
     /// TC is set, and there is no answer.
     Truncate,
     /// As many records as make 64,000 octets.
@@ -135,6 +137,11 @@ impl Script {
                 header.metadata.recursion_desired = query.recursion_desired;
                 vec![encode(&header)]
             }
+            Fault::RateLimit(n) if transport == Transport::Udp && !nth.is_multiple_of(*n) => Vec::new(),
+            Fault::RateLimit(_) if transport == Transport::Udp => with(&|answer| {
+                answer.metadata.truncation = true;
+                answer.answers.clear();
+            }),
             Fault::Truncate => with(&|answer| {
                 answer.metadata.truncation = true;
                 answer.answers.clear();
@@ -164,6 +171,7 @@ impl Script {
             }
             Fault::None
             | Fault::LoseEvery(_)
+            | Fault::RateLimit(_)
             | Fault::Late(_)
             | Fault::Drip
             | Fault::UdpOnly

@@ -20,7 +20,7 @@ use tokio::net::TcpSocket;
 
 use super::Transport;
 use super::request::{Arrival, Request};
-use crate::outcome::{Cause, Failure};
+use crate::outcome::{Cause, Class, Failure};
 
 thread_local! {
     /// Where datagrams are received: one buffer per thread spares every probe 64 KiB to allocate and clear.
@@ -36,6 +36,9 @@ pub(super) struct Path {
 
 /// A response, and the time from the first packet sent until it was taken.
 pub(super) type Answered = Result<(Box<Message>, Duration), Trouble>;
+
+/// The same over TCP, with the length of the message in octets.
+pub(super) type Framed = Result<(Box<Message>, Duration, usize), Trouble>;
 
 impl Path {
     /// Sends one datagram and receives until the response is among what came; the others are counted as `strays`.
@@ -56,7 +59,7 @@ impl Path {
     }
 
     /// Connects, writes the request at once, and reads messages until the response is among them.
-    pub(super) async fn tcp(self, request: &Request, strays: &mut u32) -> Answered {
+    pub(super) async fn tcp(self, request: &Request, strays: &mut u32) -> Framed {
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -78,7 +81,7 @@ impl Path {
             message.resize(length.into(), 0);
             stream.read_exact(&mut message).await?;
             if let Some(response) = take(request.sort(Transport::Tcp, &message), strays)? {
-                return Ok((response, start.elapsed()));
+                return Ok((response, start.elapsed(), message.len()));
             }
         }
     }
@@ -138,6 +141,17 @@ pub(super) enum Trouble {
     HungUp,
     Malformed(String),
     Socket(io::Error),
+}
+
+impl Trouble {
+    /// Whether it says nothing about the server.
+    pub(super) fn is_local(&self) -> bool {
+        match self {
+            Self::NotHere(_) | Self::NoFamily(_) => true,
+            Self::HungUp | Self::Malformed(_) => false,
+            Self::Socket(error) => explain(error).cause.class() == Class::Unknown,
+        }
+    }
 }
 
 impl From<io::Error> for Trouble {

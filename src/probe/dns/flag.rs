@@ -52,6 +52,11 @@ impl Flag {
         self.bit.is_set(header) == self.set
     }
 
+    /// Whether a truncated answer is what is expected.
+    pub(super) fn wants_truncation(self) -> bool {
+        self.bit == Bit::Truncated && self.set
+    }
+
     /// Whether this is about the AD bit, which a server sets only for those who ask (RFC 6840 §5.8).
     pub(super) fn concerns_authentic_data(self) -> bool {
         self.bit == Bit::AuthenticData

@@ -3,6 +3,7 @@
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsOption, NSIDPayload};
 
+use super::limits::Limits;
 use super::query::PLACEHOLDER;
 use super::request::Request;
 use super::{Expectation, Query};
@@ -25,6 +26,7 @@ pub struct Question {
     question_end: usize,
     nonce: Option<usize>,
     payload: u16,
+    limits: Limits,
 }
 
 impl Question {
@@ -80,6 +82,7 @@ impl Question {
             question_end: bare.len(),
             nonce,
             payload: if identify { EDNS_PAYLOAD } else { PLAIN_PAYLOAD },
+            limits: Limits::default(),
         })
     }
 
@@ -93,6 +96,11 @@ impl Question {
     #[must_use]
     pub const fn expect(&self) -> &Expectation {
         &self.expect
+    }
+
+    /// Which servers limit the rate of their answers to it.
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// A request with an ID, and a nonce where the query has one, that nobody can foretell.

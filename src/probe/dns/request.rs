@@ -36,6 +36,11 @@ impl Request {
         Self { octets, question_end, payload }
     }
 
+    /// Octets of the largest response over UDP.
+    pub(super) fn payload(&self) -> usize {
+        self.payload.into()
+    }
+
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets
     }

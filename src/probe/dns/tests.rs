@@ -14,6 +14,7 @@ use crate::responder::{Fault, Responder};
 mod answers;
 mod exchanges;
 mod harm;
+mod limits;
 mod verdicts;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];

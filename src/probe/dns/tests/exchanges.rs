@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{BOTH, HASTY, PATIENT, V4, V6, ask, assert_fails, broken, failure_of, probe};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Expectation, Transport};
 use crate::responder::{Fault, Responder};
 
@@ -41,16 +41,91 @@ async fn a_hung_process_is_a_timeout_although_it_takes_connections() {
     for transport in BOTH {
         let finding = ask(&responder, transport, HASTY).await;
         assert_fails(&finding, &responder, transport, Cause::Timeout, "no answer within 150ms");
-        assert_eq!(responder.count(transport), 1, "nothing is sent twice");
+        let asked = if transport == Transport::Udp { 2 } else { 1 };
+        assert_eq!(responder.count(transport), asked, "only a datagram is sent twice, and only once");
     }
 }
 
 #[tokio::test]
-async fn a_lost_datagram_is_a_failed_probe() {
+async fn a_lost_datagram_is_repeated_and_no_failure() {
     let responder = broken(Fault::LoseEvery(2)).await;
-    assert!(ask(&responder, Transport::Udp, PATIENT).await.outcome.passed());
-    let finding = ask(&responder, Transport::Udp, HASTY).await;
-    assert_fails(&finding, &responder, Transport::Udp, Cause::Timeout, "no answer within 150ms");
+    let finding = ask(&responder, Transport::Udp, PATIENT).await;
+    assert!(finding.outcome.passed());
+    assert_eq!((finding.lost, responder.count(Transport::Udp)), (0, 1));
+    // The second datagram is lost; the third one is answered, and the latency counts from the second.
+    let finding = ask(&responder, Transport::Udp, 2 * HASTY).await;
+    let Outcome::Pass { latency } = finding.outcome else { panic!("{finding:?}") };
+    assert!(latency >= HASTY, "{latency:?}");
+    assert_eq!((finding.lost, responder.count(Transport::Udp)), (1, 3));
+    let received = responder.received();
+    let (lost, repeated) = (&received[1], &received[2]);
+    assert_ne!((lost.from, lost.query.id), (repeated.from, repeated.query.id));
+    responder.set(Fault::Silent).await;
+    assert_eq!(ask(&responder, Transport::Udp, HASTY).await.lost, 2);
+}
+
+/// The ceiling is for the server: an answer to the repeated question is as late as that question.
+#[tokio::test]
+async fn a_lost_datagram_is_no_slow_answer() {
+    let responder = broken(Fault::LoseEvery(1)).await;
+    let expect = Expectation { max_latency: Some(PATIENT / 4), ..Expectation::default() };
+    let probe = probe(&responder, Transport::Udp, PATIENT, expect);
+    let server = async {
+        while responder.count(Transport::Udp) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        responder.set(Fault::None).await;
+    };
+    let (finding, ()) = tokio::join!(probe.ask(), server);
+    assert!(finding.outcome.passed(), "{finding:?}");
+    assert_eq!(finding.lost, 1);
+}
+
+/// What an answer to the first question finds after the second was sent.
+#[tokio::test]
+async fn a_late_answer_to_the_first_question_passes() {
+    let responder = broken(Fault::Late(PATIENT / 10 * 7)).await;
+    let finding = ask(&responder, Transport::Udp, PATIENT).await;
+    assert!(finding.outcome.passed(), "{finding:?}");
+    assert_eq!((finding.lost, responder.count(Transport::Udp)), (0, 2));
+}
+
+/// The server answers in time, on a thread of its own, while the thread of the probe stands still.
+#[tokio::test]
+async fn an_answer_that_came_in_time_passes_although_the_loop_is_late() {
+    let socket = std::net::UdpSocket::bind((V4, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let (heard, hears) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let mut message = [0; 512];
+        let (length, from) = socket.recv_from(&mut message).unwrap();
+        message[2] |= 0x80;
+        socket.send_to(&message[..length], from).unwrap();
+        heard.send(()).unwrap();
+    });
+    let responder = broken(Fault::None).await;
+    let mut probe = probe(&responder, Transport::Udp, HASTY, Expectation::default());
+    probe.server = address;
+    let standstill = async {
+        hears.recv_timeout(DEADLINE).unwrap();
+        std::thread::sleep(4 * HASTY);
+    };
+    let (finding, ()) = tokio::join!(probe.ask(), standstill);
+    server.join().unwrap();
+    assert!(finding.outcome.passed(), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
+    let responder = broken(Fault::Silent).await;
+    for transport in BOTH {
+        let probe = probe(&responder, transport, HASTY, Expectation::default());
+        let standstill = async { std::thread::sleep(6 * HASTY) };
+        let (finding, ()) = tokio::join!(probe.ask(), standstill);
+        let Outcome::Unknown(failure) = &finding.outcome else { panic!("{finding:?}") };
+        assert_eq!(failure.cause, Cause::Local);
+        assert!(failure.detail.contains("but this process did not run for"), "{failure}");
+    }
 }
 
 #[tokio::test]
@@ -85,7 +160,7 @@ async fn what_answers_another_question_is_ignored_and_counted() {
     for fault in [Fault::WrongId, Fault::WrongQuestion, Fault::NotAResponse, Fault::Garbage(vec![0xff; 9])] {
         let responder = broken(fault).await;
         let finding = ask(&responder, Transport::Udp, HASTY).await;
-        let sentence = "no answer within 150ms (1 stray datagram ignored)";
+        let sentence = "no answer within 150ms (2 stray datagrams ignored)";
         assert_fails(&finding, &responder, Transport::Udp, Cause::Timeout, sentence);
         let finding = ask(&responder, Transport::Tcp, HASTY).await;
         let sentence = "no answer within 150ms (1 stray message ignored)";

@@ -1,0 +1,218 @@
+//! One probe from its first packet to its finding.
+//!
+//! Over UDP the question is repeated once, from a new port and with a new ID, when half of the time is over: a lost
+//! packet is no failure of the server. An answer to either passes. A truncated answer whose whole answer fits into a
+//! datagram comes of response rate limiting, and so may silence after one; TCP at the same address tells.
+
+use std::future::pending;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::proto::op::Message;
+use tokio::time::timeout_at;
+
+use super::exchange::{Answered, Path};
+use super::{Finding, Probe, Transport};
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::period::{Period, Shown};
+use crate::probe::deadline::Deadline;
+
+/// What came of the exchange.
+struct Exchanged {
+    /// `None` where nothing came in time.
+    answered: Option<Answered>,
+    /// From the first packet on.
+    took: Duration,
+    /// Silent, although the server limits the rate of its answers: so long ago it was seen to, and the answer over TCP.
+    limited: Option<(Duration, Whole)>,
+    strays: u32,
+    lost: u32,
+}
+
+/// An answer over TCP that is as expected and would have fitted into a datagram.
+struct Whole {
+    response: Box<Message>,
+    octets: usize,
+}
+
+impl Probe {
+    /// Asks once, and is back within the timeout.
+    ///
+    /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it leaves nothing behind.
+    pub async fn ask(&self) -> Finding {
+        let deadline = Deadline::after(self.timeout);
+        let exchanged = match self.transport {
+            Transport::Udp => self.over_udp(deadline).await,
+            Transport::Tcp => self.over_tcp(deadline).await,
+        };
+        let Exchanged { answered, took, limited, strays, lost } = exchanged;
+        let (outcome, response) = match answered {
+            Some(Ok((response, own))) => self.settle(response, own, took, deadline).await,
+            Some(Err(trouble)) => (Outcome::from(Failure::from(trouble)), None),
+            None => match limited {
+                Some((ago, whole)) => (self.silent_by_limit(ago), Some(whole.response)),
+                None => (self.timed_out(), None),
+            },
+        };
+        let outcome = self.unless_asleep(outcome, deadline);
+        Finding { outcome: self.explain(outcome, strays, lost), strays, lost, response }
+    }
+
+    const fn path(&self) -> Path {
+        Path { server: self.server, source: self.source }
+    }
+
+    async fn over_tcp(&self, deadline: Deadline) -> Exchanged {
+        let request = self.question.stamp();
+        let mut strays = 0;
+        let answered = tokio::select! {
+            biased;
+            answered = self.path().tcp(&request, &mut strays) => Some(answered),
+            () = deadline.passed() => None,
+        };
+        let answered = answered.map(|answered| answered.map(|(response, took, _)| (response, took)));
+        let took = answered.as_ref().and_then(|answered| answered.as_ref().ok()).map(|(_, took)| *took);
+        Exchanged { answered, took: took.unwrap_or_default(), limited: None, strays, lost: 0 }
+    }
+
+    async fn over_udp(&self, deadline: Deadline) -> Exchanged {
+        let began = Instant::now();
+        let requests = [self.question.stamp(), self.question.stamp()];
+        let [mut early, mut late] = [0, 0];
+        let (mut lost, mut limited) = (0, None);
+        let answered = 'asked: {
+            // The first half of the time belongs to the first question.
+            let mut first = pin!(self.path().udp(&requests[0], &mut early));
+            if let Ok(answered) = timeout_at(deadline.half().into(), &mut first).await {
+                break 'asked Some(answered);
+            }
+            // The second half to both, and to TCP where the server limits the rate of its answers. That this host
+            // cannot repeat the question does not spoil the first one.
+            let mut second = pin!(async {
+                match self.path().udp(&requests[1], &mut late).await {
+                    Err(trouble) if trouble.is_local() => pending().await,
+                    answered => answered,
+                }
+            });
+            let ago = self.question.limits().ago(self.limited_path(), Instant::now());
+            let mut over_tcp = pin!(async {
+                match ago {
+                    Some(ago) => self.whole_over_tcp().await.map(|whole| (ago, whole)),
+                    None => pending().await,
+                }
+            });
+            let mut passed = pin!(deadline.passed());
+            let mut is_proven = false;
+            loop {
+                tokio::select! {
+                    biased;
+                    answered = &mut first => break Some(answered),
+                    answered = &mut second => {
+                        lost = u32::from(answered.is_ok());
+                        break Some(answered);
+                    }
+                    proof = &mut over_tcp, if !is_proven => (is_proven, limited) = (true, proof),
+                    () = &mut passed => {
+                        lost = 2;
+                        break None;
+                    }
+                }
+            }
+        };
+        Exchanged { answered, took: began.elapsed(), limited, strays: early + late, lost }
+    }
+
+    /// The verdict on a response that came `own` after its question, and `took` after the first one.
+    async fn settle(
+        &self,
+        response: Box<Message>,
+        own: Duration,
+        took: Duration,
+        deadline: Deadline,
+    ) -> (Outcome, Option<Box<Message>>) {
+        let is_cut = response.truncation && self.transport == Transport::Udp;
+        if is_cut && !self.question.expect().flags.iter().any(|flag| flag.wants_truncation()) {
+            let whole = tokio::select! {
+                biased;
+                whole = self.whole_over_tcp() => whole,
+                () = deadline.passed() => None,
+            };
+            if let Some(Whole { response, octets }) = whole {
+                self.question.limits().note(self.limited_path(), Instant::now());
+                let detail = format!(
+                    "truncated, although the whole answer has {octets} octets: the server limits the rate of answers to \
+                     this host"
+                );
+                return (Outcome::fail(Cause::RateLimited, detail), Some(response));
+            }
+        }
+        let outcome = match self.question.judge(&response, own) {
+            Outcome::Pass { .. } => Outcome::pass(took.min(self.timeout)),
+            bad => bad,
+        };
+        (outcome, Some(response))
+    }
+
+    /// Asks over TCP at the same address: an answer that is as expected and would have fitted into a datagram.
+    async fn whole_over_tcp(&self) -> Option<Whole> {
+        let request = self.question.stamp();
+        let (response, _, octets) = self.path().tcp(&request, &mut 0).await.ok()?;
+        let is_whole = !response.truncation && octets <= request.payload();
+        let is_well = is_whole && self.question.judge(&response, Duration::ZERO).passed();
+        is_well.then_some(Whole { response, octets })
+    }
+
+    const fn limited_path(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
+        (self.server, self.source)
+    }
+
+    fn timed_out(&self) -> Outcome {
+        let limit = Period(self.timeout);
+        Outcome::fail(Cause::Timeout, format!("no answer within {limit}"))
+    }
+
+    fn silent_by_limit(&self, ago: Duration) -> Outcome {
+        let (limit, ago) = (Period(self.timeout), Shown(ago));
+        let detail = format!(
+            "no answer within {limit}, but over TCP, and a truncated one {ago} before: the server limits the rate of \
+             answers to this host"
+        );
+        Outcome::fail(Cause::RateLimited, detail)
+    }
+
+    /// What took too long says nothing where this process did not run.
+    fn unless_asleep(&self, outcome: Outcome, deadline: Deadline) -> Outcome {
+        let is_late =
+            outcome.failure().is_some_and(|failure| matches!(failure.cause, Cause::Timeout | Cause::Slow));
+        match deadline.slept(Instant::now()) {
+            Some(late) if is_late => {
+                let (limit, late) = (Period(self.timeout), Shown(late));
+                Outcome::fail(
+                    Cause::Local,
+                    format!("no answer within {limit}, but this process did not run for {late}"),
+                )
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Completes the sentence of a failure: who was asked what, and what was ignored meanwhile.
+    fn explain(&self, outcome: Outcome, strays: u32, lost: u32) -> Outcome {
+        let (Outcome::Fail(Failure { cause, detail }) | Outcome::Unknown(Failure { cause, detail })) =
+            outcome
+        else {
+            return outcome;
+        };
+        let unit = self.transport.unit();
+        let repeated = match lost {
+            1 => " (to the repeated question)",
+            _ => "",
+        };
+        let ignored = match strays {
+            0 => String::new(),
+            1 => format!(" (1 stray {unit} ignored)"),
+            many => format!(" ({many} stray {unit}s ignored)"),
+        };
+        Outcome::fail(cause, format!("{self}: {detail}{repeated}{ignored}"))
+    }
+}
