@@ -50,7 +50,8 @@ use tokio::time::timeout;
 use self::output::{Keep, Output};
 use self::run::{Run, how, shell};
 use crate::outcome::{Cause, Outcome};
-use crate::period::Period;
+use crate::period::{Period, Shown};
+use crate::probe::deadline::Deadline;
 
 mod orphans;
 pub(crate) mod output;
@@ -82,6 +83,7 @@ impl Command {
     /// for as long as that takes.
     pub async fn ask(&self) -> Outcome {
         let began = Instant::now();
+        let deadline = Deadline::after(self.timeout.unwrap_or(Duration::MAX));
         let (mut run, mut output) = match self.start() {
             Ok(started) => started,
             Err(error) => return self.fail(Cause::Local, &format!("cannot start a shell: {error}"), ""),
@@ -111,9 +113,16 @@ impl Command {
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
             Err(left) => {
                 let limit = Period(self.timeout.unwrap_or_default());
+                // A process that did not run knows nothing of the time that the command had.
+                let (cause, slept) = match deadline.slept(began + took) {
+                    Some(late) => {
+                        (Cause::Local, format!(", but this process did not run for {}", Shown(late)))
+                    }
+                    None => (Cause::Timeout, String::new()),
+                };
                 self.fail(
-                    Cause::Timeout,
-                    &format!("not done within {limit}{left}"),
+                    cause,
+                    &format!("not done within {limit}{slept}{left}"),
                     &text::last_lines(&output.kept()),
                 )
             }

@@ -5,6 +5,7 @@ use std::path::Path;
 use dnsherald::config::Config;
 use dnsherald::config::describe::Description;
 use dnsherald::engine::check::Severity;
+use dnsherald::outcome::Cause;
 use dnsherald::probe::inquiry::Inquiry;
 
 fn config(management: &str, service: &str) -> Config {
@@ -119,4 +120,25 @@ fn only_what_asks_over_udp_brings_down() {
             .collect();
         assert_eq!(down.len(), 1, "{down:?}");
     }
+}
+
+/// To withdraw for load alone would move the load to the next point of presence.
+#[test]
+fn what_comes_of_load_is_observed_unless_the_file_says_otherwise() {
+    let severities = |on_fail: &str| {
+        let check = format!(
+            "prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"a\"\n{on_fail}\n\
+             dns = {{ query = \"localhost. A\", expect = {{ max-latency = \"50ms\" }} }}\n\
+             [[service.check]]\nname = \"b\"\ndns = {{ query = \"localhost. A\" }}"
+        );
+        let on_fail = config(BOTH, &check).services[0].checks[0].on_fail.clone();
+        [Cause::Slow, Cause::RateLimited, Cause::Timeout].map(|cause| on_fail.severity(cause))
+    };
+    use Severity::{Degraded, Down, Observe};
+    assert_eq!(severities(""), [Observe, Observe, Down]);
+    assert_eq!(severities("on-fail = \"down\""), [Down, Observe, Down]);
+    assert_eq!(severities("on-fail = \"degraded\""), [Degraded, Observe, Degraded]);
+    assert_eq!(severities("on-fail = { timeout = \"degraded\" }"), [Observe, Observe, Degraded]);
+    let named = "on-fail = { slow = \"degraded\", rate-limited = \"down\" }";
+    assert_eq!(severities(named), [Degraded, Down, Down]);
 }

@@ -114,6 +114,15 @@ async fn a_lot_of_output_neither_blocks_nor_is_kept() {
 }
 
 #[tokio::test]
+async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
+    let command = Command { text: "sleep 100".to_owned(), timeout: Some(Duration::from_millis(100)) };
+    let standstill = async { std::thread::sleep(Duration::from_secs(1)) };
+    let (outcome, ()) = tokio::join!(command.ask(), standstill);
+    let Outcome::Unknown(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.detail.contains("but this process did not run for"), "{failure}");
+}
+
+#[tokio::test]
 async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
     for text in [format!("sleep {}", long()), "yes".to_owned(), "while :; do :; done".to_owned()] {
         let failure = failure(Command { text, timeout: Some(Duration::from_secs_f64(0.05)) }).await;

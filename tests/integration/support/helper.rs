@@ -210,7 +210,7 @@ impl Helper {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Sends TERM, INT, HUP or KILL.
+    /// Sends TERM, INT, HUP, KILL, STOP or CONT.
     pub(crate) fn is_sent(&self, signal: &str) {
         let kill = format!("kill -s {signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");

@@ -1,0 +1,26 @@
+//! A helper that is stopped and continued, as by SIGSTOP or a paused virtual machine, knows nothing about the server.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use dnsherald::responder::Fault;
+
+use crate::support::helper::{ANNOUNCE, Plan, Pop, ideal};
+
+/// One failure would withdraw, and the question under way while the helper is stopped is never answered.
+#[test]
+fn a_stopped_and_continued_helper_moves_no_route() {
+    let pop = Pop::with(Plan { check: "interval = \"3s\"\ntimeout = \"3s\"\nfall = 1", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Silent);
+    pop.server.is_asked_again(1);
+    helper.is_sent("STOP");
+    sleep(Duration::from_secs(8));
+    helper.is_sent("CONT");
+    helper.logs("but this process did not run for");
+    pop.server.becomes(Fault::None);
+    pop.server.is_asked_again(1);
+    helper.has_said_no_more();
+}
