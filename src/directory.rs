@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+
+use crate::sys::files::set_mode;
 
 /// Makes a directory and those above it that are missing, each with this mode. It is set explicitly: ExaBGP hands
 /// down a umask under which no directory could be entered.
@@ -22,7 +23,7 @@ pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
     directory.parent().map_or(Ok(()), |above| make(above, mode))?;
     // Nobody sees it before it has its mode: another helper that makes the same would take it, and could not enter.
     let private = make_private(directory)?;
-    let made = fs::set_permissions(&private, fs::Permissions::from_mode(mode))
+    let made = set_mode(&private, mode, fs::Metadata::is_dir)
         .and_then(|()| rename_onto_nothing(&private, directory));
     if made.is_err() {
         let _ = fs::remove_dir(&private);
@@ -64,6 +65,7 @@ fn rename_onto_nothing(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Barrier;
     use std::thread;
 

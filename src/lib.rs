@@ -31,7 +31,7 @@
 //! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
 //! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
 //! * `directory`: makes the directories of the sockets, the state and the rollback.
-//! * [`sys`]: signals that do not end a command.
+//! * [`sys`]: signals that do not end a command, what it needs of the host, and files without links to follow.
 //! * [`umask`]: under which the programs are run.
 //! * [`text`]: foreign text made safe to show, and the two outputs of a command.
 //! * `fnv`: a number from a name.

@@ -1,8 +1,10 @@
 //! `healthcheck`: in place of `exabgp healthcheck`, with its options, its lines and its hooks.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,10 +12,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use log::LevelFilter;
+use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
 use signal_hook::flag;
 
 use super::host_name;
 use super::run::pause_before_exit;
+use crate::backend::privilege::is_root;
 use crate::daemon::hooks::{Hook, Hooks};
 use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::{Daemon, Observer, Surroundings};
@@ -80,9 +84,31 @@ fn refuse(refusal: &Refusal) -> Exit {
 /// Whoever was there before is overwritten: where ExaBGP is reloaded, two helpers overlap.
 fn write_process_id(options: &Options) -> Result<(), Refusal> {
     let Some(file) = options.pid_file.as_ref().filter(|_| !options.print_config) else { return Ok(()) };
-    fs::write(file, format!("{}\n", process::id())).map_err(|error| {
+    write_for_root(file, &format!("{}\n", process::id())).map_err(|error| {
         Refusal::of(format!("--pid: cannot write the process id to {}: {error}", file.display()), options)
     })
+}
+
+/// Root writes to a plain file that has no other name, and to none that a link leads to: the directory may be that of
+/// ExaBGP's user.
+fn write_for_root(path: &Path, text: &str) -> io::Result<()> {
+    if !is_root() {
+        return fs::write(path, text);
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    let mut file = options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(ELOOP) => io::Error::other("it is a link, which root does not follow, expected a file"),
+        _ => error,
+    })?;
+    let found = file.metadata()?;
+    if found.is_file() {
+        if found.nlink() != 1 {
+            return Err(io::Error::other("it has several names (hard links), expected a file with one"));
+        }
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 fn start_logging(options: &Options) {

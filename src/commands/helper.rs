@@ -109,13 +109,13 @@ impl Helper {
         for place in LastGood::places(None, &self.path) {
             let file = place.file().display();
             match place.load(&host_name()) {
-                Ok(Some(_)) if !place.is_trusted() => {
-                    anyhow::bail!(
-                        "{error}\nthe last good configuration in {file} is not used: others than this user and root \
-                         can write to it, and it names commands"
-                    );
-                }
                 Ok(Some(kept)) => {
+                    if let Err(why) = place.is_trusted() {
+                        anyhow::bail!(
+                            "{error}\nthe last good configuration in {file} is not used, for it names commands, and \
+                             others than this user and root can write to it: {why}"
+                        );
+                    }
                     complain(&anyhow::anyhow!(
                         "{error}\nusing the last good configuration in {file} instead"
                     ));

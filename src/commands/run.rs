@@ -10,6 +10,7 @@ use self::attendant::Attendant;
 use self::broken::BrokenFile;
 use self::starved::Start;
 use super::host_name;
+use crate::backend::privilege::is_root;
 use crate::cli::Run;
 use crate::config::cite::ConfigError;
 use crate::config::{Config, absolute};
@@ -106,6 +107,16 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<Kept> {
     for place in LastGood::places(options.state.as_deref(), path) {
         match place.load(host) {
             Ok(Some(kept)) => {
+                if is_root()
+                    && let Err(why) = place.is_trusted()
+                {
+                    log::error!(
+                        "the last good configuration in {} is not used, for root would run the commands that it \
+                         names: {why}",
+                        kept.file.display()
+                    );
+                    continue;
+                }
                 let age = kept.age.map_or_else(String::new, |age| format!(", kept {} ago", Shown(age)));
                 log::error!(
                     "{} cannot be used: running the LAST GOOD CONFIGURATION in {}{age}; correct the file, and it is \
@@ -183,7 +194,7 @@ fn control(config: &Config, path: &Path) -> Option<Control> {
     let opened = Control::open(&config.control, subject);
     opened
         .inspect_err(|why| {
-            log::warn!(
+            log::error!(
                 "{why}; `dnsherald status` and `dnsherald drain` will find nobody. The directory is to be one that the \
                  user whom exabgp runs helpers as can write to, as the package makes /run/dnsherald; or name \
                  another one in control.directory"

@@ -4,29 +4,31 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::places::serve;
+use self::socket::Socket;
 use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request, control_socket, status_socket};
-use crate::directory::make;
 use crate::engine::Engine;
 use crate::engine::drain::{Lift, Order};
 use crate::engine::moment::Moment;
 use crate::period::Period;
 use crate::status::{Document, Trouble};
+use crate::sys::trusted_path::make_for_root;
 use crate::text::{foreign, json};
 
 mod places;
+mod socket;
 
 /// Questions that wait for the loop.
 const QUESTIONS: usize = 4;
@@ -117,8 +119,8 @@ impl Control {
     /// # Errors
     /// The sentence that says what is in the way: then there is nothing to connect to, and all else goes on.
     pub fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
-        make(directory, DIRECTORY_MODE)
-            .map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
+        make_for_root(directory, DIRECTORY_MODE)
+            .map_err(|error| format!("cannot use the directory {}: {error}", directory.display()))?;
         if is_everybodys(directory) {
             log::warn!(
                 "anybody may write to the directory {}, and answer `dnsherald status` and `dnsherald drain` in the \
@@ -218,40 +220,6 @@ impl Drop for Control {
     fn drop(&mut self) {
         self.tasks.abort_all();
         self.sockets.iter().for_each(Socket::remove);
-    }
-}
-
-/// The file of a socket.
-#[derive(Debug)]
-struct Socket {
-    path: PathBuf,
-    /// Tells it from that of a successor.
-    inode: u64,
-}
-
-impl Socket {
-    /// Beside its place first, so that nobody meets it with other modes than its own, and no moment is without one.
-    fn bind(path: &Path, mode: u32) -> Result<(Self, UnixListener), String> {
-        let beside = path.with_extension(format!("{}.new", std::process::id()));
-        let bound = || -> io::Result<(Self, UnixListener)> {
-            let _ = fs::remove_file(&beside);
-            let listener = UnixListener::bind(&beside)?;
-            fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
-            let inode = fs::symlink_metadata(&beside)?.ino();
-            fs::rename(&beside, path)?;
-            Ok((Self { path: path.to_owned(), inode }, listener))
-        };
-        bound().map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            format!("cannot listen at {}: {error}", path.display())
-        })
-    }
-
-    /// Unless a successor's is there by now.
-    fn remove(&self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 

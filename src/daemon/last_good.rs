@@ -8,10 +8,9 @@
 //! to the machine-id: a copy of it on another host must not announce what that host never should. It is used whole or
 //! not at all, and only if it has reached the disk whole.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use crate::config::cite::Source;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
 use crate::fnv::{fnv32, fnv64};
+use crate::sys::trusted_path::{is_guarded, is_ours};
 
 pub use self::keeper::Keeper;
 
@@ -34,9 +34,6 @@ const FORMAT: &str = "# dnsherald last good configuration 1";
 
 /// Where a host says which one it is; the second where there is no systemd.
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-
-/// No configuration is longer, in bytes.
-const LONGEST: u64 = 16 << 20;
 
 /// What it is bound to, and how to tell that it is whole.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -114,24 +111,16 @@ impl LastGood {
 
     /// What the file says, whatever it is bound to.
     fn read(&self) -> io::Result<String> {
-        if !fs::metadata(&self.file)?.is_file() {
-            return Err(io::Error::other("it is not a file"));
-        }
-        let mut text = String::new();
-        File::open(&self.file)?.take(LONGEST).read_to_string(&mut text)?;
-        Ok(text)
+        store::read(&self.file)
     }
 
-    /// Whether this user may run the commands that it names: nobody else could have written them.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        let own = rustix::process::geteuid().as_raw();
-        let is_ours = |path: &Path| {
-            fs::symlink_metadata(path).is_ok_and(|found| {
-                [0, own].contains(&found.uid()) && found.mode() & 0o022 == 0 && !found.is_symlink()
-            })
-        };
-        is_ours(&self.file) && self.file.parent().is_some_and(is_ours)
+    /// Whether this user may run the commands that it names: only root and this user could have written them.
+    ///
+    /// # Errors
+    /// When another user could, with the path that this user has power over.
+    pub fn is_trusted(&self) -> io::Result<()> {
+        self.file.parent().map_or(Ok(()), is_guarded)?;
+        is_ours(&self.file, false).map(drop)
     }
 
     /// The directory of the sockets that it names. As far as it is legible: it need not be usable.
@@ -271,11 +260,11 @@ mod tests {
     fn commands_of_a_file_that_others_can_write_are_not_trusted() {
         use std::os::unix::fs::PermissionsExt;
         let (state, last_good) = last_good("trusted");
-        assert!(!last_good.is_trusted());
+        assert!(last_good.is_trusted().is_err());
         last_good.save(TEXT).unwrap();
-        assert!(last_good.is_trusted());
+        assert!(last_good.is_trusted().is_ok());
         fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(!last_good.is_trusted());
+        assert!(last_good.is_trusted().is_err());
         fs::remove_dir_all(state).unwrap();
     }
 }

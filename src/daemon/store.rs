@@ -10,7 +10,6 @@
 //! It belongs to the absolute path of the configuration as it was given. Where links lead is not asked: they may
 //! lead nowhere just when the state is needed, because there is no configuration.
 
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -31,7 +30,7 @@ use crate::fnv::fnv32;
 use crate::handoff::{Handoff, lock};
 use crate::period::{Period, Shown};
 
-pub(super) use self::disk::write;
+pub(super) use self::disk::{read, write};
 
 mod disk;
 mod lock;
@@ -161,14 +160,14 @@ impl Store {
     /// What was remembered and how long ago; nothing, with a warning, where that cannot be known.
     #[must_use]
     pub fn load(&mut self) -> (Memory, Duration) {
-        let understood = match fs::read_to_string(&self.file) {
+        let understood = match read(&self.file) {
             Ok(text) => Document::understand(&text, &self.configuration)
                 .map_err(|why| format!("the state in {} is of no use: {why}", self.file.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
             Err(error) => Err(format!("cannot read the state in {}: {error}", self.file.display())),
         };
         let known = understood.or_else(|why| {
-            let text = fs::read_to_string(before(&self.file)).ok();
+            let text = read(&before(&self.file)).ok();
             let known = text.and_then(|text| Document::understand(&text, &self.configuration).ok());
             let instead = if known.is_some() { "taking the one before" } else { "starting without" };
             log::warn!("{why}; {instead}");

@@ -5,17 +5,21 @@
 //! is not overwritten: the recording of a helper that died is what one wants to see, and its successor is started
 //! with the same words.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+
+use rustix::process::geteuid;
 
 use super::names::Names;
 use super::{Header, write_event};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::handoff::{Handoff, Offered, PATIENCE};
+use crate::sys::trusted_path::is_safe_for_new_files;
 
 /// The recording ends when its file is as large, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -103,6 +107,8 @@ fn write(path: &Path, header: &str, lines: &Handoff<String>, largest: u64) -> io
 
 /// A file that was not there before: `path`, or `path` and a number. What is no file, as a device, is taken as it is.
 fn open(path: &Path) -> io::Result<(File, PathBuf)> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    is_safe_for_new_files(directory.unwrap_or_else(|| Path::new(".")))?;
     for nth in 0..=OTHERS {
         let mut candidate = path.as_os_str().to_owned();
         if nth > 0 {
@@ -113,12 +119,28 @@ fn open(path: &Path) -> io::Result<(File, PathBuf)> {
             Ok(file) => return Ok((file, candidate)),
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             Err(_) if candidate.metadata().is_ok_and(|metadata| !metadata.is_file()) => {
-                return OpenOptions::new().write(true).open(&candidate).map(|file| (file, candidate));
+                return device(&candidate).map(|file| (file, candidate));
             }
             Err(_) => {}
         }
     }
     Err(io::Error::other(format!("it exists, and so do all from .1 to .{OTHERS}; remove what is not needed")))
+}
+
+/// What is there and no plain file, nor a link to one.
+fn device(path: &Path) -> io::Result<File> {
+    let is_root = geteuid().is_root();
+    let is_foreign = |found: &Metadata| is_root && found.uid() != 0;
+    // A terminal belongs to its user, and no other user than root can make a device.
+    let found = path.symlink_metadata()?;
+    if is_foreign(&found) && !found.file_type().is_char_device() {
+        return Err(io::Error::other("it belongs to another user, expected a new file, or one of root's"));
+    }
+    let file = OpenOptions::new().write(true).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Err(io::Error::other("it is a link to a file, expected a new file")),
+        false => Ok(file),
+    }
 }
 
 #[cfg(test)]

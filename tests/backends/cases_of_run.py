@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import tempfile
 from contextlib import contextmanager
 
 from cases import case
@@ -76,10 +77,12 @@ def announced(host):
     environment = " ".join(f"{key}={shlex.quote(host.fill(value))}" for key, value in host.server.environment.items())
     script.write_text(SCRIPT.format(command=f"env {environment} {host.fill(host.server.command)}", check="true"))
     script.chmod(0o755)
-    (host.folder / "run.toml").write_text(configuration(host, script))
-    with Run(host.namespace.inside(host.binary, "run", "-c", host.folder / "run.toml")) as run:
-        expect_said(run, "announce")
-        yield run
+    # The folder of the host belongs to the user of the server: root puts no sockets there.
+    with tempfile.TemporaryDirectory(prefix="dnsherald-run-") as place:
+        (host.folder / "run.toml").write_text(configuration(host, script, place))
+        with Run(host.namespace.inside(host.binary, "run", "-c", host.folder / "run.toml")) as run:
+            expect_said(run, "announce")
+            yield run
 
 
 def expect_said(run, *verbs):
@@ -91,15 +94,15 @@ def expect_said(run, *verbs):
     expect(run.said() == list(verbs), f"{run.routes}: {run.log()}")
 
 
-def configuration(host, script):
+def configuration(host, script, place):
     server = host.server
     return f"""
 [node]
 management = ["{ADDRESS}"]
 
 [control]
-directory = "{host.folder}/run"
-state = "{host.folder}/state"
+directory = "{place}/run"
+state = "{place}/state"
 
 [defaults]
 interval = "1s"

@@ -22,6 +22,7 @@ mod output;
 mod process;
 mod recording;
 mod rollback;
+mod root;
 mod shortage;
 mod watchdog;
 mod watched;

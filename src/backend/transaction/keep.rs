@@ -20,15 +20,14 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use self::exchange::Difference;
-use self::guarded::{guarded, user};
 use self::manifest::{Manifest, Owner};
 use self::tree::{ASIDE, Scope, Tree};
 use crate::backend::privilege::is_root;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
+use crate::sys::trusted_path::{guarded, user};
 
 mod exchange;
-mod guarded;
 mod manifest;
 mod tree;
 

@@ -2,16 +2,20 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::directory::make;
+use crate::sys::files::{Draft, read_text};
+use crate::sys::trusted_path::make_for_root;
 
 /// ExaBGP hands down a umask under which directories cannot be entered, so modes are set explicitly.
 pub(super) const DIRECTORY_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
+
+/// No state and no configuration is longer, in bytes.
+const LARGEST: u64 = 16 << 20;
 
 /// Tells one file from the next at the same path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,7 +29,7 @@ pub(super) struct Mark {
 impl Mark {
     /// Of the file that is there now; `None` where there is none.
     pub(super) fn of(file: &Path) -> Option<Self> {
-        let found = fs::metadata(file).ok()?;
+        let found = fs::symlink_metadata(file).ok()?;
         Some(Self {
             device: found.dev(),
             inode: found.ino(),
@@ -54,33 +58,29 @@ pub(super) fn remove_leftovers(file: &Path) {
     }
 }
 
+/// Makes the directory of a state file.
+///
+/// # Errors
+/// When it cannot be made, and for root also when another user could lead root elsewhere from there.
+pub(super) fn make_place(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), |directory| make_for_root(directory, DIRECTORY_MODE))
+}
+
+/// The text of a state file, which is a plain file.
+pub(in crate::daemon) fn read(file: &Path) -> io::Result<String> {
+    read_text(file, LARGEST)
+}
+
 pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {
-    file.parent().map_or(Ok(()), |directory| make(directory, DIRECTORY_MODE))?;
+    make_place(file)?;
     // Two helpers overlap for a moment when ExaBGP reloads: each writes beside under its own name.
-    let beside = file.with_extension(format!("{}.new", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE)
-        .open(&beside)
-        .and_then(|mut handle| {
-            handle.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-            handle.write_all(text.as_bytes()).map(|()| handle)
-        })
-        .and_then(|handle| {
-            keep(file);
-            fs::rename(&beside, file).map(|()| handle)
-        });
-    match written {
-        // In this order: a helper that is killed now has left its state, whatever the disk is busy with, and a machine
-        // that loses power now finds at worst a torn file, and the one before.
-        Ok(handle) => handle.sync_all().and_then(|()| sync_directory(file)),
-        Err(error) => {
-            let _ = fs::remove_file(&beside);
-            Err(error)
-        }
-    }
+    let mut draft = Draft::create(file.with_extension(format!("{}.new", std::process::id())), FILE_MODE)?;
+    draft.file.write_all(text.as_bytes())?;
+    keep(file);
+    draft.replaces(file)?;
+    // In this order: a helper that is killed now has left its state, whatever the disk is busy with, and a machine
+    // that loses power now finds at worst a torn file, and the one before.
+    draft.file.sync_all().and_then(|()| sync_directory(file))
 }
 
 /// Where the one before is kept.
@@ -91,7 +91,7 @@ pub(super) fn before(file: &Path) -> PathBuf {
 /// Keeps the file until the disk has the next, unless it is torn itself: then the one before it stays. Without that a
 /// torn one would cost the state, as on a file system that has no links.
 pub(super) fn keep(file: &Path) {
-    let text = fs::read_to_string(file).unwrap_or_default();
+    let text = read(file).unwrap_or_default();
     if serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return;
     }

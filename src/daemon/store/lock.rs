@@ -32,6 +32,9 @@ pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
         .mode(MODE)
         .custom_flags(O_NOFOLLOW)
         .open(&path)?;
+    if !lock.metadata()?.is_file() {
+        return Err(io::Error::other(format!("the lock {} is no plain file", path.display())));
+    }
     let began = Instant::now();
     loop {
         match lock.try_lock() {

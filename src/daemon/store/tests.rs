@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fs;
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -123,18 +124,17 @@ fn of_many_the_newest_is_written() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// Opening a pipe that nobody reads takes as long as a disk that is gone.
+/// As long as another helper holds the lock, the thread that writes waits.
 #[test]
 fn a_disk_that_hangs_is_waited_for_no_longer_than_said() {
     let directory = directory("hangs");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
-    let beside = store.file.with_extension(format!("{}.new", std::process::id()));
-    assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
+    let held = lock::take(&store.file).unwrap().unwrap();
     store.save(&memory());
     assert!(!store.is_written_within(Duration::from_millis(50)));
     store.save(&memory());
     assert!(!store.witness().has_seen_within(Duration::from_millis(50)));
-    drop(fs::File::open(&beside).unwrap());
+    drop(held);
     assert!(store.witness().has_seen_within(Duration::from_secs(20)), "once it is back, all is written");
     assert_eq!(store.load().0, memory());
     fs::remove_dir_all(directory).unwrap();
@@ -250,6 +250,44 @@ fn drains(directory: &Path) -> usize {
 }
 
 /// As at a reload of ExaBGP: the former helper is told of a drain while the next has begun.
+/// Whoever can put a link there could have another file overwritten, and read what the state is.
+#[test]
+fn links_in_the_place_of_the_state_are_not_followed() {
+    let directory = directory("no-links");
+    let (state, precious) = (directory.join("state"), directory.join("precious"));
+    let mut store = Store::new(&state, Path::new("resolver.toml"));
+    saved(&mut store, &memory());
+    fs::rename(&store.file, &precious).unwrap();
+    let kept = fs::read_to_string(&precious).unwrap();
+    let mut next = Store::new(&state, Path::new("resolver.toml"));
+    for name in [store.file.clone(), store.file.with_extension(format!("{}.new", std::process::id()))] {
+        std::os::unix::fs::symlink(&precious, name).unwrap();
+    }
+    assert_eq!(next.load().0, Memory::default());
+    saved(&mut next, &Memory::default());
+    assert!(next.unwritten().is_none(), "{:?}", next.unwritten());
+    assert!(fs::symlink_metadata(&next.file).unwrap().is_file());
+    assert_eq!(fs::read_to_string(precious).unwrap(), kept);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_state_or_its_lock_is_not_waited_for() {
+    let directory = directory("pipes");
+    let mut store = Store::new(&directory, Path::new("resolver.toml"));
+    let lock = store.file.with_extension("lock");
+    for pipe in [&store.file, &lock] {
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    assert_eq!(store.load().0, Memory::default());
+    saved(&mut store, &memory());
+    assert!(store.unwritten().is_some_and(|why| why.ends_with(".lock is no plain file")));
+    fs::remove_file(lock).unwrap();
+    assert!(eventually(|| store.unwritten().is_none()), "{:?}", store.unwritten());
+    assert_eq!(store.load().0, memory());
+    fs::remove_dir_all(directory).unwrap();
+}
+
 #[test]
 fn of_two_helpers_neither_loses_a_drain_of_the_other() {
     let directory = directory("two");

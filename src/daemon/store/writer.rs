@@ -1,17 +1,15 @@
 //! The thread that writes the state, and sees what another helper writes.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::disk::{DIRECTORY_MODE, Mark, remove_leftovers, write};
+use super::disk::{Mark, make_place, read, remove_leftovers, write};
 use super::merge::{Aged, Change, apply, changes};
 use super::{Document, FORMAT, Failure, lock as state_lock};
 use crate::daemon::stamp::{Age, Stamp};
-use crate::directory::make;
 use crate::engine::memory::Memory;
 use crate::fnv::fnv64;
 use crate::handoff::{Handoff, Taken, lock};
@@ -94,7 +92,9 @@ impl Writer {
 
     /// Works until there is nothing more to come.
     pub(super) fn work(mut self, jobs: &Handoff<Job>) {
-        remove_leftovers(&self.file);
+        if make_place(&self.file).is_ok() {
+            remove_leftovers(&self.file);
+        }
         loop {
             let again_in = self
                 .trouble
@@ -160,7 +160,7 @@ impl Writer {
     /// Merges and writes, under the lock. What is newer than the job is another helper's, which has taken over: then only
     /// the drains that changed here are added to it.
     fn write(&mut self, job: &mut Job) -> io::Result<()> {
-        self.file.parent().map_or(Ok(()), |directory| make(directory, DIRECTORY_MODE))?;
+        make_place(&self.file)?;
         let _held = state_lock::take(&self.file)?;
         // What the loop may not have known when it gave the job.
         self.forget_what_was_told(job.told);
@@ -209,7 +209,7 @@ impl Writer {
         if self.seen == Some(mark) {
             return None;
         }
-        let text = fs::read_to_string(&self.file).ok()?;
+        let text = read(&self.file).ok()?;
         self.seen = Some(mark);
         let found = Document::understand(&text, &self.configuration).ok()?;
         if self.attempted == Some(fnv64(text.as_bytes())) {

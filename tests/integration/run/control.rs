@@ -12,6 +12,7 @@ use dnsherald::engine::drain::{Lasts, Order};
 use dnsherald::engine::service::State;
 use dnsherald::responder::Fault;
 use dnsherald::status::Document;
+use nix::unistd::geteuid;
 
 use crate::support::binary;
 use crate::support::helper::{
@@ -286,8 +287,15 @@ fn modes_do_not_depend_on_the_umask() {
 fn a_directory_that_is_everybodys_is_warned_of() {
     let pop = Pop::new();
     fs::create_dir(pop.file("control")).unwrap();
-    fs::set_permissions(pop.file("control"), fs::Permissions::from_mode(0o777)).unwrap();
-    announced(&pop).logs("anybody may write to the directory");
+    for directory in [pop.file(""), pop.file("control")] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    // Root does not use it at all.
+    let other = if geteuid().is_root() { "set -- setpriv --reuid 64731 --clear-groups \"$@\"" } else { ":" };
+    let mut helper = pop.helper_after(other, ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs("anybody may write to the directory");
 }
 
 #[test]
@@ -422,7 +430,7 @@ fn slow_clients_floods_and_garbage_hold_up_nobody() {
 /// As a script of another user that hangs does.
 #[test]
 fn idle_connections_of_another_user_hold_up_neither_root_nor_the_status() {
-    if !nix::unistd::geteuid().is_root() {
+    if !geteuid().is_root() {
         return crate::support::lacks("root");
     }
     let pop = Pop::new();
@@ -515,5 +523,5 @@ fn without_a_directory_the_main_job_is_done() {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.logs("cannot make the directory /dev/null/control");
+    helper.logs("cannot use the directory /dev/null/control: /dev/null: not a directory");
 }

@@ -165,16 +165,12 @@ fn told_to_stop_before_it_could_say_anything_it_ends() {
     helper.exits_well();
 }
 
-/// The state goes to a pipe that nobody reads, as to a disk that is gone.
 #[test]
 fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
     let pop = Pop::new();
-    let state = pop.file("state");
-    let beside = pop.state_file().with_extension("$$.new");
-    let commands = format!("mkdir -p {} && mkfifo {}", state.display(), beside.display());
-    let mut helper = pop.helper_after(&commands, ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
+    let mut helper = announced(&pop);
+    helper.hangs_in("state");
+    fs::remove_file(pop.state_file()).unwrap();
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
     pop.server.becomes(Fault::None);

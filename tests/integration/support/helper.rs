@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use dnsherald::daemon::last_words::PAUSE_BEFORE_EXIT;
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 pub(crate) use self::parent::{
@@ -204,6 +204,27 @@ impl Helper {
         ptrace::attach(main).unwrap();
         // Else it would be taken for its end.
         assert!(matches!(waitpid(main, None).unwrap(), WaitStatus::Stopped(..)));
+    }
+
+    /// Its thread of this name stands still, as in a disk that is gone, until it is killed.
+    #[track_caller]
+    pub(crate) fn hangs_in(&self, name: &str) {
+        let is_it = |task: &std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        let mut task = None;
+        let is_there = eventually(|| {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten();
+            task = tasks.into_iter().find(is_it);
+            task.is_some()
+        });
+        assert!(is_there, "no thread is named {name}");
+        let thread = Pid::from_raw(task.unwrap().file_name().to_str().unwrap().parse().unwrap());
+        ptrace::attach(thread).unwrap();
+        let waits = move || waitpid(thread, Some(WaitPidFlag::__WALL));
+        assert!(matches!(waits().unwrap(), WaitStatus::Stopped(..)));
+        // The process has ended when each of its threads has, and whoever stops one is told first.
+        thread::spawn(move || while matches!(waits(), Ok(WaitStatus::Stopped(..))) {});
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {

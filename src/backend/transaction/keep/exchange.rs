@@ -8,9 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::guarded::guarded;
 use super::manifest::{Content, Manifest, Owner, read};
 use super::tree::{ASIDE, Scope, Tree};
+use crate::sys::trusted_path::guarded;
 
 /// What differs.
 #[derive(Debug, Default)]

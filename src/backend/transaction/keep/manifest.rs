@@ -4,19 +4,19 @@
 //! there is one, and what it names is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied, UnexpectedEof};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use serde::{Deserialize, Serialize};
 
-use super::guarded::{about, guarded};
 use super::tree::{Scope, Tree};
 use crate::directory::make;
 use crate::fnv::fnv64;
+use crate::sys::files::{self, Draft};
+use crate::sys::trusted_path::{about, guarded};
 
 /// Names the format, so that a foreign file is known as such.
 const FORMAT: &str = "dnsherald rollback 1";
@@ -197,11 +197,10 @@ impl Manifest {
 
     /// Takes the place of the one before.
     fn replaces(&self, place: &Path) -> io::Result<()> {
-        let beside = place.join(format!("{NAME}.new"));
-        let mut handle = new_file(&beside)?;
-        handle.write_all(&serde_json::to_vec_pretty(self)?)?;
-        handle.sync_all()?;
-        fs::rename(&beside, place.join(NAME))?;
+        let mut draft = Draft::create(place.join(format!("{NAME}.new")), COPY_MODE)?;
+        draft.file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        draft.file.sync_all()?;
+        draft.replaces(&place.join(NAME))?;
         File::open(place)?.sync_all()
     }
 
@@ -235,13 +234,8 @@ pub(super) enum Content {
 /// Reads a plain file, and no other.
 pub(super) fn read(file: &Path) -> io::Result<Content> {
     let named = |error: io::Error| about(file, &error);
-    // Whatever it is, it is neither followed nor waited for.
-    let handle =
-        OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(file).map_err(named)?;
+    let handle = files::open_plain(file).map_err(named)?;
     let found = handle.metadata().map_err(named)?;
-    if !found.is_file() {
-        return Err(named(io::Error::other("no plain file")));
-    }
     let mut content = vec![];
     let size = handle.take(LARGEST + 1).read_to_end(&mut content).map_err(named)?;
     Ok(if size as u64 > LARGEST { Content::TooLarge } else { Content::Whole(content, Owner::of(&found)) })
@@ -249,10 +243,7 @@ pub(super) fn read(file: &Path) -> io::Result<Content> {
 
 /// A file that was not there, for us alone.
 fn new_file(file: &Path) -> io::Result<File> {
-    let named = |error: io::Error| about(file, &error);
-    let handle = OpenOptions::new().write(true).create_new(true).mode(COPY_MODE).open(file).map_err(named)?;
-    handle.set_permissions(fs::Permissions::from_mode(COPY_MODE)).map_err(named)?;
-    Ok(handle)
+    files::create(file, COPY_MODE).map_err(|error| about(file, &error))
 }
 
 /// What a restart that was killed has left goes, too.

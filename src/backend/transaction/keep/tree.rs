@@ -10,8 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::guarded::{about, guarded, is_ours};
 use crate::backend::Backend;
+use crate::sys::trusted_path::{about, guarded, is_ours};
 
 /// A configuration has no more files: what has is more than a configuration.
 const MOST_FILES: usize = 2_000;

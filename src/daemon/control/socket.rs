@@ -1,0 +1,61 @@
+//! A socket at its place, with its mode.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
+use rustix::process::geteuid;
+use tokio::net::UnixListener;
+
+use crate::sys::files::set_mode;
+
+/// Connections that wait in the kernel's queue.
+const BACKLOG: i32 = 1024;
+
+/// The file of a socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    path: PathBuf,
+    /// Tells it from that of a successor.
+    inode: u64,
+}
+
+impl Socket {
+    /// Beside its place first, so that nobody meets it with other modes than its own, and no moment is without one.
+    pub(super) fn bind(path: &Path, mode: u32) -> Result<(Self, UnixListener), String> {
+        let beside = path.with_extension(format!("{}.new", std::process::id()));
+        let bound = || -> io::Result<(Self, UnixListener)> {
+            let _ = fs::remove_file(&beside);
+            let listener = listen(&beside, mode)?;
+            let inode = fs::symlink_metadata(&beside)?.ino();
+            fs::rename(&beside, path)?;
+            Ok((Self { path: path.to_owned(), inode }, listener))
+        };
+        bound().map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            format!("cannot listen at {}: {error}", path.display())
+        })
+    }
+
+    /// Unless a successor's is there by now.
+    pub(super) fn remove(&self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Listens at a path that is free. No moment has a socket there with more than this mode.
+fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // What is bound has the mode of the socket before it, without the bits of the umask.
+    fchmod(&socket, Mode::from_raw_mode(mode))?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    set_mode(path, mode, |found| found.file_type().is_socket() && found.uid() == geteuid().as_raw())?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
+}

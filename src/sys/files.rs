@@ -1,0 +1,183 @@
+//! Files that are opened, made and replaced without following a link that another user may have put there.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK, O_PATH};
+
+/// Opens a plain file for reading, and nothing else: a link is not followed, a pipe not waited for.
+///
+/// # Errors
+/// When it cannot be opened, or is no plain file.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no plain file")),
+    }
+}
+
+/// The content of a plain file.
+///
+/// # Errors
+/// As [`open_plain`], and when it has more octets than `most`.
+pub(crate) fn read_plain(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut content = vec![];
+    match open_plain(path)?.take(most + 1).read_to_end(&mut content)? as u64 > most {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets"))),
+        false => Ok(content),
+    }
+}
+
+/// The text of a plain file.
+///
+/// # Errors
+/// As [`read_plain`], and when it is no UTF-8.
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read_plain(path, most)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+}
+
+/// A file that was not there, with this mode, whatever the umask.
+///
+/// # Errors
+/// When something is there, be it a link, or it cannot be made.
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
+/// Sets the mode of what lies at a path if that is what `is_meant` accepts; a link is not followed.
+///
+/// # Errors
+/// When it is something else, or its mode cannot be set.
+pub(crate) fn set_mode(
+    path: &Path,
+    mode: u32,
+    is_meant: impl FnOnce(&fs::Metadata) -> bool,
+) -> io::Result<()> {
+    let found = OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(path)?;
+    if !is_meant(&found.metadata()?) {
+        return Err(io::Error::other(format!("{} was exchanged by another process", path.display())));
+    }
+    // The kernel sets no mode by such a descriptor, but by its name, which leads to what was opened.
+    fs::set_permissions(format!("/proc/self/fd/{}", found.as_raw_fd()), Permissions::from_mode(mode))
+}
+
+/// A file under a name of its own, which takes the place of another one when it is whole. Removed where it does not
+/// come to that.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    path: PathBuf,
+    pub(crate) file: File,
+    is_placed: bool,
+}
+
+impl Draft {
+    /// An empty one with this name and mode, in place of what a process that was killed has left there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn create(path: PathBuf, mode: u32) -> io::Result<Self> {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = create(&path, mode)?;
+        Ok(Self { path, file, is_placed: false })
+    }
+
+    /// Takes the place of this file.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn replaces(&mut self, other: &Path) -> io::Result<()> {
+        fs::rename(&self.path, other)?;
+        self.is_placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("dnsherald-files-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn only_a_plain_file_is_read() {
+        let folder = folder("read");
+        let [plain, link, pipe] = ["plain", "link", "pipe"].map(|name| folder.join(name));
+        fs::write(&plain, "text").unwrap();
+        symlink(&plain, &link).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(read_text(&plain, 4).unwrap(), "text");
+        assert!(read_text(&plain, 3).unwrap_err().to_string().contains("more than 3 octets"));
+        for other in [&link, &pipe, &folder] {
+            assert!(read_text(other, 4).is_err(), "{}", other.display());
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_draft_is_replaced_and_not_followed() {
+        let folder = folder("draft");
+        let [precious, beside, file] = ["precious", "file.new", "file"].map(|name| folder.join(name));
+        fs::write(&precious, "kept").unwrap();
+        fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
+        symlink(&precious, &beside).unwrap();
+        assert!(create(&beside, 0o640).is_err());
+        let mut draft = Draft::create(beside.clone(), 0o640).unwrap();
+        draft.file.write_all(b"new").unwrap();
+        draft.replaces(&file).unwrap();
+        drop(draft);
+        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("new", 0o640));
+        assert_eq!((fs::read_to_string(&precious).unwrap().as_str(), mode(&precious)), ("kept", 0o600));
+
+        let mut draft = Draft::create(beside.clone(), 0o640).unwrap();
+        assert!(draft.replaces(&folder).is_err());
+        drop(draft);
+        assert!(!beside.exists(), "it has come to nothing");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_mode_is_set_of_what_is_meant_and_of_nothing_behind_a_link() {
+        let folder = folder("mode");
+        let [precious, link] = ["precious", "link"].map(|name| folder.join(name));
+        fs::write(&precious, "").unwrap();
+        fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
+        symlink(&precious, &link).unwrap();
+        assert!(set_mode(&link, 0o666, fs::Metadata::is_file).is_err());
+        assert!(set_mode(&precious, 0o666, fs::Metadata::is_dir).is_err());
+        assert_eq!(mode(&precious), 0o600);
+        set_mode(&precious, 0o640, fs::Metadata::is_file).unwrap();
+        assert_eq!(mode(&precious), 0o640);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,227 @@
+//! `run` by root where the directories belong to another user, who puts links there.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::support::helper::{ANNOUNCE, Helper, Pop, WITHDRAW, ideal};
+use crate::support::lacks;
+
+/// Whose the directories are.
+const USER: u32 = 64_731;
+
+/// A pop with the directories of [`USER`].
+fn pop() -> Option<Pop> {
+    if !geteuid().is_root() {
+        lacks("root, who gives a directory to another user");
+        return None;
+    }
+    let pop = Pop::new();
+    for name in ["control", "state"] {
+        fs::create_dir(pop.file(name)).unwrap();
+        chown(pop.file(name), Some(USER), Some(USER)).unwrap();
+    }
+    Some(pop)
+}
+
+/// A file of root's, in the folder.
+fn precious(pop: &Pop) -> PathBuf {
+    let file = pop.file("precious");
+    fs::write(&file, "kept").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+#[track_caller]
+fn is_untouched(file: &Path) {
+    let found = fs::metadata(file).unwrap();
+    assert_eq!((fs::read_to_string(file).unwrap().as_str(), found.mode() & 0o7777), ("kept", 0o600));
+}
+
+fn names(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[track_caller]
+fn ends(helper: &mut Helper) {
+    helper.is_sent("TERM");
+    helper.says(WITHDRAW);
+    helper.exits_well();
+}
+
+#[test]
+fn nothing_is_written_where_another_user_can_put_links() {
+    let Some(pop) = pop() else { return };
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let refused = |name: &str| {
+        let directory = pop.file(name);
+        let directory = directory.display();
+        format!(
+            "{directory} belongs to user {USER} (mode 755), and so another user could lead root to another file: run \
+             this as user {USER}, or `chown root {directory}`"
+        )
+    };
+    helper.logs(&format!(
+        "cannot use the directory {}: {}",
+        pop.file("control").display(),
+        refused("control")
+    ));
+    helper.logs(&format!("cannot write the state to {}: {}", pop.state_file().display(), refused("state")));
+    helper.logs(&format!(
+        "cannot keep the configuration in {}: {}",
+        pop.last_good().file().display(),
+        refused("state")
+    ));
+    ends(&mut helper);
+    assert_eq!(names(&pop.file("control")).len() + names(&pop.file("state")).len(), 0);
+}
+
+/// As `/tmp/dnsherald` may be.
+#[test]
+fn a_directory_that_others_can_write_to_is_refused() {
+    let Some(pop) = pop() else { return };
+    for name in ["control", "state"] {
+        chown(pop.file(name), Some(0), Some(0)).unwrap();
+        fs::set_permissions(pop.file(name), fs::Permissions::from_mode(0o1777)).unwrap();
+    }
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    for name in ["control", "state"] {
+        let directory = pop.file(name);
+        let directory = directory.display();
+        helper.logs(&format!("{directory} can be written to by others than its owner (mode 1777), "));
+        helper.logs(&format!("`chmod go-w {directory}`"));
+    }
+    ends(&mut helper);
+    assert_eq!(names(&pop.file("control")).len() + names(&pop.file("state")).len(), 0);
+}
+
+#[test]
+fn a_link_to_a_directory_is_followed_where_only_root_could_have_put_it() {
+    let Some(pop) = pop() else { return };
+    let [real, theirs] = ["real", "theirs"].map(|name| pop.file(name));
+    fs::create_dir(&real).unwrap();
+    for name in ["control", "state"] {
+        fs::remove_dir(pop.file(name)).unwrap();
+        symlink(&real, pop.file(name)).unwrap();
+    }
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    pop.comes_to_be(|status| status.services[0].settled());
+    ends(&mut helper);
+    // The same directory, by a link of the other user.
+    fs::remove_dir_all(&real).unwrap();
+    fs::create_dir(&real).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    symlink(&real, theirs.join("link")).unwrap();
+    chown(&theirs, Some(USER), Some(USER)).unwrap();
+    for name in ["control", "state"] {
+        fs::remove_file(pop.file(name)).unwrap();
+        symlink(theirs.join("link"), pop.file(name)).unwrap();
+    }
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.logs(&format!("{} belongs to user {USER}", theirs.display()));
+    helper.logs("cannot write the state to ");
+    ends(&mut helper);
+    assert_eq!(names(&real).len(), 0);
+}
+
+/// It names commands, which root would run.
+#[test]
+fn the_last_good_configuration_of_another_user_is_not_run() {
+    let Some(pop) = pop() else { return };
+    chown(pop.file("state"), Some(0), Some(0)).unwrap();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    ends(&mut helper);
+    let kept = pop.last_good().file().to_owned();
+    pop.is_configured(&pop.configuration().replace("rise = 2", "rize = 2"));
+    for path in [&kept, &pop.file("state")] {
+        chown(path, Some(USER), Some(USER)).unwrap();
+        let mut helper = pop.helper_with(&["--state", pop.file("state").to_str().unwrap()], ideal("5.0.15"));
+        helper.opens();
+        helper.says(WITHDRAW);
+        helper.logs(&format!(
+            "the last good configuration in {} is not used, for root would run",
+            kept.display()
+        ));
+    }
+}
+
+#[test]
+fn a_recording_is_made_where_no_link_leads_elsewhere() {
+    let Some(pop) = pop() else { return };
+    let precious = precious(&pop);
+    let recorded = |place: &Path| {
+        let mut helper = pop.helper_with(&["--record", place.to_str().unwrap()], ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper
+    };
+    // A directory of the other user.
+    let theirs = pop.file("state").join("run.trace");
+    let mut helper = recorded(&theirs);
+    helper.logs(&format!(
+        "cannot record to {}: {} belongs to user",
+        theirs.display(),
+        pop.file("state").display()
+    ));
+    ends(&mut helper);
+    // One that is everybody's, with a link and a pipe of that user.
+    let shared = pop.file("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    let (link, pipe) = (shared.join("run.trace"), shared.join("pipe"));
+    symlink(&precious, &link).unwrap();
+    let mut helper = recorded(&link);
+    helper.logs(&format!("recording to {}.1", link.display()));
+    ends(&mut helper);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    chown(&pipe, Some(USER), Some(USER)).unwrap();
+    let mut helper = recorded(&pipe);
+    helper.logs("it belongs to another user");
+    ends(&mut helper);
+    is_untouched(&precious);
+}
+
+#[test]
+fn the_process_id_of_healthcheck_goes_to_no_link() {
+    let Some(pop) = pop() else { return };
+    let precious = precious(&pop);
+    let [link, hard, plain] = ["link", "hard", "plain"].map(|name| pop.file("control").join(name));
+    symlink(&precious, &link).unwrap();
+    fs::hard_link(&precious, &hard).unwrap();
+    fs::write(&plain, "the longer text of another program").unwrap();
+    let told = |file: &Path| {
+        let mut command = std::process::Command::new(crate::support::binary());
+        command.args([
+            "healthcheck",
+            "--no-ack",
+            "--ip",
+            "192.0.2.53",
+            "--command",
+            "true",
+            "--interval",
+            "0",
+        ]);
+        let output = command.arg("--pid").arg(file).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(told(&link).contains("it is a link, which root does not follow"), "{}", told(&link));
+    assert!(told(&hard).contains("several names"), "{}", told(&hard));
+    is_untouched(&precious);
+    told(&plain);
+    let written = fs::read_to_string(&plain).unwrap();
+    assert!(written.trim().parse::<u32>().is_ok(), "{written:?}");
+}
