@@ -1,14 +1,23 @@
 //! One restart at a time on a host: who holds the lock writes down who that is, and the kernel forgets it at the end.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::unistd::geteuid;
+use rustix::fs::{major, minor};
 
 use crate::backend::Trouble;
-use crate::text::foreign;
+use crate::sys::trusted_path::user;
+use crate::text::{foreign, foreign_octets};
+
+/// Whoever can open the file can hold the lock: its owner and root.
+const MODE: u32 = 0o600;
+
+/// The locks of all processes that this one can see.
+const LOCKS: &str = "/proc/locks";
 
 /// The lock, held until it is dropped, or the process is gone.
 #[derive(Debug)]
@@ -20,7 +29,7 @@ impl Lock {
     /// Takes the lock in this directory, in the name of a backend.
     ///
     /// # Errors
-    /// When somebody else holds it, or there is no place for it.
+    /// When another process holds it, or there is no place for it.
     pub fn take(directory: &Path, backend: &str) -> Result<Self, Trouble> {
         let path = directory.join("restart.lock");
         let cannot =
@@ -28,14 +37,7 @@ impl Lock {
         let mut file = open(&path, directory).map_err(|error| cannot(&error))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.take(200).read_to_string(&mut holder);
-                return Err(Trouble::new(format!(
-                    "another restart is under way: {}",
-                    foreign(holder.trim())
-                )));
-            }
+            Err(TryLockError::WouldBlock) => return Err(Trouble::new(held(&path, file))),
             Err(TryLockError::Error(error)) => return Err(cannot(&error)),
         }
         file.set_len(0).map_err(|error| cannot(&error))?;
@@ -44,21 +46,73 @@ impl Lock {
     }
 }
 
+/// Which process holds the lock, in a sentence. A restart has written down who it is; another program that has opened the
+/// file has not.
+fn held(path: &Path, file: File) -> String {
+    let holder = holder(&file);
+    let mut note = String::new();
+    let _ = file.take(200).read_to_string(&mut note);
+    let note = foreign(note.trim());
+    let Some(holder) = holder else { return format!("another restart is under way: {note}") };
+    let command = fs::read(format!("/proc/{holder}/cmdline")).unwrap_or_default();
+    let command: Vec<_> = command.split(|octet| *octet == 0).filter(|word| !word.is_empty()).collect();
+    let command = foreign(&foreign_octets(&command.join(&b' ')));
+    if note.starts_with(&format!("process {holder} restarts ")) {
+        format!("another restart is under way: {note} (`{command}`)")
+    } else {
+        format!(
+            "process {holder} (`{command}`) holds {}, expected only a restart to do so: wait for that process, or end it",
+            path.display()
+        )
+    }
+}
+
+/// The process that holds the lock of this file, as far as this one can see it.
+fn holder(file: &File) -> Option<u32> {
+    let found = file.metadata().ok()?;
+    let (device, inode) = (found.dev(), found.ino());
+    let place = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
+    let locks = fs::read_to_string(LOCKS).ok()?;
+    holder_in(&locks, &place)
+}
+
+/// From lines such as `3: FLOCK  ADVISORY  WRITE 14522 fe:00:5506089 0 EOF`; one with `->` only waits.
+fn holder_in(locks: &str, place: &str) -> Option<u32> {
+    locks.lines().find_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [_, "FLOCK", _, _, process, at, ..] if at == place => process.parse().ok().filter(|pid| *pid != 0),
+        _ => None,
+    })
+}
+
 /// The file of the lock. A new one belongs to whom the directory belongs to: root restarts, and so does the helper's
-/// user after it. That user may have put a link there, which root does not follow.
+/// user after it. That user may have put a link or another file there, which root neither follows nor changes.
 fn open(path: &Path, directory: &Path) -> io::Result<File> {
+    let owner = fs::metadata(directory)?;
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o660).custom_flags(O_NOFOLLOW);
-    match options.clone().create_new(true).open(path) {
+    options.read(true).write(true).mode(MODE).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    let file = match options.clone().create_new(true).open(path) {
         Ok(file) => {
-            let owner = fs::metadata(directory)?;
             // Only root may, and only for root it matters.
             let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
-            Ok(file)
+            file
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path)?,
+        Err(error) => return Err(error),
+    };
+    let found = file.metadata()?;
+    let own = geteuid().as_raw();
+    if !found.is_file() || found.nlink() != 1 {
+        return Err(io::Error::other("expected a plain file with one name: remove it"));
     }
+    if ![0, owner.uid(), own].contains(&found.uid()) {
+        let (other, owner) = (user(found.uid()), user(owner.uid()));
+        return Err(io::Error::other(format!("it belongs to {other}, expected {owner}: remove it")));
+    }
+    // One of an earlier version, or that was made by hand, may be open to a group.
+    if found.mode() & 0o7777 != MODE && [0, found.uid()].contains(&own) {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -73,10 +127,10 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let first = Lock::take(&folder, "unbound").unwrap();
         let refused = Lock::take(&folder, "named").unwrap_err().why;
-        assert_eq!(
-            refused,
-            format!("another restart is under way: process {} restarts unbound", std::process::id())
-        );
+        let expected =
+            format!("another restart is under way: process {} restarts unbound (`", std::process::id());
+        assert!(refused.starts_with(&expected), "{refused}");
+        assert!(refused.contains("dnsherald-"), "its command: {refused}");
         drop(first);
         assert!(Lock::take(&folder, "named").is_ok());
         fs::remove_dir_all(&folder).unwrap();
@@ -104,5 +158,78 @@ mod tests {
         assert!(Lock::take(&folder, "unbound").unwrap_err().why.starts_with("cannot lock "));
         assert_eq!(fs::read_to_string(folder.join("precious")).unwrap(), "kept");
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// As a member of the group would, who may use the sockets.
+    #[test]
+    fn only_its_owner_can_hold_it() {
+        let folder = std::env::temp_dir().join(format!("dnsherald-lock-mode-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("restart.lock");
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o7777;
+        drop(Lock::take(&folder, "unbound").unwrap());
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
+        drop(Lock::take(&folder, "unbound").unwrap());
+        assert_eq!(mode(), 0o600, "it was made by an earlier version");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn another_program_that_holds_it_is_named() {
+        let folder = std::env::temp_dir().join(format!("dnsherald-lock-holder-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("restart.lock");
+        drop(Lock::take(&folder, "unbound").unwrap());
+        let mut other = std::process::Command::new("flock")
+            .args([
+                path.as_os_str(),
+                "sh".as_ref(),
+                "-c".as_ref(),
+                "echo held; read end; # \u{1b}[2J".as_ref(),
+            ])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut held = [0; 5];
+        other.stdout.take().unwrap().read_exact(&mut held).unwrap();
+        let why = Lock::take(&folder, "unbound").unwrap_err().why;
+        drop(other.stdin.take());
+        other.wait().unwrap();
+        assert!(why.starts_with("process "), "{why}");
+        assert!(
+            why.contains("echo held; read end") && why.contains("restart.lock, expected only a"),
+            "{why}"
+        );
+        assert!(!why.contains('\u{1b}'), "{why}");
+        Lock::take(&folder, "unbound").unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_of_its_own_is_left_alone() {
+        let folder = std::env::temp_dir().join(format!("dnsherald-lock-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (precious, path) = (folder.join("precious"), folder.join("restart.lock"));
+        fs::write(&precious, "kept").unwrap();
+        fs::hard_link(&precious, &path).unwrap();
+        let why = || Lock::take(&folder, "unbound").unwrap_err().why;
+        assert!(why().ends_with("expected a plain file with one name: remove it"), "{}", why());
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
+        fs::remove_file(&precious).unwrap();
+        if geteuid().is_root() {
+            chown(&path, Some(64_731), None).unwrap();
+            assert!(why().ends_with("it belongs to user 64731, expected root: remove it"), "{}", why());
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_holder_is_known_by_device_and_inode() {
+        let locks = "1: -> FLOCK  ADVISORY  WRITE 7 fe:00:12 0 EOF\n2: POSIX  ADVISORY  WRITE 8 fe:00:12 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 9 fe:00:13 0 EOF\n4: FLOCK  ADVISORY  WRITE 10 fe:00:12 0 EOF\n";
+        assert_eq!(holder_in(locks, "fe:00:12"), Some(10));
+        assert_eq!(holder_in(locks, "fe:00:14"), None);
     }
 }
