@@ -61,6 +61,10 @@ pub enum Command {
     /// answers no commands (`exabgp.api.ack` is off), so that nothing can be known of the withdraws.
     Drain(Drain),
     /// End drains
+    ///
+    /// Says what still keeps a service withdrawn. Exit status: 0, 1 if there was no drain to end (0 with
+    /// `--quiet-if-none`), or a service was not announced and acknowledged while waited for, 5 with `--wait` if ExaBGP
+    /// answers no commands, so that nothing can be known of the announcements.
     Undrain(Undrain),
     /// Clear the penalty, the suppression and the longer return of a service, or of all
     ///
@@ -186,11 +190,12 @@ pub struct Drain {
     #[arg(long)]
     pub until_exit: bool,
     /// Why, for whoever looks at the status
-    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
-    pub reason: String,
-    /// In whose name, which only that name and `undrain` without one can end
-    #[arg(long = "as", value_name = "NAME", default_value = "operator")]
-    pub holder: Holder,
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER
+    /// under sudo)
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
     /// Come back when ExaBGP has acknowledged the withdraws, and the service's backend is quiet
     ///
     /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
@@ -212,6 +217,15 @@ pub struct Undrain {
     /// Not before the checks have found anew that the server is well
     #[arg(long)]
     pub once_healthy: bool,
+    /// Come back when the services are announced and ExaBGP has acknowledged that
+    ///
+    /// Waits up to 60 seconds. Fails at once where another drain, a disable-file or `enabled = false` keeps a service
+    /// withdrawn.
+    #[arg(long)]
+    pub wait: bool,
+    /// Where there is no drain to end, say nothing and exit with 0
+    #[arg(long)]
+    pub quiet_if_none: bool,
 }
 
 /// Options of `undampen`.

@@ -3,9 +3,11 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use crate::exit::Exit;
 use crate::text;
 
 pub mod backend;
+mod caller;
 pub mod check;
 pub mod check_config;
 pub mod completions;
@@ -24,6 +26,15 @@ pub mod undampen;
 pub fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// There was nothing to do: says what was looked for, unless that is no news.
+fn nothing_to_do(quiet_if_none: bool, sentence: &str) -> io::Result<Exit> {
+    if quiet_if_none {
+        return Ok(Exit::Success);
+    }
+    writeln!(text::stderr(), "dnsherald: {sentence}")?;
+    Ok(Exit::Failure)
 }
 
 /// Names that a helper has given, safe to show.

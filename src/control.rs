@@ -122,7 +122,8 @@ impl Expiry {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// It is done, for these services; of [`Request::Undampen`], what was cleared of each that had anything.
+    /// It is done, for these services; of [`Request::Undrain`], for those that had such a drain; of
+    /// [`Request::Undampen`], what was cleared of each that had anything.
     Done(Vec<String>),
     /// It is done, for these services, but it is not written down: a helper that starts now would not know of it.
     Unsaved(Vec<String>),

@@ -148,6 +148,18 @@ impl Service {
         !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
+    /// Whether it stays drained however well its checks are.
+    #[must_use]
+    pub fn is_held_for_good(&self) -> bool {
+        !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
+    }
+
+    /// Whether it attracts traffic.
+    #[must_use]
+    pub const fn is_serving(&self) -> bool {
+        matches!(self.state, State::Up | State::Degraded)
+    }
+
     /// Whether ExaBGP has acknowledged what is desired for every prefix.
     #[must_use]
     pub fn settled(&self) -> bool {

@@ -1090,7 +1090,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__undrain)
-            opts="-c -h --config --control --as --once-healthy --help"
+            opts="-c -h --config --control --as --once-healthy --wait --quiet-if-none --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -61,7 +61,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s c -l confi
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l for -d 'End by itself after this time, such as 2h or 90s; else it lasts until `undrain`' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l reason -d 'Why, for whoever looks at the status' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'In whose name, which only that name and `undrain` without one can end' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER under sudo)' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l until-exit -d 'End with the running helper: the one that ExaBGP starts next knows nothing of it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Come back when ExaBGP has acknowledged the withdraws, and the service\'s backend is quiet'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -69,7 +69,9 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s c -l con
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -d 'Only the drain in this name' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'Not before the checks have found anew that the server is well'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s h -l help -d 'Print help'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l wait -d 'Come back when the services are announced and ExaBGP has acknowledged that'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l quiet-if-none -d 'Where there is no drain to end, say nothing and exit with 0'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l quiet-if-none -d 'Where there is nothing to clear, say nothing and exit with 0'

@@ -31,7 +31,7 @@ mod lock;
 mod patience;
 mod server;
 
-pub use self::drained::{Withdrawn, quiet, wait_until_acknowledged};
+pub use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
 pub use self::keep::Kept;
 pub use self::lock::Lock;
 

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use anyhow::Context;
 
+use super::caller::caller;
 use super::helper::Helper;
-use super::{named, runtime};
-use crate::backend::transaction::{Withdrawn, quiet, wait_until_acknowledged};
+use super::{named, nothing_to_do, runtime};
+use crate::backend::transaction::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
@@ -22,8 +23,8 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.complain();
     let order = Order {
-        holder: options.holder.clone(),
-        reason: options.reason.clone().into(),
+        holder: options.holder.clone().unwrap_or_else(caller),
+        reason: options.reason.clone().unwrap_or_default().into(),
         lasts: match options.lasts {
             Some(period) if options.until_exit => Lasts::ForUntilExit(period.0),
             Some(period) => Lasts::For(period.0),
@@ -32,7 +33,16 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
         },
     };
     let until = order.lasts;
+    let has_neither = options.reason.is_none() && until == Lasts::UntilLifted;
     let services = helper.client()?.ask(&Request::Drain { service: options.service.clone(), order })?;
+    if has_neither {
+        writeln!(
+            text::stderr(),
+            "dnsherald: note: this drain has neither an end nor a reason; to give it both: dnsherald drain{} --for 2h \
+             --reason TEXT",
+            options.service.as_deref().map_or_else(String::new, |name| format!(" {}", foreign(name)))
+        )?;
+    }
     if options.wait {
         let runtime = runtime().context("cannot start the event loop")?;
         let withdrawn = runtime
@@ -40,7 +50,7 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
         runtime.block_on(wait_until_quiet(&helper, &services))?;
-        if matches!(withdrawn, Withdrawn::Unknown(_)) {
+        if matches!(withdrawn, Confirmed::Unknown(_)) {
             return Ok(Exit::Unacknowledged);
         }
     } else {
@@ -52,47 +62,58 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
 /// Ends drains.
 ///
 /// # Errors
-/// When there is no helper, or no such service.
+/// When there is no helper, no such service, or, where that is waited for, a service is not announced.
 pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
     let helper = Helper::find(&options.helper);
     helper.complain();
     let client = helper.client()?;
-    let before = client.status().ok();
-    let services = client.ask(&request)?;
-    let services_named = named(&services);
-    if options.once_healthy {
-        writeln!(text::stdout(), "{services_named} may return as soon as the checks have passed anew")?;
-        return Ok(Exit::Success);
+    let lifted = client.ask(&request)?;
+    let document = client.status()?;
+    let wanted = |service: &&Service| options.service.as_ref().is_none_or(|name| service.name == *name);
+    let concerned: Vec<_> = document.services.iter().filter(wanted).collect();
+    let mut exit = Exit::Success;
+    if lifted.is_empty() {
+        exit = nothing_to_do(options.quiet_if_none, &nothing_to_undrain(options))?;
+    } else if options.once_healthy {
+        writeln!(text::stdout(), "{} may return as soon as the checks have passed anew", named(&lifted))?;
+    } else {
+        writeln!(text::stdout(), "undrained {}", named(&lifted))?;
     }
-    let was_drained = |name: &String| {
-        let mut known = before.iter().flat_map(|before| &before.services);
-        known.any(|service| service.name == *name && service.is_held())
-    };
-    let after = client.status()?;
-    let concerned: Vec<_> =
-        after.services.iter().filter(|service| services.contains(&service.name)).collect();
+    let is_quiet = options.once_healthy || (lifted.is_empty() && options.quiet_if_none);
+    if !is_quiet {
+        concerned.iter().try_for_each(|service| say_what_is_left(service, &lifted))?;
+    }
+    if !options.wait || exit != Exit::Success {
+        return Ok(exit);
+    }
+    let names: Vec<_> = concerned.iter().map(|service| service.name.clone()).collect();
+    let runtime = runtime().context("cannot start the event loop")?;
+    let announced = runtime
+        .block_on(wait_until_announced(client, &names))
+        .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
+    writeln!(text::stdout(), "announced {}, {announced}", named(&names))?;
+    Ok(if matches!(announced, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
+}
+
+fn nothing_to_undrain(options: &Undrain) -> String {
+    let whose = foreign(options.service.as_deref().unwrap_or("any service"));
+    let held = options.holder.as_ref().map_or_else(String::new, |holder| format!(" held by {holder}"));
+    format!("nothing to undrain: no drain of {whose}{held}")
+}
+
+/// Says what keeps a service withdrawn after drains of these have been `lifted`.
+fn say_what_is_left(service: &Service, lifted: &[String]) -> std::io::Result<()> {
+    let name = foreign(&service.name);
+    let mut out = text::stdout();
+    if service.is_held() {
+        return writeln!(out, "{name} is still drained: {}", foreign(&service.reason));
+    }
+    let Some(held) = service.dampening.held() else { return Ok(()) };
     // What dampening holds down was perhaps never drained.
-    let is_held_only =
-        |service: &&&Service| service.dampening.held().is_some() && !was_drained(&service.name);
-    if concerned.iter().filter(is_held_only).count() < services.len() {
-        writeln!(text::stdout(), "undrained {services_named}")?;
-    }
-    for service in concerned {
-        let name = &service.name;
-        if service.is_held() {
-            writeln!(text::stdout(), "{} is still drained: {}", foreign(name), foreign(&service.reason))?;
-        } else if let Some(held) = service.dampening.held() {
-            let not = if was_drained(name) { "" } else { "not drained, but " };
-            writeln!(
-                text::stdout(),
-                "{name} is {not}{held}; to end it: dnsherald undampen {name}",
-                name = foreign(name)
-            )?;
-        }
-    }
-    Ok(Exit::Success)
+    let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
+    writeln!(out, "{name} is {not}{held}; to end it: dnsherald undampen {name}")
 }
 
 /// Waits until the servers behind these services are quiet, as far as the configuration tells which those are.

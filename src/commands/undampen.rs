@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::helper::Helper;
+use super::nothing_to_do;
 use crate::cli::Undampen;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -17,14 +18,10 @@ pub fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.complain();
     let cleared = helper.client()?.ask(&request)?;
-    if cleared.is_empty() && !options.quiet_if_none {
-        let whose = options.service.as_deref().unwrap_or("any service");
-        writeln!(
-            text::stderr(),
-            "dnsherald: nothing to clear: no penalty and no recent fall of {}",
-            foreign(whose)
-        )?;
-        return Ok(Exit::Failure);
+    if cleared.is_empty() {
+        let whose = foreign(options.service.as_deref().unwrap_or("any service"));
+        let sentence = format!("nothing to clear: no penalty and no recent fall of {whose}");
+        return Ok(nothing_to_do(options.quiet_if_none, &sentence)?);
     }
     for service in cleared {
         writeln!(text::stdout(), "cleared {}", foreign(&service))?;

@@ -115,13 +115,17 @@ impl Daemon<'_> {
         }
     }
 
-    /// What the reply to a wish names: the services, or what there is to be cleared of each.
+    /// What the reply to a wish names: the services for which it changes anything, or what there is to be cleared of
+    /// each.
     fn names(&self, concerned: &[(ServiceId, String)], wish: &Wish) -> Vec<String> {
         let now = Moment::after_start(self.began.elapsed());
-        let record = |id: ServiceId| self.engine.services().get(id.0)?.dampening().record(now);
-        let named = |(id, name): &(ServiceId, String)| match wish {
-            Wish::Drain(_) | Wish::Undrain(_) => Some(name.clone()),
-            Wish::Undampen => record(*id).map(|record| format!("{name}: {record}")),
+        let named = |(id, name): &(ServiceId, String)| {
+            let service = self.engine.services().get(id.0)?;
+            match wish {
+                Wish::Drain(_) => Some(name.clone()),
+                Wish::Undrain(lift) => service.drains().has(lift).then(|| name.clone()),
+                Wish::Undampen => service.dampening().record(now).map(|record| format!("{name}: {record}")),
+            }
         };
         concerned.iter().filter_map(named).collect()
     }

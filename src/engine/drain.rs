@@ -222,6 +222,12 @@ impl Drains {
         self.0.insert(order.holder, drain);
     }
 
+    /// Whether `lift` concerns any.
+    #[must_use]
+    pub fn has(&self, lift: &Lift) -> bool {
+        self.0.keys().any(|holder| lift.concerns(holder))
+    }
+
     /// Ends those concerned, and says whose they were.
     pub fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
         self.take(|holder, _| lift.concerns(holder))

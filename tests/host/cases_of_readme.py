@@ -64,7 +64,7 @@ def moved(lab):
 
 
 def undrained(lab):
-    lab.pop1.run("dnsherald", "undrain")
+    lab.pop1.run("dnsherald", "undrain", "--wait")
     announced(lab)
 
 
@@ -105,7 +105,7 @@ def user_added(lab):
 
 def user_may(lab):
     """Only as a member of the group."""
-    undrain = ("setpriv", "--reuid=monitor", "--regid=monitor", "--init-groups", "dnsherald", "undrain")
+    undrain = ("setpriv", "--reuid=monitor", "--regid=monitor", "--init-groups", "dnsherald", "undrain", "--quiet-if-none")
     lab.pop1.run(*undrain)
     lab.pop1.run("gpasswd", "--delete", "monitor", "dnsherald")
     if "not permitted to connect" not in lab.pop1.attempt(*undrain).stderr:
@@ -151,6 +151,8 @@ class ManualPage(Typed):
 
 UPGRADE = "dnsherald backend restart --command 'apt-get -y install --only-upgrade unbound'"
 HOOKS = r"ExecStop=-\+/usr/bin/dnsherald backend stopping unbound.service"
+# What a failed restart leaves.
+LIFT_OF_RESTART = "dnsherald undrain --as backend/unbound --once-healthy"
 RESTARTED = r"unbound: done after"
 ANNOUNCING = r"192\.0\.2\.53/32 +announce next-hop 10\.1\.0\.2 \(acknowledged\)"
 NINE_SERVERS = Elsewhere("tests/backends/cases.py", 'host.backend("reload")')
@@ -188,7 +190,7 @@ HOW = {
     UPGRADE: RestartsServer((RESTARTED,), instead=UPGRADE.replace("--only-upgrade", "--reinstall")),
     "dnsherald backend restart --json": RestartsServer((r'"outcome":"restarted"',)),
     "dnsherald backend restart --rollback": RestartsServer((RESTARTED,)),
-    "dnsherald undrain --as backend/unbound --once-healthy": Typed((r"resolver",), after=announced),
+    LIFT_OF_RESTART: Typed((r"resolver",), instead=f"dnsherald drain --as backend/unbound && {LIFT_OF_RESTART}", after=announced),
     "mkdir -p /etc/systemd/system/unbound.service.d": Typed(),
     "dnsherald backend hooks unbound.service > /etc/systemd/system/unbound.service.d/dnsherald.conf": Typed(),
     "systemctl daemon-reload": Typed((HOOKS,), instead="systemctl daemon-reload && systemctl cat unbound.service"),
@@ -196,14 +198,14 @@ HOW = {
     "dnsherald status --watch": Watched((ANNOUNCING,)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
     "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
-    "dnsherald undrain": Typed((r"undrained resolver",), after=announced),
+    "dnsherald undrain --wait": Typed((r"undrained resolver",), after=announced),
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
-    "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald undrain --as operator"),
+    "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root"),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),
     "systemctl stop exabgp": Typed(after=started_again),
     "systemctl restart unbound": RestartsServer(),
-    "journalctl -u exabgp -p warning": Typed((r"up -> drained: new disk, says operator",)),
+    "journalctl -u exabgp -p warning": Typed((r"up -> drained: new disk, says root",)),
     # It is told systemd once a second.
     "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),
     "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),

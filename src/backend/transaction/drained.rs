@@ -9,11 +9,14 @@ use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
 use crate::period::Shown;
 use crate::probe::inquiry::Inquiry;
-use crate::status::Service;
+use crate::status::{Document, Service};
 use crate::text::foreign;
 
 /// How long ExaBGP is waited for.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an announcement is waited for: the checks have to pass anew first.
+const ANNOUNCE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where ExaBGP answers no commands, it is given as long to have carried out what it was told.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
@@ -61,16 +64,16 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
     }
 }
 
-/// What is known of withdraws that were waited for.
+/// What is known of withdraws, or announcements, that were waited for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Withdrawn {
+pub enum Confirmed {
     /// ExaBGP has acknowledged them, within this time.
     Acknowledged(Duration),
-    /// It answers no commands, for this reason: they were said, and a settle time was waited instead.
+    /// ExaBGP answers no commands, for this reason: they were said, and a settle time was waited instead.
     Unknown(String),
 }
 
-impl fmt::Display for Withdrawn {
+impl fmt::Display for Confirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Acknowledged(took) => write!(f, "acknowledged within {}", Shown(*took)),
@@ -81,51 +84,107 @@ impl fmt::Display for Withdrawn {
     }
 }
 
-/// Waits until ExaBGP has acknowledged what these drained services say; where it answers no commands, for
+/// Waits until ExaBGP has acknowledged what these drained services say; where ExaBGP answers no commands, for
 /// a settle time.
 ///
 /// # Errors
 /// When it has not in time, one of them is no longer drained, or the helper is gone.
-pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Withdrawn, Trouble> {
-    let began = Instant::now();
-    let mut seen = began;
-    loop {
-        let document = match helper.look().await {
-            Ok(document) => document,
-            Err(error) if seen.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
-            Err(_) => {
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        seen = Instant::now();
+pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+    watch(helper, |document, waited| {
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
         let is_drained = |name: &&String| of(name).is_some_and(Service::is_held);
         if let Some(name) = names.iter().find(|name| !is_drained(name)) {
-            return Err(Trouble::new(format!(
-                "{} is no longer drained: somebody has ended the drain, or its time is over",
+            return Some(Err(Trouble::new(format!(
+                "{} is no longer drained: the drain was lifted, or its time is over",
                 foreign(name)
-            )));
+            ))));
         }
-        let ours = names.iter().filter_map(of);
-        let missing: Vec<_> = ours
-            .flat_map(|service| &service.prefixes)
-            .filter(|prefix| !prefix.is_settled())
-            .map(|prefix| foreign(&prefix.prefix))
-            .collect();
-        if missing.is_empty() {
-            return Ok(Withdrawn::Acknowledged(began.elapsed()));
-        }
-        if !document.exabgp.answers && began.elapsed() >= SETTLE_TIME {
-            let why = document.exabgp.silence.unwrap_or_else(|| "exabgp answers no commands".to_owned());
-            return Ok(Withdrawn::Unknown(why));
-        }
-        if began.elapsed() >= ACKNOWLEDGE_LIMIT {
-            return Err(Trouble::new(format!(
+        let missing = unsettled(names.iter().filter_map(of));
+        confirmed(document, missing.is_empty(), true, waited).or_else(|| {
+            let late = format!(
                 "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
                 missing.join(", "),
                 Shown(ACKNOWLEDGE_LIMIT)
-            )));
+            );
+            (waited >= ACKNOWLEDGE_LIMIT).then(|| Err(Trouble::new(late)))
+        })
+    })
+    .await
+}
+
+/// Waits until these services attract traffic, and ExaBGP has acknowledged their announcements; where ExaBGP answers no
+/// commands, for a settle time.
+///
+/// # Errors
+/// When they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, or the
+/// helper is gone.
+pub async fn wait_until_announced(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+    watch(helper, |document, waited| {
+        let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
+        if let Some(service) = ours.iter().find(|service| service.is_held_for_good()) {
+            let (name, reason) = (foreign(&service.name), foreign(&service.reason));
+            return Some(Err(Trouble::new(format!("{name} is still drained: {reason}"))));
+        }
+        let withdrawn = ours.iter().find(|service| !service.is_serving());
+        let missing = unsettled(ours.iter().copied());
+        confirmed(document, withdrawn.is_none() && missing.is_empty(), withdrawn.is_none(), waited).or_else(
+            || {
+                let limit = Shown(ANNOUNCE_LIMIT);
+                let late = match withdrawn {
+                    Some(service) => format!(
+                        "{} is not announced after {limit}: {}: {}",
+                        foreign(&service.name),
+                        service.state,
+                        foreign(&service.reason)
+                    ),
+                    None => format!("exabgp has not acknowledged {} within {limit}", missing.join(", ")),
+                };
+                (waited >= ANNOUNCE_LIMIT).then(|| Err(Trouble::new(late)))
+            },
+        )
+    })
+    .await
+}
+
+/// The prefixes of these services of which ExaBGP has not acknowledged what is desired.
+fn unsettled<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<String> {
+    let prefixes = services.flat_map(|service| &service.prefixes);
+    prefixes.filter(|prefix| !prefix.is_settled()).map(|prefix| foreign(&prefix.prefix)).collect()
+}
+
+/// The confirmation, if there is one by now: all is `acknowledged`; or all is `said`, and no more will be known.
+fn confirmed(
+    document: &Document,
+    acknowledged: bool,
+    said: bool,
+    waited: Duration,
+) -> Option<Result<Confirmed, Trouble>> {
+    if acknowledged {
+        return Some(Ok(Confirmed::Acknowledged(waited)));
+    }
+    let silence =
+        || document.exabgp.silence.clone().unwrap_or_else(|| "exabgp answers no commands".to_owned());
+    let settled = said && !document.exabgp.answers && waited >= SETTLE_TIME;
+    settled.then(|| Ok(Confirmed::Unknown(silence())))
+}
+
+/// Looks at the status until there is a result. A helper that is just being replaced is waited for.
+async fn watch(
+    helper: &Client,
+    mut look: impl FnMut(&Document, Duration) -> Option<Result<Confirmed, Trouble>>,
+) -> Result<Confirmed, Trouble> {
+    let began = Instant::now();
+    let mut seen = began;
+    loop {
+        match helper.look().await {
+            Ok(document) => {
+                seen = Instant::now();
+                if let Some(result) = look(&document, began.elapsed()) {
+                    return result;
+                }
+            }
+            Err(error) if seen.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
+            Err(_) => {}
         }
         tokio::time::sleep(PAUSE).await;
     }

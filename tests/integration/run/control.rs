@@ -14,6 +14,7 @@ use dnsherald::responder::Fault;
 use dnsherald::status::Document;
 use nix::unistd::geteuid;
 
+use crate::cli::{stderr, stdout};
 use crate::support::binary;
 use crate::support::helper::{
     ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw,
@@ -66,10 +67,55 @@ fn a_drain_withdraws_and_its_end_announces() {
     assert_eq!((drain.holder.as_str(), drain.reason.as_str()), ("operator", "new disk"));
     assert!(drain.expires_in_seconds.is_some_and(|left| (3500.0..=3600.0).contains(&left)));
     assert!(pop.told(&["status"]).contains("left: new disk"));
-    let still = pop.told(&["undrain", "--as", "somebody-else"]);
-    assert!(still.contains("resolver is still drained: new disk, says operator"), "{still}");
+    let still = pop.command(&["undrain", "--as", "another"]);
+    assert_eq!(still.status.code(), Some(1));
+    assert_eq!(stdout(&still), "resolver is still drained: new disk, says operator\n");
+    assert_eq!(stderr(&still), "dnsherald: nothing to undrain: no drain of any service held by another\n");
     assert_eq!(pop.told(&["undrain"]), "undrained resolver\n");
     helper.says(ANNOUNCE);
+}
+
+#[test]
+fn undrain_says_when_there_is_nothing_to_end_and_waits_for_the_announcement() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let nothing = pop.command(&["undrain", "resolver"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert_eq!(stderr(&nothing), "dnsherald: nothing to undrain: no drain of resolver\n");
+    assert_eq!(pop.told(&["undrain", "--quiet-if-none"]), "");
+    assert_eq!(pop.command(&["undrain", "--once-healthy"]).status.code(), Some(1));
+    pop.told(&["drain", "--wait"]);
+    helper.says(WITHDRAW);
+    let announced = pop.told(&["undrain", "--wait"]);
+    assert!(
+        announced.starts_with("undrained resolver\nannounced resolver, acknowledged within "),
+        "{announced}"
+    );
+    assert!(pop.status().services[0].settled() && pop.status().services[0].is_serving());
+    helper.says(ANNOUNCE);
+    // Idempotent for scripts; a drain of another holder is not waited for.
+    let again = pop.told(&["undrain", "--wait", "--quiet-if-none"]);
+    assert!(again.starts_with("announced resolver, acknowledged within "), "{again}");
+    pop.told(&["drain", "--as", "other", "--reason", "new disk"]);
+    pop.told(&["drain"]);
+    let held = pop.command(&["undrain", "--as", "operator", "--wait"]);
+    assert_eq!(held.status.code(), Some(1));
+    assert!(stderr(&held).contains("resolver is still drained: new disk, says other"), "{held:?}");
+}
+
+#[test]
+fn a_drain_with_neither_end_nor_reason_is_taken_with_a_hint() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let drained = pop.command(&["drain", "resolver"]);
+    assert!(drained.status.success());
+    let hint = "to give it both: dnsherald drain resolver --for 2h --reason TEXT\n";
+    assert!(stderr(&drained).ends_with(hint), "{drained:?}");
+    for words in
+        [&["drain", "--for", "1h"][..], &["drain", "--reason", "new disk"], &["drain", "--until-exit"]]
+    {
+        assert_eq!(stderr(&pop.command(words)), "", "{words:?}");
+    }
 }
 
 #[test]
@@ -89,7 +135,9 @@ fn undampen_ends_what_dampening_holds_and_says_what_it_was() {
     let table = pop.told(&["status"]);
     let words: Vec<_> = table.split_whitespace().collect();
     assert!(words.join(" ").contains("to end it: dnsherald undampen resolver"), "{table}");
-    let undrained = pop.told(&["undrain", "resolver"]);
+    let undrained = pop.command(&["undrain", "resolver"]);
+    assert_eq!(undrained.status.code(), Some(1));
+    let undrained = stdout(&undrained);
     assert!(undrained.starts_with("resolver is not drained, but suppressed for "), "{undrained}");
     assert!(undrained.ends_with("; to end it: dnsherald undampen resolver\n"), "{undrained}");
     assert_eq!(pop.command(&["undampen", "other"]).status.code(), Some(1));

@@ -148,8 +148,11 @@ impl Pop {
     }
 
     /// A command beside the helper, to its end.
+    ///
+    /// It is asked by the user `operator`, by means of sudo.
     pub(crate) fn command(&self, words: &[&str]) -> Output {
         let mut command = Command::new(binary());
+        command.env("SUDO_USER", "operator");
         command.args(words).arg("-c").arg(self.configuration_file()).output().unwrap()
     }
 
