@@ -1,7 +1,7 @@
 //! The configuration as it is meant: every value present, every rule between values kept.
 //!
-//! [`file`] says what may be written, [`resolve`] turns it into what is meant and is where errors arise, and
-//! [`cite`] shows an error at its place in the file. So nothing behind a [`Config`] needs to ask whether it makes sense.
+//! [`file`] says what may be written, `survey` reads it and finds every value that cannot be read, [`resolve`] turns it
+//! into what is meant and keeps the rules between values, and [`cite`] shows each error at its place in the file. So nothing behind a [`Config`] needs to ask whether it makes sense.
 //! [`salvage`] and [`healthcheck`](crate::healthcheck) make smaller ones, without management addresses; that of
 //! `salvage` has no checks either.
 
@@ -31,11 +31,14 @@ pub mod defaults;
 pub mod describe;
 pub mod dns;
 pub mod file;
+mod misplaced;
 mod process;
 pub mod resolve;
 mod role;
 mod routes;
 pub mod salvage;
+mod survey;
+mod tree;
 pub mod value;
 
 /// Where the configuration is looked for unless told otherwise.
@@ -205,8 +208,7 @@ impl Config {
 
     /// The same of a text that is not that of its file, and so without an [`Origin`].
     pub(crate) fn understand(source: Source<'_>, host: &str) -> Result<Self, ConfigError> {
-        let file = file::File::parse(&source)?;
-        resolve::Resolver::new(source, host).config(file)
+        resolve::Resolver::config(source, host)
     }
 }
 

@@ -108,10 +108,27 @@ impl Dialect {
         }
     }
 
-    /// The dialect that a configuration calls so.
+    /// The dialect that a configuration calls so: by the number of [`Self::api`], or by the version of an ExaBGP with
+    /// its dots, from 3.4 to 6.
     #[must_use]
-    pub fn of_api(number: &str) -> Option<Self> {
-        [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|dialect| dialect.api() == number)
+    pub fn of_api(text: &str) -> Option<Self> {
+        let by_number = [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|it| it.api() == text);
+        by_number.or_else(|| {
+            let numbers: Vec<u32> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+            match numbers.as_slice() {
+                &[6, _] | &[6, _, _] => Some(Self::Peer),
+                &[major @ 3..=5, minor] if (major, minor) >= (3, 4) => Some(Self::before_6(major, minor, 0)),
+                &[major @ 3..=5, minor, patch] if (major, minor) >= (3, 4) => {
+                    Some(Self::before_6(major, minor, patch))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// That of a version below 6.
+    pub(crate) fn before_6(major: u32, minor: u32, patch: u32) -> Self {
+        if (major, minor, patch) >= (4, 2, 22) { Self::Neighbor } else { Self::Plain }
     }
 
     /// How its announcements begin.
@@ -121,6 +138,28 @@ impl Dialect {
             Self::Plain => "announce route",
             Self::Neighbor => "neighbor * announce route",
             Self::Peer => "peer * announce route",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_the_dialect_of_its_time() {
+        let plain = ["4", "3.4", "3.4.29", "4.0.1", "4.2", "4.2.21"];
+        let neighbor = ["5", "4.2.22", "4.2.100", "4.3.0", "5.0", "5.0.15"];
+        let peer = ["6", "6.0", "6.0.1"];
+        for (dialect, versions) in
+            [(Dialect::Plain, &plain[..]), (Dialect::Neighbor, &neighbor), (Dialect::Peer, &peer)]
+        {
+            for version in versions {
+                assert_eq!(Dialect::of_api(version), Some(dialect), "{version}");
+            }
+        }
+        for wrong in ["", "3", "7", "3.3", "2.0.1", "7.0", "4.2.22.1", "4.2.x", "4.", "v5.0", " 5", "-5.0"] {
+            assert_eq!(Dialect::of_api(wrong), None, "{wrong}");
         }
     }
 }

@@ -4,15 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// The longest period that can be written: ten years of 365.25 days, as [`humantime`] counts them. It leaves room for
 /// multiplication by any count.
 pub const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// A length of time written with its unit, at most ten years.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "String")]
 pub struct Period(pub Duration);
 
 impl FromStr for Period {
@@ -39,11 +40,23 @@ impl Period {
     }
 }
 
-impl TryFrom<String> for Period {
-    type Error = String;
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        impl Visitor<'_> for Seen {
+            type Value = Period;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a period such as \"15m\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Seen)
     }
 }
 
@@ -95,6 +108,15 @@ mod tests {
         for huge in ["1000000000years", "1000000000000years", "99999999999999999999years"] {
             assert!(huge.parse::<Period>().unwrap_err().contains("longer than ten years"), "{huge}");
         }
+    }
+
+    #[test]
+    fn what_is_no_string_is_refused_with_an_example() {
+        for json in ["5", "1.5", "true", "[]"] {
+            let error = serde_json::from_str::<Period>(json).unwrap_err().to_string();
+            assert!(error.contains("expected a period such as \"15m\""), "{error}");
+        }
+        assert_eq!(serde_json::from_str::<Period>("\"2s\"").unwrap(), Period(Duration::from_secs(2)));
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! `[backend.NAME]`: what the kind of the server knows, and what the file says instead.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use toml::Spanned;
 
 use super::bounds::Least;
 use super::file::{self, Placed};
-use super::resolve::{Resolver, Result};
+use super::resolve::{Refused, Resolver, Result};
 use crate::backend::{Ask, Backend, Heal, Kind, Program, Quiet, Request, Restart, Step, Words};
 use crate::config::defaults::backend as default;
 use crate::period::Period;
@@ -31,16 +30,11 @@ const AFTER: Least = Least::new("after", SECOND, "systemd restarts what dies by 
 const PER: Least = Least::new("per", SECOND, "a server that never comes up would be restarted without end");
 
 impl Resolver<'_> {
-    /// Every backend, in the order of their names.
-    pub(super) fn backends(
-        &self,
-        written: &BTreeMap<Spanned<String>, Spanned<file::Backend>>,
-    ) -> Result<Vec<Arc<Backend>>> {
-        written.iter().map(|(name, backend)| self.backend(name, backend).map(Arc::new)).collect()
-    }
-
     /// The backend of this name.
     pub(super) fn backend_called(&self, name: &Spanned<String>) -> Result<Arc<Backend>> {
+        if self.refused_backends.contains(name.get_ref()) {
+            return Err(Refused);
+        }
         let found = self.backends.iter().find(|backend| backend.name == *name.get_ref());
         found.cloned().ok_or_else(|| {
             let known: Vec<_> = self.backends.iter().map(|backend| format!("`{}`", backend.name)).collect();
@@ -52,8 +46,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn backend(&self, name: &Spanned<String>, written: &Spanned<file::Backend>) -> Result<Backend> {
-        let holder = self.holder_of_backend(name)?;
+    pub(super) fn backend(
+        &self,
+        name: &Spanned<String>,
+        written: &Spanned<file::Backend>,
+    ) -> Result<Backend> {
+        let holder = self.holder_of_backend(name);
         let (place, written) = (written.span(), written.get_ref());
         let kind = match &written.kind {
             Some(kind) => kind.get_ref().0,
@@ -63,34 +61,40 @@ impl Resolver<'_> {
         };
         let facts = kind.facts();
         let unit = match &written.unit {
-            Some(unit) => Some(self.unit(unit)?),
-            None => facts.unit.map(str::to_owned),
+            Some(unit) => self.unit(unit).map(Some),
+            None => Ok(facts.unit.map(str::to_owned)),
         };
-        let restart = match (self.program(&written.restart)?, &unit) {
-            (Some(program), _) => Restart::Program(program),
-            (None, Some(unit)) => Restart::Unit(unit.clone()),
+        let restart = self.program(&written.restart).and_then(|program| match (program, unit.clone()?) {
+            (Some(program), _) => Ok(Restart::Program(program)),
+            (None, Some(unit)) => Ok(Restart::Unit(unit)),
             (None, None) => {
                 let message = format!(
                     "nothing is known of backend `{}`, expected at least `unit = \"…\"` or `restart = [\"…\"]`",
                     name.get_ref()
                 );
-                return Err(self.error(&place, message));
+                Err(self.error(&place, message))
             }
-        };
-        let config_file = match self.absolute(&written.config_file)? {
-            Some(file) => Some(file),
-            None => facts.config_file.map(Into::into),
-        };
-        let pid_file = match self.absolute(&written.pid_file)? {
-            Some(file) => Some(file),
-            None => facts.pid_file.map(Into::into),
-        };
+        });
+        let or = |file: Option<PathBuf>, known: Option<&str>| file.or_else(|| known.map(Into::into));
+        let config_file = self.absolute(&written.config_file).map(|file| or(file, facts.config_file));
+        let pid_file = self.absolute(&written.pid_file).map(|file| or(file, facts.pid_file));
+        // Every command is read even where another is refused, to find what is wrong with it.
+        let [config_check, reload, status, version, counters] =
+            [&written.config_check, &written.reload, &written.status, &written.version, &written.counters]
+                .map(|written| self.program(written));
+        let timeout = self.period(&written.timeout, TIMEOUT, default::TIMEOUT);
+        let config_check_timeout =
+            self.period(&written.config_check_timeout, CHECK_TIMEOUT, default::CHECK_TIMEOUT);
+        let quiet = self.quiet(written);
+        let start_timeout = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
+        let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
+        let (holder, unit, config_file) = (holder?, unit?, config_file?);
         let known = Known {
             config_file: config_file.as_deref(),
             unit: unit.as_deref(),
             management: &self.management,
         };
-        let reload = match self.program(&written.reload)? {
+        let reload = match reload? {
             Some(first) => vec![Step { first, otherwise: None }],
             None => {
                 let step = |reload: &crate::backend::Reload| {
@@ -102,42 +106,36 @@ impl Resolver<'_> {
                 facts.reload.iter().filter_map(step).collect()
             }
         };
-        let asked = |written: &Placed<Vec<String>>, ask: Ask| -> Result<Option<Request>> {
-            Ok(match self.program(written)? {
-                Some(program) => Some(Request::Program(program)),
-                None => known.request(ask),
-            })
-        };
+        let asked =
+            |program: Option<Program>, ask| program.map(Request::Program).or_else(|| known.request(ask));
         Ok(Backend {
             name: name.get_ref().clone(),
             holder,
             kind,
-            config_check: self.program(&written.config_check)?.or_else(|| known.program(facts.check)),
+            config_check: config_check?.or_else(|| known.program(facts.check)),
             reload,
-            restart,
-            status: asked(&written.status, facts.status)?,
-            version: asked(&written.version, facts.version)?,
-            counters: asked(&written.counters, facts.counters)?,
-            timeout: self.period(&written.timeout, TIMEOUT, default::TIMEOUT)?,
-            config_check_timeout: self.period(
-                &written.config_check_timeout,
-                CHECK_TIMEOUT,
-                default::CHECK_TIMEOUT,
-            )?,
-            quiet: self.quiet(written)?,
-            start_timeout: self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT)?,
-            heal: written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose()?,
+            restart: restart?,
+            status: asked(status?, facts.status),
+            version: asked(version?, facts.version),
+            counters: asked(counters?, facts.counters),
+            timeout: timeout?,
+            config_check_timeout: config_check_timeout?,
+            quiet: quiet?,
+            start_timeout: start_timeout?,
+            heal: heal?,
             unit,
-            pid_file,
+            pid_file: pid_file?,
             config_file,
         })
     }
 
     fn quiet(&self, written: &file::Backend) -> Result<Quiet> {
+        let lasting = self.period(&written.quiet_for, QUIET_FOR, default::QUIET_FOR);
+        let max_wait = self.period(&written.max_wait, MAX_WAIT, default::MAX_WAIT);
         let quiet = Quiet {
             below: written.quiet_below.as_ref().map_or(default::QUIET_BELOW, |below| *below.get_ref()),
-            lasting: self.period(&written.quiet_for, QUIET_FOR, default::QUIET_FOR)?,
-            max_wait: self.period(&written.max_wait, MAX_WAIT, default::MAX_WAIT)?,
+            lasting: lasting?,
+            max_wait: max_wait?,
             settle: written.settle.as_ref().map_or(default::SETTLE, |settle| settle.get_ref().0),
         };
         if quiet.lasting > quiet.max_wait {
@@ -153,11 +151,10 @@ impl Resolver<'_> {
     }
 
     fn heal(&self, written: &file::Heal) -> Result<Heal> {
-        Ok(Heal {
-            after: self.period(&written.after, AFTER, default::HEAL_AFTER)?,
-            at_most: written.at_most.unwrap_or(default::HEAL_AT_MOST),
-            per: self.period(&written.per, PER, default::HEAL_PER)?,
-        })
+        let after = self.period(&written.after, AFTER, default::HEAL_AFTER);
+        let per = self.period(&written.per, PER, default::HEAL_PER);
+        let at_most = written.at_most.unwrap_or(default::HEAL_AT_MOST);
+        Ok(Heal { after: after?, at_most, per: per? })
     }
 
     /// A program by its absolute path, or by a bare name that is looked for.

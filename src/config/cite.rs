@@ -1,5 +1,6 @@
 //! Errors that show their place: `file:line:column: message`, the line, and a caret.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -27,7 +28,7 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// An error about the bytes of `span`.
     #[must_use]
-    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+    pub fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Fault {
         let start = floor_char_boundary(self.text, span.start);
         let before = &self.text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -38,18 +39,26 @@ impl Source<'_> {
         let before_it = end_of(&before_it.replace('\t', " "));
         let from_it = foreign_within(&from_it.trim_end().replace('\t', " "), BEHIND);
         let cited = foreign_within(cited.lines().next().unwrap_or_default(), BEHIND);
-        ConfigError {
-            path: self.path.to_owned(),
+        Fault {
             message: message.into(),
-            unread: None,
             place: Some(Place {
                 line: before.matches('\n').count() + 1,
                 column: column + 1,
                 indent: before_it.chars().count(),
                 text: format!("{before_it}{from_it}").trim_end().to_owned(),
                 width: cited.chars().count().max(1),
+                span,
             }),
         }
+    }
+
+    /// All that is wrong with the file, in the order of the places, each said once.
+    #[must_use]
+    pub fn error(&self, mut faults: Vec<Fault>) -> ConfigError {
+        faults.sort_by_key(|fault| fault.span().start);
+        let mut said = HashSet::new();
+        faults.retain(|fault| said.insert((fault.span().start, fault.message.clone())));
+        ConfigError { path: self.path.to_owned(), faults, unread: None }
     }
 }
 
@@ -70,14 +79,31 @@ fn floor_char_boundary(text: &str, index: usize) -> usize {
     index
 }
 
-/// Why a configuration was refused.
+/// Errors that are shown of one file.
+const SHOWN: usize = 20;
+
+/// Why a configuration was refused: at least one fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
     path: PathBuf,
-    message: String,
-    place: Option<Place>,
+    faults: Vec<Fault>,
     /// Why it could not be read, if it could not.
     unread: Option<io::ErrorKind>,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    message: String,
+    place: Option<Place>,
+}
+
+impl Fault {
+    /// The bytes that it is about; none where it is about the whole file.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.place.as_ref().map_or(0..0, |place| place.span.clone())
+    }
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,6 +115,7 @@ struct Place {
     /// The line, or the part of it around the place, safe to show.
     text: String,
     width: usize,
+    span: Range<usize>,
 }
 
 impl ConfigError {
@@ -102,11 +129,11 @@ impl ConfigError {
             }
             _ => "",
         };
+        let message = format!("cannot read the configuration: {error}{advice}");
         Self {
             path: path.to_owned(),
-            message: format!("cannot read the configuration: {error}{advice}"),
+            faults: vec![Fault { message, place: None }],
             unread: Some(error.kind()),
-            place: None,
         }
     }
 
@@ -123,10 +150,15 @@ impl ConfigError {
         matches!(self.unread, Some(io::ErrorKind::PermissionDenied))
     }
 
-    /// Its first line; the others show the place.
+    /// Its first line, and how many errors follow; the others show the place.
     #[must_use]
     pub fn summary(&self) -> String {
-        self.to_string().lines().next().unwrap_or_default().to_owned()
+        let shown = self.to_string();
+        let first = shown.lines().next().unwrap_or_default();
+        match self.faults.len() {
+            0 | 1 => first.to_owned(),
+            many => format!("{first} (and {} more)", many - 1),
+        }
     }
 
     /// The file is not UTF-8, shown at the first byte that is not.
@@ -137,23 +169,33 @@ impl ConfigError {
         // Up to that byte the places are the same.
         let text = String::from_utf8_lossy(error.as_bytes());
         let message = format!("expected UTF-8, found the byte 0x{byte:02x}; save the file as UTF-8");
-        Source { path, text: &text }.error(at..at + char::REPLACEMENT_CHARACTER.len_utf8(), message)
+        let source = Source { path, text: &text };
+        source.error(vec![source.fault(at..at + char::REPLACEMENT_CHARACTER.len_utf8(), message)])
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = foreign_octets(self.path.as_os_str().as_bytes());
-        let message = printable(&self.message);
-        match &self.place {
-            None => write!(f, "{path}: {message}"),
-            Some(Place { line, column, indent, text, width }) => {
-                let margin = " ".repeat(line.to_string().len());
-                let indent = " ".repeat(*indent);
-                let caret = "^".repeat(*width);
-                writeln!(f, "{path}:{line}:{column}: {message}")?;
-                write!(f, "{margin} |\n{line} | {text}\n{margin} | {indent}{caret}")
+        for (index, Fault { message, place }) in self.faults.iter().take(SHOWN).enumerate() {
+            let message = printable(message);
+            if index > 0 {
+                writeln!(f)?;
             }
+            match place {
+                None => write!(f, "{path}: {message}")?,
+                Some(Place { line, column, indent, text, width, span: _ }) => {
+                    let margin = " ".repeat(line.to_string().len());
+                    let indent = " ".repeat(*indent);
+                    let caret = "^".repeat(*width);
+                    writeln!(f, "{path}:{line}:{column}: {message}")?;
+                    write!(f, "{margin} |\n{line} | {text}\n{margin} | {indent}{caret}")?;
+                }
+            }
+        }
+        match self.faults.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "\n{path}: and {more} more errors"),
         }
     }
 }
@@ -166,7 +208,7 @@ mod tests {
 
     fn cited(text: &str, span: Range<usize>) -> String {
         let source = Source { path: Path::new("a.toml"), text };
-        source.error(span, "bad").to_string()
+        source.error(vec![source.fault(span, "bad")]).to_string()
     }
 
     #[test]
@@ -205,6 +247,23 @@ mod tests {
         assert!(lines[2].chars().count() < 300, "{shown}");
         assert_eq!(lines[2].find("KEY").map(|at| lines[2][..at].chars().count()), Some(125));
         assert_eq!(lines[3].find('^'), Some(125));
+    }
+
+    #[test]
+    fn every_error_is_shown_in_the_order_of_the_places_up_to_a_bound() {
+        let text = "a = 1\n".repeat(30);
+        let source = Source { path: Path::new("a.toml"), text: &text };
+        let faults =
+            |count: usize| (0..count).rev().map(|at| source.fault(at * 6..at * 6 + 1, "bad")).collect();
+        let two = source.error(faults(2));
+        assert_eq!(
+            two.to_string(),
+            "a.toml:1:1: bad\n  |\n1 | a = 1\n  | ^\na.toml:2:1: bad\n  |\n2 | a = 1\n  | ^"
+        );
+        assert_eq!(two.summary(), "a.toml:1:1: bad (and 1 more)");
+        let many = source.error(faults(23)).to_string();
+        assert!(many.contains("a.toml:20:1") && !many.contains("a.toml:21:1"), "{many}");
+        assert!(many.ends_with("\na.toml: and 3 more errors"), "{many}");
     }
 
     #[test]

@@ -9,14 +9,15 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use toml::Spanned;
 
 use super::Check;
-use super::cite::ConfigError;
 use super::file;
-use super::resolve::{Resolver, Result, addresses};
+use super::resolve::{Refused, Resolver, Result, addresses};
 use super::value::{OneOrMany, Text, WordOr};
 use crate::backend::Backend;
+use crate::config::defaults::TIMING;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
+use crate::period::LONGEST;
 use crate::probe::command::Command;
 use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::inquiry::Inquiry;
@@ -41,17 +42,19 @@ impl Resolver<'_> {
             let message = "role is for the default checks, and this service lists checks of its own";
             return Err(self.error(&role.span(), message));
         }
-        let mut checks: Vec<Check> = vec![];
+        let (mut checks, mut names) = (vec![], vec![]);
         for written in &service.check {
             let name = &written.get_ref().name;
-            self.name(name, "check")?;
-            if checks.iter().any(|check| check.name == *name.get_ref()) {
+            let mut own = self.name(name, "check");
+            if names.contains(&name.get_ref()) {
                 let message = format!("there is another check called `{}` in this service", name.get_ref());
-                return Err(self.error(&name.span(), message));
+                own = Err(self.error(&name.span(), message));
             }
-            checks.push(self.check(written.get_ref(), &written.span(), backend, defaults)?);
+            names.push(name.get_ref());
+            let check = self.check(written.get_ref(), &written.span(), backend, defaults);
+            checks.push(own.and(check));
         }
-        Ok(checks)
+        checks.into_iter().collect()
     }
 
     fn check(
@@ -68,12 +71,15 @@ impl Resolver<'_> {
             rise: written.rise,
             fall: written.fall,
         };
-        let timing = self.timing(&own, defaults)?;
+        let timing = self.timing(&own, defaults);
+        // Where the timing is refused, what is asked is looked at all the same, to find what is wrong with it.
+        let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
+        let inquiry = self.inquiry(written, place, backend, within);
         Ok(Check {
             name: written.name.get_ref().clone(),
-            timing,
+            timing: timing?,
             on_fail: on_fail(written),
-            inquiry: self.inquiry(written, place, backend, timing)?,
+            inquiry: inquiry?,
             default: None,
         })
     }
@@ -129,9 +135,12 @@ impl Resolver<'_> {
                 return Err(self.error(&query.span(), "there is `queries` as well, expected one of them"));
             }
         };
-        self.some(&dns.server, |servers| servers.0.len(), "server")?;
-        self.some(&dns.source, |sources| sources.0.len(), "source")?;
-        self.some(&dns.transport, |transports| transports.0.len(), "transport")?;
+        let some = [
+            self.some(&dns.server, |servers| servers.0.len(), "server"),
+            self.some(&dns.source, |sources| sources.0.len(), "source"),
+            self.some(&dns.transport, |transports| transports.0.len(), "transport"),
+        ];
+        some.into_iter().collect::<Result<()>>()?;
         let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let sources_key = if sources.is_some() { "`source`" } else { "node.management" };
         let servers: Vec<SocketAddr> = match &dns.server {
@@ -185,24 +194,27 @@ impl Resolver<'_> {
         let rcodes = match &written.rcode {
             Some(rcodes) => {
                 let words = rcodes.get_ref().0.iter().map(String::as_str);
-                Rcodes::from_words(words).map_err(at(rcodes.span()))?
+                Rcodes::from_words(words).map_err(at(rcodes.span()))
             }
-            None => default.rcodes,
+            None => Ok(default.rcodes),
         };
-        if let Some(latency) = &written.max_latency
-            && latency.get_ref().0 > timing.timeout
-        {
-            let message = "max-latency is longer than the timeout, and so would never be reached";
-            return Err(self.error(&latency.span(), message));
-        }
+        let max_latency = match &written.max_latency {
+            Some(latency) if latency.get_ref().0 > timing.timeout => {
+                let message = "max-latency is longer than the timeout, and so would never be reached";
+                Err(self.error(&latency.span(), message))
+            }
+            latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
+        };
+        let all_of = self.records(written.all_of.as_ref(), query.record_type());
+        let any_of = self.records(written.any_of.as_ref(), query.record_type());
         Ok(Expectation {
-            rcodes,
+            rcodes: rcodes?,
             flags: written.flags.0.iter().map(|flag| flag.0).collect(),
             min_answers: written.min_answers,
-            all_of: self.records(written.all_of.as_ref(), query.record_type())?,
-            any_of: self.records(written.any_of.as_ref(), query.record_type())?,
+            all_of: all_of?,
+            any_of: any_of?,
             nsid: written.nsid.clone(),
-            max_latency: written.max_latency.as_ref().map(|period| period.get_ref().0),
+            max_latency: max_latency?,
         })
     }
 
@@ -212,7 +224,7 @@ impl Resolver<'_> {
         record_type: RecordType,
     ) -> Result<Vec<RData>> {
         let Some(written) = written else { return Ok(vec![]) };
-        let error = |message: String| -> ConfigError { self.error(&written.span(), message) };
+        let error = |message: String| -> Refused { self.error(&written.span(), message) };
         written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
     }
 }

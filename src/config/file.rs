@@ -10,7 +10,6 @@ use std::str::FromStr;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::cite::{ConfigError, Source};
 use super::value::{
     Address, Api, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenNextHop, WrittenPath,
 };
@@ -29,7 +28,7 @@ pub type Placed<T> = Option<Spanned<T>>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
-    pub(super) node: Node,
+    pub(super) node: Option<Spanned<Node>>,
     #[serde(default)]
     pub(super) exabgp: ExaBgp,
     #[serde(default)]
@@ -40,19 +39,6 @@ pub struct File {
     pub(super) backend: BTreeMap<Spanned<String>, Spanned<Backend>>,
     #[serde(default)]
     pub(super) service: Vec<Spanned<Service>>,
-}
-
-impl File {
-    /// Reads the file as far as single values go.
-    ///
-    /// # Errors
-    /// With the place of the first value that is not what it should be.
-    pub fn parse(source: &Source<'_>) -> Result<Self, ConfigError> {
-        toml::from_str(source.text).map_err(|error| {
-            let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            source.error(error.span().unwrap_or(0..0), message)
-        })
-    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,8 @@
 //! From what was written to what is meant. Rules between values are kept here, and point at their place.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::bounds::{self, twice};
-use super::cite::{ConfigError, Source};
+use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Placed, Start};
+use super::survey::Survey;
 use super::value::{OneOrMany, Text, Unscoped, WordOr};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
@@ -25,103 +27,162 @@ use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
 use crate::period::Period;
 
-pub(super) type Result<T> = std::result::Result<T, ConfigError>;
+/// A part of the file is wrong, and the resolver has noted why and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused;
+
+pub(super) type Result<T> = std::result::Result<T, Refused>;
+
+/// One address of each family, of documentation, where those of this host cannot be read: only to find what else is
+/// wrong.
+const UNREAD: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
 /// What has to be known to resolve a part of the file.
 #[derive(Debug)]
 pub struct Resolver<'a> {
     pub(super) source: Source<'a>,
-    host: &'a str,
+    survey: Survey<'a>,
+    faults: RefCell<Vec<Fault>>,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
+    /// These are not what the file means, for something is wrong with them.
+    pub(super) neighbors_unread: bool,
     pub(super) backends: Vec<Arc<Backend>>,
+    /// The names of those that cannot be resolved.
+    pub(super) refused_backends: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
-    /// For a file on the host of this name.
-    #[must_use]
-    pub const fn new(source: Source<'a>, host: &'a str) -> Self {
-        Self { source, host, management: vec![], neighbors: vec![], backends: vec![] }
-    }
-
-    /// The whole file.
+    /// The whole file, on the host of this name.
     ///
     /// # Errors
-    /// With the place of the rule that is broken.
-    pub fn config(mut self, file: File) -> Result<Config> {
-        let management = file.node.management;
-        if management.get_ref().0.is_empty() {
-            return Err(self.error(&management.span(), "no management address, expected at least one"));
+    /// With every value and every rule that is broken, each at its place.
+    pub fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
+        let mut survey = Survey::of(source);
+        let file = survey.file.take();
+        let mut resolver = Self {
+            source,
+            survey,
+            faults: RefCell::default(),
+            management: vec![],
+            neighbors: vec![],
+            neighbors_unread: false,
+            backends: vec![],
+            refused_backends: vec![],
+        };
+        let config = file.ok_or(Refused).and_then(|file| resolver.file(file, host));
+        let Self { survey, faults, .. } = resolver;
+        let more = faults.into_inner().into_iter().filter(|fault| !survey.hides(fault)).collect::<Vec<_>>();
+        match config {
+            Ok(config) if more.is_empty() && survey.faults.is_empty() => Ok(config),
+            _ => Err(source.error([survey.faults, more].concat())),
         }
-        self.management = addresses(&management.get_ref().0);
-        let repeated =
-            (1..).zip(&self.management).find(|(next, address)| self.management[*next..].contains(address));
-        if let Some((_, address)) = repeated {
-            return Err(self.error(&management.span(), twice(address)));
-        }
-        self.neighbors = self.each_once(&file.exabgp.neighbors)?;
-        let exabgp = self.exabgp(&file.exabgp)?;
-        self.backends = self.backends(&file.backend)?;
-        if file.service.is_empty() {
-            return Err(self.error(&(0..0), "no [[service]], expected at least one"));
-        }
-        let mut services = vec![];
-        let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
-        let mut names: Vec<String> = vec![];
-        for service in &file.service {
-            let service = service.get_ref();
-            self.name(&service.name, "service")?;
-            if names.contains(service.name.get_ref()) {
-                let name = service.name.get_ref();
-                return Err(
-                    self.error(&service.name.span(), format!("there is another service called `{name}`"))
-                );
+    }
+
+    /// Goes on after an error, to find the others.
+    fn file(&mut self, file: File, host: &str) -> Result<Config> {
+        let management = self.management(file.node.as_ref());
+        self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
+        let neighbors = self.each_once(&file.exabgp.neighbors);
+        self.neighbors_unread = neighbors.is_err() || self.survey.is_hurt(&["exabgp", "neighbors"]);
+        self.neighbors = neighbors.clone().unwrap_or_default();
+        let exabgp = self.exabgp(&file.exabgp);
+        for (name, backend) in &file.backend {
+            match self.backend(name, backend) {
+                Ok(backend) => self.backends.push(Arc::new(backend)),
+                Err(Refused) => self.refused_backends.push(name.get_ref().clone()),
             }
-            names.push(service.name.get_ref().clone());
-            for prefix in service.prefixes.get_ref() {
-                let network = prefix.get_ref().0.0;
-                if let Some(owner) = prefixes.insert(network, service.name.get_ref().clone()) {
-                    let message = format!("`{network}` is a prefix of service `{owner}` already");
-                    return Err(self.error(&prefix.span(), message));
-                }
-            }
-            services.push(self.service(service, &file.defaults)?);
         }
-        let state = self.absolute(&file.control.state)?;
-        let control = self.absolute(&file.control.directory)?;
+        let services = self.services(&file);
+        let state = self.absolute(&file.control.state);
+        let control = self.absolute(&file.control.directory);
+        let name = file.node.and_then(|node| node.into_inner().name);
+        neighbors?;
         Ok(Config {
-            node: Node {
-                name: file.node.name.unwrap_or_else(|| self.host.to_owned()),
-                management: self.management,
-            },
-            exabgp,
-            state: state.unwrap_or_else(|| DEFAULT_STATE.into()),
-            control: control.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
-            backends: self.backends,
-            services,
+            node: Node { name: name.unwrap_or_else(|| host.to_owned()), management: management? },
+            exabgp: exabgp?,
+            state: state?.unwrap_or_else(|| DEFAULT_STATE.into()),
+            control: control?.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
+            backends: std::mem::take(&mut self.backends),
+            services: services?,
             habits: None,
             origin: None,
         })
     }
 
-    pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
-        self.source.error(span.clone(), message)
+    fn management(&self, node: Option<&Spanned<file::Node>>) -> Result<Vec<IpAddr>> {
+        if self.survey.is_hurt(&["node", "management"]) || (node.is_none() && self.survey.is_hurt(&["node"]))
+        {
+            return Err(Refused);
+        }
+        let Some(node) = node else {
+            let message = "no [node], expected this table with `management = [\"…\"]`, the addresses of this host alone";
+            return Err(self.error(&(0..0), message));
+        };
+        let management = &node.get_ref().management;
+        let list = addresses(&management.get_ref().0);
+        if list.is_empty() {
+            return Err(self.error(&management.span(), "no management address, expected at least one"));
+        }
+        match (1..).zip(&list).find(|(next, address)| list[*next..].contains(address)) {
+            Some((_, address)) => Err(self.error(&management.span(), twice(address))),
+            None => Ok(list),
+        }
+    }
+
+    /// Every service, each with a name and prefixes of its own.
+    fn services(&self, file: &File) -> Result<Vec<Service>> {
+        if file.service.is_empty() && !self.survey.is_hurt(&["service"]) {
+            return Err(self.error(&(0..0), "no [[service]], expected at least one"));
+        }
+        let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
+        let mut names: Vec<&str> = vec![];
+        let mut services = vec![];
+        for service in file.service.iter().map(Spanned::get_ref) {
+            let name = service.name.get_ref();
+            let mut own = self.name(&service.name, "service");
+            if names.contains(&name.as_str()) {
+                own = Err(
+                    self.error(&service.name.span(), format!("there is another service called `{name}`"))
+                );
+            }
+            names.push(name);
+            for prefix in service.prefixes.get_ref() {
+                let network = prefix.get_ref().0.0;
+                if let Some(owner) = prefixes.insert(network, name.clone()) {
+                    let message = format!("`{network}` is a prefix of service `{owner}` already");
+                    own = Err(self.error(&prefix.span(), message));
+                }
+            }
+            let resolved = self.service(service, &file.defaults);
+            services.push(own.and(resolved));
+        }
+        services.into_iter().collect()
+    }
+
+    /// Notes what is wrong at a place.
+    pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
+        self.faults.borrow_mut().push(self.source.fault(span.clone(), message));
+        Refused
     }
 
     fn exabgp(&self, written: &file::ExaBgp) -> Result<ExaBgp> {
+        let ack_timeout = self.period(&written.ack_timeout, bounds::ACK_TIMEOUT, defaults::ACK_TIMEOUT);
+        let refresh = match &written.refresh {
+            Some(never) if never.get_ref().0.is_zero() => Ok(Duration::ZERO),
+            written => self.period(written, bounds::REFRESH, defaults::REFRESH),
+        };
         Ok(ExaBgp {
             dialect: written.api.0,
-            ack_timeout: self.period(&written.ack_timeout, bounds::ACK_TIMEOUT, defaults::ACK_TIMEOUT)?,
-            refresh: match &written.refresh {
-                Some(never) if never.get_ref().0.is_zero() => Duration::ZERO,
-                written => self.period(written, bounds::REFRESH, defaults::REFRESH)?,
-            },
+            ack_timeout: ack_timeout?,
+            refresh: refresh?,
             end_of_rib: written.end_of_rib,
         })
     }
 
     fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
-        let routes = self.routes(written)?;
+        let routes = self.routes(written);
         let up = rung(written.up.as_ref(), Advertisement::Announce(Attributes::default()));
         // Without attributes of its own a degraded service advertises what one that is up does: nothing is sent that
         // is not configured.
@@ -131,27 +192,36 @@ impl<'a> Resolver<'a> {
             down: rung(written.down.as_ref(), Advertisement::Withdraw),
             drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
         };
-        self.lines_fit(written, &routes, &ladder)?;
-        let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose()?;
-        let checks = self.checks(written, backend.as_deref(), timing)?;
-        self.decides(written, &checks)?;
+        let routes = routes.and_then(|routes| {
+            self.lines_fit(written, &routes, &ladder)?;
+            Ok(routes)
+        });
+        let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose();
+        // Without its backend it is not known which checks it has.
+        let checks = backend.clone().and_then(|backend| {
+            let checks = self.checks(written, backend.as_deref(), timing)?;
+            self.decides(written, &checks)?;
+            Ok(checks)
+        });
+        let unknown_after =
+            self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
+        let start = self.start(written);
+        let disable_file = self.absolute(&written.disable_file);
+        let on_change = self.on_change(written);
+        let dampening = self.dampening(&written.dampening);
         Ok(Service {
             name: written.name.get_ref().clone(),
             enabled: written.enabled.unwrap_or(true),
-            routes,
-            backend,
+            routes: routes?,
+            backend: backend?,
             zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
-            checks,
-            unknown_after: self.period(
-                &written.unknown_after,
-                bounds::UNKNOWN_AFTER,
-                defaults::UNKNOWN_AFTER,
-            )?,
+            checks: checks?,
+            unknown_after: unknown_after?,
             ladder,
-            start: self.start(written)?,
-            disable_file: self.absolute(&written.disable_file)?,
-            on_change: self.on_change(written)?,
-            dampening: self.dampening(&written.dampening)?,
+            start: start?,
+            disable_file: disable_file?,
+            on_change: on_change?,
+            dampening: dampening?,
         })
     }
 
@@ -192,23 +262,21 @@ impl<'a> Resolver<'a> {
         };
         let suppress = number(&written.suppress, default::SUPPRESS);
         let reuse = number(&written.reuse, default::REUSE);
+        let half_life = self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE);
+        let max_suppress = self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS);
+        let max_rise_time =
+            self.at_most(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
+        let restart_grace =
+            self.at_most(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
         let policy = Policy::new(Values {
             mode: written.mode,
             penalty: number(&written.penalty, default::PENALTY),
             suppress,
             reuse,
-            half_life: self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE)?,
-            max_suppress: self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS)?,
-            max_rise_time: self.at_most(
-                &written.max_rise_time,
-                bounds::MAX_RISE_TIME,
-                default::MAX_RISE_TIME,
-            )?,
-            restart_grace: self.at_most(
-                &written.restart_grace,
-                bounds::RESTART_GRACE,
-                default::RESTART_GRACE,
-            )?,
+            half_life: half_life?,
+            max_suppress: max_suppress?,
+            max_rise_time: max_rise_time?,
+            restart_grace: restart_grace?,
         });
         let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
@@ -246,23 +314,30 @@ impl<'a> Resolver<'a> {
         let interval = pick(&check.interval, &defaults.interval);
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
+        let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
+        // Where only the interval is written, what follows from it keeps below it.
+        let fast_interval_read = match (&fast_interval, &interval) {
+            (None, Some(interval)) => Ok(own.fast_interval.min(interval.get_ref().0)),
+            _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval),
+        };
+        let timeout_read = match (&timeout, &interval) {
+            (None, Some(interval)) => Ok(own.timeout.min(interval.get_ref().0)),
+            _ => self.period(&timeout, bounds::TIMEOUT, own.timeout),
+        };
         let timing = Timing {
-            interval: self.period(&interval, bounds::INTERVAL, own.interval)?,
-            // Where only the interval is written, what follows from it keeps below it.
-            fast_interval: match (&fast_interval, &interval) {
-                (None, Some(interval)) => own.fast_interval.min(interval.get_ref().0),
-                _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval)?,
-            },
-            timeout: match (&timeout, &interval) {
-                (None, Some(interval)) => own.timeout.min(interval.get_ref().0),
-                _ => self.period(&timeout, bounds::TIMEOUT, own.timeout)?,
-            },
+            interval: interval_read?,
+            fast_interval: fast_interval_read?,
+            timeout: timeout_read?,
             thresholds: Thresholds {
                 rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
                 fall: check.fall.or(defaults.fall).unwrap_or(own.thresholds.fall),
                 relapse: own.thresholds.relapse,
             },
         };
+        if self.survey.is_hurt(&["defaults"]) {
+            // What is compared might not be what was meant.
+            return Ok(timing);
+        }
         for (name, period, placed) in
             [("timeout", timing.timeout, &timeout), ("fast-interval", timing.fast_interval, &fast_interval)]
         {

@@ -20,9 +20,10 @@ impl Resolver<'_> {
         if prefixes.get_ref().is_empty() {
             return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
         }
-        let neighbors = self.neighbors(written)?;
-        let med_increase = self.med_increase(written)?;
-        let path_information = self.path_information(written)?;
+        let neighbors = self.neighbors(written);
+        let med_increase = self.med_increase(written);
+        let path_information = self.path_information(written);
+        let (neighbors, med_increase, path_information) = (neighbors?, med_increase?, path_information?);
         let route = |(place, prefix): (u32, &Spanned<Text<Prefix>>)| {
             let network = prefix.get_ref().0.0;
             Ok(Route {
@@ -33,7 +34,8 @@ impl Resolver<'_> {
                 med_offset: med_increase.saturating_mul(place),
             })
         };
-        (0..).zip(prefixes.get_ref()).map(route).collect()
+        let routes: Vec<_> = (0..).zip(prefixes.get_ref()).map(route).collect();
+        routes.into_iter().collect()
     }
 
     fn neighbors(&self, written: &file::Service) -> Result<Vec<IpAddr>> {
@@ -42,7 +44,8 @@ impl Resolver<'_> {
         }
         for neighbor in &written.neighbors {
             let address = neighbor.get_ref().0.0;
-            if !self.neighbors.is_empty() && !self.neighbors.contains(&address) {
+            let is_any = self.neighbors.is_empty() || self.neighbors_unread;
+            if !is_any && !self.neighbors.contains(&address) {
                 let message =
                     format!("`{address}` is not among exabgp.neighbors, which a service can only narrow");
                 return Err(self.error(&neighbor.span(), message));
@@ -98,7 +101,10 @@ impl Resolver<'_> {
             return Err(self.error(&hops.span(), message));
         }
         let sessions_known = family == Family::V4 && neighbors.is_empty();
-        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
+        if self.neighbors_unread
+            || sessions_known
+            || (!neighbors.is_empty() && neighbors.iter().all(of_family))
+        {
             return Ok(NextHop::Itself);
         }
         let name = family.name();

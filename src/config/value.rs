@@ -140,7 +140,7 @@ macro_rules! number_or_text {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Api(pub Option<Dialect>);
 
-number_or_text!(Api, "\"auto\", 4, 5 or 6", |number| {
+number_or_text!(Api, "\"auto\", 4, 5, 6 or a version such as \"4.2.22\"", |number| {
     Dialect::of_api(&number.to_string()).map(|dialect| Api(Some(dialect)))
 });
 
@@ -151,7 +151,9 @@ impl FromStr for Api {
         match (text, Dialect::of_api(text)) {
             ("auto", _) => Ok(Self(None)),
             (_, Some(dialect)) => Ok(Self(Some(dialect))),
-            _ => Err(format!("`{text}` is no version of ExaBGP's commands, expected auto, 4, 5 or 6")),
+            _ => Err(format!(
+                "`{text}` is no version of ExaBGP, expected \"auto\", 4, 5, 6 or a version from 3.4 to 6 such as \"4.2.22\""
+            )),
         }
     }
 }

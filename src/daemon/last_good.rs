@@ -244,7 +244,7 @@ mod tests {
         // Of a version that knew more.
         last_good.save(&format!("{TEXT}quantum = true\n")).unwrap();
         let why = refusal(&last_good);
-        assert!(why.contains(".last-good.toml:8:1: unknown field `quantum`"), "{why}");
+        assert!(why.contains(".last-good.toml:8:1: unknown key `quantum`"), "{why}");
         fs::remove_dir_all(state).unwrap();
     }
 

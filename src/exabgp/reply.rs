@@ -50,7 +50,7 @@ impl Version {
         let mut numbers =
             self.text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0_u32));
         let mut number = || numbers.next().unwrap_or(0);
-        if (number(), number(), number()) >= (4, 2, 22) { Dialect::Neighbor } else { Dialect::Plain }
+        Dialect::before_6(number(), number(), number())
     }
 }
 

@@ -250,7 +250,7 @@ pub struct Ours {
     /// The response codes that are well, separated by commas [default: NOERROR]
     #[arg(long, value_name = "CODES")]
     pub dns_expect: Option<Expected>,
-    /// The version of ExaBGP's commands: auto, 4 (to 4.2.21), 5 (from 4.2.22) or 6
+    /// The version of ExaBGP's commands: auto, 4 (to 4.2.21), 5 (from 4.2.22), 6, or a version such as 4.2.22
     #[arg(long, value_name = "VERSION", default_value = "auto")]
     pub api: Api,
     /// Print a configuration file for `dnsherald run` that does the same, and exit

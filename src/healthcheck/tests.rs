@@ -264,7 +264,8 @@ fn the_dialect_can_be_pinned() {
     assert_eq!(options("--api 4").dialect, Some(Dialect::Plain));
     assert_eq!(options("--api 5").dialect, Some(Dialect::Neighbor));
     assert_eq!(options("--api 6").dialect, Some(Dialect::Peer));
-    assert!(refused("--api 7").contains("expected auto, 4, 5 or 6"));
+    assert_eq!(options("--api 4.2.22").dialect, Some(Dialect::Neighbor));
+    assert!(refused("--api 7").contains("a version from 3.4 to 6"));
 }
 
 #[test]

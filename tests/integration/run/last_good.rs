@@ -53,14 +53,14 @@ fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
     let mut helper = pop.helper_after(&format!("export NOTIFY_SOCKET='{}'", path.display()), ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.logs("unknown field `rize`");
+    helper.logs("unknown key `rize`");
     helper.logs("running the LAST GOOD CONFIGURATION");
     let mut bytes = [0; 4096];
     let length = systemd.recv(&mut bytes).unwrap();
     let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
     assert!(told.contains("STATUS=dnsherald: CONFIGURATION NOT IN ORDER, the LAST GOOD"), "{told}");
     let status = pop.status();
-    assert!(status.trouble.is_some_and(|trouble| trouble.contains("unknown field `rize`")));
+    assert!(status.trouble.is_some_and(|trouble| trouble.contains("unknown key `rize`")));
     assert_eq!(status.last_good.as_deref(), Some(pop.last_good().file()));
     let shown = pop.told(&["status"]);
     assert!(shown.contains("LAST GOOD CONFIGURATION"), "{shown}");

@@ -106,7 +106,7 @@ fn a_backend_is_that_of_the_last_good_configuration() {
     pop.is_configured(&breakages(&pop)[0]);
     let output = pop.command(&["backend", "check"]);
     assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("unknown field `rize`"), "{}", said(&output));
+    assert!(said(&output).contains("unknown key `rize`"), "{}", said(&output));
     assert!(said(&output).contains("using the last good configuration in"), "{}", said(&output));
     fs::remove_file(pop.last_good().file()).unwrap();
     assert_eq!(pop.command(&["backend", "check"]).status.code(), Some(78));

@@ -50,7 +50,8 @@ impl Table {
         };
         let text = format!("{before}no-such-key = 1\n");
         let error = Config::parse(Path::new("f"), &text, "host").unwrap_err().to_string();
-        let (_, expected) = error.split_once("unknown field `no-such-key`, expected ").expect(&error);
+        let (_, unknown) = error.split_once("unknown key `no-such-key`").expect(&error);
+        let (_, expected) = unknown.split_once(", expected ").expect(&error);
         let expected = expected.lines().next().unwrap();
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }

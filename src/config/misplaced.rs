@@ -1,0 +1,115 @@
+//! Keys that no table has, and keys that stand in the wrong one: because the header of theirs is still a comment, or
+//! because they follow the header of another.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::survey::unread;
+use super::tree::{Path, Step, nothing_but};
+
+/// How many headers in comments are tried.
+const CANDIDATES: usize = 8;
+
+/// A text, and what it is parsed into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Misplaced<'t, 's> {
+    text: &'s str,
+    tree: &'t Spanned<DeTable<'s>>,
+}
+
+impl<'t, 's> Misplaced<'t, 's> {
+    pub(super) const fn new(text: &'s str, tree: &'t Spanned<DeTable<'s>>) -> Self {
+        Self { text, tree }
+    }
+
+    /// What to say of a `key` at `path` and `span` that its table does not know. `unknown` is what serde says.
+    pub(super) fn message(&self, path: &Path, span: &Range<usize>, key: &str, unknown: &str) -> String {
+        let parent = path.parent();
+        let found = if matches!(path.value(self.tree), Some(value) if value.is_table()) && parent.0.is_empty()
+        {
+            format!("unknown table [{key}]")
+        } else if parent.0.is_empty() {
+            format!("unknown key `{key}` above every table")
+        } else {
+            format!("unknown key `{key}` in {}", parent.header())
+        };
+        if let Some((header, line)) = self.commented(span) {
+            return format!("{found}: it is a key of {header}, whose header stands commented on line {line}");
+        }
+        if let Some(owner) = self.owner(path) {
+            return format!(
+                "{found}: it is a key of {}, expected it above {}",
+                owner.header(),
+                parent.header()
+            );
+        }
+        let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
+        format!("{found}, expected {expected}")
+    }
+
+    /// The nearest header above, as written and with its line, that is a comment and would make the key known.
+    fn commented(&self, span: &Range<usize>) -> Option<(String, usize)> {
+        let before = self.text.get(..span.start)?;
+        let lines: Vec<_> = before.split_inclusive('\n').collect();
+        let (mut end, mut tried) = (before.len(), 0);
+        for (index, line) in lines.iter().enumerate().rev() {
+            let start = end - line.len();
+            end = start;
+            let line = line.trim();
+            if line.starts_with('[') {
+                return None;
+            }
+            let Some(header) = header_in(line) else { continue };
+            tried += 1;
+            if tried > CANDIDATES {
+                return None;
+            }
+            let mark = start + self.text[start..].find('#')?;
+            let mut live = self.text.to_owned();
+            let comment = line.len() - line.trim_start_matches('#').len();
+            live.replace_range(mark..mark + comment, &" ".repeat(comment));
+            let Ok(tree) = DeTable::parse(&live) else { continue };
+            if Path::of(&tree, span).is_some_and(|path| is_known(&tree, &path, &path.parent())) {
+                return Some((header.to_owned(), index + 1));
+            }
+        }
+        None
+    }
+
+    /// The table around that of the key which knows the key.
+    fn owner(&self, path: &Path) -> Option<Path> {
+        let mut owner = path.parent();
+        while !owner.0.is_empty() {
+            owner = owner.parent();
+            // A list has no keys, and in `backend` every key is the name of a backend.
+            let Some(DeValue::Table(table)) = owner.value(self.tree) else { continue };
+            let is_there = matches!(path.0.last(), Some(Step::Key(key)) if table.contains_key(key.as_str()));
+            if !is_there && owner.header() != "[backend]" && is_known(self.tree, path, &owner) {
+                return Some(owner);
+            }
+        }
+        None
+    }
+}
+
+/// Whether the table of `owner` has a key like the one at `path`.
+fn is_known(tree: &Spanned<DeTable<'_>>, path: &Path, owner: &Path) -> bool {
+    path.entry(tree).is_some_and(|(key, value)| {
+        let at = key.span().start;
+        !unread(&nothing_but(&owner.0, key, value)).contains(&at)
+    })
+}
+
+/// The header in a comment that is nothing else: `#[service.up]`, `# [[service.check]]  # more`.
+fn header_in(line: &str) -> Option<&str> {
+    let header = line.strip_prefix('#')?.trim_start_matches('#').trim_start();
+    let end = header.rfind(']')?;
+    let (header, rest) = header.split_at(end + 1);
+    let inner = header.strip_prefix('[')?.strip_suffix(']')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '"' | '[' | ']');
+    let is_header = !inner.is_empty() && inner.chars().all(is_name);
+    let is_alone = rest.trim_start().is_empty() || rest.trim_start().starts_with('#');
+    (is_header && is_alone).then_some(header)
+}

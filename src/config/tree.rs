@@ -1,0 +1,190 @@
+//! Paths through the parsed tree of a file: from a place in the text to the value there, and back.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeString, DeTable, DeValue};
+
+/// A step from a value into it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// The steps from the top of the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Path(pub(super) Vec<Step>);
+
+impl Path {
+    /// To the innermost key or value around a place of the text.
+    pub(super) fn of(tree: &Spanned<DeTable<'_>>, span: &Range<usize>) -> Option<Self> {
+        let mut search = Search { span, here: vec![], found: None };
+        search.table(tree.get_ref());
+        search.found.map(Self)
+    }
+
+    /// What is there.
+    pub(super) fn value<'t, 's>(&self, tree: &'t Spanned<DeTable<'s>>) -> Option<&'t DeValue<'s>> {
+        let (first, rest) = self.0.split_first()?;
+        let Step::Key(first) = first else { return None };
+        let first = tree.get_ref().get(first.as_str())?.get_ref();
+        rest.iter().try_fold(first, |value, step| match (value, step) {
+            (DeValue::Table(table), Step::Key(key)) => table.get(key.as_str()).map(Spanned::get_ref),
+            (DeValue::Array(array), Step::Index(index)) => array.get(*index).map(Spanned::get_ref),
+            _ => None,
+        })
+    }
+
+    /// The entry there, if it is one of a table.
+    pub(super) fn entry<'s>(
+        &self,
+        tree: &Spanned<DeTable<'s>>,
+    ) -> Option<(Spanned<DeString<'s>>, Spanned<DeValue<'s>>)> {
+        let Some(Step::Key(last)) = self.0.last() else { return None };
+        let parent = self.parent();
+        let table = match parent.value(tree) {
+            Some(DeValue::Table(table)) => table,
+            None if parent.0.is_empty() => tree.get_ref(),
+            _ => return None,
+        };
+        table.get_key_value(last.as_str()).map(|(key, value)| (key.clone(), value.clone()))
+    }
+
+    /// The header of a table as one writes it: `[service.dampening]`, `[[service.check]]`.
+    pub(super) fn header(&self) -> String {
+        let mut name = String::new();
+        for step in &self.0 {
+            if let Step::Key(key) = step {
+                let _ = write!(name, "{}{key}", if name.is_empty() { "" } else { "." });
+            }
+        }
+        match self.0.last() {
+            None => "the top of the file".to_owned(),
+            Some(Step::Index(_)) => format!("[[{name}]]"),
+            Some(Step::Key(_)) => format!("[{name}]"),
+        }
+    }
+
+    /// The table around it.
+    pub(super) fn parent(&self) -> Self {
+        Self(self.0.split_last().map_or(&[][..], |(_, parent)| parent).to_vec())
+    }
+
+    /// Whether it leads into the table of these keys.
+    pub(super) fn is_in(&self, keys: &[&str]) -> bool {
+        let is = |(step, key): (&Step, &&str)| matches!(step, Step::Key(own) if own == key);
+        self.0.len() >= keys.len() && self.0.iter().zip(keys).all(is)
+    }
+
+    /// Whether it leads there by way of these steps.
+    pub(super) fn starts_with(&self, steps: &[Step]) -> bool {
+        self.0.starts_with(steps)
+    }
+
+    /// The steps to the check, the service, the backend or the table that it belongs to.
+    pub(super) fn item(&self) -> &[Step] {
+        let length = match self.0.as_slice() {
+            [Step::Key(service), Step::Index(_), Step::Key(check), Step::Index(_), ..]
+                if service == "service" && check == "check" =>
+            {
+                4
+            }
+            [Step::Key(list), _, ..] if list == "service" || list == "backend" => 2,
+            _ => 1,
+        };
+        &self.0[..length.min(self.0.len())]
+    }
+}
+
+/// A file of nothing but one entry, with the tables around it.
+pub(super) fn nothing_but<'s>(
+    tables: &[Step],
+    key: Spanned<DeString<'s>>,
+    value: Spanned<DeValue<'s>>,
+) -> Spanned<DeTable<'s>> {
+    let mut table: DeTable<'s> = std::iter::once((key, value)).collect();
+    let mut steps = tables.iter().rev().peekable();
+    while let Some(step) = steps.next() {
+        let value = DeValue::Table(std::mem::take(&mut table));
+        let (key, value) = match (step, steps.peek()) {
+            // An element of a list, and the key of the list.
+            (Step::Index(_), Some(Step::Key(list))) => {
+                let only = DeValue::Array(std::iter::once(Spanned::new(0..0, value)).collect());
+                steps.next();
+                (list, only)
+            }
+            (Step::Key(key), _) => (key, value),
+            (Step::Index(_), _) => continue,
+        };
+        table.insert(Spanned::new(0..0, key.clone().into()), Spanned::new(0..0, value));
+    }
+    Spanned::new(0..0, table)
+}
+
+/// The way to the innermost value around a place.
+struct Search<'a> {
+    span: &'a Range<usize>,
+    here: Vec<Step>,
+    found: Option<Vec<Step>>,
+}
+
+impl Search<'_> {
+    fn is_around(&self, outer: &Range<usize>) -> bool {
+        outer.start <= self.span.start && self.span.end <= outer.end
+    }
+
+    fn look(&mut self, step: Step, is_around: bool, value: &DeValue<'_>) {
+        self.here.push(step);
+        if is_around && self.found.as_ref().is_none_or(|found| found.len() < self.here.len()) {
+            self.found = Some(self.here.clone());
+        }
+        match value {
+            DeValue::Table(table) => self.table(table),
+            DeValue::Array(array) => {
+                for (index, value) in array.iter().enumerate() {
+                    self.look(Step::Index(index), self.is_around(&value.span()), value.get_ref());
+                }
+            }
+            _ => {}
+        }
+        self.here.pop();
+    }
+
+    fn table(&mut self, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let is_around = self.is_around(&key.span()) || self.is_around(&value.span());
+            self.look(Step::Key(key.get_ref().to_string()), is_around, value.get_ref());
+        }
+    }
+}
+
+/// An entry of a table, or an element of a list, which has no key.
+pub(super) type Taken<'s> = (Option<Spanned<DeString<'s>>>, Spanned<DeValue<'s>>);
+
+/// Takes what is at these steps out of the tree.
+pub(super) fn take<'s>(table: &mut DeTable<'s>, steps: &[Step]) -> Option<Taken<'s>> {
+    let (Step::Key(key), rest) = steps.split_first()? else { return None };
+    if rest.is_empty() {
+        return table.remove_entry(key.as_str()).map(|(key, value)| (Some(key), value));
+    }
+    take_of(table.get_mut(key.as_str())?.get_mut(), rest)
+}
+
+fn take_of<'s>(value: &mut DeValue<'s>, steps: &[Step]) -> Option<Taken<'s>> {
+    match (value, steps) {
+        (DeValue::Table(table), steps) => take(table, steps),
+        (DeValue::Array(array), [Step::Index(index)]) => {
+            // A list of tables that loses one need not know any more that it was written as such.
+            let mut items: Vec<_> = std::mem::replace(array, DeArray::new()).into_iter().collect();
+            let taken = (*index < items.len()).then(|| items.remove(*index));
+            *array = items.into_iter().collect();
+            taken.map(|value| (None, value))
+        }
+        (DeValue::Array(array), [Step::Index(index), rest @ ..]) => {
+            take_of(array.get_mut(*index)?.get_mut(), rest)
+        }
+        _ => None,
+    }
+}
