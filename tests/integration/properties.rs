@@ -75,8 +75,9 @@ fn of_class(is_unknown: bool) -> Vec<Cause> {
     Cause::ALL.iter().copied().filter(|cause| (cause.class() == Class::Unknown) == is_unknown).collect()
 }
 
+/// The causes that count as a failure by default: a server that limits the rate of answers serves.
 fn failures() -> Vec<Cause> {
-    of_class(false)
+    of_class(false).into_iter().filter(|cause| *cause != Cause::RateLimited).collect()
 }
 
 fn unknowns() -> Vec<Cause> {

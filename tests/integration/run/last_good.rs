@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
+use dnsherald::responder::Fault;
+
 use crate::support::helper::{ANNOUNCE, DEADLINE, Helper, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
 
 const TYPO: (&str, &str) = ("rise = 2", "rize = 2");
@@ -130,11 +132,13 @@ fn what_was_reloaded_is_kept_once_it_has_decided() {
     pop.told(&["reload"]);
     helper.says(ANNOUNCE.replace("100", "200"));
     pop.keeps_its_configuration();
-    // One that leads to no verdict is not kept.
+    // One that leads to no verdict is not kept: the server is silent, and the timeout an hour.
+    pop.server.becomes(Fault::Silent);
     pop.is_configured(&second.replace("med = 200", "med = 300").replace("\"100ms\"", "\"1h\""));
     pop.told(&["reload"]);
-    pop.comes_to_be(|status| status.services[0].checks[0].state != "up");
+    pop.comes_to_be(|status| status.services[0].checks[0].state == "unknown");
     helper.dies_suddenly();
+    pop.server.becomes(Fault::None);
     pop.is_configured(&broken(&pop));
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
