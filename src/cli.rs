@@ -293,7 +293,8 @@ pub enum Backend {
     ///
     /// The configuration is checked first. The services are withdrawn, and the server is left alone until its own
     /// counters say that it is quiet. Once it is back, its process, its listeners, its zones and every check are waited
-    /// for before traffic returns. Interrupted at any moment it leaves either the old state or a drain that expires.
+    /// for before traffic returns. The process before has to have ended. Interrupted at any moment it leaves either the
+    /// old state or a drain that expires.
     /// Exit status: 0 restarted and back, 1 not touched, 3 left drained, 4 rolled back, 78 if our own configuration is
     /// bad.
     Restart(BackendRestart),
@@ -318,8 +319,13 @@ pub struct BackendRestart {
     #[arg(long, conflicts_with = "command")]
     pub reload: bool,
     /// Run this shell command while drained, instead of restarting: an upgrade, for instance
+    ///
+    /// It comes to its end, however long it takes, unless `--limit` is given. The drain lasts as long as the command.
     #[arg(long, value_name = "COMMAND")]
     pub command: Option<String>,
+    /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
+    #[arg(long, value_name = "TIME", requires = "command")]
+    pub limit: Option<Period>,
     /// If the server does not come back well, put the configuration of the last good restart back, and try once more
     #[arg(long)]
     pub rollback: bool,

@@ -408,7 +408,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__backend__subcmd__restart)
-            opts="-c -h --config --control --reload --command --rollback --reason --json --help"
+            opts="-c -h --config --control --reload --command --limit --rollback --reason --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -427,6 +427,10 @@ _dnsherald() {
                     return 0
                     ;;
                 --command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
+use nix::unistd::Pid;
 use serde::Serialize;
 
+use crate::probe::command::process::Process;
 use crate::probe::dns::Transport;
 
 /// Where DNS is answered.
@@ -29,6 +32,9 @@ pub struct Listener {
     pub waiting: u64,
     /// What was lost since the sockets were opened, in datagrams.
     pub drops: u64,
+    /// The inodes of the sockets, by which `/proc/PID/fd` names them.
+    #[serde(skip)]
+    pub inodes: Vec<u64>,
 }
 
 impl fmt::Display for Listener {
@@ -61,25 +67,45 @@ pub fn on_port(port: u16) -> Vec<Listener> {
     listeners
 }
 
+/// The processes that hold any of these sockets, as far as this user may see: root sees all, others their own.
+#[must_use]
+pub fn holders(inodes: &[u64]) -> Vec<i32> {
+    let links: Vec<_> = inodes.iter().map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
+    let holds = |pid: &i32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| links.contains(&link))
+    };
+    Process::numbers().into_iter().map(Pid::as_raw).filter(holds).collect()
+}
+
 /// Those of one table, which is that of `/proc/net/udp`, `udp6`, `tcp` or `tcp6`.
 fn parse(table: &str, transport: Transport, port: u16) -> Vec<Listener> {
     let mut found: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
     for fields in table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()) {
-        let Some((address, waiting, drops)) = socket(&fields, transport) else { continue };
+        let Some(Socket { address, waiting, drops, inode }) = socket(&fields, transport) else { continue };
         if address.port() != port {
             continue;
         }
-        let listener =
-            found.entry(address).or_insert(Listener { address, transport, sockets: 0, waiting: 0, drops: 0 });
+        let none = Listener { address, transport, sockets: 0, waiting: 0, drops: 0, inodes: vec![] };
+        let listener = found.entry(address).or_insert(none);
         listener.sockets += 1;
         listener.waiting += waiting;
         listener.drops += drops;
+        listener.inodes.push(inode);
     }
     found.into_values().collect()
 }
 
-/// Address, what waits to be read, and what was dropped, of a socket that listens.
-fn socket(fields: &[&str], transport: Transport) -> Option<(SocketAddr, u64, u64)> {
+/// A socket that listens.
+struct Socket {
+    address: SocketAddr,
+    waiting: u64,
+    drops: u64,
+    inode: u64,
+}
+
+/// One line of a table; none if the socket does not listen.
+fn socket(fields: &[&str], transport: Transport) -> Option<Socket> {
     // TCP_LISTEN; and TCP_CLOSE, which is what a UDP socket without a peer is in.
     let listening = if transport == Transport::Tcp { "0A" } else { "07" };
     if *fields.get(3)? != listening {
@@ -87,7 +113,12 @@ fn socket(fields: &[&str], transport: Transport) -> Option<(SocketAddr, u64, u64
     }
     let (_, waiting) = fields.get(4)?.split_once(':')?;
     let drops = if transport == Transport::Udp { fields.last()?.parse().ok()? } else { 0 };
-    Some((address(fields.get(1)?)?, u64::from_str_radix(waiting, 16).ok()?, drops))
+    Some(Socket {
+        address: address(fields.get(1)?)?,
+        waiting: u64::from_str_radix(waiting, 16).ok()?,
+        drops,
+        inode: fields.get(9)?.parse().ok()?,
+    })
 }
 
 /// `0105007F:0035`: 32 bits at a time in the order of this machine's bytes.
@@ -131,7 +162,8 @@ mod tests {
     fn sockets_that_share_an_address_are_counted() {
         let shown: Vec<_> = parse(UDP, Transport::Udp, PORT).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.5.1:53 udp", "127.0.5.4:53 udp ×2, 5 dropped"]);
-        assert_eq!(parse(UDP, Transport::Udp, PORT)[1].waiting, 0x34000);
+        let shared = parse(UDP, Transport::Udp, PORT).remove(1);
+        assert_eq!((shared.waiting, shared.inodes), (0x34000, vec![7465457, 7465456]));
     }
 
     #[test]

@@ -27,8 +27,31 @@ use crate::text::foreign_within;
 /// How much of each output is kept, in octets: statistics and lists of errors fit.
 pub const KEPT: usize = 64 * 1024;
 
+/// How long a program that was told to end by TERM has until it is killed.
+pub const GRACE: Duration = Duration::from_secs(10);
+
 /// Searched behind `PATH`.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// How long a program may run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// Until it ends by itself.
+    Endless,
+    /// So long, then it is killed.
+    Kill(Duration),
+    /// So long, then it is told to end by TERM, and killed [`GRACE`] later.
+    Terminate(Duration),
+}
+
+impl Limit {
+    const fn time(self) -> Option<Duration> {
+        match self {
+            Self::Endless => None,
+            Self::Kill(time) | Self::Terminate(time) => Some(time),
+        }
+    }
+}
 
 /// What became of a control program.
 #[derive(Clone, Debug)]
@@ -125,6 +148,11 @@ impl fmt::Display for Ended {
 ///
 /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the program.
 pub async fn run(program: &Program, limit: Duration) -> Ended {
+    run_within(program, Limit::Kill(limit)).await
+}
+
+/// [`run`], with a limit of another kind.
+pub async fn run_within(program: &Program, limit: Limit) -> Ended {
     let path = search_path();
     let found = match find(program.name(), &path) {
         Ok(found) => found,
@@ -141,6 +169,25 @@ pub async fn run(program: &Program, limit: Duration) -> Ended {
             });
         }
     };
+    let end = match (exit_within(&mut run, &mut out, &mut err, limit.time()).await, limit) {
+        (Some(Ok(status)), _) => End::Exited(status),
+        (Some(Err(error)), _) => End::NotStarted(format!("cannot wait for it: {error}")),
+        (None, Limit::Terminate(time)) => End::TimedOut(time, terminated(run, &mut out, &mut err).await),
+        (None, Limit::Kill(_) | Limit::Endless) => {
+            End::TimedOut(limit.time().unwrap_or_default(), run.end().await.to_string())
+        }
+    };
+    let text = |output: Output| String::from_utf8_lossy(&output.kept()).into_owned();
+    Ended { end, out: text(out), err: text(err), took: began.elapsed() }
+}
+
+/// Waits until it exits, and reads its outputs meanwhile; none if it has not exited in time.
+async fn exit_within(
+    run: &mut Run,
+    out: &mut Output,
+    err: &mut Output,
+    time: Option<Duration>,
+) -> Option<io::Result<ExitStatus>> {
     let exit = async {
         tokio::select! {
             biased;
@@ -149,13 +196,20 @@ pub async fn run(program: &Program, limit: Duration) -> Ended {
             never = err.drain() => match never {},
         }
     };
-    let end = match timeout(limit, exit).await {
-        Ok(Ok(status)) => End::Exited(status),
-        Ok(Err(error)) => End::NotStarted(format!("cannot wait for it: {error}")),
-        Err(_) => End::TimedOut(limit, run.end().await.to_string()),
-    };
-    let text = |output: Output| String::from_utf8_lossy(&output.kept()).into_owned();
-    Ended { end, out: text(out), err: text(err), took: began.elapsed() }
+    match time {
+        Some(time) => timeout(time, exit).await.ok(),
+        None => Some(exit.await),
+    }
+}
+
+/// Ends a program by TERM, then by KILL, and says which of them it took.
+async fn terminated(mut run: Run, out: &mut Output, err: &mut Output) -> String {
+    run.terminate();
+    match exit_within(&mut run, out, err, Some(GRACE)).await {
+        Some(Ok(status)) => format!(", told to end by TERM, {}", how(status)),
+        Some(Err(error)) => format!(", told to end by TERM, not waited for: {error}"),
+        None => format!(", told to end by TERM, killed {} later{}", Period(GRACE), run.end().await),
+    }
 }
 
 fn start(program: &Program, found: &Path, path: &[PathBuf]) -> io::Result<(Run, Output, Output)> {

@@ -11,19 +11,21 @@
 //! whatever becomes of the command, even SIGKILL, what is left is either the old state or a drain with a reason and an
 //! end; a server that is dead stays withdrawn because of its checks.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use self::before::Before;
+use self::command::Heed;
 use self::patience::Patience;
-use self::server::Before;
-use super::answers::Zone;
 use super::{Backend, Program, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
 
+mod before;
+mod command;
 mod drained;
 mod helper;
 mod keep;
@@ -121,8 +123,8 @@ pub enum Deed {
     Restart,
     /// Make it read its configuration again.
     Reload,
-    /// Run a command of the operator's, for instance an upgrade.
-    Command(Program),
+    /// Run a command of the operator's, for instance an upgrade. It comes to its end, unless a limit is given.
+    Command(Program, Option<Duration>),
 }
 
 /// Who is told how it goes on.
@@ -131,6 +133,8 @@ pub trait Progress {
     fn begins(&mut self, step: Step);
     /// A step is over.
     fn is_over(&mut self, done: &Done);
+    /// What the operator has to know while a step is under way, in one line.
+    fn notes(&mut self, text: &str);
 }
 
 /// A transaction about to be run.
@@ -189,9 +193,9 @@ impl Transaction<'_> {
         };
         journal.ends("nobody else is at it");
         let heed = Heed::default();
-        let served = OnceCell::new();
+        let before = OnceCell::new();
         let attempt = {
-            let attempt = self.attempt(&mut journal, &heed, &served);
+            let attempt = self.attempt(&mut journal, &heed, &before);
             tokio::pin!(attempt);
             loop {
                 tokio::select! {
@@ -225,7 +229,7 @@ impl Transaction<'_> {
             return self.leave(failed_at, was_held).await;
         }
         let again = tokio::select! {
-            again = self.roll_back(&mut journal, served.into_inner().unwrap_or_default()) => again,
+            again = self.roll_back(&mut journal, before.into_inner()) => again,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
         match again {
@@ -237,12 +241,12 @@ impl Transaction<'_> {
         }
     }
 
-    /// What was `served` before anything was touched, a way back is measured against, too.
+    /// How all was before anything was touched is kept in `first`: a way back is measured against it, too.
     async fn attempt(
         &self,
         journal: &mut Journal<'_>,
         heed: &Heed,
-        served: &OnceCell<Vec<Zone>>,
+        first: &OnceCell<Before>,
     ) -> Result<(), Trouble> {
         journal.begin(Step::Configuration);
         let found = self.check().await?;
@@ -254,17 +258,17 @@ impl Transaction<'_> {
         let found = quiet(self.config, self.backend).await;
         journal.ends(found);
         let before = Before::of(self.config, self.backend).await;
-        let _ = served.set(before.zones.clone());
+        let before = first.get_or_init(|| before);
         journal.begin(Step::Restart);
-        heed.later.set(matches!(self.deed, Deed::Command(_)));
-        let found = self.act().await;
+        heed.later.set(matches!(self.deed, Deed::Command(..)));
+        let found = self.act(journal, heed).await;
         heed.later.set(false);
         let found = found?;
         if heed.told.get() {
             return Err(Trouble::new(format!("{found}; interrupted meanwhile")));
         }
         journal.ends(found);
-        self.verify(journal, &before).await?;
+        self.verify(journal, before).await?;
         let kept = Kept::of(self.config, self.backend);
         if let Err(error) = kept.keep() {
             log::warn!("cannot keep the configuration for a rollback in {}: {error}", kept.place().display());
@@ -289,18 +293,21 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The configuration before, once more: drained already, and nobody can say what the server does at present. Its
-    /// zones must be no older than what was `served` before the attempt.
-    async fn roll_back(&self, journal: &mut Journal<'_>, served: Vec<Zone>) -> Result<(), Trouble> {
+    /// The configuration before, once more: drained already, and nobody can say what the server does at present. It is
+    /// measured against how all was before the attempt; the process of the attempt must be gone as well.
+    async fn roll_back(&self, journal: &mut Journal<'_>, first: Option<Before>) -> Result<(), Trouble> {
         journal.begin(Step::Rollback);
         self.drain().await?;
-        let before = Before::of(self.config, self.backend).await;
+        let before = match first {
+            Some(first) => first.with_process_of(self.backend).await,
+            None => Before::of(self.config, self.backend).await,
+        };
         let found = Kept::of(self.config, self.backend).put_back()?;
         journal.ends(found);
         journal.begin(Step::Restart);
         self.backend.restart().await?;
         journal.ends("restarted with the configuration before");
-        self.verify(journal, &Before { listeners: vec![], zones: served, ..before }).await
+        self.verify(journal, &before).await
     }
 
     /// What is left when it fails at `step`. A drain that was there before, since an earlier one has failed, stays.
@@ -314,14 +321,6 @@ impl Transaction<'_> {
         self.stay_drained().await;
         Outcome::LeftDrained
     }
-}
-
-/// When an interruption is heeded.
-#[derive(Debug, Default)]
-struct Heed {
-    told: Cell<bool>,
-    /// Not before what is under way has come to its end.
-    later: Cell<bool>,
 }
 
 /// What has been done so far.
@@ -346,6 +345,10 @@ impl Journal<'_> {
     fn fails(&mut self, trouble: &Trouble) -> Step {
         self.over(trouble.to_string(), false);
         self.step
+    }
+
+    fn notes(&mut self, text: &str) {
+        self.progress.notes(text);
     }
 
     fn over(&mut self, found: String, ok: bool) {

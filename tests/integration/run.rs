@@ -21,6 +21,7 @@ mod memory;
 mod output;
 mod process;
 mod recording;
+mod restart;
 mod rollback;
 mod root;
 mod shortage;

@@ -20,22 +20,30 @@ impl Transaction<'_> {
         let names: Vec<_> =
             self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
         for name in &names {
-            let order = Order {
-                holder: self.backend.holder.clone(),
-                reason: self.reason.clone().into(),
-                lasts: Lasts::For(self.longest()),
-            };
+            let order = self.order(self.reason.clone());
             self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
         }
         let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
     }
 
+    pub(super) fn order(&self, reason: String) -> Order {
+        let lasts = Lasts::For(self.longest());
+        Order { holder: self.backend.holder.clone(), reason: reason.into(), lasts }
+    }
+
     /// Whether a transaction before this one has left a drain.
     pub(super) async fn is_held(&self) -> bool {
+        !self.held().await.is_empty()
+    }
+
+    /// The services that are drained in the name of this backend.
+    pub(super) async fn held(&self) -> Vec<String> {
         let holder = self.backend.holder.to_string();
         let services = self.helper.look().await.map(|document| document.services).unwrap_or_default();
-        services.iter().flat_map(|service| &service.drains).any(|drain| drain.holder == holder)
+        let is_held =
+            |service: &crate::status::Service| service.drains.iter().any(|drain| drain.holder == holder);
+        services.into_iter().filter(is_held).map(|service| service.name).collect()
     }
 
     pub(super) async fn lift(&self) {
@@ -58,12 +66,7 @@ impl Transaction<'_> {
     /// Takes back what may have been said about returning, and prolongs the drain.
     pub(super) async fn stay_drained(&self) {
         for service in self.config.services_of(self.backend) {
-            let reason = format!("{} failed", self.reason);
-            let order = Order {
-                holder: self.backend.holder.clone(),
-                reason: reason.into(),
-                lasts: Lasts::For(self.longest()),
-            };
+            let order = self.order(format!("{} failed", self.reason));
             if let Err(trouble) =
                 self.ask(&Request::Drain { service: Some(service.name.clone()), order }).await
             {

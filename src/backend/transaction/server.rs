@@ -1,69 +1,17 @@
 //! What is done to the server, and how it is looked at before and after.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::before::{Before, Compared, listening};
+use super::command::Heed;
 use super::drained::{COUNT, PAUSE};
 use super::patience::Patience;
-use super::{Deed, Kept, Transaction};
+use super::{Deed, Journal, Kept, Transaction};
 use crate::backend::answers::{self, Zone, identity};
-use crate::backend::listeners::{self, Listener};
-use crate::backend::run::run;
-use crate::backend::{Backend, Checked, Trouble, systemd};
-use crate::config::Config;
+use crate::backend::{Checked, Trouble};
 use crate::period::Shown;
-use crate::probe::inquiry::Inquiry;
 use crate::process::Missing;
 use crate::process::held::Held;
-
-/// How the server was before it was touched.
-#[derive(Debug)]
-pub(super) struct Before {
-    pub(super) process: Option<Held>,
-    pub(super) listeners: Vec<Listener>,
-    pub(super) zones: Vec<Zone>,
-    pub(super) version: Option<String>,
-    pub(super) identity: Option<String>,
-}
-
-impl Before {
-    pub(super) async fn of(config: &Config, backend: &Backend) -> Self {
-        let (process, version, identity, zones) = tokio::join!(
-            backend.process(),
-            backend.version(),
-            identity(&config.node.management, backend.timeout),
-            answers::zones(config, backend),
-        );
-        Self {
-            process: process.and_then(Result::ok),
-            listeners: listening(config, backend),
-            zones,
-            version: version.ok(),
-            identity,
-        }
-    }
-}
-
-/// Who listens where the services of this backend are asked.
-fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
-    let mut ports: Vec<_> = targets(config, backend).iter().map(SocketAddr::port).collect();
-    ports.push(listeners::PORT);
-    ports.sort_unstable();
-    ports.dedup();
-    ports.into_iter().flat_map(listeners::on_port).collect()
-}
-
-/// Where the checks of this backend's services ask.
-fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
-    let rounds = config.services_of(backend).flat_map(|service| &service.checks);
-    rounds
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes().iter().map(|probe| probe.server)),
-            _ => None,
-        })
-        .flatten()
-        .collect()
-}
 
 impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {
@@ -88,18 +36,11 @@ impl Transaction<'_> {
         })
     }
 
-    pub(super) async fn act(&self) -> Result<String, Trouble> {
+    pub(super) async fn act(&self, journal: &mut Journal<'_>, heed: &Heed) -> Result<String, Trouble> {
         match &self.deed {
             Deed::Restart => self.backend.restart().await.map(|()| "restarted".to_owned()),
             Deed::Reload => self.backend.reload().await.map(|done| done.join("; ")),
-            Deed::Command(program) => {
-                let ended = run(program, systemd::RESTART_LIMIT).await;
-                if ended.succeeded() {
-                    Ok(format!("{program}: done"))
-                } else {
-                    Err(Trouble::new(format!("{program}: {ended}")))
-                }
-            }
+            Deed::Command(program, limit) => self.run_command(program, *limit, journal, heed).await,
         }
     }
 
@@ -109,17 +50,26 @@ impl Transaction<'_> {
         patience: Patience,
     ) -> Result<String, Trouble> {
         loop {
-            let why = match self.backend.process().await {
-                Some(Ok(process)) if self.is_another(before, &process) => return Ok(process.to_string()),
-                Some(Ok(process)) => format!("it is still {process}, from before the restart"),
-                Some(Err(Missing::Surely(why))) => why,
-                // What cannot be known is not waited for: the checks decide.
-                Some(Err(Missing::Perhaps(why))) => return Ok(format!("not known: {why}")),
-                None => return Ok("not known: neither unit nor pid-file is".to_owned()),
+            let found = self.backend.process().await;
+            let why = match &found {
+                Some(Ok(process)) => match before.stands_beside(process, self.deed == Deed::Restart) {
+                    None => return Ok(process.to_string()),
+                    Some(why) => why,
+                },
+                Some(Err(Missing::Surely(why))) => why.clone(),
+                // What cannot be known is not waited for: the checks decide. That the earlier one is there is known.
+                Some(Err(Missing::Perhaps(_))) | None => {
+                    let is_left = |earlier: &&Held| self.deed == Deed::Restart && !earlier.has_ended();
+                    match (before.processes.iter().find(is_left), found) {
+                        (Some(earlier), _) => format!("{earlier}, from before the restart, has not ended"),
+                        (None, Some(Err(missing))) => return Ok(format!("not known: {}", missing.why())),
+                        (None, _) => return Ok("not known: neither unit nor pid-file is".to_owned()),
+                    }
+                }
             };
             if patience.is_at_its_end() {
                 return Err(Trouble::new(format!(
-                    "no process of the server within {}: {why}",
+                    "no process that has taken the place of the earlier one within {}: {why}",
                     Shown(patience.limit)
                 )));
             }
@@ -127,35 +77,19 @@ impl Transaction<'_> {
         }
     }
 
-    /// A restart makes another process; whatever else is done to it need not.
-    fn is_another(&self, before: &Before, process: &Held) -> bool {
-        self.deed != Deed::Restart
-            || before.process.as_ref().is_none_or(|earlier| earlier.pid() != process.pid())
-    }
-
     pub(super) async fn listens(&self, before: &Before, patience: Patience) -> Result<String, Trouble> {
         loop {
-            let now = listening(self.config, self.backend);
-            let is_there = |earlier: &&Listener| {
-                now.iter().any(|listener| {
-                    (listener.address, listener.transport) == (earlier.address, earlier.transport)
-                })
+            let found = Compared::new(&before.listeners, &listening(self.config, self.backend));
+            let process = match found.more.is_empty() {
+                true => None,
+                false => self.backend.process().await.and_then(Result::ok),
             };
-            let missing: Vec<_> = before
-                .listeners
-                .iter()
-                .filter(|earlier| !is_there(earlier))
-                .map(ToString::to_string)
-                .collect();
-            if missing.is_empty() {
-                return Ok(format!("{} as before", before.listeners.len()));
-            }
+            let why = match found.judged(process.as_ref()) {
+                Ok(said) => return Ok(said),
+                Err(why) => why,
+            };
             if patience.is_at_its_end() {
-                return Err(Trouble::new(format!(
-                    "nobody listens at {} within {}",
-                    missing.join(", "),
-                    Shown(patience.limit)
-                )));
+                return Err(Trouble::new(format!("not as before within {}: {why}", Shown(patience.limit))));
             }
             tokio::time::sleep(PAUSE).await;
         }

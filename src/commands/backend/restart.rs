@@ -28,11 +28,14 @@ struct Report<'a> {
 struct Show {
     quiet: bool,
     live: bool,
+    /// What is under way.
+    waits: Option<Step>,
     steps: Vec<Done>,
 }
 
 impl Progress for Show {
     fn begins(&mut self, step: Step) {
+        self.waits = Some(step);
         if self.live {
             let _ = write!(text::stdout(), "  {step:<14}…").and_then(|()| text::stdout().flush());
         }
@@ -46,10 +49,24 @@ impl Progress for Show {
         if self.live {
             let _ = text::move_cursor("\r\x1b[K");
         }
+        self.waits = None;
         let took = Shown(Duration::from_secs_f64(done.seconds)).to_string();
         let failed = if done.ok { "" } else { "FAILED: " };
         let found = done.found.replace('\n', &format!("\n{:26}", ""));
         let _ = writeln!(text::stdout(), "  {:<14}{took:>8}  {failed}{found}", done.step);
+    }
+    fn notes(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.live {
+            let _ = text::move_cursor("\r\x1b[K");
+        }
+        let step = self.waits.map_or_else(String::new, |step| step.to_string());
+        let _ = writeln!(text::stdout(), "  {step:<14}{:>8}  {text}", "");
+        if let (true, Some(step)) = (self.live, self.waits) {
+            self.begins(step);
+        }
     }
 }
 
@@ -61,20 +78,26 @@ pub(super) async fn run(
     options: &BackendRestart,
 ) -> anyhow::Result<Exit> {
     let deed = match &options.command {
-        Some(text) => Deed::Command(Program::new("/bin/sh", &["-c", text])),
+        Some(text) => {
+            Deed::Command(Program::new("/bin/sh", &["-c", text]), options.limit.map(|Period(limit)| limit))
+        }
         None if options.reload => Deed::Reload,
         None => Deed::Restart,
     };
     let what = match &deed {
         Deed::Restart => "restart",
         Deed::Reload => "reload",
-        Deed::Command(_) => "work on",
+        Deed::Command(..) => "work on",
     };
     let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
     let transaction = Transaction { config, backend, helper, deed, rollback: options.rollback, reason };
     let mut signals = Signals::catch()?;
-    let mut show =
-        Show { quiet: options.json, live: io::stdout().is_terminal() && !options.json, steps: vec![] };
+    let mut show = Show {
+        quiet: options.json,
+        live: io::stdout().is_terminal() && !options.json,
+        waits: None,
+        steps: vec![],
+    };
     let outcome = transaction.run(&mut show, signals.terminate()).await;
     // From here on nothing but the exit status matters: whoever read the output may have gone.
     let (name, mut out) = (&backend.name, text::stdout());

@@ -29,7 +29,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// The numbers of all that can be seen; the youngest are last, until the numbers begin anew.
-    pub(super) fn numbers() -> Vec<Pid> {
+    pub(crate) fn numbers() -> Vec<Pid> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))).collect()
     }

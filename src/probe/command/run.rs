@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::io::Errno;
 use rustix::process::{self, PidfdFlags, pidfd_open};
@@ -67,6 +67,14 @@ impl Run {
         // Our copies of what the child writes to are closed here, or its output would not end with it.
         drop(command);
         Ok(Self { child, marks: Some(Marks { shell, variable }) })
+    }
+
+    /// Sends TERM to the shell and its process group. Without effect once the shell is reaped.
+    pub(crate) fn terminate(&self) {
+        if let Some(marks) = &self.marks {
+            // It fails only where all of them are gone.
+            let _ = killpg(marks.shell, Signal::SIGTERM);
+        }
     }
 
     /// Waits until the shell exits.
