@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 mod configuration;
+mod copyright;
 mod defaults;
 mod manual;
 mod tables;

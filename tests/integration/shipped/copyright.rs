@@ -1,0 +1,158 @@
+//! The licences of all that the program is linked with are in the copyright file of the package.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::read;
+
+/// What the packages are built for.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
+/// Whether these licences, named as Debian does, are what an SPDX expression asks for: `OR` of `AND`, and parentheses.
+fn satisfies(granted: &BTreeSet<&str>, expression: &str) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let words: Vec<_> = spaced.split_whitespace().collect();
+    let mut rest = words.as_slice();
+    let is_so = any(granted, &mut rest);
+    assert!(rest.is_empty(), "`{expression}` is not understood");
+    is_so
+}
+
+fn any(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
+    let mut is_so = all(granted, rest);
+    while let ["OR", more @ ..] = rest {
+        *rest = more;
+        is_so |= all(granted, rest);
+    }
+    is_so
+}
+
+fn all(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
+    let mut is_so = one(granted, rest);
+    while let ["AND", more @ ..] = rest {
+        *rest = more;
+        is_so &= one(granted, rest);
+    }
+    is_so
+}
+
+fn one(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
+    let [name, more @ ..] = rest else { return false };
+    *rest = more;
+    if *name == "(" {
+        let is_so = any(granted, rest);
+        *rest = rest.strip_prefix(&[")"]).expect("a parenthesis is closed");
+        return is_so;
+    }
+    // With an exception it is another licence.
+    if let ["WITH", _, more @ ..] = rest {
+        *rest = more;
+        return false;
+    }
+    granted.contains(if *name == "MIT" { "Expat" } else { name })
+}
+
+/// The crates that the program is linked with, and their licences: name and SPDX expression.
+fn linked() -> BTreeSet<(String, String)> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "metadata",
+        "--offline",
+        "--locked",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        PLATFORM,
+    ]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let by_id = |list: &Value| -> BTreeMap<String, Value> {
+        let entries = list.as_array().unwrap().iter();
+        entries.map(|entry| (entry["id"].as_str().unwrap().to_owned(), entry.clone())).collect()
+    };
+    let (nodes, packages) = (by_id(&metadata["resolve"]["nodes"]), by_id(&metadata["packages"]));
+    let root = metadata["resolve"]["root"].as_str().unwrap().to_owned();
+    let (mut found, mut open) = (BTreeSet::new(), vec![root.clone()]);
+    while let Some(id) = open.pop() {
+        if !found.insert(id.clone()) {
+            continue;
+        }
+        for dependency in nodes[&id]["deps"].as_array().unwrap() {
+            // Neither of the tests nor of a build script.
+            if dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null()) {
+                open.push(dependency["pkg"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.remove(&root);
+    let text = |id: &String, key: &str| packages[id][key].as_str().unwrap_or_default().to_owned();
+    found.iter().map(|id| (text(id, "name"), text(id, "license"))).collect()
+}
+
+/// The paragraphs of the copyright file, each with its fields.
+fn paragraphs(text: &str) -> Vec<BTreeMap<&str, String>> {
+    text.split("\n\n")
+        .map(|paragraph| {
+            let mut fields: BTreeMap<&str, String> = BTreeMap::new();
+            let mut last = "";
+            for line in paragraph.lines() {
+                match line.strip_prefix(' ') {
+                    Some(more) => fields.get_mut(last).unwrap().push_str(&format!("\n{more}")),
+                    None => {
+                        let (name, value) = line.split_once(':').unwrap();
+                        last = name;
+                        assert!(fields.insert(name, value.trim().to_owned()).is_none(), "{name} twice");
+                    }
+                }
+            }
+            fields
+        })
+        .collect()
+}
+
+#[test]
+fn the_licence_of_every_linked_crate_is_in_the_copyright_file() {
+    let text = read("packaging/debian/copyright");
+    let (mut granted, mut texts) = (BTreeMap::new(), BTreeSet::new());
+    let paragraphs = paragraphs(&text);
+    for paragraph in &paragraphs {
+        let Some(license) = paragraph.get("License") else { continue };
+        let Some(files) = paragraph.get("Files") else {
+            let (name, text) = license.split_once('\n').expect("a text");
+            assert!(!text.trim().is_empty());
+            texts.insert(name);
+            continue;
+        };
+        assert!(!paragraph["Copyright"].trim().is_empty());
+        for file in files.split_whitespace() {
+            let Some(name) = file.strip_prefix("vendor/") else { continue };
+            granted.insert(name.trim_end_matches("/*"), license.split(" and ").collect::<BTreeSet<_>>());
+        }
+    }
+    assert!(granted.values().flatten().all(|name| texts.contains(name)), "each licence has its text");
+    let linked = linked();
+    assert!(linked.len() > 50, "{linked:?}");
+    let none = BTreeSet::new();
+    let missing: Vec<_> = linked
+        .iter()
+        .filter(|(name, license)| !satisfies(granted.get(name.as_str()).unwrap_or(&none), license))
+        .collect();
+    assert!(missing.is_empty(), "packaging/debian/copyright does not cover {missing:?}");
+    let names: BTreeSet<_> = linked.iter().map(|(name, _)| name.as_str()).collect();
+    let gone: Vec<_> = granted.keys().filter(|name| !names.contains(*name)).collect();
+    assert!(gone.is_empty(), "packaging/debian/copyright names {gone:?}, which is not linked any more");
+}
+
+#[test]
+fn an_expression_is_satisfied_by_enough_licences_only() {
+    let has = |granted: &[&str], expression: &str| satisfies(&granted.iter().copied().collect(), expression);
+    assert!(has(&["Expat"], "MIT OR Apache-2.0") && has(&["Expat"], "MIT/Apache-2.0"));
+    assert!(!has(&["Expat"], "Apache-2.0 AND ISC") && has(&["Apache-2.0", "ISC"], "Apache-2.0 AND ISC"));
+    let both = "(MIT OR Apache-2.0) AND Unicode-3.0";
+    assert!(!has(&["Expat"], both) && has(&["Expat", "Unicode-3.0"], both));
+    assert!(has(&["Expat"], "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT"));
+    assert!(!has(&["Apache-2.0"], "Apache-2.0 WITH LLVM-exception") && !has(&[], "MIT"));
+}
