@@ -7,13 +7,13 @@ import shutil
 import statistics
 import time
 
-from addresses import POP1
+from addresses import POP1, PREFIXES
 from cases import case
 from configuration import Check, ProcessCheck, resolver
 from expectations import RATE, TIMING, expect_done, expect_none_lost, expect_served, lost, serve_from_both
 from server import BIND, KNOT, NSD, UNBOUND, Server
 from unbound import IDENTITY_NAME
-from waiting import Unmet
+from waiting import PATIENCE, Unmet, wait_until
 
 # The process, and what the client asks, which all four servers answer.
 CHECKS = (
@@ -92,6 +92,47 @@ def process_killed(lab, report):
         raise Unmet(f"more than {MOST_LOST} queries lost in the median")
 
 
+@case("plain restarts", once=True)
+def plain_restarts(lab, report):
+    """Each server is restarted three times without dnsherald: withdrawn at once, back at once, and neither point of presence held down."""
+    servers = {pop: Server(pop, UNBOUND) for pop in (lab.pop1, lab.pop2)}
+    for pop, dampening in ((lab.pop2, {}), (lab.pop1, {"mode": "enforce"})):
+        checks = (CHECKS[0], Check("answers", server=pop.site.management, query=f"{IDENTITY_NAME} TXT"))
+        backend = servers[pop].backend()
+        pop.start_service(resolver(pop.site, timing=TIMING, checks=checks, dampening=dampening, backend=backend), server=servers[pop])
+        _wait_until_up(lab, pop)
+    lab.note_session()
+    took = []
+    for _ in range(lab.repeat or 3):
+        for pop, server in servers.items():
+            former = server.pid()
+            server.stop()
+            server.run()
+            since = time.time()
+            wait_until(lambda: _has_ended(pop, former), PATIENCE, f"{pop.site.name} has seen the end of process {former}")
+            _wait_until_up(lab, pop)
+            took.append(time.time() - since)
+    for pop in servers:
+        dampening = pop.status()["services"][0]["dampening"]
+        if dampening["falls"] or dampening["penalty"] or dampening["suppressed"]:
+            raise Unmet(f"{pop.site.name}: a quick restart is no fall, but the status says {dampening}")
+    report.took("back", max(took), TIMING.to_return())
+
+
+def _has_ended(pop, pid):
+    return re.search(rf"process {pid} \(.*\) has ended", pop.exabgp.helper_says())
+
+
+def _wait_until_up(lab, pop):
+    """The service is up, and the router has its routes from there."""
+
+    def is_up():
+        status = pop.status_if_any()
+        return status and status["services"][0]["state"] == "up" and all(lab.router.knows_through(pop.site.name, prefix) for prefix in PREFIXES)
+
+    wait_until(is_up, PATIENCE, f"{pop.site.name} is up", poll=0.02)
+
+
 @case("rollback", once=True)
 def rollback(lab, report):
     """The new configuration passes the check, but the server does not answer: the former one goes back, and the server, too."""
@@ -138,7 +179,19 @@ def stopped_by_unit(lab, report):
     _drop_in(lab, server, "started")
     report.took("back", expect_served(lab, "pop1", started) - started, TIMING.to_return())
     expect_none_lost(lab, report, since)
-    for what, text in (("without a helper", configuration.written(control=lab.pop1.folder / "nobody")), ("garbage", "nonsense")):
+    elsewhere = configuration.written(control=lab.pop1.folder / "nothing-here")
+    for what, text in (("another directory", elsewhere), ("garbage", "nonsense")):
+        lab.pop1.write_configuration(text)
+        stopping = _drop_in(lab, server, "stopping")
+        if not lab.pop1.status("--control", lab.pop1.folder / "control")["services"][0]["drains"]:
+            raise Unmet(f"{what}: not drained, {stopping.stderr.strip()!r}")
+        _drop_in(lab, server, "started")
+        expect_served(lab, "pop1", time.time())
+    report.found("the running helper is found whatever the file says")
+    # The session goes with ExaBGP.
+    lab.session = None
+    lab.pop1.exabgp.stop()
+    for what, text in (("without a helper", elsewhere), ("garbage", "nonsense")):
         lab.pop1.write_configuration(text)
         for word in ("stopping", "started"):
             since = time.time()

@@ -1,22 +1,20 @@
-"""Cases in which the helper, ExaBGP, the session or the configuration is disturbed."""
+"""Cases in which the helper, ExaBGP or the session is disturbed."""
 
 import re
+import signal
 import time
 
 from addresses import POP1
 from cases import case
-from configuration import resolver
-from expectations import expect_back, expect_stated, expect_withdrawn
+from configuration import Timing, resolver
+from expectations import HELPER_RETURNS, expect_back, expect_done, expect_stated, expect_still, expect_withdrawn
 from process import end
-from waiting import Unmet, wait_until
+from waiting import PATIENCE, Unmet, wait_until
 
-# A helper has to be looked for, to probe, and to be heard by ExaBGP.
-HELPER_RETURNS = 2.0
-# A file that is mended has to be noticed first.
-MENDED = 5.0
-GARBAGE = "this = is [ not TOML\n"
 # ExaBGP waits before it connects again; how long, differs by version.
 SESSION_RETURNS = 10.0
+# The exit status of a command whose effect ExaBGP has not confirmed.
+OUTCOME_UNKNOWN = 5
 
 
 @case("helper killed")
@@ -42,7 +40,7 @@ def helper_and_unbound_killed(lab, report):
     expect_withdrawn(lab, report, since, HELPER_RETURNS)
     successor = lab.pop1.exabgp.helper_other_than(former)
     lab.watch_steady(time.time(), 1.5)
-    _expect_still(lab, successor)
+    expect_still(lab, successor)
     report.found("one successor, ExaBGP runs on")
 
 
@@ -65,7 +63,7 @@ def reload(lab, report):
     since = time.time()
     lab.pop1.exabgp.reload()
     lab.watch_steady(since, 3.0)
-    _expect_still(lab, helper)
+    expect_still(lab, helper)
     report.found("route kept, same helper")
 
 
@@ -82,52 +80,46 @@ def full_reload(lab, report):
     helper = exabgp.helper_other_than(former) if replaces else former
     expect_stated(lab.pop1.status_if_any, helper)
     lab.watch_steady(since, 4.0)
-    _expect_still(lab, helper)
+    expect_still(lab, helper)
     report.found(f"route kept, {'new' if replaces else 'same'} helper")
 
 
-@case("configuration mistyped")
-def configuration_mistyped(lab, report):
-    """An unfinished edit, helper killed: withdrawn, the successor stays and says why; mended: back by itself."""
-    configuration = resolver(POP1, state=lab.pop1.folder / "state")
-    _outlive(lab, report, configuration, broken=lab.pop1.written(configuration) + '[[service]\nname = "second\n')
-
-
-@case("configuration garbage")
-def configuration_garbage(lab, report):
-    """Nothing in the file can be read: the same, from what the former helper has left in the default state directory."""
-    _outlive(lab, report, resolver(POP1), broken=GARBAGE)
-
-
-@case("garbage, state elsewhere")
-def configuration_garbage_state_elsewhere(lab, report):
-    """The same, where the state directory is another: its name is on the command line, for the file cannot be read."""
-    _outlive(lab, report, resolver(POP1), broken=GARBAGE, options=("--state", lab.pop1.folder / "state"))
-
-
-def _outlive(lab, report, configuration, broken, options=()):
-    """The file is broken and the helper killed; later the file is mended."""
-    lab.start_announced(configuration, options)
-    former = lab.pop1.exabgp.helper()
-    said = len(lab.pop1.exabgp.helper_says())
-    lab.pop1.write_configuration(broken)
+@case("signal for others (SIGUSR1)")
+def signal_for_others(lab, report):
+    """SIGUSR1 to the helper and to ExaBGP's group, as `systemctl kill` sends it: the helper logs it, and nothing moves."""
+    lab.start_announced(resolver(POP1))
+    helper = lab.pop1.exabgp.helper()
     since = time.time()
-    end(former)
-    expect_withdrawn(lab, report, since, HELPER_RETURNS)
-    successor = lab.pop1.exabgp.helper_other_than(former)
-    told = re.compile(rf"ERROR.*{re.escape(str(lab.pop1.file))}")
-    wait_until(lambda: told.search(lab.pop1.exabgp.helper_says()[said:]), 5, "an error in the log names the broken file")
-    lab.watch_steady(time.time(), 1.5)
-    _expect_still(lab, successor)
+    lab.pop1.exabgp.signal_all(signal.SIGUSR1)
+    wait_until(lambda: "ignored signal SIGUSR1" in lab.pop1.exabgp.helper_says(), PATIENCE, "the helper logs SIGUSR1")
+    lab.watch_steady(since, 3.0)
+    expect_still(lab, helper)
+    report.found("route kept, same helper")
+
+
+@case("acks off")
+def acks_off(lab, report):
+    """With exabgp.api.ack=false nothing is acknowledged: the status says unknown, and `drain --wait` exits with status 5."""
+    lab.start_announced(resolver(POP1), environment={"exabgp_api_ack": "false"})
+    helper = lab.pop1.exabgp.helper()
+    said = re.compile("up for all 2 prefixes said, not acknowledged: (.*)")
+    why = wait_until(lambda: said.search(lab.pop1.exabgp.helper_says()), PATIENCE, "the log says that nothing is acknowledged")[1]
+    _expect_unknown(lab, "announce")
     since = time.time()
-    lab.pop1.write_configuration(lab.pop1.written(configuration))
-    expect_back(lab, report, since, MENDED)
-    _expect_still(lab, successor)
+    drained = lab.pop1.dnsherald("drain", "--wait", "--reason", "new disk")
+    if drained.returncode != OUTCOME_UNKNOWN or "not acknowledged" not in drained.stdout + drained.stderr:
+        raise Unmet(f"drain --wait: exit status {drained.returncode}, {drained.stdout.strip()} {drained.stderr.strip()}")
+    report.took("withdrawn", lab.until_withdrawn(since, 1.0), 1.0)
+    _expect_unknown(lab, "withdraw")
+    since = time.time()
+    expect_done(lab.pop1.dnsherald("undrain"))
+    expect_back(lab, report, since, Timing().to_begin_anew())
+    expect_still(lab, helper)
+    report.found(f"exit status {drained.returncode}, status unknown ({why})")
 
 
-def _expect_still(lab, helper):
-    """ExaBGP ends itself at the sixth death of a helper in about a minute, so after the lab's kill none may follow."""
-    if not lab.pop1.exabgp.alive():
-        raise Unmet("ExaBGP has ended")
-    if lab.pop1.exabgp.helpers() != [helper]:
-        raise Unmet("the helper has died again")
+def _expect_unknown(lab, desired):
+    """The status says what is desired of each prefix, and does not say that ExaBGP has acknowledged it."""
+    for prefix in lab.pop1.status()["services"][0]["prefixes"]:
+        if not (prefix["desired"] or "").startswith(desired) or prefix["acknowledged"] != "unknown":
+            raise Unmet(f"the status says {prefix}, expected {desired} and unknown")

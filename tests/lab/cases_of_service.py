@@ -7,7 +7,7 @@ import time
 
 from addresses import INTERNAL_PREFIXES, POP1, PREFIX_IPV4, PREFIXES
 from cases import case
-from configuration import UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
+from configuration import PROPAGATION, UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
 from expectations import expect_back, expect_served, lost, serve_from_both
 from hanging_share import HangingShare
 from waiting import Unmet, let_pass, wait_until
@@ -22,6 +22,9 @@ DAMPENING = {
     "half-life": f"{HALF_LIFE}s",
     "max-suppress": f"{MAX_SUPPRESS}s",
 }
+
+# Of a server that flaps every two seconds.
+FLAPPING = Timing(interval=200, timeout=100, rise=2)
 
 EXTERNAL = {"med": 100, "community": (UP_COMMUNITY, "64512:101"), "as-path": (64512, 64512)}
 EXTERNAL_SEEN = {"as_path": "64512 64512", "med": "100", "community": "(64512,100) (64512,101)", "origin": "IGP"}
@@ -61,20 +64,44 @@ def failover(lab, report):
 
 @case("flapping")
 def flapping(lab, report):
-    """Unbound hangs and recovers every two seconds for a minute: suppressed, and back when the penalty has decayed."""
-    timing = Timing(interval=200, timeout=100, rise=2)
-    since = time.time() + lab.start_announced(resolver(POP1, timing=timing, dampening=DAMPENING))
-    recovered = _flap(lab, seconds=60, every=2.0)
-    losses = [change for change in lab.router.routes.changes_since(since, (PREFIX_IPV4,)) if change.gateway is None]
-    if not 2 <= len(losses) <= 4:
-        raise Unmet(f"the router saw {len(losses)} withdrawals: the third fall should have exceeded the penalty allowed")
-    report.found(f"suppressed at fall {len(losses)}")
-    told = re.findall(r".*penalty.*", lab.pop1.exabgp.helper_says(), re.IGNORECASE)
-    if not any(re.search(r"\d+ ?m?s\b|until", line) for line in told):
+    """At the default dampening Unbound hangs and recovers every two seconds: each fall doubles the return, nothing is held down."""
+    since = time.time() + lab.start_announced(resolver(POP1, timing=FLAPPING, dampening={}))
+    recovered = _flap(lab, seconds=40, every=2.0)
+    falls = _falls(lab, since)
+    # Ten times it hung. The fourth return takes longer than Unbound answers.
+    if not 2 <= falls <= 5:
+        raise Unmet(f"the router saw {falls} withdrawals")
+    report.found(f"{falls} falls")
+    if not _told(lab, r"returns in .* after \d+ falls within 10m"):
+        raise Unmet("the log does not say when the service returns, and after how many falls")
+    returns = FLAPPING.rise * FLAPPING.interval / 1000 * 2 ** (falls - 1)
+    took = lab.until_routed(recovered, returns)
+    report.took("back", took, returns + FLAPPING.timeout / 1000 + PROPAGATION)
+    # The first of its passes comes at once, at the earliest.
+    if took < returns / 2:
+        raise Unmet(f"back after {took:.2f} s already, expected {returns:.2f} s")
+    dampening = lab.pop1.status()["services"][0]["dampening"]
+    if dampening["mode"] != "observe" or dampening["suppressed"] or dampening["falls"] != falls:
+        raise Unmet(f"the status says {dampening}, expected {falls} falls and mode observe")
+
+
+@case("flapping, enforced")
+def flapping_enforced(lab, report):
+    """With `mode = "enforce"` the third fall is held down, though Unbound is healthy: back when the penalty has decayed."""
+    since = time.time() + lab.start_announced(resolver(POP1, timing=FLAPPING, dampening=DAMPENING))
+    recovered = _flap(lab, seconds=12, every=2.0)
+    falls = _falls(lab, since)
+    if falls != 3:
+        raise Unmet(f"the router saw {falls} withdrawals: the third fall should have exceeded the penalty allowed")
+    report.found("suppressed at fall 3")
+    if not any(re.search(r"\d+ ?m?s\b|until", line) for line in _told(lab, "penalty")):
         raise Unmet("the log does not say the penalty and when the suppression ends")
-    # The last fall added 1000 to more than 750, and came at most one period before the last recovery.
-    lab.watch_steady(recovered, HALF_LIFE * math.log2(1750 / 750) - 2.5)
-    expect_back(lab, report, recovered, MAX_SUPPRESS + timing.to_return())
+    # The penalty was above 2000 at the last fall, which came at most one period before the last recovery.
+    held = HALF_LIFE * math.log2(DAMPENING["suppress"] / DAMPENING["reuse"]) - 2.0
+    lab.watch_steady(recovered, recovered + held - time.time())
+    if not lab.pop1.status()["services"][0]["dampening"]["suppressed"]:
+        raise Unmet("the status does not say that the service is suppressed")
+    expect_back(lab, report, recovered, MAX_SUPPRESS + FLAPPING.to_return())
 
 
 @case("two sessions")
@@ -174,6 +201,16 @@ def _flap(lab, seconds, every):
             lab.pop1.unbound.resume()
             recovered = time.time()
     return recovered
+
+
+def _falls(lab, since):
+    """How many times the router has lost the route since then."""
+    return sum(change.gateway is None for change in lab.router.routes.changes_since(since, (PREFIX_IPV4,)))
+
+
+def _told(lab, pattern):
+    """The lines of the log with this."""
+    return [line for line in lab.pop1.exabgp.helper_says().splitlines() if re.search(pattern, line, re.IGNORECASE)]
 
 
 def _expect_moved(lab, report, what, pop, since, target):

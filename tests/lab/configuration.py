@@ -138,9 +138,13 @@ class Configuration:
 
 
 def resolver(site: Site, med=100, timing=Timing(), dampening=None, checks=None, state=None, backend=None, **check):
-    """The usual configuration: one service for both families, by default with one check on the IPv4 management address."""
+    """The usual configuration: one service for both families, by default with one check on the IPv4 management address.
+
+    An empty `dampening` is that of dnsherald; without one there is none.
+    """
     checks = checks or (Check("answers", server=(site.management_ipv4,), **check),)
-    return Configuration(site, (Service(checks, med=med, dampening=dampening or {"mode": "off"}),), timing, state, backend)
+    dampening = {"mode": "off"} if dampening is None else dampening
+    return Configuration(site, (Service(checks, med=med, dampening=dampening),), timing, state, backend)
 
 
 def _assignments(table):

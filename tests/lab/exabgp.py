@@ -72,10 +72,11 @@ class ExaBGP:
         """Where the default state directory of dnsherald really is."""
         return self.folder / "var-lib/dnsherald"
 
-    def start(self, options=(), words=None, internal=False):
+    def start(self, options=(), words=None, internal=False, environment=None):
         """`options` are further words for `dnsherald run`; `words` stand in place of the whole command.
 
         With `internal` there is a second session, iBGP over IPv6, whose End-of-RIB the helper has to ask for.
+        `environment` is more of ExaBGP's own settings.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         file = self.folder / "exabgp.conf"
@@ -98,7 +99,7 @@ class ExaBGP:
             )
         file.write_text(text)
         # With a log file of its own ExaBGP leaves standard error to the helper, which inherits it.
-        environment = {**ENVIRONMENT, "exabgp_log_destination": str(self.log)}
+        environment = {**ENVIRONMENT, "exabgp_log_destination": str(self.log), **(environment or {})}
         command = ("sh", "-c", BEHIND_PRIVATE_STATE, self.state.parent, self.program, file)
         self.process = self.namespace.start(*command, output=self.helper_log, environment=environment)
 
@@ -133,6 +134,11 @@ class ExaBGP:
     def full_reload(self):
         """Reads exabgp.conf again and replaces the helper."""
         self._reload(signal.SIGUSR2)
+
+    def signal_all(self, number):
+        """Signals the helper and the process group of ExaBGP, as `systemctl kill` signals a whole control group."""
+        os.kill(self.helper(), number)
+        os.killpg(self.process.pid, number)
 
     def says(self):
         """All that ExaBGP has logged so far."""

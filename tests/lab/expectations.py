@@ -10,6 +10,8 @@ from waiting import PATIENCE, Unmet, wait_until
 TIMING = Timing(interval=300, rise=2)
 # Queries per second: what is lost in a hundredth of a second is seen.
 RATE = 500
+# A helper has to be started, to probe, and to be heard by ExaBGP.
+HELPER_RETURNS = 2.0
 
 
 def expect_withdrawn(lab, report, since, target):
@@ -66,3 +68,11 @@ def expect_done(done):
     if done.returncode != 0:
         raise Unmet(f"dnsherald {' '.join(map(str, done.args))}: exit status {done.returncode}, {done.stderr.strip()}")
     return done
+
+
+def expect_still(lab, helper):
+    """ExaBGP ends itself at the sixth death of a helper in about a minute, so after the lab's kill none may follow."""
+    if not lab.pop1.exabgp.alive():
+        raise Unmet("ExaBGP has ended")
+    if lab.pop1.exabgp.helpers() != [helper]:
+        raise Unmet("the helper has died again")

@@ -76,9 +76,9 @@ class Lab:
             pop.stop_service()
         wait_until(lambda: not self.routed_at_all(), 10, "the router forgets the routes of the former case")
 
-    def start_announced(self, configuration, options=(), server=None):
+    def start_announced(self, configuration, options=(), server=None, environment=None):
         """Point of presence 1 with a healthy DNS server, once the router has its routes. Returns how long that took."""
-        since = self.pop1.start_service(configuration, options, server)
+        since = self.pop1.start_service(configuration, options, server, environment=environment)
         took = self.until_routed(since, target=10)
         self.note_session()
         return took

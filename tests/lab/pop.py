@@ -31,10 +31,10 @@ class Pop(Namespace):
         self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
-    def start_service(self, configuration: Configuration, options=(), server=None, internal=False):
+    def start_service(self, configuration: Configuration, options=(), server=None, internal=False, environment=None):
         """Starts everything, the DNS server first: Unbound or another. Returns the moment when ExaBGP was started.
 
-        With `internal` ExaBGP has a second session.
+        With `internal` ExaBGP has a second session. `environment` is more settings of ExaBGP.
         """
         self._clear_folder()
         server = server or self.unbound
@@ -42,7 +42,7 @@ class Pop(Namespace):
         server.wait_until_ready()
         self.write_configuration(self.written(configuration))
         started = time.time()
-        self.exabgp.start(options, internal=internal)
+        self.exabgp.start(options, internal=internal, environment=environment)
         return started
 
     def stop_service(self):
@@ -72,9 +72,9 @@ class Pop(Namespace):
             where.update(stdout=file, stderr=file)
             return subprocess.Popen(command, env=environment, start_new_session=True, **where)
 
-    def status(self):
+    def status(self, *options):
         """The status document of the helper."""
-        done = self.dnsherald("status", "--json")
+        done = self.dnsherald("status", "--json", *options)
         if done.returncode != 0:
             raise Unmet(f"status: {done.stderr.strip()}")
         return json.loads(done.stdout)

@@ -125,6 +125,10 @@ class Router(Namespace):
         """Whether this session offers the prefix, chosen or not."""
         return "unicast" in self.ask(f"show route {prefix} protocol {session}")
 
+    def withdraws(self, session):
+        """How many withdraws the router has received through this session since it came up."""
+        return sum(map(int, re.findall(r"Import withdraws: +(\d+)", self.ask(f"show protocols all {session}"))))
+
     def established(self, session):
         """The moment since when the session is up, or None."""
         states = self.ask(f"show protocols {session}")
