@@ -128,7 +128,8 @@ def _wait_until_up(lab, pop):
 
     def is_up():
         status = pop.status_if_any()
-        return status and status["services"][0]["state"] == "up" and all(lab.router.knows_through(pop.site.name, prefix) for prefix in PREFIXES)
+        known = all(lab.router.knows_through(pop.site.name, prefix) for prefix in PREFIXES)
+        return known and status and status["services"][0]["state"] == "up"
 
     wait_until(is_up, PATIENCE, f"{pop.site.name} is up", poll=0.02)
 

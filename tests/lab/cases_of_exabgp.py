@@ -8,7 +8,7 @@ from addresses import POP1
 from cases import case
 from configuration import Timing, resolver
 from expectations import HELPER_RETURNS, expect_back, expect_done, expect_stated, expect_still, expect_withdrawn
-from process import end
+from process import end, free_descriptor, set_descriptor_limit
 from waiting import PATIENCE, Unmet, wait_until
 
 # ExaBGP waits before it connects again; how long, differs by version.
@@ -123,3 +123,30 @@ def _expect_unknown(lab, desired):
     for prefix in lab.pop1.status()["services"][0]["prefixes"]:
         if not (prefix["desired"] or "").startswith(desired) or prefix["acknowledged"] != "unknown":
             raise Unmet(f"the status says {prefix}, expected {desired} and unknown")
+
+
+@case("descriptors run out", once=True)
+def descriptors_run_out(lab, report):
+    """The running helper can open nothing more: the check is unknown, the route stays; status and drain answer."""
+    lab.start_announced(resolver(POP1))
+    helper = lab.pop1.exabgp.helper()
+    since = time.time()
+    former = set_descriptor_limit(helper, free_descriptor(helper))
+    wait_until(lambda: "unknown: " in lab.pop1.exabgp.helper_says(), PATIENCE, "the log says that the check is unknown")
+    check = lab.pop1.status()["services"][0]["checks"][0]
+    if check.get("unknown-for-seconds") is None or check["last"]["cause"] != "local":
+        raise Unmet(f"the status does not say that the check is unknown: {check}")
+    # The time in which a silent server would long have been withdrawn.
+    lab.watch_steady(since, 2 * Timing().to_notice_silence())
+    set_descriptor_limit(helper, former)
+    known = lambda: lab.pop1.status()["services"][0]["checks"][0].get("unknown-for-seconds") is None  # noqa: E731
+    wait_until(known, PATIENCE, "the check is known again", poll=0.05)
+    lab.expect_steady(since)
+    # An operator can drain without descriptors, too.
+    set_descriptor_limit(helper, free_descriptor(helper))
+    since = time.time()
+    lab.pop1.dnsherald("drain")
+    expect_withdrawn(lab, report, since, 1.0)
+    set_descriptor_limit(helper, former)
+    expect_still(lab, helper)
+    report.found("route kept, check unknown, known again")

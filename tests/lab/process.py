@@ -1,10 +1,14 @@
 """A process the lab has started, with its output in a file. It is only ever signalled by its own process id."""
 
+import itertools
 import os
+import resource
 import signal
 import subprocess
 import threading
 from pathlib import Path
+
+from waiting import let_pass
 
 
 def run(*command, may_fail=False):
@@ -115,3 +119,19 @@ def end(pid, number=signal.SIGKILL):
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+def free_descriptor(pid):
+    """The lowest descriptor that a process does not have open for good; probes have theirs for some milliseconds."""
+    kept = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    for _ in range(20):
+        let_pass(0.01)
+        kept &= {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    return next(number for number in itertools.count() if number not in kept)
+
+
+def set_descriptor_limit(pid, soft):
+    """The process opens no descriptor from this number on. Returns the former limit."""
+    former, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    return former

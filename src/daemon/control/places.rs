@@ -8,6 +8,7 @@
 //! All is bounded: `2 * RESERVED + OTHERS` connections on each socket, each with one request or one shared document.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,9 @@ const EACH: usize = 4;
 
 /// Places of all other users together.
 const OTHERS: usize = 16;
+
+/// How long a connection that could not be taken is tried with the spare descriptor.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Places, and who holds how many of them.
 #[derive(Debug)]
@@ -82,6 +86,11 @@ impl Place {
         let is_taken = places.lock().unwrap_or_else(PoisonError::into_inner).take(user);
         is_taken.then(|| Self { places: Arc::clone(places), user })
     }
+
+    /// A place of the user at the other end, if that user has one left.
+    fn of(places: &Arc<Mutex<Places>>, stream: &UnixStream) -> Option<Self> {
+        Self::take(places, stream.peer_cred().ok()?.uid())
+    }
 }
 
 impl Drop for Place {
@@ -90,35 +99,53 @@ impl Drop for Place {
     }
 }
 
-/// Takes connections, and attends to each that has a place for [`PATIENCE`] at most.
+/// Takes connections, and attends to each that has a place for [`PATIENCE`] at most. A host without descriptors is when
+/// an operator asks, so one is kept for the clients.
 pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
     listener: UnixListener,
     attend: impl Fn(UnixStream) -> F,
 ) {
     let places = Arc::new(Mutex::new(Places::new(geteuid().as_raw())));
     let mut clients = JoinSet::new();
+    let mut spare = spare_descriptor();
     loop {
         while clients.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let user = stream.peer_cred().ok().map(|peer| peer.uid());
-                match user.and_then(|user| Place::take(&places, user)) {
-                    Some(place) => {
-                        let attended = timeout(PATIENCE, attend(stream));
-                        clients.spawn(async move {
-                            // A client that is slow or gone has only itself to blame.
-                            drop(attended.await);
-                            drop(place);
-                        });
+            Ok((stream, _)) => match Place::of(&places, &stream) {
+                Some(place) => {
+                    let attended = timeout(PATIENCE, attend(stream));
+                    clients.spawn(async move {
+                        // A client that is slow or gone has only itself to blame.
+                        drop(attended.await);
+                        drop(place);
+                    });
+                }
+                // Whoever connects without end must not keep the loop from its work.
+                None => tokio::task::yield_now().await,
+            },
+            // Out of descriptors, most likely. The spare one serves one client after the other.
+            Err(_) => {
+                drop(spare.take());
+                match timeout(RETRY, listener.accept()).await {
+                    Ok(Ok((stream, _))) => {
+                        if let Some(_place) = Place::of(&places, &stream) {
+                            drop(timeout(PATIENCE, attend(stream)).await);
+                        }
                     }
-                    // Whoever connects without end must not keep the loop from its work.
-                    None => tokio::task::yield_now().await,
+                    // The client has gone, or something else has taken the descriptor.
+                    Ok(Err(_)) => tokio::time::sleep(RETRY).await,
+                    Err(_) => {}
                 }
             }
-            // Out of descriptors, most likely: others need them more.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
+        // The descriptor of the client that has just been served is free.
+        spare = spare.or_else(spare_descriptor);
     }
+}
+
+/// Keeps a descriptor for a time in which none can be opened.
+fn spare_descriptor() -> Option<File> {
+    File::open("/dev/null").ok()
 }
 
 #[cfg(test)]
