@@ -52,7 +52,7 @@ pub enum Command {
     CheckConfig(CheckConfig),
     /// Show what the running helper knows: services, prefixes, checks, drains, ExaBGP
     ///
-    /// Exit status: 0, or 1 if there is no helper to ask.
+    /// Exit status: 0, or 1 if there is no helper to ask; with `--plugin` that of monitoring plugins.
     Status(Status),
     /// Withdraw a service, or all, for maintenance
     ///
@@ -168,6 +168,13 @@ pub struct Status {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print one line as monitoring plugins do: whether every service attracts traffic
+    ///
+    /// Exit status: 0 ok; 1 degraded, drained within its time, the last good configuration in force, the state not on
+    /// disk, a check unknown for 30 seconds or observed and down; 2 down, suppressed, drained past its end, refused or not
+    /// acknowledged for 30 seconds, acknowledgement unknown; 3 no helper to ask.
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
+    pub plugin: bool,
     /// Show it again every second, until interrupted
     #[arg(short, long)]
     pub watch: bool,
@@ -252,7 +259,8 @@ pub struct Check {
     /// Print JSON
     #[arg(long, conflicts_with = "plugin")]
     pub json: bool,
-    /// Print one line as monitoring plugins do
+    /// Print one line as monitoring plugins do: what the probes find, whatever the helper announces; the alert is
+    /// `status --plugin`
     #[arg(long)]
     pub plugin: bool,
 }

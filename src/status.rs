@@ -4,7 +4,7 @@
 //!   Engine ──► Document ──► JSON on status.sock ──► Document ──► a table, or the same JSON
 //! ```
 //!
-//! Periods are in seconds. [`table`] shows it to people.
+//! Periods are in seconds. [`table`] shows it to people, [`plugin`] to monitoring.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ use crate::logging::counted;
 use crate::period::{Period, Shown};
 
 mod from_engine;
+pub mod plugin;
 pub mod table;
 
 /// Names the format.

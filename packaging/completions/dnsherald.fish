@@ -47,7 +47,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l exit-on-bad-
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l json -d 'Print JSON'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l plugin -d 'Print one line as monitoring plugins do'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l plugin -d 'Print one line as monitoring plugins do: what the probes find, whatever the helper announces; the alert is `status --plugin`'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s c -l config -d 'The same, as the other commands take it' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s q -l quiet -d 'Print nothing if all is well'
@@ -55,6 +55,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s h -
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l json -d 'Print JSON'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l plugin -d 'Print one line as monitoring plugins do: whether every service attracts traffic'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s w -l watch -d 'Show it again every second, until interrupted'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s c -l config -d 'The configuration file' -r -F

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::prospect::Prospect;
 use super::{complain, host_name, runtime};
 use crate::cli::Check as Options;
 use crate::config::{self, Config};
@@ -55,6 +56,9 @@ struct ServiceReport {
     service: String,
     /// The helper probes and announces it.
     enabled: bool,
+    /// What a helper that starts now would make of it, whatever the checks say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<String>,
     severity: Severity,
     /// A check that asks the server, or runs a command, is unknown.
     unknown: bool,
@@ -105,7 +109,12 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     let reports = runtime.block_on(probe(&services));
     // What hangs elsewhere must not hold up the end.
     runtime.shutdown_background();
-    let reports = reports?;
+    let mut reports = reports?;
+    let prospect = Prospect::of(&config, &options.configuration.config);
+    for report in &mut reports {
+        let place = config.services.iter().position(|service| service.name == report.service);
+        report.now = place.and_then(|place| prospect.of_service(place)).map(ToOwned::to_owned);
+    }
     let text = if options.json {
         text::json(serde_json::to_string_pretty(&reports)? + "\n")
     } else if options.plugin {
@@ -138,6 +147,7 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
         reports.push(ServiceReport {
             service: service.name.clone(),
             enabled: service.enabled,
+            now: None,
             severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Observe),
             unknown: checks.iter().any(|check| check.unknown),
             checks,
@@ -204,6 +214,9 @@ const fn state(report: &ServiceReport) -> &'static str {
 
 fn table(reports: &[ServiceReport]) -> String {
     let mut text = String::new();
+    for (report, now) in reports.iter().filter_map(|report| Some((report, report.now.as_ref()?))) {
+        let _ = writeln!(text, "now: {} would be {now}", report.service);
+    }
     for report in reports {
         let enabled = if report.enabled { "" } else { " (not enabled)" };
         let _ = writeln!(text, "service {}{enabled}: {}", report.service, state(report));
@@ -262,10 +275,12 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         let failed = report.checks.iter().filter(|check| !check.passed).flat_map(|check| &check.probes);
         let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
         let passed = probes().filter(|probe| probe.passed).count();
-        sentences.push(match why {
-            Some(why) => format!("{} {}: {}", report.service, state(report), why.replace('|', "/")),
+        let now = report.now.as_ref().map_or_else(String::new, |now| format!(" (would be {now})"));
+        let sentence = match why {
+            Some(why) => format!("{} {}: {why}", report.service, state(report)),
             None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
-        });
+        };
+        sentences.push(format!("{sentence}{now}").replace('|', "/"));
         for check in &report.checks {
             let slowest = check
                 .probes

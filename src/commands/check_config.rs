@@ -1,12 +1,17 @@
 //! `check-config`: what is wrong with a file, or what it means.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::host_name;
+use super::prospect::Prospect;
 use crate::cli::CheckConfig;
 use crate::config::Config;
+use crate::config::cite::ConfigError;
 use crate::config::describe::Description;
+use crate::daemon::last_good::LastGood;
 use crate::exit::Exit;
+use crate::period::Shown;
 use crate::text;
 
 /// Prints what the configuration means, or why it is refused.
@@ -18,14 +23,29 @@ pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     match Config::load(file, &host_name()) {
         Ok(config) => {
             if !options.quiet {
+                let now = Prospect::of(&config, file).lines(&config);
                 let mut out = text::stdout();
-                writeln!(out, "{}: in order\n\n{}", file.display(), Description(&config))?;
+                writeln!(out, "{now}{}: in order\n\n{}", file.display(), Description(&config))?;
             }
             Ok(Exit::Success)
         }
         Err(error) => {
+            if let Some(now) = last_good(file, &error) {
+                writeln!(text::stderr(), "{now}")?;
+            }
             writeln!(text::stderr(), "{error}")?;
             Ok(Exit::Config)
         }
     }
+}
+
+/// What `run` would do with a file that has this error, where it has something else to run.
+fn last_good(file: &Path, error: &ConfigError) -> Option<String> {
+    if error.is_gone() || error.is_denied() {
+        return None;
+    }
+    let places = LastGood::places(None, file);
+    let kept = places.into_iter().find_map(|place| place.load(&host_name()).ok().flatten())?;
+    let age = kept.age.map_or_else(String::new, |age| format!(", kept {} ago", Shown(age)));
+    Some(format!("now: `run` would use the LAST GOOD CONFIGURATION in {}{age}", kept.file.display()))
 }

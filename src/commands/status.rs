@@ -10,8 +10,9 @@ use crate::cli::Status;
 use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::status::Document;
+use crate::status::plugin::{self, Alert};
 use crate::status::table::Table;
-use crate::text;
+use crate::text::{self, foreign};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -25,6 +26,12 @@ const AFRESH: &str = "\x1b[H\x1b[2J";
 /// When there is no helper to ask; while watching, that is said and waited for.
 pub fn run(options: &Status) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
+    if options.plugin {
+        return Ok(alert(&helper).unwrap_or_else(|error| {
+            complain(&error);
+            Exit::Unknown
+        }));
+    }
     if !options.watch {
         let document = helper.client().and_then(Client::status).inspect_err(|_| helper.complain())?;
         helper.complain_beside(&document);
@@ -44,6 +51,27 @@ pub fn run(options: &Status) -> anyhow::Result<Exit> {
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// One line for monitoring. Without a helper to ask, nothing is known.
+fn alert(helper: &Helper) -> anyhow::Result<Exit> {
+    let mut out = text::stdout();
+    let document = match helper.client().and_then(Client::status) {
+        Ok(document) => document,
+        Err(error) => {
+            let why = foreign(&format!("{error:#}")).replace('|', "/");
+            writeln!(out, "DNSHERALD UNKNOWN - {why}")?;
+            return Ok(Exit::Unknown);
+        }
+    };
+    let (alert, line) = plugin::line(&document);
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(match alert {
+        Alert::Ok => Exit::Success,
+        Alert::Warning => Exit::Warning,
+        Alert::Critical => Exit::Critical,
+    })
 }
 
 fn show(document: &Document, json: bool) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Daemon, Observer};
 use crate::engine::event::ServiceId;
 use crate::engine::notice::Notice;
+use crate::exabgp::link::Parent;
 use crate::logging::time_of_day;
 
 impl Daemon<'_> {
@@ -18,7 +19,9 @@ impl Daemon<'_> {
             1 => "its prefix".to_owned(),
             several => format!("all {several} prefixes"),
         };
-        if acknowledged {
+        if self.surroundings.parent == Parent::Terminal {
+            // Shown to a person, whom nothing is asked; there is no ExaBGP.
+        } else if acknowledged {
             log::info!("service {name}: exabgp has acknowledged {state} for {prefixes}");
         } else {
             let why = self.engine.link().silence().unwrap_or("exabgp answers no commands");

@@ -21,6 +21,8 @@ pub(super) struct Attendant {
     recorder: Option<Recorder>,
     /// The program and its arguments for each service that has one.
     on_change: HashMap<String, Vec<String>>,
+    /// On a terminal nothing is run: it is a dry run.
+    runs_hooks: bool,
     hooks: Hooks,
     /// Not on a terminal.
     keeper: Option<Keeper>,
@@ -36,7 +38,9 @@ impl Attendant {
         broken: Option<BrokenFile>,
     ) -> Self {
         warn_if_idle(config);
-        Self { recorder, on_change: on_change(config), hooks: Hooks::start(), keeper, broken }
+        // Where nothing is kept, nothing is run either.
+        let runs_hooks = keeper.is_some();
+        Self { recorder, on_change: on_change(config), runs_hooks, hooks: Hooks::start(), keeper, broken }
     }
 }
 
@@ -95,8 +99,13 @@ impl Observer for Attendant {
     }
 
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
-        if let Some(words) = self.on_change.get(service) {
+        let Some(words) = self.on_change.get(service) else { return };
+        if self.runs_hooks {
             self.hooks.run(Hook::of_words(words, state, service, reason));
+        } else {
+            log::info!(
+                "service {service}: on-change not run with STATE={state}: standard output is a terminal"
+            );
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What an operator asks of a running helper, and what others do to its sockets.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use dnsherald::control::client::Client;
 use dnsherald::control::{Request, control_socket, status_socket};
@@ -507,7 +507,7 @@ while True:
     let mut other = Command::new("python3")
         .args(["-c", script])
         .args([status_socket(&directory), control_socket(&directory)])
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut held = [0; 5];
@@ -572,4 +572,86 @@ fn without_a_directory_the_main_job_is_done() {
     helper.opens();
     helper.says(ANNOUNCE);
     helper.logs("cannot use the directory /dev/null/control: /dev/null: not a directory");
+}
+
+#[test]
+fn the_status_is_an_alert_for_monitoring() {
+    let pop = Pop::new();
+    let alert = |pop: &Pop| {
+        let output = pop.command(&["status", "--plugin"]);
+        assert_eq!(stdout(&output).lines().count(), 1, "{output:?}");
+        (output.status.code(), stdout(&output))
+    };
+    let (code, line) = alert(&pop);
+    assert!(code == Some(3) && line.starts_with("DNSHERALD UNKNOWN - no helper is running"), "{line}");
+    let mut helper = announced(&pop);
+    let (code, line) = alert(&pop);
+    assert!(
+        code == Some(0) && line.starts_with("DNSHERALD OK - resolver up | 'resolver/serving'=1;;;0;1"),
+        "{line}"
+    );
+    pop.told(&["drain", "--for", "1h", "--reason", "new disk", "--wait"]);
+    helper.says(WITHDRAW);
+    let (code, line) = alert(&pop);
+    assert_eq!(code, Some(1), "{line}");
+    assert!(line.starts_with("DNSHERALD WARNING - resolver drained for "), "{line}");
+    assert!(line.contains("new disk, says operator | 'resolver/serving'=0"), "{line}");
+    pop.told(&["undrain", "--wait"]);
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].state == State::Down);
+    let (code, line) = alert(&pop);
+    assert!(code == Some(2) && line.starts_with("DNSHERALD CRITICAL - resolver down: check"), "{line}");
+}
+
+#[test]
+fn what_would_happen_now_is_said_first() {
+    let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
+    assert!(!pop.told(&["check-config"]).contains("now: "));
+    let helper = announced(&pop);
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
+    helper.dies_suddenly();
+    let drained = "now: resolver would be drained: new disk, says operator\n";
+    let shown = pop.told(&["check-config"]);
+    assert!(shown.starts_with(drained) && shown.contains("in order"), "{shown}");
+    let shown = pop.told(&["check"]);
+    assert!(shown.starts_with(&format!("{drained}service resolver: up\n")), "{shown}");
+    let shown = pop.told(&["check", "--plugin"]);
+    assert!(shown.contains("probes passed (would be drained: new disk, says operator)"), "{shown}");
+    fs::write(pop.file("off"), "").unwrap();
+    let shown = pop.told(&["check-config"]);
+    let file =
+        format!("now: resolver would be drained: the disable-file {} exists\n", pop.file("off").display());
+    assert!(shown.starts_with(&file), "{shown}");
+    pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
+    let refused = pop.command(&["check-config"]);
+    assert!(
+        stderr(&refused).starts_with("now: `run` would use the LAST GOOD CONFIGURATION in "),
+        "{refused:?}"
+    );
+}
+
+/// Python gives it a terminal; the standard library has none.
+#[test]
+fn by_hand_no_hook_runs_and_no_exabgp_has_acknowledged() {
+    let pop =
+        Pop::with(Plan { service: "on-change = [\"/bin/touch\", \"FOLDER/hooked\"]", ..Plan::default() });
+    let mut python = Command::new("python3");
+    python.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]).arg(binary()).arg("run").arg("-c");
+    python.arg(pop.configuration_file()).env("RUST_LOG", "info");
+    let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = String::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    // The state is entered, and settled, in this order.
+    while !shown.contains("on-change not run with STATE=DOWN") {
+        if shown.contains("on-change not run with STATE=UP") {
+            pop.server.becomes(Fault::Refuse);
+        }
+        assert!(lines.read_line(&mut shown).unwrap() > 0, "{shown}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(shown.contains("announce route 192.0.2.53/32"), "{shown}");
+    assert!(!shown.contains("acknowledged"), "{shown}");
+    assert!(!pop.file("hooked").exists());
 }

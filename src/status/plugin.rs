@@ -1,0 +1,207 @@
+//! The status document as one line for monitoring: state, text, and performance data behind a bar, after the guidelines
+//! for monitoring plugins.
+//!
+//! `check --plugin` tells what probes find; this tells whether the helper attracts traffic, and whether ExaBGP knows.
+
+use std::time::Duration;
+
+use super::{CheckStatus, Document, Drain, Service};
+use crate::engine::check::Severity;
+use crate::engine::service::State;
+use crate::period::Shown;
+use crate::text::foreign_within;
+
+/// What is not acknowledged, not decided or not known for longer than this is a fault, in seconds.
+const PATIENCE: f64 = 30.0;
+
+/// Characters of one finding.
+const LONGEST: usize = 200;
+
+/// How urgent, by the exit status of a plugin: 0, 1, 2.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Alert {
+    /// Every service attracts traffic, and ExaBGP has acknowledged that.
+    Ok,
+    /// Something needs attention within the day.
+    Warning,
+    /// Traffic is not attracted, or that is not known.
+    Critical,
+}
+
+impl Alert {
+    /// As it stands in the line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// What is the matter, the worst first.
+struct Findings(Vec<(Alert, String)>);
+
+impl Findings {
+    fn add(&mut self, alert: Alert, text: impl AsRef<str>) {
+        // A bar begins the performance data.
+        self.0.push((alert, foreign_within(text.as_ref(), LONGEST).replace('|', "/")));
+    }
+}
+
+/// How urgent the status is, and the line, without its line break.
+#[must_use]
+pub fn line(document: &Document) -> (Alert, String) {
+    let mut found = Findings(vec![]);
+    find_in_helper(document, &mut found);
+    for service in &document.services {
+        find_in_service(document, service, &mut found);
+    }
+    let mut found = found.0;
+    found.sort_by_key(|(alert, _)| std::cmp::Reverse(*alert));
+    let alert = found.first().map_or(Alert::Ok, |(alert, _)| *alert);
+    let text = if found.is_empty() {
+        let names = document.services.iter().map(|service| format!("{} up", service.name));
+        foreign_within(&names.collect::<Vec<_>>().join(", "), LONGEST).replace('|', "/")
+    } else {
+        found.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+    };
+    (alert, format!("DNSHERALD {} - {text}{}", alert.word(), performance(document)))
+}
+
+/// The helper and its conversation with ExaBGP.
+fn find_in_helper(document: &Document, found: &mut Findings) {
+    match (&document.trouble, &document.last_good) {
+        (Some(trouble), Some(_)) => {
+            found.add(Alert::Warning, format!("last good configuration in force: {trouble}"));
+        }
+        (Some(trouble), None) => {
+            found.add(Alert::Critical, format!("configuration unusable, all withdrawn: {trouble}"));
+        }
+        (None, _) => {}
+    }
+    if let Some(why) = &document.unwritten {
+        found.add(Alert::Warning, format!("state not on disk: {why}"));
+    }
+    if !document.exabgp.answers {
+        let why = document.exabgp.silence.as_deref().unwrap_or("exabgp answers no commands");
+        found.add(Alert::Critical, format!("acknowledgement unknown: {why}"));
+    }
+    for prefix in &document.left_behind {
+        found.add(Alert::Warning, format!("{prefix} is no longer configured and not yet withdrawn"));
+    }
+    if document.services.is_empty() && document.trouble.is_none() {
+        found.add(Alert::Critical, "no service is configured");
+    }
+}
+
+fn find_in_service(document: &Document, service: &Service, found: &mut Findings) {
+    let Service { name, reason, .. } = service;
+    let state = service.state;
+    match state {
+        State::Up => {}
+        State::Degraded => found.add(Alert::Warning, format!("{name} degraded: {reason}")),
+        State::Down => found.add(Alert::Critical, format!("{name} down: {}", down(service))),
+        State::Drained => {
+            let (alert, how) = drained(service);
+            found.add(alert, format!("{name} drained{how}: {reason}"));
+        }
+        State::Starting => {
+            let announces =
+                |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("announce"));
+            let stands = service.prefixes.iter().any(|prefix| announces(&prefix.desired));
+            let waits = stands || service.for_seconds <= PATIENCE;
+            let alert = if waits { Alert::Warning } else { Alert::Critical };
+            found.add(alert, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
+        }
+    }
+    // ExaBGP has refused it, or has not answered: the state is as old as the wish at least.
+    if document.exabgp.answers && state != State::Starting && service.for_seconds > PATIENCE {
+        for prefix in service.prefixes.iter().filter(|prefix| !prefix.is_settled()) {
+            let desired = prefix.desired.as_deref().unwrap_or("nothing");
+            let prefix = &prefix.prefix;
+            found.add(
+                Alert::Critical,
+                format!(
+                    "{name}: {prefix}: `{desired}` not acknowledged, refused {}",
+                    document.exabgp.refused
+                ),
+            );
+        }
+    }
+    for check in &service.checks {
+        find_in_check(name, check, found);
+    }
+}
+
+/// What the state of the service does not say: a check that only is observed, and one that finds out nothing.
+fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
+    let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
+    let name = &check.name;
+    match check.unknown_for_seconds {
+        Some(seconds) if seconds > PATIENCE => {
+            let seconds = shown(seconds);
+            found.add(Alert::Warning, format!("{service}: check {name} unknown for {seconds}: {detail}"));
+        }
+        None if check.state == "down" && check.severity == Some(Severity::Observe) => {
+            found.add(Alert::Warning, format!("{service}: observed check {name} down: {detail}"));
+        }
+        _ => {}
+    }
+}
+
+/// Why a service is down, and what ends that.
+fn down(service: &Service) -> String {
+    match service.dampening.held() {
+        Some(held) => format!("{held} (to end it: dnsherald undampen {})", service.name),
+        None => service.reason.clone(),
+    }
+}
+
+/// A drain is planned, unless its end should have come.
+fn drained(service: &Service) -> (Alert, String) {
+    let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
+    let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
+    let waits = service.is_held() && !service.is_held_for_good() && fails;
+    if waits || service.drains.iter().any(is_late) {
+        let why = if waits { " past its end, for the checks fail" } else { " past its end" };
+        return (Alert::Critical, why.to_owned());
+    }
+    let mut ends = service.drains.iter().map(|drain| drain.expires_in_seconds);
+    let left = ends.try_fold(0.0, |most: f64, left| Some(most.max(left?))).filter(|left| *left > 0.0);
+    (Alert::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
+}
+
+fn shown(seconds: f64) -> Shown {
+    Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
+}
+
+/// Per service whether it attracts traffic, its penalty and its falls; per check the slowest answer; and ExaBGP.
+fn performance(document: &Document) -> String {
+    let mut values = vec![];
+    for service in &document.services {
+        let serves = u8::from(service.is_serving());
+        values.push(format!("{}={serves};;;0;1", label(&service.name, "serving")));
+        values.push(format!("{}={};;;0", label(&service.name, "penalty"), service.dampening.penalty));
+        values.push(format!("{}={};;;0", label(&service.name, "falls"), service.dampening.falls));
+        for check in &service.checks {
+            if let Some(seconds) = check.last.as_ref().and_then(|last| last.latency_seconds) {
+                values.push(format!("{}={seconds:.6}s;;;0", label(&service.name, &check.name)));
+            }
+        }
+    }
+    if let Some(seconds) = document.exabgp.latency_seconds {
+        values.push(format!("'exabgp'={seconds:.6}s;;;0"));
+    }
+    if values.is_empty() { String::new() } else { format!(" | {}", values.join(" ")) }
+}
+
+/// Quoted, without what ends a label or the line.
+fn label(service: &str, value: &str) -> String {
+    let name = foreign_within(&format!("{service}/{value}"), LONGEST);
+    format!("'{}'", name.replace(['\'', '=', '|'], "_"))
+}
+
+#[cfg(test)]
+mod tests;

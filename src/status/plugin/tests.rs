@@ -1,0 +1,143 @@
+use std::path::Path;
+
+use super::*;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
+use crate::exabgp::link::Parent;
+use crate::status::Last;
+
+const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"resolver\"\nprefixes = \
+    [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n";
+
+/// A service that is up and acknowledged, changed by this.
+fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
+    let config = Config::parse(Path::new("test.toml"), CONFIGURATION, "host").unwrap();
+    let engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+    let mut document = Document::of(&engine, Moment::START, "pop1", Path::new("test.toml"));
+    document.exabgp.answers = true;
+    let service = &mut document.services[0];
+    service.state = State::Up;
+    service.for_seconds = 100.0;
+    service.checks[0].severity = Some(Severity::Observe);
+    service.checks[0].state = "up".to_owned();
+    for prefix in &mut service.prefixes {
+        prefix.desired = Some("announce next-hop self".to_owned());
+        prefix.acknowledged.clone_from(&prefix.desired);
+    }
+    change(&mut document);
+    line(&document)
+}
+
+fn service(change: impl FnOnce(&mut Service)) -> (Alert, String) {
+    of(|document| change(&mut document.services[0]))
+}
+
+fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
+    Drain {
+        holder: "alice".to_owned(),
+        reason: "new disk".to_owned(),
+        for_seconds: 60.0,
+        expires_in_seconds,
+        returning,
+        until_exit: false,
+    }
+}
+
+fn drained_by(drain: Drain, fails: bool) -> (Alert, String) {
+    service(|service| {
+        service.state = State::Drained;
+        service.drains = vec![drain];
+        service.checks[0].severity = Some(if fails { Severity::Down } else { Severity::Observe });
+    })
+}
+
+#[test]
+fn all_is_well() {
+    let (alert, line) = of(|_| ());
+    assert_eq!(alert, Alert::Ok);
+    assert_eq!(
+        line,
+        "DNSHERALD OK - resolver up | 'resolver/serving'=1;;;0;1 'resolver/penalty'=0;;;0 'resolver/falls'=0;;;0"
+    );
+}
+
+#[test]
+fn what_needs_attention_is_a_warning() {
+    let cases = [
+        service(|service| service.state = State::Degraded),
+        drained_by(drain(Some(60.0), false), true),
+        drained_by(drain(None, false), true),
+        drained_by(drain(Some(60.0), true), false),
+        service(|service| {
+            service.state = State::Drained;
+            service.disabled = true;
+        }),
+        of(|document| {
+            document.trouble = Some("line 3".to_owned());
+            document.last_good = Some("/var/lib/last-good.toml".into());
+        }),
+        of(|document| document.unwritten = Some("disk full".to_owned())),
+        service(|service| service.checks[0].unknown_for_seconds = Some(31.0)),
+        service(|service| service.checks[0].state = "down".to_owned()),
+    ];
+    for (alert, line) in cases {
+        assert_eq!(alert, Alert::Warning, "{line}");
+        assert!(line.starts_with("DNSHERALD WARNING - "), "{line}");
+    }
+}
+
+#[test]
+fn what_costs_traffic_or_is_not_known_is_critical() {
+    let down = |service: &mut Service| service.state = State::Down;
+    let unsettled = |service: &mut Service| service.prefixes[0].acknowledged = None;
+    let cases = [
+        service(down),
+        service(|service| {
+            down(service);
+            service.checks[0].severity = Some(Severity::Observe);
+            service.dampening.reuse_in_seconds = Some(900.0);
+        }),
+        service(unsettled),
+        drained_by(drain(Some(0.0), false), false),
+        drained_by(drain(Some(60.0), true), true),
+        of(|document| document.exabgp.answers = false),
+        of(|document| document.trouble = Some("line 3".to_owned())),
+        service(|service| {
+            service.state = State::Starting;
+            service.prefixes[0].desired = None;
+        }),
+    ];
+    for (alert, line) in cases {
+        assert_eq!(alert, Alert::Critical, "{line}");
+        assert!(line.starts_with("DNSHERALD CRITICAL - "), "{line}");
+    }
+    let (alert, line) = service(|service| {
+        unsettled(service);
+        service.for_seconds = 29.0;
+    });
+    assert_eq!(alert, Alert::Ok, "{line}");
+}
+
+#[test]
+fn the_worst_stands_first_and_nothing_breaks_the_line() {
+    let (alert, line) = of(|document| {
+        document.unwritten = Some("disk | full\n".to_owned());
+        document.services[0].state = State::Down;
+        document.services[0].reason = "check answers: a|b".to_owned();
+        document.services[0].checks[0].last = Some(Last {
+            ago_seconds: 1.0,
+            passed: true,
+            latency_seconds: Some(0.0125),
+            cause: None,
+            detail: None,
+        });
+    });
+    assert_eq!(alert, Alert::Critical);
+    assert!(line.starts_with(
+        "DNSHERALD CRITICAL - resolver down: check answers: a/b; state not on disk: disk / full"
+    ));
+    assert_eq!((line.matches('|').count(), line.lines().count()), (1, 1), "{line}");
+    assert!(line.ends_with(" 'resolver/answers'=0.012500s;;;0"), "{line}");
+}
