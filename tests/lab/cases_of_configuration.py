@@ -73,7 +73,7 @@ def typo_on_both(lab, report):
     begun, withdrawn = time.time(), _withdraws(lab)
     successors = {pop: _restart_helper(pop, right[pop].replace("rise = ", "rize = ")) for pop in pops}
     for pop in pops:
-        _expect_on_last_good(pop, successors[pop], "unknown field `rize`")
+        _expect_on_last_good(pop, successors[pop], "`rize`")
     for pop in pops:
         pop.write_configuration(right[pop])
     for pop in pops:
