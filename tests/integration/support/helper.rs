@@ -42,8 +42,9 @@ mod streams;
 /// Longer than anything takes on the busiest machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A helper that lives next to nothing else should not be noticed: the most memory that it may ever take, in KiB.
-pub(crate) const MODEST: u64 = 16 * 1024;
+/// A helper that lives next to nothing else should not be noticed: the most memory that it may ever take, in KiB. Of that
+/// some 10 MiB are pages of the unoptimized program.
+pub(crate) const MODEST: u64 = 20 * 1024;
 
 /// What a pipe holds.
 const PIPE: usize = 64 * 1024;
