@@ -38,6 +38,7 @@ pub mod privilege;
 mod program;
 pub mod quiet;
 pub mod run;
+pub mod served;
 mod server;
 pub mod systemd;
 pub mod transaction;
@@ -101,6 +102,8 @@ pub struct Facts {
     pub version: Ask,
     /// Tells how many queries came since it was started, and does not reset anything.
     pub counters: Ask,
+    /// Lists the zones that it is configured with, whether or not they are served.
+    pub zone_list: Ask,
     /// What to do where there are no counters.
     pub no_counters: &'static str,
     /// The exit statuses of its control program that mean that the server is stopped.
@@ -186,6 +189,11 @@ pub trait Driver: fmt::Debug + Sync {
         let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
         let mut words = text.split(|c: char| c.is_whitespace() || "'\"".contains(c));
         words.find(is_version).map(|word| foreign(word.trim_end_matches([',', ';', '.'])))
+    }
+
+    /// The names of zones in what was printed. By default the first word of each line.
+    fn read_zones(&self, text: &str) -> Vec<String> {
+        text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
     }
 
     /// The number of queries in what was printed.

@@ -294,9 +294,10 @@ pub enum Backend {
     Check(OneBackend),
     /// Check the server's configuration, and if it is in order make the server read it again
     ///
-    /// A broken configuration ends it before the server is touched. Exit status: 0 done, 1 not done or not running
-    /// afterwards, 78 if our own configuration is bad.
-    Reload(OneBackend),
+    /// A broken configuration ends it before the server is touched. Exit status: 0 done, 1 not done, not running
+    /// afterwards, or a zone is not served: one of the services, or one of the server's own list that was served before.
+    /// 78 if our own configuration is bad.
+    Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///
     /// The configuration is checked first. The services are withdrawn, and the server is left alone until its own
@@ -315,6 +316,17 @@ pub enum Backend {
     Stopping(UnitHooks),
     /// What the drop-in runs once the server is up: lets its services return when their checks pass
     Started(UnitHooks),
+}
+
+/// Options of `backend reload`.
+#[derive(Args, Debug)]
+pub struct BackendReload {
+    /// Which one.
+    #[command(flatten)]
+    pub backend: OneBackend,
+    /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
+    #[arg(long, value_name = "ZONE")]
+    pub removed: Vec<String>,
 }
 
 /// Options of `backend restart`.
@@ -337,6 +349,9 @@ pub struct BackendRestart {
     /// If the server does not come back well, put the configuration of the last good restart back, and try once more
     #[arg(long)]
     pub rollback: bool,
+    /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
+    #[arg(long, value_name = "ZONE")]
+    pub removed: Vec<String>,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

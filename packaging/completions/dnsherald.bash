@@ -382,7 +382,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__backend__subcmd__reload)
-            opts="-c -h --config --control --help"
+            opts="-c -h --config --control --removed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -400,6 +400,10 @@ _dnsherald() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --removed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -408,7 +412,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__backend__subcmd__restart)
-            opts="-c -h --config --control --reload --command --limit --rollback --reason --json --help"
+            opts="-c -h --config --control --reload --command --limit --rollback --removed --reason --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -431,6 +435,10 @@ _dnsherald() {
                     return 0
                     ;;
                 --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --removed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -103,11 +103,13 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l removed -d 'A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l command -d 'Run this shell command while drained, instead of restarting: an upgrade, for instance' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l limit -d 'End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l removed -d 'A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'Why, for whoever looks at the status' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, instead of restarting it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l rollback -d 'If the server does not come back well, put the configuration of the last good restart back, and try once more'

@@ -66,7 +66,7 @@ pub async fn zones(config: &Config, backend: &Backend) -> Vec<Zone> {
     zones
 }
 
-async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
+pub(super) async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
     let shown = query.to_string();
     let zone = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
     let server = SocketAddr::new(address, 53);

@@ -5,6 +5,8 @@
 //! old ones stay. `rndc` has no counters, so that they come from the statistics channel. It waits a minute for a hung
 //! server and cannot be told otherwise; so does `systemctl restart`, whose ExecStop is `rndc stop`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{Access, Ask, Driver, Ended, Facts, Reload, Role};
@@ -30,6 +32,7 @@ const FACTS: Facts = Facts {
     status: Ask::Program(&["rndc", "status"]),
     version: Ask::Program(&["rndc", "status"]),
     counters: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/server" },
+    zone_list: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/zones" },
     no_counters: "let named count for this host, in named.conf.options:\n\
                   statistics-channels { inet 127.0.0.1 port 8053 allow { 127.0.0.1; }; };",
     stopped: &[],
@@ -45,6 +48,24 @@ const FACTS: Facts = Facts {
 #[derive(Deserialize)]
 struct Statistics {
     opcodes: Opcodes,
+}
+
+#[derive(Deserialize)]
+struct ZoneStatistics {
+    views: BTreeMap<String, View>,
+}
+
+#[derive(Deserialize)]
+struct View {
+    #[serde(default)]
+    zones: Vec<ZoneOfView>,
+}
+
+#[derive(Deserialize)]
+struct ZoneOfView {
+    name: String,
+    #[serde(rename = "type", default)]
+    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +91,12 @@ impl Driver for Bind {
     fn read_version(&self, text: &str) -> Option<String> {
         let line = text.lines().find_map(|line| line.strip_prefix("version: BIND "))?;
         line.split_whitespace().next().map(str::to_owned)
+    }
+
+    fn read_zones(&self, text: &str) -> Vec<String> {
+        let views = serde_json::from_str::<ZoneStatistics>(text).map(|statistics| statistics.views);
+        let zones = views.into_iter().flatten().flat_map(|(_, view)| view.zones);
+        zones.filter(|zone| zone.kind != "builtin").map(|zone| zone.name).collect()
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

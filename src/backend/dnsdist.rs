@@ -27,6 +27,7 @@ const FACTS: Facts = Facts {
     status: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
     version: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
     counters: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "dumpStats()"]),
+    zone_list: Ask::Nothing,
     no_counters: "",
     stopped: &[],
     always_on: false,

@@ -35,6 +35,7 @@ const FACTS: Facts = Facts {
     version: Ask::Chaos(&["version.bind."]),
     // Answered from here, forwarded, answered with authority.
     counters: Ask::Chaos(&["hits.bind.", "misses.bind.", "auth.bind."]),
+    zone_list: Ask::Nothing,
     no_counters: "",
     stopped: &[],
     always_on: false,

@@ -24,6 +24,7 @@ const FACTS: Facts = Facts {
     status: Ask::Nothing,
     version: Ask::Nothing,
     counters: Ask::Nothing,
+    zone_list: Ask::Nothing,
     no_counters: "",
     stopped: &[],
     always_on: false,

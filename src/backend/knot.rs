@@ -25,6 +25,7 @@ const FACTS: Facts = Facts {
     status: Ask::Program(&["knotc", "-c", "{config-file}", "status"]),
     version: Ask::Program(&["knotc", "-c", "{config-file}", "status", "version"]),
     counters: Ask::Program(&["knotc", "-c", "{config-file}", "stats", "mod-stats.server-operation"]),
+    zone_list: Ask::Program(&["knotc", "-c", "{config-file}", "zone-status"]),
     no_counters: "let knotd count, in knot.conf, the first before `template`:\n\
                   mod-stats:\n  - id: custom\n    server-operation: on\n\
                   template:\n  - id: default\n    global-module: mod-stats/custom",
@@ -41,6 +42,11 @@ const FACTS: Facts = Facts {
 impl Driver for Knot {
     fn facts(&self) -> &'static Facts {
         &FACTS
+    }
+
+    fn read_zones(&self, text: &str) -> Vec<String> {
+        let names = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once(']'));
+        names.map(|(name, _)| name.to_owned()).collect()
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

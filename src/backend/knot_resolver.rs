@@ -28,6 +28,7 @@ const FACTS: Facts = Facts {
     status: Ask::Socket { path: SOCKET, line: "worker.id" },
     version: Ask::Socket { path: SOCKET, line: "package_version()" },
     counters: Ask::Socket { path: SOCKET, line: "stats.get('answer.total')" },
+    zone_list: Ask::Nothing,
     no_counters: "let kresd count, in kresd.conf: modules.load('stats')",
     stopped: &[],
     always_on: true,

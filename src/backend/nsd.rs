@@ -30,6 +30,7 @@ const FACTS: Facts = Facts {
     status: Ask::Program(&["nsd-control", "-c", "{config-file}", "status"]),
     version: Ask::Program(&["nsd-control", "-c", "{config-file}", "status"]),
     counters: Ask::Program(&["nsd-control", "-c", "{config-file}", "stats_noreset"]),
+    zone_list: Ask::Program(&["nsd-control", "-c", "{config-file}", "zonestatus"]),
     no_counters: "",
     stopped: &[3],
     always_on: false,
@@ -48,6 +49,11 @@ impl Driver for Nsd {
 
     fn is_reloaded(&self, ended: &Ended) -> bool {
         ended.succeeded() && !ended.says("error") && !ended.says("could not")
+    }
+
+    fn read_zones(&self, text: &str) -> Vec<String> {
+        let names = text.lines().filter_map(|line| line.strip_prefix("zone:"));
+        names.map(|name| name.trim().to_owned()).collect()
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

@@ -49,6 +49,12 @@ const FACTS: Facts = Facts {
         "show",
         "*",
     ]),
+    zone_list: Ask::Program(&[
+        "pdns_control",
+        "--config-dir={config-directory}",
+        "--config-name={config-name}",
+        "list-zones",
+    ]),
     no_counters: "",
     stopped: &[],
     always_on: true,
@@ -63,6 +69,11 @@ const FACTS: Facts = Facts {
 impl Driver for PowerDns {
     fn facts(&self) -> &'static Facts {
         &FACTS
+    }
+
+    fn read_zones(&self, text: &str) -> Vec<String> {
+        // The last line counts them.
+        text.lines().map(str::trim).filter(|line| !line.contains(' ')).map(str::to_owned).collect()
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

@@ -51,6 +51,7 @@ const FACTS: Facts = Facts {
         "get",
         "questions",
     ]),
+    zone_list: Ask::Nothing,
     no_counters: "",
     stopped: &[],
     always_on: true,

@@ -40,6 +40,8 @@ pub struct Backend {
     pub version: Option<Request>,
     /// Asked how many queries came since it was started.
     pub counters: Option<Request>,
+    /// Asked which zones it is configured with.
+    pub zone_list: Option<Request>,
     /// How long a control command may take.
     pub timeout: Duration,
     /// How long the check of the configuration may take, which may load every zone.

@@ -150,6 +150,8 @@ pub struct Transaction<'a> {
     pub deed: Deed,
     /// Whether to put the configuration before back if it fails.
     pub rollback: bool,
+    /// Zones that the server may serve no more afterwards.
+    pub removed: Vec<String>,
     /// Why, for whoever looks at the status.
     pub reason: String,
 }
@@ -257,7 +259,7 @@ impl Transaction<'_> {
         journal.begin(Step::Quiet);
         let found = quiet(self.config, self.backend).await;
         journal.ends(found);
-        let before = Before::of(self.config, self.backend).await;
+        let before = Before::of(self.config, self.backend, &self.removed).await;
         let before = first.get_or_init(|| before);
         journal.begin(Step::Restart);
         heed.later.set(matches!(self.deed, Deed::Command(..)));
@@ -300,7 +302,7 @@ impl Transaction<'_> {
         self.drain().await?;
         let before = match first {
             Some(first) => first.with_process_of(self.backend).await,
-            None => Before::of(self.config, self.backend).await,
+            None => Before::of(self.config, self.backend, &self.removed).await,
         };
         let found = Kept::of(self.config, self.backend).put_back()?;
         journal.ends(found);

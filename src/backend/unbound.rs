@@ -31,6 +31,7 @@ const FACTS: Facts = Facts {
     status: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
     version: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
     counters: Ask::Program(&["unbound-control", "-c", "{config-file}", "stats_noreset"]),
+    zone_list: Ask::Program(&["unbound-control", "-c", "{config-file}", "list_auth_zones"]),
     no_counters: "",
     stopped: &[3],
     always_on: false,

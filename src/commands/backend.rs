@@ -30,7 +30,9 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
             status::run(config, backend, options.json).await
         }),
         Command::Check(which) => with(which, async |_, backend, _| check::run(backend).await),
-        Command::Reload(which) => with(which, async |config, backend, _| reload::run(config, backend).await),
+        Command::Reload(options) => with(&options.backend, async |config, backend, _| {
+            reload::run(config, backend, &options.removed).await
+        }),
         Command::Restart(options) => with(&options.backend, async |config, backend, helper| {
             restart::run(config, backend, helper, options).await
         }),

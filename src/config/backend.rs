@@ -79,9 +79,15 @@ impl Resolver<'_> {
         let config_file = self.absolute(&written.config_file).map(|file| or(file, facts.config_file));
         let pid_file = self.absolute(&written.pid_file).map(|file| or(file, facts.pid_file));
         // Every command is read even where another is refused, to find what is wrong with it.
-        let [config_check, reload, status, version, counters] =
-            [&written.config_check, &written.reload, &written.status, &written.version, &written.counters]
-                .map(|written| self.program(written));
+        let [config_check, reload, status, version, counters, zone_list] = [
+            &written.config_check,
+            &written.reload,
+            &written.status,
+            &written.version,
+            &written.counters,
+            &written.zone_list,
+        ]
+        .map(|written| self.program(written));
         let timeout = self.period(&written.timeout, TIMEOUT, default::TIMEOUT);
         let config_check_timeout =
             self.period(&written.config_check_timeout, CHECK_TIMEOUT, default::CHECK_TIMEOUT);
@@ -118,6 +124,7 @@ impl Resolver<'_> {
             status: asked(status?, facts.status),
             version: asked(version?, facts.version),
             counters: asked(counters?, facts.counters),
+            zone_list: asked(zone_list?, facts.zone_list),
             timeout: timeout?,
             config_check_timeout: config_check_timeout?,
             quiet: quiet?,
@@ -265,9 +272,12 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
         }
         Restart::Program(program) => writeln!(f, "  restart {program}")?,
     }
-    for (what, request) in
-        [("status", &backend.status), ("version", &backend.version), ("counters", &backend.counters)]
-    {
+    for (what, request) in [
+        ("status", &backend.status),
+        ("version", &backend.version),
+        ("counters", &backend.counters),
+        ("zone-list", &backend.zone_list),
+    ] {
         match request {
             Some(request) => writeln!(f, "  {what} {request}")?,
             None => writeln!(f, "  {what} none")?,

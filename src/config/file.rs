@@ -88,6 +88,7 @@ pub(super) struct Backend {
     pub(super) status: Placed<Vec<String>>,
     pub(super) version: Placed<Vec<String>>,
     pub(super) counters: Placed<Vec<String>>,
+    pub(super) zone_list: Placed<Vec<String>>,
     pub(super) timeout: Placed<Period>,
     pub(super) config_check_timeout: Placed<Period>,
     pub(super) quiet_below: Placed<NonZeroU32>,

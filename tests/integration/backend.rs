@@ -1,9 +1,12 @@
 //! `backend status`, `check` and `reload` of a `generic` server, whose control programs are lines of shell, good and bad.
 
+use std::fs;
 use std::process::Output;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::{File, dnsherald, stderr, stdout};
+use crate::support::zones::{port_53, serves_zones};
 
 /// A time limit that a busy machine keeps to.
 const SOON: Duration = Duration::from_secs(20);
@@ -113,7 +116,7 @@ fn a_broken_configuration_ends_a_reload_before_the_server_is_touched() {
     let good = [shell("config-check", "exit 0"), shell("status", "exit 0"), reload].concat();
     let output = backend("good", &good, &["reload"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    std::fs::remove_file(touched).unwrap();
+    fs::remove_file(touched).unwrap();
 }
 
 #[test]
@@ -160,4 +163,52 @@ fn the_backend_is_named_where_there_are_several() {
     assert!(stderr(&several).contains("it has generic, unbound"), "{}", stderr(&several));
     let bad = backend("bad", "timeout = \"x\"", &["check"]);
     assert_eq!(bad.status.code(), Some(78));
+}
+
+/// A reload that is done, and after which a zone is not served: one of the service, or one that only the server lists.
+#[test]
+fn a_reload_that_loses_a_zone_has_failed() {
+    const ADDRESS: &str = "127.53.77.3";
+    let Some(socket) = port_53(ADDRESS) else { return };
+    let lost = std::env::temp_dir().join(format!("dnsherald-lost-{}", std::process::id()));
+    let names = lost.clone();
+    thread::spawn(move || {
+        serves_zones(&socket, |name| {
+            let lost = fs::read_to_string(&names).unwrap_or_default();
+            (!lost.contains(name)).then_some(7)
+        });
+    });
+    let reloads = |losing: &str, options: &[&str]| {
+        fs::write(&lost, "").unwrap();
+        let keys = [
+            shell("status", "exit 0"),
+            shell("reload", &format!("echo {losing} > {}", lost.display())),
+            shell("zone-list", "echo example.org; echo Other.Example; echo never.example"),
+            "start-timeout = \"1s\"\n".to_owned(),
+        ];
+        let configuration = File::new(
+            "backend-loses-zone",
+            &format!(
+                "[node]\nmanagement = [\"{ADDRESS}\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                 [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"generic\"\n\
+                 role = \"authoritative\"\nzones = [\"example.org\"]\n",
+                keys.concat()
+            ),
+        );
+        let mut arguments = vec!["backend", "reload", "-c", configuration.path()];
+        arguments.extend(options);
+        let output = dnsherald(&arguments);
+        (output.status.code(), stderr(&output))
+    };
+    let (code, said) = reloads("nothing", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    for (zone, named) in
+        [("example.org.", "zone example.org. at"), ("other.example.", "zone other.example. at")]
+    {
+        let (code, said) = reloads(zone, &[]);
+        assert_eq!(code, Some(1), "{zone}: {said}");
+        assert!(said.contains(named) && said.contains("before 7"), "{said}");
+    }
+    assert_eq!(reloads("other.example.", &["--removed", "other.example"]).0, Some(0));
+    fs::remove_file(lost).unwrap();
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 pub(crate) mod helper;
 pub(crate) mod kept;
 pub(crate) mod server;
+pub(crate) mod zones;
 
 /// The program under test.
 pub(crate) fn binary() -> &'static Path {

@@ -105,6 +105,15 @@ impl Backend {
         })
     }
 
+    /// The zones that it is configured with, as it prints them. That it lists one does not mean that it serves it.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
+        let text = self.ask(self.zone_list.as_ref(), "zone-list").await?;
+        Ok(self.driver().read_zones(&text))
+    }
+
     async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
         match request {
             Some(request) => self.asked(request).await.text(),

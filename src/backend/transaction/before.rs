@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use nix::unistd::Pid;
 
 use crate::backend::Backend;
-use crate::backend::answers::{self, Zone, identity};
+use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
+use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::command::process::Process;
 use crate::probe::inquiry::Inquiry;
@@ -21,18 +22,18 @@ pub(super) struct Before {
     /// Its main process; at a rollback that of the first attempt, too.
     pub(super) processes: Vec<Held>,
     pub(super) listeners: Vec<Listener>,
-    pub(super) zones: Vec<Zone>,
+    pub(super) zones: Served,
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,
 }
 
 impl Before {
-    pub(super) async fn of(config: &Config, backend: &Backend) -> Self {
+    pub(super) async fn of(config: &Config, backend: &Backend, removed: &[String]) -> Self {
         let (process, version, identity, zones) = tokio::join!(
             backend.process(),
             backend.version(),
             identity(&config.node.management, backend.timeout),
-            answers::zones(config, backend),
+            Served::of(config, backend, removed),
         );
         Self {
             processes: process.and_then(Result::ok).into_iter().collect(),
@@ -191,7 +192,7 @@ mod tests {
         let before = Before {
             processes: vec![earlier],
             listeners: vec![],
-            zones: vec![],
+            zones: Served::default(),
             version: None,
             identity: None,
         };

@@ -7,7 +7,8 @@ use super::command::Heed;
 use super::drained::{COUNT, PAUSE};
 use super::patience::Patience;
 use super::{Deed, Journal, Kept, Transaction};
-use crate::backend::answers::{self, Zone, identity};
+use crate::backend::answers::identity;
+use crate::backend::served::{self, Served};
 use crate::backend::{Checked, Trouble};
 use crate::period::Shown;
 use crate::process::Missing;
@@ -101,28 +102,19 @@ impl Transaction<'_> {
         patience: Patience,
     ) -> Result<String, Trouble> {
         loop {
-            let now = answers::zones(self.config, self.backend).await;
-            let worse = before.zones.iter().zip(&now).find(|(earlier, zone)| !zone.is_no_worse_than(earlier));
-            let Some((earlier, zone)) = worse else {
+            let now = before.zones.again(self.config, self.backend).await;
+            let Some((earlier, zone)) = now.worse_than(&before.zones).first().copied() else {
                 return Ok(self.changes(before, &now).await);
             };
             if patience.is_at_its_end() {
-                let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
-                let trouble = zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
-                return Err(Trouble::new(format!(
-                    "zone {} at {}: serial {}, before {}{trouble}",
-                    zone.zone,
-                    zone.server,
-                    serial(zone),
-                    serial(earlier)
-                )));
+                return Err(Trouble::new(served::compared(earlier, zone)));
             }
             tokio::time::sleep(COUNT).await;
         }
     }
 
     /// What a person would like to know of the server that is there now.
-    async fn changes(&self, before: &Before, zones: &[Zone]) -> String {
+    async fn changes(&self, before: &Before, zones: &Served) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(before));
         let mut found = vec![compared(&before.zones, zones)];
         for (what, then, now) in
@@ -153,9 +145,9 @@ impl Transaction<'_> {
 }
 
 /// What it means that no zone is worse than before: nothing, where none was served then.
-fn compared(before: &[Zone], now: &[Zone]) -> String {
-    let compared = before.iter().filter(|zone| zone.serial.is_some()).count();
-    match (compared, now.len().saturating_sub(compared)) {
+fn compared(before: &Served, now: &Served) -> String {
+    let compared = before.all().filter(|zone| zone.serial.is_some()).count();
+    match (compared, now.all().count().saturating_sub(compared)) {
         (0, 0) => "none to look at".to_owned(),
         (0, all) => format!("{all} not compared: none was served before"),
         (all, 0) => format!("{all} served, none older"),
@@ -166,6 +158,7 @@ fn compared(before: &[Zone], now: &[Zone]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::answers::Zone;
 
     #[test]
     fn only_what_was_served_is_said_to_be_compared() {
@@ -176,7 +169,8 @@ mod tests {
             trouble: None,
         };
         let (there, missing) = (zone(Some(1)), zone(None));
-        let found = |before: &[Zone], now: &[Zone]| compared(before, now);
+        let served = |zones: &[Zone]| Served { configured: zones.to_vec(), listed: vec![] };
+        let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
         assert_eq!(found(&[], &[]), "none to look at");
         let two = [there.clone(), there.clone()];
         assert_eq!(found(&[], &two), "2 not compared: none was served before");

@@ -1,15 +1,23 @@
 //! `backend reload`: check, reload, look again.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use super::status;
 use crate::backend::Backend;
+use crate::backend::served::Served;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::text;
 
+/// Between two looks at zones that are not served yet.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// A server may go on with what it had while it reads its zones: they have to be served for so long.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Reloads, unless the configuration is broken.
-pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Exit> {
+pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) -> anyhow::Result<Exit> {
     let name = &backend.name;
     if !backend.reload.is_empty()
         && let Err(trouble) = backend.check().await
@@ -17,6 +25,7 @@ pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Ex
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
         return Ok(Exit::Failure);
     }
+    let before = Served::of(config, backend, removed).await;
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -29,5 +38,36 @@ pub(super) async fn run(config: &Config, backend: &Backend) -> anyhow::Result<Ex
         }
     }
     // That a reload was done says nothing of a zone among many; its serial does.
-    status::run(config, backend, false).await
+    let complaints = wrong_with(config, backend, &before).await;
+    let exit = status::run(config, backend, false).await?;
+    for complaint in &complaints {
+        writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
+    }
+    if !complaints.is_empty() {
+        writeln!(
+            text::stderr(),
+            "{name}: see the server's log; of a zone that was removed on purpose, say so with --removed ZONE"
+        )?;
+    }
+    Ok(if complaints.is_empty() { exit } else { Exit::Failure })
+}
+
+/// What is wrong with the zones: waited for as long as the server may take to start.
+async fn wrong_with(config: &Config, backend: &Backend, before: &Served) -> Vec<String> {
+    if before.all().next().is_none() {
+        return vec![];
+    }
+    let began = Instant::now();
+    let mut well_since = None;
+    loop {
+        let complaints = before.again(config, backend).await.complaints(before);
+        match (complaints.is_empty(), well_since) {
+            (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
+            (true, Some(_)) => {}
+            (true, None) => well_since = Some(Instant::now()),
+            (false, _) if began.elapsed() >= backend.start_timeout => return complaints,
+            (false, _) => well_since = None,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

@@ -90,7 +90,15 @@ pub(super) async fn run(
         Deed::Command(..) => "work on",
     };
     let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
-    let transaction = Transaction { config, backend, helper, deed, rollback: options.rollback, reason };
+    let transaction = Transaction {
+        config,
+        backend,
+        helper,
+        deed,
+        rollback: options.rollback,
+        removed: options.removed.clone(),
+        reason,
+    };
     let mut signals = Signals::catch()?;
     let mut show = Show {
         quiet: options.json,

@@ -1,16 +1,15 @@
 //! The configuration of the last good restart, which `--rollback` puts back: where it is kept, and whom that place trusts.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::UdpSocket;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use nix::unistd::geteuid;
 
+use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, ideal, mode, without_acks};
-use crate::support::{binary, lacks};
+use crate::support::zones::{port_53, serves_zones};
 
 /// ExaBGP's, under which no directory can be entered.
 const UMASK: &str = "0137";
@@ -202,20 +201,14 @@ fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
 #[test]
 fn an_older_zone_does_not_return() {
     const ADDRESS: &str = "127.53.77.1";
-    // Only root has this port, and somebody may listen on all addresses.
-    let socket = match UdpSocket::bind((ADDRESS, 53)) {
-        Err(error) if [ErrorKind::PermissionDenied, ErrorKind::AddrInUse].contains(&error.kind()) => {
-            return lacks(&format!("port 53 of {ADDRESS} to be had: {error}"));
-        }
-        socket => socket.unwrap(),
-    };
+    let Some(socket) = port_53(ADDRESS) else { return };
     let plan = Plan {
         service: "backend = \"srv\"\nzones = [\"example.org\"]\nnext-hop = \"127.0.0.1\"",
         ..Plan::default()
     };
     let mut site = Site::with(plan, ADDRESS, "cp zone served");
     let served = site.pop.file("served");
-    std::thread::spawn(move || serves_a_zone(&socket, || fs::read_to_string(&served).ok()?.parse().ok()));
+    std::thread::spawn(move || serves_zones(&socket, |_| fs::read_to_string(&served).ok()?.parse().ok()));
     site.write("zone", "7");
     site.restarts_well();
     let rolls_back = |site: &mut Site, expected: &str| {
@@ -235,21 +228,4 @@ fn an_older_zone_does_not_return() {
     assert_eq!(rolls_back(&mut site, "serial 7, before 9"), Some(3));
     site.helper.has_said_no_more();
     assert_eq!(site.read("etc/srv.conf"), "good");
-}
-
-/// Answers every query with a SOA of this serial, or with none.
-fn serves_a_zone(socket: &UdpSocket, serial: impl Fn() -> Option<u32>) {
-    let mut query = [0; 512];
-    while let Ok((size, client)) = socket.recv_from(&mut query) {
-        let name = query[12..size].iter().position(|length| *length == 0).unwrap();
-        let question = &query[12..12 + name + 5];
-        let mut answer = [&query[..2], &[0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0], question].concat();
-        if let Some(serial) = serial() {
-            answer[7] = 1;
-            answer.extend([0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22, 0, 0]);
-            answer.extend(serial.to_be_bytes());
-            answer.extend([0; 16]);
-        }
-        socket.send_to(&answer, client).unwrap();
-    }
 }
