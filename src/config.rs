@@ -113,8 +113,11 @@ pub struct Service {
     pub name: String,
     /// Whether it is probed and announced. One that is not enabled is withdrawn.
     pub enabled: bool,
-    /// At least one; no two services share a prefix.
+    /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
+    /// things of it.
     pub routes: Vec<Route>,
+    /// What to advertise in each state, for each of the routes, in their order.
+    pub ladders: Vec<Ladder>,
     /// The server that answers for it, if one is named; one of [`Config::backends`].
     pub backend: Option<Arc<Backend>>,
     /// A SOA query for each zone that it must answer for.
@@ -123,8 +126,6 @@ pub struct Service {
     pub checks: Vec<Check>,
     /// How long checks may be unknown before the service does not wait for them; at least 1 s.
     pub unknown_after: Duration,
-    /// What to advertise in each state.
-    pub ladder: Ladder,
     /// What to state before the first verdict.
     pub start: StartPolicy,
     /// Drained as long as this file exists; absolute.
@@ -152,6 +153,11 @@ pub struct Check {
 }
 
 impl Service {
+    /// Its routes, each with what to advertise in each state.
+    pub fn announcements(&self) -> impl Iterator<Item = (&Route, &Ladder)> {
+        self.routes.iter().zip(&self.ladders)
+    }
+
     /// Whether this backend answers for it.
     #[must_use]
     pub fn is_of(&self, backend: &Backend) -> bool {

@@ -8,6 +8,7 @@
 //! takes the worst of its checks, [`dampening`] and the operator have their say, the [`ladder`] turns the state into
 //! an advertisement, and the [link](crate::exabgp::link) says it to ExaBGP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use self::action::Action;
@@ -251,6 +252,7 @@ impl Engine {
         let mine = || self.entries_of(place);
         let settled = self.confirmation(place).is_some();
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
+        let prefixes: BTreeSet<_> = self.plans[place].routes.iter().map(|route| route.prefix).collect();
         Remembered {
             penalty: service.dampening().penalty(now),
             suppressed: service.dampening().suppressed(),
@@ -261,7 +263,7 @@ impl Engine {
                 state if settled => Some(state),
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },
-            prefixes: self.plans[place].routes.iter().map(|route| route.prefix).collect(),
+            prefixes: prefixes.into_iter().collect(),
             drains: service.drains().remember(now),
             disabled: service.is_disabled(),
             announced: announced.collect(),
@@ -320,14 +322,14 @@ impl Engine {
     /// Tells the link what every service wants for its prefixes.
     fn say_what_is_stated(&mut self, now: Moment, out: &mut Vec<Action>) {
         let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
-        for (route, owner) in self.owners.iter().enumerate() {
-            if let Some(advertisement) = self.services[owner.0].stated() {
-                let new = self.link.desire(now, route, advertisement, out);
-                if restated[owner.0] && !new {
-                    self.link.restate(now, route, out);
-                }
-            }
-        }
+        let mut place_in_service = vec![0; self.services.len()];
+        let wishes = self.owners.iter().enumerate().filter_map(|(route, owner)| {
+            let place = place_in_service[owner.0];
+            place_in_service[owner.0] += 1;
+            let advertisement = self.services[owner.0].stated(place)?;
+            Some((route, advertisement, restated[owner.0]))
+        });
+        self.link.desire_all(now, wishes, out);
     }
 
     fn note_what_is_settled(&mut self, out: &mut Vec<Action>) {

@@ -60,6 +60,14 @@ impl Route {
         self.has_the_prefix_of(other) && self.neighbors == other.neighbors
     }
 
+    /// Whether a withdraw of the other may take it from a neighbor that both are for.
+    #[must_use]
+    pub fn may_go_with(&self, other: &Self) -> bool {
+        let is_for_all = self.neighbors.is_empty() || other.neighbors.is_empty();
+        let is_shared = || self.neighbors.iter().any(|neighbor| other.neighbors.contains(neighbor));
+        self.has_the_prefix_of(other) && (is_for_all || is_shared())
+    }
+
     /// Whether a neighbor that has both has one route.
     #[must_use]
     pub fn has_the_prefix_of(&self, other: &Self) -> bool {

@@ -9,6 +9,7 @@
 //!
 //! A column shows the worst of its stretch, so that nothing short is hidden.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -104,9 +105,14 @@ impl Timeline {
             names.extend(service.checks.iter().map(|check| format!("{}/{}", service.name, check.name)));
             names.push(service.name.clone());
         }
-        names.extend(
-            config.services.iter().flat_map(|service| &service.routes).map(|route| route.prefix.to_string()),
-        );
+        for service in &config.services {
+            let prefixes: BTreeSet<_> = service.routes.iter().map(|route| route.prefix).collect();
+            let names_neighbors = prefixes.len() < service.routes.len();
+            names.extend(service.routes.iter().map(|route| match route.neighbors.as_slice() {
+                [first, ..] if names_neighbors => format!("{} to {first}", route.prefix),
+                _ => route.prefix.to_string(),
+            }));
+        }
         let row = |name| Row { name, changes: vec![] };
         Self { rows: names.into_iter().map(row).collect(), end: Moment::START }
     }

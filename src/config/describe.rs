@@ -1,5 +1,6 @@
 //! A configuration in words: effective values, the lines it would send, and how long things take at worst.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
 use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::dampening::{Mode, Policy};
+use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::period::Period;
@@ -85,8 +87,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         Mode::Off => writeln!(f, "  dampening off")?,
         mode => describe_dampening(f, mode, policy)?,
     }
-    for (state, advertisement) in service.ladder.rungs() {
-        for route in &service.routes {
+    for place in 0..Ladder::STATES {
+        for (route, ladder) in service.announcements() {
+            let (state, advertisement) = ladder.rungs()[place];
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }
@@ -107,8 +110,7 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
     if probes.is_empty() {
         return Ok(());
     }
-    for route in &service.routes {
-        let prefix = route.prefix;
+    for prefix in service.routes.iter().map(|route| route.prefix).collect::<BTreeSet<_>>() {
         if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
             writeln!(
                 f,

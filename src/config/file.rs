@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -120,6 +121,7 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
     pub(super) med_increase: Placed<u32>,
+    pub(super) announce: Placed<Vec<Spanned<Terms>>>,
     #[serde(default)]
     pub(super) start: Start,
     pub(super) adopt_max_age: Placed<Period>,
@@ -134,6 +136,50 @@ pub(super) struct Service {
     pub(super) dampening: Dampening,
     #[serde(default)]
     pub(super) check: Vec<Spanned<Check>>,
+}
+
+/// What neighbors are told of the prefixes of a service: an entry of `announce`, or what the service says itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Terms {
+    pub(super) neighbors: Vec<Spanned<Text<Address>>>,
+    pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
+    pub(super) med_increase: Placed<u32>,
+    pub(super) up: Placed<Rung>,
+    pub(super) degraded: Placed<Rung>,
+    pub(super) down: Placed<Rung>,
+    pub(super) drained: Placed<Rung>,
+}
+
+impl Service {
+    /// Those of its own, without an `announce`.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            neighbors: self.neighbors.clone(),
+            next_hop: self.next_hop.clone(),
+            med_increase: self.med_increase.clone(),
+            up: self.up.clone(),
+            degraded: self.degraded.clone(),
+            down: self.down.clone(),
+            drained: self.drained.clone(),
+        }
+    }
+}
+
+impl Terms {
+    /// Every key that is written, and its place.
+    pub(super) fn written(&self) -> Vec<(&'static str, Range<usize>)> {
+        let places = [
+            ("neighbors", self.neighbors.first().map(Spanned::span)),
+            ("next-hop", self.next_hop.as_ref().map(Spanned::span)),
+            ("med-increase", self.med_increase.as_ref().map(Spanned::span)),
+            ("up", self.up.as_ref().map(Spanned::span)),
+            ("degraded", self.degraded.as_ref().map(Spanned::span)),
+            ("down", self.down.as_ref().map(Spanned::span)),
+            ("drained", self.drained.as_ref().map(Spanned::span)),
+        ];
+        places.into_iter().filter_map(|(key, place)| Some((key, place?))).collect()
+    }
 }
 
 /// A zone's name, kept as the query that proves the zone.

@@ -14,17 +14,14 @@ use super::bounds::{self, twice};
 use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Placed, Start};
 use super::survey::Survey;
-use super::value::{OneOrMany, Text, Unscoped, WordOr};
+use super::value::{Text, Unscoped};
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
-use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
-use crate::exabgp::Advertisement;
-use crate::exabgp::attributes::Attributes;
 use crate::period::Period;
 
 /// A part of the file is wrong, and the resolver has noted why and where.
@@ -182,20 +179,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
-        let routes = self.routes(written);
-        let up = rung(written.up.as_ref(), Advertisement::Announce(Attributes::default()));
-        // Without attributes of its own a degraded service advertises what one that is up does: nothing is sent that
-        // is not configured.
-        let ladder = Ladder {
-            up: up.clone(),
-            degraded: rung(written.degraded.as_ref(), up.clone()),
-            down: rung(written.down.as_ref(), Advertisement::Withdraw),
-            drained: rung(written.drained.as_ref(), Advertisement::Withdraw),
-        };
-        let routes = routes.and_then(|routes| {
-            self.lines_fit(written, &routes, &ladder)?;
-            Ok(routes)
-        });
+        let announcements = self.announcements(written);
         let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose();
         // Without its backend it is not known which checks it has.
         let checks = backend.clone().and_then(|backend| {
@@ -209,15 +193,16 @@ impl<'a> Resolver<'a> {
         let disable_file = self.absolute(&written.disable_file);
         let on_change = self.on_change(written);
         let dampening = self.dampening(&written.dampening);
+        let (routes, ladders) = announcements?.into_iter().unzip();
         Ok(Service {
             name: written.name.get_ref().clone(),
             enabled: written.enabled.unwrap_or(true),
-            routes: routes?,
+            routes,
+            ladders,
             backend: backend?,
             zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
             checks: checks?,
             unknown_after: unknown_after?,
-            ladder,
             start: start?,
             disable_file: disable_file?,
             on_change: on_change?,
@@ -357,24 +342,4 @@ impl<'a> Resolver<'a> {
 
 pub(super) fn addresses(written: &[Text<Unscoped>]) -> Vec<IpAddr> {
     written.iter().map(|address| address.0.0).collect()
-}
-
-fn rung(written: Option<&Spanned<file::Rung>>, default: Advertisement) -> Advertisement {
-    match written.map(Spanned::get_ref) {
-        None => default,
-        Some(WordOr::Word(_)) => Advertisement::Withdraw,
-        Some(WordOr::Table(attributes)) => Advertisement::Announce(Attributes {
-            med: attributes.med,
-            local_preference: attributes.local_preference,
-            communities: list(&attributes.community),
-            extended_communities: list(&attributes.extended_community),
-            large_communities: list(&attributes.large_community),
-            as_path: attributes.as_path.clone(),
-            origin: attributes.origin,
-        }),
-    }
-}
-
-fn list<T: Copy>(written: &OneOrMany<Text<T>>) -> Vec<T> {
-    written.0.iter().map(|item| item.0).collect()
 }

@@ -8,41 +8,83 @@ use toml::Spanned;
 
 use super::file;
 use super::resolve::{Resolver, Result};
-use super::value::{Prefix, Text, WordOr, WrittenNextHop};
+use super::value::{Address, OneOrMany, Prefix, Text, WordOr, WrittenNextHop};
 use crate::engine::ladder::Ladder;
-use crate::exabgp::attributes::PathInformation;
+use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::command::{Family, LINE_LIMIT};
-use crate::exabgp::{Dialect, NextHop, Route};
+use crate::exabgp::{Advertisement, Dialect, NextHop, Route};
 
 impl Resolver<'_> {
-    pub(super) fn routes(&self, written: &file::Service) -> Result<Vec<Route>> {
-        let prefixes = &written.prefixes;
+    /// Every prefix towards everyone who is told of it, with what is advertised in each state.
+    pub(super) fn announcements(&self, service: &file::Service) -> Result<Vec<(Route, Ladder)>> {
+        let prefixes = &service.prefixes;
         if prefixes.get_ref().is_empty() {
             return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
         }
-        let neighbors = self.neighbors(written);
-        let med_increase = self.med_increase(written);
-        let path_information = self.path_information(written);
+        let own = service.terms();
+        let Some(announce) = &service.announce else { return self.announced_by(service, &own) };
+        let mut refused = Ok(());
+        for (key, place) in own.written() {
+            let message =
+                format!("`{key}` stands beside `announce`, expected it in each entry of `announce`");
+            refused = Err(self.error(&place, message));
+        }
+        if announce.get_ref().is_empty() {
+            refused = Err(self.error(&announce.span(), "no entry of `announce`, expected at least one"));
+        }
+        let mut told = vec![];
+        let mut announcements = vec![];
+        for entry in announce.get_ref() {
+            if entry.get_ref().neighbors.is_empty() {
+                let message = "no neighbors, expected those that this entry of `announce` is for";
+                refused = Err(self.error(&entry.span(), message));
+            }
+            for neighbor in &entry.get_ref().neighbors {
+                let address = neighbor.get_ref().0.0;
+                if told.contains(&address) {
+                    let message = format!(
+                        "`{address}` is in an entry of `announce` above, expected each neighbor once"
+                    );
+                    refused = Err(self.error(&neighbor.span(), message));
+                }
+            }
+            told.extend(entry.get_ref().neighbors.iter().map(|neighbor| neighbor.get_ref().0.0));
+            match self.announced_by(service, entry.get_ref()) {
+                Ok(more) => announcements.extend(more),
+                Err(refusal) => refused = Err(refusal),
+            }
+        }
+        refused.map(|()| announcements)
+    }
+
+    /// Every prefix with one set of terms.
+    fn announced_by(&self, service: &file::Service, terms: &file::Terms) -> Result<Vec<(Route, Ladder)>> {
+        let neighbors = self.neighbors(&terms.neighbors);
+        let med_increase = self.med_increase(terms);
+        let path_information = self.path_information(terms);
         let (neighbors, med_increase, path_information) = (neighbors?, med_increase?, path_information?);
         let route = |(place, prefix): (u32, &Spanned<Text<Prefix>>)| {
             let network = prefix.get_ref().0.0;
             Ok(Route {
                 prefix: network,
-                next_hop: self.next_hop(written, network, &prefix.span(), &neighbors)?,
+                next_hop: self.next_hop(terms, network, &prefix.span(), &neighbors)?,
                 path_information,
                 neighbors: neighbors.clone(),
                 med_offset: med_increase.saturating_mul(place),
             })
         };
-        let routes: Vec<_> = (0..).zip(prefixes.get_ref()).map(route).collect();
-        routes.into_iter().collect()
+        let routes: Vec<_> = (0..).zip(service.prefixes.get_ref()).map(route).collect();
+        let routes: Vec<_> = routes.into_iter().collect::<Result<_>>()?;
+        let ladder = ladder(terms);
+        self.lines_fit(service, &routes, &ladder)?;
+        Ok(routes.into_iter().map(|route| (route, ladder.clone())).collect())
     }
 
-    fn neighbors(&self, written: &file::Service) -> Result<Vec<IpAddr>> {
-        if written.neighbors.is_empty() {
+    fn neighbors(&self, written: &[Spanned<Text<Address>>]) -> Result<Vec<IpAddr>> {
+        if written.is_empty() {
             return Ok(self.neighbors.clone());
         }
-        for neighbor in &written.neighbors {
+        for neighbor in written {
             let address = neighbor.get_ref().0.0;
             let is_any = self.neighbors.is_empty() || self.neighbors_unread;
             if !is_any && !self.neighbors.contains(&address) {
@@ -51,11 +93,11 @@ impl Resolver<'_> {
                 return Err(self.error(&neighbor.span(), message));
             }
         }
-        self.each_once(&written.neighbors)
+        self.each_once(written)
     }
 
     /// It is added to the MED of `up`: without one there would be nothing to add it to.
-    fn med_increase(&self, written: &file::Service) -> Result<u32> {
+    fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
         let has_med = |rung: &Spanned<file::Rung>| match rung.get_ref() {
             WordOr::Word(_) => false,
@@ -70,7 +112,7 @@ impl Resolver<'_> {
 
     fn next_hop(
         &self,
-        written: &file::Service,
+        written: &file::Terms,
         prefix: IpNet,
         place: &Range<usize>,
         neighbors: &[IpAddr],
@@ -116,7 +158,7 @@ impl Resolver<'_> {
     }
 
     /// It is part of the key of a route: two different ones would be two routes.
-    fn path_information(&self, written: &file::Service) -> Result<Option<PathInformation>> {
+    fn path_information(&self, written: &file::Terms) -> Result<Option<PathInformation>> {
         let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
         let mut first: Option<Option<PathInformation>> = None;
         for rung in rungs.into_iter().flatten() {
@@ -132,7 +174,7 @@ impl Resolver<'_> {
         Ok(first.flatten())
     }
 
-    pub(super) fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
+    fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
         let longest = ladder.rungs().into_iter().flat_map(|(state, advertisement)| {
             let lines = routes.iter().flat_map(move |route| {
                 [Dialect::Neighbor, Dialect::Peer]
@@ -151,4 +193,36 @@ impl Resolver<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// What is advertised in each state. Without attributes of its own a degraded service advertises what one that is up
+/// does: nothing is sent that is not configured.
+fn ladder(terms: &file::Terms) -> Ladder {
+    let up = rung(terms.up.as_ref(), Advertisement::Announce(Attributes::default()));
+    Ladder {
+        up: up.clone(),
+        degraded: rung(terms.degraded.as_ref(), up),
+        down: rung(terms.down.as_ref(), Advertisement::Withdraw),
+        drained: rung(terms.drained.as_ref(), Advertisement::Withdraw),
+    }
+}
+
+fn rung(written: Option<&Spanned<file::Rung>>, default: Advertisement) -> Advertisement {
+    match written.map(Spanned::get_ref) {
+        None => default,
+        Some(WordOr::Word(_)) => Advertisement::Withdraw,
+        Some(WordOr::Table(attributes)) => Advertisement::Announce(Attributes {
+            med: attributes.med,
+            local_preference: attributes.local_preference,
+            communities: list(&attributes.community),
+            extended_communities: list(&attributes.extended_community),
+            large_communities: list(&attributes.large_community),
+            as_path: attributes.as_path.clone(),
+            origin: attributes.origin,
+        }),
+    }
+}
+
+fn list<T: Copy>(written: &OneOrMany<Text<T>>) -> Vec<T> {
+    written.0.iter().map(|item| item.0).collect()
 }

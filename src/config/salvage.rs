@@ -10,7 +10,7 @@ use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
-use crate::exabgp::{Advertisement, NextHop, Route};
+use crate::exabgp::{NextHop, Route};
 
 /// What a broken file still says.
 #[derive(Debug)]
@@ -65,7 +65,6 @@ impl Salvage {
                 routes.push(route);
             }
         }
-        let withdraw = || Advertisement::Withdraw;
         Config {
             node: Node { name: host.to_owned(), management: vec![] },
             exabgp: ExaBgp {
@@ -82,17 +81,12 @@ impl Salvage {
             services: vec![Service {
                 name: "(no configuration)".to_owned(),
                 enabled: true,
+                ladders: vec![Ladder::withdrawn(); routes.len()],
                 routes,
                 backend: None,
                 zones: vec![],
                 checks: vec![],
                 unknown_after: defaults::UNKNOWN_AFTER,
-                ladder: Ladder {
-                    up: withdraw(),
-                    degraded: withdraw(),
-                    down: withdraw(),
-                    drained: withdraw(),
-                },
                 start: StartPolicy::Withdraw,
                 disable_file: None,
                 on_change: vec![],

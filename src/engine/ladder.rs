@@ -1,4 +1,4 @@
-//! The ladder: what is advertised in each state of a service.
+//! The ladder of a route: what is advertised in each state of its service.
 
 use super::service::State;
 use crate::exabgp::Advertisement;
@@ -16,7 +16,37 @@ pub struct Ladder {
     pub drained: Advertisement,
 }
 
+/// What a service has stated last: the same rung of the ladder of each route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stated {
+    /// A withdraw, whatever the ladders say.
+    Withdraw,
+    /// What each ladder has for this state, which is never `starting`.
+    For(State),
+}
+
+impl Stated {
+    /// What is stated in `state`; `None` while nothing has been decided.
+    #[must_use]
+    pub const fn of(state: State) -> Option<Self> {
+        match state {
+            State::Starting => None,
+            state => Some(Self::For(state)),
+        }
+    }
+}
+
 impl Ladder {
+    /// How many states have a rung.
+    pub const STATES: usize = 4;
+
+    /// Announces in no state.
+    #[must_use]
+    pub const fn withdrawn() -> Self {
+        use Advertisement::Withdraw;
+        Self { up: Withdraw, degraded: Withdraw, down: Withdraw, drained: Withdraw }
+    }
+
     /// What to advertise in `state`; `None` while nothing has been decided.
     #[must_use]
     pub const fn at(&self, state: State) -> Option<&Advertisement> {
@@ -31,7 +61,7 @@ impl Ladder {
 
     /// The four rungs, best first, with their names.
     #[must_use]
-    pub const fn rungs(&self) -> [(State, &Advertisement); 4] {
+    pub const fn rungs(&self) -> [(State, &Advertisement); Self::STATES] {
         [
             (State::Up, &self.up),
             (State::Degraded, &self.degraded),

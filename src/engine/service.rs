@@ -11,12 +11,11 @@ use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
 use super::drain::Drains;
 use super::habits::{Habits, HookState, Repeat};
-use super::ladder::Ladder;
+use super::ladder::{Ladder, Stated};
 use super::memory::Remembered;
 use super::moment::Moment;
 use super::notice::{DrainEnd, Notice};
 use crate::config;
-use crate::exabgp::Advertisement;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
@@ -39,7 +38,8 @@ pub struct Service {
     /// One that is not enabled is withdrawn, and asks nothing.
     enabled: bool,
     checks: Vec<Check>,
-    ladder: Ladder,
+    /// That of each route, in their order.
+    ladders: Vec<Ladder>,
     start: StartPolicy,
     disable_file: Option<PathBuf>,
     dampening: Dampening,
@@ -64,7 +64,7 @@ pub struct Service {
     acknowledged_before: Option<State>,
     state: State,
     since: Moment,
-    stated: Option<Advertisement>,
+    stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
     habits: Option<Habits>,
@@ -100,7 +100,7 @@ impl Service {
             name: plan.name.clone(),
             enabled: plan.enabled,
             checks: plan.checks.iter().map(check).collect(),
-            ladder: plan.ladder.clone(),
+            ladders: plan.ladders.clone(),
             start: plan.start,
             disable_file: plan.disable_file.clone(),
             dampening: Dampening::new(plan.dampening),
@@ -139,7 +139,7 @@ impl Service {
     ) -> Self {
         let mut service = Self::new(Moment::START, plan, habits, remembered, out);
         if service.start == StartPolicy::Withdraw {
-            service.stated = Some(Advertisement::Withdraw);
+            service.stated = Some(Stated::Withdraw);
         }
         service
     }
@@ -169,7 +169,7 @@ impl Service {
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
         } else if !self.dampening.enforced() && !self.is_drained() {
-            self.stated = self.ladder.at(state).cloned();
+            self.stated = Stated::of(state);
             out.push(Notice::Adopted { service, state, age }.into());
         }
     }
@@ -268,9 +268,9 @@ impl Service {
         self.since = now;
         self.lost_verdict &= state == State::Starting;
         if !self.enabled {
-            self.stated = Some(Advertisement::Withdraw);
-        } else if let Some(advertisement) = self.ladder.at(state) {
-            self.stated = Some(advertisement.clone());
+            self.stated = Some(Stated::Withdraw);
+        } else {
+            self.stated = Stated::of(state).or(self.stated);
         }
         let why = self.explain();
         if self.habits.is_none() && self.enabled {

@@ -284,6 +284,22 @@ impl Link {
         new
     }
 
+    /// The same for many routes, before anything is said of any; each with whether to say it again if it is not new.
+    pub fn desire_all<'a>(
+        &mut self,
+        now: Moment,
+        wishes: impl Iterator<Item = (usize, &'a Advertisement, bool)>,
+        out: &mut Vec<Action>,
+    ) {
+        for (route, advertisement, again) in wishes {
+            let entry = &mut self.entries[route];
+            if !entry.desire(now, advertisement) && again {
+                entry.restate(now);
+            }
+        }
+        self.proceed(now, out);
+    }
+
     /// Takes a line from standard input.
     pub fn hear(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
         match Reply::of(line) {
@@ -358,12 +374,6 @@ impl Link {
         if self.until.is_some_and(|until| until <= now) {
             self.give_up(now, out);
         }
-        self.proceed(now, out);
-    }
-
-    /// Says again what is desired for a route, though it has not changed.
-    pub fn restate(&mut self, now: Moment, route: usize, out: &mut Vec<Action>) {
-        self.entries[route].restate(now);
         self.proceed(now, out);
     }
 

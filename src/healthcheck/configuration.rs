@@ -23,6 +23,12 @@ impl Options {
     /// The whole configuration, for what is `advertised`, on the host of this name.
     #[must_use]
     pub fn configuration(&self, advertised: &Advertised, host: &str) -> Config {
+        let ladder = Ladder {
+            up: advertised.up.clone(),
+            degraded: advertised.up.clone(),
+            down: advertised.down.clone(),
+            drained: advertised.disabled.clone(),
+        };
         Config {
             node: Node { name: host.to_owned(), management: vec![] },
             exabgp: ExaBgp {
@@ -41,12 +47,7 @@ impl Options {
                 zones: vec![],
                 checks: vec![self.one_check()],
                 unknown_after: defaults::UNKNOWN_AFTER,
-                ladder: Ladder {
-                    up: advertised.up.clone(),
-                    degraded: advertised.up.clone(),
-                    down: advertised.down.clone(),
-                    drained: advertised.disabled.clone(),
-                },
+                ladders: vec![ladder; advertised.routes.len()],
                 start: StartPolicy::Probe,
                 disable_file: self.disable_file.clone(),
                 on_change: vec![],

@@ -132,3 +132,50 @@ fn last(ago: Duration, outcome: &Outcome) -> Last {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::event::{CheckId, Event, ServiceId};
+    use crate::engine::memory::Memory;
+    use crate::exabgp::link::Parent;
+
+    #[test]
+    fn what_each_neighbor_is_told_is_shown_on_its_own() {
+        let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\n\
+                    [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n\
+                    announce = [{ neighbors = [\"10.1.0.1\"], up = { med = 100 } }, { neighbors = [\"10.2.0.1\"] }]\n\
+                    [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let mut engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let pass = Event::Outcome(
+            CheckId { service: ServiceId(0), check: 0 },
+            Outcome::Pass { latency: Duration::ZERO },
+        );
+        // The greeting, the version, the first route; the other is refused.
+        let heard =
+            ["done", "exabgp 5.0.15", "done", "done", "error"].map(|line| Event::Heard(line.to_owned()));
+        let events =
+            [Event::Start].into_iter().chain(heard[..3].to_vec()).chain([pass]).chain(heard[3..].to_vec());
+        let mut now = Moment::START;
+        for event in events {
+            now = now + Duration::from_millis(200);
+            engine.handle(now, event);
+            engine.handle(now + Duration::from_millis(150), Event::Tick);
+        }
+        let document = Document::of(&engine, now, "host", Path::new("a.toml"));
+        let shown: Vec<_> = document.services[0]
+            .prefixes
+            .iter()
+            .map(|prefix| (prefix.prefix.as_str(), prefix.desired.as_deref().unwrap(), prefix.is_settled()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("192.0.2.1/32", "neighbor 10.1.0.1 announce next-hop 10.1.0.2 med 100", true),
+                ("192.0.2.1/32", "neighbor 10.2.0.1 announce next-hop 10.1.0.2", false),
+            ]
+        );
+    }
+}

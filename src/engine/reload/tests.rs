@@ -6,13 +6,16 @@ use super::*;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
+use crate::exabgp::Advertisement;
+use crate::exabgp::attributes::Attributes;
 use crate::exabgp::link::Parent;
+use crate::exabgp::link::entry::Entry;
 use crate::outcome::{Cause, Outcome};
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `start=…`, `query=…` and
+/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `query=…` and
 /// `disable-file=…`, if it has any. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
@@ -28,12 +31,19 @@ fn config(services: &str) -> Config {
         let start = of("start=").first().map_or("probe", |start| start).to_owned();
         let query = of("query=").first().map_or("localhost.", |query| query).to_owned();
         let disable_file = of("disable-file=").first().map(|file| format!("disable-file = {file:?}\n"));
+        let entry = |to: &&str| {
+            let (neighbor, med) = to.split_once('/').unwrap();
+            format!("[[service.announce]]\nneighbors = [{neighbor:?}]\nup = {{ med = {med} }}\n")
+        };
+        let terms = match of("to=").as_slice() {
+            [] => format!("neighbors = {:?}\nup = {{ med = {med} }}\n", of("neighbor=")),
+            some => some.iter().map(entry).collect(),
+        };
         toml += &format!(
-            "[[service]]\nname = {:?}\nprefixes = {:?}\nneighbors = {:?}\nstart = {start:?}\nup = {{ med = {med} }}\n{}\
+            "[[service]]\nname = {:?}\nprefixes = {:?}\nstart = {start:?}\n{}{terms}\
              [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n",
             words[0],
             &words[1..],
-            of("neighbor="),
             disable_file.unwrap_or_default(),
         );
     }
@@ -478,7 +488,7 @@ fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
     let stated = |services: &str| {
         let config = config(services);
         let engine = Engine::new(&config, Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
-        engine.services()[0].stated().is_some()
+        engine.services()[0].stated(0).is_some()
     };
     assert!(stated("b start=adopt 192.0.2.1/32"));
     assert!(!stated("b start=adopt 192.0.2.1/32 192.0.2.2/32"));
@@ -560,4 +570,36 @@ fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
         }
         assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"], "{change}");
     }
+}
+
+const TO_TWO: &str = "a to=10.0.0.1/100 to=10.0.0.2/200 192.0.2.1/32";
+
+#[test]
+fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
+    let mut bench = Bench::up(TO_TWO);
+    let desired = |bench: &Bench| {
+        let entries = bench.engine.entries_of(0);
+        entries.map(|entry| (entry.is_settled(), entry.desired.clone().unwrap())).collect::<Vec<_>>()
+    };
+    let med = |med| Advertisement::Announce(Attributes { med: Some(med), ..Attributes::default() });
+    assert_eq!(desired(&bench), [(true, med(100)), (true, med(200))]);
+    bench.reload(TO_TWO);
+    assert_eq!(bench.said, [""; 0]);
+    assert!(bench.engine.entries_of(0).all(Entry::is_settled));
+    // One of them is to be told something else, and the other hears nothing.
+    bench.reload("a to=10.0.0.1/100 to=10.0.0.2/300 192.0.2.1/32");
+    let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";
+    assert_eq!(bench.said, [format!("neighbor 10.0.0.2 {hop} med 300")]);
+    assert_eq!(desired(&bench), [(true, med(100)), (true, med(300))]);
+}
+
+#[test]
+fn from_the_plain_form_to_one_for_each_neighbor_what_is_acknowledged_stays() {
+    let mut bench = Bench::up("a med=100 neighbor=10.0.0.1 192.0.2.1/32");
+    bench.reload(TO_TWO);
+    let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";
+    assert_eq!(bench.said, [format!("neighbor 10.0.0.2 {hop} med 200")], "never what the other is told");
+    bench.said.clear();
+    bench.reload("a to=10.0.0.2/200 192.0.2.1/32");
+    assert_eq!(bench.said, ["neighbor 10.0.0.1 withdraw route 192.0.2.1/32"]);
 }

@@ -8,6 +8,7 @@ use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
 use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::drain::Drains;
+use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::exabgp::Advertisement;
 use crate::logging::counted;
@@ -80,10 +81,13 @@ impl Service {
         &self.dampening
     }
 
-    /// What it wants for its prefixes; `None` as long as it wants nothing said.
+    /// What it wants for its route at this place; `None` as long as it wants nothing said.
     #[must_use]
-    pub const fn stated(&self) -> Option<&Advertisement> {
-        self.stated.as_ref()
+    pub fn stated(&self, route: usize) -> Option<&Advertisement> {
+        match self.stated? {
+            Stated::Withdraw => Some(&Advertisement::Withdraw),
+            Stated::For(state) => self.ladders.get(route)?.at(state),
+        }
     }
 
     /// Why it is what it is.

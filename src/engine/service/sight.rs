@@ -14,9 +14,9 @@ use std::time::Duration;
 use super::{Service, State};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
+use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
-use crate::exabgp::Advertisement;
 use crate::outcome::Cause;
 
 /// What is known about how much the checks of a service see.
@@ -133,8 +133,7 @@ impl Service {
         if states && !self.sight.stated_blindly {
             self.sight.stated_blindly = true;
             let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
-            let ladder = stands.and_then(|state| self.ladder.at(state));
-            self.stated = Some(ladder.cloned().unwrap_or(Advertisement::Withdraw));
+            self.stated = stands.and_then(Stated::of).or(Some(Stated::Withdraw));
             let (service, why) = (self.name.clone(), self.blindness());
             out.push(Notice::StartsBlind { service, after: self.sight.patience, stands, why }.into());
         }

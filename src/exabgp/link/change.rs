@@ -13,7 +13,8 @@ use crate::exabgp::Route;
 
 impl Link {
     /// From now on these are the settings and the routes. What is known of a route that stays is kept; one that is no
-    /// longer wanted and may be announced is withdrawn.
+    /// longer wanted and may be announced is withdrawn. Nothing is said yet: what services state of the routes comes
+    /// first ([`Link::desire_all`]).
     pub fn change(&mut self, now: Moment, settings: Settings, routes: Vec<Route>, out: &mut Vec<Action>) {
         let spoken = self.dialect();
         let refresh = self.settings.refresh;
@@ -27,9 +28,8 @@ impl Link {
         }
         if self.dialect() != spoken {
             self.entries.iter_mut().for_each(Entry::forget_said);
-            self.restate_all(now, out);
+            self.entries.iter_mut().for_each(|entry| entry.restate(now));
         }
-        self.proceed(now, out);
     }
 
     fn change_routes(&mut self, now: Moment, routes: Vec<Route>, out: &mut Vec<Action>) {
@@ -92,7 +92,7 @@ impl Link {
     /// lost that one with it.
     pub(super) fn restate_beside(&mut self, now: Moment, withdrawn: usize) {
         let gone = self.entries[withdrawn].route.clone();
-        let beside = |entry: &&mut Entry| !entry.left_behind && entry.route.has_the_prefix_of(&gone);
+        let beside = |entry: &&mut Entry| !entry.left_behind && entry.route.may_go_with(&gone);
         self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
 }

@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// They are as many as in `src/config/file.rs`; the file as a whole is one, whose keys are tables.
-pub(super) const TABLES: [Table; 14] = [
+pub(super) const TABLES: [Table; 15] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
@@ -28,6 +28,7 @@ pub(super) const TABLES: [Table; 14] = [
     table("backend.unbound.heal", "[backend.NAME]", &["heal"]),
     table("service", "[[service]]", &[]),
     table("service.up", "[[service]]", &["up"]),
+    table("service.announce", "[[service]]", &["announce"]),
     table("service.dampening", "[service.dampening]", &[]),
     table("service.check", "[[service.check]]", &[]),
     table("service.check.process", "[[service.check]]", &["process"]),
@@ -44,6 +45,7 @@ impl Table {
             "" => String::new(),
             "service" => "[[service]]\n".to_owned(),
             "service.check" => format!("{SERVICE}[[service.check]]\n"),
+            "service.announce" => format!("{SERVICE}[[service.announce]]\n"),
             path if path.starts_with("service.check.") => format!("{SERVICE}{CHECK}[{path}]\n"),
             path if path.starts_with("service.") => format!("{SERVICE}[{path}]\n"),
             path => format!("[{path}]\n"),
