@@ -311,7 +311,7 @@ pub enum Backend {
     ///
     /// With it no `systemctl restart`, upgrade or shutdown stops the server while it attracts traffic, and traffic
     /// returns by itself once the checks pass.
-    Hooks(UnitHooks),
+    Hooks(Hooks),
     /// What the drop-in runs before the server stops: drains, waits, and always succeeds
     Stopping(UnitHooks),
     /// What the drop-in runs once the server is up: lets its services return when their checks pass
@@ -358,6 +358,19 @@ pub struct BackendRestart {
     /// Print JSON, once it is over
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `backend hooks`.
+#[derive(Args, Debug)]
+pub struct Hooks {
+    /// Of which unit.
+    #[command(flatten)]
+    pub unit: UnitHooks,
+    /// Write it to /etc/systemd/system/UNIT.d/dnsherald.conf, and have systemd read it
+    ///
+    /// A file there that is not ours is not overwritten.
+    #[arg(long)]
+    pub install: bool,
 }
 
 /// A unit.

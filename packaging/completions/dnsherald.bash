@@ -356,7 +356,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__backend__subcmd__hooks)
-            opts="-c -h --config --control --help"
+            opts="-c -h --config --control --install --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use self::install::MARK;
 use crate::period::Period;
+
+pub mod install;
 
 /// Whether a line is ours, from an earlier drop-in.
 const OURS: &str = " backend stopping ";
@@ -91,7 +94,7 @@ pub fn drop_in(unit: &str, program: &[String], own: &[String], drains: Duration,
     let own: String = own.iter().map(|command| format!("ExecStop={command}\n")).collect();
     format!(
         "# Drains the services that {unit} answers for before it stops, whoever stops it.\n\
-         # Made by `dnsherald backend hooks {unit}`; to be put into\n\
+         {MARK}{unit}`; to be put into\n\
          # /etc/systemd/system/{unit}.d/dnsherald.conf, followed by `systemctl daemon-reload`.\n\
          [Service]\n\
          # An empty line forgets the commands of the unit, so that ours can go first; its own follow.\n\

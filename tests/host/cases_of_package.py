@@ -23,7 +23,7 @@ dpkg-deb --root-owner-group --build /root/older /var/cache/dnsherald_0.0.9-1.deb
 """
 # What apt asks the operator, answered as most do: keep the file as it is edited.
 KEEP = "--option=Dpkg::Options::=--force-confold"
-DRAINS = "/usr/share/doc/dnsherald/systemd/backends"
+DRAINS = "/usr/share/doc/dnsherald/examples/systemd/backends"
 HARDENING = "dnsherald-hardening.conf"
 
 DRAIN_UNIT = "dnsherald-drain.service"
@@ -179,7 +179,7 @@ def hardened(lab, report):
     """With the optional drop-in all goes on: announced, status, drained, its end seen at once, stopped without a loss."""
     pop = lab.pop1
     own = f"/etc/systemd/system/exabgp.service.d/{HARDENING}"
-    pop.run("install", "-D", "--mode=644", f"/usr/share/doc/dnsherald/systemd/exabgp.service.d/{HARDENING}", own)
+    pop.run("install", "-D", "--mode=644", f"/usr/share/doc/dnsherald/examples/systemd/exabgp.service.d/{HARDENING}", own)
     pop.run("systemctl", "daemon-reload")
     with lab.load() as load:
         pop.run("systemctl", "restart", "exabgp")

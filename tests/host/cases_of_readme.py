@@ -192,9 +192,9 @@ HOW = {
     "dnsherald backend restart --json": RestartsServer((r'"outcome":"restarted"',)),
     "dnsherald backend restart --rollback": RestartsServer((RESTARTED,)),
     LIFT_OF_RESTART: Typed((r"resolver",), instead=f"dnsherald drain --as backend/unbound && {LIFT_OF_RESTART}", after=announced),
-    "mkdir -p /etc/systemd/system/unbound.service.d": Typed(),
-    "dnsherald backend hooks unbound.service > /etc/systemd/system/unbound.service.d/dnsherald.conf": Typed(),
-    "systemctl daemon-reload": Typed((HOOKS,), instead="systemctl daemon-reload && systemctl cat unbound.service"),
+    "dnsherald backend hooks --install unbound.service": Typed(
+        (HOOKS,), instead="dnsherald backend hooks --install unbound.service && systemctl cat unbound.service"
+    ),
     "dnsherald status --json": Typed((r'"desired":', r'"acknowledged":')),
     "dnsherald status --watch": Watched((ANNOUNCING,)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),

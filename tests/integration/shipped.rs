@@ -7,6 +7,7 @@ mod configuration;
 mod copyright;
 mod defaults;
 mod manual;
+mod md5sums;
 mod tables;
 mod units;
 

@@ -9,11 +9,12 @@ use anyhow::{Context, bail};
 
 use super::super::helper::Helper;
 use super::super::{complain, host_name, named, runtime};
+use crate::backend::hooks::install::{Installed, install, place_of};
 use crate::backend::hooks::{StopTime, drop_in, stop_commands};
 use crate::backend::run::run;
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::backend::{Backend, Program};
-use crate::cli::{Configuration, UnitHooks};
+use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
 use crate::control::client::{AskError, Client};
@@ -36,17 +37,17 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// systemd answers in milliseconds.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Prints the drop-in for a unit of this host.
+/// Prints or installs the drop-in for a unit of this host.
 ///
 /// # Errors
-/// When the unit cannot be read, or nothing can be printed.
-pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
+/// When the unit cannot be read, or nothing can be printed or written.
+pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyhow::Result<Exit> {
     let unit = &options.unit.0;
     let runtime = runtime().context("cannot start the event loop")?;
     let ask = |words: &[&str]| {
         let program = Program::new("systemctl", words);
         let ended = runtime.block_on(run(&program, LIMIT));
-        if ended.succeeded() { Ok(ended.out) } else { bail!("cannot read unit {unit}: {program}: {ended}") }
+        if ended.succeeded() { Ok(ended.out) } else { bail!("unit {unit}: {program}: {ended}") }
     };
     let text = ask(&["cat", "--no-pager", "--", unit.as_str()])?;
     let stop = ask(&["show", "-p", "TimeoutStopUSec", "--value", "--", unit.as_str()])?;
@@ -75,7 +76,22 @@ pub(super) fn hooks(options: &UnitHooks) -> anyhow::Result<Exit> {
         words.extend(["--control".to_owned(), absolute(directory).display().to_string()]);
     }
     let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
-    write!(text::stdout(), "{}", drop_in(unit, &words, &stop_commands(&text), drains, stop))?;
+    let made = drop_in(unit, &words, &stop_commands(&text), drains, stop);
+    if !installs {
+        write!(text::stdout(), "{made}")?;
+        return Ok(Exit::Success);
+    }
+    let place = place_of(unit);
+    let done = match install(&made, &place).map_err(anyhow::Error::msg)? {
+        Installed::New => "written",
+        Installed::Replaced => "replaced",
+        Installed::Same => "as it is to be already",
+    };
+    // It is in force once systemd has read it, which takes no restart of the unit.
+    ask(&["daemon-reload"]).with_context(|| {
+        format!("{} is {done}; next: systemctl daemon-reload, which could not be done", place.display())
+    })?;
+    writeln!(text::stdout(), "{}: {done}; systemd has read it", place.display())?;
     Ok(Exit::Success)
 }
 

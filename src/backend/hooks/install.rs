@@ -1,0 +1,106 @@
+//! Puts the drop-in where systemd looks for those of the host's administrator.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::sys::files::{Draft, read_text};
+
+/// Where the drop-ins of the administrator are (systemd.unit(5)).
+const UNITS: &str = "/etc/systemd/system";
+
+/// By this line a drop-in is known as one of ours.
+pub(super) const MARK: &str = "# Made by `dnsherald backend hooks ";
+
+/// No drop-in of ours is longer, in octets.
+const LONGEST: u64 = 64 * 1024;
+
+/// What was done to the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Installed {
+    /// There was none.
+    New,
+    /// Another text of ours was there.
+    Replaced,
+    /// It was there already.
+    Same,
+}
+
+/// The place of the drop-in of this unit.
+#[must_use]
+pub fn place_of(unit: &str) -> PathBuf {
+    Path::new(UNITS).join(format!("{unit}.d")).join("dnsherald.conf")
+}
+
+/// Writes the drop-in to this place: whole, or not at all. A file there that `backend hooks` has not made stays.
+///
+/// # Errors
+/// What is in the way, and what to do about it.
+pub fn install(text: &str, place: &Path) -> Result<Installed, String> {
+    let installed = match read_text(place, LONGEST) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Installed::New,
+        Err(error) => return Err(refused(place, &error.to_string())),
+        Ok(found) if found == text => return Ok(Installed::Same),
+        Ok(found) if found.lines().any(|line| line.starts_with(MARK)) => Installed::Replaced,
+        Ok(_) => return Err(refused(place, "`dnsherald backend hooks` has not made it")),
+    };
+    write(text, place).map_err(|error| {
+        format!(
+            "cannot write {}: {error}; run it as root, or print the drop-in without --install",
+            place.display()
+        )
+    })?;
+    Ok(installed)
+}
+
+fn refused(place: &Path, why: &str) -> String {
+    format!(
+        "{} is there and is not overwritten: {why}; move it away, or add the lines by hand",
+        place.display()
+    )
+}
+
+fn write(text: &str, place: &Path) -> io::Result<()> {
+    let folder = place.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    // systemd reads only what ends in `.conf`.
+    let mut draft = Draft::create(place.with_extension("conf.new"), 0o644)?;
+    draft.file.write_all(text.as_bytes())?;
+    draft.file.sync_all()?;
+    draft.replaces(place)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::backend::hooks::{StopTime, drop_in};
+
+    #[test]
+    fn only_what_we_made_is_overwritten() {
+        let folder = std::env::temp_dir().join(format!("dnsherald-install-{}", std::process::id()));
+        let place = folder.join("a.service.d/dnsherald.conf");
+        let text = |seconds| {
+            let drains = Duration::from_secs(seconds);
+            drop_in("a.service", &["dnsherald".to_owned()], &[], drains, StopTime::DEFAULT)
+        };
+        assert_eq!(install(&text(10), &place), Ok(Installed::New));
+        assert_eq!(install(&text(10), &place), Ok(Installed::Same));
+        assert_eq!(install(&text(500), &place), Ok(Installed::Replaced));
+        assert_eq!(fs::read_to_string(&place).unwrap(), text(500));
+        fs::write(&place, "[Service]\nTimeoutStopSec=1\n").unwrap();
+        let why = install(&text(10), &place).unwrap_err();
+        assert!(why.contains("is not overwritten: `dnsherald backend hooks` has not made it"), "{why}");
+        fs::remove_file(&place).unwrap();
+        fs::write(folder.join("other"), text(10)).unwrap();
+        symlink(folder.join("other"), &place).unwrap();
+        assert!(install(&text(500), &place).unwrap_err().contains("is not overwritten"));
+        assert_eq!(fs::read_to_string(folder.join("other")).unwrap(), text(10));
+        assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(place_of("a.service"), Path::new("/etc/systemd/system/a.service.d/dnsherald.conf"));
+    }
+}
