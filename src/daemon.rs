@@ -315,8 +315,7 @@ impl<'a> Daemon<'a> {
                     }
                 }
                 Action::Save => self.unsaved = true,
-                Action::Settled(service) => self.settled(*service, true, observer),
-                Action::Said(service) => self.settled(*service, false, observer),
+                Action::Settled(service) | Action::Said(service) => self.settled(*service, observer),
                 Action::Enter { service, state, reason } => observer.enter(service, state, reason),
                 Action::Exit => over = true,
             }

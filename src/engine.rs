@@ -9,6 +9,7 @@
 //! an advertisement, and the [link](crate::exabgp::link) says it to ExaBGP.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use self::action::Action;
@@ -18,6 +19,7 @@ use self::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use self::moment::Moment;
 use self::notice::Notice;
 use self::service::{Service, StartPolicy};
+use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
 use crate::config::{self, Config};
 use crate::exabgp::link::entry::Entry;
@@ -39,6 +41,7 @@ pub mod notice;
 mod of_all;
 pub mod reload;
 pub mod service;
+mod settled;
 mod succession;
 
 /// The memory is written no more often than this only to keep it young.
@@ -67,14 +70,6 @@ pub struct Engine {
     /// End after the first decision has been said.
     once: bool,
     phase: Phase,
-}
-
-/// How it is known that what a service states has reached ExaBGP.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Confirmation {
-    Acknowledged,
-    /// It answers no commands: all has been said, and no more is known.
-    Said,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -215,10 +210,14 @@ impl Engine {
 
     /// What is said about the prefixes of the service at this place.
     pub fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
-        // In the order of the configuration, as the services.
+        self.link.entries()[self.routes_of(place)].iter()
+    }
+
+    /// Where they are in the link: in the order of the configuration, as the services.
+    fn routes_of(&self, place: usize) -> Range<usize> {
         let first = self.owners.partition_point(|owner| owner.0 < place);
-        let owned = self.owners[first..].iter().take_while(move |owner| owner.0 == place);
-        owned.zip(&self.link.entries()[first..]).map(|(_, entry)| entry)
+        let number = self.owners[first..].iter().take_while(|owner| owner.0 == place).count();
+        first..first + number
     }
 
     /// Routes that nobody wants any more and that may still be announced.
@@ -312,7 +311,7 @@ impl Engine {
             self.heartbeat_at = self.heartbeat.map(|period| now + period);
             out.push(Action::Save);
         }
-        self.note_what_is_settled(out);
+        self.note_what_is_settled(now, out);
         if self.once && decided && self.link.entries().iter().all(|entry| entry.answered) {
             self.phase = Phase::Over;
             out.push(Action::Exit);
@@ -330,39 +329,6 @@ impl Engine {
             Some((route, advertisement, restated[owner.0]))
         });
         self.link.desire_all(now, wishes, out);
-    }
-
-    fn note_what_is_settled(&mut self, out: &mut Vec<Action>) {
-        for (place, service) in self.services.iter().enumerate() {
-            let state = service.state();
-            if state == service::State::Starting {
-                continue;
-            }
-            let Some(how) = self.confirmation(place) else { continue };
-            // What was acknowledged is not said to be less afterwards.
-            let news = match self.settled[place] {
-                Some((before, _)) if before != state => true,
-                Some((_, Confirmation::Said)) => how == Confirmation::Acknowledged,
-                Some((_, Confirmation::Acknowledged)) => false,
-                None => true,
-            };
-            if news {
-                self.settled[place] = Some((state, how));
-                out.push(match how {
-                    Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
-                    Confirmation::Said => Action::Said(ServiceId(place)),
-                });
-            }
-        }
-    }
-
-    /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
-    fn confirmation(&self, place: usize) -> Option<Confirmation> {
-        if self.entries_of(place).all(Entry::is_settled) {
-            return Some(Confirmation::Acknowledged);
-        }
-        let said = !self.link.answers() && self.entries_of(place).all(Entry::is_said);
-        said.then_some(Confirmation::Said)
     }
 }
 

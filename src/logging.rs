@@ -13,9 +13,9 @@ use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
 use env_logger::Target;
-use log::{Level, LevelFilter};
+use log::LevelFilter;
 
-use self::entry::severity;
+use self::entry::Urgency;
 use crate::healthcheck::syslog::Syslog;
 use crate::text::show;
 
@@ -43,10 +43,11 @@ pub fn start_with(default: LevelFilter, way: Way, console: bool, syslog: Option<
     builder.filter_level(default).parse_default_env();
     builder.format(move |line, record| {
         let message = record.args().to_string();
+        let urgency = Urgency::of(record);
         if let Some(syslog) = &syslog {
-            syslog.send(record.level(), &message);
+            syslog.send(urgency, &message);
         }
-        if console { line.write_all(form.entry(record.level(), &message).as_bytes()) } else { Ok(()) }
+        if console { line.write_all(form.entry(urgency, &message).as_bytes()) } else { Ok(()) }
     });
     // Without a thread for it the log is written directly: late is better than never.
     if way == Way::Aside
@@ -83,14 +84,14 @@ struct Form {
 
 impl Form {
     /// A message as one entry, with its line break.
-    fn entry(self, level: Level, message: &str) -> String {
+    fn entry(self, urgency: Urgency, message: &str) -> String {
         let (first, further) = if self.journal {
-            let head = format!("<{}>dnsherald: ", severity(level));
+            let head = format!("<{}>dnsherald: ", urgency.severity());
             // The journal makes an entry of each line, which has no priority but its own.
             (head.clone(), format!("{head}    "))
         } else {
             let time = humantime::format_rfc3339_millis(SystemTime::now());
-            (format!("{time} {level:<5} dnsherald: "), "    ".to_owned())
+            (format!("{time} {:<5} dnsherald: ", urgency.word()), "    ".to_owned())
         };
         let mut entry = String::with_capacity(first.len() + message.len() + 1);
         for (nth, line) in message.split('\n').enumerate() {
@@ -132,20 +133,20 @@ mod tests {
 
     #[test]
     fn each_line_in_the_journal_has_its_priority() {
-        let entry = Form { journal: true }.entry(Level::Error, "a.toml:2:8: bad\n  |\n2 | x");
+        let entry = Form { journal: true }.entry(Urgency::Error, "a.toml:2:8: bad\n  |\n2 | x");
         assert_eq!(entry, "<3>dnsherald: a.toml:2:8: bad\n<3>dnsherald:       |\n<3>dnsherald:     2 | x\n");
     }
 
     #[test]
     fn elsewhere_further_lines_are_indented() {
-        let entry = Form { journal: false }.entry(Level::Warn, "bad\n  |");
+        let entry = Form { journal: false }.entry(Urgency::Warning, "bad\n  |");
         assert!(entry.ends_with("Z WARN  dnsherald: bad\n      |\n"), "{entry}");
     }
 
     #[test]
     fn control_characters_are_shown_and_not_sent() {
         let entry =
-            Form { journal: true }.entry(Level::Info, "a\x1b[2J\r\0\u{9b}\u{202e}ö\t\u{2028}<0>forged");
+            Form { journal: true }.entry(Urgency::Info, "a\x1b[2J\r\0\u{9b}\u{202e}ö\t\u{2028}<0>forged");
         let shown = "a\\u{1b}[2J\\r\\u{0}\\u{9b}\\u{202e}ö\\t\\u{2028}<0>forged";
         assert_eq!(entry, format!("<6>dnsherald: {shown}\n"));
     }

@@ -16,7 +16,7 @@ use super::resolve::{Resolver, Result};
 use super::value::{Address, Text};
 use crate::engine::check::Severity;
 use crate::engine::dampening::return_time::WINDOW;
-use crate::engine::drain::Holder;
+use crate::engine::drain::{Holder, RESTARTS};
 use crate::period::Period;
 use crate::text::is_doubtful;
 
@@ -132,7 +132,7 @@ impl Resolver<'_> {
         let fits = name.len() <= LONGEST_BACKEND
             && name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.chars().all(inner);
-        let holder = format!("backend/{name}").parse();
+        let holder = format!("{RESTARTS}{name}").parse();
         holder.ok().filter(|_| fits).ok_or_else(|| {
             let message = format!(
                 "`{}` is no name of a backend, expected at most {LONGEST_BACKEND} of a-z, A-Z, 0-9, `.`, `_` and `-`, \

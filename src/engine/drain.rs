@@ -22,7 +22,16 @@ use crate::text::is_doubtful;
 #[serde(try_from = "String", into = "String")]
 pub struct Holder(String);
 
+/// What the names of those begin with that hold drains for our own restarts; the rest is the backend's.
+pub const RESTARTS: &str = "backend/";
+
 impl Holder {
+    /// Whether it is a restart of ours.
+    #[must_use]
+    pub fn is_restart(&self) -> bool {
+        self.0.starts_with(RESTARTS)
+    }
+
     /// The person at the command line.
     #[must_use]
     pub fn operator() -> Self {
@@ -207,6 +216,19 @@ impl Drains {
     /// Each with its holder.
     pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Drain)> + Clone {
         self.0.iter()
+    }
+
+    /// Whether restarts of ours hold them, and nobody else.
+    #[must_use]
+    pub fn are_for_restarts(&self) -> bool {
+        !self.is_empty() && self.0.keys().all(Holder::is_restart)
+    }
+
+    /// When the last of them is over; `None` if one has no end of its own.
+    #[must_use]
+    pub fn all_over_at(&self) -> Option<Moment> {
+        let ends: Option<Vec<_>> = self.0.values().map(|drain| drain.expires).collect();
+        ends?.into_iter().max()
     }
 
     /// Begins one, or gives the one of this holder another reason and another end.

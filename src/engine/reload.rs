@@ -12,6 +12,10 @@ use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 use crate::config::Config;
 
+use self::differences::differences;
+
+mod differences;
+
 /// What a reload leads to.
 #[derive(Debug)]
 pub struct Reloaded {
@@ -60,7 +64,7 @@ impl Engine {
                     } else {
                         format!(" (was {})", earlier.name)
                     };
-                    changed.push(format!("{}{was}", plan.name));
+                    changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
                     // What ExaBGP has acknowledged may be older than that.

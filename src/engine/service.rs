@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
@@ -14,7 +16,7 @@ use super::habits::{Habits, HookState, Repeat};
 use super::ladder::{Ladder, Stated};
 use super::memory::Remembered;
 use super::moment::Moment;
-use super::notice::{DrainEnd, Notice};
+use super::notice::{Asks, DrainEnd, Notice, Stands};
 use crate::config;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
@@ -35,6 +37,8 @@ mod state;
 #[derive(Debug)]
 pub struct Service {
     name: String,
+    /// What its decisions are about.
+    prefixes: Vec<IpNet>,
     /// One that is not enabled is withdrawn, and asks nothing.
     enabled: bool,
     checks: Vec<Check>,
@@ -64,6 +68,8 @@ pub struct Service {
     acknowledged_before: Option<State>,
     state: State,
     since: Moment,
+    /// Why it came into its state; `None` where a start or a reload brought it there.
+    entered: Option<String>,
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
@@ -98,6 +104,7 @@ impl Service {
         }
         let mut service = Self {
             name: plan.name.clone(),
+            prefixes: plan.routes.iter().map(|route| route.prefix).collect(),
             enabled: plan.enabled,
             checks: plan.checks.iter().map(check).collect(),
             ladders: plan.ladders.clone(),
@@ -116,6 +123,7 @@ impl Service {
             acknowledged_before: None,
             state: State::Starting,
             since: now,
+            entered: None,
             stated: None,
             lost_verdict: false,
             habits,
@@ -187,13 +195,13 @@ impl Service {
     /// Takes the outcome of a round of one of its checks.
     pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let rests = self.rests();
+        let planned = self.is_planned();
         let Some(check) = self.checks.get_mut(check) else { return };
         if rests {
             return check.discard_outcome(now);
         }
-        out.extend(
-            check.take(now, outcome).into_iter().map(|change| notice(&self.name, check.name(), change)),
-        );
+        let changes = check.take(now, outcome).into_iter();
+        out.extend(changes.map(|change| notice(&self.name, check.name(), change, planned)));
         let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
         self.restate |= each_round && HookState::of(false, check.state()).speaks();
     }
@@ -203,8 +211,10 @@ impl Service {
         if self.rests() {
             return;
         }
+        let planned = self.is_planned();
         let Some(lost) = self.checks.get_mut(check) else { return };
-        out.extend(lost.lose(now, why).into_iter().map(|change| notice(&self.name, lost.name(), change)));
+        let changes = lost.lose(now, why).into_iter();
+        out.extend(changes.map(|change| notice(&self.name, lost.name(), change, planned)));
         for check in &mut self.checks {
             check.hurry(now);
         }
@@ -267,16 +277,33 @@ impl Service {
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;
         self.lost_verdict &= state == State::Starting;
+        let before = self.stated;
         if !self.enabled {
             self.stated = Some(Stated::Withdraw);
         } else {
             self.stated = Stated::of(state).or(self.stated);
         }
         let why = self.explain();
+        self.entered = Some(why.clone());
         if self.habits.is_none() && self.enabled {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
-        out.push(Notice::Service { service: self.name.clone(), from, to: state, why }.into());
+        let asks = self.asks(before);
+        let planned = state == State::Drained && self.is_planned();
+        out.push(Notice::Service { service: self.name.clone(), from, to: state, why, asks, planned }.into());
+    }
+
+    /// What it wants of ExaBGP that it did not want `before`, announcements first.
+    fn asks(&self, before: Option<Stated>) -> Vec<Asks> {
+        let asks = |route: Stands| {
+            let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
+                let wanted = self.stated(place)?;
+                let is_new = Some(wanted) != before.and_then(|before| self.advertisement(before, place));
+                (is_new && Stands::of(wanted) == route).then(|| prefix.to_string())
+            });
+            Some(Asks { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
+        };
+        [Stands::Announced, Stands::Withdrawn].into_iter().filter_map(asks).collect()
     }
 
     fn enter(&self, state: String, reason: String) -> Action {
@@ -338,10 +365,10 @@ impl Service {
     }
 }
 
-fn notice(service: &str, check: &str, change: Change) -> Action {
+fn notice(service: &str, check: &str, change: Change, planned: bool) -> Action {
     let (service, check) = (service.to_owned(), check.to_owned());
     match change {
-        Change::State { from, to, why } => Notice::Check { service, check, from, to, why },
+        Change::State { from, to, why } => Notice::Check { service, check, from, to, why, planned },
         Change::Blind { why } => Notice::CheckUnknown { service, check, why },
         Change::Sees { after } => Notice::CheckKnown { service, check, after },
     }

@@ -20,8 +20,8 @@
 //!
 //! The link never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
-//! This file holds the state of the session, its inputs and its timers; [`statements`] sends commands, [`answers`] deals
-//! with replies and their absence, [`overtake`] with what does not wait for them, [`entry`] is one route.
+//! This file holds the state and the timers; [`statements`] sends commands, [`answers`] deals with replies and their
+//! absence, [`overtake`] with what does not wait for them, [`entry`] is one route.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -231,7 +231,7 @@ impl Link {
         self.version.as_ref()
     }
 
-    /// Whether it answers commands; where it does not, nothing is ever acknowledged.
+    /// Whether it answers commands.
     #[must_use]
     pub const fn answers(&self) -> bool {
         self.answers

@@ -11,10 +11,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use log::Level;
-
 use super::facility::Facility;
-use crate::logging::entry::severity;
+use crate::logging::entry::Urgency;
 use crate::text::show;
 
 /// Where Linux has it.
@@ -55,15 +53,15 @@ impl Syslog {
     }
 
     /// Sends each line of `message` as one, with control characters shown. Lost, if it cannot be sent at once.
-    pub fn send(&self, level: Level, message: &str) {
+    pub fn send(&self, urgency: Urgency, message: &str) {
         for line in message.lines() {
-            let _ = self.socket.send_to(self.entry(level, line).as_bytes(), &self.path);
+            let _ = self.socket.send_to(self.entry(urgency, line).as_bytes(), &self.path);
         }
     }
 
-    fn entry(&self, level: Level, line: &str) -> String {
+    fn entry(&self, urgency: Urgency, line: &str) -> String {
         let mut entry = String::with_capacity(line.len() + self.ident.len() + 8);
-        let _ = write!(entry, "<{}>", u16::from(self.facility.number()) * 8 + u16::from(severity(level)));
+        let _ = write!(entry, "<{}>", u16::from(self.facility.number()) * 8 + u16::from(urgency.severity()));
         for character in self.ident.chars().chain(": ".chars()).chain(line.chars()) {
             show(character, &mut entry);
             if entry.len() > LONGEST {
@@ -125,8 +123,8 @@ mod tests {
     fn each_line_is_a_message() {
         let folder = Folder::new("lines");
         let (listener, syslog) = (folder.listen(), folder.syslog());
-        syslog.send(Level::Warn, "down\n\tbad\x1b\u{202e}");
-        syslog.send(Level::Error, "ö");
+        syslog.send(Urgency::Warning, "down\n\tbad\x1b\u{202e}");
+        syslog.send(Urgency::Error, "ö");
         assert_eq!(
             received(&listener),
             [
@@ -141,15 +139,15 @@ mod tests {
     fn a_socket_that_is_missing_or_made_anew_is_found_again() {
         let folder = Folder::new("again");
         let syslog = folder.syslog();
-        syslog.send(Level::Info, "to nobody");
+        syslog.send(Urgency::Info, "to nobody");
         let first = folder.listen();
-        syslog.send(Level::Info, "first");
+        syslog.send(Urgency::Info, "first");
         assert_eq!(received(&first), ["<30>healthcheck-dns[7]: first"]);
         drop(first);
-        syslog.send(Level::Info, "to nobody");
+        syslog.send(Urgency::Info, "to nobody");
         fs::remove_file(folder.socket()).unwrap();
         let second = folder.listen();
-        syslog.send(Level::Debug, "second");
+        syslog.send(Urgency::Debug, "second");
         assert_eq!(received(&second), ["<31>healthcheck-dns[7]: second"]);
     }
 
@@ -159,7 +157,7 @@ mod tests {
         let (listener, syslog) = (folder.listen(), folder.syslog());
         // Whoever waited here would wait for ever.
         for _ in 0..2000 {
-            syslog.send(Level::Info, &"x".repeat(1000));
+            syslog.send(Urgency::Info, &"x".repeat(1000));
         }
         let count = received(&listener).len();
         assert!((1..2000).contains(&count), "{count}");
@@ -169,7 +167,7 @@ mod tests {
     fn a_message_has_an_end() {
         let folder = Folder::new("long");
         let (listener, syslog) = (folder.listen(), folder.syslog());
-        syslog.send(Level::Info, &"ö".repeat(100_000));
+        syslog.send(Urgency::Info, &"ö".repeat(100_000));
         let message = &received(&listener)[0];
         assert!(message.len() <= LONGEST + 8 && message.ends_with("ö…"));
     }

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use log::Level;
-
 use super::Form;
+use super::entry::Urgency;
 use crate::handoff::{Handoff, Offered, PATIENCE};
 
 /// What may wait, in bytes.
@@ -51,7 +50,7 @@ impl Log {
                 let lines =
                     if lost == 1 { "1 line of log was" } else { &format!("{lost} lines of log were") };
                 let why = format!("{lines} lost, since nobody read standard error");
-                write_patiently(&mut stderr, form.entry(Level::Warn, &why).as_bytes());
+                write_patiently(&mut stderr, form.entry(Urgency::Warning, &why).as_bytes());
             }
         }
     }

@@ -1,15 +1,74 @@
 //! What every log has in common: how urgent a message is.
 
-use log::Level;
+use std::fmt;
 
-/// The severity of syslog (RFC 5424, table 2), which systemd takes as well.
-#[must_use]
-pub const fn severity(level: Level) -> u8 {
-    match level {
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug | Level::Trace => 7,
+use log::{Level, Record};
+
+/// Messages of this target are notices: more than information, and nothing to act on. (The `log` crate has no level for
+/// them.) `RUST_LOG=dnsherald=info` shows them as it does all of `dnsherald`.
+const NOTICE: &str = "dnsherald::notice";
+
+/// How urgent a message is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Urgency {
+    /// Something that cannot be done, such as a route that ExaBGP refuses.
+    Error,
+    /// A fall: a route that is withdrawn, or soon may be.
+    Warning,
+    /// A return: what ends a warning.
+    Notice,
+    /// What happens as it should.
+    Info,
+    /// For developers.
+    Debug,
+}
+
+impl Urgency {
+    /// Of a message on its way to the log.
+    #[must_use]
+    pub fn of(record: &Record<'_>) -> Self {
+        match record.level() {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warning,
+            Level::Info if record.target() == NOTICE => Self::Notice,
+            Level::Info => Self::Info,
+            Level::Debug | Level::Trace => Self::Debug,
+        }
+    }
+
+    /// Logs a message.
+    pub fn log(self, message: fmt::Arguments<'_>) {
+        match self {
+            Self::Error => log::error!("{message}"),
+            Self::Warning => log::warn!("{message}"),
+            Self::Notice => log::info!(target: NOTICE, "{message}"),
+            Self::Info => log::info!("{message}"),
+            Self::Debug => log::debug!("{message}"),
+        }
+    }
+
+    /// The severity of syslog (RFC 5424, table 2), which systemd takes as well.
+    #[must_use]
+    pub const fn severity(self) -> u8 {
+        match self {
+            Self::Error => 3,
+            Self::Warning => 4,
+            Self::Notice => 5,
+            Self::Info => 6,
+            Self::Debug => 7,
+        }
+    }
+
+    /// In a log that carries no severity; at most five characters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Warning => "WARN",
+            Self::Notice => "NOTE",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
     }
 }
 
@@ -19,7 +78,14 @@ mod tests {
 
     #[test]
     fn errors_are_more_urgent_than_information() {
-        assert!(severity(Level::Error) < severity(Level::Warn));
-        assert!(severity(Level::Warn) < severity(Level::Info));
+        let urgencies = [Urgency::Error, Urgency::Warning, Urgency::Notice, Urgency::Info, Urgency::Debug];
+        assert_eq!(urgencies.map(Urgency::severity), [3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_notice_is_told_by_its_target() {
+        let record = |target| Record::builder().level(Level::Info).target(target).build();
+        assert_eq!(Urgency::of(&record(NOTICE)), Urgency::Notice);
+        assert_eq!(Urgency::of(&record("dnsherald::daemon::report")), Urgency::Info);
     }
 }

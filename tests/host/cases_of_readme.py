@@ -206,7 +206,7 @@ HOW = {
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),
     "systemctl stop exabgp": Typed(after=started_again),
     "systemctl restart unbound": RestartsServer(),
-    "journalctl -u exabgp -p warning": Typed((r"up -> drained: new disk, says root",)),
+    "journalctl -u exabgp -p warning": Typed((r"up -> drained: root drains it: new disk",)),
     # It is told systemd once a second.
     "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),
     "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),

@@ -18,7 +18,7 @@ use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
 use crate::control::client::{AskError, Client};
-use crate::engine::drain::{Holder, Lasts, Lift, Order, Reason};
+use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
 use crate::status::Service;
@@ -127,7 +127,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         let mut services = running.iter().flatten();
         let service = services.find(|service| name.as_ref() == Some(&service.name));
         service.is_some_and(|service| {
-            service.drains.iter().any(|drain| drain.holder.starts_with("backend/"))
+            service.drains.iter().any(|drain| drain.holder.starts_with(RESTARTS))
                 && (service.settled() || !answers)
         })
     };

@@ -209,6 +209,17 @@ fn what_changes_keeps_the_verdict_of_checks_that_do_not() {
 }
 
 #[test]
+fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
+    let mut bench = Bench::up(TWO);
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. med=200 192.0.2.3/32");
+    let changed = "configuration reloaded: 1 service unchanged, changed: b (check answers; route kept)";
+    assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
+    bench.reload("a 192.0.2.1/32 192.0.2.4/32\nb query=example. med=300 192.0.2.3/32");
+    let changed = "configuration reloaded: changed: a (prefixes), b (what its states advertise)";
+    assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
+}
+
+#[test]
 fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. med=200 192.0.2.3/32");

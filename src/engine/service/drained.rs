@@ -75,6 +75,11 @@ impl Service {
         }
     }
 
+    /// Whether restarts of ours drain it, and nothing else: what its checks find is then expected.
+    pub(in crate::engine) fn is_planned(&self) -> bool {
+        !self.is_disabled() && self.drains.are_for_restarts()
+    }
+
     pub(super) fn is_drained(&self) -> bool {
         self.is_disabled() || !self.drains.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::damped::has_lost_its_process;
 use super::drained::Disabled;
 use super::{Service, State};
 use crate::engine::check::{Check, Severity};
@@ -9,7 +10,9 @@ use crate::engine::dampening::Dampening;
 use crate::engine::dampening::return_time::WINDOW;
 use crate::engine::drain::Drains;
 use crate::engine::ladder::Stated;
+use crate::engine::hysteresis;
 use crate::engine::moment::Moment;
+use crate::engine::notice::until::Until;
 use crate::exabgp::Advertisement;
 use crate::logging::counted;
 use crate::period::Period;
@@ -84,10 +87,51 @@ impl Service {
     /// What it wants for its route at this place; `None` as long as it wants nothing said.
     #[must_use]
     pub fn stated(&self, route: usize) -> Option<&Advertisement> {
-        match self.stated? {
+        self.advertisement(self.stated?, route)
+    }
+
+    pub(super) fn advertisement(&self, stated: Stated, route: usize) -> Option<&Advertisement> {
+        match stated {
             Stated::Withdraw => Some(&Advertisement::Withdraw),
             Stated::For(state) => self.ladders.get(route)?.at(state),
         }
+    }
+
+    /// What puts it back, as long as it is withdrawn.
+    #[must_use]
+    pub fn until(&self, now: Moment) -> Until {
+        match self.state {
+            _ if !self.enabled => Until::Open,
+            State::Drained if self.is_disabled() => Until::FileGone,
+            // The reason says what is waited for.
+            State::Drained if self.drains.is_empty() => Until::Open,
+            State::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => Until::ChecksPass,
+            State::Drained => match self.drains.all_over_at() {
+                Some(at) => Until::Over(at.since(now)),
+                None if self.drains.iter().all(|(_, drain)| drain.until_exit) => Until::Exit,
+                None => Until::Undrained(self.name.clone()),
+            },
+            State::Down if self.health == Some(Severity::Down) => Until::ChecksPass,
+            State::Down => self.returns_in(now).map_or(Until::Open, Until::Over),
+            State::Up | State::Degraded | State::Starting => Until::Open,
+        }
+    }
+
+    /// The checks that are not up though the service is, in brackets.
+    fn ignored(&self) -> String {
+        let ignored = self.checks.iter().filter(|check| match check.state() {
+            hysteresis::State::Unknown | hysteresis::State::Down => true,
+            hysteresis::State::Rising(_) | hysteresis::State::Up | hysteresis::State::Falling(_) => false,
+        });
+        let shown: Vec<_> =
+            ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())).collect();
+        if shown.is_empty() { String::new() } else { format!(" ({})", shown.join("; ")) }
+    }
+
+    /// Why it came into its state. What its checks have found since may already speak for another.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.entered.clone().unwrap_or_else(|| self.explain())
     }
 
     /// Why it is what it is.
@@ -106,7 +150,7 @@ impl Service {
             State::Drained if self.drains.is_empty() => "not before its checks have passed anew".to_owned(),
             State::Drained => {
                 let drains =
-                    self.drains.iter().map(|(holder, drain)| format!("{}, says {holder}", drain.reason));
+                    self.drains.iter().map(|(holder, drain)| format!("{holder} drains it: {}", drain.reason));
                 drains.collect::<Vec<_>>().join("; ")
             }
             State::Down if self.health != Some(Severity::Down) && self.dampening.enforced() => {
@@ -121,12 +165,14 @@ impl Service {
             }
             State::Down | State::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
-                worst.map_or_else(String::new, |check| {
-                    let failure = check.failure().unwrap_or("it has not risen again yet");
-                    format!("check {}: {failure}", check.name())
+                worst.map_or_else(String::new, |check| match check.failure() {
+                    // It names its subject.
+                    Some(failure) if has_lost_its_process(check) => failure.to_owned(),
+                    Some(failure) => format!("check {}: {failure}", check.name()),
+                    None => format!("check {}: it has not risen again yet", check.name()),
                 })
             }
-            State::Up => "every check that counts is up".to_owned(),
+            State::Up => format!("required checks pass{}", self.ignored()),
             State::Starting if self.sight.stated_blindly() => {
                 format!("no verdict: {}; what was acknowledged last stands", self.blindness())
             }

@@ -7,7 +7,10 @@ use ipnet::IpNet;
 
 use super::Parent;
 use crate::engine::moment::Moment;
+use crate::engine::notice::Stands;
+use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Advertisement, Route};
+use crate::fnv::fnv64;
 
 /// A route and the state of the conversation about it.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct Entry {
     pub due: Option<Moment>,
     /// An earlier helper announced it and nobody wants it any more: once it is withdrawn it is forgotten.
     pub left_behind: bool,
+    /// What the log last told of it, as a fingerprint: there may be many entries.
+    reported: Option<u64>,
     /// Whether anything that was said of it has been answered, or waited for in vain.
     pub answered: bool,
     backoff: Backoff,
@@ -72,6 +77,7 @@ impl Entry {
             perhaps_announced: false,
             due: None,
             left_behind: false,
+            reported: None,
             answered: false,
             backoff: Backoff::new(),
         }
@@ -111,6 +117,42 @@ impl Entry {
             self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
         new
+    }
+
+    /// What is desired, without its attributes.
+    #[must_use]
+    pub fn stands(&self) -> Option<Stands> {
+        self.desired.as_ref().map(Stands::of)
+    }
+
+    /// Whether the log tells of it what it has not told last.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.reported != self.fingerprint()
+    }
+
+    /// The log tells what is desired.
+    pub(super) fn report(&mut self) {
+        self.reported = self.fingerprint();
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(match self.desired.as_ref()? {
+            Advertisement::Announce(attributes) => fnv64(format!("announce{attributes}").as_bytes()),
+            Advertisement::Withdraw => fnv64(b"withdraw"),
+        })
+    }
+
+    /// Its prefix, and the MED with which it is to be announced, if any.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let prefix = self.route.prefix;
+        match &self.desired {
+            Some(Advertisement::Announce(Attributes { med: Some(med), .. })) => {
+                format!("{prefix} med {}", med.saturating_add(self.route.med_offset))
+            }
+            Some(_) | None => prefix.to_string(),
+        }
     }
 
     /// Whether something is desired, and ExaBGP has acknowledged just that.

@@ -1,5 +1,7 @@
 //! What is said, and when.
 
+use std::ops::Range;
+
 use super::entry::Entry;
 use super::{Link, Mark, Parent, Stage, State, Subject};
 use crate::engine::action::Action;
@@ -7,6 +9,11 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, Family};
 
 impl Link {
+    /// The log tells what is desired for these routes.
+    pub fn report(&mut self, routes: Range<usize>) {
+        self.entries[routes].iter_mut().for_each(Entry::report);
+    }
+
     pub(super) fn ask_again(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.ask_once_more = false;
         self.say(now, State::Resynchronizing(Stage::Asked), ASK_VERSION.to_owned(), out);

@@ -37,7 +37,7 @@ fn the_status_says_what_is_and_why() {
     assert_eq!((status.node.as_str(), status.configuration), ("test", pop.configuration_file()));
     assert_eq!(status.exabgp.version.as_deref(), Some("5.0.15"));
     let service = &status.services[0];
-    assert_eq!((service.state, service.reason.as_str()), (State::Up, "every check that counts is up"));
+    assert_eq!((service.state, service.reason.as_str()), (State::Up, "required checks pass"));
     assert_eq!(service.prefixes[0].acknowledged.as_deref(), Some("announce next-hop 127.0.0.1 med 100"));
     assert!(
         service.checks[0].last.as_ref().is_some_and(|last| last.passed && last.latency_seconds.is_some())
@@ -69,7 +69,7 @@ fn a_drain_withdraws_and_its_end_announces() {
     assert!(pop.told(&["status"]).contains("left: new disk"));
     let still = pop.command(&["undrain", "--as", "another"]);
     assert_eq!(still.status.code(), Some(1));
-    assert_eq!(stdout(&still), "resolver is still drained: new disk, says operator\n");
+    assert_eq!(stdout(&still), "resolver is still drained: operator drains it: new disk\n");
     assert_eq!(stderr(&still), "dnsherald: nothing to undrain: no drain of any service held by another\n");
     assert_eq!(pop.told(&["undrain"]), "undrained resolver\n");
     helper.says(ANNOUNCE);
@@ -100,7 +100,7 @@ fn undrain_says_when_there_is_nothing_to_end_and_waits_for_the_announcement() {
     pop.told(&["drain"]);
     let held = pop.command(&["undrain", "--as", "operator", "--wait"]);
     assert_eq!(held.status.code(), Some(1));
-    assert!(stderr(&held).contains("resolver is still drained: new disk, says other"), "{held:?}");
+    assert!(stderr(&held).contains("resolver is still drained: other drains it: new disk"), "{held:?}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
     pop.comes_to_be(|status| status.services[0].state == State::Drained);
     pop.told(&["drain", "--for", "50ms"]);
     successor.says(ANNOUNCE);
-    successor.logs("the drain of operator has expired");
+    successor.logs("the drain by operator has expired");
 }
 
 #[test]
@@ -273,7 +273,8 @@ fn a_reload_applies_the_difference() {
     helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
     pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));
     pop.told(&["reload"]);
-    helper.logs("configuration reloaded: 1 service unchanged, changed: resolver");
+    let changed = "changed: resolver (what its states advertise)";
+    helper.logs(&format!("configuration reloaded: 1 service unchanged, {changed}"));
     helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
     pop.is_configured(&before.replace(", \"198.18.0.1/32\"", "").replace("\"test\"", "\"renamed\""));
     pop.told(&["reload"]);

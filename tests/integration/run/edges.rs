@@ -118,7 +118,7 @@ fn a_flood_is_counted_in_the_log_and_delays_no_probe() {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.logs("service resolver: exabgp has acknowledged up for its prefix");
+    helper.logs("resolver: ANNOUNCED 192.0.2.53/32 med 100 (acknowledged): required checks pass");
     helper.hears_all(&b"what is this?\n".repeat(100_000));
     pop.server.becomes(dnsherald::responder::Fault::Refuse);
     helper.comes_to_say(WITHDRAW);

@@ -86,7 +86,7 @@ fn a_server_that_stays_down_is_restarted_and_returns() {
     pop.server.becomes(Fault::None);
     helper.says(ANNOUNCE);
     helper.logs("backend generic: restarted, and well again");
-    helper.logs("the drain of backend/generic is over: the checks pass");
+    helper.logs("the drain by backend/generic is over: the checks pass");
     assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
 }
 

@@ -230,7 +230,7 @@ fn what_has_ended_is_known_beyond_a_reload() {
     let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
     pop.is_configured(&configuration.replace("med = 100", "med = 200"));
     pop.told(&["reload"]);
-    helper.logs("starting -> down: check alive: ");
+    helper.logs("starting -> down: ");
     helper.has_said_no_more();
     let mut daemon = Daemon::start(&pop);
     helper.says(ANNOUNCE.replace("med 100", "med 200"));

@@ -1,0 +1,41 @@
+//! What ends the state that a notice tells of.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::period::Shown;
+
+/// What puts a withdrawn service back.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// Nothing in particular: it serves, or the reason says it.
+    #[default]
+    Open,
+    /// Its checks pass.
+    ChecksPass,
+    /// The operator lifts the drain of this service.
+    Undrained(String),
+    /// The operator removes the disable-file.
+    FileGone,
+    /// This helper exits.
+    Exit,
+    /// This time has passed.
+    Over(Duration),
+}
+
+/// As the end of a sentence.
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => Ok(()),
+            Self::ChecksPass => f.write_str("; until its checks pass"),
+            Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
+            Self::FileGone => f.write_str("; until the file is removed"),
+            Self::Exit => f.write_str("; until the helper exits"),
+            Self::Over(time) => write!(f, "; for {} more", Shown(*time)),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The sentences.
+
+use std::fmt;
+
+use super::{Asks, DrainEnd, Fall, Notice, Stands};
+use crate::engine::dampening::return_time::WINDOW;
+use crate::logging::counted;
+use crate::period::{Period, Shown};
+use crate::text::foreign;
+
+/// Why a route is refused, as a rule. Only ExaBGP 6 gives a reason.
+const ROUTE_REFUSED: &str = "exabgp.conf has no such neighbor, the `api` section of no neighbor names this process, or \
+                             `next-hop self` meets a session of the other family";
+
+/// Why an end-of-RIB marker is refused, as a rule.
+const MARKER_REFUSED: &str = "no BGP session is established, or none has this family";
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check { service, check, from, to, why, .. } => {
+                write!(f, "check {service}/{check}: {from} -> {to}: {why}")
+            }
+            Self::CheckUnknown { service, check, why } => write!(
+                f,
+                "check {service}/{check}: unknown: {why}; this says nothing about the server and moves no route"
+            ),
+            Self::CheckKnown { service, check, after } => {
+                write!(f, "check {service}/{check}: no longer unknown, after {}", Shown(*after))
+            }
+            Self::Blind { service, after, why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server for {}, degraded until one does: {why}",
+                Shown(*after)
+            ),
+            Self::StartsBlind { service, after, stands: Some(state), why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server within {} of the start; {state}, \
+                 acknowledged before the start, stands: {why}",
+                Shown(*after)
+            ),
+            Self::StartsBlind { service, after, stands: None, why } => write!(
+                f,
+                "service {service}: no check has found out anything about the server within {} of the start, and no \
+                 earlier state is known; withdrawing: {why}",
+                Shown(*after)
+            ),
+            Self::Service { service, from, to, why, asks, .. } => {
+                write!(f, "service {service}: {from} -> {to}: {why}")?;
+                asks.iter().try_for_each(|Asks { route, prefixes }| match route {
+                    Stands::Announced => write!(f, "; announcing {prefixes}"),
+                    Stands::Withdrawn => write!(f, "; withdrawing {prefixes}"),
+                })
+            }
+            Self::Stated { service, route, prefixes, moved, silence, why, until, .. } => {
+                match moved {
+                    true => write!(f, "{service}: {route} {prefixes} ")?,
+                    false => write!(f, "{service}: still {route} {prefixes} ")?,
+                }
+                match silence {
+                    None => f.write_str("(acknowledged)")?,
+                    Some(silence) => write!(f, "(NOT acknowledged: {silence})")?,
+                }
+                write!(f, ": {why}{until}")
+            }
+            Self::Penalty { service, suppress, fall } => {
+                write!(f, "service {service}: fell, penalty now {} ", fall.penalty)?;
+                match fall.enforced {
+                    true => write!(f, "(suppressed at {suppress})")?,
+                    false => write!(f, "(would be suppressed at {suppress}; mode observe)")?,
+                }
+                longer(f, fall)
+            }
+            Self::Suppressed { service, reuse_in, fall: fall @ Fall { enforced: true, .. } } => write!(
+                f,
+                "service {service}: {}, penalty {}: held down for {} even if healthy; to end it: dnsherald undampen {service}",
+                counted(fall.falls as usize, "fall"),
+                fall.penalty,
+                Shown(*reuse_in)
+            ),
+            Self::Suppressed { service, reuse_in, fall } => {
+                write!(
+                    f,
+                    "service {service}: would be suppressed for {}: penalty {} from repeated falls (mode observe)",
+                    Shown(*reuse_in),
+                    fall.penalty
+                )?;
+                longer(f, fall)
+            }
+            Self::Held { service, falls, returns_in, suppressed } => {
+                write!(f, "service {service}: passes again; ")?;
+                match suppressed {
+                    true => write!(f, "suppressed, returns in {}", Shown(*returns_in))?,
+                    false => {
+                        let falls = counted(*falls as usize, "fall");
+                        write!(
+                            f,
+                            "returns in {} after {falls} within {}",
+                            Shown(*returns_in),
+                            Period(WINDOW)
+                        )?;
+                    }
+                }
+                write!(f, "; to end it: dnsherald undampen {service}")
+            }
+            Self::Forgiven { service, after } => write!(
+                f,
+                "service {service}: its process is back after {}, within restart-grace: that was no fall",
+                Shown(*after)
+            ),
+            Self::Undampened { service, cleared } => {
+                write!(f, "service {service}: undampened by the operator: cleared {cleared}")
+            }
+            Self::Reused { service, enforced: true } => {
+                write!(f, "service {service}: no longer suppressed: the penalty has decayed")
+            }
+            Self::Reused { service, enforced: false } => {
+                write!(f, "service {service}: would no longer be suppressed (mode observe)")
+            }
+            Self::Restored { service, penalty, suppressed } => {
+                let held = if *suppressed { ", still suppressed" } else { "" };
+                write!(f, "service {service}: penalty {penalty} carried over from before the restart{held}")
+            }
+            Self::Adopted { service, state, age } => write!(
+                f,
+                "service {service}: adopting {state}, acknowledged {} ago, until the first verdict",
+                Shown(*age)
+            ),
+            Self::TooOldToAdopt { service, state, age, limit } => write!(
+                f,
+                "service {service}: not adopting {state}, acknowledged {} ago and so beyond adopt-max-age {}",
+                Shown(*age),
+                Shown(*limit)
+            ),
+            Self::Drained { service, holder, reason, lasts } => {
+                write!(f, "service {service}: drain by {holder} {lasts}: {reason}")
+            }
+            Self::Returning { service } => {
+                write!(f, "service {service}: its drain ends as soon as its checks pass")
+            }
+            Self::DrainOver { service, holder, end } => {
+                let why = match end {
+                    DrainEnd::Lifted => "is lifted",
+                    DrainEnd::Expired => "has expired",
+                    DrainEnd::Healthy => "is over: the checks pass",
+                };
+                write!(f, "service {service}: the drain by {holder} {why}")
+            }
+            Self::LeftBehind { prefix } => {
+                write!(f, "{prefix} is no longer configured, but may be announced: withdrawing")
+            }
+            Self::Reloaded { unchanged, changed, added, removed } => {
+                let named = |what, names: &[String]| match names {
+                    [] => None,
+                    names => Some(format!("{what}: {}", names.join(", "))),
+                };
+                let named = [named("changed", changed), named("new", added), named("gone", removed)];
+                let mut parts: Vec<_> = named.into_iter().flatten().collect();
+                if parts.is_empty() || *unchanged > 0 {
+                    parts.insert(0, format!("{} unchanged", counted(*unchanged, "service")));
+                }
+                write!(f, "configuration reloaded: {}", parts.join(", "))
+            }
+            Self::Renamed { service, was } => {
+                write!(
+                    f,
+                    "service {service}: takes over what is remembered of {was}, which had a prefix of it"
+                )
+            }
+            Self::DrainedWithAll { service } => write!(
+                f,
+                "service {service}: new, and drained as all services are; to take it out: dnsherald undrain {service}"
+            ),
+            Self::BeginsAnew { service, checks, undecided_for } => {
+                let checks = checks.join(", ");
+                write!(
+                    f,
+                    "service {service}: new or changed by the reload, so asked from the beginning: {checks}"
+                )?;
+                if let Some(time) = undecided_for {
+                    write!(f, "; reloads have left it without a verdict for {}", Shown(*time))?;
+                }
+                f.write_str("; its last announcement or withdraw stands until its verdict")
+            }
+            Self::DrainsMoved { service, from, with_it: true } => {
+                write!(f, "service {service}: drained as {} was, whose prefixes it has now", from.join(" "))
+            }
+            Self::DrainsMoved { service, from, with_it: false } => write!(
+                f,
+                "service {service}: not drained, though it has a prefix of {}, which was, beside others; to drain all \
+                 of it: dnsherald drain {service}",
+                from.join(" ")
+            ),
+            Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
+            Self::Terminating { withdrawn } => {
+                write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))
+            }
+            Self::Detected { version, understood, spoken } if understood == spoken => {
+                write!(f, "exabgp {version}: speaking `{}`", spoken.form())
+            }
+            Self::Detected { version, understood, spoken } => write!(
+                f,
+                "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`, and \
+                 exabgp is asked",
+                understood.form(),
+                spoken.form()
+            ),
+            Self::NoVersion { spoken } => write!(
+                f,
+                "exabgp does not answer the question for its version; speaking `{}` until it does",
+                spoken.form()
+            ),
+            Self::AnswersNothing => f.write_str(
+                "exabgp answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
+            ),
+            Self::AnswersAfterAll => {
+                f.write_str("exabgp answers commands after all: stating everything again")
+            }
+            Self::AnswerTooMany => {
+                f.write_str("exabgp has answered once more than it was told: stating everything again")
+            }
+            Self::Refused { line, why, retry } => {
+                write!(
+                    f,
+                    "exabgp refused `{line}`: {}; again in {}",
+                    reason(why.as_deref(), ROUTE_REFUSED),
+                    Shown(*retry)
+                )
+            }
+            Self::EndOfRibRefused { line, why } => {
+                write!(f, "exabgp refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
+            }
+            Self::Unanswered { line, after } => {
+                write!(f, "exabgp has not answered `{line}` within {}: will say it again", Shown(*after))
+            }
+            Self::Overtaken { withdraws } => write!(
+                f,
+                "exabgp is unresponsive: sending {} without waiting for its answers",
+                counted(*withdraws as usize, "withdraw")
+            ),
+            Self::OutputBlocked => f.write_str("exabgp reads no more of our standard output: waiting for it"),
+            Self::OutputUnblocked => f.write_str("exabgp reads our standard output again"),
+            Self::SessionUp { neighbor } => {
+                write!(f, "BGP session with {} is up: stating everything again", foreign(neighbor))
+            }
+            Self::SessionDown { neighbor, reason } => {
+                write!(f, "BGP session with {} is down: {}", foreign(neighbor), foreign(reason))
+            }
+            Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
+            Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", foreign(line)),
+        }
+    }
+}
+
+impl fmt::Display for Stands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Announced => "ANNOUNCED",
+            Self::Withdrawn => "WITHDRAWN",
+        })
+    }
+}
+
+/// What repeated falls mean for the return, where they mean anything.
+fn longer(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
+    let Some(takes) = fall.return_takes else { return Ok(()) };
+    let falls = counted(fall.falls as usize, "fall");
+    write!(f, "; {falls} within {}: the return takes {}", Period(WINDOW), Shown(takes))
+}
+
+fn reason(why: Option<&str>, usual: &str) -> String {
+    let unsaid = || {
+        format!(
+            "no reason given; usual causes: {usual}; look at `exabgp-cli show neighbor summary` and at exabgp's own log"
+        )
+    };
+    why.map_or_else(unsaid, foreign)
+}

@@ -1,0 +1,45 @@
+//! What a reload changes about a service, for people.
+
+use crate::config::Service;
+use crate::exabgp::Route;
+
+/// The keys and checks in which `plan` differs from `earlier`, and whether what is announced stays as it is.
+pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
+    let prefixes = |service: &Service| service.routes.iter().map(|route| route.prefix).collect::<Vec<_>>();
+    let same_prefixes = prefixes(earlier) == prefixes(plan);
+    let mut different: Vec<_> = [
+        ("name", earlier.name != plan.name),
+        ("enabled", earlier.enabled != plan.enabled),
+        ("prefixes", !same_prefixes),
+        ("next-hop or neighbors", same_prefixes && earlier.routes != plan.routes),
+        ("what its states advertise", earlier.ladders != plan.ladders),
+        ("backend", earlier.backend != plan.backend || earlier.zones != plan.zones),
+        ("unknown-after", earlier.unknown_after != plan.unknown_after),
+        ("start", earlier.start != plan.start),
+        ("disable-file", earlier.disable_file != plan.disable_file),
+        ("on-change", earlier.on_change != plan.on_change),
+        ("dampening", earlier.dampening != plan.dampening),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(key, _)| key.to_owned())
+    .collect();
+    different.extend(checks(earlier, plan));
+    // Routes that are the same to ExaBGP, advertised as before, stand until there is a new verdict.
+    let kept = |route: &Route| plan.routes.contains(route);
+    let is_kept = plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(kept);
+    let route = if earlier.routes.len() == 1 { "route" } else { "routes" };
+    let end = if is_kept { format!("; {route} kept") } else { String::new() };
+    format!("{}{end}", different.join(", "))
+}
+
+fn checks<'a>(earlier: &'a Service, plan: &'a Service) -> impl Iterator<Item = String> + 'a {
+    let find = |service: &'a Service, name: &str| service.checks.iter().find(|check| check.name == name);
+    let present = plan.checks.iter().filter_map(move |check| match find(earlier, &check.name) {
+        None => Some(format!("new check {}", check.name)),
+        Some(before) if before != check => Some(format!("check {}", check.name)),
+        Some(_) => None,
+    });
+    let gone = earlier.checks.iter().filter(move |check| find(plan, &check.name).is_none());
+    present.chain(gone.map(|check| format!("no more check {}", check.name)))
+}

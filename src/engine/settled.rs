@@ -1,0 +1,92 @@
+//! What ExaBGP is known to have been told: for hooks, for what survives a restart, and for the log.
+
+use super::Engine;
+use super::action::Action;
+use super::event::ServiceId;
+use super::moment::Moment;
+use super::notice::prefixes::Prefixes;
+use super::notice::until::Until;
+use super::notice::{Notice, Stands};
+use super::service;
+use crate::exabgp::link::Parent;
+use crate::exabgp::link::entry::Entry;
+
+/// How it is known that what a service states has reached ExaBGP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Confirmation {
+    Acknowledged,
+    /// It answers no commands: all has been said, and no more is known.
+    Said,
+}
+
+impl Engine {
+    /// Tells of each service whose present state has reached ExaBGP for all its prefixes.
+    pub(super) fn note_what_is_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
+        for place in 0..self.services.len() {
+            let state = self.services[place].state();
+            if state == service::State::Starting {
+                continue;
+            }
+            let Some(how) = self.confirmation(place) else { continue };
+            // What was acknowledged is not said to be less afterwards.
+            let news = match self.settled[place] {
+                Some((before, _)) if before != state => true,
+                Some((_, Confirmation::Said)) => how == Confirmation::Acknowledged,
+                Some((_, Confirmation::Acknowledged)) => false,
+                None => true,
+            };
+            if news {
+                self.settled[place] = Some((state, how));
+                self.report(now, place, how, out);
+                out.push(match how {
+                    Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
+                    Confirmation::Said => Action::Said(ServiceId(place)),
+                });
+            }
+        }
+    }
+
+    /// Tells the log what stands for the prefixes of a service, why, and what ends it.
+    fn report(&mut self, now: Moment, place: usize, how: Confirmation, out: &mut Vec<Action>) {
+        // On a terminal a person reads the commands themselves; there is no ExaBGP.
+        if self.parent == Parent::Terminal {
+            return;
+        }
+        let service = &self.services[place];
+        let silence = match how {
+            Confirmation::Acknowledged => None,
+            Confirmation::Said => {
+                Some(self.link.silence().unwrap_or("exabgp answers no commands").to_owned())
+            }
+        };
+        for route in [Stands::Announced, Stands::Withdrawn] {
+            let said = |entry: &&Entry| entry.stands() == Some(route);
+            let prefixes: Prefixes = self.entries_of(place).filter(said).map(Entry::shown).collect();
+            if prefixes.is_empty() {
+                continue;
+            }
+            let notice = Notice::Stated {
+                service: service.name().to_owned(),
+                state: service.state(),
+                route,
+                prefixes,
+                moved: self.entries_of(place).filter(said).any(Entry::is_news),
+                silence: silence.clone(),
+                why: service.reason(),
+                until: if route == Stands::Withdrawn { service.until(now) } else { Until::Open },
+                planned: service.state() == service::State::Drained && service.is_planned(),
+            };
+            out.push(notice.into());
+        }
+        self.link.report(self.routes_of(place));
+    }
+
+    /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
+    pub(super) fn confirmation(&self, place: usize) -> Option<Confirmation> {
+        if self.entries_of(place).all(Entry::is_settled) {
+            return Some(Confirmation::Acknowledged);
+        }
+        let said = !self.link.answers() && self.entries_of(place).all(Entry::is_said);
+        said.then_some(Confirmation::Said)
+    }
+}
