@@ -42,17 +42,7 @@ pub enum Notice {
         asks: Vec<Asks>,
         planned: bool,
     },
-    Stated {
-        service: String,
-        state: service::State,
-        route: Stands,
-        prefixes: Prefixes,
-        moved: bool,
-        silence: Option<String>,
-        why: String,
-        until: Until,
-        planned: bool,
-    },
+    Stated(Box<Stated>),
     CheckUnknown {
         service: String,
         check: String,
@@ -215,6 +205,30 @@ pub struct Asks {
     pub prefixes: Prefixes,
 }
 
+/// What stands for prefixes of a service.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Stated {
+    /// As configured.
+    pub service: String,
+    /// What the service is.
+    pub state: service::State,
+    /// What stands.
+    pub route: Stands,
+    /// Those of the service for which it does, each with its MED.
+    pub prefixes: Prefixes,
+    /// Whether something else stood before.
+    pub moved: bool,
+    /// Why ExaBGP has not acknowledged it; `None` where it has.
+    pub silence: Option<String>,
+    /// Why the service is what it is.
+    pub why: String,
+    /// What puts the service back.
+    pub until: Until,
+    /// Whether a restart of ours is the reason.
+    pub planned: bool,
+}
+
 /// What is said of a prefix.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -266,8 +280,6 @@ impl Notice {
         match self {
             Self::Check { planned: true, .. }
             | Self::Service { planned: true, .. }
-            | Self::Stated { planned: true, .. }
-            | Self::Stated { moved: false, .. }
             | Self::Penalty { .. }
             | Self::Held { .. }
             | Self::Forgiven { .. }
@@ -287,13 +299,15 @@ impl Notice {
             Self::Check { to: hysteresis::State::Up, .. }
             | Self::CheckKnown { .. }
             | Self::Service { to: service::State::Up, .. }
-            | Self::Stated { state: service::State::Up, .. }
             | Self::Reused { .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
             | Self::SessionUp { .. } => Urgency::Notice,
             Self::Check { to: hysteresis::State::Down, .. } | Self::CheckUnknown { .. } => Urgency::Warning,
             Self::Check { .. } => Urgency::Info,
+            Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
+            Self::Stated(stated) if stated.state == service::State::Up => Urgency::Notice,
+            Self::Stated(_) => Urgency::Warning,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Refused { .. }
             | Self::Unanswered { .. }
@@ -301,7 +315,6 @@ impl Notice {
             | Self::Blind { .. }
             | Self::StartsBlind { .. } => Urgency::Error,
             Self::Service { .. }
-            | Self::Stated { .. }
             | Self::Suppressed { .. }
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::LeftBehind { .. }
@@ -331,7 +344,7 @@ impl Notice {
                 | Self::Blind { .. }
                 | Self::StartsBlind { .. }
                 | Self::Service { .. }
-                | Self::Stated { .. }
+                | Self::Stated(_)
                 | Self::Suppressed { .. }
                 | Self::Held { .. }
                 | Self::Reused { .. }
@@ -340,13 +353,16 @@ impl Notice {
 
     /// The end of what it tells of, where that is worth the time of day: what happens then, and in how long.
     #[must_use]
-    pub const fn ends(&self) -> Option<(&'static str, Duration)> {
+    pub fn ends(&self) -> Option<(&'static str, Duration)> {
         match self {
             Self::Suppressed { reuse_in, fall: Fall { enforced: true, .. }, .. } => {
                 Some(("until", *reuse_in))
             }
             Self::Held { returns_in, .. } => Some(("at", *returns_in)),
-            Self::Stated { until: Until::Over(time), .. } => Some(("until", *time)),
+            Self::Stated(stated) => match stated.until {
+                Until::Over(time) => Some(("until", time)),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
 use super::notice::until::Until;
-use super::notice::{Notice, Stands};
+use super::notice::{Notice, Stands, Stated};
 use super::service;
 use crate::exabgp::link::Parent;
 use crate::exabgp::link::entry::Entry;
@@ -65,7 +65,7 @@ impl Engine {
             if prefixes.is_empty() {
                 continue;
             }
-            let notice = Notice::Stated {
+            let stated = Stated {
                 service: service.name().to_owned(),
                 state: service.state(),
                 route,
@@ -76,7 +76,7 @@ impl Engine {
                 until: if route == Stands::Withdrawn { service.until(now) } else { Until::Open },
                 planned: service.state() == service::State::Drained && service.is_planned(),
             };
-            out.push(notice.into());
+            out.push(Notice::Stated(Box::new(stated)).into());
         }
         self.link.report(self.routes_of(place));
     }

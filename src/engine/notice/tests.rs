@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::prefixes::Prefixes;
 use super::until::Until;
-use super::{Asks, Notice, Stands};
+use super::{Asks, Notice, Stands, Stated};
 use crate::engine::hysteresis;
 use crate::engine::service::State;
 use crate::logging::entry::Urgency;
 
 fn stated(state: State, planned: bool) -> Notice {
     let is_up = matches!(state, State::Up | State::Degraded);
-    Notice::Stated {
+    Notice::Stated(Box::new(Stated {
         service: "resolver".to_owned(),
         state,
         route: if is_up { Stands::Announced } else { Stands::Withdrawn },
@@ -21,7 +21,7 @@ fn stated(state: State, planned: bool) -> Notice {
         why: "process 11617 (unbound) ended".to_owned(),
         until: Until::Open,
         planned,
-    }
+    }))
 }
 
 fn becomes(to: State, planned: bool) -> Notice {
@@ -64,8 +64,8 @@ fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
     let withdrawn = "resolver: WITHDRAWN 192.0.2.53/32 (acknowledged): process 11617 (unbound) ended";
     assert_eq!(stated(State::Down, false).to_string(), withdrawn);
     let mut notice = stated(State::Down, false);
-    if let Notice::Stated { until, .. } = &mut notice {
-        *until = Until::Over(Duration::from_secs(90));
+    if let Notice::Stated(stated) = &mut notice {
+        stated.until = Until::Over(Duration::from_secs(90));
     }
     assert_eq!(notice.to_string(), format!("{withdrawn}; for 1m 30s more"));
     assert_eq!(notice.ends(), Some(("until", Duration::from_secs(90))));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Asks, DrainEnd, Fall, Notice, Stands};
+use super::{Asks, DrainEnd, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::return_time::WINDOW;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
@@ -52,17 +52,7 @@ impl fmt::Display for Notice {
                     Stands::Withdrawn => write!(f, "; withdrawing {prefixes}"),
                 })
             }
-            Self::Stated { service, route, prefixes, moved, silence, why, until, .. } => {
-                match moved {
-                    true => write!(f, "{service}: {route} {prefixes} ")?,
-                    false => write!(f, "{service}: still {route} {prefixes} ")?,
-                }
-                match silence {
-                    None => f.write_str("(acknowledged)")?,
-                    Some(silence) => write!(f, "(NOT acknowledged: {silence})")?,
-                }
-                write!(f, ": {why}{until}")
-            }
+            Self::Stated(stated) => stated.fmt(f),
             Self::Penalty { service, suppress, fall } => {
                 write!(f, "service {service}: fell, penalty now {} ", fall.penalty)?;
                 match fall.enforced {
@@ -249,6 +239,19 @@ impl fmt::Display for Notice {
             Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
             Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", foreign(line)),
         }
+    }
+}
+
+impl fmt::Display for Stated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, route, prefixes, moved, silence, why, until, .. } = self;
+        let still = if *moved { "" } else { "still " };
+        write!(f, "{service}: {still}{route} {prefixes} ")?;
+        match silence {
+            None => f.write_str("(acknowledged)")?,
+            Some(silence) => write!(f, "(NOT acknowledged: {silence})")?,
+        }
+        write!(f, ": {why}{until}")
     }
 }
 
