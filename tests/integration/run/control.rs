@@ -596,7 +596,7 @@ fn the_status_is_an_alert_for_monitoring() {
     let (code, line) = alert(&pop);
     assert_eq!(code, Some(1), "{line}");
     assert!(line.starts_with("DNSHERALD WARNING - resolver drained for "), "{line}");
-    assert!(line.contains("new disk, says operator | 'resolver/serving'=0"), "{line}");
+    assert!(line.contains("operator drains it: new disk | 'resolver/serving'=0"), "{line}");
     pop.told(&["undrain", "--wait"]);
     helper.says(ANNOUNCE);
     pop.server.becomes(Fault::Refuse);
@@ -612,13 +612,13 @@ fn what_would_happen_now_is_said_first() {
     let helper = announced(&pop);
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.dies_suddenly();
-    let drained = "now: resolver would be drained: new disk, says operator\n";
+    let drained = "now: resolver would be drained: operator drains it: new disk\n";
     let shown = pop.told(&["check-config"]);
     assert!(shown.starts_with(drained) && shown.contains("in order"), "{shown}");
     let shown = pop.told(&["check"]);
     assert!(shown.starts_with(&format!("{drained}service resolver: up\n")), "{shown}");
     let shown = pop.told(&["check", "--plugin"]);
-    assert!(shown.contains("probes passed (would be drained: new disk, says operator)"), "{shown}");
+    assert!(shown.contains("probes passed (would be drained: operator drains it: new disk)"), "{shown}");
     fs::write(pop.file("off"), "").unwrap();
     let shown = pop.told(&["check-config"]);
     let file =
