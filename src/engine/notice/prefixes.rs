@@ -1,5 +1,6 @@
 //! The prefixes of a sentence: the first three by name, the others by number.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -27,12 +28,11 @@ impl Prefixes {
 
 impl FromIterator<String> for Prefixes {
     fn from_iter<T: IntoIterator<Item = String>>(prefixes: T) -> Self {
-        let (mut named, mut more, mut last) = (vec![], 0, String::new());
+        let (mut named, mut more, mut seen) = (vec![], 0, HashSet::new());
         for prefix in prefixes {
-            if prefix == last {
+            if !seen.insert(prefix.clone()) {
                 continue;
             }
-            last.clone_from(&prefix);
             if named.len() < NAMED {
                 named.push(prefix);
             } else {
@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn one_prefix_towards_several_neighbors_is_named_once() {
-        let prefixes = ["2001:db8::53/128", "2001:db8::53/128"].map(ToOwned::to_owned);
-        assert_eq!(prefixes.into_iter().collect::<Prefixes>().to_string(), "2001:db8::53/128");
+        let prefixes = ["192.0.2.53/32", "2001:db8::53/128", "192.0.2.53/32"].map(ToOwned::to_owned);
+        let shown = prefixes.into_iter().collect::<Prefixes>().to_string();
+        assert_eq!(shown, "192.0.2.53/32, 2001:db8::53/128");
     }
 }

@@ -143,16 +143,19 @@ impl Entry {
         })
     }
 
-    /// Its prefix, and the MED with which it is to be announced, if any.
+    /// Its prefix, the MED with which it is to be announced, if any, and the neighbors, if not all.
     #[must_use]
     pub fn shown(&self) -> String {
-        let prefix = self.route.prefix;
-        match &self.desired {
+        let Route { prefix, med_offset, neighbors, .. } = &self.route;
+        let med = match &self.desired {
             Some(Advertisement::Announce(Attributes { med: Some(med), .. })) => {
-                format!("{prefix} med {}", med.saturating_add(self.route.med_offset))
+                format!(" med {}", med.saturating_add(*med_offset))
             }
-            Some(_) | None => prefix.to_string(),
-        }
+            Some(_) | None => String::new(),
+        };
+        let neighbors: Vec<_> = neighbors.iter().map(ToString::to_string).collect();
+        let to = if neighbors.is_empty() { "" } else { " to " };
+        format!("{prefix}{med}{to}{}", neighbors.join("+"))
     }
 
     /// Whether something is desired, and ExaBGP has acknowledged just that.
