@@ -32,6 +32,7 @@ pub mod describe;
 pub mod dns;
 pub mod file;
 mod misplaced;
+mod paste;
 mod process;
 pub mod resolve;
 mod role;

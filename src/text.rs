@@ -196,5 +196,24 @@ impl<W: Write> Write for Printed<W> {
     }
 }
 
+/// A list of strings of TOML.
+pub(crate) fn toml_strings<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(|item| toml_string(item.as_ref())).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A basic string of TOML. Its escapes are those of JSON, but `\U` for what is beyond 16 bits.
+pub(crate) fn toml_string(text: &str) -> String {
+    let mut quoted = String::new();
+    for character in serde_json::Value::from(text).to_string().chars() {
+        let _ = match u32::from(character) {
+            _ if !is_doubtful(character) => write!(quoted, "{character}"),
+            code @ ..=0xffff => write!(quoted, "\\u{code:04x}"),
+            code => write!(quoted, "\\U{code:08x}"),
+        };
+    }
+    quoted
+}
+
 #[cfg(test)]
 mod tests;

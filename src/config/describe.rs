@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::backend::describe as describe_backend;
+use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
 use crate::engine::dampening::return_time::WINDOW;
@@ -93,7 +94,11 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }
-    service.checks.iter().try_for_each(|check| describe_check(f, check))
+    service.checks.iter().try_for_each(|check| describe_check(f, check))?;
+    if service.checks.iter().any(|check| check.default.is_some()) {
+        writeln!(f, "  to change them, put these in the service, in place of `role`:\n{}", Tables(service))?;
+    }
+    Ok(())
 }
 
 /// Which prefixes no check asks, and which address is asked from itself.

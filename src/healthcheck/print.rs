@@ -4,7 +4,7 @@
 //! returns to up, and nothing is repeated in every round. What has no counterpart becomes a comment.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use super::advertising::Advertised;
@@ -14,7 +14,7 @@ use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop};
 use crate::period::Period;
 use crate::probe::dns::Probe;
-use crate::text::{foreign_within, is_doubtful};
+use crate::text::{foreign_within, toml_string, toml_strings};
 
 /// Options, and what they advertise, to be shown as TOML.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,11 @@ impl Printed<'_> {
         if own.is_none() && family(true) {
             management.push("::1".to_owned());
         }
-        writeln!(f, "\n[node]\nmanagement = {}  # put this host's own addresses here", strings(&management))?;
+        writeln!(
+            f,
+            "\n[node]\nmanagement = {}  # put this host's own addresses here",
+            toml_strings(&management)
+        )?;
         if let Some(dialect) = self.options.dialect {
             writeln!(f, "\n[exabgp]\napi = {}", dialect.api())?;
         }
@@ -111,8 +115,8 @@ impl Printed<'_> {
         let mut routes: Vec<_> = routes.iter().collect();
         routes.sort_by_key(|route| route.med_offset);
         let prefixes: Vec<_> = routes.iter().map(|route| route.prefix.to_string()).collect();
-        writeln!(f, "\n[[service]]\nname = {}", string(&one_word(&self.options.service_name())))?;
-        writeln!(f, "prefixes = {}", strings(&prefixes))?;
+        writeln!(f, "\n[[service]]\nname = {}", toml_string(&one_word(&self.options.service_name())))?;
+        writeln!(f, "prefixes = {}", toml_strings(&prefixes))?;
         if let Some(first) = routes.first() {
             // `self` is for sessions over IPv4; for IPv6 the management address takes its place.
             if first.next_hop == NextHop::Itself && routes.iter().all(|route| route.prefix.addr().is_ipv4()) {
@@ -120,7 +124,7 @@ impl Printed<'_> {
             }
             if !first.neighbors.is_empty() {
                 let neighbors: Vec<_> = first.neighbors.iter().map(ToString::to_string).collect();
-                writeln!(f, "neighbors = {}", strings(&neighbors))?;
+                writeln!(f, "neighbors = {}", toml_strings(&neighbors))?;
             }
         }
         let steps: BTreeSet<_> = routes
@@ -143,7 +147,7 @@ impl Printed<'_> {
             writeln!(f, "{name} = {}", Rung { advertisement, offset, path })?;
         }
         if let Some(file) = &self.options.disable_file {
-            writeln!(f, "disable-file = {}", string(&file.display().to_string()))?;
+            writeln!(f, "disable-file = {}", toml_string(&file.display().to_string()))?;
         }
         self.hooks(f)?;
         writeln!(
@@ -156,11 +160,11 @@ impl Printed<'_> {
         let hooks = &self.options.hooks;
         let any = hooks.any.join("; ");
         if !any.is_empty() {
-            writeln!(f, "on-change = [\"/bin/sh\", \"-c\", {}]", string(&any))?;
+            writeln!(f, "on-change = [\"/bin/sh\", \"-c\", {}]", toml_string(&any))?;
         }
         for (option, commands) in [("up", &hooks.up), ("down", &hooks.down), ("disabled", &hooks.disabled)] {
             for command in commands {
-                let command = string(command);
+                let command = toml_string(command);
                 writeln!(f, "# --{option}-execute {command}: on-change gets the state in STATE")?;
             }
         }
@@ -170,7 +174,7 @@ impl Printed<'_> {
     fn check(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n[[service.check]]\nname = \"check\"")?;
         match &self.options.check {
-            Check::Command(command) => writeln!(f, "command = {}", string(&command.text)),
+            Check::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
             Check::Nothing => writeln!(f, "command = \"true\"  # nothing was checked"),
             Check::Dns(round) => {
                 let servers: Vec<_> = round.probes().iter().map(|probe| probe.server.to_string()).collect();
@@ -178,9 +182,9 @@ impl Printed<'_> {
                 writeln!(
                     f,
                     "dns = {{ query = {}, server = {}, transport = \"{transport}\", expect = {{ rcode = {} }} }}",
-                    string(&question.query().to_string()),
-                    strings(&servers),
-                    strings(&question.expect().rcodes.words())
+                    toml_string(&question.query().to_string()),
+                    toml_strings(&servers),
+                    toml_strings(&question.expect().rcodes.words())
                 )
             }
         }
@@ -223,25 +227,7 @@ impl fmt::Display for Rung<'_> {
 
 fn list<T: ToString>(name: &str, items: &[T]) -> Option<String> {
     let items: Vec<_> = items.iter().map(ToString::to_string).collect();
-    (!items.is_empty()).then(|| format!("{name} = {}", strings(&items)))
-}
-
-fn strings<T: AsRef<str>>(items: &[T]) -> String {
-    let items: Vec<_> = items.iter().map(|item| string(item.as_ref())).collect();
-    format!("[{}]", items.join(", "))
-}
-
-/// A basic string of TOML. Its escapes are those of JSON, but `\U` for what is beyond 16 bits.
-fn string(text: &str) -> String {
-    let mut quoted = String::new();
-    for character in serde_json::Value::from(text).to_string().chars() {
-        let _ = match u32::from(character) {
-            _ if !is_doubtful(character) => write!(quoted, "{character}"),
-            code @ ..=0xffff => write!(quoted, "\\u{code:04x}"),
-            code => write!(quoted, "\\U{code:08x}"),
-        };
-    }
-    quoted
+    (!items.is_empty()).then(|| format!("{name} = {}", toml_strings(&items)))
 }
 
 fn period(period: Duration) -> String {

@@ -86,6 +86,12 @@ impl Question {
         })
     }
 
+    /// Whether the server is asked to recurse.
+    pub(crate) fn recursion_desired(&self) -> bool {
+        // The lowest bit of the third octet of the header (RFC 1035, section 4.1.1).
+        self.template.get(2).is_some_and(|flags| flags & 1 == 1)
+    }
+
     /// What is asked.
     #[must_use]
     pub const fn query(&self) -> &Query {

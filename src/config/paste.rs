@@ -1,0 +1,101 @@
+//! The checks that come with a role as tables of the file, to be pasted there and changed.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Check, Service};
+use crate::probe::dns::{Expectation, Probe};
+use crate::probe::inquiry::Inquiry;
+use crate::probe::round::Round;
+use crate::text::{toml_string, toml_strings};
+
+/// The checks of a service, as `[[service.check]]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tables<'a>(pub(super) &'a Service);
+
+impl fmt::Display for Tables<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.checks.iter().try_for_each(|check| table(f, check))
+    }
+}
+
+fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    writeln!(f, "\n[[service.check]]\nname = {}", toml_string(&check.name))?;
+    writeln!(f, "on-fail = \"{}\"", check.on_fail.otherwise.word())?;
+    match &check.inquiry {
+        Inquiry::Dns(round) => dns(f, round),
+        // Which process that is, the backend says.
+        Inquiry::Process(_) => writeln!(f, "process = {{}}"),
+        Inquiry::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
+        Inquiry::Nothing => writeln!(f, "command = \"true\""),
+    }
+}
+
+/// A round asks every query at every server over every transport, and so consists of all of each.
+fn dns(f: &mut fmt::Formatter<'_>, round: &Round) -> fmt::Result {
+    let probes = round.probes();
+    let Some(first) = probes.first() else { return Ok(()) };
+    let queries = each(probes, |probe| probe.question.query().to_string());
+    let servers = each(probes, |probe| match probe.server.port() {
+        53 => probe.server.ip().to_string(),
+        _ => probe.server.to_string(),
+    });
+    let sources = each(probes, |probe| probe.source.map(|source| source.to_string()).unwrap_or_default());
+    let transports = each(probes, |probe| probe.transport.to_string());
+    writeln!(f, "[service.check.dns]\nqueries = {}", toml_strings(&queries))?;
+    writeln!(f, "server = {}\nsource = {}", toml_strings(&servers), toml_strings(&sources))?;
+    writeln!(f, "transport = {}", toml_strings(&transports))?;
+    if !first.question.recursion_desired() {
+        writeln!(f, "recursion-desired = false")?;
+    }
+    let Expectation { rcodes, flags, min_answers, .. } = first.question.expect();
+    let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
+    writeln!(
+        f,
+        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers} }}",
+        toml_strings(&rcodes.words()),
+        toml_strings(&flags)
+    )
+}
+
+/// What the probes have of something, each once, in their order.
+fn each(probes: &[Probe], of: impl Fn(&Probe) -> String) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    probes.iter().map(of).filter(|text| seen.insert(text.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    const NODE: &str =
+        "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[backend.unbound]\n[backend.nsd]\n";
+    const SERVICE: &str = "[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\", \"192.0.2.54/32\", \"2001:db8:53::/48\"]\n";
+
+    fn checks(of_service: &str) -> Service {
+        let text = format!("{NODE}{SERVICE}{of_service}");
+        let config = Config::parse(Path::new("a.toml"), &text, "host");
+        let mut service = config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0);
+        service.checks.iter_mut().for_each(|check| check.default = None);
+        service
+    }
+
+    #[test]
+    fn pasted_they_mean_the_same() {
+        for (kept, replaced) in [
+            ("", ""),
+            ("", "role = \"resolver\"\n"),
+            ("", "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\n"),
+            ("backend = \"unbound\"\n", ""),
+            ("backend = \"nsd\"\nzones = [\"example.org\"]\n", ""),
+        ] {
+            let by_role = checks(&format!("{kept}{replaced}"));
+            assert!(by_role.checks.len() > 2);
+            let pasted = checks(&format!("{kept}{}", Tables(&by_role)));
+            assert_eq!(format!("{:#?}", pasted.checks), format!("{:#?}", by_role.checks));
+        }
+    }
+}
