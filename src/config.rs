@@ -24,6 +24,7 @@ use crate::exabgp::{Dialect, Route};
 use crate::probe::dns::Query;
 use crate::probe::inquiry::Inquiry;
 
+mod address;
 mod backend;
 mod bounds;
 pub mod cite;
@@ -125,6 +126,8 @@ pub struct Service {
     pub zones: Vec<Query>,
     /// At least one, with unique names.
     pub checks: Vec<Check>,
+    /// The addresses that have to be on this host; `None` where they are elsewhere (`address = false`).
+    pub addresses: Option<Vec<IpAddr>>,
     /// How long checks may be unknown before the service does not wait for them; at least 1 s.
     pub unknown_after: Duration,
     /// What to state before the first verdict.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::addresses::Addresses;
 use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::flood::Flood;
@@ -40,6 +41,8 @@ use crate::handoff::PATIENCE;
 use crate::outcome::Outcome;
 use crate::probe::inquiry::Inquiry;
 
+pub mod addresses;
+mod concerned;
 pub mod control;
 pub mod disable_files;
 pub mod flood;
@@ -105,6 +108,7 @@ pub struct Daemon<'a> {
     began: Instant,
     inquiries: Inquiries,
     processes: Processes,
+    addresses: Addresses,
     disable_files: DisableFiles,
     flood: Flood,
     /// Something has been said since the last words were set.
@@ -139,10 +143,13 @@ impl<'a> Daemon<'a> {
         let events = mpsc::unbounded_channel();
         let mut processes = Processes::default();
         processes.assign(&inquiries, &events.0);
+        let mut addresses = Addresses::default();
+        addresses.assign(&inquiries, &events.0);
         Self {
             began: Instant::now(),
             inquiries,
             processes,
+            addresses,
             disable_files: DisableFiles::of(config, &engine),
             engine,
             flood: Flood::default(),

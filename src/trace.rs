@@ -11,6 +11,7 @@
 //! +1.5s  becomes answers pass          relative to the line before
 //! 20     fail answers servfail x3 every 1s
 //! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
+//! 23     gone address address-missing   the same of what the cause names, here a service address
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
 //! 25     drain * operator - move      all services, and those that are added while it lasts
@@ -149,7 +150,8 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             text
         }
         Event::Gone(id, why) => {
-            format!("gone {} {}", names.check(*id), why.replace('\n', " ")).trim_end().to_owned()
+            let text = format!("gone {} {} {}", names.check(*id), why.cause, why.detail.replace('\n', " "));
+            text.trim_end().to_owned()
         }
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),

@@ -98,7 +98,9 @@ pub(super) async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zo
 
 async fn ask(question: Question, address: IpAddr, transport: Transport, timeout: Duration) -> Finding {
     let (question, server) = (Arc::new(question), SocketAddr::new(address, 53));
-    Probe { question, server, source: Some(address), transport, timeout }.ask().await
+    Probe { question, server, source: Some(address), transport, timeout, locality: Arc::default() }
+        .ask()
+        .await
 }
 
 impl Zone {

@@ -237,6 +237,7 @@ async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Repl
             source: Some(*address),
             transport: Transport::Tcp,
             timeout: limit,
+            locality: Arc::default(),
         };
         let finding = probe.ask().await;
         let failure = match finding.outcome {

@@ -190,6 +190,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         }
         Inquiry::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
         Inquiry::Process(process) => writeln!(f, "    must be there: {process}")?,
+        Inquiry::Address(address) => writeln!(f, "    must be on this host: {address}")?,
         Inquiry::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
@@ -201,6 +202,13 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
             f,
             "    after a start the verdict on a process that is there takes {}",
             Period(timing.first_verdict())
+        );
+    }
+    if matches!(check.inquiry, Inquiry::Address(_)) {
+        return writeln!(
+            f,
+            "    a missing address is detected at once, return takes {} at worst",
+            Period(timing.returns())
         );
     }
     writeln!(

@@ -21,6 +21,7 @@ use crate::period::LONGEST;
 use crate::probe::command::Command;
 use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::inquiry::Inquiry;
+use crate::probe::locality::Locality;
 use crate::probe::round::{Pace, Round};
 
 impl Resolver<'_> {
@@ -51,7 +52,7 @@ impl Resolver<'_> {
                 own = Err(self.error(&name.span(), message));
             }
             names.push(name.get_ref());
-            let check = self.check(written.get_ref(), &written.span(), backend, defaults);
+            let check = self.check(written.get_ref(), &written.span(), service, backend, defaults);
             checks.push(own.and(check));
         }
         checks.into_iter().collect()
@@ -61,6 +62,7 @@ impl Resolver<'_> {
         &self,
         written: &file::Check,
         place: &std::ops::Range<usize>,
+        service: &file::Service,
         backend: Option<&Backend>,
         defaults: &file::Timing,
     ) -> Result<Check> {
@@ -74,7 +76,7 @@ impl Resolver<'_> {
         let timing = self.timing(&own, defaults);
         // Where the timing is refused, what is asked is looked at all the same, to find what is wrong with it.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
-        let inquiry = self.inquiry(written, place, backend, within);
+        let inquiry = self.inquiry(written, place, service, backend, within);
         Ok(Check {
             name: written.name.get_ref().clone(),
             timing: timing?,
@@ -88,44 +90,47 @@ impl Resolver<'_> {
         &self,
         written: &file::Check,
         place: &std::ops::Range<usize>,
+        service: &file::Service,
         backend: Option<&Backend>,
         timing: Timing,
     ) -> Result<Inquiry> {
         let name = written.name.get_ref();
-        match (&written.dns, &written.command, &written.process) {
-            (Some(dns), None, None) => self.round(dns, timing).map(Inquiry::Dns),
-            (None, Some(command), None) if command.get_ref().trim().is_empty() => {
-                Err(self
-                    .error(&command.span(), "empty command, expected one for the shell such as \"exit 0\""))
-            }
-            (None, Some(command), None) => {
-                self.without_zero(&command.span(), [command.get_ref()])?;
-                Ok(Inquiry::Command(Command {
-                    text: command.get_ref().clone(),
-                    timeout: Some(timing.timeout),
-                }))
-            }
-            (None, None, Some(process)) => {
-                self.process(process, name, backend, timing.timeout).map(Inquiry::Process)
-            }
-            (Some(_), Some(command), _) => {
-                Err(self.error(&command.span(), "there is `dns` as well, expected one of them"))
-            }
-            (dns, _, Some(process)) => {
-                let other = if dns.is_some() { "dns" } else { "command" };
-                let message = format!("there is `{other}` as well, expected one of them");
-                Err(self.error(&process.span(), message))
-            }
-            (None, None, None) => {
-                let expected =
-                    "expected a table `dns = { … }`, a `command = \"…\"` or a table `process = { … }`";
-                Err(self.error(place, format!("check `{name}` asks nothing, {expected}")))
-            }
+        let kinds = [
+            ("dns", written.dns.as_ref().map(Spanned::span)),
+            ("command", written.command.as_ref().map(Spanned::span)),
+            ("process", written.process.as_ref().map(Spanned::span)),
+            ("address", written.address.as_ref().map(Spanned::span)),
+        ];
+        let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
+        if let (Some((first, _)), Some((_, second))) = (kinds.next(), kinds.next()) {
+            return Err(self.error(second, format!("there is `{first}` as well, expected one of them")));
         }
+        if let Some(dns) = &written.dns {
+            let locality = self.locality(service, &written.device);
+            return self.round(dns, timing, &locality).map(Inquiry::Dns);
+        }
+        if let Some(command) = &written.command {
+            if command.get_ref().trim().is_empty() {
+                let message = "empty command, expected one for the shell such as \"exit 0\"";
+                return Err(self.error(&command.span(), message));
+            }
+            self.without_zero(&command.span(), [command.get_ref()])?;
+            let text = command.get_ref().clone();
+            return Ok(Inquiry::Command(Command { text, timeout: Some(timing.timeout) }));
+        }
+        if let Some(process) = &written.process {
+            return self.process(process, name, backend, timing.timeout).map(Inquiry::Process);
+        }
+        if let Some(address) = &written.address {
+            return self.address_probe(address, service, &written.device).map(Inquiry::Address);
+        }
+        let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a table \
+                        `address = {}`";
+        Err(self.error(place, format!("check `{name}` asks nothing, {expected}")))
     }
 
     /// Every query to every server over every transport.
-    fn round(&self, dns: &Spanned<file::Dns>, timing: Timing) -> Result<Round> {
+    fn round(&self, dns: &Spanned<file::Dns>, timing: Timing, locality: &Arc<Locality>) -> Result<Round> {
         let (span, dns) = (dns.span(), dns.get_ref());
         let queries: Vec<&Query> = match (&dns.query, dns.queries.as_slice()) {
             (Some(query), []) => vec![&query.get_ref().0],
@@ -172,6 +177,7 @@ impl Resolver<'_> {
                         source: Some(source),
                         transport: *transport,
                         timeout: timing.timeout,
+                        locality: Arc::clone(locality),
                     });
                 }
             }

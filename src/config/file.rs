@@ -12,7 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Address, Api, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenNextHop, WrittenPath,
+    Address, Api, Device, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenAddress,
+    WrittenNextHop, WrittenPath,
 };
 use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
@@ -125,6 +126,8 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) start: Start,
     pub(super) adopt_max_age: Placed<Period>,
+    pub(super) address: Placed<WrittenAddress>,
+    pub(super) device: Placed<Text<Device>>,
     pub(super) unknown_after: Placed<Period>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
@@ -248,6 +251,9 @@ pub(super) struct Check {
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
     pub(super) process: Placed<Process>,
+    /// An empty table: the service says which addresses it has.
+    pub(super) address: Placed<toml::Table>,
+    pub(super) device: Placed<Text<Device>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -15,7 +15,9 @@ pub(super) struct Tables<'a>(pub(super) &'a Service);
 
 impl fmt::Display for Tables<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.checks.iter().try_for_each(|check| table(f, check))
+        // The check of the address is supplied beside written ones, too.
+        let mut written = self.0.checks.iter().filter(|check| !matches!(check.inquiry, Inquiry::Address(_)));
+        written.try_for_each(|check| table(f, check))
     }
 }
 
@@ -27,6 +29,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         // Which process that is, the backend says.
         Inquiry::Process(_) => writeln!(f, "process = {{}}"),
         Inquiry::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
+        Inquiry::Address(_) => writeln!(f, "address = {{}}"),
         Inquiry::Nothing => writeln!(f, "command = \"true\""),
     }
 }

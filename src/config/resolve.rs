@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::address::service_addresses;
 use super::bounds::{self, twice};
 use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Placed, Start};
@@ -48,6 +49,8 @@ pub struct Resolver<'a> {
     pub(super) backends: Vec<Arc<Backend>>,
     /// The names of those that cannot be resolved.
     pub(super) refused_backends: Vec<String>,
+    /// The addresses of every service that has to be on this host.
+    pub(super) own: Vec<IpAddr>,
 }
 
 impl<'a> Resolver<'a> {
@@ -67,6 +70,7 @@ impl<'a> Resolver<'a> {
             neighbors_unread: false,
             backends: vec![],
             refused_backends: vec![],
+            own: vec![],
         };
         let config = file.ok_or(Refused).and_then(|file| resolver.file(file, host));
         let Self { survey, faults, .. } = resolver;
@@ -91,6 +95,8 @@ impl<'a> Resolver<'a> {
                 Err(Refused) => self.refused_backends.push(name.get_ref().clone()),
             }
         }
+        let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
+        self.own = own.flatten().collect();
         let services = self.services(&file);
         let state = self.absolute(&file.control.state);
         let control = self.absolute(&file.control.directory);
@@ -183,12 +189,14 @@ impl<'a> Resolver<'a> {
         let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose();
         // Without its backend it is not known which checks it has.
         let checks = backend.clone().and_then(|backend| {
-            let checks = self.checks(written, backend.as_deref(), timing)?;
+            let mut checks = self.checks(written, backend.as_deref(), timing)?;
             self.decides(written, &checks)?;
+            checks.extend(self.supplied_address_check(written, &checks, timing)?);
             Ok(checks)
         });
         let unknown_after =
             self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
+        let addresses = self.addresses_fit(written);
         let start = self.start(written);
         let disable_file = self.absolute(&written.disable_file);
         let on_change = self.on_change(written);
@@ -202,6 +210,7 @@ impl<'a> Resolver<'a> {
             backend: backend?,
             zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
             checks: checks?,
+            addresses: addresses.map(|()| service_addresses(written))?,
             unknown_after: unknown_after?,
             start: start?,
             disable_file: disable_file?,

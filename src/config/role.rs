@@ -6,14 +6,15 @@
 //! | the same with `-tcp` | every service address | TCP | degrades the service |
 //! | `management` | the management addresses | both | is shown, and moves no route |
 //!
-//! A service address is a host prefix of the service. Where a family has prefixes but no address among them, the
-//! management address of that family stands in: then it decides.
+//! A service address is a host prefix of the service, or one that its key `address` lists. Where a family has prefixes
+//! but no address among them, the management address of that family stands in: then it decides.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use toml::Spanned;
 
+use super::address::service_addresses;
 use super::dns::pace;
 use super::resolve::{Resolver, Result};
 use super::{Check, file, process};
@@ -21,6 +22,7 @@ use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport};
 use crate::probe::inquiry::Inquiry;
+use crate::probe::locality::Locality;
 use crate::probe::round::Round;
 
 /// The port of every address.
@@ -53,8 +55,9 @@ impl Resolver<'_> {
         let deciding = self.deciding_addresses(service);
         let observed: Vec<_> =
             self.management.iter().copied().filter(|address| !deciding.contains(address)).collect();
+        let locality = self.locality(service, &None);
         let check = |name: String, why, severity, addresses: &[IpAddr], transports: &[Transport]| {
-            let probes = self.role_probes(&asked.questions, addresses, transports, timing);
+            let probes = self.role_probes(&asked.questions, addresses, transports, timing, &locality);
             let need = probes.len();
             let round = Round::new(probes, need, pace(timing, None))
                 .map_err(|message| self.error(&service.name.span(), message))?;
@@ -82,6 +85,7 @@ impl Resolver<'_> {
         addresses: &[IpAddr],
         transports: &[Transport],
         timing: Timing,
+        locality: &Arc<Locality>,
     ) -> Vec<Probe> {
         let mut probes = vec![];
         for question in questions {
@@ -95,6 +99,7 @@ impl Resolver<'_> {
                     source: Some(source),
                     transport: *transport,
                     timeout: timing.timeout,
+                    locality: Arc::clone(locality),
                 }));
             }
         }
@@ -104,10 +109,8 @@ impl Resolver<'_> {
     /// The service addresses, and the management addresses that stand in for families without one.
     fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
         let prefixes = || service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
-        let hosts: Vec<_> = prefixes()
-            .filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len())
-            .map(|prefix| prefix.addr())
-            .collect();
+        let hosts = || prefixes().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
+        let hosts = service_addresses(service).unwrap_or_else(|| hosts().map(|host| host.addr()).collect());
         let stands_in = |management: &IpAddr| {
             let is_of_family = |address: IpAddr| address.is_ipv4() == management.is_ipv4();
             prefixes().any(|prefix| is_of_family(prefix.addr())) && !hosts.iter().copied().any(is_of_family)

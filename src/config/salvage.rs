@@ -86,6 +86,7 @@ impl Salvage {
                 backend: None,
                 zones: vec![],
                 checks: vec![],
+                addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
                 start: StartPolicy::Withdraw,
                 disable_file: None,

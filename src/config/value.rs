@@ -259,6 +259,75 @@ fn of_any_link(address: IpAddr) -> Result<IpAddr, String> {
     }
 }
 
+/// Where the addresses of a service are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WrittenAddress {
+    /// `false`: not on this host, as far as the kernel knows.
+    No,
+    /// These are on this host.
+    These(Vec<Text<Unscoped>>),
+}
+
+impl WrittenAddress {
+    /// Whether the addresses are elsewhere.
+    #[must_use]
+    pub const fn is_no(&self) -> bool {
+        matches!(self, Self::No)
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+
+        impl<'de> Visitor<'de> for Seen {
+            type Value = WrittenAddress;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("addresses of this host, or false")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+                match value {
+                    false => Ok(WrittenAddress::No),
+                    true => {
+                        Err(E::custom("`true` is the default, expected false, or addresses of this host"))
+                    }
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(WrittenAddress::These(vec![Text::deserialize(StrDeserializer::new(text))?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(WrittenAddress::These)
+            }
+        }
+
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+/// The name of a network device, at most 15 octets as the kernel has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device(pub String);
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'/' && byte != b':';
+        if (1..=15).contains(&text.len()) && text.bytes().all(fits) && !matches!(text, "." | "..") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{}` is no name of a network device, expected one of at most 15 characters such as `vrf-dns`",
+            text.escape_debug()
+        ))
+    }
+}
+
 /// Where a DNS server listens: an address, with port 53 unless another is given. A link-local one needs its interface,
 /// by number: `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]

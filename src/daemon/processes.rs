@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Inquiries;
+use super::concerned::Concerned;
 use crate::engine::event::{CheckId, Event};
 use crate::handoff::lock;
+use crate::outcome::Cause;
 use crate::probe::inquiry::Inquiry;
 use crate::process::Whereabouts;
 use crate::process::deaths::Deaths;
@@ -26,22 +28,6 @@ struct Watched {
     concerned: Arc<Mutex<Concerned>>,
 }
 
-/// Who is told of an end, as [`Event::Gone`], and how.
-#[derive(Debug)]
-struct Concerned {
-    checks: Vec<CheckId>,
-    events: UnboundedSender<Event>,
-}
-
-impl Concerned {
-    fn hear(&self, why: &str) {
-        for check in &self.checks {
-            // Nobody listens any more once the loop has ended.
-            let _ = self.events.send(Event::Gone(*check, why.to_owned()));
-        }
-    }
-}
-
 impl Processes {
     /// From now on these checks watch, and no others. What is known of a process outlasts that, as long as there is
     /// any check that watches it: one that has ended stays so until another is found.
@@ -55,7 +41,7 @@ impl Processes {
         self.watched.retain(|whereabouts, _| wanted.contains_key(whereabouts));
         for (whereabouts, mut checks) in wanted {
             checks.sort();
-            let concerned = Concerned { checks, events: events.clone() };
+            let concerned = Concerned { checks, cause: Cause::ProcessGone, events: events.clone() };
             if let Some(watched) = self.watched.get(whereabouts) {
                 *lock(&watched.concerned) = concerned;
             } else {

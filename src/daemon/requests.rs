@@ -164,6 +164,7 @@ impl Daemon<'_> {
         // From here on the end of a process is told in the places of the new configuration. Those that were told
         // before are told once, and must not be lost.
         self.processes.assign(&inquiries, &events.0);
+        self.addresses.assign(&inquiries, &events.0);
         let mut over = false;
         while let Ok(event) = self.events.1.try_recv() {
             over |= self.tell(event, observer);

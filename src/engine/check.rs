@@ -303,9 +303,9 @@ impl Check {
     }
 
     /// What it holds on to has ended. A round that is out began before that, and its outcome is forgotten.
-    pub fn lose(&mut self, now: Moment, why: &str) -> Vec<Change> {
+    pub fn lose(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
-        self.count(now, &Outcome::fail(Cause::ProcessGone, why))
+        self.count(now, &Outcome::Fail(why.clone()))
     }
 
     /// Is due at once, unless a round is out.
@@ -480,7 +480,8 @@ mod tests {
         feed(&mut check, &[None; 3]);
         let later = Moment::START + Duration::from_secs(5);
         assert!(check.start_round(later));
-        assert!(matches!(check.lose(later, "it is gone")[..], [Change::State { to: State::Down, .. }]));
+        let gone = Failure::new(Cause::ProcessGone, "it is gone");
+        assert!(matches!(check.lose(later, &gone)[..], [Change::State { to: State::Down, .. }]));
         check.hurry(later);
         assert_eq!(check.due(), None, "one round at a time");
         assert_eq!(check.take(later, &Outcome::pass(Duration::ZERO)), []);
@@ -488,7 +489,7 @@ mod tests {
             (check.state(), check.failure(), check.due()),
             (State::Down, Some("it is gone"), Some(later))
         );
-        assert_eq!(check.lose(later, "it is gone"), [], "told twice");
+        assert_eq!(check.lose(later, &gone), [], "told twice");
         assert_eq!(check.due(), Some(later));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drain::{Lift, Order};
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 
 /// The place of a service in the configuration.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -29,8 +29,9 @@ pub enum Event {
     Tick,
     /// A round of probes is over.
     Outcome(CheckId, Outcome),
-    /// What a check holds on to has ended, between two rounds: the process of the DNS server. With the sentence about it.
-    Gone(CheckId, String),
+    /// What a check holds on to has gone, between two rounds: the process of the DNS server, or a service address. With
+    /// the cause, and the sentence about it.
+    Gone(CheckId, Failure),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
     /// Somebody wants a service drained.

@@ -18,7 +18,7 @@ use super::memory::Remembered;
 use super::moment::Moment;
 use super::notice::{Asks, DrainEnd, Notice, Stands};
 use crate::config;
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::probe::inquiry::Inquiry;
 
 use self::damped::Grace;
@@ -207,7 +207,7 @@ impl Service {
     }
 
     /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
-    pub fn lose(&mut self, now: Moment, check: usize, why: &str, out: &mut Vec<Action>) {
+    pub fn lose(&mut self, now: Moment, check: usize, why: &Failure, out: &mut Vec<Action>) {
         if self.rests() {
             return;
         }

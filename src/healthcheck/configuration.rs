@@ -46,6 +46,7 @@ impl Options {
                 backend: None,
                 zones: vec![],
                 checks: vec![self.one_check()],
+                addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
                 ladders: vec![ladder; advertised.routes.len()],
                 start: StartPolicy::Probe,

@@ -43,6 +43,7 @@ pub fn round(
         source: None,
         transport: Transport::Udp,
         timeout,
+        locality: Arc::default(),
     };
     let servers = if servers.is_empty() { &[DEFAULT_SERVER] } else { servers };
     let probes: Vec<_> = servers.iter().map(probe).collect();

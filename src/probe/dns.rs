@@ -22,12 +22,14 @@ use std::time::Duration;
 use hickory_resolver::proto::op::Message;
 use serde::{Deserialize, Serialize};
 
+use super::locality::Locality;
 use crate::outcome::Outcome;
 
 mod ask;
 mod exchange;
 mod expect;
 mod flag;
+pub(crate) mod here;
 mod judge;
 mod limits;
 mod query;
@@ -98,6 +100,8 @@ pub struct Probe {
     pub transport: Transport,
     /// How long all of it may take.
     pub timeout: Duration,
+    /// Which addresses are of this host: a probe to one of them does not leave it.
+    pub locality: Arc<Locality>,
 }
 
 impl fmt::Display for Probe {
@@ -111,7 +115,7 @@ impl fmt::Display for Probe {
 pub struct Finding {
     /// The verdict.
     pub outcome: Outcome,
-    /// Messages that were no answer to the question, and ignored.
+    /// Messages that were no answer to the question, and ICMP errors without evidence: ignored.
     pub strays: u32,
     /// Datagrams that no answer came to: 1 where the repeated question was answered, 2 where neither was.
     pub lost: u32,

@@ -1,8 +1,9 @@
-//! What a check asks: a round of DNS probes, a shell command, a process, or nothing at all.
+//! What a check asks: a round of DNS probes, a shell command, a process, addresses, or nothing at all.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::address;
 use super::command::Command;
 use super::dns::Finding;
 use super::process;
@@ -18,6 +19,8 @@ pub enum Inquiry {
     Command(Command),
     /// Whether a process is there.
     Process(process::Probe),
+    /// Whether addresses are on this host.
+    Address(address::Probe),
     /// Nothing: all is well.
     Nothing,
 }
@@ -29,6 +32,7 @@ impl Inquiry {
             Self::Dns(round) => round.ask(severity).await,
             Self::Command(command) => command.ask().await,
             Self::Process(process) => process.ask().await.1,
+            Self::Address(address) => address.ask().await,
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -43,6 +47,7 @@ impl Inquiry {
                 let (label, outcome) = process.ask().await;
                 vec![(label, finding(outcome))]
             }
+            Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
             Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
         }
     }
@@ -52,7 +57,7 @@ impl Inquiry {
     pub const fn need(&self) -> usize {
         match self {
             Self::Dns(round) => round.need(),
-            Self::Command(_) | Self::Process(_) | Self::Nothing => 1,
+            Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Nothing => 1,
         }
     }
 }
@@ -64,6 +69,7 @@ impl fmt::Display for Inquiry {
             Self::Dns(round) => write!(f, "{} probes", round.probes().len()),
             Self::Command(command) => command.fmt(f),
             Self::Process(process) => process.fmt(f),
+            Self::Address(address) => address.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

@@ -390,6 +390,7 @@ mod tests {
             source: None,
             transport,
             timeout: PATIENT,
+            locality: Arc::default(),
         });
         (responder, Round::new(probes.into(), need, Pace::BURST).unwrap())
     }

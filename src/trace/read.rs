@@ -10,7 +10,7 @@ use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::period::{LONGEST, Period};
 
 /// What is wrong with a trace, and in which line.
@@ -230,7 +230,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         }
         ("gone", _) => {
             let (check, why) = split_word(object);
-            Event::Gone(names.find_check(check)?, why.to_owned())
+            Event::Gone(names.find_check(check)?, losing(why))
         }
         ("becomes", _) => {
             let (check, found) = split_word(object);
@@ -306,6 +306,15 @@ fn passing(latency: &str) -> Result<Outcome, String> {
 fn failing(text: &str) -> Result<Outcome, String> {
     let (cause, detail) = split_word(text);
     Ok(Outcome::fail(cause.parse::<Cause>()?, detail))
+}
+
+/// Without a cause it is the process that has ended.
+fn losing(text: &str) -> Failure {
+    let (word, detail) = split_word(text);
+    match word.parse::<Cause>() {
+        Ok(cause) if cause.class() == Class::Hard => Failure::new(cause, detail),
+        _ => Failure::new(Cause::ProcessGone, text),
+    }
 }
 
 fn split_word(text: &str) -> (&str, &str) {

@@ -17,7 +17,7 @@ fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
         &format!("backend-{name}"),
         &format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
-             [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"generic\"\n"
+             [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\nbackend = \"generic\"\n"
         ),
     );
     let mut arguments = vec!["backend"];

@@ -17,7 +17,7 @@ fn check(name: &str, fault: Fault, options: &[&str]) -> Output {
         name,
         &format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"5s\"\ntimeout = \"2s\"\n[[service]]\n\
-             name = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\ndegraded = {{ med = 400 }}\n[[service.check]]\n\
+             name = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\ndegraded = {{ med = 400 }}\n[[service.check]]\n\
              name = \"answers\"\non-fail = {{ servfail = \"degraded\" }}\n\
              dns = {{ query = \"localhost. A\", server = \"{}\", transport = [\"udp\", \"tcp\"] }}\n",
             server.address()
@@ -89,7 +89,9 @@ fn hanging(server: &Server, services: usize) -> String {
     let mut toml =
         "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"1s\"\ntimeout = \"1s\"\n".to_owned();
     for number in 1..=services {
-        toml += &format!("[[service]]\nname = \"s{number}\"\nprefixes = [\"192.0.2.{number}/32\"]\n");
+        toml += &format!(
+            "[[service]]\nname = \"s{number}\"\nprefixes = [\"192.0.2.{number}/32\"]\naddress = false\n"
+        );
         for check in ["a", "b"] {
             toml += &format!(
                 "[[service.check]]\nname = \"{check}\"\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
@@ -120,7 +122,7 @@ fn check_shows_the_process_that_it_finds_and_what_it_finds_instead() {
     let pid_file = File::new("alive", &format!("{}\n", std::process::id()));
     let configuration = |path: &str| {
         let toml = format!(
-            "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n\
              [[service.check]]\nname = \"alive\"\nprocess = {{ pid-file = \"{path}\" }}\n"
         );
         File::new("process", &toml)

@@ -145,7 +145,7 @@ fn check_config_promises_no_times_for_what_is_observed() {
     let configuration = File::new(
         "ignored",
         "[node]\nmanagement = [\"10.1.0.2\"]\n[exabgp]\napi = \"6\"\n[[service]]\nname = \"s\"\n\
-         prefixes = [\"192.0.2.1/32\"]\n[[service.check]]\nname = \"a\"\ndns = { query = \"localhost. A\" }\n\
+         prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"a\"\ndns = { query = \"localhost. A\" }\n\
          [[service.check]]\nname = \"b\"\non-fail = \"ignore\"\ndns = { query = \"localhost. A\" }\n",
     );
     let text = stdout(&dnsherald(&["check-config", configuration.path()]));

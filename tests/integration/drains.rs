@@ -58,7 +58,7 @@ fn config(layout: &Layout) -> Config {
     for (name, prefixes) in layout {
         let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("192.0.2.{prefix}/32")).collect();
         toml += &format!(
-            "[[service]]\nname = {name:?}\nprefixes = {prefixes:?}\n[[service.check]]\nname = \"answers\"\n\
+            "[[service]]\nname = {name:?}\nprefixes = {prefixes:?}\naddress = false\n[[service.check]]\nname = \"answers\"\n\
              dns = {{ query = \"localhost. A\" }}\n"
         );
     }

@@ -27,7 +27,7 @@ impl Place {
         fs::create_dir_all(folder.join("control")).unwrap();
         let text = format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[control]\ndirectory = {:?}\n[[service]]\nname = \"a\"\n\
-             prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"c\"\ndns = {{ query = \". NS\" }}\n",
+             prefixes = [\"192.0.2.53/32\"]\naddress = false\n[[service.check]]\nname = \"c\"\ndns = {{ query = \". NS\" }}\n",
             folder.join("control")
         );
         fs::write(folder.join("dnsherald.toml"), text).unwrap();

@@ -17,7 +17,7 @@ use dnsherald::exabgp::Advertisement;
 use dnsherald::exabgp::command::ASK_VERSION;
 use dnsherald::exabgp::link::Parent;
 use dnsherald::exabgp::reply::Reply;
-use dnsherald::outcome::{Cause, Class, Outcome};
+use dnsherald::outcome::{Cause, Class, Failure, Outcome};
 use dnsherald::simulate::{Watcher, play};
 use dnsherald::trace::names::Names;
 use dnsherald::trace::{Step, Trace, What, write_event};
@@ -42,6 +42,7 @@ fn config(dampening: &str) -> Config {
         [[service]]
         name = "resolver"
         prefixes = ["192.0.2.53/32", "192.0.2.54/32"]
+        address = false
         disable-file = "/nowhere"
         degraded = {{ med = 400 }}
         [service.dampening]
@@ -105,7 +106,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     ];
     let event = prop_oneof![
         8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
-        1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), why.trim().to_owned())),
+        1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), Failure::new(Cause::ProcessGone, why.trim()))),
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
@@ -261,7 +262,7 @@ proptest! {
         for (later, event) in events {
             bench.tell(later, event);
         }
-        bench.tell(0, Event::Gone(check(0), "process 4711 has ended".to_owned()));
+        bench.tell(0, Event::Gone(check(0), Failure::new(Cause::ProcessGone, "process 4711 has ended")));
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
     }
@@ -419,7 +420,7 @@ proptest! {
         let percent = |part: u32| (interval * u64::from(part) / 100).max(1);
         let toml = format!(
             "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\ninterval = \"{interval}ms\"\nfast-interval = \"{}ms\"\n\
-             timeout = \"{}ms\"\nrise = {rise}\nfall = {fall}\n[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             timeout = \"{}ms\"\nrise = {rise}\nfall = {fall}\n[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n\
              [service.dampening]\nmode = \"off\"\n[[service.check]]\nname = \"c\"\ndns = {{ query = \"localhost. A\" }}\n",
             percent(fast), percent(timeout)
         );

@@ -40,7 +40,7 @@ fn config(services: &str) -> Config {
             some => some.iter().map(entry).collect(),
         };
         toml += &format!(
-            "[[service]]\nname = {:?}\nprefixes = {:?}\nstart = {start:?}\n{}{terms}\
+            "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{}{terms}\
              [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n",
             words[0],
             &words[1..],

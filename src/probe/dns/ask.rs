@@ -12,6 +12,7 @@ use hickory_resolver::proto::op::Message;
 use tokio::time::timeout_at;
 
 use super::exchange::{Answered, Path};
+use super::here::Ignored;
 use super::{Finding, Probe, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::period::{Period, Shown};
@@ -25,7 +26,7 @@ struct Exchanged {
     took: Duration,
     /// Silent, although the server limits the rate of its answers: so long ago it was seen to, and the answer over TCP.
     limited: Option<(Duration, Whole)>,
-    strays: u32,
+    ignored: Ignored,
     lost: u32,
 }
 
@@ -45,7 +46,7 @@ impl Probe {
             Transport::Udp => self.over_udp(deadline).await,
             Transport::Tcp => self.over_tcp(deadline).await,
         };
-        let Exchanged { answered, took, limited, strays, lost } = exchanged;
+        let Exchanged { answered, took, limited, ignored, lost } = exchanged;
         let (outcome, response) = match answered {
             Some(Ok((response, own))) => self.settle(response, own, took, deadline).await,
             Some(Err(trouble)) => (Outcome::from(Failure::from(trouble)), None),
@@ -55,30 +56,31 @@ impl Probe {
             },
         };
         let outcome = self.unless_asleep(outcome, deadline);
-        Finding { outcome: self.explain(outcome, strays, lost), strays, lost, response }
+        let outcome = self.explain(outcome, ignored, lost);
+        Finding { outcome, strays: ignored.sum(), lost, response }
     }
 
-    const fn path(&self) -> Path {
-        Path { server: self.server, source: self.source }
+    fn path(&self) -> Path<'_> {
+        Path { server: self.server, source: self.source, locality: &self.locality }
     }
 
     async fn over_tcp(&self, deadline: Deadline) -> Exchanged {
         let request = self.question.stamp();
-        let mut strays = 0;
+        let mut ignored = Ignored::default();
         let answered = tokio::select! {
             biased;
-            answered = self.path().tcp(&request, &mut strays) => Some(answered),
+            answered = self.path().tcp(&request, &mut ignored) => Some(answered),
             () = deadline.passed() => None,
         };
         let answered = answered.map(|answered| answered.map(|(response, took, _)| (response, took)));
         let took = answered.as_ref().and_then(|answered| answered.as_ref().ok()).map(|(_, took)| *took);
-        Exchanged { answered, took: took.unwrap_or_default(), limited: None, strays, lost: 0 }
+        Exchanged { answered, took: took.unwrap_or_default(), limited: None, ignored, lost: 0 }
     }
 
     async fn over_udp(&self, deadline: Deadline) -> Exchanged {
         let began = Instant::now();
         let requests = [self.question.stamp(), self.question.stamp()];
-        let [mut early, mut late] = [0, 0];
+        let [mut early, mut late] = [Ignored::default(); 2];
         let (mut lost, mut limited) = (0, None);
         let answered = 'asked: {
             // The first half of the time belongs to the first question.
@@ -119,7 +121,7 @@ impl Probe {
                 }
             }
         };
-        Exchanged { answered, took: began.elapsed(), limited, strays: early + late, lost }
+        Exchanged { answered, took: began.elapsed(), limited, ignored: early + late, lost }
     }
 
     /// The verdict on a response that came `own` after its question, and `took` after the first one.
@@ -156,7 +158,7 @@ impl Probe {
     /// Asks over TCP at the same address: an answer that is as expected and would have fitted into a datagram.
     async fn whole_over_tcp(&self) -> Option<Whole> {
         let request = self.question.stamp();
-        let (response, _, octets) = self.path().tcp(&request, &mut 0).await.ok()?;
+        let (response, _, octets) = self.path().tcp(&request, &mut Ignored::default()).await.ok()?;
         let is_whole = !response.truncation && octets <= request.payload();
         let is_well = is_whole && self.question.judge(&response, Duration::ZERO).passed();
         is_well.then_some(Whole { response, octets })
@@ -197,22 +199,17 @@ impl Probe {
     }
 
     /// Completes the sentence of a failure: who was asked what, and what was ignored meanwhile.
-    fn explain(&self, outcome: Outcome, strays: u32, lost: u32) -> Outcome {
+    fn explain(&self, outcome: Outcome, ignored: Ignored, lost: u32) -> Outcome {
         let (Outcome::Fail(Failure { cause, detail }) | Outcome::Unknown(Failure { cause, detail })) =
             outcome
         else {
             return outcome;
         };
-        let unit = self.transport.unit();
         let repeated = match lost {
             1 => " (to the repeated question)",
             _ => "",
         };
-        let ignored = match strays {
-            0 => String::new(),
-            1 => format!(" (1 stray {unit} ignored)"),
-            many => format!(" ({many} stray {unit}s ignored)"),
-        };
+        let ignored = ignored.told(self.transport);
         Outcome::fail(cause, format!("{self}: {detail}{repeated}{ignored}"))
     }
 }

@@ -10,17 +10,21 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::op::Message;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpSocket;
 
 use super::Transport;
+use super::here::{Ignored, Missing};
 use super::request::{Arrival, Request};
 use crate::outcome::{Cause, Class, Failure};
+use crate::probe::locality::{Locality, Place};
 
 thread_local! {
     /// Where datagrams are received: one buffer per thread spares every probe 64 KiB to allocate and clear.
@@ -29,9 +33,10 @@ thread_local! {
 
 /// Between which addresses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Path {
+pub(super) struct Path<'a> {
     pub(super) server: SocketAddr,
     pub(super) source: Option<IpAddr>,
+    pub(super) locality: &'a Locality,
 }
 
 /// A response, and the time from the first packet sent until it was taken.
@@ -40,39 +45,55 @@ pub(super) type Answered = Result<(Box<Message>, Duration), Trouble>;
 /// The same over TCP, with the length of the message in octets.
 pub(super) type Framed = Result<(Box<Message>, Duration, usize), Trouble>;
 
-impl Path {
-    /// Sends one datagram and receives until the response is among what came; the others are counted as `strays`.
-    pub(super) async fn udp(self, request: &Request, strays: &mut u32) -> Answered {
-        let socket = UdpSocket::bind(self.local()).map_err(|error| self.cannot_bind(error))?;
-        socket.set_nonblocking(true)?;
-        socket.connect(self.server)?;
+impl Path<'_> {
+    /// Sends one datagram and receives until the response is among what came; the others are counted as `ignored`.
+    pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
+        self.is_here()?;
+        let socket = self.datagram_socket().map_err(|error| self.cannot_bind(error))?;
+        socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
         let start = Instant::now();
-        socket.send(request.octets())?;
+        socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
         // Only now known to the runtime: the query has not waited for its turn, and the latency is the server's.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         loop {
-            let arrival = receive(&socket, request).await?;
-            if let Some(response) = take(arrival, strays)? {
-                return Ok((response, start.elapsed()));
+            match receive(&socket, request).await {
+                Ok(arrival) => {
+                    if let Some(response) = take(arrival, ignored)? {
+                        return Ok((response, start.elapsed()));
+                    }
+                }
+                Err(error) => self.weigh(error, ignored)?,
             }
         }
     }
 
+    /// A socket at the source address that waits for nothing.
+    fn datagram_socket(self) -> io::Result<UdpSocket> {
+        let family = if self.server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket: OwnedFd = socket_with(family, SocketType::DGRAM, flags, None)?;
+        self.confine(&socket)?;
+        bind(&socket, &self.local())?;
+        Ok(socket.into())
+    }
+
     /// Connects, writes the request at once, and reads messages until the response is among them.
-    pub(super) async fn tcp(self, request: &Request, strays: &mut u32) -> Framed {
+    pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Framed {
+        self.is_here()?;
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         }
         .map_err(|error| self.cannot_bind(error))?;
         socket.set_zero_linger()?;
+        self.confine(&socket)?;
         if self.source.is_some() {
             // Only when it is connected does it get a port, one that may be in use towards other servers.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(io::Error::from)?;
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }
         let start = Instant::now();
-        let mut stream = socket.connect(self.server).await?;
+        let mut stream = socket.connect(self.server).await.map_err(|error| self.refused(error))?;
         stream.set_nodelay(true)?;
         stream.write_all(&request.framed()).await?;
         let mut message = Vec::new();
@@ -80,7 +101,7 @@ impl Path {
             let length = stream.read_u16().await?;
             message.resize(length.into(), 0);
             stream.read_exact(&mut message).await?;
-            if let Some(response) = take(request.sort(Transport::Tcp, &message), strays)? {
+            if let Some(response) = take(request.sort(Transport::Tcp, &message), ignored)? {
                 return Ok((response, start.elapsed(), message.len()));
             }
         }
@@ -97,7 +118,14 @@ impl Path {
 
     fn cannot_bind(self, error: io::Error) -> Trouble {
         match self.source {
-            Some(source) if error.kind() == ErrorKind::AddrNotAvailable => Trouble::NotHere(source),
+            Some(address) if error.kind() == ErrorKind::AddrNotAvailable => {
+                let place = match self.locality.place(address) {
+                    Place::Service => Place::Service,
+                    _ => Place::Management,
+                };
+                let why = format!("cannot ask from {address}: the address is not on this host");
+                Trouble::Missing(Missing { place, why })
+            }
             _ if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => Trouble::NoFamily(self.server),
             _ => Trouble::Socket(error),
         }
@@ -119,12 +147,12 @@ async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Resul
 }
 
 /// Hands the response on and counts strays.
-fn take(arrival: Arrival, strays: &mut u32) -> Result<Option<Box<Message>>, Trouble> {
+fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box<Message>>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
         Arrival::Malformed(why) => Err(Trouble::Malformed(why)),
         Arrival::Stray => {
-            *strays = strays.saturating_add(1);
+            ignored.messages = ignored.messages.saturating_add(1);
             Ok(None)
         }
     }
@@ -133,8 +161,12 @@ fn take(arrival: Arrival, strays: &mut u32) -> Result<Option<Box<Message>>, Trou
 /// Why an exchange ended without a response.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Nobody here has the source address.
-    NotHere(IpAddr),
+    /// An address of this host is not here.
+    Missing(Missing),
+    /// The kernel does not say whether this address is here.
+    NotKnown(IpAddr, io::Error),
+    /// A listening socket refused the connection.
+    Declined,
     /// The kernel opens no socket of the family of the server.
     NoFamily(SocketAddr),
     /// The connection ended where a message was expected, or within one.
@@ -147,8 +179,9 @@ impl Trouble {
     /// Whether it says nothing about the server.
     pub(super) fn is_local(&self) -> bool {
         match self {
-            Self::NotHere(_) | Self::NoFamily(_) => true,
-            Self::HungUp | Self::Malformed(_) => false,
+            Self::Missing(missing) => missing.cause().class() == Class::Unknown,
+            Self::NotKnown(..) | Self::NoFamily(_) => true,
+            Self::Declined | Self::HungUp | Self::Malformed(_) => false,
             Self::Socket(error) => explain(error).cause.class() == Class::Unknown,
         }
     }
@@ -166,10 +199,17 @@ impl From<io::Error> for Trouble {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::NotHere(source) => Self::new(
-                Cause::SourceAddress,
-                format!("cannot ask from {source}: the address is not on this host"),
+            Trouble::Missing(missing) => Self::new(missing.cause(), missing.why),
+            Trouble::NotKnown(address, error) => Self::new(
+                Cause::Local,
+                format!(
+                    "cannot ask: the kernel does not say whether {address} is on this host ({error}); without \
+                     AF_NETLINK in RestrictAddressFamilies= it cannot be asked"
+                ),
             ),
+            Trouble::Declined => {
+                Self::new(Cause::Closed, "connection refused, although a socket listens on the port")
+            }
             Trouble::NoFamily(server) => {
                 let family = if server.is_ipv4() { "IPv4" } else { "IPv6" };
                 Self::new(
@@ -226,8 +266,9 @@ mod tests {
     /// As without IPv6 in the kernel, or under a unit that may not use it.
     #[test]
     fn a_family_that_is_not_here_is_named() {
-        let path = |server: &str| Path { server: server.parse().unwrap(), source: None };
-        let told = |path: Path| {
+        let locality = Locality::default();
+        let path = |server: &str| Path { server: server.parse().unwrap(), source: None, locality: &locality };
+        let told = |path: Path<'_>| {
             let trouble = path.cannot_bind(io::Error::from_raw_os_error(Errno::EAFNOSUPPORT as i32));
             Failure::from(trouble)
         };

@@ -14,6 +14,7 @@ use crate::responder::{Fault, Responder};
 mod answers;
 mod exchanges;
 mod harm;
+mod here;
 mod limits;
 mod verdicts;
 
@@ -35,7 +36,14 @@ async fn broken(fault: Fault) -> Responder {
 
 fn probe(responder: &Responder, transport: Transport, timeout: Duration, expect: Expectation) -> Probe {
     let question = Question::new("localhost. A".parse().unwrap(), true, expect).unwrap();
-    Probe { question: Arc::new(question), server: responder.address(), source: None, transport, timeout }
+    Probe {
+        question: Arc::new(question),
+        server: responder.address(),
+        source: None,
+        transport,
+        timeout,
+        locality: Arc::default(),
+    }
 }
 
 async fn ask(responder: &Responder, transport: Transport, timeout: Duration) -> Finding {

@@ -174,7 +174,7 @@ fn a_drain_of_all_includes_what_is_added_and_survives_other_names() {
     let mut helper = announced(&pop);
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.says(WITHDRAW);
-    let other = "[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\n[[service.check]]\nname = \"answers\"\n\
+    let other = "[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\n[[service.check]]\nname = \"answers\"\n\
                  dns = { query = \"localhost. A\" }\n";
     pop.is_configured(&format!("{}{other}", pop.configuration()));
     pop.told(&["reload"]);
@@ -264,7 +264,7 @@ fn a_reload_applies_the_difference() {
     let before = pop.configuration();
     let address = pop.server.address();
     let other = format!(
-        "\n[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\nup = {{ med = 100 }}\n\
+        "\n[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\nup = {{ med = 100 }}\n\
          [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
     );
     pop.is_configured(&format!("{before}{other}"));
@@ -433,10 +433,10 @@ fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
     assert!(said.contains("no service has a backend with the unit other.service"), "{said}");
     helper.has_said_no_more();
     // Of a service that it has not been told about yet the helper knows nothing; the others are drained all the same.
-    let new = "\n[[service]]\nname = \"new\"\nprefixes = [\"198.18.9.9/32\"]\nbackend = \"generic\"\n";
+    let new = "\n[[service]]\nname = \"new\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\nbackend = \"generic\"\n";
     pop.is_configured(&format!("{}{new}{backend}", pop.configuration()).replacen(
         "name = \"resolver\"",
-        "name = \"newer\"\nprefixes = [\"198.18.9.8/32\"]\nbackend = \"generic\"\n[[service]]\nname = \"resolver\"",
+        "name = \"newer\"\nprefixes = [\"198.18.9.8/32\"]\naddress = false\nbackend = \"generic\"\n[[service]]\nname = \"resolver\"",
         1,
     ));
     let said = stopping("ns@1");

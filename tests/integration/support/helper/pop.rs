@@ -88,7 +88,7 @@ impl Pop {
             "[node]\nname = \"test\"\nmanagement = [\"127.0.0.1\"]\n\n[exabgp]\n{exabgp}\n\n\
              [control]\ndirectory = {:?}\nstate = \"{}\"\n\n\
              [defaults]\ninterval = \"100ms\"\nfast-interval = \"10ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 10\n\n\
-             [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\nup = {{ med = 100 }}\n{service}\n\n\
+             [[service]]\nname = \"resolver\"\nprefixes = {prefixes:?}\naddress = false\nup = {{ med = 100 }}\n{service}\n\n\
              [service.dampening]\n{dampening}\n\n\
              [[service.check]]\nname = \"answers\"\n{check}\ndns = {{ query = \"localhost. A\", server = \"{}\" }}\n",
             self.file("control"),

@@ -1,0 +1,119 @@
+//! Checks of addresses: whether this host delivers to them itself.
+//!
+//! Between two rounds a [watch] looks at every change of links, addresses, routes and rules.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::netlink::route::{Delivery, look_up};
+use crate::outcome::{Cause, Outcome};
+use crate::probe::dns::here::not_here;
+
+pub mod watch;
+
+/// An address is missing after two look-ups this far apart: it may be moved from one interface to another.
+pub const APART: Duration = Duration::from_millis(20);
+
+/// Addresses of a service, all of which have to be on this host.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Probe {
+    /// At least one.
+    pub addresses: Vec<IpAddr>,
+    /// The VRF, by the name of its device.
+    pub device: Option<String>,
+}
+
+/// What one look-up of all addresses found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sight {
+    /// All are here.
+    Here,
+    /// At least one is not; and the sentence about it.
+    Missing(String),
+    /// The kernel does not say; and why.
+    Unknown(String),
+}
+
+impl Probe {
+    /// Looks every address up once; takes microseconds.
+    #[must_use]
+    pub fn look(&self) -> Sight {
+        self.look_with(|address| look_up(address, self.device.as_deref()))
+    }
+
+    fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Sight {
+        let mut unknown = None;
+        let mut missing = vec![];
+        for address in &self.addresses {
+            match look_up(*address) {
+                Ok(Delivery::Here) => {}
+                Ok(delivery) => missing.push(not_here(*address, delivery)),
+                Err(error) => {
+                    let why = format!("the kernel does not say whether {address} is on this host: {error}");
+                    unknown.get_or_insert(why);
+                }
+            }
+        }
+        match (missing.as_slice(), unknown) {
+            ([], None) => Sight::Here,
+            ([], Some(why)) => Sight::Unknown(why),
+            ([one], _) => Sight::Missing(one.clone()),
+            ([first, others @ ..], _) => Sight::Missing(format!(
+                "{first}; and {} more of {} addresses",
+                others.len(),
+                self.addresses.len()
+            )),
+        }
+    }
+
+    /// Looks twice before anything is missing. To be awaited on a tokio runtime with time enabled.
+    pub async fn ask(&self) -> Outcome {
+        let began = Instant::now();
+        let mut sight = self.look();
+        if matches!(sight, Sight::Missing(_)) {
+            tokio::time::sleep(APART).await;
+            sight = self.look();
+        }
+        match sight {
+            Sight::Here => Outcome::pass(began.elapsed()),
+            Sight::Missing(why) => Outcome::fail(Cause::AddressMissing, why),
+            Sight::Unknown(why) => Outcome::fail(Cause::Local, why),
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(", "))?;
+        match &self.device {
+            Some(device) => write!(f, " in {device}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_missing_address_is_enough_and_a_lack_of_answers_is_not() {
+        let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|address| address.parse().unwrap());
+        let probe = Probe { addresses: addresses.into(), device: None };
+        let look = |last: io::Result<Delivery>, others: Delivery| {
+            let last = std::cell::RefCell::new(Some(last));
+            probe.look_with(|address| if address == addresses[2] { last.take().unwrap() } else { Ok(others) })
+        };
+        assert_eq!(look(Ok(Delivery::Here), Delivery::Here), Sight::Here);
+        let Sight::Missing(why) = look(Ok(Delivery::Elsewhere), Delivery::Here) else { panic!() };
+        assert_eq!(why, "192.0.2.3 is not on this host: the kernel would send to another one");
+        let Sight::Missing(why) = look(Ok(Delivery::Here), Delivery::Nowhere) else { panic!() };
+        assert!(why.ends_with("; and 1 more of 3 addresses"), "{why}");
+        let lost = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(matches!(look(lost(), Delivery::Here), Sight::Unknown(_)));
+        assert!(matches!(look(lost(), Delivery::Nowhere), Sight::Missing(_)));
+    }
+}

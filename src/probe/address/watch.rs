@@ -1,0 +1,258 @@
+//! The thread that sees at once when an address is no longer on this host.
+//!
+//! It looks at every change that the kernel tells of, and every second; twice, [`APART`], before anything is missing.
+//! A router that loads its table causes hundreds of thousands of changes: then it looks for a small part of the time.
+//!
+//! ```text
+//!            here             missing               missing, 20 ms later
+//!   Unseen ───────► Here ◄───────────────► Doubted ──────────────────────► Missing
+//!      │              ▲       here                       (told)               │ ▲
+//!      │              └──────────────────── here ─────────────────────────────┘ │
+//!      └──────────────────────────── missing ───────────────────────────────────┘
+//! ```
+//!
+//! What the kernel does not say changes nothing.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::{APART, Probe, Sight};
+use crate::handoff::lock;
+use crate::netlink::changes::Changes;
+
+/// How often to look where nothing changes.
+const EACH: Duration = Duration::from_secs(1);
+
+/// The shortest time from one look to the next.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// That time is at least so many times as long as the look took.
+const SHARE: u32 = 20;
+
+/// What is known of the addresses of a probe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Grip {
+    Unseen,
+    Here,
+    /// Missing since then, perhaps for a moment only.
+    Doubted(Instant),
+    Missing,
+}
+
+impl Grip {
+    /// What is known after a look, and the sentence to tell if the addresses have gone.
+    fn after(self, now: Instant, sight: Sight) -> (Self, Option<String>) {
+        match (self, sight) {
+            (_, Sight::Here) => (Self::Here, None),
+            (Self::Here, Sight::Missing(_)) => (Self::Doubted(now), None),
+            (Self::Doubted(since), Sight::Missing(why)) if now >= since + APART => (Self::Missing, Some(why)),
+            (Self::Unseen, Sight::Missing(_)) => (Self::Missing, None),
+            (grip, Sight::Missing(_) | Sight::Unknown(_)) => (grip, None),
+        }
+    }
+}
+
+/// Called with the sentence about addresses that have gone.
+type Tell = Box<dyn Fn(&str) + Send>;
+
+struct Watched {
+    probe: Probe,
+    grip: Grip,
+    tell: Tell,
+}
+
+/// Watches addresses as long as it lives.
+pub struct Watch {
+    watched: Arc<Mutex<Vec<Watched>>>,
+    attention: UnixStream,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("watched", &lock(&self.watched).len()).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Starts the thread, which watches nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no thread or descriptor left.
+    pub fn start() -> io::Result<Self> {
+        let (attention, asked) = UnixStream::pair()?;
+        attention.set_nonblocking(true)?;
+        asked.set_nonblocking(true)?;
+        let watched = Arc::<Mutex<Vec<Watched>>>::default();
+        let attended = Arc::clone(&watched);
+        thread::Builder::new().name("addresses".into()).spawn(move || attend(&asked, &attended))?;
+        Ok(Self { watched, attention })
+    }
+
+    /// Watches these and no others. Each comes with what is called, on the thread, once when its addresses have gone.
+    /// What is known of a probe that was watched before stays known.
+    pub fn assign(&self, probes: impl IntoIterator<Item = (Probe, Tell)>) {
+        let mut watched = lock(&self.watched);
+        let known: Vec<_> = std::mem::take(&mut *watched);
+        let grip = |probe: &Probe| {
+            known.iter().find(|watched| watched.probe == *probe).map_or(Grip::Unseen, |watched| watched.grip)
+        };
+        let probes = probes.into_iter();
+        *watched = probes.map(|(probe, tell)| Watched { grip: grip(&probe), probe, tell }).collect();
+        drop(watched);
+        // No room means that it has not even looked up for the last time.
+        let _ = (&self.attention).write(&[0]);
+    }
+}
+
+fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
+    let mut changes = None;
+    let mut silent = false;
+    let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
+    loop {
+        // Subscribed before the look, so that nothing is missed between.
+        if changes.is_none() {
+            changes = match Changes::subscribe() {
+                Ok(changes) => Some(changes),
+                Err(error) => {
+                    if !std::mem::replace(&mut silent, true) {
+                        log::warn!(
+                            "cannot hear of changes of addresses: {error}; a service address that disappears is \
+                             noticed within {EACH:?} only; AF_NETLINK in RestrictAddressFamilies= permits it"
+                        );
+                    }
+                    None
+                }
+            };
+        }
+        let now = Instant::now();
+        let rests = now < not_before;
+        let heard = changes.as_ref().filter(|_| !rests).map(|changes| PollFd::new(changes, PollFlags::IN));
+        let mut fds: Vec<_> = [PollFd::new(asked, PollFlags::IN)].into_iter().chain(heard).collect();
+        let wake = if rests { not_before } else { look_at };
+        // Where the system refuses to wait, there is a look at each pause.
+        if poll(&mut fds, timespec(wake.saturating_duration_since(now)).as_ref()).is_err() {
+            thread::sleep(PAUSE);
+        }
+        match asked.read(&mut [0; 64]) {
+            Ok(0) => return,
+            Ok(_) => look_at = now,
+            Err(error) if is_passing(&error) => {}
+            Err(_) => return,
+        }
+        if !rests {
+            match changes.as_ref().map(Changes::take) {
+                Some(Ok(true)) => look_at = now,
+                Some(Err(_)) => changes = None,
+                Some(Ok(false)) | None => {}
+            }
+        }
+        let began = Instant::now();
+        if began >= look_at && began >= not_before {
+            let doubts = look(began, &mut lock(watched));
+            look_at = began + if doubts { APART } else { EACH };
+            not_before = Instant::now() + (began.elapsed() * SHARE).max(PAUSE);
+        }
+    }
+}
+
+/// Looks at all, and tells what has gone. Whether another look is due soon.
+fn look(now: Instant, watched: &mut [Watched]) -> bool {
+    for watched in &mut *watched {
+        let (grip, gone) = watched.grip.after(now, watched.probe.look());
+        watched.grip = grip;
+        if let Some(why) = gone {
+            (watched.tell)(&why);
+        }
+    }
+    watched.iter().any(|watched| matches!(watched.grip, Grip::Doubted(_)))
+}
+
+fn timespec(time: Duration) -> Option<Timespec> {
+    Timespec::try_from(time).ok()
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::netlink::namespace::{in_namespace, shell};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn only_what_was_here_and_stays_missing_has_gone() {
+        let (now, missing) = (Instant::now(), || Sight::Missing("gone".into()));
+        let unknown = || Sight::Unknown("no netlink".into());
+        let doubted = Grip::Doubted(now);
+        assert_eq!(Grip::Unseen.after(now, missing()), (Grip::Missing, None), "the round says so");
+        assert_eq!(Grip::Here.after(now, missing()), (doubted, None));
+        assert_eq!(doubted.after(now + APART / 2, missing()), (doubted, None));
+        assert_eq!(doubted.after(now + APART / 2, Sight::Here), (Grip::Here, None), "moved");
+        assert_eq!(doubted.after(now + APART, missing()), (Grip::Missing, Some("gone".into())));
+        assert_eq!(Grip::Missing.after(now, missing()), (Grip::Missing, None), "told once");
+        assert_eq!(Grip::Missing.after(now, Sight::Here), (Grip::Here, None));
+        for grip in [Grip::Unseen, Grip::Here, doubted, Grip::Missing] {
+            assert_eq!(grip.after(now + APART, unknown()), (grip, None));
+        }
+    }
+
+    fn watching(addresses: &[&str]) -> (Watch, Receiver<String>) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let (told, hears) = channel();
+        let tell: Tell = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
+        let watch = Watch::start().unwrap();
+        watch.assign([(Probe { addresses, device: None }, tell)]);
+        (watch, hears)
+    }
+
+    /// It has seen that all is here, or not.
+    fn comes_to_be(watch: &Watch, grip: Grip) {
+        let began = Instant::now();
+        while lock(&watch.watched)[0].grip != grip {
+            assert!(began.elapsed() < DEADLINE, "{:?}", lock(&watch.watched)[0].grip);
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_address_that_goes_is_told_once_whatever_family() {
+        let name = "probe::address::watch::tests::an_address_that_goes_is_told_once_whatever_family";
+        in_namespace(name, "", || {
+            for (address, length) in [("192.0.2.53", 32), ("2001:db8::53", 128)] {
+                shell(&format!("ip addr add {address}/{length} dev lo"));
+                let (watch, hears) = watching(&[address]);
+                comes_to_be(&watch, Grip::Here);
+                shell(&format!("ip addr del {address}/{length} dev lo"));
+                let why = hears.recv_timeout(DEADLINE).unwrap();
+                assert!(why.starts_with(&format!("{address} is not on this host")), "{why}");
+                shell(&format!("ip addr add {address}/{length} dev lo"));
+                comes_to_be(&watch, Grip::Here);
+                assert!(hears.try_recv().is_err());
+            }
+        });
+    }
+
+    #[test]
+    fn a_local_route_is_as_good_as_an_address() {
+        let setup = "ip route add local 192.0.2.0/24 dev lo";
+        let name = "probe::address::watch::tests::a_local_route_is_as_good_as_an_address";
+        in_namespace(name, setup, || {
+            let (watch, hears) = watching(&["192.0.2.53"]);
+            comes_to_be(&watch, Grip::Here);
+            shell("ip route del local 192.0.2.0/24 dev lo");
+            hears.recv_timeout(DEADLINE).unwrap();
+        });
+    }
+}

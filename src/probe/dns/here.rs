@@ -1,0 +1,199 @@
+//! Probes to addresses of this host: they do not leave it, and ICMP errors are believed with evidence only.
+//!
+//! Were the address missing, another host would answer: every one of an anycast service has the same. So the kernel
+//! is asked before each probe whether it delivers to the address itself. On IPv4 `SO_DONTROUTE` holds the packet back
+//! from a router besides; on IPv6, where it does not, the hop limit is 1.
+//!
+//! An ICMP error names the port of the probe, which whoever is elsewhere can guess. A packet that does not leave the
+//! host meets no error but a closed port, and there the kernel has no socket.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Add;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+
+use super::Transport;
+use super::exchange::{Path, Trouble};
+use crate::netlink::route::{Delivery, look_up};
+use crate::netlink::sockets::{Protocol, listener};
+use crate::outcome::Cause;
+use crate::probe::locality::Place;
+
+/// In one exchange the kernel is asked so often what to think of an ICMP error. A closed port causes one.
+const DOUBTS: u32 = 4;
+
+/// The address that a probe needs on this host, and does not find.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// A service address, or a management address.
+    pub(super) place: Place,
+    pub(super) why: String,
+}
+
+impl Missing {
+    /// Without its service address the host surely does not serve. The lack of a management address says nothing.
+    pub(super) const fn cause(&self) -> Cause {
+        match self.place {
+            Place::Service => Cause::AddressMissing,
+            Place::Management | Place::Loopback | Place::Anywhere => Cause::SourceAddress,
+        }
+    }
+}
+
+/// The sentence about an address that the kernel does not deliver to.
+pub(crate) fn not_here(address: IpAddr, delivery: Delivery) -> String {
+    match delivery {
+        Delivery::Here => format!("{address} is on this host"),
+        Delivery::Elsewhere => {
+            format!("{address} is not on this host: the kernel would send to another one")
+        }
+        Delivery::Nowhere => format!("{address} is not on this host: the kernel has no route to it"),
+    }
+}
+
+/// Whether the server has to be on this host.
+const fn is_of_this_host(place: Place) -> bool {
+    matches!(place, Place::Service | Place::Management)
+}
+
+impl Path<'_> {
+    fn place(self) -> Place {
+        self.locality.place(self.server.ip())
+    }
+
+    /// Asks the kernel whether it delivers to the server itself, where the server has to be on this host.
+    ///
+    /// Where the kernel cannot be asked, `SO_DONTROUTE` is enough on IPv4.
+    pub(super) fn is_here(self) -> Result<(), Trouble> {
+        if !is_of_this_host(self.place()) {
+            return Ok(());
+        }
+        match look_up(self.server.ip(), self.locality.device.as_deref()) {
+            Ok(Delivery::Here) => Ok(()),
+            Ok(delivery) => Err(self.missing(delivery)),
+            Err(_) if self.server.is_ipv4() => Ok(()),
+            Err(error) => Err(Trouble::NotKnown(self.server.ip(), error)),
+        }
+    }
+
+    fn missing(self, delivery: Delivery) -> Trouble {
+        Trouble::Missing(Missing { place: self.place(), why: not_here(self.server.ip(), delivery) })
+    }
+
+    /// Keeps what this socket sends in the VRF, and on this host where the server has to be there. To be called
+    /// before the socket is bound.
+    pub(super) fn confine(self, socket: &impl AsFd) -> io::Result<()> {
+        if let Some(device) = &self.locality.device {
+            setsockopt(socket, sockopt::BindToDevice, &OsString::from(device))?;
+        }
+        if is_of_this_host(self.place()) {
+            match self.server {
+                SocketAddr::V4(_) => setsockopt(socket, sockopt::DontRoute, &true)?,
+                SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6Ttl, &1)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What it means that nothing could be sent: the address is missing if the kernel has lost it since it was asked.
+    pub(super) fn cannot_send(self, error: io::Error) -> Trouble {
+        let is_unreachable =
+            matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable);
+        if !(is_unreachable && is_of_this_host(self.place())) {
+            return error.into();
+        }
+        match look_up(self.server.ip(), self.locality.device.as_deref()) {
+            Ok(Delivery::Here) => error.into(),
+            Ok(delivery) => self.missing(delivery),
+            Err(_) => self.missing(Delivery::Nowhere),
+        }
+    }
+
+    /// Whether to go on waiting for the answer although a connected UDP socket has this error. `ignored` counts.
+    pub(super) fn weigh(self, error: io::Error, ignored: &mut Ignored) -> Result<(), Trouble> {
+        if self.place() == Place::Anywhere || !is_of_the_network(&error) {
+            return Err(error.into());
+        }
+        let is_closed = error.kind() == io::ErrorKind::ConnectionRefused
+            && ignored.errors < DOUBTS
+            && listener(self.server, Protocol::Udp).is_ok_and(|listens| !listens);
+        if is_closed {
+            return Err(error.into());
+        }
+        ignored.errors = ignored.errors.saturating_add(1);
+        Ok(())
+    }
+
+    /// What it means that a connection was refused.
+    pub(super) fn refused(self, error: io::Error) -> Trouble {
+        let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        if is_refused
+            && self.place() != Place::Anywhere
+            && listener(self.server, Protocol::Tcp).is_ok_and(|listens| listens)
+        {
+            return Trouble::Declined;
+        }
+        self.cannot_send(error)
+    }
+}
+
+/// Whether an ICMP error can be the reason.
+fn is_of_the_network(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(
+            Errno::ECONNREFUSED
+                | Errno::EHOSTUNREACH
+                | Errno::ENETUNREACH
+                | Errno::EACCES
+                | Errno::ENOPROTOOPT
+                | Errno::EPROTO
+                | Errno::EMSGSIZE
+                | Errno::EHOSTDOWN
+                | Errno::ENONET
+                | Errno::EOPNOTSUPP
+        )
+    )
+}
+
+/// What came during an exchange and was no answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Ignored {
+    /// Messages that answer something else.
+    pub(super) messages: u32,
+    /// ICMP errors without evidence.
+    pub(super) errors: u32,
+}
+
+impl Ignored {
+    pub(super) const fn sum(self) -> u32 {
+        self.messages.saturating_add(self.errors)
+    }
+
+    /// As the end of a sentence; empty if nothing was ignored.
+    pub(super) fn told(self, transport: Transport) -> String {
+        let counted = |number, thing: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {thing}")),
+            many => Some(format!("{many} {thing}s")),
+        };
+        let messages = counted(self.messages, &format!("stray {}", transport.unit()));
+        let errors = counted(self.errors, "ICMP error");
+        let all: Vec<_> = messages.into_iter().chain(errors).collect();
+        if all.is_empty() { String::new() } else { format!(" ({} ignored)", all.join(" and ")) }
+    }
+}
+
+impl Add for Ignored {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let messages = self.messages.saturating_add(other.messages);
+        Self { messages, errors: self.errors.saturating_add(other.errors) }
+    }
+}
