@@ -258,7 +258,9 @@ impl Engine {
             falls: service.dampening().return_time().ages(now).collect(),
             withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
             acknowledged: match service.state() {
-                service::State::Starting => earlier.and_then(|earlier| earlier.acknowledged),
+                service::State::Starting => {
+                    service.acknowledged_before().or(earlier.and_then(|earlier| earlier.acknowledged))
+                }
                 state if settled => Some(state),
                 _ => earlier.and_then(|earlier| earlier.acknowledged),
             },

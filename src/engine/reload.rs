@@ -41,6 +41,7 @@ impl Engine {
             return Reloaded { actions: out, kept: kept_checks };
         }
         self.of_all.expire(now);
+        let held = self.holders_of_all();
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, config.services.clone());
         let services = std::mem::take(&mut self.services);
@@ -92,6 +93,8 @@ impl Engine {
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
+        // With the last service that had it a drain of all is over.
+        self.forget_drains_of_all(&held, &mut out);
         let (owners, routes) = routes(config);
         self.owners = owners;
         self.link.change(now, settings(config, self.parent), routes, &mut out);

@@ -33,6 +33,9 @@ mod shown;
 mod sight;
 mod state;
 
+/// What was acknowledged longer ago than this does not stand without a verdict: ExaBGP may have been started since.
+const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
+
 /// One service at work.
 #[derive(Debug)]
 pub struct Service {
@@ -64,7 +67,7 @@ pub struct Service {
     served_before: bool,
     /// How much its checks see.
     sight: Sight,
-    /// What ExaBGP acknowledged last, in the life before.
+    /// What ExaBGP acknowledged last: in the life before, or before the checks began anew.
     acknowledged_before: Option<State>,
     state: State,
     since: Moment,
@@ -166,7 +169,9 @@ impl Service {
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
-        self.acknowledged_before = remembered.acknowledged;
+        // ExaBGP no longer has what this helper withdrew when it stopped, nor perhaps what is old.
+        let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
+        self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };
         self.served_before = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
@@ -273,6 +278,9 @@ impl Service {
         let state = self.conclude();
         if state == self.state {
             return;
+        }
+        if state != State::Starting {
+            self.acknowledged_before = Some(state);
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;

@@ -166,10 +166,11 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
         self.failures.iter().any(|(_, failure)| Some((self.severity)(failure.cause)) == worst)
     }
 
-    /// The round did not pass. It failed if too many probes did, and else is unknown. The cause is the worst of its
+    /// The round did not pass. It failed if too many probes did, or all that found out anything, and else is unknown. The cause is the worst of its
     /// probes', told with how many more did not pass. Those that were not waited for are not counted.
     fn fail(&self) -> Outcome {
-        let is_unknown = !self.is_lost();
+        let known = self.failures.len() - self.unknown;
+        let is_unknown = !self.is_lost() && (self.passed > 0 || known == 0);
         let worst = self
             .failures
             .iter()
@@ -305,6 +306,14 @@ mod tests {
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
         let lost = Outcome::fail(Cause::Timeout, "probe: timeout; and 2 more of 3 probes");
         assert_eq!(tally.count(2, fail(Cause::Servfail)), Some(lost));
+    }
+
+    #[test]
+    fn a_round_fails_where_every_probe_that_found_out_anything_failed() {
+        let mut tally = Tally::new(2, 1, EQUAL);
+        assert_eq!(tally.count(0, Outcome::fail(Cause::SourceAddress, "probe: gone")), None);
+        assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
+        assert!(matches!(tally.fail(), Outcome::Fail(failure) if failure.cause == Cause::Timeout));
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl BrokenFile {
         &self.trouble
     }
 
+    /// Whether there is no file.
+    pub(super) fn is_gone(&self) -> bool {
+        self.error.is_gone()
+    }
+
     /// To be called at every turn of the loop. The configuration, once it is in order.
     pub(super) fn look(&mut self, now: Instant) -> Option<Config> {
         if self.reminder.is_due(now) {

@@ -41,13 +41,20 @@ pub(super) enum Start {
 /// When standard output cannot be written to.
 pub(super) fn wait_for_resources(options: &Run) -> io::Result<Start> {
     let Some(mut missing) = Missing::look() else { return Ok(Start::Normal) };
-    let withdrawn = withdraw(&announced(options))?;
+    let mut withdrawn = withdraw(&announced(options))?;
     let mut told = Instant::now();
     log::error!("cannot start: {missing}; withdrew {}, waiting", counted(withdrawn, "prefix"));
     loop {
         if is_input_closed()? {
             log::info!("exabgp is gone (standard input closed): exiting");
             return Ok(Start::ExaBgpGone);
+        }
+        // Without a descriptor the state could not be read.
+        if withdrawn == 0 && has_readable_state(options) {
+            withdrawn = withdraw(&announced(options))?;
+            if withdrawn > 0 {
+                log::error!("withdrew {}", counted(withdrawn, "prefix"));
+            }
         }
         match Missing::look() {
             None => break,
@@ -64,10 +71,19 @@ pub(super) fn wait_for_resources(options: &Run) -> io::Result<Start> {
 
 /// What an earlier helper may have announced, by its state file.
 fn announced(options: &Run) -> Vec<Route> {
+    let (memory, _) = store(options).load();
+    memory.announced().cloned().collect()
+}
+
+fn has_readable_state(options: &Run) -> bool {
+    std::fs::metadata(store(options).file()).is_ok_and(|metadata| metadata.is_file())
+        && std::fs::File::open("/dev/null").is_ok()
+}
+
+fn store(options: &Run) -> Store {
     let path = &options.configuration.config;
     let state = options.state.clone().unwrap_or_else(|| Salvage::of_file(path).state);
-    let (memory, _) = Store::new(&state, path).load();
-    memory.announced().cloned().collect()
+    Store::new(&state, path)
 }
 
 /// Writes the withdraws, one `write` each, and says for how many routes.

@@ -38,7 +38,9 @@ pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut S
         routes => log::warn!("without a configuration: withdrawing {}, {until}", counted(routes, "prefix")),
     }
     let exit_at = options.exit_on_bad_config.then(|| Instant::now() + PAUSE_BEFORE_EXIT);
-    let mut withdrawn = Withdrawn { file: BrokenFile::new(path, &host_name(), error, None), exit_at };
+    let was_gone = error.is_gone();
+    let mut withdrawn =
+        Withdrawn { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
     let control = control(&config, path);
     let daemon = Daemon::new(&config, surroundings, None, memory, Duration::ZERO).with_control(control);
     daemon.run(&mut withdrawn).await
@@ -48,6 +50,8 @@ pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut S
 struct Withdrawn {
     file: BrokenFile,
     exit_at: Option<Instant>,
+    /// At first there was no file.
+    was_gone: bool,
 }
 
 impl Observer for Withdrawn {
@@ -60,7 +64,8 @@ impl Observer for Withdrawn {
         let now = Instant::now();
         match self.exit_at {
             Some(exit_at) => now < exit_at,
-            None => self.file.look(now).is_none(),
+            // A file that is there again, though in no order, has a last good one.
+            None => self.file.look(now).is_none() && self.file.is_gone() == self.was_gone,
         }
     }
 

@@ -211,7 +211,7 @@ fn what_changes_keeps_the_verdict_of_checks_that_do_not() {
 #[test]
 fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
     let mut bench = Bench::up(TWO);
-    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. med=200 192.0.2.3/32");
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     let changed = "configuration reloaded: 1 service unchanged, changed: b (check answers; route kept)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
     bench.reload("a 192.0.2.1/32 192.0.2.4/32\nb query=example. med=300 192.0.2.3/32");
@@ -222,7 +222,7 @@ fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
 #[test]
 fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
     let mut bench = Bench::up(TWO);
-    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. med=200 192.0.2.3/32");
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     assert_eq!(bench.states(), [("a", State::Up), ("b", State::Starting)]);
     let why = "service b: new or changed by the reload, so asked from the beginning: answers; its last announcement or \
                withdraw stands until its verdict";
@@ -613,4 +613,106 @@ fn from_the_plain_form_to_one_for_each_neighbor_what_is_acknowledged_stays() {
     bench.said.clear();
     bench.reload("a to=10.0.0.2/200 192.0.2.1/32");
     assert_eq!(bench.said, ["neighbor 10.0.0.1 withdraw route 192.0.2.1/32"]);
+}
+
+fn finds_nothing_out(bench: &mut Bench) {
+    let check = CheckId { service: ServiceId(0), check: 0 };
+    bench.tell(Event::Outcome(check, Outcome::fail(Cause::SourceAddress, "cannot ask")));
+}
+
+/// A helper that begins with this memory, of this age.
+fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
+    let engine = Engine::new(&config(services), Parent::ExaBgp, memory, age);
+    let mut bench = Bench {
+        engine,
+        now: Moment::START,
+        said: vec![],
+        answers: true,
+        kept: HashMap::new(),
+        logged: vec![],
+        probed: vec![],
+    };
+    bench.tell(Event::Start);
+    finds_nothing_out(&mut bench);
+    bench
+}
+
+#[test]
+fn after_a_drain_a_blind_service_is_not_announced_for_what_was_before_it() {
+    let mut before = Bench::up("a 192.0.2.1/32");
+    let memory = before.engine.remember(before.now).clone();
+    let mut bench = successor(memory, "a 192.0.2.1/32", Duration::from_secs(1));
+    bench.passes(Duration::from_secs(5));
+    bench.drain(0, Lasts::UntilLifted);
+    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+    bench.passes(Duration::from_secs(55));
+    finds_nothing_out(&mut bench);
+    bench.undrain(0);
+    bench.passes(Duration::from_secs(60));
+    assert!(!bench.said().iter().any(|line| line.starts_with("announce")));
+}
+
+#[test]
+fn what_was_withdrawn_at_a_stop_or_is_old_does_not_stand() {
+    for (start, age, stops, announces) in [
+        ("probe", 1, false, true),
+        ("probe", 1, true, false),
+        ("probe", 30 * 86_400, false, false),
+        ("withdraw", 1, false, false),
+    ] {
+        let services = format!("a start={start} 192.0.2.1/32");
+        let mut before = Bench::up(&services);
+        if stops {
+            before.tell(Event::Terminate);
+        }
+        let memory = before.engine.remember(before.now).clone();
+        let mut bench = successor(memory, &services, Duration::from_secs(age));
+        bench.passes(Duration::from_secs(31));
+        let announced = bench.said().iter().any(|line| line.starts_with("announce"));
+        assert_eq!(announced, announces, "{start} {age} {stops}");
+    }
+}
+
+#[test]
+fn a_drain_of_all_ends_with_the_last_service_that_had_it() {
+    let mut bench = Bench::up("a 192.0.2.1/32\nb 192.0.2.3/32");
+    bench.drain_all();
+    bench.undrain(0);
+    bench.finds(0, &[true, true, true]);
+    bench.reload("a 192.0.2.1/32");
+    assert!(bench.engine.drains_of_all().is_empty());
+    bench.reload("a 192.0.2.1/32\nc 192.0.2.4/32");
+    bench.finds(1, &[true, true, true]);
+    assert_eq!(bench.states(), [("a", State::Up), ("c", State::Up)]);
+}
+
+#[test]
+fn what_stood_before_two_reloads_stands_while_nothing_is_found_out() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.reload("x query=second. 192.0.2.1/32");
+    finds_nothing_out(&mut bench);
+    bench.passes(Duration::from_secs(5));
+    bench.reload("x query=third. 192.0.2.1/32");
+    finds_nothing_out(&mut bench);
+    bench.passes(Duration::from_secs(31));
+    assert!(!bench.said().iter().any(|line| line.starts_with("withdraw")), "{:?}", bench.logged);
+}
+
+#[test]
+fn reloads_prolong_no_return_after_falls() {
+    let mut bench = Bench::up("a med=1 192.0.2.1/32");
+    for _ in 0..4 {
+        bench.finds(0, &[false, false, true, true]);
+        bench.passes(Duration::from_secs(60));
+        bench.passes(Duration::from_secs(1));
+        assert_eq!(bench.states(), [("a", State::Up)]);
+    }
+    bench.finds(0, &[false, false, true, true]);
+    assert_eq!(bench.states(), [("a", State::Down)], "the return waits");
+    for nth in 2..20 {
+        bench.passes(Duration::from_secs(5));
+        bench.reload(&format!("a med={nth} 192.0.2.1/32"));
+        bench.finds(0, &[true]);
+    }
+    assert_eq!(bench.states(), [("a", State::Up)], "after 90 s, and max-rise-time is 60 s");
 }

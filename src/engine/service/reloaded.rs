@@ -28,6 +28,11 @@ impl Service {
                 }
             }
         }
+        // Where every check goes on, a return that waits goes on waiting, and does not begin anew.
+        let goes_on = places.len() == plan.checks.len();
+        if goes_on && self.dampening.policy() == service.dampening.policy() {
+            std::mem::swap(&mut self.dampening, &mut service.dampening);
+        }
         self.note_lost_verdict(&service, earlier, plan, &places, out);
         places
     }

@@ -134,6 +134,12 @@ impl Service {
         self.entered.clone().unwrap_or_else(|| self.explain())
     }
 
+    /// What ExaBGP acknowledged last, as far as it may still stand.
+    #[must_use]
+    pub const fn acknowledged_before(&self) -> Option<State> {
+        self.acknowledged_before
+    }
+
     /// Why it is what it is.
     #[must_use]
     pub fn explain(&self) -> String {
