@@ -5,6 +5,7 @@
 //! reap, or of whoever started it. An orphan is known by its process group, which is not ours, while it is not on the
 //! list of those that we started in a group of their own. Hence every child that gets such a group is started here.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::unix::net;
 use std::sync::{Mutex, MutexGuard};
@@ -63,9 +64,18 @@ pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
 pub(super) fn adopted() -> Option<Vec<Pid>> {
     // Locked before the look: what is started meanwhile would be taken for an orphan.
     let started = started();
-    let mut children = Process::our_children()?;
+    // One look can miss a child: the kernel skips some while another one exits, and hands those of an ending thread to one
+    // that was looked at before.
+    let mut children: HashSet<_> = Process::our_children()?.into_iter().collect();
+    loop {
+        let before = children.len();
+        children.extend(Process::our_children()?);
+        if children.len() == before {
+            break;
+        }
+    }
     children.retain(|pid| !started.contains(pid));
-    Some(children)
+    Some(children.into_iter().collect())
 }
 
 /// What was started has been reaped. Of the orphans that died, it may have hidden some.
