@@ -38,8 +38,12 @@ DISABLED = f"""
 [[service]]
 name = "held"
 prefixes = ["{DISABLED_PREFIX}"]
-backend = "{UNBOUND.kind}"
+# No interface has it: the management address answers for it.
+address = false
 disable-file = "{DISABLE_FILE}"
+[[service.check]]
+name = "answers"
+dns = {{ query = "localhost. A" }}
 """
 
 

@@ -26,7 +26,14 @@ NO_COMMANDS = ("text", "toml")
 # Configuration and options; ExaBGP's lines have no other mark than their words.
 OTHER = re.compile(r"^[-\[{#!]| = |^(system version 0|announce route|neighbor \* …|peer \* …)$")
 # Forms, and messages to look up.
-PHRASES = {"NAME TYPE [CLASS]", "no helper is running", "not permitted to connect", "Watchdog timeout", "NOT IN ORDER"}
+PHRASES = {
+    "NAME TYPE [CLASS]",
+    "no helper is running",
+    "not permitted to connect",
+    "Watchdog timeout",
+    "NOT IN ORDER",
+    "resolver: WITHDRAWN 192.0.2.53/32 (acknowledged): process 11617 (unbound) has ended; until its checks pass",
+}
 
 
 @dataclass(frozen=True)

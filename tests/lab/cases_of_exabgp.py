@@ -102,7 +102,7 @@ def acks_off(lab, report):
     """With exabgp.api.ack=false nothing is acknowledged: the status says unknown, and `drain --wait` exits with status 5."""
     lab.start_announced(resolver(POP1), environment={"exabgp_api_ack": "false"})
     helper = lab.pop1.exabgp.helper()
-    said = re.compile("up for all 2 prefixes said, not acknowledged: (.*)")
+    said = re.compile(r"resolver: ANNOUNCED .* \(NOT acknowledged: (.*?)\)")
     why = wait_until(lambda: said.search(lab.pop1.exabgp.helper_says()), PATIENCE, "the log says that nothing is acknowledged")[1]
     _expect_unknown(lab, "announce")
     since = time.time()

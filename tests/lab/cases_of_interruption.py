@@ -205,7 +205,7 @@ def _expect_drained(lab):
 def _repair(lab, server, stop):
     """`undrain`, or time: the route is back if the server is well, and not before."""
     if stop.is_harmless or stop.server == "as it was":
-        expect_done(lab.pop1.dnsherald("undrain", "--once-healthy"))
+        expect_done(lab.pop1.dnsherald("undrain", "--once-healthy", "--quiet-if-none"))
     else:
         since = time.time()
         if stop.step == "listeners":

@@ -128,6 +128,8 @@ class Configuration:
             degraded = {"med": DEGRADED_MED, "community": (DEGRADED_COMMUNITY,)}
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
+            # Only the anycast addresses of the lab are on its hosts.
+            lines += ["address = false"] if not set(service.prefixes) <= set(PREFIXES) else []
             lines += _assignments({"backend": self.backend.name}) if self.backend else []
             lines += _assignments({"disable-file": str(service.disable_file)}) if service.disable_file else []
             lines += _assignments({"neighbors": service.neighbors}) if service.neighbors else []
