@@ -19,6 +19,7 @@ defaults = {{ {timing} }}
 [[service]]
 name = "resolver"
 prefixes = ["192.0.2.53/32"]
+address = false
 dampening.mode = "off"
 check = [{{ name = "answers", dns = {{ queries = {queries}, server = "127.0.0.1:{port}" }} }}]
 """

@@ -119,6 +119,7 @@ settle = "100ms"
 [[service]]
 name = "dns"
 prefixes = ["192.0.2.53/32"]
+address = false
 backend = "{server.kind}"
 dampening = {{ mode = "off" }}
 
