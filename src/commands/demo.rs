@@ -120,6 +120,7 @@ fall = 3
 [[service]]
 name = "resolver"
 prefixes = ["192.0.2.53/32"]
+address = false                   # its server is on loopback, its prefix on no interface
 up = {{ med = 100, community = ["64512:100"] }}
 degraded = {{ med = 400 }}
 
