@@ -28,7 +28,7 @@ def death_seen(host):
         why = wait_until(lambda: reason(run), PATIENCE, "it logs why it has withdrawn")
         host.start()
         expect_said(run, "announce", "withdraw", "announce")
-    expect(f"process {former} " in why and why.endswith(" has ended"), why)
+    expect(f"process {former} " in why and " has ended; withdrawing " in why, why)
     return why
 
 
