@@ -15,6 +15,7 @@ pub mod demo;
 pub mod drain;
 pub mod healthcheck;
 mod helper;
+mod missing;
 mod prospect;
 pub mod reload;
 pub mod run;

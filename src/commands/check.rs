@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::prospect::Prospect;
-use super::{complain, host_name, runtime};
+use super::{complain, host_name, missing, runtime};
 use crate::cli::Check as Options;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
@@ -114,6 +114,9 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     for report in &mut reports {
         let place = config.services.iter().position(|service| service.name == report.service);
         report.now = place.and_then(|place| prospect.of_service(place)).map(ToOwned::to_owned);
+    }
+    if !options.json && !options.plugin {
+        missing::warn(&config)?;
     }
     let text = if options.json {
         text::json(serde_json::to_string_pretty(&reports)? + "\n")

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::host_name;
 use super::prospect::Prospect;
+use super::{host_name, missing};
 use crate::cli::CheckConfig;
 use crate::config::Config;
 use crate::config::cite::ConfigError;
@@ -26,6 +26,7 @@ pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
                 let now = Prospect::of(&config, file).lines(&config);
                 let mut out = text::stdout();
                 writeln!(out, "{now}{}: in order\n\n{}", file.display(), Description(&config))?;
+                missing::warn(&config)?;
             }
             Ok(Exit::Success)
         }

@@ -123,3 +123,88 @@ impl Resolver<'_> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+    use crate::config::describe::Description;
+    use crate::probe::inquiry::Inquiry;
+    use crate::probe::locality::{Locality, Place};
+
+    fn config(services: &str) -> Config {
+        let text = format!("[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n{services}");
+        Config::parse(Path::new("f"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn service(name: &str, keys: &str) -> String {
+        let check = "[[service.check]]\nname = \"a\"\ndns = { query = \"localhost. A\" }\n";
+        format!("[[service]]\nname = \"{name}\"\n{keys}\n{check}")
+    }
+
+    fn locality(config: &Config, service: usize) -> &Locality {
+        let Inquiry::Dns(round) = &config.services[service].checks[0].inquiry else { panic!() };
+        &round.probes()[0].locality
+    }
+
+    /// What is watched beside the check that is written.
+    fn watched(config: &Config) -> Option<String> {
+        config.services[0].checks.get(1).map(|check| format!("{}: {}", check.name, check.inquiry))
+    }
+
+    #[test]
+    fn every_host_prefix_and_listed_address_is_watched() {
+        let watched = |keys| watched(&config(&service("s", keys)));
+        let hosts = "prefixes = [\"192.0.2.53/32\", \"2001:db8::53/128\"]";
+        assert_eq!(watched(hosts).unwrap(), "address: 192.0.2.53, 2001:db8::53");
+        let vrf = format!("{hosts}\ndevice = \"vrf-dns\"");
+        assert_eq!(watched(&vrf).unwrap(), "address: 192.0.2.53, 2001:db8::53 in vrf-dns");
+        assert_eq!(watched("prefixes = [\"192.0.2.0/24\"]"), None);
+        let listed = "prefixes = [\"192.0.2.0/24\", \"198.51.100.1/32\"]\naddress = \"192.0.2.53\"";
+        assert_eq!(watched(listed).unwrap(), "address: 198.51.100.1, 192.0.2.53");
+        assert_eq!(watched(&format!("{hosts}\naddress = false")), None);
+    }
+
+    #[test]
+    fn a_written_address_check_takes_the_place_of_the_supplied_one() {
+        let own = "[[service.check]]\nname = \"here\"\ninterval = \"5s\"\naddress = {}\n";
+        let config = config(&(service("s", "prefixes = [\"192.0.2.53/32\"]") + own));
+        let names: Vec<_> = config.services[0].checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["a", "here"]);
+    }
+
+    #[test]
+    fn the_addresses_of_every_service_are_of_this_host_unless_they_are_elsewhere() {
+        let both = service("s", "prefixes = [\"192.0.2.53/32\"]")
+            + &service("t", "prefixes = [\"192.0.2.54/32\"]\naddress = false")
+            + &service("u", "prefixes = [\"192.0.2.55/32\"]");
+        let config = config(&both);
+        let place = |service, address: &str| locality(&config, service).place(address.parse().unwrap());
+        for (address, expected) in [
+            ("192.0.2.53", Place::Service),
+            ("192.0.2.54", Place::Anywhere),
+            ("192.0.2.55", Place::Service),
+            ("10.1.0.2", Place::Management),
+            ("127.0.0.1", Place::Loopback),
+            ("203.0.113.1", Place::Anywhere),
+        ] {
+            assert_eq!(place(0, address), expected, "{address}");
+        }
+        for address in ["192.0.2.53", "192.0.2.54", "10.1.0.2"] {
+            assert_eq!(place(1, address), Place::Anywhere, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_watched_is_said() {
+        let told = |keys| Description(&config(&service("s", keys))).to_string();
+        let shorter = "prefixes = [\"192.0.2.0/24\"]";
+        assert!(told(shorter).contains("warning: no address of 192.0.2.0/24 is watched"));
+        let named = format!("{shorter}\naddress = [\"192.0.2.53\"]");
+        assert!(!told(&named).contains("is watched"));
+        let elsewhere = "prefixes = [\"192.0.2.53/32\"]\naddress = false";
+        assert!(told(elsewhere).contains("another PoP may answer the probes"));
+        assert!(!told("prefixes = [\"192.0.2.53/32\"]").contains("another PoP may answer"));
+    }
+}

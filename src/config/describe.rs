@@ -115,11 +115,26 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
     if probes.is_empty() {
         return Ok(());
     }
+    if service.addresses.is_none() && !probes.iter().any(|probe| probe.question.expect().nsid.is_some()) {
+        writeln!(
+            f,
+            "  warning: with `address = false` another PoP may answer the probes; name this one by `expect.nsid` in a \
+             `dns` check"
+        )?;
+    }
     for prefix in service.routes.iter().map(|route| route.prefix).collect::<BTreeSet<_>>() {
         if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
             writeln!(
                 f,
                 "  warning: no check asks an address of {prefix}: a server that does not answer there is not noticed"
+            )?;
+        }
+        let is_watched = |addresses: &Vec<IpAddr>| addresses.iter().any(|address| prefix.contains(address));
+        if service.addresses.as_ref().is_some_and(|addresses| !is_watched(addresses)) {
+            writeln!(
+                f,
+                "  warning: no address of {prefix} is watched: one that disappears is not noticed; say `address = \
+                 [\"…\"]`"
             )?;
         }
         let address = prefix.addr();

@@ -43,7 +43,8 @@ impl Probe {
         self.look_with(|address| look_up(address, self.device.as_deref()))
     }
 
-    fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Sight {
+    /// The same, with another way to look one up.
+    pub(crate) fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Sight {
         let mut unknown = None;
         let mut missing = vec![];
         for address in &self.addresses {

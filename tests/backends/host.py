@@ -105,6 +105,7 @@ management = ["{ADDRESS}"]
 [[service]]
 name = "dns"
 prefixes = ["192.0.2.53/32"]
+address = false
 backend = "{self.server.kind}"
 {zones}"""
         )

@@ -8,6 +8,7 @@ use dnsherald::responder::Fault;
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 
 mod acks;
+mod address;
 mod asleep;
 mod configuration;
 mod control;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 pub(crate) mod helper;
 pub(crate) mod kept;
+pub(crate) mod namespace;
 pub(crate) mod server;
 pub(crate) mod zones;
 

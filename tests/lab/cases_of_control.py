@@ -3,7 +3,7 @@
 import re
 import time
 
-from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6
+from addresses import ADDED_IPV4, INTERNAL_IPV4, POP1, PREFIX_IPV4, PREFIX_IPV6
 from cases import case
 from configuration import Check, Configuration, Service, resolver
 from expectations import TIMING, expect_done, expect_none_lost, expect_served, expect_withdrawn, serve_from_both
@@ -46,7 +46,7 @@ def drain_expires(lab, report):
         raise Unmet(f"back after {took:.2f} s already")
 
 
-CHANGED, REMOVED, ADDED = PREFIX_IPV6, "192.0.2.61/32", "192.0.2.62/32"
+CHANGED, REMOVED, ADDED = PREFIX_IPV6, INTERNAL_IPV4, ADDED_IPV4
 
 
 @case("reload of the configuration", once=True)

@@ -5,7 +5,7 @@ import os
 import re
 import time
 
-from addresses import INTERNAL_PREFIXES, POP1, PREFIX_IPV4, PREFIXES
+from addresses import ANYCAST_IPV4, ANYCAST_IPV6, INTERNAL_PREFIXES, POP1, PREFIX_IPV4, PREFIXES
 from cases import case
 from configuration import PROPAGATION, UP_COMMUNITY, Check, Configuration, Service, Timing, resolver
 from expectations import expect_back, expect_served, lost, serve_from_both
@@ -60,6 +60,27 @@ def failover(lab, report):
     lab.pop1.unbound.wait_until_ready()
     since = time.time()
     _expect_moved(lab, report, "back at", "pop1", since, timing.to_return())
+
+
+@case("address removed")
+def address_removed(lab, report):
+    """The service address leaves PoP 1 under load: the routes move once, and not again until it is back, though PoP 2 answers there."""
+    timing = Timing()
+    serve_from_both(lab, resolver(POP1, checks=(Check("answers", server=(ANYCAST_IPV4, ANYCAST_IPV6)),)))
+    since = time.time()
+    lab.pop1.ip("address", "del", PREFIX_IPV4, "dev", "lo")
+    try:
+        report.took("moved", lab.until_routed(since, PROPAGATION, pop=lab.pop2), PROPAGATION)
+        moved = time.time()
+        # Five times as long as it takes to come back.
+        lab.watch_steady(moved, 5 * timing.to_return())
+        report.found("one move")
+        if not _told(lab, f"{ANYCAST_IPV4} is not on this host"):
+            raise Unmet("the log does not say that the address is missing")
+    finally:
+        back = time.time()
+        lab.pop1.add_address("lo", PREFIX_IPV4)
+    report.took("back", lab.until_routed(back, timing.to_return()), timing.to_return())
 
 
 @case("flapping")

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from addresses import ANYCAST_IPV4, ANYCAST_IPV6, UNREACHABLE_UPSTREAM, Site
+from addresses import ADDED_IPV4, INTERNAL_PREFIXES, PREFIXES, UNREACHABLE_UPSTREAM, Site
 from configuration import Configuration
 from exabgp import ExaBGP
 from namespace import Namespace
@@ -27,8 +27,11 @@ class Pop(Namespace):
         self.exabgp = ExaBGP(self, site, folder, exabgp_program, binary, self.file)
 
     def add_anycast_addresses(self):
-        """They stay on the loopback interface for good; whether they attract traffic is decided in BGP alone."""
-        self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
+        """They stay on the loopback interface; whether they attract traffic is decided in BGP alone.
+
+        Without them no prefix is announced: another point of presence would answer the probes.
+        """
+        self.add_address("lo", *PREFIXES, *INTERNAL_PREFIXES, ADDED_IPV4)
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
     def start_service(self, configuration: Configuration, options=(), server=None, internal=False, environment=None):

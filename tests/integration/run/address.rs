@@ -1,0 +1,111 @@
+//! The service address on a real interface, in a network namespace: it goes, it comes back, it was never there.
+
+use crate::support::helper::{ANNOUNCE, Pop, WITHDRAW, ideal};
+use crate::support::namespace::{in_namespace, shell};
+
+const PRESENT: &str = "ip addr add 192.0.2.53/32 dev lo";
+const ABSENT: &str = "ip addr del 192.0.2.53/32 dev lo";
+
+/// A point of presence whose service address has to be on this host.
+fn pop(change: impl Fn(String) -> String) -> Pop {
+    let pop = Pop::new();
+    pop.is_configured(&change(pop.configuration().replace("address = false\n", "")));
+    pop
+}
+
+#[test]
+fn a_service_address_that_goes_withdraws_until_it_is_back() {
+    let name = "run::address::a_service_address_that_goes_withdraws_until_it_is_back";
+    in_namespace(name, PRESENT, || {
+        let pop = pop(|text| text);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        for _ in 0..3 {
+            shell(ABSENT);
+            helper.says(WITHDRAW);
+            helper.logs("192.0.2.53 is not on this host");
+            // The server answers all the while at another address.
+            pop.server.is_asked_again(5);
+            helper.has_said_no_more();
+            shell(PRESENT);
+            helper.says(ANNOUNCE);
+        }
+    });
+}
+
+/// No round is due for hours: only the event tells.
+#[test]
+fn the_end_of_a_service_address_is_seen_between_two_rounds() {
+    let name = "run::address::the_end_of_a_service_address_is_seen_between_two_rounds";
+    in_namespace(name, PRESENT, || {
+        let pop = pop(|text| text.replace("interval = \"100ms\"\nfast", "interval = \"1h\"\nfast"));
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        shell(ABSENT);
+        helper.says(WITHDRAW);
+    });
+}
+
+#[test]
+fn an_address_that_is_not_there_from_the_start_is_not_announced() {
+    let name = "run::address::an_address_that_is_not_there_from_the_start_is_not_announced";
+    in_namespace(name, "", || {
+        let pop = pop(|text| text);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(WITHDRAW);
+        helper.logs("192.0.2.53 is not on this host");
+        shell(PRESENT);
+        helper.says(ANNOUNCE);
+    });
+}
+
+/// A route of type local is enough (AnyIP), here for a prefix whose address the configuration names.
+#[test]
+fn the_address_of_a_shorter_prefix_may_be_local_by_a_route_alone() {
+    let name = "run::address::the_address_of_a_shorter_prefix_may_be_local_by_a_route_alone";
+    in_namespace(name, "ip route add local 192.0.2.0/24 dev lo", || {
+        let named = |text: String| {
+            text.replace("[\"192.0.2.53/32\"]", "[\"192.0.2.0/24\"]\naddress = [\"192.0.2.53\"]")
+        };
+        let pop = pop(named);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE.replace("192.0.2.53/32", "192.0.2.0/24"));
+        shell("ip route del local 192.0.2.0/24 dev lo");
+        helper.says(WITHDRAW.replace("192.0.2.53/32", "192.0.2.0/24"));
+    });
+}
+
+#[test]
+fn a_host_without_ipv4_keeps_watch_over_its_ipv6_address() {
+    let name = "run::address::a_host_without_ipv4_keeps_watch_over_its_ipv6_address";
+    in_namespace(name, "ip -6 addr add 2001:db8:53::53/128 dev lo", || {
+        let six = |text: String| {
+            text.replace("192.0.2.53/32", "2001:db8:53::53/128")
+                .replace("[\"127.0.0.1\"]", "[\"127.0.0.1\", \"::1\"]")
+        };
+        let pop = pop(six);
+        let of_six =
+            |line: &str| line.replace("192.0.2.53/32", "2001:db8:53::53/128").replace("127.0.0.1", "::1");
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.comes_to_say(&of_six(ANNOUNCE));
+        shell("ip -6 addr del 2001:db8:53::53/128 dev lo");
+        helper.says(of_six(WITHDRAW));
+    });
+}
+
+/// The server is in another network namespace, or behind DNAT.
+#[test]
+fn an_address_that_is_elsewhere_on_purpose_is_not_missed() {
+    let name = "run::address::an_address_that_is_elsewhere_on_purpose_is_not_missed";
+    in_namespace(name, "", || {
+        let pop = Pop::new();
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+    });
+}
