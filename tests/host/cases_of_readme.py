@@ -165,7 +165,7 @@ HOW = {
     "dnsherald check-config": Typed((r"up +neighbor \* announce route 192.0.2.53/32 next-hop 10.1.0.2",), before=first_edit),
     "dnsherald check": Typed((r"service resolver: up", r"10\.1\.0\.2:53 udp .* ok")),
     "dnsherald check --json": Typed((r'"passed": true',)),
-    "dnsherald status --plugin": Typed((r"DNSHERALD OK - resolver up",)),
+    "dnsherald status --plugin": Typed((r"DNSHERALD OK - resolver up",), again=True),
     "dnsherald check --plugin": Typed((r"DNS OK - resolver up",), after=as_anybody),
     "dnsherald run": Watched((r"(?m)^neighbor \* announce route 192.0.2.53/32",)),
     ANNOUNCES: Typed(before=second_edit, after=announced),
