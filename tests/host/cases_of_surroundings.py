@@ -3,7 +3,7 @@
 import json
 import time
 
-from addresses import POP1, PREFIX_IPV4, PREFIXES
+from addresses import POP1, PREFIX_IPV4, PREFIX_IPV6, PREFIXES
 from cases import case
 from machine import PATIENCE
 from servers import UNBOUND
