@@ -7,8 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::DEFAULT_PATH;
-use crate::engine::drain::Holder;
 use crate::period::Period;
+
+pub use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
+
+mod orders;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,6 +69,16 @@ pub enum Command {
     /// `--quiet-if-none`), or a service was not announced and acknowledged while waited for, 5 with `--wait` if ExaBGP
     /// answers no commands, so that nothing can be known of the announcements.
     Undrain(Undrain),
+    /// Keep a service announced against its checks, for the operator who knows that a check is wrong
+    ///
+    /// Not against a drain, and not while a service address is missing on this host. A hold has a holder, a reason and an
+    /// end within 24 hours; it survives a restart of the helper. Exit status: 0, 1 if it could not be done, or the service
+    /// was not announced and acknowledged while waited for, 5 with `--wait` if ExaBGP answers no commands.
+    Hold(Hold),
+    /// End holds: the checks decide again
+    ///
+    /// Exit status: 0, or 1 if there was no hold to end (0 with `--quiet-if-none`), no such service, or no helper.
+    Unhold(Unhold),
     /// Clear the penalty, the suppression and the longer return of a service, or of all
     ///
     /// A service whose checks pass returns at once. Says what it cleared. Exit status: 0, or 1 if there was nothing to
@@ -170,7 +183,7 @@ pub struct Status {
     pub json: bool,
     /// Print one line as monitoring plugins do: whether every service attracts traffic
     ///
-    /// Exit status: 0 ok; 1 degraded, drained within its time, the last good configuration in force, the state not on
+    /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
     /// disk, a check unknown for 30 seconds or observed and down; 2 down, suppressed, drained past its end, refused or not
     /// acknowledged for 30 seconds, acknowledgement unknown; 3 no helper to ask.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
@@ -178,74 +191,6 @@ pub struct Status {
     /// Show it again every second, until interrupted
     #[arg(short, long)]
     pub watch: bool,
-}
-
-/// Options of `drain`.
-#[derive(Args, Debug)]
-pub struct Drain {
-    /// Which running helper.
-    #[command(flatten)]
-    pub helper: Helper,
-    /// Only this service; without it all, and whatever service is added until `undrain`
-    pub service: Option<String>,
-    /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
-    #[arg(long = "for", value_name = "TIME")]
-    pub lasts: Option<Period>,
-    /// End with the running helper: the one that ExaBGP starts next knows nothing of it
-    ///
-    /// For units that drain before something stops: whatever is started anew then, nothing is left to be lifted.
-    #[arg(long)]
-    pub until_exit: bool,
-    /// Why, for whoever looks at the status
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER
-    /// under sudo)
-    #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
-    /// Come back when ExaBGP has acknowledged the withdraws, and the service's backend is quiet
-    ///
-    /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
-    #[arg(long)]
-    pub wait: bool,
-}
-
-/// Options of `undrain`.
-#[derive(Args, Debug)]
-pub struct Undrain {
-    /// Which running helper.
-    #[command(flatten)]
-    pub helper: Helper,
-    /// Only this service, which is taken out of a drain of all, too
-    pub service: Option<String>,
-    /// Only the drain in this name
-    #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
-    /// Not before the checks have found anew that the server is well
-    #[arg(long)]
-    pub once_healthy: bool,
-    /// Come back when the services are announced and ExaBGP has acknowledged that
-    ///
-    /// Waits up to 60 seconds. Fails at once where another drain, a disable-file or `enabled = false` keeps a service
-    /// withdrawn.
-    #[arg(long)]
-    pub wait: bool,
-    /// Where there is no drain to end, say nothing and exit with 0
-    #[arg(long)]
-    pub quiet_if_none: bool,
-}
-
-/// Options of `undampen`.
-#[derive(Args, Debug)]
-pub struct Undampen {
-    /// Which running helper.
-    #[command(flatten)]
-    pub helper: Helper,
-    /// Only this service
-    pub service: Option<String>,
-    /// Where there is nothing to clear, say nothing and exit with 0
-    #[arg(long)]
-    pub quiet_if_none: bool,
 }
 
 /// Options of `check`.

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod drain;
 pub mod healthcheck;
 mod helper;
+pub mod hold;
 mod missing;
 mod prospect;
 pub mod reload;

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::drain::{Lift, Order};
+use crate::engine::drain::{Holder, Lift, Order};
+use crate::engine::hold::HoldOrder;
 use crate::process::held::since_boot;
 
 pub mod client;
@@ -64,6 +65,20 @@ pub enum Request {
         service: Option<String>,
         /// Whose, and when.
         lift: Lift,
+    },
+    /// Announce a service against its checks.
+    Hold {
+        /// Its name.
+        service: String,
+        /// Whose wish, why, and for how long.
+        order: HoldOrder,
+    },
+    /// End holds of a service, or of all.
+    Unhold {
+        /// Its name; `None` for all.
+        service: Option<String>,
+        /// Whose; `None` for every holder's.
+        holder: Option<Holder>,
     },
     /// Forget the falls of a service, or of all.
     Undampen {
@@ -122,7 +137,8 @@ impl Expiry {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// It is done, for these services; of [`Request::Undrain`], for those that had such a drain; of
+    /// It is done, for these services; of [`Request::Undrain`] and
+    /// [`Request::Unhold`], for those that had such an order; of
     /// [`Request::Undampen`], what was cleared of each that had anything.
     Done(Vec<String>),
     /// It is done, for these services, but it is not written down: a helper that starts now would not know of it.

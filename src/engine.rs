@@ -33,12 +33,15 @@ pub mod dampening;
 pub mod drain;
 pub mod event;
 pub mod habits;
+pub mod hold;
 pub mod hysteresis;
 pub mod ladder;
 pub mod memory;
 pub mod moment;
 pub mod notice;
+mod obey;
 mod of_all;
+pub mod order;
 pub mod reload;
 pub mod service;
 mod settled;
@@ -133,23 +136,6 @@ impl Engine {
                 }
             }
             (Phase::BeforeStart, Event::Start) => self.start(now, &mut out),
-            (Phase::Running, Event::Drain(service, order)) => {
-                if let Some(service) = self.services.get_mut(service.0) {
-                    service.drain(now, order, &mut out);
-                }
-            }
-            (Phase::Running, Event::Undrain(service, lift)) => {
-                if let Some(service) = self.services.get_mut(service.0) {
-                    service.undrain(now, &lift, &mut out);
-                }
-            }
-            (Phase::Running, Event::DrainAll(order)) => self.drain_all(now, &order, &mut out),
-            (Phase::Running, Event::UndrainAll(lift)) => self.undrain_all(now, &lift, &mut out),
-            (Phase::Running, Event::Undampen(service)) => {
-                if let Some(service) = self.services.get_mut(service.0) {
-                    service.undampen(now, &mut out);
-                }
-            }
             (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
             (Phase::Running, Event::Outcome(id, outcome)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
@@ -161,6 +147,16 @@ impl Engine {
                     service.lose(now, id.check, &why, &mut out);
                 }
             }
+            (
+                Phase::Running,
+                event @ (Event::Drain(..)
+                | Event::Undrain(..)
+                | Event::DrainAll(_)
+                | Event::UndrainAll(_)
+                | Event::Hold(..)
+                | Event::Unhold(..)
+                | Event::Undampen(_)),
+            ) => self.obey(now, event, &mut out),
             (Phase::Running, Event::Heard(line)) => self.link.hear(now, &line, &mut out),
             (Phase::Running, Event::OutputBlocked) => self.link.block(&mut out),
             (Phase::Running, Event::OutputUnblocked) => self.link.unblock(now, &mut out),
@@ -266,6 +262,7 @@ impl Engine {
             },
             prefixes: prefixes.into_iter().collect(),
             drains: service.drains().remember(now),
+            holds: service.holds().orders().remember(now),
             disabled: service.is_disabled(),
             announced: announced.collect(),
             stopped: self.phase == Phase::Over,

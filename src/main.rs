@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Status(options) => commands::status::run(options),
         Command::Drain(options) => commands::drain::drain(options),
         Command::Undrain(options) => commands::drain::undrain(options),
+        Command::Hold(options) => commands::hold::hold(options),
+        Command::Unhold(options) => commands::hold::unhold(options),
         Command::Undampen(options) => commands::undampen::run(options),
         Command::Reload(configuration) => commands::reload::run(configuration),
         Command::Simulate(options) => commands::simulate::run(options),

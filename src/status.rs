@@ -134,6 +134,12 @@ pub struct Service {
     pub disabled: bool,
     /// Who wants it drained.
     pub drains: Vec<Drain>,
+    /// Who wants it announced against its checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// What it would be without these, where that is not `up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_hold: Option<State>,
 }
 
 /// What an older helper, which has enabled all, does not say.
@@ -308,4 +314,18 @@ pub struct Drain {
     /// It ends with this helper.
     #[serde(default)]
     pub until_exit: bool,
+}
+
+/// A hold.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hold {
+    /// Whose wish.
+    pub holder: String,
+    /// Why.
+    pub reason: String,
+    /// How long it has lasted.
+    pub for_seconds: f64,
+    /// Until it ends by itself.
+    pub expires_in_seconds: f64,
 }

@@ -16,6 +16,8 @@
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
 //! 25     drain * operator - move      all services, and those that are added while it lasts
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
+//! 25     hold resolver operator 2h check is wrong   whose wish, for how long, and why
+//! 25     unhold resolver operator     whose hold ends (`all`: every holder's)
 //! 25     undampen resolver             its penalty and its falls are forgotten
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
@@ -28,8 +30,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::engine::drain::{Lasts, Lift, Order};
+use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event};
+use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
@@ -159,6 +162,12 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DrainAll(order) => draining(ALL, order),
         Event::Undrain(id, lift) => lifting(names.service(*id), lift),
         Event::UndrainAll(lift) => lifting(ALL, lift),
+        Event::Hold(id, HoldOrder { holder, reason, lasts }) => {
+            format!("hold {} {holder} {} {reason}", names.service(*id), written((*lasts).into()))
+        }
+        Event::Unhold(id, whose) => {
+            format!("unhold {} {}", names.service(*id), whose.as_ref().map_or("all", Holder::as_str))
+        }
         Event::Undampen(id) => format!("undampen {}", names.service(*id)),
         Event::Heard(line) => format!("< {line}"),
         Event::OutputBlocked => "stdout blocked".to_owned(),

@@ -40,6 +40,9 @@ _dnsherald() {
             dnsherald,help)
                 cmd="dnsherald__subcmd__help"
                 ;;
+            dnsherald,hold)
+                cmd="dnsherald__subcmd__hold"
+                ;;
             dnsherald,reload)
                 cmd="dnsherald__subcmd__reload"
                 ;;
@@ -57,6 +60,9 @@ _dnsherald() {
                 ;;
             dnsherald,undrain)
                 cmd="dnsherald__subcmd__undrain"
+                ;;
+            dnsherald,unhold)
+                cmd="dnsherald__subcmd__unhold"
                 ;;
             dnsherald__subcmd__backend,check)
                 cmd="dnsherald__subcmd__backend__subcmd__check"
@@ -130,6 +136,9 @@ _dnsherald() {
             dnsherald__subcmd__help,help)
                 cmd="dnsherald__subcmd__help__subcmd__help"
                 ;;
+            dnsherald__subcmd__help,hold)
+                cmd="dnsherald__subcmd__help__subcmd__hold"
+                ;;
             dnsherald__subcmd__help,reload)
                 cmd="dnsherald__subcmd__help__subcmd__reload"
                 ;;
@@ -147,6 +156,9 @@ _dnsherald() {
                 ;;
             dnsherald__subcmd__help,undrain)
                 cmd="dnsherald__subcmd__help__subcmd__undrain"
+                ;;
+            dnsherald__subcmd__help,unhold)
+                cmd="dnsherald__subcmd__help__subcmd__unhold"
                 ;;
             dnsherald__subcmd__help__subcmd__backend,check)
                 cmd="dnsherald__subcmd__help__subcmd__backend__subcmd__check"
@@ -176,7 +188,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status drain undrain undampen reload simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -656,7 +668,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status drain undrain undampen reload simulate healthcheck backend completions demo help"
+            opts="run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,6 +891,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__help__subcmd__hold)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -956,6 +982,58 @@ _dnsherald() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__help__subcmd__unhold)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__hold)
+            opts="-c -h --config --control --for --reason --as --wait --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1103,6 +1181,36 @@ _dnsherald() {
             ;;
         dnsherald__subcmd__undrain)
             opts="-c -h --config --control --as --once-healthy --wait --quiet-if-none --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__unhold)
+            opts="-c -h --config --control --as --quiet-if-none --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

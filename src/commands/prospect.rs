@@ -68,6 +68,9 @@ fn expectation(service: &Service) -> Option<String> {
     let dampening = service.dampening();
     match service.state() {
         State::Drained => Some(format!("drained: {}", service.explain())),
+        _ if !service.holds().orders().is_empty() => {
+            Some(format!("announced, whatever its checks say: {}", service.explain_holds()))
+        }
         _ => dampening.reused_at().filter(|_| dampening.enforced()).map(|at| {
             format!("withdrawn: suppressed by dampening for {} more", Shown(at.since(Moment::START)))
         }),

@@ -20,7 +20,8 @@ use self::socket::Socket;
 use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request, control_socket, status_socket};
 use crate::engine::Engine;
-use crate::engine::drain::{Lift, Order};
+use crate::engine::drain::{Holder, Lift, Order};
+use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::period::Period;
 use crate::status::{Document, Trouble};
@@ -82,6 +83,10 @@ pub enum Wish {
     Drain(Order),
     /// That drains end.
     Undrain(Lift),
+    /// That it be announced against its checks.
+    Hold(HoldOrder),
+    /// That holds end: of this holder, or all.
+    Unhold(Option<Holder>),
     /// That its falls be forgotten.
     Undampen,
 }
@@ -281,6 +286,8 @@ async fn carry_out(envelope: Envelope, questions: &mpsc::Sender<Asked>, configur
     let asked = match request {
         Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),
         Request::Undrain { service, lift } => Asked::Obey(service, Wish::Undrain(lift), answer),
+        Request::Hold { service, order } => Asked::Obey(Some(service), Wish::Hold(order), answer),
+        Request::Unhold { service, holder } => Asked::Obey(service, Wish::Unhold(holder), answer),
         Request::Undampen { service } => Asked::Obey(service, Wish::Undampen, answer),
         Request::Reload => match configuration.read().await {
             Ok(config) => Asked::Reload(Box::new(config), answer),

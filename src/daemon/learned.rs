@@ -1,4 +1,4 @@
-//! What another helper with the same configuration file has been told of drains, carried out here as well.
+//! What another helper with the same configuration file has been told of drains and holds, carried out here as well.
 //!
 //! At a reload of ExaBGP the next helper begins before the former has ended, and either may be told of a drain.
 
@@ -7,15 +7,22 @@ use super::store::merge::Change;
 use super::{Daemon, Observer};
 use crate::engine::drain::{Drain, Drains, Lasts, Lift, Order, RememberedDrain};
 use crate::engine::event::{Event, ServiceId};
+use crate::engine::hold::{HoldOrder, HoldTime};
 use crate::engine::memory::ALL_SERVICES;
+use crate::engine::order::Kind;
 
 impl Daemon<'_> {
     /// Carries out the changes that another helper has written. True if it was the last time.
     pub(super) fn learn(&mut self, changes: &[Change], observer: &mut dyn Observer) -> bool {
         let mut over = false;
         for change in changes {
-            let what = if change.drain.is_some() { "begun" } else { "ended" };
-            log::info!("another helper has {what} a drain of {} of {}", change.holder, change.service);
+            let what = if change.order.is_some() { "begun" } else { "ended" };
+            log::info!(
+                "another helper has {what} a {} of {} of {}",
+                change.kind,
+                change.holder,
+                change.service
+            );
             if change.service != ALL_SERVICES && self.services_of(change).next().is_none() {
                 log::warn!(
                     "no service here is called {0} or has only prefixes of it, so that none is drained with it or \
@@ -33,9 +40,12 @@ impl Daemon<'_> {
     }
 
     fn events_of(&self, change: &Change) -> Vec<Event> {
+        if change.kind == Kind::Hold {
+            return self.events_of_hold(change);
+        }
         let all = change.service == ALL_SERVICES;
         let lift = |once_healthy| Lift { holder: Some(change.holder.clone()), once_healthy };
-        let Some(drain) = &change.drain else {
+        let Some(drain) = &change.order else {
             // One that was given another reason or end here in the meantime stays.
             let is_meant = |drains: &Drains| change.was.as_ref().is_some_and(|was| has(drains, change, was));
             let of = |id: &ServiceId| self.engine.services()[id.0].drains();
@@ -62,6 +72,22 @@ impl Daemon<'_> {
             }
         }
         events
+    }
+
+    fn events_of_hold(&self, change: &Change) -> Vec<Event> {
+        let of = |id: &ServiceId| self.engine.services()[id.0].holds().orders();
+        let Some(hold) = &change.order else {
+            // One that was given another reason or end here in the meantime stays.
+            let is_meant = |id: &ServiceId| change.was.as_ref().is_some_and(|was| has(of(id), change, was));
+            let ended = self.services_of(change).filter(is_meant);
+            return ended.map(|service| Event::Unhold(service, Some(change.holder.clone()))).collect();
+        };
+        let Some(lasts) = hold.remaining.and_then(|left| HoldTime::try_from(left).ok()) else {
+            return vec![];
+        };
+        let order = HoldOrder { holder: change.holder.clone(), reason: hold.reason.clone(), lasts };
+        let begun = self.services_of(change).filter(|id| !has(of(id), change, hold));
+        begun.map(|service| Event::Hold(service, order.clone())).collect()
     }
 
     /// The service of that name; else those that have none but prefixes of it.

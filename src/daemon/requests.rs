@@ -12,14 +12,16 @@ use crate::config::Config;
 use crate::control::Reply;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
+use crate::engine::hold::lift;
 use crate::engine::moment::Moment;
+use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
 use crate::period::Shown;
 
 /// How long the disk is waited for before a request is answered without it. Less than a client waits.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// So many may want one service drained; one more is refused.
+/// So many may hold a drain, or a hold, of one service; one more is refused.
 const HOLDERS: usize = 16;
 
 /// The services that a request was about, and who has asked.
@@ -45,6 +47,12 @@ impl Wish {
             (Self::Drain(order), None) => vec![Event::DrainAll(order)],
             (Self::Undrain(lift), Some(service)) => vec![Event::Undrain(service, lift)],
             (Self::Undrain(lift), None) => vec![Event::UndrainAll(lift)],
+            (Self::Hold(order), _) => {
+                concerned.iter().map(|(id, _)| Event::Hold(*id, order.clone())).collect()
+            }
+            (Self::Unhold(whose), _) => {
+                concerned.iter().map(|(id, _)| Event::Unhold(*id, whose.clone())).collect()
+            }
             (Self::Undampen, _) => concerned.iter().map(|(id, _)| Event::Undampen(*id)).collect(),
         }
     }
@@ -122,7 +130,10 @@ impl Daemon<'_> {
         let named = |(id, name): &(ServiceId, String)| {
             let service = self.engine.services().get(id.0)?;
             match wish {
-                Wish::Drain(_) => Some(name.clone()),
+                Wish::Drain(_) | Wish::Hold(_) => Some(name.clone()),
+                Wish::Unhold(whose) => {
+                    service.holds().orders().has(&lift(whose.as_ref())).then(|| name.clone())
+                }
                 Wish::Undrain(lift) => service.drains().has(lift).then(|| name.clone()),
                 Wish::Undampen => service.dampening().record(now).map(|record| format!("{name}: {record}")),
             }
@@ -144,17 +155,26 @@ impl Daemon<'_> {
                 return Err(format!("no service `{wanted}`, expected one of {}", known.join(", ")));
             }
         }
-        if let Wish::Drain(order) = wish
-            && let Some((_, name)) = services.iter().find(|(id, _)| self.has_too_many(*id, &order.holder))
+        let one_more = match wish {
+            Wish::Drain(order) => Some((Kind::Drain, &order.holder)),
+            Wish::Hold(order) => Some((Kind::Hold, &order.holder)),
+            Wish::Undrain(_) | Wish::Unhold(_) | Wish::Undampen => None,
+        };
+        if let Some((kind, holder)) = one_more
+            && let Some((_, name)) = services.iter().find(|(id, _)| self.has_too_many(*id, kind, holder))
         {
-            return Err(format!("{name} is drained by {HOLDERS} already; `dnsherald undrain` ends them all"));
+            let (done, undo) = match kind {
+                Kind::Drain => ("drained", "undrain"),
+                Kind::Hold => ("held", "unhold"),
+            };
+            return Err(format!("{name} is {done} by {HOLDERS} already; `dnsherald {undo}` ends them all"));
         }
         Ok(services)
     }
 
-    fn has_too_many(&self, service: ServiceId, one_more: &Holder) -> bool {
+    fn has_too_many(&self, service: ServiceId, kind: Kind, one_more: &Holder) -> bool {
         let Some(service) = self.engine.services().get(service.0) else { return false };
-        let mut holders = service.drains().iter().map(|(holder, _)| holder);
+        let mut holders = service.orders(kind).iter().map(|(holder, _)| holder);
         holders.clone().count() >= HOLDERS && holders.all(|holder| holder != one_more)
     }
 

@@ -5,7 +5,7 @@
 //! else, and a disk that hangs costs what was written last. What cannot be written is written again until it can.
 //!
 //! Two helpers with one configuration file overlap for a moment at a reload of ExaBGP. They write under a lock, [merge]
-//! what the other has changed of the drains, and look each second whether it has; of the rest, the newer one's stands.
+//! what the other has changed of drains and holds, and look each second whether it has; of the rest, the newer one's stands.
 //!
 //! It belongs to the absolute path of the configuration as it was given. Where links lead is not asked: they may
 //! lead nowhere just when the state is needed, because there is no configuration.
@@ -73,11 +73,15 @@ impl Document {
         Ok(document)
     }
 
-    /// Without all that is not needed to see which drains another has changed.
-    fn with_drains_only(&self) -> Self {
+    /// Without all that is not needed to see which drains and holds another has changed.
+    fn with_orders_only(&self) -> Self {
         let services = self.services.services.iter();
-        let drains = |kept: &Remembered| Remembered { drains: kept.drains.clone(), ..Remembered::default() };
-        let services = services.map(|(name, kept)| (name.clone(), drains(kept))).collect();
+        let orders = |kept: &Remembered| Remembered {
+            drains: kept.drains.clone(),
+            holds: kept.holds.clone(),
+            ..Remembered::default()
+        };
+        let services = services.map(|(name, kept)| (name.clone(), orders(kept))).collect();
         Self {
             format: self.format.clone(),
             configuration: self.configuration.clone(),

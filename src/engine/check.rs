@@ -4,7 +4,6 @@
 //! check shows), what degrades, and what brings down. So a SERVFAIL that only degrades and a hang that brings down
 //! can alternate without hiding each other.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,7 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::hysteresis::{Hysteresis, Observed, Relapse, State, Thresholds, Verdict};
 use super::moment::Moment;
-use crate::outcome::{Cause, Class, Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
+
+pub use self::on_fail::OnFail;
+
+mod on_fail;
 
 /// What a failed check does to its service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -50,43 +53,6 @@ impl FromStr for Severity {
                 .find(|severity| severity.word() == text),
         }
         .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
-    }
-}
-
-/// The severity of each cause of failure.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OnFail {
-    /// For failures of causes not listed; [`Cause::RateLimited`] is observed unless it is listed.
-    pub otherwise: Severity,
-    /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
-    pub unknown: Severity,
-    /// For these.
-    pub by_cause: BTreeMap<Cause, Severity>,
-}
-
-impl OnFail {
-    /// The same severity for every failure. Unknown outcomes count as nothing.
-    #[must_use]
-    pub const fn always(severity: Severity) -> Self {
-        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new() }
-    }
-
-    /// How bad an outcome of this cause is.
-    #[must_use]
-    pub fn severity(&self, cause: Cause) -> Severity {
-        // To withdraw for load alone moves the load to the next PoP.
-        let unlisted = match cause {
-            Cause::RateLimited => Severity::Observe,
-            _ if cause.class() == Class::Unknown => self.unknown,
-            _ => self.otherwise,
-        };
-        self.by_cause.get(&cause).copied().unwrap_or(unlisted)
-    }
-
-    /// The worst that can come of it.
-    #[must_use]
-    pub fn worst(&self) -> Severity {
-        self.by_cause.values().copied().fold(self.otherwise, Severity::max)
     }
 }
 
@@ -177,6 +143,8 @@ pub struct Check {
     last: Option<(Moment, Outcome)>,
     /// The last outcomes were unknown.
     unknown: Option<Unknown>,
+    /// By the last outcome that was not unknown, an address is not on this host, and that brings down.
+    lacks_address: bool,
     asked_at: Moment,
     /// When to probe; `None` while a round is out.
     due: Option<Moment>,
@@ -199,6 +167,7 @@ impl Check {
             failure: None,
             last: None,
             unknown: None,
+            lacks_address: false,
             asked_at: Moment::START,
             due: Some(Moment::START),
             outdated: false,
@@ -275,6 +244,12 @@ impl Check {
         }
     }
 
+    /// Whether it has found that an address which brings down the service is not on this host.
+    #[must_use]
+    pub const fn lacks_address(&self) -> bool {
+        self.lacks_address
+    }
+
     /// When to probe next; `None` while a round is out.
     #[must_use]
     pub const fn due(&self) -> Option<Moment> {
@@ -328,6 +303,10 @@ impl Check {
         {
             return self.become_blind(now, failure).into_iter().collect();
         }
+        self.lacks_address = match outcome {
+            Outcome::Unknown(_) => self.lacks_address,
+            _ => self.on_fail.misses_address(outcome),
+        };
         let sees = self.unknown.take().map(|unknown| Change::Sees { after: now.since(unknown.since) });
         match outcome.failure() {
             None => {
@@ -389,9 +368,11 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::outcome::Cause;
 
     fn check(on_fail: OnFail) -> Check {
         let three = NonZeroU32::new(3).unwrap();

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::drain::{Lift, Order};
+use super::drain::{Holder, Lift, Order};
+use super::hold::HoldOrder;
 use crate::outcome::{Failure, Outcome};
 
 /// The place of a service in the configuration.
@@ -42,6 +43,10 @@ pub enum Event {
     DrainAll(Order),
     /// Somebody wants drains of all services to end.
     UndrainAll(Lift),
+    /// An operator wants a service announced against its checks.
+    Hold(ServiceId, HoldOrder),
+    /// An operator wants the holds of a service to end: those of this holder, or all.
+    Unhold(ServiceId, Option<Holder>),
     /// An operator wants the falls of a service forgotten.
     Undampen(ServiceId),
     /// ExaBGP has said a line; without its line break.

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::drain::{Holder, RememberedDrain};
+use super::order::{Kind, RememberedOrder};
 use super::service::State;
 use crate::exabgp::Route;
 
@@ -43,6 +44,9 @@ pub struct Remembered {
     /// Who wants it drained.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drains: BTreeMap<Holder, RememberedDrain>,
+    /// Who wants it announced against its checks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<Holder, RememberedOrder>,
     /// Its disable-file was there.
     #[serde(default)]
     pub disabled: bool,
@@ -60,6 +64,25 @@ pub const ALL_SERVICES: &str = "(all services)";
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+impl Remembered {
+    /// Its orders of one kind.
+    #[must_use]
+    pub const fn orders(&self, kind: Kind) -> &BTreeMap<Holder, RememberedOrder> {
+        match kind {
+            Kind::Drain => &self.drains,
+            Kind::Hold => &self.holds,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn orders_mut(&mut self, kind: Kind) -> &mut BTreeMap<Holder, RememberedOrder> {
+        match kind {
+            Kind::Drain => &mut self.drains,
+            Kind::Hold => &mut self.holds,
+        }
+    }
 }
 
 impl Memory {

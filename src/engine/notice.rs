@@ -13,9 +13,11 @@ use super::service;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::logging::entry::Urgency;
 
+pub use self::parts::{DrainEnd, Fall};
 use self::prefixes::Prefixes;
 use self::until::Until;
 
+mod parts;
 pub mod prefixes;
 pub mod until;
 mod words;
@@ -121,6 +123,22 @@ pub enum Notice {
         service: String,
         holder: Holder,
         end: DrainEnd,
+    },
+    HoldBegun {
+        service: String,
+        holder: Holder,
+        reason: Reason,
+        lasts: Duration,
+    },
+    HoldOver {
+        service: String,
+        holder: Holder,
+        end: DrainEnd,
+    },
+    HeldOff {
+        service: String,
+        state: service::State,
+        why: String,
     },
     LeftBehind {
         prefix: String,
@@ -247,32 +265,6 @@ impl Stands {
     }
 }
 
-/// A fall from serving, and what it has led to.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Fall {
-    /// The penalty after it, without its fraction.
-    pub penalty: u32,
-    /// Whether a suppression would hold the service down.
-    pub enforced: bool,
-    /// The falls of the last [`WINDOW`], this one among them.
-    pub falls: u32,
-    /// How long the return takes, where that is longer than usual.
-    pub return_takes: Option<Duration>,
-}
-
-/// Why a drain is over.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DrainEnd {
-    /// Its holder, or an operator, has lifted it.
-    Lifted,
-    /// Its time is over.
-    Expired,
-    /// It was to end as soon as the server is well.
-    Healthy,
-}
-
 impl Notice {
     /// How urgent it is: falls are warnings, unless a restart of ours causes them; what ends a warning is a notice.
     #[must_use]
@@ -293,6 +285,7 @@ impl Notice {
             | Self::BeginsAnew { undecided_for: None, .. }
             | Self::DrainsMoved { with_it: true, .. }
             | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
+            | Self::HoldOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
             | Self::ShutdownAnnounced
             | Self::ParentGone
             | Self::Terminating { .. } => Urgency::Info,
@@ -317,6 +310,9 @@ impl Notice {
             Self::Service { .. }
             | Self::Suppressed { .. }
             | Self::DrainOver { end: DrainEnd::Expired, .. }
+            | Self::HoldBegun { .. }
+            | Self::HoldOver { end: DrainEnd::Expired, .. }
+            | Self::HeldOff { .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
             | Self::DrainedWithAll { .. }
@@ -346,6 +342,7 @@ impl Notice {
                 | Self::Service { .. }
                 | Self::Stated(_)
                 | Self::Suppressed { .. }
+                | Self::HeldOff { .. }
                 | Self::Held { .. }
                 | Self::Reused { .. }
         )
@@ -359,6 +356,7 @@ impl Notice {
                 Some(("until", *reuse_in))
             }
             Self::Held { returns_in, .. } => Some(("at", *returns_in)),
+            Self::HoldBegun { lasts, .. } => Some(("until", *lasts)),
             Self::Stated(stated) => match stated.until {
                 Until::Over(time) => Some(("until", time)),
                 _ => None,

@@ -1,6 +1,6 @@
 //! A service: the worst of its checks, under the operator's word and under dampening.
 //!
-//! In here it takes outcomes and decides; [`drained`] is the operator's word, [`reloaded`] what a reload leaves of it,
+//! In here it takes outcomes and decides; [`drained`] and [`held`] are the operator's word, [`reloaded`] what a reload leaves of it,
 //! [`sight`] what it does while its checks find out nothing, [`shown`] what may be known of it.
 
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use super::check::{Change, Check, Severity};
 use super::dampening::{Dampening, Mode};
 use super::drain::Drains;
 use super::habits::{Habits, HookState, Repeat};
+use super::hold::Holds;
 use super::ladder::{Ladder, Stated};
 use super::memory::Remembered;
 use super::moment::Moment;
@@ -28,6 +29,7 @@ pub use self::state::{StartPolicy, State};
 
 mod damped;
 mod drained;
+mod held;
 mod reloaded;
 mod shown;
 mod sight;
@@ -58,6 +60,9 @@ pub struct Service {
     rises_in: Duration,
     disabled: Disabled,
     drains: Drains,
+    holds: Holds,
+    /// What it would be without its holds, as it was last said.
+    held_off: Option<State>,
     /// Nobody wants it drained any more, but what its checks have found may be as old as an interval: they are asked
     /// anew first.
     confirms: bool,
@@ -119,6 +124,8 @@ impl Service {
             rises_in: damped::rises_in(plan),
             disabled: Disabled::No,
             drains: Drains::default(),
+            holds: Holds::default(),
+            held_off: None,
             confirms: false,
             health: None,
             served_before: false,
@@ -166,6 +173,7 @@ impl Service {
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
         self.drains = Drains::recall(now, &remembered.drains, age);
+        self.holds = Holds::recall(now, &remembered.holds, age);
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
@@ -225,11 +233,13 @@ impl Service {
         }
     }
 
-    /// When dampening lets go, a fall is decided, a drain expires, or checks have been unknown for long.
+    /// When dampening lets go, a fall is decided, a drain or a hold expires, or checks have been unknown for long.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
-        let deadlines = [self.dampening.deadline(), grace, self.drains.deadline(), self.sight_deadline()];
+        let orders = [self.drains.deadline(), self.holds.orders().deadline()];
+        let orders = orders.into_iter().flatten().min();
+        let deadlines = [self.dampening.deadline(), grace, orders, self.sight_deadline()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -259,10 +269,11 @@ impl Service {
         }
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
+        self.expire_holds(now, out);
         self.look_at_sight(now, out);
         self.settle_grace(now, out);
         self.assess(now, out);
-        let found_anew = self.confirms && self.health.is_some();
+        let found_anew = self.confirms && (self.health.is_some() || self.is_pinned());
         self.confirms &= !found_anew;
         if self.health.is_some_and(|health| health < Severity::Down) {
             let returned = self.drains.lift_returning();
@@ -276,6 +287,7 @@ impl Service {
         self.follow_habits(now, ticks, out);
         self.wait_for_return(now, out);
         let state = self.conclude();
+        self.note_what_is_held_off(state == self.state, out);
         if state == self.state {
             return;
         }
@@ -343,7 +355,8 @@ impl Service {
         }
         self.health = health;
         // What was withdrawn already (suppressed, drained) cannot fall.
-        let fell = self.is_serving() && health == Some(Severity::Down);
+        // Nor does what a hold keeps announced.
+        let fell = self.is_serving() && health == Some(Severity::Down) && !self.is_pinned();
         self.served_before = false;
         if fell {
             self.fall(now, out);
@@ -359,10 +372,20 @@ impl Service {
         }
     }
 
-    /// The operator's word first, then dampening, then health.
+    /// A drain first, then a missing address, then a hold, then dampening and health.
     fn conclude(&self) -> State {
+        if !self.enabled || self.is_drained() || self.confirms {
+            State::Drained
+        } else if self.is_pinned() {
+            State::Up
+        } else {
+            self.by_checks()
+        }
+    }
+
+    /// What it is without the operator's word. A missing address has brought its check down.
+    fn by_checks(&self) -> State {
         match self.health {
-            _ if !self.enabled || self.is_drained() || self.confirms => State::Drained,
             Some(_) if self.dampening.holds() => State::Down,
             None => State::Starting,
             Some(Severity::Observe) if self.sight.is_blind() => State::Degraded,

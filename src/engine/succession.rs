@@ -60,12 +60,13 @@ impl<'a> Succession<'a> {
         let called = self.predecessor(plan);
         let known = called.and_then(|called| self.memory.services.get(called));
         let mut remembered = known.cloned().unwrap_or_default();
-        // What was acknowledged under another name says nothing of prefixes that were not there.
+        // What was acknowledged, or held announced, under another name says nothing of prefixes that were not there.
         let is_same = |prefix| self.owners.get(prefix).copied() == called;
         if called.is_some_and(|called| called != plan.name)
             && !plan.routes.iter().all(|route| is_same(&route.prefix))
         {
             remembered.acknowledged = None;
+            remembered.holds.clear();
         }
         let notice = self.take_over_drains(&mut remembered, called, plan);
         let anything = known.is_some() || !remembered.drains.is_empty();

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Last, Prefix, Service};
+use super::{CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last, Prefix, Service};
 use crate::engine::Engine;
 use crate::engine::check::Check;
 use crate::engine::drain::Drains;
+use crate::engine::hold::Holds;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::{Advertisement, Dialect};
@@ -68,6 +69,8 @@ fn service(engine: &Engine, place: usize, now: Moment) -> Service {
         },
         disabled: service.is_disabled(),
         drains: drains(service.drains(), now),
+        holds: holds(service.holds(), now),
+        without_hold: service.without_hold(),
     }
 }
 
@@ -79,6 +82,16 @@ fn drains(drains: &Drains, now: Moment) -> Vec<Drain> {
         expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
         returning: drain.returning,
         until_exit: drain.until_exit,
+    });
+    shown.collect()
+}
+
+fn holds(holds: &Holds, now: Moment) -> Vec<Hold> {
+    let shown = holds.orders().iter().map(|(holder, hold)| Hold {
+        holder: holder.to_string(),
+        reason: hold.reason.to_string(),
+        for_seconds: hold.age(now).as_secs_f64(),
+        expires_in_seconds: hold.expires.map_or(0.0, |at| at.since(now).as_secs_f64()),
     });
     shown.collect()
 }

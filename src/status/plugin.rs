@@ -100,6 +100,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     let Service { name, reason, .. } = service;
     let state = service.state;
     match state {
+        State::Up if !service.holds.is_empty() => found.add(Alert::Warning, format!("{name} up: {reason}")),
         State::Up => {}
         State::Degraded => found.add(Alert::Warning, format!("{name} degraded: {reason}")),
         State::Down => found.add(Alert::Critical, format!("{name} down: {}", down(service))),

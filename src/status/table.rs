@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{CheckStatus, Document, Drain, ExaBgp, Last, Prefix, Service};
+use super::{CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service};
 use crate::engine::dampening::return_time::WINDOW;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
@@ -99,6 +99,9 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     if let Some(text) = show_dampening(service) {
         pair(f, "dampening", &text)?;
     }
+    for hold in &service.holds {
+        pair(f, "held announced", &show_hold(hold))?;
+    }
     for drain in &service.drains {
         pair(f, "drained", &show_drain(drain))?;
     }
@@ -119,6 +122,11 @@ fn show_drain(drain: &Drain) -> String {
         text += ", or until the checks pass";
     }
     text + &format!(": {}", drain.reason)
+}
+
+fn show_hold(hold: &Hold) -> String {
+    let (lasted, left) = (shown(hold.for_seconds), shown(hold.expires_in_seconds));
+    format!("by {} for {lasted}, {left} left: {}", hold.holder, hold.reason)
 }
 
 /// Its falls, and what they lead to; `None` if there are none.

@@ -8,6 +8,7 @@ use super::names::Names;
 use super::{ALL, Answering, Header, Step, Trace, UNTIL_EXIT, What};
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
+use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
 use crate::outcome::{Cause, Class, Failure, Outcome};
@@ -256,6 +257,14 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
                 _ => Event::Undrain(names.find_service(service)?, lifting(lift)?),
             }
         }
+        ("hold", _) => {
+            let (service, order) = split_word(object);
+            Event::Hold(names.find_service(service)?, holding(order)?)
+        }
+        ("unhold", _) => {
+            let (service, whose) = split_word(object);
+            Event::Unhold(names.find_service(service)?, lifting(whose)?.holder)
+        }
         ("undampen", service) => Event::Undampen(names.find_service(service)?),
         ("<", line) => Event::Heard(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,
@@ -265,7 +274,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, undampen, \
+                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
                  `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
@@ -285,6 +294,12 @@ fn draining(text: &str) -> Result<Order, String> {
         },
     };
     Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts })
+}
+
+fn holding(text: &str) -> Result<HoldOrder, String> {
+    let (holder, rest) = split_word(text);
+    let (lasts, reason) = split_word(rest);
+    Ok(HoldOrder { holder: holder.parse()?, reason: reason.to_owned().into(), lasts: lasts.parse()? })
 }
 
 fn lifting(text: &str) -> Result<Lift, String> {

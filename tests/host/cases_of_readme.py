@@ -201,6 +201,8 @@ HOW = {
     "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
     "dnsherald undrain --wait": Typed((r"undrained resolver",), after=announced),
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
+    'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=announced),
+    "dnsherald unhold": Typed((r"no longer held: resolver",), after=announced),
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
     "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root"),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),

@@ -1,14 +1,16 @@
 //! What holds for every series of events, not only for those somebody thought of.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
 use dnsherald::config::Config;
 use dnsherald::engine::Engine;
 use dnsherald::engine::action::Action;
+use dnsherald::engine::check::Check;
 use dnsherald::engine::drain::{Holder, Lasts, Lift, Order};
 use dnsherald::engine::event::{CheckId, Event, ServiceId};
+use dnsherald::engine::hold::HoldOrder;
 use dnsherald::engine::memory::Memory;
 use dnsherald::engine::moment::Moment;
 use dnsherald::engine::notice::Notice;
@@ -124,6 +126,24 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         2 => Just(Event::Tick),
     ];
     proptest::collection::vec((0..800_u64, event), 0..120)
+}
+
+/// The same, and holds.
+fn events_and_holds() -> impl Strategy<Value = Vec<(u64, Event)>> {
+    let hold = prop_oneof![
+        3 => (holder(), 1..5_000_u64).prop_map(|(holder, lasts)| {
+            let lasts = Duration::from_millis(lasts).try_into().unwrap();
+            Event::Hold(ServiceId(0), HoldOrder { holder, reason: String::new().into(), lasts })
+        }),
+        1 => proptest::option::of(holder()).prop_map(|whose| Event::Unhold(ServiceId(0), whose)),
+    ];
+    let holds = proptest::collection::vec((0..800_u64, hold), 0..20);
+    (events(), holds).prop_map(|(events, holds)| {
+        let every = events.len() / (holds.len() + 1) + 1;
+        let mut holds = holds.into_iter();
+        let with = events.chunks(every).flat_map(|some| holds.next().into_iter().chain(some.iter().cloned()));
+        with.collect()
+    })
 }
 
 /// A server that works and fails by turns; both checks see the same. Now and then it is drained.
@@ -276,6 +296,49 @@ proptest! {
         }
         bench.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         prop_assert!(bench.engine.services()[0].drains().is_empty());
+    }
+
+    /// Whatever its checks say, and its falls.
+    #[test]
+    fn a_held_service_is_announced_unless_it_is_drained_or_lacks_its_address(events in events_and_holds()) {
+        let mut bench = Bench::new(&config(QUICK));
+        let mut ends = BTreeMap::new();
+        for (later, event) in events {
+            let at = bench.now + Duration::from_millis(later);
+            match &event {
+                Event::Hold(_, order) => drop(ends.insert(order.holder.clone(), at + Duration::from(order.lasts))),
+                Event::Unhold(_, Some(whose)) => drop(ends.remove(whose)),
+                Event::Unhold(_, None) => ends.clear(),
+                _ => {}
+            }
+            bench.tell(later, event);
+            let service = &bench.engine.services()[0];
+            let is_held = ends.values().any(|end| *end > bench.now);
+            prop_assert_eq!(is_held, !service.holds().orders().is_empty(), "it ends, and not before");
+            let is_drained = service.is_disabled() || !service.drains().is_empty();
+            prop_assert!(!(is_drained && bench.announced()));
+            let last = |check: &Check| check.last().map(|(_, outcome)| outcome.clone());
+            let found: Vec<_> = service.checks().iter().map(last).collect();
+            // What is unknown leaves a missing address missing; what nobody has looked for since the start is not known.
+            let has_address = found.iter().all(|last| match last {
+                Some(Outcome::Pass { .. }) => true,
+                Some(Outcome::Fail(failure)) => failure.cause != Cause::AddressMissing,
+                Some(Outcome::Unknown(_)) | None => false,
+            });
+            let lacks_address = found[0].iter().any(|last| {
+                last.failure().is_some_and(|failure| failure.cause == Cause::AddressMissing)
+            });
+            if is_held && !is_drained && has_address {
+                prop_assert!(bench.announced(), "{}", bench.engine.services()[0].explain());
+            }
+            prop_assert!(!(is_held && lacks_address && bench.announced()));
+        }
+        // After the last end the checks decide.
+        bench.tell(6_000, Event::Tick);
+        for _ in 0..FALL {
+            bench.tell(10, Event::Outcome(check(0), Outcome::fail(Cause::Timeout, "")));
+        }
+        prop_assert!(!bench.announced());
     }
 
     #[test]

@@ -299,7 +299,7 @@ fn of_two_helpers_neither_loses_a_drain_of_the_other() {
     saved(&mut former, &drained());
     let begun = learns(&mut next);
     assert_eq!((begun.len(), begun[0].service.as_str()), (1, "resolver"));
-    assert_eq!(begun[0].drain.as_ref().map(|drain| drain.reason.to_string()).as_deref(), Some("new disk"));
+    assert_eq!(begun[0].order.as_ref().map(|drain| drain.reason.to_string()).as_deref(), Some("new disk"));
     let mut younger = drained();
     younger.services.values_mut().for_each(|service| service.penalty = 1.0);
     saved(&mut next, &younger);
@@ -310,7 +310,7 @@ fn of_two_helpers_neither_loses_a_drain_of_the_other() {
     assert_eq!(drains(&directory), 0);
     saved(&mut former, &memory());
     assert!((penalty(&directory) - 1.0).abs() < 0.1, "as often as it writes");
-    assert!(learns(&mut next)[0].drain.is_none(), "it was lifted");
+    assert!(learns(&mut next)[0].order.is_none(), "it was lifted");
     fs::remove_dir_all(directory).unwrap();
 }
 

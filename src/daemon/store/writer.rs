@@ -75,7 +75,7 @@ impl Writer {
             stamp: Stamp::now(),
             services: Memory::default(),
         };
-        let known = loaded.map_or_else(nothing, Document::with_drains_only);
+        let known = loaded.map_or_else(nothing, Document::with_orders_only);
         Self {
             file,
             configuration,
@@ -191,7 +191,7 @@ impl Writer {
         write(&self.file, &text)?;
         self.attempted = None;
         self.seen = Mark::of(&self.file);
-        self.known = next.with_drains_only();
+        self.known = next.with_orders_only();
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl Writer {
         self.seen = Some(mark);
         let found = Document::understand(&text, &self.configuration).ok()?;
         if self.attempted == Some(fnv64(text.as_bytes())) {
-            self.known = found.with_drains_only();
+            self.known = found.with_orders_only();
         }
         Some(found)
     }
@@ -225,7 +225,7 @@ impl Writer {
             let age = age(&job.document);
             found.retain(|change| apply(change, &mut job.document.services, age));
         }
-        self.known = theirs.with_drains_only();
+        self.known = theirs.with_orders_only();
         if !found.is_empty() {
             self.learned.extend(found.iter().cloned());
             // Nobody listens any more once the loop has ended.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Asks, DrainEnd, Fall, Notice, Stands, Stated};
+use super::{Asks, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::return_time::WINDOW;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
@@ -129,13 +129,22 @@ impl fmt::Display for Notice {
                 write!(f, "service {service}: its drain ends as soon as its checks pass")
             }
             Self::DrainOver { service, holder, end } => {
-                let why = match end {
-                    DrainEnd::Lifted => "is lifted",
-                    DrainEnd::Expired => "has expired",
-                    DrainEnd::Healthy => "is over: the checks pass",
-                };
-                write!(f, "service {service}: the drain by {holder} {why}")
+                write!(f, "service {service}: the drain by {holder} {end}")
             }
+            Self::HoldBegun { service, holder, reason, lasts } => write!(
+                f,
+                "service {service}: {holder} holds it announced against its checks for {}: {reason}; to end it: \
+                 dnsherald unhold {service}",
+                Period(*lasts)
+            ),
+            Self::HoldOver { service, holder, end } => {
+                write!(f, "service {service}: the hold by {holder} {end}")
+            }
+            Self::HeldOff { service, state, why } => write!(
+                f,
+                "service {service}: held announced, without the hold it would be {state}: {why}; to end it: \
+                 dnsherald unhold {service}"
+            ),
             Self::LeftBehind { prefix } => {
                 write!(f, "{prefix} is no longer configured, but may be announced: withdrawing")
             }

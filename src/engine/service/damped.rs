@@ -103,7 +103,8 @@ impl Service {
         } else {
             self.dampening.unwell();
         }
-        let is_held = is_well && !self.is_drained() && !self.confirms && self.dampening.holds();
+        let is_held =
+            is_well && !self.is_drained() && !self.confirms && !self.is_pinned() && self.dampening.holds();
         let was_held = std::mem::replace(&mut self.is_held, is_held);
         if let Some(until) = self.dampening.held_until().filter(|_| is_held && !was_held) {
             let falls = self.dampening.return_time().withdrawn_by();

@@ -13,6 +13,7 @@ use crate::engine::hysteresis;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
+use crate::engine::order::{Kind, Orders};
 use crate::exabgp::Advertisement;
 use crate::logging::counted;
 use crate::period::Period;
@@ -64,6 +65,15 @@ impl Service {
     #[must_use]
     pub const fn drains(&self) -> &Drains {
         &self.drains
+    }
+
+    /// Its orders of one kind.
+    #[must_use]
+    pub const fn orders(&self, kind: Kind) -> &Orders {
+        match kind {
+            Kind::Drain => &self.drains,
+            Kind::Hold => self.holds.orders(),
+        }
     }
 
     /// Its checks.
@@ -143,7 +153,15 @@ impl Service {
     /// Why it is what it is.
     #[must_use]
     pub fn explain(&self) -> String {
-        match self.state {
+        if self.state == State::Up && self.is_pinned() {
+            return self.explain_holds();
+        }
+        self.explain_state(self.state)
+    }
+
+    /// Why it is in this state, or would be without a hold.
+    pub(super) fn explain_state(&self, state: State) -> String {
+        match state {
             _ if !self.enabled => "`enabled = false` in the configuration".to_owned(),
             State::Drained if self.is_disabled() => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
-use crate::status::Last;
+use crate::status::{Hold, Last};
 
 const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"resolver\"\nprefixes = \
     [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n";
@@ -81,6 +81,14 @@ fn what_needs_attention_is_a_warning() {
         of(|document| document.unwritten = Some("disk full".to_owned())),
         service(|service| service.checks[0].unknown_for_seconds = Some(31.0)),
         service(|service| service.checks[0].state = "down".to_owned()),
+        service(|service| {
+            service.holds = vec![Hold {
+                holder: "alice".to_owned(),
+                reason: "check is wrong".to_owned(),
+                for_seconds: 1.0,
+                expires_in_seconds: 60.0,
+            }];
+        }),
     ];
     for (alert, line) in cases {
         assert_eq!(alert, Alert::Warning, "{line}");

@@ -104,6 +104,64 @@ fn undrain_says_when_there_is_nothing_to_end_and_waits_for_the_announcement() {
 }
 
 #[test]
+fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
+    let pop = Pop::new();
+    let mut helper = announced(&pop);
+    let refused = pop.command(&["hold", "resolver", "--for", "25h", "--reason", "check is wrong"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("at most 1d") || stderr(&refused).contains("at most 24h"),
+        "{refused:?}"
+    );
+    assert_eq!(pop.command(&["unhold"]).status.code(), Some(1));
+    assert_eq!(pop.told(&["unhold", "--quiet-if-none"]), "");
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    let held = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong", "--wait"]);
+    assert!(
+        held.starts_with("holding resolver announced for 1h\nannounced resolver, acknowledged"),
+        "{held}"
+    );
+    helper.says(ANNOUNCE);
+    helper.logs("operator holds it announced against its checks for 1h: check is wrong");
+    let status = pop.status();
+    let service = &status.services[0];
+    assert_eq!((service.state, service.without_hold), (State::Up, Some(State::Down)));
+    assert_eq!(
+        (service.holds[0].holder.as_str(), service.holds[0].reason.as_str()),
+        ("operator", "check is wrong")
+    );
+    let table = pop.told(&["status"]);
+    assert!(table.contains("resolver: up for") && table.contains("held announced"), "{table}");
+    let alert = pop.command(&["status", "--plugin"]);
+    assert_eq!(alert.status.code(), Some(1));
+    assert!(
+        stdout(&alert)
+            .starts_with("DNSHERALD WARNING - resolver up: operator holds it announced: check is wrong"),
+        "{alert:?}"
+    );
+    pop.remembers("check is wrong");
+    helper.dies_suddenly();
+    let shown = pop.told(&["check-config"]);
+    assert!(
+        shown.starts_with("now: resolver would be announced, whatever its checks say: operator holds it announced: check is wrong\n"),
+        "{shown}"
+    );
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(ANNOUNCE);
+    let drained = pop.told(&["drain", "--for", "1h", "--wait"]);
+    assert!(drained.starts_with("drained resolver for 1h"), "{drained}");
+    successor.says(WITHDRAW);
+    let all_the_same = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
+    assert!(all_the_same.contains("resolver is drained all the same: "), "{all_the_same}");
+    pop.told(&["undrain"]);
+    successor.says(ANNOUNCE);
+    assert_eq!(pop.told(&["unhold", "resolver"]), "no longer held: resolver; the checks decide\n");
+    successor.says(WITHDRAW);
+}
+
+#[test]
 fn a_drain_with_neither_end_nor_reason_is_taken_with_a_hint() {
     let pop = Pop::new();
     let _helper = announced(&pop);

@@ -2,8 +2,8 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn drain(reason: &str) -> RememberedDrain {
-    RememberedDrain {
+fn drain(reason: &str) -> RememberedOrder {
+    RememberedOrder {
         reason: reason.to_owned().into(),
         remaining: None,
         age: Duration::ZERO,
@@ -12,7 +12,7 @@ fn drain(reason: &str) -> RememberedDrain {
     }
 }
 
-fn memory(drain: Option<RememberedDrain>) -> Memory {
+fn memory(drain: Option<RememberedOrder>) -> Memory {
     let drains = drain.into_iter().map(|drain| (Holder::operator(), drain)).collect();
     let remembered = Remembered { drains, ..Remembered::default() };
     Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) }
@@ -54,7 +54,7 @@ fn what_one_side_has_changed_counts_and_of_two_changes_the_drain() {
 
 #[test]
 fn an_end_is_the_same_whenever_it_was_written_and_another_when_it_was_moved() {
-    let lasting = |remaining| memory(Some(RememberedDrain { remaining: Some(remaining), ..drain("a") }));
+    let lasting = |remaining| memory(Some(RememberedOrder { remaining: Some(remaining), ..drain("a") }));
     let (known, later) = (lasting(2 * HOUR), lasting(HOUR));
     let known = Aged { memory: &known, age: HOUR };
     assert_eq!(changes(known, of_now(&later)), []);
@@ -69,8 +69,8 @@ fn an_end_is_the_same_whenever_it_was_written_and_another_when_it_was_moved() {
 #[test]
 fn what_ends_with_its_helper_or_is_over_concerns_no_other() {
     let nothing = memory(None);
-    let until_exit = memory(Some(RememberedDrain { until_exit: true, ..drain("a") }));
-    let over = memory(Some(RememberedDrain { remaining: Some(HOUR), ..drain("a") }));
+    let until_exit = memory(Some(RememberedOrder { until_exit: true, ..drain("a") }));
+    let over = memory(Some(RememberedOrder { remaining: Some(HOUR), ..drain("a") }));
     assert_eq!(changes(of_now(&nothing), of_now(&until_exit)), []);
     assert_eq!(changes(of_now(&nothing), Aged { memory: &over, age: HOUR }), []);
 }
@@ -80,4 +80,21 @@ fn what_ends_with_its_helper_or_is_over_concerns_no_other() {
 fn a_service_that_is_not_there_has_ended_nothing() {
     let known = memory(Some(drain("a")));
     assert_eq!(changes(of_now(&known), of_now(&Memory::default())), []);
+}
+
+#[test]
+fn holds_are_merged_as_drains_are() {
+    let with = |reason: Option<&str>| {
+        let holds = reason.map(|reason| (Holder::operator(), drain(reason))).into_iter().collect();
+        let remembered = Remembered { holds, ..Remembered::default() };
+        Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) }
+    };
+    let mut ours = with(None);
+    let begun = changes(of_now(&ours), of_now(&with(Some("a"))));
+    assert!(matches!(begun.as_slice(), [Change { kind: Kind::Hold, .. }]), "{begun:?}");
+    assert!(apply(&begun[0], &mut ours, Duration::ZERO));
+    assert_eq!(ours, with(Some("a")));
+    let ended = changes(of_now(&ours.clone()), of_now(&with(None)));
+    assert!(apply(&ended[0], &mut ours, Duration::ZERO));
+    assert_eq!(ours, with(None));
 }

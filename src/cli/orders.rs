@@ -1,0 +1,114 @@
+//! Options of the commands that operate: `drain`, `undrain`, `hold`, `unhold`, `undampen`.
+
+use clap::Args;
+
+use super::Helper;
+use crate::engine::drain::Holder;
+use crate::engine::hold::HoldTime;
+use crate::period::Period;
+
+/// Options of `drain`.
+#[derive(Args, Debug)]
+pub struct Drain {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// Only this service; without it all, and whatever service is added until `undrain`
+    pub service: Option<String>,
+    /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<Period>,
+    /// End with the running helper: the one that ExaBGP starts next knows nothing of it
+    ///
+    /// For units that drain before something stops: whatever is started anew then, nothing is left to be lifted.
+    #[arg(long)]
+    pub until_exit: bool,
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER
+    /// under sudo)
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
+    /// Come back when ExaBGP has acknowledged the withdraws, and the service's backend is quiet
+    ///
+    /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `undrain`.
+#[derive(Args, Debug)]
+pub struct Undrain {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// Only this service, which is taken out of a drain of all, too
+    pub service: Option<String>,
+    /// Only the drain in this name
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
+    /// Not before the checks have found anew that the server is well
+    #[arg(long)]
+    pub once_healthy: bool,
+    /// Come back when the services are announced and ExaBGP has acknowledged that
+    ///
+    /// Waits up to 60 seconds. Fails at once where another drain, a disable-file or `enabled = false` keeps a service
+    /// withdrawn.
+    #[arg(long)]
+    pub wait: bool,
+    /// Where there is no drain to end, say nothing and exit with 0
+    #[arg(long)]
+    pub quiet_if_none: bool,
+}
+
+/// Options of `hold`.
+#[derive(Args, Debug)]
+pub struct Hold {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// The service
+    pub service: String,
+    /// End by itself after this time, such as 2h or 90s; at most 24h
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: HoldTime,
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// In whose name; by default the user who asks ($SUDO_USER under sudo)
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
+    /// Come back when the service is announced and ExaBGP has acknowledged that, after 60 seconds at the latest
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `unhold`.
+#[derive(Args, Debug)]
+pub struct Unhold {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// Only this service
+    pub service: Option<String>,
+    /// Only the hold in this name
+    #[arg(long = "as", value_name = "NAME")]
+    pub holder: Option<Holder>,
+    /// Where there is no hold to end, say nothing and exit with 0
+    #[arg(long)]
+    pub quiet_if_none: bool,
+}
+
+/// Options of `undampen`.
+#[derive(Args, Debug)]
+pub struct Undampen {
+    /// Which running helper.
+    #[command(flatten)]
+    pub helper: Helper,
+    /// Only this service
+    pub service: Option<String>,
+    /// Where there is nothing to clear, say nothing and exit with 0
+    #[arg(long)]
+    pub quiet_if_none: bool,
+}

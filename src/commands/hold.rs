@@ -1,0 +1,67 @@
+//! `hold` and `unhold`: a service is announced against its checks, for a while.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use super::caller::caller;
+use super::helper::Helper;
+use super::{named, nothing_to_do, runtime};
+use crate::backend::transaction::{Confirmed, wait_until_announced};
+use crate::cli::{Hold, Unhold};
+use crate::control::Request;
+use crate::engine::hold::HoldOrder;
+use crate::exit::Exit;
+use crate::text::{self, foreign};
+
+/// Pins a service announced.
+///
+/// # Errors
+/// When there is no helper, no such service, or, where that is waited for, the service is not announced.
+pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
+    let helper = Helper::find(&options.helper);
+    helper.complain();
+    let order = HoldOrder {
+        holder: options.holder.clone().unwrap_or_else(caller),
+        reason: options.reason.clone().into(),
+        lasts: options.lasts,
+    };
+    let client = helper.client()?;
+    let held = client.ask(&Request::Hold { service: options.service.clone(), order })?;
+    writeln!(text::stdout(), "holding {} announced for {}", named(&held), options.lasts)?;
+    if options.wait {
+        let runtime = runtime().context("cannot start the event loop")?;
+        let announced = runtime
+            .block_on(wait_until_announced(client, &held))
+            .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
+        writeln!(text::stdout(), "announced {}, {announced}", named(&held))?;
+        let is_unknown = matches!(announced, Confirmed::Unknown(_));
+        return Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success });
+    }
+    let document = client.status()?;
+    for service in
+        document.services.iter().filter(|service| held.contains(&service.name) && service.is_held())
+    {
+        let (name, reason) = (foreign(&service.name), foreign(&service.reason));
+        writeln!(text::stdout(), "{name} is drained all the same: {reason}")?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Ends holds.
+///
+/// # Errors
+/// When there is no helper, or no such service.
+pub fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
+    let helper = Helper::find(&options.helper);
+    helper.complain();
+    let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };
+    let ended = helper.client()?.ask(&request)?;
+    if ended.is_empty() {
+        let whose = foreign(options.service.as_deref().unwrap_or("any service"));
+        let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
+        return Ok(nothing_to_do(options.quiet_if_none, &format!("nothing to end: no hold of {whose}{by}"))?);
+    }
+    writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&ended))?;
+    Ok(Exit::Success)
+}

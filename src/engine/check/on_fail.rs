@@ -1,0 +1,50 @@
+//! What each cause of failure does to the service.
+
+use std::collections::BTreeMap;
+
+use super::Severity;
+use crate::outcome::{Cause, Class, Outcome};
+
+/// The severity of each cause of failure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnFail {
+    /// For failures of causes not listed; [`Cause::RateLimited`] is observed unless it is listed.
+    pub otherwise: Severity,
+    /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
+    pub unknown: Severity,
+    /// For these.
+    pub by_cause: BTreeMap<Cause, Severity>,
+}
+
+impl OnFail {
+    /// The same severity for every failure. Unknown outcomes count as nothing.
+    #[must_use]
+    pub const fn always(severity: Severity) -> Self {
+        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new() }
+    }
+
+    /// How bad an outcome of this cause is.
+    #[must_use]
+    pub fn severity(&self, cause: Cause) -> Severity {
+        // To withdraw for load alone moves the load to the next PoP.
+        let unlisted = match cause {
+            Cause::RateLimited => Severity::Observe,
+            _ if cause.class() == Class::Unknown => self.unknown,
+            _ => self.otherwise,
+        };
+        self.by_cause.get(&cause).copied().unwrap_or(unlisted)
+    }
+
+    /// The worst that can come of it.
+    #[must_use]
+    pub fn worst(&self) -> Severity {
+        self.by_cause.values().copied().fold(self.otherwise, Severity::max)
+    }
+
+    /// Whether an outcome says that an address which brings down is not on this host.
+    #[must_use]
+    pub fn misses_address(&self, outcome: &Outcome) -> bool {
+        let is_missing = outcome.failure().is_some_and(|failure| failure.cause == Cause::AddressMissing);
+        is_missing && self.severity(Cause::AddressMissing) == Severity::Down
+    }
+}

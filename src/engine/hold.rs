@@ -1,0 +1,145 @@
+//! Holds: an operator's word that a service is to be announced against its checks, with a reason and an end.
+//!
+//! For the operator who knows that a check is wrong. A hold yields to drains, and to a service address that is not on this
+//! host: traffic for that would not be answered for sure. It goes before dampening and checks, and ends after
+//! [`LONGEST`] at the latest, whatever was remembered.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use super::order::{Holder, Lasts, Lift, Order, Orders, Reason, RememberedOrder};
+use crate::period::Period;
+
+/// No hold lasts longer.
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a hold lasts: more than nothing, at most [`LONGEST`].
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "Duration", into = "Duration")]
+pub struct HoldTime(Duration);
+
+impl TryFrom<Duration> for HoldTime {
+    type Error = String;
+
+    fn try_from(time: Duration) -> Result<Self, Self::Error> {
+        if time.is_zero() || time > LONGEST {
+            return Err(format!(
+                "a hold cannot last {}, expected more than 0s and at most {}",
+                Period(time),
+                Period(LONGEST)
+            ));
+        }
+        Ok(Self(time))
+    }
+}
+
+impl FromStr for HoldTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.parse::<Period>()?.0)
+    }
+}
+
+impl From<HoldTime> for Duration {
+    fn from(time: HoldTime) -> Self {
+        time.0
+    }
+}
+
+impl fmt::Display for HoldTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Period(self.0).fmt(f)
+    }
+}
+
+/// The wish to hold.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HoldOrder {
+    /// Whose wish; a later one of the same holder takes the place of the earlier.
+    pub holder: Holder,
+    /// Why.
+    pub reason: Reason,
+    /// For how long.
+    pub lasts: HoldTime,
+}
+
+/// The holds of one service, by holder. Each has an end.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Holds(Orders);
+
+impl Holds {
+    /// All of them.
+    #[must_use]
+    pub const fn orders(&self) -> &Orders {
+        &self.0
+    }
+
+    /// Begins one, or gives the one of this holder another reason and another end.
+    pub fn begin(&mut self, now: Moment, order: HoldOrder) {
+        let HoldOrder { holder, reason, lasts } = order;
+        self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0) });
+    }
+
+    /// Ends those of this holder, or all, and says whose they were.
+    pub fn end(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
+        self.0.lift(&lift(whose))
+    }
+
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now: Moment) -> Vec<Holder> {
+        self.0.expire(now)
+    }
+
+    /// What was remembered `ago`. What has no end, or one that is too far away, is bounded.
+    #[must_use]
+    pub fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
+        let bounded = |order: &RememberedOrder| RememberedOrder {
+            remaining: Some(order.remaining.unwrap_or(LONGEST).min(LONGEST)),
+            ..order.clone()
+        };
+        let bounded = remembered.iter().map(|(holder, order)| (holder.clone(), bounded(order))).collect();
+        Self(Orders::recall(now, &bounded, ago))
+    }
+}
+
+/// The end of the holds of this holder, or of all.
+#[must_use]
+pub fn lift(whose: Option<&Holder>) -> Lift {
+    Lift { holder: whose.cloned(), once_healthy: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_lasts_a_day_at_most() {
+        for refused in ["0s", "24h1s", "2d", "7"] {
+            assert!(refused.parse::<HoldTime>().is_err(), "{refused}");
+        }
+        assert_eq!("24h".parse::<HoldTime>().unwrap().0, LONGEST);
+        assert!(serde_json::from_str::<HoldTime>("{\"secs\": 86401, \"nanos\": 0}").is_err());
+    }
+
+    #[test]
+    fn what_is_remembered_without_an_end_gets_one() {
+        let endless = RememberedOrder {
+            reason: String::new().into(),
+            remaining: None,
+            age: Duration::ZERO,
+            returning: false,
+            until_exit: false,
+        };
+        let remembered = BTreeMap::from([(Holder::operator(), endless)]);
+        let mut holds = Holds::recall(Moment::START, &remembered, Duration::from_secs(3600));
+        assert_eq!(holds.orders().deadline(), Some(Moment::START + 23 * Duration::from_secs(3600)));
+        assert_eq!(holds.expire(Moment::START + LONGEST), [Holder::operator()]);
+    }
+}

@@ -1,0 +1,42 @@
+//! What notices of several kinds have in common.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A fall from serving, and what it has led to.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fall {
+    /// The penalty after it, without its fraction.
+    pub penalty: u32,
+    /// Whether a suppression would hold the service down.
+    pub enforced: bool,
+    /// The falls of the last [`WINDOW`](crate::engine::dampening::return_time::WINDOW), this one among them.
+    pub falls: u32,
+    /// How long the return takes, where that is longer than usual.
+    pub return_takes: Option<Duration>,
+}
+
+/// Why a drain, or a hold, is over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrainEnd {
+    /// Its holder, or an operator, has lifted it.
+    Lifted,
+    /// Its time is over.
+    Expired,
+    /// It was to end as soon as the server is well.
+    Healthy,
+}
+
+impl fmt::Display for DrainEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lifted => "is lifted",
+            Self::Expired => "has expired",
+            Self::Healthy => "is over: the checks pass",
+        })
+    }
+}

@@ -1,0 +1,407 @@
+//! Orders: standing wishes of operators, units and restarts about a service, each with a holder, a reason and, as a rule, an
+//! end. A [drain](super::drain) is one, a [hold](super::hold) is another.
+//!
+//! Each holder has one of a kind at most, so that the end of a restart does not end the operator's maintenance. An order
+//! ends when its holder lifts it, when its time is over, or, once its holder has let the service return, as soon as the
+//! checks have found anew that the server is well.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use crate::period::Period;
+use crate::text::is_doubtful;
+
+/// Who holds an order: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Holder(String);
+
+/// What the names of those begin with that hold drains for our own restarts; the rest is the backend's.
+pub const RESTARTS: &str = "backend/";
+
+impl Holder {
+    /// Whether it is a restart of ours.
+    #[must_use]
+    pub fn is_restart(&self) -> bool {
+        self.0.starts_with(RESTARTS)
+    }
+
+    /// The person at the command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self("operator".to_owned())
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Holder {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let refused = || {
+            format!(
+                "`{}` cannot be a holder, expected one word of at most 64 characters",
+                text.escape_debug()
+            )
+        };
+        is_word.then(|| Self(text.to_owned())).ok_or_else(refused)
+    }
+}
+
+impl TryFrom<String> for Holder {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Holder> for String {
+    fn from(holder: Holder) -> Self {
+        holder.0
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why: one line of at most 200 characters; never empty.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "String", into = "String")]
+pub struct Reason(String);
+
+impl Reason {
+    const LONGEST: usize = 200;
+}
+
+/// What cannot be seen or a terminal obeys is left out, and the end of what is too long.
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        let words: Vec<_> = text
+            .split(|c: char| c.is_whitespace() || is_doubtful(c))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let line: String = words.join(" ").chars().take(Self::LONGEST).collect();
+        Self(if line.is_empty() { "no reason given".to_owned() } else { line })
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// When an order ends by itself.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lasts {
+    /// It does not.
+    #[default]
+    UntilLifted,
+    /// With this helper: its successor knows nothing of it. For what stops ExaBGP, or the whole host.
+    UntilExit,
+    /// After this time, whichever helper runs then.
+    For(Duration),
+    /// After this time, or with this helper, whatever comes first.
+    ForUntilExit(Duration),
+}
+
+impl fmt::Display for Lasts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UntilLifted => f.write_str("until told otherwise"),
+            Self::UntilExit => f.write_str("until the helper exits"),
+            Self::For(time) => write!(f, "for {}", Period(*time)),
+            Self::ForUntilExit(time) => write!(f, "for {} or until the helper exits", Period(*time)),
+        }
+    }
+}
+
+/// The kinds of orders.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// The service is not to attract traffic.
+    Drain,
+    /// The service is to be announced against its checks.
+    Hold,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Drain, Self::Hold];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Drain => "drain",
+            Self::Hold => "hold",
+        })
+    }
+}
+
+/// The wish, such as to drain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Order {
+    /// Whose wish; a later one of the same holder takes the place of the earlier.
+    pub holder: Holder,
+    /// Why.
+    pub reason: Reason,
+    /// For how long.
+    pub lasts: Lasts,
+}
+
+/// The wish to end orders.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lift {
+    /// Whose; `None` for everybody's.
+    pub holder: Option<Holder>,
+    /// Not before the checks have found anew that the server is well.
+    pub once_healthy: bool,
+}
+
+impl Lift {
+    fn concerns(&self, holder: &Holder) -> bool {
+        self.holder.as_ref().is_none_or(|whose| whose == holder)
+    }
+}
+
+/// One order that stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// Why.
+    pub reason: Reason,
+    /// When it ends by itself.
+    pub expires: Option<Moment>,
+    /// Whether the next helper is not to know of it.
+    pub until_exit: bool,
+    /// Whether it ends as soon as the server is well.
+    pub returning: bool,
+    since: Moment,
+    /// How long it had lasted when this helper began.
+    before: Duration,
+}
+
+impl Standing {
+    /// How long it has lasted.
+    #[must_use]
+    pub fn age(&self, now: Moment) -> Duration {
+        self.before.saturating_add(now.since(self.since))
+    }
+}
+
+/// An order as it survives a restart.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RememberedOrder {
+    /// Why.
+    pub reason: Reason,
+    /// How long it was to last when this was written.
+    pub remaining: Option<Duration>,
+    /// How long it had lasted.
+    pub age: Duration,
+    /// Whether it was to end as soon as the server is well.
+    pub returning: bool,
+    /// Whether it was to end with the helper.
+    #[serde(default)]
+    pub until_exit: bool,
+}
+
+/// The orders of one kind for one service, by holder.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Orders(BTreeMap<Holder, Standing>);
+
+impl Orders {
+    /// Whether nobody holds any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each with its holder.
+    pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Standing)> + Clone {
+        self.0.iter()
+    }
+
+    /// Whether restarts of ours hold them, and nobody else.
+    #[must_use]
+    pub fn are_for_restarts(&self) -> bool {
+        !self.is_empty() && self.0.keys().all(Holder::is_restart)
+    }
+
+    /// When the last of them is over; `None` if one has no end of its own.
+    #[must_use]
+    pub fn all_over_at(&self) -> Option<Moment> {
+        let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
+        ends?.into_iter().max()
+    }
+
+    /// Begins one, or gives the one of this holder another reason and another end.
+    pub fn begin(&mut self, now: Moment, order: Order) {
+        let (since, before) =
+            self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
+        let expires = match order.lasts {
+            Lasts::For(time) | Lasts::ForUntilExit(time) => Some(now + time),
+            Lasts::UntilLifted | Lasts::UntilExit => None,
+        };
+        let until_exit = matches!(order.lasts, Lasts::UntilExit | Lasts::ForUntilExit(_));
+        let drain = Standing { reason: order.reason, expires, until_exit, returning: false, since, before };
+        self.0.insert(order.holder, drain);
+    }
+
+    /// Whether `lift` concerns any.
+    #[must_use]
+    pub fn has(&self, lift: &Lift) -> bool {
+        self.0.keys().any(|holder| lift.concerns(holder))
+    }
+
+    /// Ends those concerned, and says whose they were.
+    pub fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
+        self.take(|holder, _| lift.concerns(holder))
+    }
+
+    /// Lets those concerned end as soon as the server is well. False if there are none.
+    pub fn let_return(&mut self, lift: &Lift) -> bool {
+        let mut concerned = self.0.iter_mut().filter(|(holder, _)| lift.concerns(holder)).peekable();
+        let any = concerned.peek().is_some();
+        concerned.for_each(|(_, drain)| drain.returning = true);
+        any
+    }
+
+    /// The server is well: ends those that waited for it.
+    pub fn lift_returning(&mut self) -> Vec<Holder> {
+        self.take(|_, drain| drain.returning)
+    }
+
+    /// Ends those whose time is over.
+    pub fn expire(&mut self, now: Moment) -> Vec<Holder> {
+        self.take(|_, drain| drain.expires.is_some_and(|at| at <= now))
+    }
+
+    /// When the next one ends by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.0.values().filter_map(|drain| drain.expires).min()
+    }
+
+    fn take(&mut self, ends: impl Fn(&Holder, &Standing) -> bool) -> Vec<Holder> {
+        let over: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(holder, drain)| ends(holder, drain))
+            .map(|(holder, _)| holder.clone())
+            .collect();
+        self.0.retain(|holder, _| !over.contains(holder));
+        over
+    }
+
+    /// What should survive a restart.
+    #[must_use]
+    pub fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
+        let remembered = |drain: &Standing| RememberedOrder {
+            reason: drain.reason.clone(),
+            remaining: drain.expires.map(|expires| expires.since(now)),
+            age: drain.age(now),
+            returning: drain.returning,
+            until_exit: drain.until_exit,
+        };
+        self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
+    }
+
+    /// What was remembered `ago`. An order whose time has run out since ends at once.
+    #[must_use]
+    pub fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
+        let recalled = |drain: &RememberedOrder| Standing {
+            reason: drain.reason.clone(),
+            expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
+            until_exit: drain.until_exit,
+            returning: drain.returning,
+            since: now,
+            before: drain.age.saturating_add(ago),
+        };
+        Self(remembered.iter().map(|(holder, drain)| (holder.clone(), recalled(drain))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn order(holder: &str, lasts: Lasts) -> Order {
+        Order { holder: holder.parse().unwrap(), reason: String::new().into(), lasts }
+    }
+
+    #[test]
+    fn each_holder_lifts_its_own() {
+        let mut drains = Orders::default();
+        drains.begin(Moment::START, order("operator", Lasts::UntilLifted));
+        drains.begin(Moment::START, order("unbound.service", Lasts::For(MINUTE)));
+        let unit: Holder = "unbound.service".parse().unwrap();
+        let lift = Lift { holder: Some(unit.clone()), once_healthy: true };
+        assert!(drains.let_return(&lift));
+        assert_eq!(drains.lift_returning(), [unit]);
+        assert!(!drains.let_return(&lift), "it has none any more");
+        assert_eq!(drains.lift(&Lift { holder: None, once_healthy: false }), [Holder::operator()]);
+        assert!(drains.is_empty());
+    }
+
+    #[test]
+    fn a_restart_of_the_helper_neither_prolongs_nor_ends_one() {
+        let mut drains = Orders::default();
+        drains.begin(Moment::START, order("operator", Lasts::For(10 * MINUTE)));
+        let later = Moment::START + 4 * MINUTE;
+        let mut recalled = Orders::recall(Moment::START, &drains.remember(later), MINUTE);
+        assert_eq!(recalled.deadline(), Some(Moment::START + 5 * MINUTE));
+        assert_eq!(recalled.iter().map(|(_, drain)| drain.age(Moment::START)).max(), Some(5 * MINUTE));
+        assert_eq!(recalled.expire(Moment::START), []);
+        let mut outlived = Orders::recall(Moment::START, &drains.remember(later), 7 * MINUTE);
+        assert_eq!(outlived.expire(Moment::START), [Holder::operator()]);
+        assert_eq!(recalled.expire(Moment::START + 5 * MINUTE), [Holder::operator()]);
+    }
+
+    #[test]
+    fn no_length_of_time_is_too_long() {
+        let mut drains = Orders::default();
+        drains.begin(Moment::START, order("operator", Lasts::For(Duration::MAX)));
+        let mut remembered = drains.remember(Moment::START);
+        remembered.values_mut().for_each(|drain| drain.age = Duration::MAX);
+        let recalled = Orders::recall(Moment::START, &remembered, MINUTE);
+        let ages = recalled.iter().map(|(_, drain)| drain.age(Moment::START + MINUTE));
+        assert_eq!(ages.collect::<Vec<_>>(), [Duration::MAX]);
+    }
+
+    #[test]
+    fn a_holder_is_a_word_and_a_reason_a_line() {
+        for refused in ["", "two words", "ünit", "a\nb", &"x".repeat(65)] {
+            assert!(refused.parse::<Holder>().is_err(), "{refused}");
+        }
+        assert_eq!(Reason::from(" new\n disk\u{7} ".to_owned()).to_string(), "new disk");
+        assert_eq!(Reason::from("\n".to_owned()).to_string(), "no reason given");
+        assert_eq!(Reason::from("x".repeat(1000)).to_string().len(), Reason::LONGEST);
+    }
+}
