@@ -21,8 +21,8 @@ use crate::engine::habits::Habits;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
+use crate::probe::Probe;
 use crate::probe::dns::Query;
-use crate::probe::inquiry::Inquiry;
 
 mod address;
 mod backend;
@@ -34,7 +34,7 @@ pub mod dns;
 pub mod file;
 mod misplaced;
 mod paste;
-mod process;
+mod process_check;
 pub mod resolve;
 mod role;
 mod routes;
@@ -151,7 +151,7 @@ pub struct Check {
     /// What a failure does to the service.
     pub on_fail: OnFail,
     /// What is asked.
-    pub inquiry: Inquiry,
+    pub probe: Probe,
     /// Not written but supplied, and then why.
     pub default: Option<&'static str>,
 }

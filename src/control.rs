@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::hold::HoldOrder;
-use crate::process::held::since_boot;
+use crate::sys::clock::since_boot;
 
 pub mod client;
 

@@ -21,10 +21,10 @@ use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::flood::Flood;
 use self::healing::Healers;
-use self::inquiries::{Inquiries, inquiries};
 use self::learned::next_changes;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
+use self::probes::{Probes, probes};
 use self::processes::Processes;
 use self::requests::Promised;
 use self::rounds::{RoundId, Rounds};
@@ -39,7 +39,7 @@ use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::handoff::PATIENCE;
 use crate::outcome::Outcome;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 
 pub mod addresses;
 mod concerned;
@@ -49,13 +49,13 @@ pub mod flood;
 pub mod healing;
 pub mod hooks;
 pub mod input;
-mod inquiries;
 pub mod last_good;
 pub mod last_words;
 mod learned;
 pub mod linger;
 pub mod observer;
 pub mod output;
+mod probes;
 pub mod processes;
 mod report;
 mod requests;
@@ -106,7 +106,7 @@ pub enum Ending {
 pub struct Daemon<'a> {
     engine: Engine,
     began: Instant,
-    inquiries: Inquiries,
+    probes: Probes,
     processes: Processes,
     addresses: Addresses,
     disable_files: DisableFiles,
@@ -139,15 +139,15 @@ impl<'a> Daemon<'a> {
         age: Duration,
     ) -> Self {
         let engine = Engine::new(config, surroundings.parent, memory, age);
-        let inquiries = inquiries(config);
+        let probes = probes(config);
         let events = mpsc::unbounded_channel();
         let mut processes = Processes::default();
-        processes.assign(&inquiries, &events.0);
+        processes.assign(&probes, &events.0);
         let mut addresses = Addresses::default();
-        addresses.assign(&inquiries, &events.0);
+        addresses.assign(&probes, &events.0);
         Self {
             began: Instant::now(),
-            inquiries,
+            probes,
             processes,
             addresses,
             disable_files: DisableFiles::of(config, &engine),
@@ -187,7 +187,7 @@ impl<'a> Daemon<'a> {
         if ending == Ending::Over {
             self.surroundings.watchdog.rest();
         }
-        if self.store.as_ref().is_some_and(|store| !store.is_written_within(PATIENCE)) {
+        if self.store.as_ref().is_some_and(|store| !store.wait_written(PATIENCE)) {
             log::warn!("the state could not be written in time: the next start may know of an older one");
         }
         ending
@@ -332,13 +332,13 @@ impl<'a> Daemon<'a> {
     }
 
     fn probe(&mut self, check: CheckId) {
-        let Some((inquiry, on_fail)) = self.inquiries.get(&check).cloned() else { return };
+        let Some((probe, on_fail)) = self.probes.get(&check).cloned() else { return };
         let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());
-        let watch = self.processes.watch_of(&inquiry);
+        let watch = self.processes.watch_of(&probe);
         tokio::spawn(async move {
-            let outcome = match (&*inquiry, watch) {
-                (Inquiry::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
-                _ => inquiry.ask(|cause| on_fail.severity(cause)).await,
+            let outcome = match (&*probe, watch) {
+                (Probe::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
+                _ => probe.ask(|cause| on_fail.severity(cause)).await,
             };
             // Nobody listens any more once the loop has ended.
             let _ = outcomes.send((round, outcome));

@@ -127,7 +127,7 @@ impl<T> Handoff<T> {
     }
 
     /// Waits until everything is done, but not longer than this. True if it is.
-    pub fn is_done_within(&self, limit: Duration) -> bool {
+    pub fn wait_idle(&self, limit: Duration) -> bool {
         let unfinished = |state: &mut State<T>| state.busy || !state.items.is_empty();
         let waited = self.changed.wait_timeout_while(self.lock(), limit, unfinished);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
@@ -160,7 +160,7 @@ mod tests {
         for item in 0..10 {
             assert_eq!(handoff.offer(item, 10), Offered::Taken);
         }
-        assert!(handoff.is_done_within(LONG));
+        assert!(handoff.wait_idle(LONG));
         handoff.close();
         assert_eq!(worker.join().unwrap(), (0..10).collect::<Vec<_>>());
         assert_eq!(handoff.offer(10, 1), Offered::Closed);
@@ -171,12 +171,12 @@ mod tests {
         let handoff = Handoff::new(100);
         assert_eq!(handoff.offer('a', 60), Offered::Taken);
         assert_eq!(handoff.offer('b', 60), Offered::Full);
-        assert!(!handoff.is_done_within(Duration::from_millis(1)));
+        assert!(!handoff.wait_idle(Duration::from_millis(1)));
         assert_eq!(handoff.take(), Some('a'));
         assert_eq!(handoff.offer('b', 60), Offered::Taken);
-        assert!(!handoff.is_done_within(Duration::from_millis(1)), "the first is still being worked on");
+        assert!(!handoff.wait_idle(Duration::from_millis(1)), "the first is still being worked on");
         handoff.abandon();
-        assert!(handoff.is_done_within(LONG));
+        assert!(handoff.wait_idle(LONG));
         assert_eq!(handoff.take(), None);
     }
 

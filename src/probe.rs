@@ -1,14 +1,88 @@
-//! Probes: one question to one address over one transport, and the verdict on its answer.
+//! Probes: what a check asks, and the outcome of its answer.
 //!
-//! A check asks all its probes at once ([`round`]); each is a [`dns::Probe`] on a fresh socket. Others run a command
-//! ([`mod@command`]), watch a process ([`mod@process`]) or an address ([`address`]). What they find is
-//! folded into one [`Outcome`](crate::outcome::Outcome), which is all that the engine learns of the network.
+//! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), or watches a
+//! [process](mod@process) or an [address](address). Each folds what it found into one
+//! [`Outcome`]. The engine learns nothing else about the network.
+
+use std::fmt;
+use std::time::Duration;
+
+use self::address::AddressProbe;
+use self::command::CommandProbe;
+use self::dns::Finding;
+use self::process::ProcessProbe;
+use self::set::ProbeSet;
+use crate::outcome::{Cause, Outcome};
 
 pub mod address;
 pub mod command;
 mod deadline;
 pub mod dns;
-pub mod inquiry;
 pub mod locality;
 pub mod process;
-pub mod round;
+pub mod set;
+
+/// What a check asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// DNS servers.
+    Dns(ProbeSet),
+    /// A shell command.
+    Command(CommandProbe),
+    /// Whether a process is there.
+    Process(ProcessProbe),
+    /// Whether addresses are on this host.
+    Address(AddressProbe),
+    /// Nothing: all is well.
+    Nothing,
+}
+
+impl Probe {
+    /// Asks, and folds what was found into one outcome; of several failures `severity` chooses, see [`ProbeSet::ask`].
+    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+        match self {
+            Self::Dns(set) => set.ask(severity).await,
+            Self::Command(command) => command.ask().await,
+            Self::Process(process) => process.ask().await.1,
+            Self::Address(address) => address.ask().await,
+            Self::Nothing => Outcome::pass(Duration::ZERO),
+        }
+    }
+
+    /// Asks, waits for all that is asked, and returns what each found behind its label.
+    pub async fn ask_all(&self) -> Vec<(String, Finding)> {
+        let finding = |outcome| Finding { outcome, strays: 0, lost: 0, response: None };
+        match self {
+            Self::Dns(set) => set.ask_all().await,
+            Self::Command(command) => vec![(command.to_string(), finding(command.ask().await))],
+            Self::Process(process) => {
+                let (label, outcome) = process.ask().await;
+                vec![(label, finding(outcome))]
+            }
+            Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
+            Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
+        }
+    }
+
+    /// How many of those have to pass.
+    #[must_use]
+    pub const fn need(&self) -> usize {
+        match self {
+            Self::Dns(set) => set.need(),
+            Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Nothing => 1,
+        }
+    }
+}
+
+/// In a few words, for the log.
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(set) => write!(f, "{} probes", set.probes().len()),
+            Self::Command(command) => command.fmt(f),
+            Self::Process(process) => process.fmt(f),
+            Self::Address(address) => address.fmt(f),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}

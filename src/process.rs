@@ -1,7 +1,7 @@
 //! The main process of the DNS server: found, held on to, and noticed to be gone within a millisecond.
 //!
 //! ```text
-//! Whereabouts ──► find: pid-file, else the unit's cgroup, else systemctl ──► Held: pidfd, number, name
+//! ProcessSource ──► find: pid-file, else the unit's cgroup, else systemctl ──► ProcessHandle: pidfd, number, name
 //!                  │ nothing                                                   │
 //!                  ▼                                                           ▼
 //!               Missing: surely, or not to be told         deaths: a thread that polls the pidfds
@@ -12,7 +12,7 @@
 //!
 //! None of it needs privileges. A number alone proves nothing, for numbers are used again. So a process is taken by
 //! its pidfd first, then looked at in `/proc`, and if it is still alive after that, it was that process which was
-//! looked at ([`held`]).
+//! looked at ([`handle`]).
 //!
 //! Only what is certain may move a route: that a process has ended which was held, or that systemd says that its unit
 //! does not run. A pid-file that is missing, stale or nonsense proves nothing, and neither does a systemd that does
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub mod cgroup;
 pub mod deaths;
 pub mod find;
-pub mod held;
+pub mod handle;
 pub mod pid_file;
 #[cfg(test)]
 mod sleeper;
@@ -32,14 +32,14 @@ pub mod watch;
 
 /// Where the main process is to be found; at least one of both.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Whereabouts {
+pub struct ProcessSource {
     /// The file into which it writes its number.
     pid_file: Option<PathBuf>,
     /// The systemd unit to which it belongs.
     unit: Option<String>,
 }
 
-impl Whereabouts {
+impl ProcessSource {
     /// Both, or one of them.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Whereabouts {
     }
 }
 
-impl fmt::Display for Whereabouts {
+impl fmt::Display for ProcessSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the process of ")?;
         match (&self.unit, &self.pid_file) {

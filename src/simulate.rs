@@ -16,7 +16,7 @@ use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
 use crate::outcome::Outcome;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 use crate::trace::{Answering, Step, Trace, What};
 
 /// The version that answers where the trace names none.
@@ -71,7 +71,7 @@ fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
         plan.checks
             .iter()
             .enumerate()
-            .filter(|(_, plan)| matches!(plan.inquiry, Inquiry::Address(_)))
+            .filter(|(_, plan)| matches!(plan.probe, Probe::Address(_)))
             .map(move |(check, _)| CheckId { service: ServiceId(service), check })
     });
     checks.map(|check| (check, Outcome::pass(Duration::ZERO))).collect()

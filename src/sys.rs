@@ -1,5 +1,6 @@
 //! The operating system, as every long-lived command needs it.
 
+pub(crate) mod clock;
 pub(crate) mod files;
 pub mod resources;
 pub mod signals;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Backend;
 use crate::config::Config;
 use crate::outcome::{Cause, Failure};
-use crate::probe::dns::{Finding, Probe, Query, Question, Transport};
+use crate::probe::dns::{DnsProbe, Finding, Query, Question, Transport};
 use crate::text::foreign;
 
 /// What is served of a zone.
@@ -98,7 +98,7 @@ pub(super) async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zo
 
 async fn ask(question: Question, address: IpAddr, transport: Transport, timeout: Duration) -> Finding {
     let (question, server) = (Arc::new(question), SocketAddr::new(address, 53));
-    Probe { question, server, source: Some(address), transport, timeout, locality: Arc::default() }
+    DnsProbe { question, server, source: Some(address), transport, timeout, locality: Arc::default() }
         .ask()
         .await
 }

@@ -19,7 +19,7 @@ use super::run::{End, Ended, KEPT, run};
 use super::{Facts, Program, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
-use crate::probe::dns::{Probe, Question, Transport};
+use crate::probe::dns::{DnsProbe, Question, Transport};
 use crate::text::foreign;
 
 /// What is asked, and how. Shown as a person would do it.
@@ -231,7 +231,7 @@ async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Repl
             Ok(question) => Arc::new(question),
             Err(why) => return Reply::Unknown(Trouble::new(why)),
         };
-        let probe = Probe {
+        let probe = DnsProbe {
             question,
             server: SocketAddr::new(*address, 53),
             source: Some(*address),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::channel::Request;
 use super::{Driver, Facts, Kind, Program};
 use crate::engine::drain::Holder;
-use crate::process::Whereabouts;
+use crate::process::ProcessSource;
 use crate::systemd::is_booted;
 
 mod actions;
@@ -129,8 +129,8 @@ impl Backend {
     /// Where its main process is to be found; none where neither a pid file nor a unit is known. Without systemd a unit
     /// says nothing, and would only contradict the pid file.
     #[must_use]
-    pub fn whereabouts(&self) -> Option<Whereabouts> {
+    pub fn process_source(&self) -> Option<ProcessSource> {
         let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || is_booted());
-        Whereabouts::new(self.pid_file.clone(), unit).ok()
+        ProcessSource::new(self.pid_file.clone(), unit).ok()
     }
 }

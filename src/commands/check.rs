@@ -15,7 +15,7 @@ use crate::engine::check::Severity;
 use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
 use crate::period::Shown;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 use crate::text;
 
 /// What one probe found.
@@ -160,7 +160,7 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
 }
 
 async fn probe_check(check: config::Check) -> CheckReport {
-    let findings = check.inquiry.ask_all().await;
+    let findings = check.probe.ask_all().await;
     let mut worst = Severity::Observe;
     let mut passes = 0;
     let mut unknown = 0;
@@ -189,15 +189,15 @@ async fn probe_check(check: config::Check) -> CheckReport {
             nsid,
         });
     }
-    let passed = passes >= check.inquiry.need();
+    let passed = passes >= check.probe.need();
     // The process is a second witness: a check of it that finds out nothing leaves the service as the others say.
-    let asks = matches!(check.inquiry, Inquiry::Dns(_) | Inquiry::Command(_));
+    let asks = matches!(check.probe, Probe::Dns(_) | Probe::Command(_));
     CheckReport {
         check: check.name.clone(),
         passed,
-        unknown: asks && !passed && passes + unknown >= check.inquiry.need(),
+        unknown: asks && !passed && passes + unknown >= check.probe.need(),
         severity: if passed { Severity::Observe } else { worst },
-        need: check.inquiry.need(),
+        need: check.probe.need(),
         probes,
     }
 }

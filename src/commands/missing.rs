@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use crate::config::{Config, Service};
 use crate::netlink::route::{Delivery, look_up};
+use crate::probe::Probe;
 use crate::probe::address::Sight;
-use crate::probe::inquiry::Inquiry;
 use crate::text;
 
 /// Says so on standard error, one line each. The configuration may be meant for another host: this is no error.
@@ -36,7 +36,7 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
     }
     for service in config.services.iter().filter(|service| service.enabled) {
         for check in &service.checks {
-            let Inquiry::Address(probe) = &check.inquiry else { continue };
+            let Probe::Address(probe) = &check.probe else { continue };
             let answers = |address| look_up(address, probe.device.as_deref());
             let sight = probe.look_with(|address| answers(address).ok_or(io::ErrorKind::Unsupported.into()));
             if let Sight::Missing(why) = sight {
@@ -53,9 +53,9 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
 
 /// The VRFs in which the addresses of a service are looked up.
 fn devices(service: &Service) -> impl Iterator<Item = &str> {
-    service.checks.iter().filter_map(|check| match &check.inquiry {
-        Inquiry::Address(probe) => probe.device.as_deref(),
-        Inquiry::Dns(round) => round.probes().first().and_then(|probe| probe.locality.device.as_deref()),
+    service.checks.iter().filter_map(|check| match &check.probe {
+        Probe::Address(probe) => probe.device.as_deref(),
+        Probe::Dns(set) => set.probes().first().and_then(|probe| probe.locality.device.as_deref()),
         _ => None,
     })
 }

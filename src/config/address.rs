@@ -10,8 +10,8 @@ use super::resolve::{Resolver, Result, addresses};
 use super::value::{Device, Text, WrittenAddress};
 use super::{Check, file};
 use crate::engine::check::{OnFail, Severity, Timing};
-use crate::probe::address::Probe;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
+use crate::probe::address::AddressProbe;
 use crate::probe::locality::Locality;
 
 /// What the supplied check is called; with a suffix where the file has a check of another kind by this name.
@@ -78,7 +78,7 @@ impl Resolver<'_> {
         written: &Spanned<toml::Table>,
         service: &file::Service,
         device: &Placed<Text<Device>>,
-    ) -> Result<Probe> {
+    ) -> Result<AddressProbe> {
         if let Some(key) = written.get_ref().keys().next() {
             let message = format!(
                 "unknown key `{}`, expected an empty table: `address` of the service says which addresses are watched",
@@ -94,7 +94,7 @@ impl Resolver<'_> {
             );
             return Err(self.error(&written.span(), message));
         }
-        Ok(Probe { addresses, device: self.locality(service, device).device.clone() })
+        Ok(AddressProbe { addresses, device: self.locality(service, device).device.clone() })
     }
 
     /// The check that every service with addresses on this host has besides `others`.
@@ -105,7 +105,7 @@ impl Resolver<'_> {
         defaults: &file::Timing,
     ) -> Result<Option<Check>> {
         let addresses = service_addresses(service).unwrap_or_default();
-        if addresses.is_empty() || others.iter().any(|check| matches!(check.inquiry, Inquiry::Address(_))) {
+        if addresses.is_empty() || others.iter().any(|check| matches!(check.probe, Probe::Address(_))) {
             return Ok(None);
         }
         let timing: Timing = self.timing(&file::Timing::default(), defaults)?;
@@ -118,7 +118,7 @@ impl Resolver<'_> {
             name,
             timing,
             on_fail: OnFail::always(Severity::Down),
-            inquiry: Inquiry::Address(Probe { addresses, device }),
+            probe: Probe::Address(AddressProbe { addresses, device }),
             default: Some("without its address another PoP would answer: its end is seen at once"),
         }))
     }
@@ -130,7 +130,7 @@ mod tests {
 
     use crate::config::Config;
     use crate::config::describe::Description;
-    use crate::probe::inquiry::Inquiry;
+    use crate::probe::Probe;
     use crate::probe::locality::{Locality, Place};
 
     fn config(services: &str) -> Config {
@@ -144,13 +144,13 @@ mod tests {
     }
 
     fn locality(config: &Config, service: usize) -> &Locality {
-        let Inquiry::Dns(round) = &config.services[service].checks[0].inquiry else { panic!() };
-        &round.probes()[0].locality
+        let Probe::Dns(set) = &config.services[service].checks[0].probe else { panic!() };
+        &set.probes()[0].locality
     }
 
     /// What is watched beside the check that is written.
     fn watched(config: &Config) -> Option<String> {
-        config.services[0].checks.get(1).map(|check| format!("{}: {}", check.name, check.inquiry))
+        config.services[0].checks.get(1).map(|check| format!("{}: {}", check.name, check.probe))
     }
 
     #[test]

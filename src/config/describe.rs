@@ -15,8 +15,8 @@ use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::period::Period;
-use crate::probe::dns::Probe;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
+use crate::probe::dns::DnsProbe;
 
 /// Shows what a configuration means.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +106,8 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
     let probes: Vec<_> = service
         .checks
         .iter()
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes()),
+        .filter_map(|check| match &check.probe {
+            Probe::Dns(set) => Some(set.probes()),
             _ => None,
         })
         .flatten()
@@ -139,7 +139,7 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
         }
         let address = prefix.addr();
         let has_management = management.iter().any(|own| own.is_ipv4() == address.is_ipv4());
-        let asks_itself = |probe: &Probe| probe.server.ip() == address && probe.source == Some(address);
+        let asks_itself = |probe: &DnsProbe| probe.server.ip() == address && probe.source == Some(address);
         if !has_management && probes.iter().copied().any(asks_itself) {
             writeln!(
                 f,
@@ -190,28 +190,28 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Period(timing.fast_interval),
         Period(timing.timeout)
     )?;
-    match &check.inquiry {
-        Inquiry::Dns(round) => {
-            let probes = round.probes();
-            writeln!(f, "    {} of {} must pass:", round.need(), probes.len())?;
-            let at_once = round.pace().max_in_flight.get();
+    match &check.probe {
+        Probe::Dns(set) => {
+            let probes = set.probes();
+            writeln!(f, "    {} of {} must pass:", set.need(), probes.len())?;
+            let at_once = set.pace().max_in_flight.get();
             if probes.len() > at_once {
-                let spread = Period(round.pace().spread);
+                let spread = Period(set.pace().spread);
                 writeln!(f, "    at most {at_once} under way at once, started over {spread}")?;
             }
             for probe in probes {
                 writeln!(f, "      {}", ProbeShown(probe))?;
             }
         }
-        Inquiry::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
-        Inquiry::Process(process) => writeln!(f, "    must be there: {process}")?,
-        Inquiry::Address(address) => writeln!(f, "    must be on this host: {address}")?,
-        Inquiry::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
+        Probe::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
+        Probe::Process(process) => writeln!(f, "    must be there: {process}")?,
+        Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
+        Probe::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
         return writeln!(f, "    observed: shown and logged, but decides nothing");
     }
-    if matches!(check.inquiry, Inquiry::Process(_)) {
+    if matches!(check.probe, Probe::Process(_)) {
         writeln!(f, "    its end is detected at once, return takes {} at worst", Period(timing.returns()))?;
         return writeln!(
             f,
@@ -219,7 +219,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
             Period(timing.first_verdict())
         );
     }
-    if matches!(check.inquiry, Inquiry::Address(_)) {
+    if matches!(check.probe, Probe::Address(_)) {
         return writeln!(
             f,
             "    a missing address is detected at once, return takes {} at worst",
@@ -249,7 +249,7 @@ impl fmt::Display for OnFailShown<'_> {
     }
 }
 
-struct ProbeShown<'a>(&'a Probe);
+struct ProbeShown<'a>(&'a DnsProbe);
 
 impl fmt::Display for ProbeShown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

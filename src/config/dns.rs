@@ -18,11 +18,11 @@ use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
 use crate::period::LONGEST;
-use crate::probe::command::Command;
-use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport, record_data};
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
+use crate::probe::command::CommandProbe;
+use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::locality::Locality;
-use crate::probe::round::{Pace, Round};
+use crate::probe::set::{Pace, ProbeSet};
 
 impl Resolver<'_> {
     /// The checks of a service, its own or those that its role suggests.
@@ -76,24 +76,24 @@ impl Resolver<'_> {
         let timing = self.timing(&own, defaults);
         // Where the timing is refused, what is asked is looked at all the same, to find what is wrong with it.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
-        let inquiry = self.inquiry(written, place, service, backend, within);
+        let probe = self.probe(written, place, service, backend, within);
         Ok(Check {
             name: written.name.get_ref().clone(),
             timing: timing?,
             on_fail: on_fail(written),
-            inquiry: inquiry?,
+            probe: probe?,
             default: None,
         })
     }
 
-    fn inquiry(
+    fn probe(
         &self,
         written: &file::Check,
         place: &std::ops::Range<usize>,
         service: &file::Service,
         backend: Option<&Backend>,
         timing: Timing,
-    ) -> Result<Inquiry> {
+    ) -> Result<Probe> {
         let name = written.name.get_ref();
         let kinds = [
             ("dns", written.dns.as_ref().map(Spanned::span)),
@@ -107,7 +107,7 @@ impl Resolver<'_> {
         }
         if let Some(dns) = &written.dns {
             let locality = self.locality(service, &written.device);
-            return self.round(dns, timing, &locality).map(Inquiry::Dns);
+            return self.probe_set(dns, timing, &locality).map(Probe::Dns);
         }
         if let Some(command) = &written.command {
             if command.get_ref().trim().is_empty() {
@@ -116,13 +116,13 @@ impl Resolver<'_> {
             }
             self.without_zero(&command.span(), [command.get_ref()])?;
             let text = command.get_ref().clone();
-            return Ok(Inquiry::Command(Command { text, timeout: Some(timing.timeout) }));
+            return Ok(Probe::Command(CommandProbe { text, timeout: Some(timing.timeout) }));
         }
         if let Some(process) = &written.process {
-            return self.process(process, name, backend, timing.timeout).map(Inquiry::Process);
+            return self.process(process, name, backend, timing.timeout).map(Probe::Process);
         }
         if let Some(address) = &written.address {
-            return self.address_probe(address, service, &written.device).map(Inquiry::Address);
+            return self.address_probe(address, service, &written.device).map(Probe::Address);
         }
         let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a table \
                         `address = {}`";
@@ -130,7 +130,12 @@ impl Resolver<'_> {
     }
 
     /// Every query to every server over every transport.
-    fn round(&self, dns: &Spanned<file::Dns>, timing: Timing, locality: &Arc<Locality>) -> Result<Round> {
+    fn probe_set(
+        &self,
+        dns: &Spanned<file::Dns>,
+        timing: Timing,
+        locality: &Arc<Locality>,
+    ) -> Result<ProbeSet> {
         let (span, dns) = (dns.span(), dns.get_ref());
         let queries: Vec<&Query> = match (&dns.query, dns.queries.as_slice()) {
             (Some(query), []) => vec![&query.get_ref().0],
@@ -171,7 +176,7 @@ impl Resolver<'_> {
                     )
                 })?;
                 for transport in &transports {
-                    probes.push(Probe {
+                    probes.push(DnsProbe {
                         question: Arc::clone(&question),
                         server: *server,
                         source: Some(source),
@@ -185,7 +190,7 @@ impl Resolver<'_> {
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
         let pace = pace(timing, dns.max_in_flight);
-        Round::new(probes, need, pace).map_err(|message| self.error(&place, message))
+        ProbeSet::new(probes, need, pace).map_err(|message| self.error(&place, message))
     }
 
     /// The address to ask from: the one given, else this host's own, of the server's family.

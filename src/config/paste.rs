@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Check, Service};
-use crate::probe::dns::{Expectation, Probe};
-use crate::probe::inquiry::Inquiry;
-use crate::probe::round::Round;
+use crate::probe::Probe;
+use crate::probe::dns::{DnsProbe, Expectation};
+use crate::probe::set::ProbeSet;
 use crate::text::{toml_string, toml_strings};
 
 /// The checks of a service, as `[[service.check]]`.
@@ -16,7 +16,7 @@ pub(super) struct Tables<'a>(pub(super) &'a Service);
 impl fmt::Display for Tables<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The check of the address is supplied beside written ones, too.
-        let mut written = self.0.checks.iter().filter(|check| !matches!(check.inquiry, Inquiry::Address(_)));
+        let mut written = self.0.checks.iter().filter(|check| !matches!(check.probe, Probe::Address(_)));
         written.try_for_each(|check| table(f, check))
     }
 }
@@ -24,19 +24,19 @@ impl fmt::Display for Tables<'_> {
 fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "\n[[service.check]]\nname = {}", toml_string(&check.name))?;
     writeln!(f, "on-fail = \"{}\"", check.on_fail.otherwise.word())?;
-    match &check.inquiry {
-        Inquiry::Dns(round) => dns(f, round),
+    match &check.probe {
+        Probe::Dns(set) => dns(f, set),
         // Which process that is, the backend says.
-        Inquiry::Process(_) => writeln!(f, "process = {{}}"),
-        Inquiry::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
-        Inquiry::Address(_) => writeln!(f, "address = {{}}"),
-        Inquiry::Nothing => writeln!(f, "command = \"true\""),
+        Probe::Process(_) => writeln!(f, "process = {{}}"),
+        Probe::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
+        Probe::Address(_) => writeln!(f, "address = {{}}"),
+        Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }
 
 /// A round asks every query at every server over every transport, and so consists of all of each.
-fn dns(f: &mut fmt::Formatter<'_>, round: &Round) -> fmt::Result {
-    let probes = round.probes();
+fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
+    let probes = set.probes();
     let Some(first) = probes.first() else { return Ok(()) };
     let queries = each(probes, |probe| probe.question.query().to_string());
     let servers = each(probes, |probe| match probe.server.port() {
@@ -62,7 +62,7 @@ fn dns(f: &mut fmt::Formatter<'_>, round: &Round) -> fmt::Result {
 }
 
 /// What the probes have of something, each once, in their order.
-fn each(probes: &[Probe], of: impl Fn(&Probe) -> String) -> Vec<String> {
+fn each(probes: &[DnsProbe], of: impl Fn(&DnsProbe) -> String) -> Vec<String> {
     let mut seen = BTreeSet::new();
     probes.iter().map(of).filter(|text| seen.insert(text.clone())).collect()
 }

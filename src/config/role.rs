@@ -17,13 +17,13 @@ use toml::Spanned;
 use super::address::service_addresses;
 use super::dns::pace;
 use super::resolve::{Resolver, Result};
-use super::{Check, file, process};
+use super::{Check, file, process_check};
 use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
-use crate::probe::dns::{Expectation, Flag, Probe, Query, Question, Rcode, Rcodes, Transport};
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
+use crate::probe::dns::{DnsProbe, Expectation, Flag, Query, Question, Rcode, Rcodes, Transport};
 use crate::probe::locality::Locality;
-use crate::probe::round::Round;
+use crate::probe::set::ProbeSet;
 
 /// The port of every address.
 const PORT: u16 = 53;
@@ -59,13 +59,13 @@ impl Resolver<'_> {
         let check = |name: String, why, severity, addresses: &[IpAddr], transports: &[Transport]| {
             let probes = self.role_probes(&asked.questions, addresses, transports, timing, &locality);
             let need = probes.len();
-            let round = Round::new(probes, need, pace(timing, None))
+            let set = ProbeSet::new(probes, need, pace(timing, None))
                 .map_err(|message| self.error(&service.name.span(), message))?;
-            let (on_fail, inquiry) = (OnFail::always(severity), Inquiry::Dns(round));
-            Ok(Check { name, timing, on_fail, inquiry, default: Some(why) })
+            let (on_fail, probe) = (OnFail::always(severity), Probe::Dns(set));
+            Ok(Check { name, timing, on_fail, probe, default: Some(why) })
         };
         let mut checks: Vec<_> =
-            backend.and_then(|backend| process::check_of(backend, timing)).into_iter().collect();
+            backend.and_then(|backend| process_check::check_of(backend, timing)).into_iter().collect();
         let name = asked.name.to_owned();
         checks.push(check(name, asked.why, Severity::Down, &deciding, &[Transport::Udp])?);
         let name = format!("{}-tcp", asked.name);
@@ -86,14 +86,14 @@ impl Resolver<'_> {
         transports: &[Transport],
         timing: Timing,
         locality: &Arc<Locality>,
-    ) -> Vec<Probe> {
+    ) -> Vec<DnsProbe> {
         let mut probes = vec![];
         for question in questions {
             for address in addresses {
                 let own = if self.management.contains(address) { Some(*address) } else { None };
                 let server = SocketAddr::new(*address, PORT);
                 let source = own.or_else(|| self.source(server, None)).unwrap_or(*address);
-                probes.extend(transports.iter().map(|transport| Probe {
+                probes.extend(transports.iter().map(|transport| DnsProbe {
                     question: Arc::clone(question),
                     server,
                     source: Some(source),

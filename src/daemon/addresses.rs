@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Inquiries;
+use super::Probes;
 use super::concerned::Concerned;
 use crate::engine::event::{CheckId, Event};
 use crate::outcome::Cause;
-use crate::probe::address::Probe;
+use crate::probe::Probe;
+use crate::probe::address::AddressProbe;
 use crate::probe::address::watch::Watch;
-use crate::probe::inquiry::Inquiry;
 
 /// Every address that is watched.
 #[derive(Debug, Default)]
@@ -20,10 +20,10 @@ pub struct Addresses {
 
 impl Addresses {
     /// From now on these checks watch, and no others.
-    pub(super) fn assign(&mut self, inquiries: &Inquiries, events: &UnboundedSender<Event>) {
-        let mut wanted = HashMap::<Probe, Vec<CheckId>>::new();
-        for (check, (inquiry, _)) in inquiries {
-            if let Inquiry::Address(probe) = &**inquiry {
+    pub(super) fn assign(&mut self, probes: &Probes, events: &UnboundedSender<Event>) {
+        let mut wanted = HashMap::<AddressProbe, Vec<CheckId>>::new();
+        for (check, (probe, _)) in probes {
+            if let Probe::Address(probe) = &**probe {
                 wanted.entry(probe.clone()).or_default().push(*check);
             }
         }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Inquiries;
+use super::Probes;
 use super::concerned::Concerned;
 use crate::engine::event::{CheckId, Event};
 use crate::handoff::lock;
 use crate::outcome::Cause;
-use crate::probe::inquiry::Inquiry;
-use crate::process::Whereabouts;
+use crate::probe::Probe;
+use crate::process::ProcessSource;
 use crate::process::deaths::Deaths;
 use crate::process::watch::Watch;
 
@@ -19,7 +19,7 @@ use crate::process::watch::Watch;
 #[derive(Debug, Default)]
 pub struct Processes {
     deaths: Option<Arc<Deaths>>,
-    watched: HashMap<Whereabouts, Watched>,
+    watched: HashMap<ProcessSource, Watched>,
 }
 
 #[derive(Debug)]
@@ -31,38 +31,38 @@ struct Watched {
 impl Processes {
     /// From now on these checks watch, and no others. What is known of a process outlasts that, as long as there is
     /// any check that watches it: one that has ended stays so until another is found.
-    pub(super) fn assign(&mut self, inquiries: &Inquiries, events: &UnboundedSender<Event>) {
-        let mut wanted = HashMap::<&Whereabouts, Vec<CheckId>>::new();
-        for (check, (inquiry, _)) in inquiries {
-            if let Inquiry::Process(probe) = &**inquiry {
-                wanted.entry(&probe.whereabouts).or_default().push(*check);
+    pub(super) fn assign(&mut self, probes: &Probes, events: &UnboundedSender<Event>) {
+        let mut wanted = HashMap::<&ProcessSource, Vec<CheckId>>::new();
+        for (check, (probe, _)) in probes {
+            if let Probe::Process(probe) = &**probe {
+                wanted.entry(&probe.source).or_default().push(*check);
             }
         }
-        self.watched.retain(|whereabouts, _| wanted.contains_key(whereabouts));
-        for (whereabouts, mut checks) in wanted {
+        self.watched.retain(|source, _| wanted.contains_key(source));
+        for (source, mut checks) in wanted {
             checks.sort();
             let concerned = Concerned { checks, cause: Cause::ProcessGone, events: events.clone() };
-            if let Some(watched) = self.watched.get(whereabouts) {
+            if let Some(watched) = self.watched.get(source) {
                 *lock(&watched.concerned) = concerned;
             } else {
-                let watched = self.watch(whereabouts, concerned);
-                self.watched.insert(whereabouts.clone(), watched);
+                let watched = self.watch(source, concerned);
+                self.watched.insert(source.clone(), watched);
             }
         }
     }
 
-    /// The watch that answers this inquiry.
+    /// The watch that answers this probe.
     #[must_use]
-    pub fn watch_of(&self, inquiry: &Inquiry) -> Option<Arc<Watch>> {
-        let Inquiry::Process(probe) = inquiry else { return None };
-        self.watched.get(&probe.whereabouts).map(|watched| Arc::clone(&watched.watch))
+    pub fn watch_of(&self, probe: &Probe) -> Option<Arc<Watch>> {
+        let Probe::Process(probe) = probe else { return None };
+        self.watched.get(&probe.source).map(|watched| Arc::clone(&watched.watch))
     }
 
-    fn watch(&mut self, whereabouts: &Whereabouts, concerned: Concerned) -> Watched {
+    fn watch(&mut self, source: &ProcessSource, concerned: Concerned) -> Watched {
         let concerned = Arc::new(Mutex::new(concerned));
         let told = Arc::clone(&concerned);
         let tell = move |why: &str| lock(&told).hear(why);
-        let watch = Arc::new(Watch::new(whereabouts.clone(), self.deaths(), tell));
+        let watch = Arc::new(Watch::new(source.clone(), self.deaths(), tell));
         Watched { watch, concerned }
     }
 

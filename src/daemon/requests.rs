@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Asked, Wish};
 use super::disable_files::DisableFiles;
 use super::store::Store;
-use super::{Daemon, Ending, Observer, inquiries};
+use super::{Daemon, Ending, Observer, probes};
 use crate::config::Config;
 use crate::control::Reply;
 use crate::engine::drain::Holder;
@@ -33,7 +33,7 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
     for (names, answer) in promised {
         let witness = store.witness();
         tokio::task::spawn_blocking(move || {
-            let reply = if witness.has_seen_within(WRITING) { Reply::Done } else { Reply::Unsaved };
+            let reply = if witness.wait_written(WRITING) { Reply::Done } else { Reply::Unsaved };
             let _ = answer.send(reply(names));
         });
     }
@@ -180,11 +180,11 @@ impl Daemon<'_> {
 
     /// From now on this configuration is in force. True if it was the last time.
     pub(super) fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
-        let (inquiries, events) = (inquiries(config), mpsc::unbounded_channel());
+        let (probes, events) = (probes(config), mpsc::unbounded_channel());
         // From here on the end of a process is told in the places of the new configuration. Those that were told
         // before are told once, and must not be lost.
-        self.processes.assign(&inquiries, &events.0);
-        self.addresses.assign(&inquiries, &events.0);
+        self.processes.assign(&probes, &events.0);
+        self.addresses.assign(&probes, &events.0);
         let mut over = false;
         while let Ok(event) = self.events.1.try_recv() {
             over |= self.tell(event, observer);
@@ -193,7 +193,7 @@ impl Daemon<'_> {
         let Reloaded { actions, kept } = self.engine.reload(now, config);
         self.rounds.reassign(&kept);
         observer.reloaded(config);
-        self.inquiries = inquiries;
+        self.probes = probes;
         if let Some(control) = &mut self.control {
             control.becomes(config);
         }

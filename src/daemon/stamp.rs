@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::held::since_boot;
+use crate::sys::clock::since_boot;
 
 /// Fresh at every boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

@@ -130,9 +130,8 @@ pub struct Witness {
 impl Witness {
     /// Waits until all is written, but not longer than this. True if it is.
     #[must_use]
-    pub fn has_seen_within(&self, limit: Duration) -> bool {
-        self.newest.as_ref().is_none_or(|newest| newest.is_done_within(limit))
-            && lock(&self.failure).is_none()
+    pub fn wait_written(&self, limit: Duration) -> bool {
+        self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit)) && lock(&self.failure).is_none()
     }
 }
 
@@ -207,7 +206,7 @@ impl Store {
             stamp: Stamp::now(),
             services: memory.clone(),
         };
-        if self.newest.as_ref().is_none_or(|newest| newest.is_done_within(Duration::ZERO)) {
+        if self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO)) {
             self.waits_since = Instant::now();
         }
         self.begin();
@@ -256,7 +255,7 @@ impl Store {
     #[must_use]
     pub fn unwritten(&self) -> Option<String> {
         let waits = || {
-            let is_done = self.newest.as_ref().is_none_or(|newest| newest.is_done_within(Duration::ZERO));
+            let is_done = self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO));
             let waited = self.waits_since.elapsed();
             let slow = !is_done && waited >= SLOW;
             slow.then(|| {
@@ -274,8 +273,8 @@ impl Store {
 
     /// Waits until all is done with, but not longer than this. True if it is.
     #[must_use]
-    pub fn is_written_within(&self, limit: Duration) -> bool {
-        self.newest.as_ref().is_none_or(|newest| newest.is_done_within(limit))
+    pub fn wait_written(&self, limit: Duration) -> bool {
+        self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit))
     }
 }
 

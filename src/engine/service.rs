@@ -20,7 +20,7 @@ use super::moment::Moment;
 use super::notice::{Asks, DrainEnd, Notice, Stands};
 use crate::config;
 use crate::outcome::{Failure, Outcome};
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 
 use self::damped::Grace;
 use self::drained::Disabled;
@@ -103,7 +103,7 @@ impl Service {
             |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
         // What only is observed is no witness: the management address may answer where the service does not.
         let asks = |(_, check): &(usize, &config::Check)| {
-            matches!(check.inquiry, Inquiry::Dns(_)) && check.on_fail.worst() > Severity::Observe
+            matches!(check.probe, Probe::Dns(_)) && check.on_fail.worst() > Severity::Observe
         };
         let mut witnesses: Vec<_> =
             plan.checks.iter().enumerate().filter(asks).map(|(place, _)| place).collect();

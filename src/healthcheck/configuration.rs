@@ -8,7 +8,7 @@ use crate::engine::dampening::Policy;
 use crate::engine::habits::{Habits, Repeat};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 
 /// The one check has this name where people see it.
 const CHECK: &str = "check";
@@ -70,10 +70,10 @@ impl Options {
     }
 
     fn one_check(&self) -> config::Check {
-        let inquiry = match &self.check {
-            Check::Nothing => Inquiry::Nothing,
-            Check::Command(command) => Inquiry::Command(command.clone()),
-            Check::Dns(round) => Inquiry::Dns(round.clone()),
+        let probe = match &self.check {
+            Check::Nothing => Probe::Nothing,
+            Check::Command(command) => Probe::Command(command.clone()),
+            Check::Dns(set) => Probe::Dns(set.clone()),
         };
         config::Check {
             name: CHECK.to_owned(),
@@ -84,7 +84,7 @@ impl Options {
                 thresholds: self.thresholds,
             },
             on_fail: OnFail::always(Severity::Down),
-            inquiry,
+            probe,
             default: None,
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::value::Server;
-use crate::probe::dns::{Expectation, Probe, Query, Question, Rcodes, Transport};
-use crate::probe::round::{Pace, Round};
+use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transport};
+use crate::probe::set::{Pace, ProbeSet};
 
 /// The server that is asked unless another is named.
 const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53));
@@ -28,16 +28,16 @@ impl FromStr for Expected {
 ///
 /// # Errors
 /// The sentence that says why `query` cannot be asked.
-pub fn round(
+pub fn probe_set(
     query: Query,
     servers: &[Server],
     expected: Option<Expected>,
     timeout: Duration,
-) -> Result<Round, String> {
+) -> Result<ProbeSet, String> {
     let default = Expectation::default();
     let rcodes = expected.map_or(default.rcodes.clone(), |expected| expected.0);
     let question = Arc::new(Question::new(query, true, Expectation { rcodes, ..default })?);
-    let probe = |server: &Server| Probe {
+    let probe = |server: &Server| DnsProbe {
         question: Arc::clone(&question),
         server: server.0,
         source: None,
@@ -48,7 +48,7 @@ pub fn round(
     let servers = if servers.is_empty() { &[DEFAULT_SERVER] } else { servers };
     let probes: Vec<_> = servers.iter().map(probe).collect();
     let need = probes.len();
-    Round::new(probes, need, Pace::BURST)
+    ProbeSet::new(probes, need, Pace::BURST)
 }
 
 #[cfg(test)]
@@ -66,15 +66,15 @@ mod tests {
     fn every_server_is_asked_the_same() {
         let servers = ["127.0.0.1".parse().unwrap(), "[::1]:5353".parse().unwrap()];
         let query = "localhost. A".parse().unwrap();
-        let round = round(query, &servers, None, Duration::from_secs(1)).unwrap();
-        let shown: Vec<_> = round.probes().iter().map(ToString::to_string).collect();
+        let set = probe_set(query, &servers, None, Duration::from_secs(1)).unwrap();
+        let shown: Vec<_> = set.probes().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.0.1:53 udp localhost. A", "[::1]:5353 udp localhost. A"]);
-        assert_eq!(round.need(), 2);
+        assert_eq!(set.need(), 2);
     }
 
     #[test]
     fn without_a_server_this_host_is_asked() {
-        let round = round("localhost. A".parse().unwrap(), &[], None, Duration::from_secs(1)).unwrap();
-        assert_eq!(round.probes()[0].server.to_string(), "127.0.0.1:53");
+        let set = probe_set("localhost. A".parse().unwrap(), &[], None, Duration::from_secs(1)).unwrap();
+        assert_eq!(set.probes()[0].server.to_string(), "127.0.0.1:53");
     }
 }

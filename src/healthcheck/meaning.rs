@@ -15,7 +15,7 @@ use super::options::{Addresses, Check, Given, Hooks, Identity, Label, Log, Optio
 use crate::engine::hysteresis::{Relapse, Thresholds};
 use crate::exabgp::NextHop;
 use crate::exabgp::attributes::Attributes;
-use crate::probe::command::Command;
+use crate::probe::command::CommandProbe;
 
 impl TryFrom<Arguments> for Options {
     type Error = String;
@@ -107,7 +107,7 @@ fn check(written: arguments::Checking, ours: &arguments::Ours) -> Result<Check, 
             );
         }
         return Ok(match written.command {
-            Some(text) => Check::Command(Command { text, timeout }),
+            Some(text) => Check::Command(CommandProbe { text, timeout }),
             None => Check::Nothing,
         });
     };
@@ -115,8 +115,8 @@ fn check(written: arguments::Checking, ours: &arguments::Ours) -> Result<Check, 
         return Err("--command and --dns exclude each other, expected one of them".to_owned());
     }
     let timeout = timeout.ok_or("--timeout: --dns has to know when to give up, expected more than 0")?;
-    let round = dns::round(query.clone(), &ours.dns_server, ours.dns_expect.clone(), timeout);
-    round.map(Check::Dns).map_err(|message| format!("--dns: {message}"))
+    let set = dns::probe_set(query.clone(), &ours.dns_server, ours.dns_expect.clone(), timeout);
+    set.map(Check::Dns).map_err(|message| format!("--dns: {message}"))
 }
 
 /// No label is the same as an empty one.

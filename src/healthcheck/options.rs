@@ -13,8 +13,8 @@ use super::facility::Facility;
 use super::network::Interface;
 use crate::engine::hysteresis::Thresholds;
 use crate::exabgp::Dialect;
-use crate::probe::command::Command;
-use crate::probe::round::Round;
+use crate::probe::command::CommandProbe;
+use crate::probe::set::ProbeSet;
 
 /// A whole command line, understood.
 #[derive(Clone, Debug)]
@@ -83,9 +83,9 @@ pub enum Check {
     /// Nothing: all is well unless disabled.
     Nothing,
     /// A command for the shell.
-    Command(Command),
+    Command(CommandProbe),
     /// A question to one server or more.
-    Dns(Round),
+    Dns(ProbeSet),
 }
 
 /// What is advertised.

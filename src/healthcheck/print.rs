@@ -13,7 +13,7 @@ use crate::config::defaults;
 use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop};
 use crate::period::Period;
-use crate::probe::dns::Probe;
+use crate::probe::dns::DnsProbe;
 use crate::text::{foreign_within, toml_string, toml_strings};
 
 /// Options, and what they advertise, to be shown as TOML.
@@ -95,7 +95,7 @@ impl Printed<'_> {
         let fast_interval = self.options.fast_interval.clamp(shortest, interval);
         let timeout = match &self.options.check {
             Check::Command(command) => command.timeout.unwrap_or(interval),
-            Check::Dns(round) => round.probes().first().map_or(interval, |probe| probe.timeout),
+            Check::Dns(set) => set.probes().first().map_or(interval, |probe| probe.timeout),
             Check::Nothing => interval,
         };
         let thresholds = self.options.thresholds;
@@ -176,9 +176,9 @@ impl Printed<'_> {
         match &self.options.check {
             Check::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
             Check::Nothing => writeln!(f, "command = \"true\"  # nothing was checked"),
-            Check::Dns(round) => {
-                let servers: Vec<_> = round.probes().iter().map(|probe| probe.server.to_string()).collect();
-                let Some(Probe { question, transport, .. }) = round.probes().first() else { return Ok(()) };
+            Check::Dns(set) => {
+                let servers: Vec<_> = set.probes().iter().map(|probe| probe.server.to_string()).collect();
+                let Some(DnsProbe { question, transport, .. }) = set.probes().first() else { return Ok(()) };
                 writeln!(
                     f,
                     "dns = {{ query = {}, server = {}, transport = \"{transport}\", expect = {{ rcode = {} }} }}",

@@ -244,13 +244,12 @@ fn addresses_are_advertised_in_their_order_and_bound_where_it_is_said() {
 
 #[test]
 fn a_question_takes_the_place_of_a_command() {
-    let Check::Dns(round) =
-        typed(["--dns", "localhost. A", "--dns-expect", "NOERROR,NXDOMAIN"]).unwrap().check
+    let Check::Dns(set) = typed(["--dns", "localhost. A", "--dns-expect", "NOERROR,NXDOMAIN"]).unwrap().check
     else {
         panic!("no question")
     };
-    assert_eq!(round.probes()[0].to_string(), "127.0.0.1:53 udp localhost. A");
-    assert_eq!(round.probes()[0].timeout, Duration::from_secs(5));
+    assert_eq!(set.probes()[0].to_string(), "127.0.0.1:53 udp localhost. A");
+    assert_eq!(set.probes()[0].timeout, Duration::from_secs(5));
     let refused = |more| sentence(&typed(["--dns", ". NS", more]).unwrap_err());
     assert!(refused("--command=true").contains("exclude each other"));
     assert!(refused("--timeout=0").contains("expected more than 0"));

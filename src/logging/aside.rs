@@ -38,7 +38,7 @@ pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
 
 /// Gives what is still to be written a moment. For the end of the process.
 pub fn flush() {
-    LOG.lines.is_done_within(PATIENCE);
+    LOG.lines.wait_idle(PATIENCE);
 }
 
 impl Log {

@@ -18,7 +18,7 @@ pub const APART: Duration = Duration::from_millis(20);
 
 /// Addresses of a service, all of which have to be on this host.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Probe {
+pub struct AddressProbe {
     /// At least one.
     pub addresses: Vec<IpAddr>,
     /// The VRF, by the name of its device.
@@ -36,7 +36,7 @@ pub enum Sight {
     Unknown(String),
 }
 
-impl Probe {
+impl AddressProbe {
     /// Looks every address up once; takes microseconds.
     #[must_use]
     pub fn look(&self) -> Sight {
@@ -85,7 +85,7 @@ impl Probe {
     }
 }
 
-impl fmt::Display for Probe {
+impl fmt::Display for AddressProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         f.write_str(&all.join(", "))?;
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn one_missing_address_is_enough_and_a_lack_of_answers_is_not() {
         let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|address| address.parse().unwrap());
-        let probe = Probe { addresses: addresses.into(), device: None };
+        let probe = AddressProbe { addresses: addresses.into(), device: None };
         let look = |last: io::Result<Delivery>, others: Delivery| {
             let last = std::cell::RefCell::new(Some(last));
             probe.look_with(|address| if address == addresses[2] { last.take().unwrap() } else { Ok(others) })

@@ -69,14 +69,14 @@ const KEPT: Keep = Keep::End(4096);
 
 /// A check by a shell command. Shown as its text in backquotes, on one line and not too long.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Command {
+pub struct CommandProbe {
     /// What `sh -c` is given.
     pub text: String,
     /// How long it may take; without, for ever.
     pub timeout: Option<Duration>,
 }
 
-impl Command {
+impl CommandProbe {
     /// Runs it once. After a timeout it is back a few milliseconds later, when what belongs to the command is dead.
     ///
     /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the command, and blocks
@@ -143,7 +143,7 @@ impl Command {
     }
 }
 
-impl fmt::Display for Command {
+impl fmt::Display for CommandProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", text::beginning(&self.text))
     }

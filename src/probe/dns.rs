@@ -1,7 +1,7 @@
 //! DNS probes: one datagram, or one exchange over TCP, and the verdict on the response.
 //!
 //! Configuration makes a [`Query`] and an [`Expectation`]; together they are a [`Question`], encoded once and shared
-//! by the probes of a check, one [`Probe`] per address and transport. [`Probe::ask`] then goes this way:
+//! by the probes of a check, one [`DnsProbe`] per address and transport. [`DnsProbe::ask`] then goes this way:
 //!
 //! ```text
 //! Question ── stamp: fresh ID, fresh nonce ──► Request ──► exchange: fresh port, connected socket
@@ -89,7 +89,7 @@ impl fmt::Display for Transport {
 
 /// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probe {
+pub struct DnsProbe {
     /// What is asked and expected.
     pub question: Arc<Question>,
     /// Who is asked.
@@ -104,7 +104,7 @@ pub struct Probe {
     pub locality: Arc<Locality>,
 }
 
-impl fmt::Display for Probe {
+impl fmt::Display for DnsProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.server, self.transport, self.question.query())
     }

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::{Cause, Outcome};
 use crate::process::find::Finder;
-use crate::process::{Missing, Whereabouts};
+use crate::process::{Missing, ProcessSource};
 
 /// A process, and how long looking for it may take.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Probe {
+pub struct ProcessProbe {
     /// Where to look for it.
-    pub whereabouts: Whereabouts,
+    pub source: ProcessSource,
     /// How long that may take.
     pub timeout: Duration,
 }
 
-impl Probe {
+impl ProcessProbe {
     /// Looks for it once, and says what was found behind its label. To be awaited on a tokio runtime with I/O and time
     /// enabled.
     pub async fn ask(&self) -> (String, Outcome) {
         let began = Instant::now();
-        match Finder::new(self.whereabouts.clone()).find(self.timeout).await {
+        match Finder::new(self.source.clone()).find(self.timeout).await {
             Ok(held) => {
                 let stopped = if held.is_stopped() { ", which is stopped" } else { "" };
                 (format!("{held}{stopped}"), Outcome::pass(began.elapsed()))
@@ -35,8 +35,8 @@ impl Probe {
     }
 }
 
-impl fmt::Display for Probe {
+impl fmt::Display for ProcessProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.whereabouts.fmt(f)
+        self.source.fmt(f)
     }
 }

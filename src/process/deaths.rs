@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::held::Held;
+use super::handle::ProcessHandle;
 use crate::handoff::lock;
 
 /// Where the system refuses to wait for us, we look again after this.
@@ -27,10 +27,10 @@ pub struct Deaths {
 }
 
 /// Who is told of an end, on the thread that has seen it.
-type Tell = dyn FnOnce(&Arc<Held>) + Send;
+type Tell = dyn FnOnce(&Arc<ProcessHandle>) + Send;
 
 struct Attended {
-    held: Arc<Held>,
+    held: Arc<ProcessHandle>,
     tell: Box<Tell>,
 }
 
@@ -57,7 +57,7 @@ impl Deaths {
 
     /// Calls `tell` on the thread as soon as the process has ended, also if that was before; unless by then nobody
     /// else holds on to it.
-    pub fn attend(&self, held: Arc<Held>, tell: impl FnOnce(&Arc<Held>) + Send + 'static) {
+    pub fn attend(&self, held: Arc<ProcessHandle>, tell: impl FnOnce(&Arc<ProcessHandle>) + Send + 'static) {
         lock(&self.coming).push(Attended { held, tell: Box::new(tell) });
         self.look_up();
     }
@@ -115,13 +115,13 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    fn sleeper() -> (Sleeper, Arc<Held>) {
+    fn sleeper() -> (Sleeper, Arc<ProcessHandle>) {
         let child = Sleeper::start();
-        let held = Arc::new(Held::take(child.pid()).unwrap());
+        let held = Arc::new(ProcessHandle::open(child.pid()).unwrap());
         (child, held)
     }
 
-    fn attend(deaths: &Deaths, held: &Arc<Held>) -> Receiver<i32> {
+    fn attend(deaths: &Deaths, held: &Arc<ProcessHandle>) -> Receiver<i32> {
         let (told, hears) = channel();
         deaths.attend(Arc::clone(held), move |held| told.send(held.pid()).unwrap());
         hears
@@ -133,7 +133,7 @@ mod tests {
         let mut all: Vec<_> = (0..3).map(|_| sleeper()).collect();
         let hears: Vec<_> = all.iter().map(|(_, held)| attend(&deaths, held)).collect();
         for place in [1, 0, 2] {
-            all[place].0.is_killed();
+            all[place].0.kill();
             assert_eq!(hears[place].recv_timeout(DEADLINE), Ok(all[place].1.pid()));
             let more = hears[place].recv_timeout(DEADLINE);
             assert_eq!(more, Err(RecvTimeoutError::Disconnected), "told, and over");

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::held::Held;
-use super::{Missing, Whereabouts, cgroup, pid_file};
+use super::handle::ProcessHandle;
+use super::{Missing, ProcessSource, cgroup, pid_file};
 use crate::handoff::lock;
 use crate::period::Period;
 use crate::systemd;
@@ -36,7 +36,7 @@ impl From<String> for Instead {
 /// Who looks for one process, and is in no hurry: one look at a time.
 #[derive(Debug)]
 pub struct Finder {
-    whereabouts: Whereabouts,
+    source: ProcessSource,
     /// A disk that hangs keeps one thread, not one more with every round.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// What systemd was last asked in vain.
@@ -46,27 +46,27 @@ pub struct Finder {
 impl Finder {
     /// Has not looked yet.
     #[must_use]
-    pub fn new(whereabouts: Whereabouts) -> Self {
-        Self { whereabouts, turn: Arc::default(), told: Mutex::default() }
+    pub fn new(source: ProcessSource) -> Self {
+        Self { source, turn: Arc::default(), told: Mutex::default() }
     }
 
     /// Where it looks.
     #[must_use]
-    pub const fn whereabouts(&self) -> &Whereabouts {
-        &self.whereabouts
+    pub const fn source(&self) -> &ProcessSource {
+        &self.source
     }
 
     /// Looks everywhere, for at most as long as `limit`.
     ///
     /// # Errors
     /// What is missing, and how surely.
-    pub async fn find(&self, limit: Duration) -> Result<Held, Missing> {
+    pub async fn find(&self, limit: Duration) -> Result<ProcessHandle, Missing> {
         let find = async {
             let instead = match self.off_the_loop(look).await {
                 Ok(held) => return Ok(held),
                 Err(why) => why,
             };
-            let Some(unit) = self.whereabouts.unit() else { return Err(Missing::Perhaps(instead.why)) };
+            let Some(unit) = self.source.unit() else { return Err(Missing::Perhaps(instead.why)) };
             if let Some(missing) = self.told_lately() {
                 return Err(missing);
             }
@@ -81,26 +81,26 @@ impl Finder {
     }
 
     /// Looks where looking is cheap.
-    pub async fn find_cheaply(&self) -> Option<Held> {
+    pub async fn find_cheaply(&self) -> Option<ProcessHandle> {
         timeout(PATIENCE, self.off_the_loop(look)).await.ok()?.ok()
     }
 
     /// Whom the pid-file names, if there is one and it can be believed.
-    pub async fn named(&self, limit: Duration) -> Option<Held> {
-        let path = self.whereabouts.pid_file()?.to_owned();
-        let named = self.off_the_loop(move |whereabouts| by_pid_file(&path, whereabouts.unit()));
+    pub async fn named(&self, limit: Duration) -> Option<ProcessHandle> {
+        let path = self.source.pid_file()?.to_owned();
+        let named = self.off_the_loop(move |source| by_pid_file(&path, source.unit()));
         timeout(limit, named).await.ok()?.ok()
     }
 
-    async fn off_the_loop<F>(&self, look: F) -> Result<Held, Instead>
+    async fn off_the_loop<F>(&self, look: F) -> Result<ProcessHandle, Instead>
     where
-        F: FnOnce(&Whereabouts) -> Result<Held, Instead> + Send + 'static,
+        F: FnOnce(&ProcessSource) -> Result<ProcessHandle, Instead> + Send + 'static,
     {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let whereabouts = self.whereabouts.clone();
+        let source = self.source.clone();
         let looked = spawn_blocking(move || {
             let _until_done = turn;
-            look(&whereabouts)
+            look(&source)
         });
         looked.await.unwrap_or_else(|_| Err("looking for it was broken off".to_owned().into()))
     }
@@ -111,14 +111,14 @@ impl Finder {
     }
 }
 
-fn look(whereabouts: &Whereabouts) -> Result<Held, Instead> {
-    let file = whereabouts.pid_file().map(|path| by_pid_file(path, whereabouts.unit()));
+fn look(source: &ProcessSource) -> Result<ProcessHandle, Instead> {
+    let file = source.pid_file().map(|path| by_pid_file(path, source.unit()));
     let instead = match file {
         Some(Ok(held)) => return Ok(held),
         Some(Err(instead)) => Some(instead),
         None => None,
     };
-    let Some(unit) = whereabouts.unit() else { return Err(instead.unwrap_or_default()) };
+    let Some(unit) = source.unit() else { return Err(instead.unwrap_or_default()) };
     by_cgroup(unit).map_err(|why| match instead {
         Some(instead) => Instead { why: format!("{}; {why}", instead.why), ..instead },
         None => why.into(),
@@ -126,7 +126,7 @@ fn look(whereabouts: &Whereabouts) -> Result<Held, Instead> {
 }
 
 /// Asks systemd, which is certain, unless what was found elsewhere contradicts it.
-async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Held, Missing> {
+async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<ProcessHandle, Missing> {
     let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
     let told = systemd::ask(unit, limit).await.map_err(|ended| {
         perhaps(format!(
@@ -141,7 +141,7 @@ async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<He
         return Err(perhaps(without()));
     };
     let not_it = |what: String| perhaps(format!("systemd says that the main process of {unit} is {what}"));
-    let held = Held::take(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
+    let held = ProcessHandle::open(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
     // If the number had passed to a stranger since, that would be elsewhere. The cgroup also tells an alias.
     let membership = held.membership();
     if membership.is_of_unit(unit) || told.cgroup().is_some_and(|cgroup| membership.is_below(cgroup)) {
@@ -154,11 +154,11 @@ async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<He
 ///
 /// # Errors
 /// The sentence about what is there instead.
-pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, Instead> {
+pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
     let written = pid_file::read(path)?;
     let shown = path.display();
-    let held =
-        Held::take(written.pid).map_err(|why| format!("{shown} names process {}{why}", written.pid))?;
+    let held = ProcessHandle::open(written.pid)
+        .map_err(|why| format!("{shown} names process {}{why}", written.pid))?;
     match unit {
         Some(unit) if !held.membership().is_of_unit(unit) => {
             let cgroup = held.membership().shown();
@@ -173,12 +173,12 @@ pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<Held, Instead> {
     }
 }
 
-fn by_cgroup(unit: &str) -> Result<Held, String> {
+fn by_cgroup(unit: &str) -> Result<ProcessHandle, String> {
     let pids = cgroup::processes_of(unit, cgroup::ROOTS);
     match cgroup::eldest(&pids)[..] {
         [] => Err(format!("{unit} has no process in its cgroup")),
         [pid] => {
-            let held = Held::take(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
+            let held = ProcessHandle::open(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
             if held.membership().is_of_unit(unit) {
                 return Ok(held);
             }
@@ -253,9 +253,9 @@ mod tests {
 
     #[test]
     fn without_a_unit_nothing_is_ever_missing_for_sure() {
-        let whereabouts = Whereabouts::new(Some("/nowhere/x.pid".into()), None).unwrap();
+        let source = ProcessSource::new(Some("/nowhere/x.pid".into()), None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let missing = runtime.block_on(Finder::new(whereabouts).find(Duration::from_secs(20)));
+        let missing = runtime.block_on(Finder::new(source).find(Duration::from_secs(20)));
         assert_eq!(missing.unwrap_err(), Missing::Perhaps("/nowhere/x.pid does not exist".to_owned()));
     }
 }

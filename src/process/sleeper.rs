@@ -15,11 +15,11 @@ impl Sleeper {
     }
 
     /// Its end, before anybody reaps it.
-    pub(super) fn is_killed(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.0.kill().unwrap();
     }
 
-    pub(super) fn is_reaped(&mut self) {
+    pub(super) fn reap(&mut self) {
         self.0.wait().unwrap();
     }
 }

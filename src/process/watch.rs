@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use super::deaths::Deaths;
 use super::find::Finder;
-use super::held::Held;
-use super::{Missing, Whereabouts};
+use super::handle::ProcessHandle;
+use super::{Missing, ProcessSource};
 use crate::handoff::lock;
 use crate::outcome::{Cause, Outcome};
 use crate::period::Shown;
@@ -104,7 +104,7 @@ impl<P: fmt::Display> Grip<P> {
 /// A process that is watched. Shared by all checks that watch the same one.
 pub struct Watch {
     finder: Finder,
-    grip: Mutex<Grip<Arc<Held>>>,
+    grip: Mutex<Grip<Arc<ProcessHandle>>>,
     /// Since the last end one has begun to look for another.
     looks: AtomicBool,
     succession: Mutex<Succession>,
@@ -126,12 +126,12 @@ impl Watch {
     /// seen by the next round only.
     #[must_use]
     pub fn new(
-        whereabouts: Whereabouts,
+        source: ProcessSource,
         deaths: Option<Arc<Deaths>>,
         tell: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
         Self {
-            finder: Finder::new(whereabouts),
+            finder: Finder::new(source),
             grip: Mutex::new(Grip::Nothing),
             looks: AtomicBool::new(false),
             succession: Mutex::default(),
@@ -164,36 +164,36 @@ impl Watch {
         }
     }
 
-    fn grip(&self) -> MutexGuard<'_, Grip<Arc<Held>>> {
+    fn grip(&self) -> MutexGuard<'_, Grip<Arc<ProcessHandle>>> {
         lock(&self.grip)
     }
 
-    fn held(&self) -> Option<Arc<Held>> {
+    fn held(&self) -> Option<Arc<ProcessHandle>> {
         match &*self.grip() {
             Grip::Held(held) => Some(Arc::clone(held)),
             Grip::Nothing | Grip::Lost(_) => None,
         }
     }
 
-    fn learn(&self, news: News<Arc<Held>>) {
+    fn learn(&self, news: News<Arc<ProcessHandle>>) {
         let mut grip = self.grip();
         *grip = std::mem::replace(&mut *grip, Grip::Nothing).after(news);
     }
 
-    fn hold(self: &Arc<Self>, found: Held) {
+    fn hold(self: &Arc<Self>, found: ProcessHandle) {
         if self.held().is_some_and(|held| held.pid() == found.pid() && !held.has_ended()) {
             return;
         }
         let held = Arc::new(found);
-        let whereabouts = self.finder.whereabouts();
+        let source = self.finder.source();
         match lock(&self.succession).next(Instant::now()) {
-            Mention::Named => log::info!("{whereabouts}: watching {held}"),
+            Mention::Named => log::info!("{source}: watching {held}"),
             Mention::NamedLast => log::warn!(
-                "{whereabouts}: watching {held}; it ends and is started again and again, which is not said any more \
+                "{source}: watching {held}; it ends and is started again and again, which is not said any more \
                  until one has lasted for {}; why it ends is in its own log",
                 Shown(LASTING)
             ),
-            Mention::None => log::debug!("{whereabouts}: watching {held}"),
+            Mention::None => log::debug!("{source}: watching {held}"),
         }
         self.learn(News::Found(Arc::clone(&held)));
         if let Some(deaths) = &self.deaths {
@@ -207,7 +207,7 @@ impl Watch {
     }
 
     /// This one has ended. Nothing new if it is not the one that is held, or no longer.
-    fn end(&self, ended: &Arc<Held>) {
+    fn end(&self, ended: &Arc<ProcessHandle>) {
         let mut grip = self.grip();
         if !matches!(&*grip, Grip::Held(held) if Arc::ptr_eq(held, ended)) {
             return;
@@ -318,8 +318,8 @@ mod tests {
             let pid_file =
                 std::env::temp_dir().join(format!("dnsherald-watch-{}-{name}.pid", std::process::id()));
             let (tell, told) = channel();
-            let whereabouts = Whereabouts::new(Some(pid_file.clone()), None).unwrap();
-            let watch = Watch::new(whereabouts, deaths, move |why| tell.send(why.to_owned()).unwrap());
+            let source = ProcessSource::new(Some(pid_file.clone()), None).unwrap();
+            let watch = Watch::new(source, deaths, move |why| tell.send(why.to_owned()).unwrap());
             let daemon = sleeper();
             let scene = Self { pid_file, daemon, watch: Arc::new(watch), told };
             scene.names(&scene.daemon);

@@ -83,7 +83,7 @@ impl Drop for Recorder {
     /// Gives what is still to be written a moment.
     fn drop(&mut self) {
         self.lines.close();
-        self.lines.is_done_within(PATIENCE);
+        self.lines.wait_idle(PATIENCE);
     }
 }
 

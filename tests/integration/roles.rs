@@ -6,7 +6,7 @@ use dnsherald::config::Config;
 use dnsherald::config::describe::Description;
 use dnsherald::engine::check::Severity;
 use dnsherald::outcome::Cause;
-use dnsherald::probe::inquiry::Inquiry;
+use dnsherald::probe::Probe;
 
 fn config(management: &str, service: &str) -> Config {
     let text = format!("[node]\nmanagement = {management}\n[[service]]\nname = \"dns\"\n{service}\n");
@@ -16,13 +16,13 @@ fn config(management: &str, service: &str) -> Config {
 /// Each check as `NAME SEVERITY`, and behind it its probes as `SERVER TRANSPORT SOURCE`.
 fn asked(config: &Config) -> Vec<(String, Vec<String>)> {
     let (address, checks) = config.services[0].checks.split_last().unwrap();
-    assert!(matches!(address.inquiry, Inquiry::Address(_)), "{address:?}");
+    assert!(matches!(address.probe, Probe::Address(_)), "{address:?}");
     checks
         .iter()
         .map(|check| {
-            let Inquiry::Dns(round) = &check.inquiry else { panic!("{check:?}") };
-            assert_eq!(round.need(), round.probes().len(), "all must pass");
-            let probes = round
+            let Probe::Dns(set) = &check.probe else { panic!("{check:?}") };
+            assert_eq!(set.need(), set.probes().len(), "all must pass");
+            let probes = set
                 .probes()
                 .iter()
                 .map(|probe| format!("{} {} {}", probe.server.ip(), probe.transport, probe.source.unwrap()));

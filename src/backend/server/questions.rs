@@ -6,7 +6,7 @@ use crate::backend::{State, Status, Trouble, systemd};
 use crate::probe::command::text::beginning;
 use crate::process::Missing;
 use crate::process::find::Finder;
-use crate::process::held::Held;
+use crate::process::handle::ProcessHandle;
 use crate::systemd::Unit;
 
 impl Backend {
@@ -70,8 +70,8 @@ impl Backend {
     }
 
     /// Its main process, if it is known where to look.
-    pub async fn process(&self) -> Option<Result<Held, Missing>> {
-        Some(Finder::new(self.whereabouts()?).find(self.timeout).await)
+    pub async fn process(&self) -> Option<Result<ProcessHandle, Missing>> {
+        Some(Finder::new(self.process_source()?).find(self.timeout).await)
     }
 
     /// The version of the server that runs.

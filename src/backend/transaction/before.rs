@@ -9,9 +9,9 @@ use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
 use crate::backend::served::Served;
 use crate::config::Config;
+use crate::probe::Probe;
 use crate::probe::command::process::Process;
-use crate::probe::inquiry::Inquiry;
-use crate::process::held::Held;
+use crate::process::handle::ProcessHandle;
 
 /// A process that descends from the server's main process does so in fewer generations.
 const GENERATIONS: usize = 8;
@@ -20,7 +20,7 @@ const GENERATIONS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Before {
     /// Its main process; at a rollback that of the first attempt, too.
-    pub(super) processes: Vec<Held>,
+    pub(super) processes: Vec<ProcessHandle>,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Served,
     pub(super) version: Option<String>,
@@ -52,8 +52,8 @@ impl Before {
 
     /// Why this process has not taken the place of those before; none if it has. Those must have ended. Unless it is
     /// to be `another`, it may be one of them.
-    pub(super) fn stands_beside(&self, process: &Held, another: bool) -> Option<String> {
-        let is_this = |earlier: &&Held| earlier.pid() == process.pid();
+    pub(super) fn stands_beside(&self, process: &ProcessHandle, another: bool) -> Option<String> {
+        let is_this = |earlier: &&ProcessHandle| earlier.pid() == process.pid();
         let mut left = self.processes.iter().filter(|earlier| !earlier.has_ended());
         if left.clone().any(|earlier| is_this(&earlier)) && another {
             return Some(format!("it is still {process}, from before the restart"));
@@ -80,8 +80,8 @@ pub(super) fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
 fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
     let rounds = config.services_of(backend).flat_map(|service| &service.checks);
     rounds
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes().iter().map(|probe| probe.server)),
+        .filter_map(|check| match &check.probe {
+            Probe::Dns(set) => Some(set.probes().iter().map(|probe| probe.server)),
             _ => None,
         })
         .flatten()
@@ -122,7 +122,7 @@ impl Compared {
     ///
     /// # Errors
     /// What is not as it was: an address without a listener, or two servers on one.
-    pub(super) fn judged(&self, process: Option<&Held>) -> Result<String, String> {
+    pub(super) fn judged(&self, process: Option<&ProcessHandle>) -> Result<String, String> {
         if !self.missing.is_empty() {
             return Err(format!("nothing listens at {}", self.missing.join(", ")));
         }
@@ -157,7 +157,7 @@ impl Compared {
 }
 
 /// Whether this is the main process or descends from it.
-fn is_of(pid: i32, main: &Held) -> bool {
+fn is_of(pid: i32, main: &ProcessHandle) -> bool {
     let parent = |pid: &i32| Process::of(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
     std::iter::successors(Some(pid), parent).take(GENERATIONS).any(|ancestor| ancestor == main.pid())
 }
@@ -175,9 +175,9 @@ mod tests {
         Listener { address, transport: Transport::Udp, sockets, waiting: 0, drops: 0, inodes: vec![] }
     }
 
-    fn sleeper() -> (Child, Held) {
+    fn sleeper() -> (Child, ProcessHandle) {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let held = Held::take(i32::try_from(child.id()).unwrap()).unwrap();
+        let held = ProcessHandle::open(i32::try_from(child.id()).unwrap()).unwrap();
         (child, held)
     }
 
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(holders(&inodes), [us]);
         let now = Listener { inodes, ..listener("127.0.0.1:53", 2) };
         let compared = Compared::new(&[listener("127.0.0.1:53", 1)], &[now]);
-        let said = compared.judged(Some(&Held::take(us).unwrap())).unwrap();
+        let said = compared.judged(Some(&ProcessHandle::open(us).unwrap())).unwrap();
         assert_eq!(said, "1 as before; more than before: 127.0.0.1:53 udp ×2, before ×1");
         let (mut child, other) = sleeper();
         assert!(compared.judged(Some(&other)).unwrap_err().contains(&format!("held by process {us}")));

@@ -8,7 +8,7 @@ use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
 use crate::period::Shown;
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 use crate::status::{Document, Service};
 use crate::text::foreign;
 
@@ -32,8 +32,8 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
     let own: f64 = config
         .services_of(backend)
         .flat_map(|service| &service.checks)
-        .filter_map(|check| match &check.inquiry {
-            Inquiry::Dns(round) => Some(round.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+        .filter_map(|check| match &check.probe {
+            Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
             _ => None,
         })
         .sum();

@@ -12,7 +12,7 @@ use crate::backend::served::{self, Served};
 use crate::backend::{Checked, Trouble};
 use crate::period::Shown;
 use crate::process::Missing;
-use crate::process::held::Held;
+use crate::process::handle::ProcessHandle;
 
 impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {
@@ -60,7 +60,8 @@ impl Transaction<'_> {
                 Some(Err(Missing::Surely(why))) => why.clone(),
                 // What cannot be known is not waited for: the checks decide. That the earlier one is there is known.
                 Some(Err(Missing::Perhaps(_))) | None => {
-                    let is_left = |earlier: &&Held| self.deed == Deed::Restart && !earlier.has_ended();
+                    let is_left =
+                        |earlier: &&ProcessHandle| self.deed == Deed::Restart && !earlier.has_ended();
                     match (before.processes.iter().find(is_left), found) {
                         (Some(earlier), _) => format!("{earlier}, from before the restart, has not ended"),
                         (None, Some(Err(missing))) => return Ok(format!("not known: {}", missing.why())),

@@ -11,7 +11,7 @@ use crate::backend::systemd::RESTART_VERBS;
 use crate::backend::{Backend, Checked, Kind, Request, Restart, State, Status, Trouble, privilege};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::process::held::Held;
+use crate::process::handle::ProcessHandle;
 use crate::systemd::Unit;
 use crate::text;
 
@@ -178,7 +178,7 @@ impl Needs {
 }
 
 impl ProcessReport {
-    fn of(held: &Held) -> Self {
+    fn of(held: &ProcessHandle) -> Self {
         let since = SystemTime::now().checked_sub(held.age()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
             pid: held.pid(),

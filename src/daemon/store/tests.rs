@@ -23,7 +23,7 @@ fn memory() -> Memory {
 /// Saves and waits until it is written.
 fn saved(store: &mut Store, memory: &Memory) {
     store.save(memory);
-    assert!(store.is_written_within(Duration::from_secs(20)));
+    assert!(store.wait_written(Duration::from_secs(20)));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn an_unwritable_place_costs_nothing() {
     let mut store = Store::new(Path::new("/proc/nowhere"), Path::new("resolver.toml"));
     saved(&mut store, &memory());
     assert_eq!(store.load().0, Memory::default());
-    assert!(!store.witness().has_seen_within(Duration::from_secs(20)));
+    assert!(!store.witness().wait_written(Duration::from_secs(20)));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn of_many_the_newest_is_written() {
         let remembered = Remembered { penalty: f64::from(penalty), ..Remembered::default() };
         store.save(&Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) });
     }
-    assert!(store.is_written_within(Duration::from_secs(20)));
+    assert!(store.wait_written(Duration::from_secs(20)));
     assert!((store.load().0.services["resolver"].penalty - 199.0).abs() < 0.1);
     let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
     let lasting = [store.file.clone(), before(&store.file), store.file.with_extension("lock")];
@@ -131,11 +131,11 @@ fn a_disk_that_hangs_is_waited_for_no_longer_than_said() {
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let held = lock::take(&store.file).unwrap().unwrap();
     store.save(&memory());
-    assert!(!store.is_written_within(Duration::from_millis(50)));
+    assert!(!store.wait_written(Duration::from_millis(50)));
     store.save(&memory());
-    assert!(!store.witness().has_seen_within(Duration::from_millis(50)));
+    assert!(!store.witness().wait_written(Duration::from_millis(50)));
     drop(held);
-    assert!(store.witness().has_seen_within(Duration::from_secs(20)), "once it is back, all is written");
+    assert!(store.witness().wait_written(Duration::from_secs(20)), "once it is back, all is written");
     assert_eq!(store.load().0, memory());
     fs::remove_dir_all(directory).unwrap();
 }
@@ -202,7 +202,7 @@ fn what_could_not_be_written_is_written_as_soon_as_it_can() {
     fs::write(&place, "in the way").unwrap();
     let mut store = Store::new(&place, Path::new("resolver.toml"));
     saved(&mut store, &memory());
-    assert!(!store.witness().has_seen_within(LONG));
+    assert!(!store.witness().wait_written(LONG));
     assert!(store.unwritten().is_some_and(|why| why.starts_with("cannot write the state to ")));
     fs::remove_file(&place).unwrap();
     assert!(eventually(|| store.unwritten().is_none()), "{:?}", store.unwritten());

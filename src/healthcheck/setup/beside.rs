@@ -59,7 +59,7 @@ impl Beside {
     pub fn add_within(&self, limit: Duration, hurry: &AtomicBool) -> bool {
         self.add();
         let began = Instant::now();
-        while !self.0.is_done_within(GLANCE) {
+        while !self.0.wait_idle(GLANCE) {
             if began.elapsed() >= limit || hurry.load(Ordering::Relaxed) {
                 return false;
             }
@@ -76,7 +76,7 @@ impl Beside {
     pub fn remove_within(self, limit: Duration) -> bool {
         self.remove();
         self.0.close();
-        self.0.is_done_within(limit)
+        self.0.wait_idle(limit)
     }
 }
 

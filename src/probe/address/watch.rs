@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::{APART, Probe, Sight};
+use super::{APART, AddressProbe, Sight};
 use crate::handoff::lock;
 use crate::netlink::changes::Changes;
 
@@ -63,7 +63,7 @@ impl Grip {
 type Tell = Box<dyn Fn(&str) + Send>;
 
 struct Watched {
-    probe: Probe,
+    probe: AddressProbe,
     grip: Grip,
     tell: Tell,
 }
@@ -97,10 +97,10 @@ impl Watch {
 
     /// Watches these and no others. Each comes with what is called, on the thread, once when its addresses have gone.
     /// What is known of a probe that was watched before stays known.
-    pub fn assign(&self, probes: impl IntoIterator<Item = (Probe, Tell)>) {
+    pub fn assign(&self, probes: impl IntoIterator<Item = (AddressProbe, Tell)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
-        let grip = |probe: &Probe| {
+        let grip = |probe: &AddressProbe| {
             known.iter().find(|watched| watched.probe == *probe).map_or(Grip::Unseen, |watched| watched.grip)
         };
         let probes = probes.into_iter();
@@ -213,7 +213,7 @@ mod tests {
         let (told, hears) = channel();
         let tell: Tell = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
         let watch = Watch::start().unwrap();
-        watch.assign([(Probe { addresses, device: None }, tell)]);
+        watch.assign([(AddressProbe { addresses, device: None }, tell)]);
         (watch, hears)
     }
 

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::run::{Run, shell};
-use super::{Command, adopt_orphans};
+use super::{CommandProbe, adopt_orphans};
 use crate::outcome::{Cause, Failure, Outcome};
 
 /// Not to be reached.
@@ -53,11 +53,11 @@ fn start(text: &str) -> Run {
     Run::start(command).unwrap()
 }
 
-fn command(text: &str) -> Command {
-    Command { text: text.to_owned(), timeout: Some(PATIENT) }
+fn command(text: &str) -> CommandProbe {
+    CommandProbe { text: text.to_owned(), timeout: Some(PATIENT) }
 }
 
-async fn failure(command: Command) -> Failure {
+async fn failure(command: CommandProbe) -> Failure {
     match command.ask().await {
         Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
         Outcome::Pass { .. } => panic!("{command} passed"),
@@ -74,7 +74,7 @@ async fn detail(text: &str) -> String {
 #[tokio::test]
 async fn status_0_passes_and_any_other_fails() {
     assert!(command("true").ask().await.passed());
-    assert!(Command { text: "exit 0".to_owned(), timeout: None }.ask().await.passed());
+    assert!(CommandProbe { text: "exit 0".to_owned(), timeout: None }.ask().await.passed());
     assert_eq!(detail("false").await, "`false`: exited with status 1");
     assert_eq!(detail("exit 255").await, "`exit 255`: exited with status 255");
 }
@@ -115,7 +115,7 @@ async fn a_lot_of_output_neither_blocks_nor_is_kept() {
 
 #[tokio::test]
 async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
-    let command = Command { text: "sleep 100".to_owned(), timeout: Some(Duration::from_millis(100)) };
+    let command = CommandProbe { text: "sleep 100".to_owned(), timeout: Some(Duration::from_millis(100)) };
     let standstill = async { std::thread::sleep(Duration::from_secs(1)) };
     let (outcome, ()) = tokio::join!(command.ask(), standstill);
     let Outcome::Unknown(failure) = outcome else { panic!("{outcome:?}") };
@@ -125,7 +125,7 @@ async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
 #[tokio::test]
 async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
     for text in [format!("sleep {}", long()), "yes".to_owned(), "while :; do :; done".to_owned()] {
-        let failure = failure(Command { text, timeout: Some(Duration::from_secs_f64(0.05)) }).await;
+        let failure = failure(CommandProbe { text, timeout: Some(Duration::from_secs_f64(0.05)) }).await;
         assert_eq!(failure.cause, Cause::Timeout);
         assert!(failure.detail.contains("`: not done within 50ms"), "{failure}");
         assert!(failure.detail.len() < 300, "{failure}");
@@ -206,7 +206,7 @@ async fn nothing_is_left_of_a_command_that_keeps_moving() {
 async fn a_timeout_kills_what_has_escaped() {
     let long = long();
     let text = format!("(setsid sh -c 'sleep {long} & wait' &) & sleep {long}");
-    let failure = failure(Command { text, timeout: Some(Duration::from_millis(300)) }).await;
+    let failure = failure(CommandProbe { text, timeout: Some(Duration::from_millis(300)) }).await;
     assert_eq!(failure.cause, Cause::Timeout);
     eventually(|| running(&long).is_empty()).await;
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 
 use super::exchange::{Answered, Path};
 use super::here::Ignored;
-use super::{Finding, Probe, Transport};
+use super::{DnsProbe, Finding, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::period::{Period, Shown};
 use crate::probe::deadline::Deadline;
@@ -36,7 +36,7 @@ struct Whole {
     octets: usize,
 }
 
-impl Probe {
+impl DnsProbe {
     /// Asks once, and is back within the timeout.
     ///
     /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it leaves nothing behind.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Expectation, Finding, Probe, Question, Transport};
+use super::{DnsProbe, Expectation, Finding, Question, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::responder::{Fault, Responder};
 
@@ -34,9 +34,9 @@ async fn broken(fault: Fault) -> Responder {
     responder
 }
 
-fn probe(responder: &Responder, transport: Transport, timeout: Duration, expect: Expectation) -> Probe {
+fn probe(responder: &Responder, transport: Transport, timeout: Duration, expect: Expectation) -> DnsProbe {
     let question = Question::new("localhost. A".parse().unwrap(), true, expect).unwrap();
-    Probe {
+    DnsProbe {
         question: Arc::new(question),
         server: responder.address(),
         source: None,

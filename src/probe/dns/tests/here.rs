@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, se
 use super::{BOTH, HASTY, PATIENT, broken, probe};
 use crate::netlink::namespace::{in_namespace, shell};
 use crate::outcome::{Cause, Outcome};
-use crate::probe::dns::{Expectation, Finding, Probe, Transport};
+use crate::probe::dns::{DnsProbe, Expectation, Finding, Transport};
 use crate::probe::locality::Locality;
 use crate::responder::{Fault, Responder};
 
@@ -26,10 +26,10 @@ fn run(asking: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(asking);
 }
 
-fn at(responder: &Responder, address: &str, transport: Transport, locality: Locality) -> Probe {
+fn at(responder: &Responder, address: &str, transport: Transport, locality: Locality) -> DnsProbe {
     let server = SocketAddr::new(address.parse().unwrap(), responder.address().port());
     let common = probe(responder, transport, HASTY, Expectation::default());
-    Probe { server, locality: Arc::new(locality), ..common }
+    DnsProbe { server, locality: Arc::new(locality), ..common }
 }
 
 fn service(addresses: &[&str]) -> Locality {
@@ -101,7 +101,7 @@ fn an_address_that_is_here_is_asked() {
                 let responder = bound.unwrap();
                 for transport in BOTH {
                     let probe = at(&responder, address, transport, service(&[address]));
-                    let finding = Probe { timeout: PATIENT, ..probe }.ask().await;
+                    let finding = DnsProbe { timeout: PATIENT, ..probe }.ask().await;
                     assert!(finding.outcome.passed(), "{finding:?}");
                 }
             }
@@ -126,7 +126,7 @@ fn a_missing_source_is_no_fault_of_the_server_unless_it_is_a_service_address() {
         ] {
             for transport in BOTH {
                 let probe = at(&responder, "127.0.0.1", transport, locality.clone());
-                let finding = Probe { source: Some(source), ..probe }.ask().await;
+                let finding = DnsProbe { source: Some(source), ..probe }.ask().await;
                 assert_eq!(cause(&finding), Some(expected), "{finding:?}");
             }
         }
@@ -166,8 +166,10 @@ fn a_forged_icmp_error_is_ignored_while_the_server_has_its_socket() {
                 (Locality::default(), Cause::PortClosed),
             ] {
                 let asked = responder.received().len();
-                let probe =
-                    Probe { timeout: PATIENT / 5, ..at(&responder, "192.0.2.53", Transport::Udp, locality) };
+                let probe = DnsProbe {
+                    timeout: PATIENT / 5,
+                    ..at(&responder, "192.0.2.53", Transport::Udp, locality)
+                };
                 let attack = async {
                     while responder.received().len() == asked {
                         tokio::task::yield_now().await;

@@ -9,10 +9,10 @@ use nix::unistd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::cgroup::Membership;
 use crate::probe::command::process::Process;
+use crate::sys::clock::since_boot;
 use crate::text::foreign;
 
 /// `/proc` counts a hundred ticks a second on every architecture that a DNS server runs on, see proc(5) and time(7).
@@ -20,7 +20,7 @@ const TICKS: u64 = 100;
 
 /// A process, and what was seen of it while it lived.
 #[derive(Debug)]
-pub struct Held {
+pub struct ProcessHandle {
     pidfd: OwnedFd,
     pid: i32,
     name: String,
@@ -29,12 +29,12 @@ pub struct Held {
     age: Duration,
 }
 
-impl Held {
+impl ProcessHandle {
     /// Takes hold of the process of this number.
     ///
     /// # Errors
     /// The end of a sentence that begins with "process PID", with the name where it is known.
-    pub fn take(pid: i32) -> Result<Self, String> {
+    pub fn open(pid: i32) -> Result<Self, String> {
         let number = Some(pid)
             .filter(|pid| *pid > 0)
             .and_then(Pid::from_raw)
@@ -111,14 +111,14 @@ impl Held {
     }
 }
 
-impl AsFd for Held {
+impl AsFd for ProcessHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 }
 
 /// "process 4711 (unbound)".
-impl fmt::Display for Held {
+impl fmt::Display for ProcessHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)?;
         if self.name.is_empty() { Ok(()) } else { write!(f, " ({})", self.name) }
@@ -143,12 +143,6 @@ fn refused(error: Errno) -> &'static str {
     }
 }
 
-/// The clock by which `/proc` says when a process began. Nobody sets it.
-pub(crate) fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sleeper::Sleeper;
@@ -157,32 +151,32 @@ mod tests {
     #[test]
     fn its_end_is_seen_before_anybody_reaps_it() {
         let mut child = Sleeper::start();
-        let held = Held::take(child.pid()).unwrap();
+        let held = ProcessHandle::open(child.pid()).unwrap();
         assert!(!held.has_ended() && held.age() < Duration::from_secs(600), "{held:?}");
         assert_eq!(held.parent(), unistd::getpid().as_raw());
-        child.is_killed();
+        child.kill();
         while !held.has_ended() {
             std::thread::yield_now();
         }
-        assert_eq!(Held::take(child.pid()).unwrap_err(), ", which has ended");
-        child.is_reaped();
+        assert_eq!(ProcessHandle::open(child.pid()).unwrap_err(), ", which has ended");
+        child.reap();
         assert!(held.has_ended());
     }
 
     #[test]
     fn what_is_no_process_is_not_taken() {
         for (pid, why) in [(0, "no number"), (-1, "no number"), (i32::MAX, "gone")] {
-            let refusal = Held::take(pid).unwrap_err();
+            let refusal = ProcessHandle::open(pid).unwrap_err();
             assert!(refusal.contains(why), "{pid}: {refusal}");
         }
-        let thread = std::thread::spawn(|| Held::take(unistd::gettid().as_raw())).join().unwrap();
+        let thread = std::thread::spawn(|| ProcessHandle::open(unistd::gettid().as_raw())).join().unwrap();
         assert!(thread.unwrap_err().contains("thread"));
     }
 
     #[test]
     fn a_process_was_there_from_its_beginning_on() {
         let child = Sleeper::start();
-        let held = Held::take(child.pid()).unwrap();
+        let held = ProcessHandle::open(child.pid()).unwrap();
         let now = SystemTime::now();
         assert!(held.was_there_at(now) && held.was_there_at(now + Duration::from_secs(60)));
         assert!(!held.was_there_at(now - Duration::from_secs(86_400)));
@@ -191,7 +185,7 @@ mod tests {
     #[test]
     fn a_stopped_process_has_not_ended() {
         let child = Sleeper::start();
-        let held = Held::take(child.pid()).unwrap();
+        let held = ProcessHandle::open(child.pid()).unwrap();
         let signal = |signal| nix::sys::signal::kill(unistd::Pid::from_raw(held.pid()), signal).unwrap();
         signal(nix::sys::signal::Signal::SIGSTOP);
         while !held.is_stopped() {

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, ServiceId};
-use crate::probe::inquiry::Inquiry;
+use crate::probe::Probe;
 
 /// What is asked for each check, and how bad each failure is.
-pub(super) type Inquiries = HashMap<CheckId, (Arc<Inquiry>, Arc<OnFail>)>;
+pub(super) type Probes = HashMap<CheckId, (Arc<Probe>, Arc<OnFail>)>;
 
 /// Those of every check of this configuration.
-pub(super) fn inquiries(config: &Config) -> Inquiries {
+pub(super) fn probes(config: &Config) -> Probes {
     let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
     services
         .flat_map(|(service, plan)| {
             plan.checks.iter().enumerate().map(move |(check, plan)| {
                 let id = CheckId { service: ServiceId(service), check };
-                (id, (Arc::new(plan.inquiry.clone()), Arc::new(plan.on_fail.clone())))
+                (id, (Arc::new(plan.probe.clone()), Arc::new(plan.on_fail.clone())))
             })
         })
         .collect()

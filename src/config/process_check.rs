@@ -8,9 +8,9 @@ use super::resolve::{Resolver, Result};
 use super::{Check, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
-use crate::probe::inquiry::Inquiry;
-use crate::probe::process::Probe;
-use crate::process::Whereabouts;
+use crate::probe::Probe;
+use crate::probe::process::ProcessProbe;
+use crate::process::ProcessSource;
 
 impl Resolver<'_> {
     /// The process that a check called `check` watches.
@@ -20,21 +20,21 @@ impl Resolver<'_> {
         check: &str,
         backend: Option<&Backend>,
         timeout: Duration,
-    ) -> Result<Probe> {
+    ) -> Result<ProcessProbe> {
         let process = written.get_ref();
         let pid_file = self.absolute(&process.pid_file)?;
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose()?;
         let of_backend =
-            backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::whereabouts);
-        let whereabouts = of_backend.map_or_else(|| Whereabouts::new(pid_file, unit), Ok);
-        let whereabouts = whereabouts.map_err(|neither| {
+            backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::process_source);
+        let source = of_backend.map_or_else(|| ProcessSource::new(pid_file, unit), Ok);
+        let source = source.map_err(|neither| {
             let message = format!(
                 "the process of check `{check}` {neither}, and its service has no backend that does, expected one of \
                  them or both"
             );
             self.error(&written.span(), message)
         })?;
-        Ok(Probe { whereabouts, timeout })
+        Ok(ProcessProbe { source, timeout })
     }
 
     /// A unit that can have a process of its own, by the whole name: systemd names the cgroup after it, and it is
@@ -58,12 +58,12 @@ impl Resolver<'_> {
 
 /// The check that watches the main process of a backend, where it is known how to find it.
 pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
-    let whereabouts = backend.whereabouts()?;
+    let source = backend.process_source()?;
     Some(Check {
         name: "process".to_owned(),
         timing,
         on_fail: OnFail::always(Severity::Down),
-        inquiry: Inquiry::Process(Probe { whereabouts, timeout: timing.timeout }),
+        probe: Probe::Process(ProcessProbe { source, timeout: timing.timeout }),
         default: Some("the main process of the backend: its end is seen at once"),
     })
 }

@@ -1,0 +1,160 @@
+//! The DNS probes of a check, asked together and folded into one outcome.
+//!
+//! A set with few probes sends all at once. One with more than [`Pace::max_in_flight`] starts them one after the other,
+//! spread over the interval of the check, so that the burst exhausts neither the descriptors of this process nor the
+//! receive buffer of the server ([`flight`]). All probes are polled in the task that asks; dropping it leaves nothing
+//! behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as none can change the verdict.
+
+use std::time::Duration;
+
+use self::flight::Flight;
+use self::tally::Tally;
+use super::dns::{DnsProbe, Finding};
+use crate::outcome::{Cause, Outcome};
+
+mod flight;
+mod tally;
+
+pub use self::flight::Pace;
+
+/// The DNS probes of a check, of which some or all have to pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeSet {
+    probes: Vec<DnsProbe>,
+    need: usize,
+    pace: Pace,
+}
+
+impl ProbeSet {
+    /// A set that passes if `need` of `probes` do.
+    ///
+    /// # Errors
+    /// A sentence, if `need` is not in `1..=probes.len()`.
+    pub fn new(probes: Vec<DnsProbe>, need: usize, pace: Pace) -> Result<Self, String> {
+        match probes.len() {
+            0 => Err("no probes, expected at least one".to_owned()),
+            count if !(1..=count).contains(&need) => {
+                Err(format!("{need} of {count} probes are to pass, expected a number from 1 to {count}"))
+            }
+            _ => Ok(Self { probes, need, pace }),
+        }
+    }
+
+    /// The probes, in the order of the configuration.
+    #[must_use]
+    pub fn probes(&self) -> &[DnsProbe] {
+        &self.probes
+    }
+
+    /// Number of probes that have to pass.
+    #[must_use]
+    pub const fn need(&self) -> usize {
+        self.need
+    }
+
+    /// Limit of probes in flight, and how their starts are spread.
+    #[must_use]
+    pub const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Sends the probes at the set's pace and returns once the verdict is certain.
+    ///
+    /// A pass has the latency of the slowest probe that counted. A failure has the cause that `severity` ranks highest,
+    /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
+    /// probe fails for a cause of the highest rank, or all probes are done.
+    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+        if let [probe] = &self.probes[..] {
+            return probe.ask().await.outcome;
+        }
+        let mut tally = Tally::new(self.probes.len(), self.need, severity);
+        let mut flight = Flight::new(&self.probes, self.pace);
+        while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
+            if let Some(verdict) = tally.count(place, finding.outcome) {
+                return verdict;
+            }
+        }
+        tally.fail()
+    }
+
+    /// Sends all probes at once up to the limit, waits for all, and returns each finding with the label of its probe, in
+    /// the order of the probes.
+    pub async fn ask_all(&self) -> Vec<(String, Finding)> {
+        let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
+        let mut findings = Vec::with_capacity(self.probes.len());
+        while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
+            findings.push((place, finding));
+        }
+        findings.sort_by_key(|(place, _)| *place);
+        findings.into_iter().map(|(place, finding)| (self.probes[place].to_string(), finding)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::probe::dns::{Expectation, Question, Transport};
+    use crate::responder::{Fault, Responder};
+
+    /// Not to be reached: a dripping answer takes longer than half of it.
+    const PATIENT: Duration = Duration::from_secs(5);
+
+    const EQUAL: fn(Cause) -> u8 = |_| 1;
+
+    #[test]
+    fn a_set_can_be_asked_on_a_task_of_its_own() {
+        fn assert_send(_: impl Send) {}
+        let set = ProbeSet { probes: Vec::new(), need: 1, pace: Pace::BURST };
+        assert_send(set.ask(EQUAL));
+    }
+
+    #[test]
+    fn a_set_needs_one_to_all_of_its_probes() {
+        assert!(ProbeSet::new(Vec::new(), 1, Pace::BURST).unwrap_err().contains("no probes"));
+    }
+
+    async fn both_transports(fault: Fault, need: usize) -> (Responder, ProbeSet) {
+        let responder = Responder::bind(Ipv4Addr::LOCALHOST.into()).await.unwrap();
+        responder.set(fault).await;
+        let query = "localhost. A".parse().unwrap();
+        let question = Arc::new(Question::new(query, true, Expectation::default()).unwrap());
+        let probes = [Transport::Tcp, Transport::Udp].map(|transport| DnsProbe {
+            question: question.clone(),
+            server: responder.address(),
+            source: None,
+            transport,
+            timeout: PATIENT,
+            locality: Arc::default(),
+        });
+        (responder, ProbeSet::new(probes.into(), need, Pace::BURST).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_set_does_not_wait_for_probes_that_it_does_not_need() {
+        let (_responder, set) = both_transports(Fault::Drip, 1).await;
+        let asked = Instant::now();
+        assert!(set.ask(EQUAL).await.passed());
+        assert!(asked.elapsed() < PATIENT / 2);
+    }
+
+    #[tokio::test]
+    async fn all_findings_come_in_probe_order_with_labels() {
+        let (responder, set) = both_transports(Fault::UdpOnly, 2).await;
+        assert!(ProbeSet::new(set.probes().to_vec(), 3, Pace::BURST).unwrap_err().contains("from 1 to 2"));
+        let found = set.ask_all().await;
+        let server = responder.address();
+        assert_eq!(found[0].0, format!("{server} tcp localhost. A"));
+        assert_eq!(found[1].0, format!("{server} udp localhost. A"));
+        assert!(!found[0].1.outcome.passed() && found[1].1.outcome.passed());
+
+        let Outcome::Fail(failure) = set.ask(EQUAL).await else {
+            panic!("tcp is closed and both are needed");
+        };
+        assert_eq!(failure.cause, Cause::PortClosed);
+        assert_eq!(failure.detail, format!("{server} tcp localhost. A: port closed (connection refused)"));
+    }
+}
