@@ -9,6 +9,7 @@
 //! is slow, half open or talks nonsense after [`PATIENCE`]; until then that client holds one place of its own user. A
 //! command gives up after [`CONVERSATION`], and a request that is not carried out until then never is ([`Expiry`]).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::hold::HoldOrder;
 use crate::sys::clock::since_boot;
+use crate::text::foreign;
 
 pub mod client;
 
@@ -87,6 +89,22 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
+}
+
+/// As the command that sends it, for the log.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, service, holder) = match self {
+            Self::Drain { service, order } => ("drain", service.as_deref(), Some(&order.holder)),
+            Self::Undrain { service, lift } => ("undrain", service.as_deref(), lift.holder.as_ref()),
+            Self::Hold { service, order } => ("hold", Some(service.as_str()), Some(&order.holder)),
+            Self::Unhold { service, holder } => ("unhold", service.as_deref(), holder.as_ref()),
+            Self::Undampen { service } => ("undampen", service.as_deref(), None),
+            Self::Reload => return f.write_str("reload"),
+        };
+        write!(f, "{verb} {}", service.map_or_else(|| "all services".to_owned(), foreign))?;
+        holder.map_or(Ok(()), |holder| write!(f, " as {holder}"))
+    }
 }
 
 /// A request as it is sent.

@@ -19,13 +19,13 @@ use tokio::time::Instant;
 use self::addresses::Addresses;
 use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
-use self::flood::Flood;
 use self::healing::Healers;
 use self::learned::next_changes;
 pub use self::observer::{Nobody, Observer};
 use self::output::Written;
 use self::probes::{Probes, probes};
 use self::processes::Processes;
+use self::rate_limit::RateLimit;
 use self::requests::Promised;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
@@ -45,7 +45,6 @@ pub mod addresses;
 mod concerned;
 pub mod control;
 pub mod disable_files;
-pub mod flood;
 pub mod healing;
 pub mod hooks;
 pub mod input;
@@ -57,6 +56,7 @@ pub mod observer;
 pub mod output;
 mod probes;
 pub mod processes;
+pub mod rate_limit;
 mod report;
 mod requests;
 mod rounds;
@@ -110,7 +110,7 @@ pub struct Daemon<'a> {
     processes: Processes,
     addresses: Addresses,
     disable_files: DisableFiles,
-    flood: Flood,
+    rate_limit: RateLimit,
     /// Something has been said since the last words were set.
     said: bool,
     /// Something has changed that should survive a restart.
@@ -152,7 +152,7 @@ impl<'a> Daemon<'a> {
             addresses,
             disable_files: DisableFiles::of(config, &engine),
             engine,
-            flood: Flood::default(),
+            rate_limit: RateLimit::default(),
             said: false,
             unsaved: false,
             promised: vec![],
@@ -183,7 +183,7 @@ impl<'a> Daemon<'a> {
     pub async fn run(mut self, observer: &mut dyn Observer) -> Ending {
         let ending = self.turn(observer).await;
         self.update();
-        self.say_what_was_withheld(true);
+        self.log_summaries(true);
         if ending == Ending::Over {
             self.surroundings.watchdog.rest();
         }
@@ -250,7 +250,7 @@ impl<'a> Daemon<'a> {
                 if self.disable_files.look == Look::EachTurn {
                     self.disable_files.begin();
                 }
-                self.say_what_was_withheld(false);
+                self.log_summaries(false);
                 if let Some(healers) = &mut self.healers {
                     healers.look(Moment::after_start(self.began.elapsed()), &self.engine);
                 }
@@ -317,7 +317,7 @@ impl<'a> Daemon<'a> {
                 }
                 Action::Probe(check) => self.probe(*check),
                 Action::Log(notice) => {
-                    if self.flood.admits(Instant::now(), notice) {
+                    if self.rate_limit.admits(now, notice) {
                         report::log_notice(notice);
                     }
                 }

@@ -314,6 +314,9 @@ pub struct Drain {
     /// It ends with this helper.
     #[serde(default)]
     pub until_exit: bool,
+    /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
+    #[serde(default)]
+    pub uid: Option<u32>,
 }
 
 /// A hold.
@@ -328,4 +331,7 @@ pub struct Hold {
     pub for_seconds: f64,
     /// Until it ends by itself.
     pub expires_in_seconds: f64,
+    /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
+    #[serde(default)]
+    pub uid: Option<u32>,
 }

@@ -14,6 +14,7 @@
 //! 23     gone address address-missing   the same of what the cause names, here a service address
 //! 25     disable resolver              its disable-file appears; `enable`: it is gone
 //! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
+//! 25     drain resolver alice 2h@1000 new disk    the same, asked for by a process of the user id 1000; so for `hold`
 //! 25     drain * operator - move      all services, and those that are added while it lasts
 //! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
 //! 25     hold resolver operator 2h check is wrong   whose wish, for how long, and why
@@ -48,6 +49,9 @@ const ALL: &str = "*";
 
 /// In place of the time that a drain lasts.
 const UNTIL_EXIT: &str = "exit";
+
+/// Between the time that an order lasts and the user id of the process that asked for it.
+const UID: char = '@';
 
 /// A whole trace.
 #[derive(Debug)]
@@ -162,8 +166,9 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DrainAll(order) => draining(ALL, order),
         Event::Undrain(id, lift) => lifting(names.service(*id), lift),
         Event::UndrainAll(lift) => lifting(ALL, lift),
-        Event::Hold(id, HoldOrder { holder, reason, lasts }) => {
-            format!("hold {} {holder} {} {reason}", names.service(*id), written((*lasts).into()))
+        Event::Hold(id, HoldOrder { holder, reason, lasts, uid }) => {
+            let (service, lasts, uid) = (names.service(*id), written((*lasts).into()), written_uid(*uid));
+            format!("hold {service} {holder} {lasts}{uid} {reason}")
         }
         Event::Unhold(id, whose) => {
             format!("unhold {} {}", names.service(*id), whose.as_ref().map_or("all", Holder::as_str))
@@ -184,7 +189,12 @@ fn draining(service: &str, order: &Order) -> String {
         Lasts::For(time) => written(time),
         Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", written(time)),
     };
-    format!("drain {service} {} {lasts} {}", order.holder, order.reason)
+    format!("drain {service} {} {lasts}{} {}", order.holder, written_uid(order.uid), order.reason)
+}
+
+/// The user id behind the time that an order lasts.
+fn written_uid(uid: Option<u32>) -> String {
+    uid.map_or_else(String::new, |uid| format!("{UID}{uid}"))
 }
 
 fn lifting(service: &str, lift: &Lift) -> String {

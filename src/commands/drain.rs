@@ -31,6 +31,7 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
             None if options.until_exit => Lasts::UntilExit,
             None => Lasts::UntilLifted,
         },
+        uid: None,
     };
     let until = order.lasts;
     let has_neither = options.reason.is_none() && until == Lasts::UntilLifted;

@@ -25,6 +25,7 @@ pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
         holder: options.holder.clone().unwrap_or_else(caller),
         reason: options.reason.clone().into(),
         lasts: options.lasts,
+        uid: None,
     };
     let client = helper.client()?;
     let held = client.ask(&Request::Hold { service: options.service.clone(), order })?;

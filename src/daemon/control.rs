@@ -243,6 +243,7 @@ async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Res
 
 /// Reads a request, has it carried out, and says what became of it.
 async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration: Reader) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
     let (reader, mut writer) = stream.into_split();
     let mut line = vec![];
     BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line).await?;
@@ -250,7 +251,7 @@ async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration:
         return Ok(());
     }
     let reply = match serde_json::from_slice(&line) {
-        Ok(envelope) => carry_out(envelope, &questions, configuration).await,
+        Ok(envelope) => carry_out(envelope, uid, &questions, configuration).await,
         Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
     };
     let answer = json(serde_json::to_string(&reply)?) + "\n";
@@ -280,8 +281,22 @@ impl Reader {
     }
 }
 
-async fn carry_out(envelope: Envelope, questions: &mpsc::Sender<Asked>, configuration: Reader) -> Reply {
-    let Envelope { expires, request } = envelope;
+/// Passes a request of a process with this user id on to the loop. An order carries the user id; of any other request
+/// the log tells it.
+async fn carry_out(
+    envelope: Envelope,
+    uid: u32,
+    questions: &mpsc::Sender<Asked>,
+    configuration: Reader,
+) -> Reply {
+    let Envelope { expires, mut request } = envelope;
+    match &mut request {
+        Request::Drain { order, .. } => order.uid = Some(uid),
+        Request::Hold { order, .. } => order.uid = Some(uid),
+        Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
+            log::info!("uid {uid} asks: {request}");
+        }
+    }
     let (answer, answered) = oneshot::channel();
     let asked = match request {
         Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),

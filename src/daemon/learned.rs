@@ -59,7 +59,8 @@ impl Daemon<'_> {
             };
         };
         let lasts = drain.remaining.map_or(Lasts::UntilLifted, Lasts::For);
-        let order = Order { holder: change.holder.clone(), reason: drain.reason.clone(), lasts };
+        let order =
+            Order { holder: change.holder.clone(), reason: drain.reason.clone(), lasts, uid: drain.uid };
         if all {
             return vec![Event::DrainAll(order)];
         }
@@ -85,7 +86,8 @@ impl Daemon<'_> {
         let Some(lasts) = hold.remaining.and_then(|left| HoldTime::try_from(left).ok()) else {
             return vec![];
         };
-        let order = HoldOrder { holder: change.holder.clone(), reason: hold.reason.clone(), lasts };
+        let order =
+            HoldOrder { holder: change.holder.clone(), reason: hold.reason.clone(), lasts, uid: hold.uid };
         let begun = self.services_of(change).filter(|id| !has(of(id), change, hold));
         begun.map(|service| Event::Hold(service, order.clone())).collect()
     }

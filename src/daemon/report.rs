@@ -1,12 +1,11 @@
-//! What the loop logs: notices of the engine, what is settled, and what the flood limit withheld.
+//! What the loop logs: notices of the engine, what is settled, and summaries of what the log did not get.
 
 use std::time::SystemTime;
 
-use tokio::time::Instant;
-
-use super::flood::Withheld;
+use super::rate_limit::Summary;
 use super::{Daemon, Observer};
 use crate::engine::event::ServiceId;
+use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::logging::time_of_day;
 
@@ -17,10 +16,11 @@ impl Daemon<'_> {
         observer.settled(service.name(), service.state());
     }
 
-    pub(super) fn say_what_was_withheld(&mut self, all: bool) {
-        for withheld in self.flood.withheld(Instant::now(), all) {
-            let Withheld { number, last } = withheld;
-            last.urgency().log(format_args!("… and {number} more of the kind, the last: {last}"));
+    /// Sums up repeated messages: of each minute that is over, and at the end (`all`) the rest.
+    pub(super) fn log_summaries(&mut self, all: bool) {
+        let now = Moment::after_start(self.began.elapsed());
+        for Summary { urgency, line } in self.rate_limit.summaries(now, all) {
+            urgency.log(format_args!("{line}"));
         }
     }
 }

@@ -68,6 +68,9 @@ pub struct HoldOrder {
     pub reason: Reason,
     /// For how long.
     pub lasts: HoldTime,
+    /// The user id of the process that asked, as for an [`Order`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
 }
 
 /// The holds of one service, by holder. Each has an end.
@@ -83,8 +86,8 @@ impl Holds {
 
     /// Begins one, or gives the one of this holder another reason and another end.
     pub fn begin(&mut self, now: Moment, order: HoldOrder) {
-        let HoldOrder { holder, reason, lasts } = order;
-        self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0) });
+        let HoldOrder { holder, reason, lasts, uid } = order;
+        self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0), uid });
     }
 
     /// Ends those of this holder, or all, and says whose they were.
@@ -136,6 +139,7 @@ mod tests {
             age: Duration::ZERO,
             returning: false,
             until_exit: false,
+            uid: None,
         };
         let remembered = BTreeMap::from([(Holder::operator(), endless)]);
         let mut holds = Holds::recall(Moment::START, &remembered, Duration::from_secs(3600));

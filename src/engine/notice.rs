@@ -115,6 +115,7 @@ pub enum Notice {
         holder: Holder,
         reason: Reason,
         lasts: Lasts,
+        uid: Option<u32>,
     },
     Returning {
         service: String,
@@ -129,6 +130,7 @@ pub enum Notice {
         holder: Holder,
         reason: Reason,
         lasts: Duration,
+        uid: Option<u32>,
     },
     HoldOver {
         service: String,

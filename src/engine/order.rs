@@ -171,6 +171,23 @@ pub struct Order {
     pub reason: Reason,
     /// For how long.
     pub lasts: Lasts,
+    /// The user id of the process that asked, as the kernel reports it (`SO_PEERCRED`). The helper sets it and ignores
+    /// what a request claims; `None` where no process asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+}
+
+/// Who asked for an order: the holder that the request names and the user id that the kernel reports.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedBy<'a>(pub &'a Holder, pub Option<u32>);
+
+impl fmt::Display for AskedBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(uid) => write!(f, "{} (uid {uid})", self.0),
+            None => self.0.fmt(f),
+        }
+    }
 }
 
 /// The wish to end orders.
@@ -200,6 +217,8 @@ pub struct Standing {
     pub until_exit: bool,
     /// Whether it ends as soon as the server is well.
     pub returning: bool,
+    /// The user id of the process that asked for it, as the kernel reported it.
+    pub uid: Option<u32>,
     since: Moment,
     /// How long it had lasted when this helper began.
     before: Duration,
@@ -228,6 +247,9 @@ pub struct RememberedOrder {
     /// Whether it was to end with the helper.
     #[serde(default)]
     pub until_exit: bool,
+    /// The user id of the process that asked for it, as the kernel reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
 }
 
 /// The orders of one kind for one service, by holder.
@@ -268,8 +290,9 @@ impl Orders {
             Lasts::UntilLifted | Lasts::UntilExit => None,
         };
         let until_exit = matches!(order.lasts, Lasts::UntilExit | Lasts::ForUntilExit(_));
-        let drain = Standing { reason: order.reason, expires, until_exit, returning: false, since, before };
-        self.0.insert(order.holder, drain);
+        let Order { holder, reason, uid, .. } = order;
+        let standing = Standing { reason, expires, until_exit, returning: false, uid, since, before };
+        self.0.insert(holder, standing);
     }
 
     /// Whether `lift` concerns any.
@@ -327,6 +350,7 @@ impl Orders {
             age: drain.age(now),
             returning: drain.returning,
             until_exit: drain.until_exit,
+            uid: drain.uid,
         };
         self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
     }
@@ -339,6 +363,7 @@ impl Orders {
             expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
             until_exit: drain.until_exit,
             returning: drain.returning,
+            uid: drain.uid,
             since: now,
             before: drain.age.saturating_add(ago),
         };
@@ -353,7 +378,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn order(holder: &str, lasts: Lasts) -> Order {
-        Order { holder: holder.parse().unwrap(), reason: String::new().into(), lasts }
+        Order { holder: holder.parse().unwrap(), reason: String::new().into(), lasts, uid: None }
     }
 
     #[test]

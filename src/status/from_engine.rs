@@ -82,6 +82,7 @@ fn drains(drains: &Drains, now: Moment) -> Vec<Drain> {
         expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
         returning: drain.returning,
         until_exit: drain.until_exit,
+        uid: drain.uid,
     });
     shown.collect()
 }
@@ -92,6 +93,7 @@ fn holds(holds: &Holds, now: Moment) -> Vec<Hold> {
         reason: hold.reason.to_string(),
         for_seconds: hold.age(now).as_secs_f64(),
         expires_in_seconds: hold.expires.map_or(0.0, |at| at.since(now).as_secs_f64()),
+        uid: hold.uid,
     });
     shown.collect()
 }

@@ -109,7 +109,7 @@ fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
 }
 
 fn show_drain(drain: &Drain) -> String {
-    let mut text = format!("by {} for {}", drain.holder, shown(drain.for_seconds));
+    let mut text = format!("by {} for {}", asked_by(&drain.holder, drain.uid), shown(drain.for_seconds));
     match drain.expires_in_seconds {
         Some(left) if drain.until_exit => {
             text += &format!(", {} left or until the helper exits", shown(left));
@@ -126,7 +126,12 @@ fn show_drain(drain: &Drain) -> String {
 
 fn show_hold(hold: &Hold) -> String {
     let (lasted, left) = (shown(hold.for_seconds), shown(hold.expires_in_seconds));
-    format!("by {} for {lasted}, {left} left: {}", hold.holder, hold.reason)
+    format!("by {} for {lasted}, {left} left: {}", asked_by(&hold.holder, hold.uid), hold.reason)
+}
+
+/// The holder that the request named, and the user id that the kernel reported.
+fn asked_by(holder: &str, uid: Option<u32>) -> String {
+    uid.map_or_else(|| holder.to_owned(), |uid| format!("{holder} (uid {uid})"))
 }
 
 /// Its falls, and what they lead to; `None` if there are none.

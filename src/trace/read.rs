@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{ALL, Answering, Header, Step, Trace, UNTIL_EXIT, What};
+use super::{ALL, Answering, Header, Step, Trace, UID, UNTIL_EXIT, What};
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::hold::HoldOrder;
@@ -285,6 +285,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
 fn draining(text: &str) -> Result<Order, String> {
     let (holder, rest) = split_word(text);
     let (lasts, reason) = split_word(rest);
+    let (lasts, uid) = split_uid(lasts)?;
     let lasts = match lasts {
         "-" => Lasts::UntilLifted,
         UNTIL_EXIT => Lasts::UntilExit,
@@ -293,13 +294,21 @@ fn draining(text: &str) -> Result<Order, String> {
             None => Lasts::For(text.parse::<Period>()?.0),
         },
     };
-    Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts })
+    Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts, uid })
 }
 
 fn holding(text: &str) -> Result<HoldOrder, String> {
     let (holder, rest) = split_word(text);
     let (lasts, reason) = split_word(rest);
-    Ok(HoldOrder { holder: holder.parse()?, reason: reason.to_owned().into(), lasts: lasts.parse()? })
+    let (lasts, uid) = split_uid(lasts)?;
+    Ok(HoldOrder { holder: holder.parse()?, reason: reason.to_owned().into(), lasts: lasts.parse()?, uid })
+}
+
+/// The time that an order lasts, and the user id behind it, if there is one.
+fn split_uid(lasts: &str) -> Result<(&str, Option<u32>), String> {
+    let Some((lasts, uid)) = lasts.split_once(UID) else { return Ok((lasts, None)) };
+    let uid = uid.parse().map_err(|_| format!("`{uid}` is not a user id, expected a number"))?;
+    Ok((lasts, Some(uid)))
 }
 
 fn lifting(text: &str) -> Result<Lift, String> {

@@ -146,6 +146,7 @@ proptest! {
                         holder: Holder::operator(),
                         reason: String::new().into(),
                         lasts: Lasts::UntilLifted,
+                        uid: None,
                     };
                     all_drained |= which.is_none();
                     pop.tell(which.map_or_else(

@@ -113,7 +113,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
             let lasts = lasts.map_or(Lasts::UntilLifted, |lasts| Lasts::For(Duration::from_millis(lasts)));
-            let order = Order { holder, reason: String::new().into(), lasts };
+            let order = Order { holder, reason: String::new().into(), lasts, uid: None };
             if of_all { Event::DrainAll(order) } else { Event::Drain(ServiceId(0), order) }
         }),
         2 => (proptest::option::of(holder()), any::<bool>(), any::<bool>()).prop_map(|(holder, once_healthy, of_all)| {
@@ -133,7 +133,7 @@ fn events_and_holds() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let hold = prop_oneof![
         3 => (holder(), 1..5_000_u64).prop_map(|(holder, lasts)| {
             let lasts = Duration::from_millis(lasts).try_into().unwrap();
-            Event::Hold(ServiceId(0), HoldOrder { holder, reason: String::new().into(), lasts })
+            Event::Hold(ServiceId(0), HoldOrder { holder, reason: String::new().into(), lasts, uid: None })
         }),
         1 => proptest::option::of(holder()).prop_map(|whose| Event::Unhold(ServiceId(0), whose)),
     ];
@@ -153,7 +153,7 @@ fn flaps() -> impl Strategy<Value = Vec<(u64, Event)>> {
             let found =
                 if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::Timeout, "") };
             let lasts = Lasts::For(Duration::from_millis(every * 4));
-            let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+            let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
             let drained = (drain == 0).then_some((every, Event::Drain(ServiceId(0), order)));
             let round =
                 [(every, Event::Outcome(check(0), found.clone())), (0, Event::Outcome(check(1), found))];

@@ -10,6 +10,7 @@ use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 mod acks;
 mod address;
 mod asleep;
+mod callers;
 mod configuration;
 mod control;
 mod edges;

@@ -165,3 +165,19 @@ fn huge_values_are_harmless() {
     assert!(output.status.success() && said.is_empty(), "{said}");
     assert!(shown.contains("announce route 192.0.2.55/32 next-hop 10.1.0.2 med 4294967295"), "{shown}");
 }
+
+#[test]
+fn an_order_keeps_the_user_id_of_who_asked() {
+    let config = Config::parse(Path::new("trace.toml"), TOML, "host").unwrap();
+    let names = Names::of(&config);
+    for line in [
+        "drain resolver alice 2h@1000 new disk",
+        "drain * alice -@0 move",
+        "hold resolver bob 1h@1001 it serves",
+    ] {
+        let trace = read(&format!("exabgp silent\n0 start\n1 {line}\n")).unwrap();
+        let What::Event(event) = &trace.steps[1].what else { panic!("{trace:?}") };
+        assert_eq!(dnsherald::trace::write_event(event, &names), line);
+    }
+    refused("exabgp silent\n0 start\n1 drain resolver alice 2h@x new disk\n", "`x` is not a user id");
+}

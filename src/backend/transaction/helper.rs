@@ -29,7 +29,7 @@ impl Transaction<'_> {
 
     pub(super) fn order(&self, reason: String) -> Order {
         let lasts = Lasts::For(self.longest());
-        Order { holder: self.backend.holder.clone(), reason: reason.into(), lasts }
+        Order { holder: self.backend.holder.clone(), reason: reason.into(), lasts, uid: None }
     }
 
     /// Whether a transaction before this one has left a drain.

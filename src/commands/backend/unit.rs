@@ -141,7 +141,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest());
     let longest = LASTS + quiets.max().unwrap_or_default();
     let reason: Reason = format!("{unit} stops").into();
-    let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest) };
+    let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest), uid: None };
     let drain = |service: Option<String>| Request::Drain { service, order: order.clone() };
     runtime.block_on(async {
         let drained = ask_for_each(&client, names, drain).await;

@@ -229,6 +229,7 @@ fn drained() -> Memory {
         age: Duration::ZERO,
         returning: false,
         until_exit: false,
+        uid: None,
     };
     for service in memory.services.values_mut() {
         service.drains.insert(Holder::operator(), drain.clone());

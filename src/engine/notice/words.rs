@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Asks, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::order::AskedBy;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
 use crate::text::foreign;
@@ -122,8 +123,8 @@ impl fmt::Display for Notice {
                 Shown(*age),
                 Shown(*limit)
             ),
-            Self::Drained { service, holder, reason, lasts } => {
-                write!(f, "service {service}: drain by {holder} {lasts}: {reason}")
+            Self::Drained { service, holder, reason, lasts, uid } => {
+                write!(f, "service {service}: drained by {} {lasts}: {reason}", AskedBy(holder, *uid))
             }
             Self::Returning { service } => {
                 write!(f, "service {service}: its drain ends as soon as its checks pass")
@@ -131,10 +132,11 @@ impl fmt::Display for Notice {
             Self::DrainOver { service, holder, end } => {
                 write!(f, "service {service}: the drain by {holder} {end}")
             }
-            Self::HoldBegun { service, holder, reason, lasts } => write!(
+            Self::HoldBegun { service, holder, reason, lasts, uid } => write!(
                 f,
-                "service {service}: {holder} holds it announced against its checks for {}: {reason}; to end it: \
-                 dnsherald unhold {service}",
+                "service {service}: held announced against its checks by {} for {}: {reason}; to end it: dnsherald \
+                 unhold {service}",
+                AskedBy(holder, *uid),
                 Period(*lasts)
             ),
             Self::HoldOver { service, holder, end } => {

@@ -132,13 +132,13 @@ impl Bench {
     }
 
     fn drain(&mut self, service: usize, lasts: Lasts) {
-        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
         self.tell(Event::Drain(ServiceId(service), order));
     }
 
     fn drain_all(&mut self) {
         let lasts = Lasts::UntilLifted;
-        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
         self.tell(Event::DrainAll(order));
     }
 
@@ -552,7 +552,7 @@ fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
     for expires in [false, true] {
         let mut bench = Bench::up(TWO);
         let lasts = if expires { Lasts::For(Duration::from_secs(60)) } else { Lasts::UntilLifted };
-        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts };
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
         bench.tell(Event::DrainAll(order));
         if expires {
             bench.passes(Duration::from_secs(60));

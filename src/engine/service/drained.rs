@@ -37,6 +37,7 @@ impl Service {
                 holder: order.holder.clone(),
                 reason: order.reason.clone(),
                 lasts: order.lasts,
+                uid: order.uid,
             }
             .into(),
         );

@@ -17,6 +17,7 @@ impl Service {
                 holder: order.holder.clone(),
                 reason: order.reason.clone(),
                 lasts: order.lasts.into(),
+                uid: order.uid,
             }
             .into(),
         );

@@ -42,6 +42,7 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
         expires_in_seconds,
         returning,
         until_exit: false,
+        uid: None,
     }
 }
 
@@ -83,6 +84,7 @@ fn what_needs_attention_is_a_warning() {
         service(|service| service.checks[0].state = "down".to_owned()),
         service(|service| {
             service.holds = vec![Hold {
+                uid: None,
                 holder: "alice".to_owned(),
                 reason: "check is wrong".to_owned(),
                 for_seconds: 1.0,

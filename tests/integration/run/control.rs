@@ -123,7 +123,7 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
         "{held}"
     );
     helper.says(ANNOUNCE);
-    helper.logs("operator holds it announced against its checks for 1h: check is wrong");
+    helper.logs("held announced against its checks by operator (uid ");
     let status = pop.status();
     let service = &status.services[0];
     assert_eq!((service.state, service.without_hold), (State::Up, Some(State::Down)));
@@ -442,7 +442,7 @@ fn so_many_may_drain_and_no_more() {
     let client = Client::new(&pop.file("control"));
     let drain = |holder: usize| {
         let holder = format!("holder-{holder}").parse().unwrap();
-        let order = Order { holder, reason: String::new().into(), lasts: Lasts::UntilLifted };
+        let order = Order { holder, reason: String::new().into(), lasts: Lasts::UntilLifted, uid: None };
         client.ask(&Request::Drain { service: None, order })
     };
     let drained = (0..20).filter(|holder| drain(*holder).is_ok()).count();

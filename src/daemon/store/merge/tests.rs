@@ -9,6 +9,7 @@ fn drain(reason: &str) -> RememberedOrder {
         age: Duration::ZERO,
         returning: false,
         until_exit: false,
+        uid: Some(1000),
     }
 }
 

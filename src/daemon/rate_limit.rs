@@ -1,0 +1,173 @@
+//! Limits how often the log repeats a message: a repeated message is logged once, then summed up each minute.
+//!
+//! A [topic](topic) is what a message is about, such as the BGP session with one neighbor, and what it says of it, such as
+//! `down`. Within a minute the log gets each change of a topic, at most [`CHANGES`] of them; all further messages about it
+//! are counted, and one line at the end of the minute tells how many they were and what holds now. ExaBGP can also say
+//! much about many topics, such as each of a thousand prefixes: the log gets [`TOPICS`] new topics of a kind a minute.
+//!
+//! Messages that tell what this helper decided, such as that a service fell, are never withheld.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
+
+use self::topic::{Topic, topic};
+use crate::engine::moment::Moment;
+use crate::engine::notice::Notice;
+use crate::logging::entry::Urgency;
+use crate::period::Shown;
+
+mod topic;
+
+/// Messages are summed up after this time.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Changes of one topic that are logged within a [`MINUTE`].
+const CHANGES: u32 = 4;
+
+/// New topics of one kind that are logged within a [`MINUTE`].
+const TOPICS: u32 = 10;
+
+/// What the log got lately, and what it did not.
+#[derive(Debug, Default)]
+pub struct RateLimit {
+    topics: BTreeMap<String, Repeated>,
+    kinds: HashMap<Discriminant<Notice>, Crowd>,
+}
+
+/// The messages about one topic.
+#[derive(Debug)]
+struct Repeated {
+    began: Moment,
+    /// How many were logged.
+    logged: u32,
+    /// How many were not, by what they say, in the order in which they came first.
+    withheld: Vec<(String, u32)>,
+    /// What the last one says, whether it was logged or not.
+    now: String,
+    urgency: Urgency,
+}
+
+/// The topics of one kind.
+#[derive(Debug)]
+struct Crowd {
+    began: Moment,
+    /// How many were logged.
+    logged: u32,
+    /// How many messages about further topics were not.
+    withheld: u32,
+    /// The last of those.
+    last: Option<Notice>,
+}
+
+/// Messages that the log did not get, in a line.
+#[derive(Debug, PartialEq)]
+pub struct Summary {
+    /// That of the last of them.
+    pub urgency: Urgency,
+    /// The line.
+    pub line: String,
+}
+
+impl RateLimit {
+    /// Whether the log gets this notice.
+    pub fn admits(&mut self, now: Moment, notice: &Notice) -> bool {
+        let Some(Topic { about, says, decided }) = topic(notice) else { return true };
+        if let Some(known) = self.topics.get_mut(&about) {
+            return known.admits(says, notice.urgency(), decided);
+        }
+        if !decided && !self.crowd(now, notice).admits(notice) {
+            return false;
+        }
+        let first =
+            Repeated { began: now, logged: 1, withheld: vec![], now: says, urgency: notice.urgency() };
+        self.topics.insert(about, first);
+        true
+    }
+
+    fn crowd(&mut self, now: Moment, notice: &Notice) -> &mut Crowd {
+        let new = Crowd { began: now, logged: 0, withheld: 0, last: None };
+        self.kinds.entry(discriminant(notice)).or_insert(new)
+    }
+
+    /// Sums up each minute that is over, and at the end (`all`) what there is. A topic of which a minute had no more to
+    /// tell is forgotten.
+    pub fn summaries(&mut self, now: Moment, all: bool) -> Vec<Summary> {
+        let is_over = |began: Moment| all || now.since(began) >= MINUTE;
+        let mut summaries = vec![];
+        self.topics.retain(|about, repeated| {
+            if !is_over(repeated.began) {
+                return true;
+            }
+            let summary = repeated.summary(about, now);
+            let goes_on = summary.is_some();
+            summaries.extend(summary);
+            (repeated.began, repeated.logged) = (now, 0);
+            repeated.withheld.clear();
+            goes_on
+        });
+        let over = self.kinds.extract_if(|_, crowd| is_over(crowd.began));
+        summaries.extend(over.filter_map(|(_, crowd)| crowd.summary()));
+        summaries
+    }
+}
+
+impl Repeated {
+    /// Whether this is a decision, or changes the topic and the minute has room for one more change. What is withheld is
+    /// counted.
+    fn admits(&mut self, says: String, urgency: Urgency, decided: bool) -> bool {
+        let changes = says != self.now;
+        self.now.clone_from(&says);
+        self.urgency = urgency;
+        if decided {
+            return true;
+        }
+        if changes && self.logged < CHANGES {
+            self.logged += 1;
+            return true;
+        }
+        match self.withheld.iter_mut().find(|(said, _)| *said == says) {
+            Some((_, count)) => *count += 1,
+            None => self.withheld.push((says, 1)),
+        }
+        false
+    }
+
+    fn summary(&self, about: &str, now: Moment) -> Option<Summary> {
+        let counts: Vec<_> = self.withheld.iter().map(|(says, count)| more(says, *count)).collect();
+        let minute = match now.since(self.began) {
+            time if time >= MINUTE => "minute".to_owned(),
+            time => Shown(time).to_string(),
+        };
+        let end = if counts.len() > 1 { format!("; now {}", self.now) } else { String::new() };
+        let line = format!("{about}: {} in the last {minute}{end}", counts.join(", "));
+        (!counts.is_empty()).then_some(Summary { urgency: self.urgency, line })
+    }
+}
+
+impl Crowd {
+    fn admits(&mut self, notice: &Notice) -> bool {
+        if self.logged < TOPICS {
+            self.logged += 1;
+            return true;
+        }
+        self.withheld += 1;
+        self.last = Some(notice.clone());
+        false
+    }
+
+    fn summary(self) -> Option<Summary> {
+        let last = self.last?;
+        let line = format!("… and {} more of the kind, the last: {last}", self.withheld);
+        Some(Summary { urgency: last.urgency(), line })
+    }
+}
+
+/// "down 5 more times", "5 more times".
+fn more(says: &str, count: u32) -> String {
+    let times = if count == 1 { "time" } else { "times" };
+    format!("{says} {count} more {times}").trim_start().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::engine::hysteresis::State;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(seconds: u32) -> Moment {
+    Moment::START + SECOND * seconds
+}
+
+fn down() -> Notice {
+    Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned() }
+}
+
+fn up() -> Notice {
+    Notice::SessionUp { neighbor: "10.1.0.1".to_owned() }
+}
+
+fn odd(nth: u32) -> Notice {
+    Notice::OddLine { line: nth.to_string() }
+}
+
+fn refused(nth: u32, retry: Duration) -> Notice {
+    Notice::Refused { line: format!("announce route 192.0.2.{nth}/32 next-hop self"), why: None, retry }
+}
+
+fn check(from: State, to: State) -> Notice {
+    let (service, check, why) = ("resolver".to_owned(), "answers".to_owned(), "timeout".to_owned());
+    Notice::Check { service, check, from, to, why, planned: false }
+}
+
+fn lines(summaries: Vec<Summary>) -> Vec<String> {
+    summaries.into_iter().map(|summary| summary.line).collect()
+}
+
+#[test]
+fn a_session_that_is_down_again_and_again_is_logged_once_and_summed_up_each_minute() {
+    let mut limit = RateLimit::default();
+    let admitted: Vec<_> = (0..6).filter(|nth| limit.admits(at(nth * 2), &down())).collect();
+    assert_eq!(admitted, [0]);
+    assert_eq!(limit.summaries(at(59), false), []);
+    let line = "BGP session with 10.1.0.1: down 5 more times in the last minute".to_owned();
+    assert_eq!(limit.summaries(at(60), false), [Summary { urgency: Urgency::Warning, line }]);
+    assert!(!limit.admits(at(70), &down()), "the state has not changed, and the next summary tells of it");
+    let line = "BGP session with 10.1.0.1: down 1 more time in the last minute";
+    assert_eq!(lines(limit.summaries(at(120), false)), [line]);
+    assert_eq!(limit.summaries(at(180), false), [], "a minute without any");
+    assert!(limit.admits(at(181), &down()), "it is news again");
+}
+
+#[test]
+fn a_change_of_state_is_logged_at_once_unless_there_are_many() {
+    let mut limit = RateLimit::default();
+    assert!(limit.admits(at(0), &down()) && limit.admits(at(1), &up()) && limit.admits(at(2), &down()));
+    assert!(limit.admits(at(3), &up()));
+    let flaps = [down(), up()];
+    let admitted = (4..24).filter(|nth| limit.admits(at(*nth), &flaps[*nth as usize % 2])).count();
+    assert_eq!(admitted, 0);
+    let line = "BGP session with 10.1.0.1: down 10 more times, up 10 more times in the last minute; now up";
+    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+    assert!(limit.admits(at(61), &down()), "each minute has room for a few");
+}
+
+#[test]
+fn a_route_that_is_refused_at_every_attempt_is_logged_once() {
+    let mut limit = RateLimit::default();
+    let admitted = (0..5).filter(|nth| limit.admits(at(1 << nth), &refused(1, SECOND * (1 << nth)))).count();
+    assert_eq!(admitted, 1);
+    let line =
+        "`announce route 192.0.2.1/32 next-hop self`: refused by exabgp 4 more times in the last minute";
+    assert_eq!(lines(limit.summaries(at(61), false)), [line]);
+}
+
+#[test]
+fn of_many_topics_of_a_kind_a_few_are_logged_and_the_others_counted() {
+    let mut limit = RateLimit::default();
+    assert_eq!((0..1000).filter(|nth| limit.admits(at(0), &odd(*nth))).count() as u32, TOPICS);
+    assert!(limit.admits(at(0), &Notice::AnswerTooMany), "another kind");
+    assert_eq!((0..1000).filter(|nth| limit.admits(at(0), &refused(*nth, SECOND))).count() as u32, TOPICS);
+    let summaries = limit.summaries(at(60), false);
+    let line = format!("… and 990 more of the kind, the last: {}", odd(999));
+    assert!(summaries.contains(&Summary { urgency: Urgency::Warning, line }), "{summaries:?}");
+    assert_eq!(summaries.len(), 2);
+    assert!(limit.admits(at(60), &odd(1000)), "the next minute");
+}
+
+#[test]
+fn at_the_end_all_is_summed_up() {
+    let mut limit = RateLimit::default();
+    assert!(limit.admits(at(0), &odd(0)) && !limit.admits(at(1), &odd(0)));
+    let line = "exabgp said something unexpected: 0: 1 more time in the last 20s";
+    assert_eq!(lines(limit.summaries(at(20), true)), [line]);
+}
+
+#[test]
+fn a_check_that_flaps_is_summed_up_and_its_verdicts_are_logged() {
+    let mut limit = RateLimit::default();
+    let (dips, recovers) = (check(State::Up, State::Falling(1)), check(State::Falling(1), State::Up));
+    let admitted = (0..40).filter(|nth| limit.admits(at(*nth), if nth % 2 == 0 { &dips } else { &recovers }));
+    assert_eq!(admitted.count() as u32, CHANGES);
+    assert!(limit.admits(at(40), &check(State::Falling(2), State::Down)), "the verdict");
+    let line = "check resolver/answers: falling 18 more times, up 18 more times in the last minute; now down";
+    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+}
+
+#[test]
+fn what_this_helper_decides_is_always_logged() {
+    let mut limit = RateLimit::default();
+    assert!((0..1000).all(|_| limit.admits(at(0), &Notice::ParentGone)));
+    let (falls, returns) = (check(State::Up, State::Down), check(State::Down, State::Up));
+    assert!((0..1000).all(|_| limit.admits(at(0), &falls) && limit.admits(at(0), &returns)));
+}

@@ -1,0 +1,62 @@
+//! What a message is about, and what it says of it.
+
+use crate::engine::hysteresis::State;
+use crate::engine::notice::Notice;
+use crate::text::foreign;
+
+/// Messages with the same topic repeat each other where they say the same of it.
+#[derive(Debug)]
+pub(super) struct Topic {
+    /// What it is about, as the summary begins.
+    pub(super) about: String,
+    /// What it says of that, in a word; empty where there is one thing to say.
+    pub(super) says: String,
+    /// Whether it tells of a decision of this helper, which is always logged.
+    pub(super) decided: bool,
+}
+
+/// The topic of what others cause any number of: ExaBGP by what it says, the server by how it answers. `None` for all
+/// else, which is always logged.
+pub(super) fn topic(notice: &Notice) -> Option<Topic> {
+    let said = |about: String, says: &str| Some(Topic { about, says: says.to_owned(), decided: false });
+    let session = |neighbor: &str, says| said(format!("BGP session with {}", foreign(neighbor)), says);
+    let check = |service, check, says| said(format!("check {service}/{check}"), says);
+    match notice {
+        Notice::SessionUp { neighbor } => session(neighbor, "up"),
+        Notice::SessionDown { neighbor, .. } => session(neighbor, "down"),
+        Notice::Refused { line, .. } | Notice::EndOfRibRefused { line, .. } => {
+            said(format!("`{line}`"), "refused by exabgp")
+        }
+        Notice::Unanswered { line, .. } => said(format!("`{line}`"), "not answered by exabgp"),
+        Notice::OutputBlocked => said(OUTPUT.to_owned(), "blocked"),
+        Notice::OutputUnblocked => said(OUTPUT.to_owned(), "read again"),
+        Notice::AnswersNothing => said(ANSWERS.to_owned(), "missing"),
+        Notice::AnswersAfterAll => said(ANSWERS.to_owned(), "there"),
+        Notice::AnswerTooMany => said("exabgp".to_owned(), "answered more than it was told"),
+        Notice::Overtaken { .. } => said("exabgp".to_owned(), "unresponsive"),
+        Notice::Detected { .. } | Notice::OddLine { .. } | Notice::ShutdownAnnounced => {
+            said(notice.to_string(), "")
+        }
+        Notice::CheckUnknown { service, check: name, .. } => check(service, name, "unknown"),
+        Notice::CheckKnown { service, check: name, .. } => check(service, name, "no longer unknown"),
+        Notice::Check { service, check: name, from, to, .. } => {
+            let topic = check(service, name, to.word())?;
+            Some(Topic { decided: is_decision(*from, *to), ..topic })
+        }
+        _ => None,
+    }
+}
+
+const OUTPUT: &str = "standard output to exabgp";
+
+const ANSWERS: &str = "answers of exabgp to commands";
+
+/// Whether the verdict changes, as opposed to a streak that begins or breaks off.
+const fn is_decision(from: State, to: State) -> bool {
+    let is_streak = matches!(
+        (from, to),
+        (State::Up | State::Falling(_), State::Up | State::Falling(_))
+            | (State::Down | State::Rising(_), State::Down | State::Rising(_))
+    );
+    !is_streak
+}
