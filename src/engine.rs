@@ -252,6 +252,7 @@ impl Engine {
             penalty: service.dampening().penalty(now),
             suppressed: service.dampening().suppressed(),
             falls: service.dampening().return_time().ages(now).collect(),
+            excused_restarts: service.dampening().excused().ages(now).collect(),
             withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
             acknowledged: match service.state() {
                 service::State::Starting => {

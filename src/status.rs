@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::window::WINDOW;
 use crate::engine::service::State;
 use crate::exabgp::Dialect;
 use crate::logging::counted;

@@ -15,7 +15,7 @@ use super::file::{self, Placed};
 use super::resolve::{Resolver, Result};
 use super::value::{Address, Text};
 use crate::engine::check::Severity;
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::{Holder, RESTARTS};
 use crate::period::Period;
 use crate::text::is_doubtful;

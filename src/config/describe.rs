@@ -9,7 +9,7 @@ use super::backend::describe as describe_backend;
 use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::window::WINDOW;
 use crate::engine::dampening::{Mode, Policy};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;

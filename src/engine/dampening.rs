@@ -15,11 +15,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::return_time::ReturnTime;
+use self::window::{Recent, WINDOW};
 use super::moment::Moment;
 use crate::logging::counted;
 use crate::period::Period;
 
 pub mod return_time;
+pub mod window;
+
+/// So many restarts within `restart-grace` are excused in [`window::WINDOW`]; the next one is a fall. A server that crashes in a
+/// loop is back within the grace each time.
+pub const RESTARTS_EXCUSED: u32 = 3;
 
 /// What is done with the penalty.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -148,7 +154,7 @@ impl fmt::Display for Cleared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let suppression = if self.suppressed { ", suppression" } else { "" };
         let falls = counted(self.falls as usize, "fall");
-        write!(f, "penalty {}{suppression}, {falls} within {}", self.penalty, Period(return_time::WINDOW))
+        write!(f, "penalty {}{suppression}, {falls} within {}", self.penalty, Period(WINDOW))
     }
 }
 
@@ -171,13 +177,22 @@ pub struct Dampening {
     since: Moment,
     suppressed: bool,
     return_time: ReturnTime,
+    /// Ends of a process that `restart-grace` has excused.
+    excused: Recent,
 }
 
 impl Dampening {
     /// A clean record.
     #[must_use]
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, penalty: 0.0, since: Moment::START, suppressed: false, return_time: ReturnTime::new() }
+        Self {
+            policy,
+            penalty: 0.0,
+            since: Moment::START,
+            suppressed: false,
+            return_time: ReturnTime::new(),
+            excused: Recent::new(),
+        }
     }
 
     /// The rules it follows.
@@ -246,6 +261,24 @@ impl Dampening {
         self.return_time.fall(now);
     }
 
+    /// Whether the end of a process may yet turn out to be no fall: a grace is configured, and is not used up.
+    #[must_use]
+    pub fn may_excuse(&self, now: Moment) -> bool {
+        !self.policy.restart_grace.is_zero() && self.excused.count(now) < RESTARTS_EXCUSED
+    }
+
+    /// The process is back within `restart-grace`. Returns how many restarts are excused now.
+    pub fn excuse(&mut self, now: Moment) -> u32 {
+        self.excused.add(now);
+        self.excused.count(now)
+    }
+
+    /// The restarts that are excused.
+    #[must_use]
+    pub const fn excused(&self) -> &Recent {
+        &self.excused
+    }
+
     /// The checks of the service are up, which takes them `rises_in`.
     pub fn well(&mut self, now: Moment, rises_in: Duration) {
         self.return_time.well(now, rises_in, self.policy.max_rise_time);
@@ -277,6 +310,11 @@ impl Dampening {
         let record = self.record(now);
         *self = Self::new(self.policy);
         record
+    }
+
+    /// Takes up the restarts that an earlier helper has excused, by their ages at `now`.
+    pub fn restore_excused(&mut self, now: Moment, ages: impl Iterator<Item = Duration>) {
+        self.excused = Recent::restored(now, ages);
     }
 
     /// Takes up the falls of an earlier life: their ages at `now`, and the number of the one that had withdrawn the

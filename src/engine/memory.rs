@@ -33,6 +33,9 @@ pub struct Remembered {
     /// The number of the fall that withdrew it, if its return is still to come; else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub withdrawn_by_fall: u32,
+    /// How long ago each restart was that `restart-grace` has excused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excused_restarts: Vec<Duration>,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
     /// last that was said for every prefix.
     pub acknowledged: Option<State>,

@@ -66,6 +66,12 @@ pub enum Notice {
         stands: Option<service::State>,
         why: String,
     },
+    StaysBlind {
+        service: String,
+        stays: String,
+        after: Duration,
+        why: String,
+    },
     Penalty {
         service: String,
         suppress: u32,
@@ -85,6 +91,7 @@ pub enum Notice {
     Forgiven {
         service: String,
         after: Duration,
+        excused: u32,
     },
     Undampened {
         service: String,
@@ -310,6 +317,7 @@ impl Notice {
             | Self::Blind { .. }
             | Self::StartsBlind { .. } => Urgency::Error,
             Self::Service { .. }
+            | Self::StaysBlind { .. }
             | Self::Suppressed { .. }
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::HoldBegun { .. }
@@ -341,6 +349,7 @@ impl Notice {
                 | Self::CheckKnown { .. }
                 | Self::Blind { .. }
                 | Self::StartsBlind { .. }
+                | Self::StaysBlind { .. }
                 | Self::Service { .. }
                 | Self::Stated(_)
                 | Self::Suppressed { .. }

@@ -63,9 +63,9 @@ pub struct Service {
     holds: Holds,
     /// What it would be without its holds, as it was last said.
     held_off: Option<State>,
-    /// Nobody wants it drained any more, but what its checks have found may be as old as an interval: they are asked
-    /// anew first.
-    confirms: bool,
+    /// Its last drain has ended, and its checks, whose outcomes may be as old as an interval, are asked anew before it
+    /// returns.
+    revalidating: bool,
     /// The worst that the checks say; `None` before the first verdict.
     health: Option<Severity>,
     /// An earlier helper left it serving, and there has been no verdict since.
@@ -126,7 +126,7 @@ impl Service {
             drains: Drains::default(),
             holds: Holds::default(),
             held_off: None,
-            confirms: false,
+            revalidating: false,
             health: None,
             served_before: false,
             sight: Sight::new(now, witnesses, plan.unknown_after),
@@ -166,6 +166,8 @@ impl Service {
         let suppressed = self.dampening.restore(now, remembered.penalty, remembered.suppressed, age);
         let ages = remembered.falls.iter().map(|at| at.saturating_add(age));
         self.dampening.restore_falls(now, ages, remembered.withdrawn_by_fall);
+        let ages = remembered.excused_restarts.iter().map(|at| at.saturating_add(age));
+        self.dampening.restore_excused(now, ages);
         let penalty = self.penalty(now);
         if penalty > 0 {
             let service = self.name.clone();
@@ -270,23 +272,14 @@ impl Service {
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
         self.expire_holds(now, out);
-        self.look_at_sight(now, out);
+        self.look_at_sight(now);
         self.settle_grace(now, out);
         self.assess(now, out);
-        let found_anew = self.confirms && (self.health.is_some() || self.is_pinned());
-        self.confirms &= !found_anew;
-        if self.health.is_some_and(|health| health < Severity::Down) {
-            let returned = self.drains.lift_returning();
-            let ends_otherwise = returned.is_empty() && !found_anew && self.habits.is_none();
-            self.note_ends(returned, DrainEnd::Healthy, out);
-            if ends_otherwise && self.state == State::Drained && !self.is_drained() {
-                self.check_anew(now);
-                self.confirms = true;
-            }
-        }
+        self.return_from_drain(now, out);
         self.follow_habits(now, ticks, out);
         self.wait_for_return(now, out);
         let state = self.conclude();
+        self.raise_alarm(state, out);
         self.note_what_is_held_off(state == self.state, out);
         if state == self.state {
             return;
@@ -374,7 +367,7 @@ impl Service {
 
     /// A drain first, then a missing address, then a hold, then dampening and health.
     fn conclude(&self) -> State {
-        if !self.enabled || self.is_drained() || self.confirms {
+        if !self.enabled || self.is_drained() || self.revalidating {
             State::Drained
         } else if self.is_pinned() {
             State::Up

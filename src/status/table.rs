@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service};
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::window::WINDOW;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
 use crate::text::foreign_within;

@@ -1,7 +1,7 @@
 //! How long a return takes: twice as long with each fall from serving in a short time.
 //!
 //! A server that fails and recovers by turns moves its clients from PoP to PoP each time. The first fall costs nothing
-//! extra. After the n-th fall within [`WINDOW`] the return takes `rise` × `interval` × 2^(n-1), at most `max-rise-time`:
+//! extra. After the n-th fall within [`WINDOW`](super::window::WINDOW) the return takes `rise` × `interval` × 2^(n-1), at most `max-rise-time`:
 //! the checks come up as always, and have to stay up for the rest of that time.
 //!
 //! ```text
@@ -15,10 +15,8 @@
 
 use std::time::Duration;
 
+use super::window::Recent;
 use crate::engine::moment::Moment;
-
-/// Falls count for this long.
-pub const WINDOW: Duration = Duration::from_secs(10 * 60);
 
 /// What stands between a service and its return.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,11 +53,10 @@ impl Stage {
     }
 }
 
-/// The falls of a service in the last [`WINDOW`], and what they mean for its return.
+/// The recent falls of a service, and what they mean for its return.
 #[derive(Clone, Debug)]
 pub struct ReturnTime {
-    /// When each fall no longer counts, the oldest first.
-    forgotten_at: Vec<Moment>,
+    falls: Recent,
     stage: Stage,
 }
 
@@ -67,31 +64,27 @@ impl ReturnTime {
     /// No fall.
     #[must_use]
     pub const fn new() -> Self {
-        Self { forgotten_at: vec![], stage: Stage::Free }
+        Self { falls: Recent::new(), stage: Stage::Free }
     }
 
     /// What an earlier helper knew: the age of each fall at `now`, and the number of the fall that had withdrawn the
     /// service, 0 if none had.
     #[must_use]
     pub fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
-        let mut forgotten_at: Vec<_> =
-            ages.filter_map(|age| WINDOW.checked_sub(age)).map(|left| now + left).collect();
-        forgotten_at.retain(|at| *at > now);
-        forgotten_at.sort();
-        let is_withdrawn = withdrawn_by > 0 && !forgotten_at.is_empty();
-        Self { forgotten_at, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
+        let falls = Recent::restored(now, ages);
+        let is_withdrawn = withdrawn_by > 0 && falls.count(now) > 0;
+        Self { falls, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
     }
 
     /// How long ago each fall of the window was, the oldest first.
     pub fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
-        let counts = self.forgotten_at.iter().filter(move |at| **at > now);
-        counts.map(move |at| WINDOW.saturating_sub(at.since(now)))
+        self.falls.ages(now)
     }
 
     /// How many falls the window has.
     #[must_use]
     pub fn falls(&self, now: Moment) -> u32 {
-        u32::try_from(self.ages(now).count()).unwrap_or(u32::MAX)
+        self.falls.count(now)
     }
 
     /// The number of the fall that withdrew the service, and whose return is still to come; 0 if there is none.
@@ -114,8 +107,7 @@ impl ReturnTime {
 
     /// The service fell from serving.
     pub fn fall(&mut self, now: Moment) {
-        self.forgotten_at.retain(|at| *at > now);
-        self.forgotten_at.push(now + WINDOW);
+        self.falls.add(now);
         self.stage = self.stage.after(News::Fell(self.falls(now)));
     }
 

@@ -13,10 +13,13 @@ pub struct Fall {
     pub penalty: u32,
     /// Whether a suppression would hold the service down.
     pub enforced: bool,
-    /// The falls of the last [`WINDOW`](crate::engine::dampening::return_time::WINDOW), this one among them.
+    /// The falls of the last [`WINDOW`](crate::engine::dampening::window::WINDOW), this one among them.
     pub falls: u32,
     /// How long the return takes, where that is longer than usual.
     pub return_takes: Option<Duration>,
+    /// Whether a process ended that may be back within `restart-grace`, which has excused too many already.
+    #[serde(default)]
+    pub grace_used_up: bool,
 }
 
 /// Why a drain, or a hold, is over.

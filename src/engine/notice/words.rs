@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{Asks, Fall, Notice, Stands, Stated};
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::RESTARTS_EXCUSED;
+use crate::engine::dampening::window::WINDOW;
 use crate::engine::order::AskedBy;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
@@ -46,6 +47,11 @@ impl fmt::Display for Notice {
                  earlier state is known; withdrawing: {why}",
                 Shown(*after)
             ),
+            Self::StaysBlind { service, stays, after, why } => write!(
+                f,
+                "service {service}: {stays}; no check has found out anything about the server for {}: {why}",
+                Shown(*after)
+            ),
             Self::Service { service, from, to, why, asks, .. } => {
                 write!(f, "service {service}: {from} -> {to}: {why}")?;
                 asks.iter().try_for_each(|Asks { route, prefixes }| match route {
@@ -55,7 +61,7 @@ impl fmt::Display for Notice {
             }
             Self::Stated(stated) => stated.fmt(f),
             Self::Penalty { service, suppress, fall } => {
-                write!(f, "service {service}: fell, penalty now {} ", fall.penalty)?;
+                write!(f, "service {service}: fell{}, penalty now {} ", used_up(fall), fall.penalty)?;
                 match fall.enforced {
                     true => write!(f, "(suppressed at {suppress})")?,
                     false => write!(f, "(would be suppressed at {suppress}; mode observe)")?,
@@ -64,17 +70,19 @@ impl fmt::Display for Notice {
             }
             Self::Suppressed { service, reuse_in, fall: fall @ Fall { enforced: true, .. } } => write!(
                 f,
-                "service {service}: {}, penalty {}: held down for {} even if healthy; to end it: dnsherald undampen {service}",
+                "service {service}: {}{}, penalty {}: held down for {} even if healthy; to end it: dnsherald undampen {service}",
                 counted(fall.falls as usize, "fall"),
+                used_up(fall),
                 fall.penalty,
                 Shown(*reuse_in)
             ),
             Self::Suppressed { service, reuse_in, fall } => {
                 write!(
                     f,
-                    "service {service}: would be suppressed for {}: penalty {} from repeated falls (mode observe)",
+                    "service {service}: would be suppressed for {}: penalty {} from repeated falls{} (mode observe)",
                     Shown(*reuse_in),
-                    fall.penalty
+                    fall.penalty,
+                    used_up(fall)
                 )?;
                 longer(f, fall)
             }
@@ -94,10 +102,12 @@ impl fmt::Display for Notice {
                 }
                 write!(f, "; to end it: dnsherald undampen {service}")
             }
-            Self::Forgiven { service, after } => write!(
+            Self::Forgiven { service, after, excused } => write!(
                 f,
-                "service {service}: its process is back after {}, within restart-grace: that was no fall",
-                Shown(*after)
+                "service {service}: its process is back after {}, within restart-grace: not counted as a fall \
+                 ({excused} of at most {RESTARTS_EXCUSED} within {})",
+                Shown(*after),
+                Period(WINDOW)
             ),
             Self::Undampened { service, cleared } => {
                 write!(f, "service {service}: undampened by the operator: cleared {cleared}")
@@ -272,6 +282,15 @@ impl fmt::Display for Stands {
             Self::Announced => "ANNOUNCED",
             Self::Withdrawn => "WITHDRAWN",
         })
+    }
+}
+
+/// Why the end of a process is a fall at once, where that is so.
+fn used_up(fall: &Fall) -> String {
+    if fall.grace_used_up {
+        format!(" (restart-grace has excused {RESTARTS_EXCUSED} restarts within {})", Period(WINDOW))
+    } else {
+        String::new()
     }
 }
 

@@ -10,13 +10,13 @@ use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::link::Parent;
 use crate::exabgp::link::entry::Entry;
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
 /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `query=…` and
-/// `disable-file=…`, if it has any. A first line that begins with `exabgp:` has lines of that section.
+/// `disable-file=…`, if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n".to_owned();
@@ -39,12 +39,16 @@ fn config(services: &str) -> Config {
             [] => format!("neighbors = {:?}\nup = {{ med = {med} }}\n", of("neighbor=")),
             some => some.iter().map(entry).collect(),
         };
+        let unit = of("unit=")
+            .first()
+            .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));
         toml += &format!(
             "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{}{terms}\
-             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n",
+             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n{}",
             words[0],
             &words[1..],
             disable_file.unwrap_or_default(),
+            unit.unwrap_or_default(),
         );
     }
     Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))
@@ -236,6 +240,37 @@ fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
     assert_eq!(bench.said(), [""; 0]);
     bench.finds(1, &[true, true]);
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+}
+
+/// A service whose process has ended, and its line in the log about it, after a reload to `services` within the grace.
+fn ended_before_a_reload(services: &str, is_back: bool) -> Vec<String> {
+    let mut bench = Bench::up("a unit=unbound.service 192.0.2.1/32");
+    let alive = CheckId { service: ServiceId(0), check: 1 };
+    let pass = || Event::Outcome(alive, Outcome::pass(Duration::ZERO));
+    bench.tell(pass());
+    bench.tell(pass());
+    assert_eq!(bench.states(), [("a", State::Up)]);
+    bench.tell(Event::Gone(alive, Failure::new(Cause::ProcessGone, "it has ended")));
+    bench.reload(services);
+    if is_back {
+        bench.tell(pass());
+    }
+    bench.passes(Duration::from_secs(3));
+    let tells = |line: &String| line.contains("fell, ") || line.contains("its process is back");
+    bench.logged.into_iter().filter(tells).map(|line| line.chars().take(30).collect()).collect()
+}
+
+#[test]
+fn the_end_of_a_process_stays_undecided_over_a_reload() {
+    let fell = "service a: fell, penalty now 1";
+    let back = "service a: its process is back";
+    let other_med = "a unit=unbound.service med=200 192.0.2.1/32";
+    assert_eq!(ended_before_a_reload(other_med, false), [fell]);
+    assert_eq!(ended_before_a_reload(other_med, true), [back]);
+    let other_unit = "a unit=nsd.service 192.0.2.1/32";
+    assert_eq!(ended_before_a_reload(other_unit, true), [back], "by the check of that name");
+    assert_eq!(ended_before_a_reload("a 192.0.2.1/32", false), [fell], "whether it is back is not known");
+    assert_eq!(ended_before_a_reload("b unit=unbound.service 192.0.2.9/32", false), [""; 0]);
 }
 
 /// A reload in a loop, more often than a server that hangs is given up.

@@ -2,7 +2,8 @@
 //!
 //! A fall from serving adds a penalty and may lengthen the return. The end of a process withdraws at once as well, but
 //! counts only if no other process has taken its place within `restart-grace`: whoever restarts the server, or systemd
-//! after a crash, has it back by then.
+//! after a crash, has it back by then. At most [`RESTARTS_EXCUSED`](crate::engine::dampening::RESTARTS_EXCUSED) restarts
+//! within ten minutes are excused: a server that crashes in a loop is always back in time.
 
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use crate::outcome::{Cause, Outcome};
 /// A process has ended, and nothing else is known to be wrong: whether that was a fall is not decided yet.
 #[derive(Debug)]
 pub(super) struct Grace {
-    /// The checks that watch what has ended.
-    checks: Vec<usize>,
+    /// The places of the checks that watch what has ended; `None` for one that a reload has removed, so that whether the
+    /// process is back cannot be known.
+    checks: Vec<Option<usize>>,
     began: Moment,
     until: Moment,
 }
@@ -28,6 +30,12 @@ pub(super) struct Grace {
 impl Grace {
     pub(super) const fn until(&self) -> Moment {
         self.until
+    }
+
+    /// The same after a reload, which gives the checks other places; `place` translates.
+    pub(super) fn translated(self, place: impl Fn(usize) -> Option<usize>) -> Self {
+        let checks = self.checks.into_iter().map(|check| check.and_then(&place)).collect();
+        Self { checks, ..self }
     }
 }
 
@@ -44,28 +52,32 @@ impl Service {
         if policy.mode == Mode::Off {
             return;
         }
-        let grace = policy.restart_grace;
         let blamed = || self.checks.iter().enumerate().filter(|(_, check)| is_down(check));
-        if grace.is_zero() || !blamed().all(|(_, check)| has_lost_its_process(check)) {
-            return self.count_fall(now, out);
+        let process_exited = blamed().all(|(_, check)| has_lost_its_process(check));
+        if !process_exited || !self.dampening.may_excuse(now) {
+            let grace_used_up = process_exited && !policy.restart_grace.is_zero();
+            return self.count_fall(now, grace_used_up, out);
         }
-        let checks = blamed().map(|(place, _)| place).collect();
-        self.grace = Some(Grace { checks, began: now, until: now + grace });
+        let checks = blamed().map(|(place, _)| Some(place)).collect();
+        self.grace = Some(Grace { checks, began: now, until: now + policy.restart_grace });
     }
 
     /// Decides whether the end of a process was a fall, as soon as that is known.
     pub(super) fn settle_grace(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(grace) = self.grace.take() else { return };
-        let is_back = grace.checks.iter().all(|place| self.checks.get(*place).is_some_and(passes));
-        if self.is_drained() {
+        let is_back =
+            |place: &Option<usize>| place.and_then(|place| self.checks.get(place)).is_some_and(passes);
+        if self.is_drained() || !self.enabled {
             // Stopped on purpose: the drain, such as a disable-file, was noticed only after the end.
-        } else if is_back {
+        } else if grace.checks.iter().all(is_back) {
             let after = now.since(grace.began);
-            out.push(Notice::Forgiven { service: self.name.clone(), after }.into());
-        } else if grace.until <= now {
-            self.count_fall(now, out);
+            let excused = self.dampening.excuse(now);
+            out.push(Notice::Forgiven { service: self.name.clone(), after, excused }.into());
+            out.push(Action::Save);
+        } else if grace.until <= now || grace.checks.contains(&None) {
+            self.count_fall(now, false, out);
         } else {
-            for place in &grace.checks {
+            for place in grace.checks.iter().flatten() {
                 if let Some(check) = self.checks.get_mut(*place) {
                     check.hurry_fast(now);
                 }
@@ -74,7 +86,7 @@ impl Service {
         }
     }
 
-    fn count_fall(&mut self, now: Moment, out: &mut Vec<Action>) {
+    fn count_fall(&mut self, now: Moment, grace_used_up: bool, out: &mut Vec<Action>) {
         let policy = *self.dampening.policy();
         self.dampening.fall(now);
         let takes = self.return_takes();
@@ -83,6 +95,7 @@ impl Service {
             enforced: policy.mode == Mode::Enforce,
             falls: self.dampening.return_time().falls(now),
             return_takes: (takes > self.rises_in).then_some(takes),
+            grace_used_up,
         };
         let service = self.name.clone();
         out.push(if let Some(reuse) = self.dampening.reused_at() {
@@ -103,8 +116,11 @@ impl Service {
         } else {
             self.dampening.unwell();
         }
-        let is_held =
-            is_well && !self.is_drained() && !self.confirms && !self.is_pinned() && self.dampening.holds();
+        let is_held = is_well
+            && !self.is_drained()
+            && !self.revalidating
+            && !self.is_pinned()
+            && self.dampening.holds();
         let was_held = std::mem::replace(&mut self.is_held, is_held);
         if let Some(until) = self.dampening.held_until().filter(|_| is_held && !was_held) {
             let falls = self.dampening.return_time().withdrawn_by();

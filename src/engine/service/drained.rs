@@ -1,7 +1,8 @@
 //! The operator's word: the disable-file, and drains.
 
-use super::Service;
+use super::{Service, State};
 use crate::engine::action::Action;
+use crate::engine::check::Severity;
 use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::moment::Moment;
 use crate::engine::notice::{DrainEnd, Notice};
@@ -58,6 +59,32 @@ impl Service {
             out.push(Notice::Returning { service: self.name.clone() }.into());
             out.push(Action::Save);
         }
+    }
+
+    /// Ends the drains that wait for the checks. A drain that ends otherwise is followed by new outcomes first.
+    pub(super) fn return_from_drain(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let found_anew = self.revalidating && (self.health.is_some() || self.is_pinned());
+        self.revalidating &= !found_anew;
+        let passes = self.health.is_some_and(|health| health < Severity::Down);
+        let returned = if passes { self.drains.lift_returning() } else { vec![] };
+        let ends_otherwise = returned.is_empty() && !found_anew && self.habits.is_none();
+        self.note_ends(returned, DrainEnd::Healthy, out);
+        let has_ended = self.state == State::Drained && self.enabled && !self.is_drained();
+        if !ends_otherwise || !has_ended || self.revalidating {
+            return;
+        }
+        // Without a verdict the checks look for one already.
+        if passes {
+            self.check_anew(now);
+        }
+        self.revalidating = self.health.is_none() && !self.is_pinned();
+        self.sight.alarm_anew();
+    }
+
+    /// Whether it stays drained only until its checks pass.
+    pub(super) fn waits_for_checks(&self) -> bool {
+        let all_return = !self.drains.is_empty() && self.drains.iter().all(|(_, drain)| drain.returning);
+        !self.is_disabled() && (self.revalidating || all_return)
     }
 
     pub(super) fn check_anew(&mut self, now: Moment) {

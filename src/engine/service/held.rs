@@ -63,7 +63,7 @@ impl Service {
     /// Whether a hold keeps it announced that its checks, or its falls, would withdraw or degrade: what it would be.
     #[must_use]
     pub fn without_hold(&self) -> Option<State> {
-        Some(self.by_checks()).filter(|state| self.is_pinned() && !self.confirms && *state != State::Up)
+        Some(self.by_checks()).filter(|state| self.is_pinned() && !self.revalidating && *state != State::Up)
     }
 
     /// Whether an address that withdraws the service is missing on this host.

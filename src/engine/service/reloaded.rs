@@ -3,6 +3,7 @@
 use super::Service;
 use crate::config;
 use crate::engine::action::Action;
+use crate::engine::dampening::Mode;
 use crate::engine::notice::Notice;
 
 impl Service {
@@ -33,6 +34,19 @@ impl Service {
         if goes_on && self.dampening.policy() == service.dampening.policy() {
             std::mem::swap(&mut self.dampening, &mut service.dampening);
         }
+        // The end of a process that is not known to be a fall yet is decided by the check that goes on, or by the one
+        // that has its name now.
+        let present = |former: usize| {
+            let named = || {
+                let name = &earlier.checks.get(former)?.name;
+                plan.checks.iter().position(|check| check.name == *name)
+            };
+            places.iter().find(|(was, _)| *was == former).map(|(_, is)| *is).or_else(named)
+        };
+        if self.dampening.policy().mode != Mode::Off {
+            self.grace = service.grace.take().map(|grace| grace.translated(present));
+        }
+        self.revalidating = service.revalidating && plan.enabled;
         self.note_lost_verdict(&service, earlier, plan, &places, out);
         places
     }

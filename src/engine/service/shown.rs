@@ -7,7 +7,7 @@ use super::drained::Disabled;
 use super::{Service, State};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
-use crate::engine::dampening::return_time::WINDOW;
+use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::Drains;
 use crate::engine::hysteresis;
 use crate::engine::ladder::Stated;
@@ -144,6 +144,32 @@ impl Service {
         self.entered.clone().unwrap_or_else(|| self.explain())
     }
 
+    /// What stands in a state that ends once the checks pass.
+    pub(super) fn what_stays(&self, state: State) -> String {
+        let announces =
+            (0..self.ladders.len()).any(|place| self.stated(place).is_some_and(Advertisement::announces));
+        let stays = if announces { "stays announced as" } else { "stays withdrawn" };
+        match (state, announces) {
+            (State::Drained, _) if !self.drains.is_empty() => {
+                "its drain ends as soon as its checks pass".to_owned()
+            }
+            (State::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
+            (State::Drained, false) => format!("drain ended; {stays} until its checks pass"),
+            (_, true) => format!("{stays} {state} until its checks pass"),
+            (_, false) => format!("{state}, and {stays} until its checks pass"),
+        }
+    }
+
+    /// The end of a sentence, where no check finds out anything about the server.
+    fn unknown_suffix(&self) -> String {
+        if !self.is_blind_now() {
+            return String::new();
+        }
+        let mut deciding = self.checks.iter().filter(|check| check.decides());
+        let which = if deciding.all(|check| check.unknown().is_some()) { "all" } else { "all dns" };
+        format!("; {which} checks unknown: {}", self.blindness())
+    }
+
     /// What ExaBGP acknowledged last, as far as it may still stand.
     #[must_use]
     pub const fn acknowledged_before(&self) -> Option<State> {
@@ -171,11 +197,13 @@ impl Service {
                 };
                 format!("the disable-file{} {exists}", file.unwrap_or_default())
             }
-            State::Drained if self.drains.is_empty() => "not before its checks have passed anew".to_owned(),
+            State::Drained if self.drains.is_empty() => self.what_stays(state) + &self.unknown_suffix(),
             State::Drained => {
                 let drains =
                     self.drains.iter().map(|(holder, drain)| format!("{holder} drains it: {}", drain.reason));
-                drains.collect::<Vec<_>>().join("; ")
+                let drains = drains.collect::<Vec<_>>().join("; ");
+                let unknown = if self.waits_for_checks() { self.unknown_suffix() } else { String::new() };
+                drains + &unknown
             }
             State::Down if self.health != Some(Severity::Down) && self.dampening.enforced() => {
                 "suppressed by dampening".to_owned()
@@ -189,12 +217,14 @@ impl Service {
             }
             State::Down | State::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
-                worst.map_or_else(String::new, |check| match check.failure() {
+                let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // It names its subject.
                     Some(failure) if has_lost_its_process(check) => failure.to_owned(),
                     Some(failure) => format!("check {}: {failure}", check.name()),
                     None => format!("check {}: it has not risen again yet", check.name()),
-                })
+                });
+                let is_stale = worst.is_some_and(|check| check.unknown().is_some());
+                if is_stale { why + &self.unknown_suffix() } else { why }
             }
             State::Up => format!("required checks pass{}", self.ignored()),
             State::Starting if self.sight.stated_blindly() => {

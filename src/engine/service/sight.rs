@@ -6,6 +6,9 @@
 //!   acknowledged last stands; without a memory of that, the prefixes are withdrawn.
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
+//! A drain that ends is followed by a first verdict, too, and what was acknowledged last is then the drain: it stands. A
+//! service that is down stays so. Each of these states has an alarm, so that no service stays withdrawn in silence.
+//!
 //! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; of a service without one, all
 //! its checks.
 
@@ -18,6 +21,17 @@ use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::outcome::Cause;
+
+/// What is said once a service has found out nothing about its server for `unknown-after`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Alarm {
+    /// There is no first verdict, and what was acknowledged last stands.
+    Starts,
+    /// It is degraded.
+    Degraded,
+    /// It stays in this state until its checks pass.
+    Stays(State),
+}
 
 /// What is known about how much the checks of a service see.
 #[derive(Clone, Debug)]
@@ -34,12 +48,22 @@ pub(super) struct Sight {
     stated_blindly: bool,
     /// Every witness has been unknown for `patience`, after there was a verdict.
     is_blind: bool,
+    /// The alarm that was raised last, as long as there is a reason for one.
+    raised: Option<Alarm>,
 }
 
 impl Sight {
     /// Of checks that begin at `now`, of which those at `witnesses` ask the server itself.
     pub(super) const fn new(now: Moment, witnesses: Vec<usize>, patience: Duration) -> Self {
-        Self { witnesses, patience, began: now, is_over: false, stated_blindly: false, is_blind: false }
+        Self {
+            witnesses,
+            patience,
+            began: now,
+            is_over: false,
+            stated_blindly: false,
+            is_blind: false,
+            raised: None,
+        }
     }
 
     /// The checks forget their verdicts and begin anew.
@@ -47,6 +71,7 @@ impl Sight {
         self.began = now;
         self.is_over = false;
         self.is_blind = false;
+        self.raised = None;
     }
 
     /// The checks go on as those of a service that a reload has changed, or still look for a first verdict.
@@ -55,6 +80,12 @@ impl Sight {
         self.is_over = earlier.is_over;
         self.stated_blindly = earlier.stated_blindly;
         self.is_blind = earlier.is_blind;
+        self.raised = earlier.raised;
+    }
+
+    /// Raises the next alarm even if it is the last one again.
+    pub(super) const fn alarm_anew(&mut self) {
+        self.raised = None;
     }
 
     /// Whether every witness has found out nothing for long.
@@ -114,29 +145,58 @@ impl Service {
     }
 
     /// Applies both rules at `now`.
-    pub(super) fn look_at_sight(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(super) fn look_at_sight(&mut self, now: Moment) {
         self.sight.is_over = now >= self.sight.began + self.sight.patience;
         let since = self.sight.blind_since(&self.checks);
         let is_blind = since.is_some_and(|since| now >= since + self.sight.patience);
-        // While the service runs: blind is degraded, and said loudly.
-        if self.health.is_some() {
-            if is_blind && !self.sight.is_blind {
-                let (service, why) = (self.name.clone(), self.blindness());
-                out.push(Notice::Blind { service, after: self.sight.patience, why }.into());
+        self.sight.is_blind = is_blind && self.health.is_some();
+    }
+
+    /// Says once that the service has found out nothing for long, and what that means in `state`. At the start what was
+    /// acknowledged last stands from then on.
+    pub(super) fn raise_alarm(&mut self, state: State, out: &mut Vec<Action>) {
+        let alarm = self.alarm(state);
+        if alarm.is_none() && self.health.is_some() {
+            self.sight.raised = None;
+        }
+        let Some(alarm) = alarm.filter(|alarm| self.sight.raised != Some(*alarm)) else { return };
+        self.sight.raised = Some(alarm);
+        let (service, after, why) = (self.name.clone(), self.sight.patience, self.blindness());
+        out.push(match alarm {
+            Alarm::Starts => {
+                self.sight.stated_blindly = true;
+                let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
+                self.stated = stands.and_then(Stated::of).or(Some(Stated::Withdraw));
+                Notice::StartsBlind { service, after, stands, why }.into()
             }
-            self.sight.is_blind = is_blind;
-            return;
+            Alarm::Degraded => Notice::Blind { service, after, why }.into(),
+            Alarm::Stays(state) => {
+                let stays = self.what_stays(state);
+                Notice::StaysBlind { service, stays, after, why }.into()
+            }
+        });
+    }
+
+    /// What there is to say about blindness in `state`; `None` while the checks see, or their blindness changes nothing.
+    fn alarm(&self, state: State) -> Option<Alarm> {
+        let has_no_verdict = || {
+            let mut witnesses = self.sight.witnesses(&self.checks);
+            self.sight.is_over && self.is_blind_now() && witnesses.all(|check| check.verdict().is_none())
+        };
+        let is_blind = if self.health.is_some() { self.sight.is_blind } else { has_no_verdict() };
+        match state {
+            _ if !is_blind => None,
+            State::Starting => Some(Alarm::Starts),
+            State::Degraded => Some(Alarm::Degraded),
+            State::Down if self.health == Some(Severity::Down) => Some(Alarm::Stays(state)),
+            State::Drained if self.waits_for_checks() => Some(Alarm::Stays(state)),
+            State::Up | State::Down | State::Drained => None,
         }
-        // At the start: what was acknowledged last stands.
-        let decided = self.sight.witnesses(&self.checks).any(|check| check.verdict().is_some());
-        let states = since.is_some() && self.sight.is_over && !decided && self.state == State::Starting;
-        if states && !self.sight.stated_blindly {
-            self.sight.stated_blindly = true;
-            let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
-            self.stated = stands.and_then(Stated::of).or(Some(Stated::Withdraw));
-            let (service, why) = (self.name.clone(), self.blindness());
-            out.push(Notice::StartsBlind { service, after: self.sight.patience, stands, why }.into());
-        }
+    }
+
+    /// Whether every witness is unknown at present.
+    pub(super) fn is_blind_now(&self) -> bool {
+        self.sight.blind_since(&self.checks).is_some()
     }
 
     /// Why the witnesses find out nothing.
@@ -146,5 +206,56 @@ impl Service {
             Some(format!("check {}: {}", check.name(), unknown.failure))
         });
         reasons.collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::Engine;
+    use crate::engine::drain::{Lasts, Lift, Order};
+    use crate::engine::event::{CheckId, Event, ServiceId};
+    use crate::engine::memory::Memory;
+    use crate::engine::order::Holder;
+    use crate::exabgp::link::Parent;
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn a_service_that_waits_for_its_checks_says_so_and_why_they_say_nothing() {
+        let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\nfall = 1\n[[service]]\nname = \"a\"\n\
+                    prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"b\"\n\
+                    dns = { query = \"localhost. A\" }\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let mut engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let id = CheckId { service: ServiceId(0), check: 0 };
+        let blind = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
+        let order = Order {
+            holder: Holder::operator(),
+            reason: String::new().into(),
+            lasts: Lasts::UntilLifted,
+            uid: None,
+        };
+        let mut now = Moment::START;
+        let mut after = |event| {
+            now = now + Duration::from_secs(1);
+            engine.handle(now, event);
+            engine.services()[0].explain()
+        };
+        for event in [Event::Start, Event::Outcome(id, Outcome::pass(Duration::ZERO))] {
+            after(event);
+        }
+        assert_eq!(after(Event::Drain(ServiceId(0), order)), "operator drains it: no reason given");
+        let lift = Lift { holder: None, once_healthy: false };
+        let waits = "drain ended; stays withdrawn until its checks pass";
+        assert_eq!(after(Event::Undrain(ServiceId(0), lift)), waits);
+        assert_eq!(after(blind()), waits, "it was asked before the drain ended");
+        assert_eq!(after(blind()), format!("{waits}; all checks unknown: check b: no ports"));
+        after(Event::Outcome(id, Outcome::pass(Duration::ZERO)));
+        let down = "check b: no answer";
+        assert_eq!(after(Event::Outcome(id, Outcome::fail(Cause::Timeout, "no answer"))), down);
+        assert_eq!(after(blind()), format!("{down}; all checks unknown: check b: no ports"));
     }
 }
