@@ -1,6 +1,6 @@
 //! The configuration as it is meant: every value present, every rule between values kept.
 //!
-//! [`file`] says what may be written, `survey` reads it and finds every value that cannot be read, [`resolve`] turns it
+//! [`mod@file`] says what may be written, `survey` reads it and finds every value that cannot be read, [`resolve`] turns it
 //! into what is meant and keeps the rules between values, and [`cite`] shows each error at its place in the file. So nothing behind a [`Config`] needs to ask whether it makes sense.
 //! [`salvage`] and [`healthcheck`](crate::healthcheck) make smaller ones, without management addresses; that of
 //! `salvage` has no checks either.

@@ -1,7 +1,7 @@
 //! Probes: what a check asks, and the outcome of its answer.
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), or watches a
-//! [process](mod@process) or an [address](address). Each folds what it found into one
+//! [process](mod@process) or an [`address`]. Each folds what it found into one
 //! [`Outcome`]. The engine learns nothing else about the network.
 
 use std::fmt;
