@@ -27,6 +27,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use self::entry::{Backoff, Entry};
+use self::neighbors::{Change, Neighbors};
 use super::command::{Family, GREETING};
 use super::reply::{Reply, Version};
 use super::{Advertisement, Dialect, Route};
@@ -38,6 +39,7 @@ use crate::engine::notice::Notice;
 mod answers;
 mod change;
 pub mod entry;
+pub mod neighbors;
 mod overtake;
 mod statements;
 
@@ -183,6 +185,8 @@ pub struct Link {
     said_at: Moment,
     /// What became of commands so far.
     record: Record,
+    /// What ExaBGP has told of BGP sessions.
+    neighbors: Neighbors,
 }
 
 impl Link {
@@ -215,6 +219,7 @@ impl Link {
             unmarked: vec![],
             said_at: Moment::START,
             record: Record::default(),
+            neighbors: Neighbors::default(),
             refused_marks: vec![],
         }
     }
@@ -253,6 +258,12 @@ impl Link {
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// The BGP sessions of which ExaBGP has told.
+    #[must_use]
+    pub const fn neighbors(&self) -> &Neighbors {
+        &self.neighbors
     }
 
     /// Opens the conversation.
@@ -307,12 +318,17 @@ impl Link {
             Reply::Error => self.answered(now, false, out),
             Reply::Why(text) => self.why = Some(text),
             Reply::Version(version) => self.learn(now, version, out),
+            Reply::SessionConnected(neighbor) => self.neighbors.take(now, &neighbor, Change::Connected),
             Reply::SessionUp(neighbor) => {
+                self.neighbors.take(now, &neighbor, Change::Up);
                 out.push(Notice::SessionUp { neighbor }.into());
                 self.mark_families();
                 self.restate_all(now, out);
             }
-            Reply::SessionDown(neighbor, reason) => out.push(Notice::SessionDown { neighbor, reason }.into()),
+            Reply::SessionDown(neighbor, reason) => {
+                self.neighbors.take(now, &neighbor, Change::Down(reason.clone()));
+                out.push(Notice::SessionDown { neighbor, reason }.into());
+            }
             Reply::Shutdown => out.push(Notice::ShutdownAnnounced.into()),
             Reply::Odd => out.push(Notice::OddLine { line: line.to_owned() }.into()),
             Reply::Nothing => {}

@@ -20,6 +20,8 @@ pub enum Reply {
     Why(String),
     /// The answer to [`super::command::ASK_VERSION`].
     Version(Version),
+    /// TCP to a neighbor is connected; the session is not established yet.
+    SessionConnected(String),
     /// A session came up; what is desired had better be said again.
     SessionUp(String),
     /// A session went down, and why.
@@ -75,6 +77,7 @@ impl Reply {
                 Self::Version(Version { text: (*version).to_owned(), json: false })
             }
             ["shutdown", ..] => Self::Shutdown,
+            ["neighbor", who, "connected"] => Self::SessionConnected((*who).to_owned()),
             ["neighbor", who, "up"] => Self::SessionUp((*who).to_owned()),
             ["neighbor", who, "down", ..] => Self::SessionDown(
                 (*who).to_owned(),
@@ -98,6 +101,7 @@ impl Reply {
             "state" => {
                 let who = text("/neighbor/address/peer").to_owned();
                 match text("/neighbor/state") {
+                    "connected" => Self::SessionConnected(who),
                     "up" => Self::SessionUp(who),
                     "down" => Self::SessionDown(who, text("/neighbor/reason").to_owned()),
                     _ => Self::Nothing,
@@ -135,7 +139,8 @@ mod tests {
         assert_eq!(Reply::of("error"), Reply::Error);
         assert_eq!(Reply::of("error: no such peer"), Reply::Why("no such peer".into()));
         assert_eq!(Reply::of(""), Reply::Nothing);
-        assert_eq!(Reply::of("neighbor 10.0.0.1 connected"), Reply::Nothing);
+        assert_eq!(Reply::of("neighbor 10.0.0.1 receive update"), Reply::Nothing);
+        assert_eq!(Reply::of("neighbor 10.0.0.1 connected"), Reply::SessionConnected("10.0.0.1".into()));
         assert_eq!(Reply::of("neighbor 10.0.0.1 up"), Reply::SessionUp("10.0.0.1".into()));
         assert_eq!(
             Reply::of("neighbor 10.0.0.1 down - peer reset, message [closing connection]"),
@@ -149,6 +154,8 @@ mod tests {
         let up = r#"{ "exabgp": "5.0.0", "type": "state", "neighbor": { "address": { "local": "127.0.0.1",
             "peer": "10.0.0.1" }, "state": "up" } }"#;
         assert_eq!(Reply::of(&up.replace('\n', " ")), Reply::SessionUp("10.0.0.1".into()));
+        let connected = up.replace('\n', " ").replace("\"up\"", "\"connected\"");
+        assert_eq!(Reply::of(&connected), Reply::SessionConnected("10.0.0.1".into()));
         let stop = r#"{ "exabgp": "5.0.0", "type": "notification", "notification": "shutdown" }"#;
         assert_eq!(Reply::of(stop), Reply::Shutdown);
         assert_eq!(Reply::of(r#"{"type": "fsm", "state": "ESTABLISHED"}"#), Reply::Nothing);

@@ -1,0 +1,145 @@
+//! The BGP sessions of the neighbors, as far as ExaBGP tells of them.
+//!
+//! ExaBGP reports a session only to a process whose `api` section of that neighbor has `neighbor-changes`, and only when
+//! it changes: a helper that starts while a session is up hears nothing of it. A neighbor without an entry is therefore
+//! not known, and never taken for one that is up or down.
+//!
+//! ```text
+//!                  connected, down                 up
+//!   (not known) ──────────────────────► Down ◄──────────► Up
+//!        └──────────────── up ──────────────── down ───────┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::engine::moment::Moment;
+
+/// Neighbors beyond this number are not kept: a range of neighbors may be configured in ExaBGP.
+const MOST: usize = 256;
+
+/// The reason of a session that has never been up.
+const CONNECTING: &str = "TCP is connected, the BGP session is not established";
+
+/// The state of one BGP session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum BgpState {
+    /// Established.
+    Up,
+    /// Not established, with the reason that ExaBGP gave last.
+    Down(String),
+}
+
+/// One BGP session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BgpSession {
+    /// Its state.
+    pub state: BgpState,
+    /// Since when it has been up, or down. A failed attempt to connect leaves that as it is.
+    pub since: Moment,
+}
+
+/// What ExaBGP says of a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// TCP is connected.
+    Connected,
+    /// The session is established.
+    Up,
+    /// The session, or an attempt to establish it, has ended for this reason.
+    Down(String),
+}
+
+/// The sessions by the address of the neighbor.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbors(BTreeMap<IpAddr, BgpSession>);
+
+impl Neighbors {
+    /// Each neighbor of which ExaBGP has told, in the order of the addresses.
+    pub fn iter(&self) -> impl Iterator<Item = (&IpAddr, &BgpSession)> {
+        self.0.iter()
+    }
+
+    /// Takes what ExaBGP says of the session with `neighbor` at `now`. A name that is no address is passed over.
+    pub(super) fn take(&mut self, now: Moment, neighbor: &str, change: Change) {
+        let Ok(address) = neighbor.parse() else { return };
+        let before = self.0.get(&address);
+        if before.is_none() && self.0.len() >= MOST {
+            return;
+        }
+        let state = match (before.map(|session| &session.state), change) {
+            (_, Change::Up) => BgpState::Up,
+            (_, Change::Down(reason)) => BgpState::Down(reason),
+            (None, Change::Connected) => BgpState::Down(CONNECTING.to_owned()),
+            (Some(_), Change::Connected) => return,
+        };
+        let lasts = before.filter(|session| session.is_up() == matches!(state, BgpState::Up));
+        let since = lasts.map_or(now, |session| session.since);
+        self.0.insert(address, BgpSession { state, since });
+    }
+}
+
+impl BgpSession {
+    /// Whether it is established.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, BgpState::Up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::START + Duration::from_secs(seconds)
+    }
+
+    fn shown(neighbors: &Neighbors) -> Vec<(String, Option<&str>, u64)> {
+        let reason = |session: &BgpSession| match &session.state {
+            BgpState::Up => None,
+            BgpState::Down(reason) => Some(reason.clone().leak() as &str),
+        };
+        let shown = |(address, session): (&IpAddr, &BgpSession)| {
+            (address.to_string(), reason(session), session.since.since_start().as_secs())
+        };
+        neighbors.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_session_is_down_since_it_was_lost_and_not_since_the_last_attempt() {
+        let mut neighbors = Neighbors::default();
+        neighbors.take(at(1), "10.0.0.1", Change::Connected);
+        assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some(CONNECTING), 1)]);
+        neighbors.take(at(2), "10.0.0.1", Change::Up);
+        neighbors.take(at(3), "10.0.0.1", Change::Up);
+        assert_eq!(shown(&neighbors), [("10.0.0.1".into(), None, 2)]);
+        neighbors.take(at(60), "10.0.0.1", Change::Down("peer reset".into()));
+        neighbors.take(at(65), "10.0.0.1", Change::Connected);
+        neighbors.take(at(66), "10.0.0.1", Change::Down("closing connection".into()));
+        assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some("closing connection"), 60)]);
+    }
+
+    #[test]
+    fn addresses_are_kept_in_order_and_other_names_are_not() {
+        let mut neighbors = Neighbors::default();
+        for name in ["2001:db8::1", "10.0.0.2", "somewhere", "", "10.0.0.1"] {
+            neighbors.take(at(0), name, Change::Up);
+        }
+        let addresses: Vec<_> = neighbors.iter().map(|(address, _)| address.to_string()).collect();
+        assert_eq!(addresses, ["10.0.0.1", "10.0.0.2", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_bounded_number_is_kept() {
+        let mut neighbors = Neighbors::default();
+        for nth in 0..2 * MOST {
+            neighbors.take(at(0), &format!("10.0.{}.{}", nth / 256, nth % 256), Change::Up);
+        }
+        neighbors.take(at(1), "10.0.0.0", Change::Down(String::new()));
+        assert_eq!(neighbors.iter().count(), MOST);
+        assert!(neighbors.iter().next().is_some_and(|(_, session)| !session.is_up()), "a known one changes");
+    }
+}
