@@ -15,6 +15,7 @@ use crate::outcome::{Failure, Outcome};
 
 pub use self::on_fail::OnFail;
 
+pub mod forecast;
 mod on_fail;
 
 /// What a failed check does to its service.

@@ -30,6 +30,7 @@ pub use self::state::{StartPolicy, State};
 mod damped;
 mod drained;
 mod held;
+pub mod next;
 mod reloaded;
 mod shown;
 mod sight;

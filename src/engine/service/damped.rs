@@ -131,7 +131,7 @@ impl Service {
     }
 
     /// From the end of the present fault to the return.
-    fn return_takes(&self) -> Duration {
+    pub(super) fn return_takes(&self) -> Duration {
         let longest = self.dampening.policy().max_rise_time;
         takes(self.dampening.return_time().withdrawn_by(), self.rises_in, longest)
     }

@@ -1,0 +1,217 @@
+//! What happens next to a service, and when at the earliest.
+
+use std::fmt::Write as _;
+
+use super::{Service, State};
+use crate::engine::check::forecast::Forecast;
+use crate::engine::check::{Check, Severity};
+use crate::engine::dampening::window::WINDOW;
+use crate::engine::moment::Moment;
+use crate::exabgp::Advertisement;
+use crate::logging::counted;
+use crate::period::Period;
+
+/// What happens next, in words around one point in time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Next {
+    /// What stands before the time; the whole sentence where there is none.
+    before: String,
+    /// The earliest time; `None` where it depends on an operator, or on what the checks find.
+    at: Option<Moment>,
+    /// What stands after the time, with its punctuation.
+    after: String,
+}
+
+impl Next {
+    /// Without a time.
+    fn open(text: String) -> Self {
+        Self { before: text, at: None, after: String::new() }
+    }
+
+    fn timed(before: impl Into<String>, at: Moment, after: impl Into<String>) -> Self {
+        Self { before: before.into(), at: Some(at), after: after.into() }
+    }
+
+    /// The earliest time; `None` where it is not known.
+    #[must_use]
+    pub const fn at(&self) -> Option<Moment> {
+        self.at
+    }
+
+    /// The sentence, with the time as `shown` writes it.
+    #[must_use]
+    pub fn text(&self, shown: impl Fn(Moment) -> String) -> String {
+        match self.at {
+            None => self.before.clone(),
+            Some(at) => format!("{} {}{}", self.before, shown(at), self.after),
+        }
+    }
+}
+
+impl Service {
+    /// What happens next if nothing else happens: the checks find what they found last, and no operator acts. `None` for a
+    /// service that serves and has nothing ahead.
+    #[must_use]
+    pub fn next(&self, now: Moment) -> Option<Next> {
+        match self.state {
+            _ if !self.enabled => {
+                Some(Next::open("withdrawn until `enabled = true` and `dnsherald reload`".to_owned()))
+            }
+            State::Drained => Some(self.after_drain(now)),
+            State::Up if self.is_pinned() => self.after_hold(),
+            State::Down => Some(self.after_down(now)),
+            State::Starting => self.first_verdict(now),
+            State::Degraded => self.falling(now).or_else(|| self.after_degraded(now)),
+            State::Up => self.falling(now),
+        }
+    }
+
+    fn after_drain(&self, now: Moment) -> Next {
+        let name = &self.name;
+        if self.is_disabled() {
+            let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
+            return Next::open(format!(
+                "drained until the disable-file{} is removed",
+                file.unwrap_or_default()
+            ));
+        }
+        // Nothing is left to wait for but the checks.
+        if self.drains.iter().all(|(_, drain)| drain.returning) {
+            let unless = if self.drains.is_empty() { "" } else { ", then the drain ends" };
+            return self.announced(now, unless);
+        }
+        if let Some(at) = self.drains.all_over_at() {
+            return Next::timed("drain ends", at, ", then the checks must pass");
+        }
+        if self.drains.iter().all(|(_, drain)| drain.until_exit) {
+            return Next::open(format!("drained until the helper exits, or `dnsherald undrain {name}`"));
+        }
+        Next::open(format!("drained until `dnsherald undrain {name}`"))
+    }
+
+    fn after_hold(&self) -> Option<Next> {
+        let orders = self.holds.orders();
+        let at = orders.all_over_at()?;
+        let holders: Vec<_> = orders.iter().map(|(holder, _)| holder.to_string()).collect();
+        let then = match self.without_hold() {
+            None => ", then the checks decide".to_owned(),
+            Some(state) => format!(", then {}", self.becomes(state)),
+        };
+        Some(Next::timed("held until", at, format!(" by {}{then}", holders.join(", "))))
+    }
+
+    fn after_down(&self, now: Moment) -> Next {
+        if self.health == Some(Severity::Down) {
+            return self.announced(now, "");
+        }
+        // Its checks are up, and its falls hold it down.
+        let undampen = format!(", or `dnsherald undampen {}`", self.name);
+        match self.dampening.held_until() {
+            Some(at) if self.dampening.enforced() => Next::timed("suppressed until", at, undampen),
+            Some(at) => {
+                let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
+                let why = format!(" (waits after {falls} within {})", Period(WINDOW));
+                Next::timed(format!("{} at", self.becomes(State::Up)), at, format!("{why}{undampen}"))
+            }
+            None => Next::open(format!("{} at once", self.becomes(State::Up))),
+        }
+    }
+
+    /// The return of a service whose checks have to pass first.
+    fn announced(&self, now: Moment, then: &str) -> Next {
+        if self.is_blind_now() {
+            let becomes = self.becomes(State::Up);
+            return Next::open(format!(
+                "{becomes} once the checks find out how the server is, and pass{then}"
+            ));
+        }
+        let Some((last, text)) = self.ahead(|check| check.rises(now, Severity::Down), "passes") else {
+            return Next::open(format!("{} once the checks decide{then}", self.becomes(State::Up)));
+        };
+        let undampen = || format!(", or `dnsherald undampen {}`", self.name);
+        if let Some(reuse) = self.dampening.reused_at().filter(|at| self.dampening.enforced() && *at > last) {
+            let after = format!("{then}, if the checks pass by then ({text}){}", undampen());
+            return Next::timed("suppressed until", reuse, after);
+        }
+        // What its falls add to the time that the checks take.
+        let waits = self.return_takes().saturating_sub(self.rises_in);
+        let earliest = if self.drains.is_empty() && !self.revalidating { last + waits } else { last };
+        Next::timed(
+            format!("{} at the earliest", self.becomes(State::Up)),
+            earliest,
+            format!(" ({text}){then}"),
+        )
+    }
+
+    fn after_degraded(&self, now: Moment) -> Option<Next> {
+        if self.sight.is_blind() {
+            return Some(Next::open("up once the checks find out again how the server is".to_owned()));
+        }
+        let (at, text) = self.ahead(|check| check.rises(now, Severity::Degraded), "passes")?;
+        Some(Next::timed("up at the earliest", at, format!(" ({text})")))
+    }
+
+    fn first_verdict(&self, now: Moment) -> Option<Next> {
+        if self.checks.iter().any(|check| check.decides() && check.unknown().is_some()) {
+            let text = "decided once the checks find out how the server is";
+            return Some(match self.sight_deadline() {
+                Some(at) => Next::timed(format!("{text}, without them at"), at, ""),
+                None => Next::open(text.to_owned()),
+            });
+        }
+        if let Some(next) = self.falling(now) {
+            return Some(next);
+        }
+        let (at, text) = self.ahead(|check| check.rises(now, Severity::Down), "passes")?;
+        Some(Next::timed(format!("{} at the earliest", self.becomes(State::Up)), at, format!(" ({text})")))
+    }
+
+    /// The fall that failing checks lead to, the worst first.
+    fn falling(&self, now: Moment) -> Option<Next> {
+        let soonest = |severity| {
+            let falls =
+                self.checks.iter().filter(|check| check.decides()).filter_map(move |check| {
+                    check.falls(now, severity).map(|forecast| (forecast, check.name()))
+                });
+            falls.min_by_key(|(forecast, _)| forecast.at)
+        };
+        let degrades = || soonest(Severity::Degraded).filter(|_| self.state != State::Degraded);
+        let down = soonest(Severity::Down).map(|falls| (falls, State::Down));
+        let ((Forecast { have, need, at }, name), state) =
+            down.or_else(|| degrades().map(|falls| (falls, State::Degraded)))?;
+        let before = format!("{} at the earliest", self.becomes(state));
+        Some(Next::timed(before, at, format!(" if check {name} keeps failing ({have} of {need})")))
+    }
+
+    /// The last of what the checks have ahead, and in words how far each is.
+    fn ahead(
+        &self,
+        forecast: impl Fn(&Check) -> Option<Forecast>,
+        results: &str,
+    ) -> Option<(Moment, String)> {
+        let mut last = None;
+        let mut text = String::new();
+        for check in self.checks.iter().filter(|check| check.decides()) {
+            let Some(Forecast { have, need, at }) = forecast(check) else { continue };
+            last = last.max(Some(at));
+            let comma = if text.is_empty() { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}{}: {have} of {need} {results}", check.name());
+        }
+        last.map(|last| (last, text))
+    }
+
+    /// What becomes of its routes in this state: one word, and the state where the word does not tell.
+    fn becomes(&self, state: State) -> String {
+        let announces =
+            |ladder: &&crate::engine::ladder::Ladder| ladder.at(state).is_some_and(Advertisement::announces);
+        match self.ladders.iter().filter(announces).count() {
+            0 => "withdrawn".to_owned(),
+            _ if state == State::Up => "announced".to_owned(),
+            _ => format!("{state}, still announced,"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::drain::{Lasts, Lift, Order};
+use crate::engine::event::{Event, ServiceId};
+use crate::engine::hold::HoldOrder;
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
+use crate::exabgp::link::Parent;
+use crate::outcome::{Cause, Outcome};
+
+const RESOLVER: ServiceId = ServiceId(0);
+
+/// An engine in virtual time whose checks all find the same, at once.
+struct Bench {
+    engine: Engine,
+    now: Moment,
+    finds: Outcome,
+}
+
+impl Bench {
+    /// One service with one check, `rise` 3, `fall` 3, and these lines of its own.
+    fn new(lines: &str) -> Self {
+        let toml = format!(
+            "[node]\nmanagement = \"10.1.0.2\"\n\
+             [defaults]\ninterval = \"1s\"\nfast-interval = \"100ms\"\ntimeout = \"500ms\"\nrise = 3\nfall = 3\n\
+             [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n{lines}\n\
+             [[service.check]]\nname = \"answers\"\non-fail = {{ servfail = \"degraded\" }}\n\
+             dns = {{ query = \"localhost. A\" }}\n"
+        );
+        let config =
+            Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"));
+        let engine = Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO);
+        let mut bench = Self { engine, now: Moment::START, finds: Outcome::pass(Duration::ZERO) };
+        bench.tell(Event::Start);
+        bench
+    }
+
+    /// One that is up.
+    fn up(lines: &str) -> Self {
+        let mut bench = Self::new(lines);
+        bench.until(10.0);
+        bench
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.engine.handle(self.now, event) {
+                if let Action::Probe(id) = action {
+                    events.push_back(Event::Outcome(id, self.finds.clone()));
+                }
+            }
+        }
+    }
+
+    /// Time goes on until so many seconds after the start.
+    fn until(&mut self, seconds: f64) {
+        let end = Moment::after_start(Duration::from_secs_f64(seconds));
+        while let Some(at) = self.engine.deadline().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.tell(Event::Tick);
+        }
+        self.now = end;
+    }
+
+    fn fails(&mut self, cause: Cause, until: f64) {
+        self.finds = Outcome::fail(cause, "test");
+        self.until(until);
+    }
+
+    fn passes(&mut self, until: f64) {
+        self.finds = Outcome::pass(Duration::ZERO);
+        self.until(until);
+    }
+
+    fn drain(&mut self, holder: &str, lasts: Lasts) {
+        let order =
+            Order { holder: holder.parse().unwrap(), reason: "new disk".to_owned().into(), lasts, uid: None };
+        self.tell(Event::Drain(RESOLVER, order));
+    }
+
+    fn next(&self) -> String {
+        let next = self.engine.services()[0].next(self.now);
+        next.map_or_else(String::new, |next| next.text(|at| at.to_string()))
+    }
+}
+
+#[test]
+fn a_start_leads_to_the_first_verdict() {
+    let mut bench = Bench::new("");
+    assert_eq!(bench.next(), "announced at the earliest 0.200 (answers: 1 of 3 passes)");
+    bench.until(0.15);
+    assert_eq!(bench.next(), "announced at the earliest 0.200 (answers: 2 of 3 passes)");
+    bench.until(0.2);
+    assert_eq!(bench.next(), "", "it is up");
+}
+
+#[test]
+fn failures_lead_down_and_passes_back() {
+    let mut bench = Bench::up("");
+    bench.fails(Cause::Timeout, 10.25);
+    let row = "withdrawn at the earliest 10.400 if check answers keeps failing (1 of 3)";
+    assert_eq!(bench.next(), row);
+    bench.until(12.0);
+    assert_eq!(bench.next(), "announced at the earliest 14.400 (answers: 0 of 3 passes)");
+    bench.passes(13.5);
+    assert_eq!(bench.next(), "announced at the earliest 14.400 (answers: 2 of 3 passes)");
+    bench.until(14.4);
+    assert_eq!(bench.next(), "");
+}
+
+#[test]
+fn a_second_fall_adds_its_wait() {
+    let mut bench = Bench::up("");
+    bench.fails(Cause::Timeout, 12.0);
+    bench.passes(20.0);
+    bench.fails(Cause::Timeout, 22.0);
+    let forecast = bench.next();
+    bench.passes(24.7);
+    let wait = "announced at 27.600 (waits after 2 falls within 10m), or `dnsherald undampen resolver`";
+    assert_eq!(bench.next(), wait);
+    assert_eq!(forecast, "announced at the earliest 27.600 (answers: 0 of 3 passes)");
+}
+
+#[test]
+fn what_degrades_is_told_from_what_withdraws() {
+    let mut bench = Bench::up("degraded = { med = 400 }");
+    bench.fails(Cause::Servfail, 10.25);
+    let degrades =
+        "degraded, still announced, at the earliest 10.400 if check answers keeps failing (1 of 3)";
+    assert_eq!(bench.next(), degrades);
+    bench.until(12.0);
+    assert_eq!(bench.next(), "up at the earliest 14.400 (answers: 0 of 3 passes)");
+    bench.fails(Cause::Timeout, 12.45);
+    assert_eq!(bench.next(), "withdrawn at the earliest 12.600 if check answers keeps failing (1 of 3)");
+}
+
+#[test]
+fn a_suppression_ends_by_itself_or_by_the_operator() {
+    let dampening = "[service.dampening]\nmode = \"enforce\"\npenalty = 2000\nsuppress = 1500\nreuse = 1000\n\
+                     half-life = \"1m\"\nmax-suppress = \"5m\"\n";
+    let mut bench = Bench::up(dampening);
+    bench.fails(Cause::Timeout, 12.0);
+    let failing = "suppressed until 70.400, if the checks pass by then (answers: 0 of 3 passes), \
+                   or `dnsherald undampen resolver`";
+    assert_eq!(bench.next(), failing);
+    bench.passes(20.0);
+    assert_eq!(bench.next(), "suppressed until 70.400, or `dnsherald undampen resolver`");
+    bench.tell(Event::Undampen(RESOLVER));
+    assert_eq!(bench.next(), "");
+}
+
+#[test]
+fn a_drain_ends_as_its_holders_want() {
+    let mut bench = Bench::up("");
+    bench.drain("alice", Lasts::For(Duration::from_secs(60)));
+    assert_eq!(bench.next(), "drain ends 70.000, then the checks must pass");
+    bench.drain("bob", Lasts::UntilLifted);
+    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`");
+    bench.tell(Event::Undrain(RESOLVER, Lift { holder: Some("bob".parse().unwrap()), once_healthy: false }));
+    bench.until(70.0);
+    assert_eq!(bench.next(), "announced at the earliest 70.200 (answers: 1 of 3 passes)");
+    bench.drain("unbound.service", Lasts::UntilExit);
+    assert_eq!(bench.next(), "drained until the helper exits, or `dnsherald undrain resolver`");
+    bench.tell(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: true }));
+    let returning = "announced at the earliest 70.200 (answers: 1 of 3 passes), then the drain ends";
+    assert_eq!(bench.next(), returning);
+}
+
+#[test]
+fn a_file_drains_until_it_is_removed() {
+    let mut bench = Bench::up("disable-file = \"/etc/dnsherald.disabled\"");
+    bench.tell(Event::DisableFile(RESOLVER, true));
+    assert_eq!(bench.next(), "drained until the disable-file /etc/dnsherald.disabled is removed");
+}
+
+#[test]
+fn a_hold_has_an_end_and_what_follows() {
+    let mut bench = Bench::up("");
+    let lasts = Duration::from_secs(600).try_into().unwrap();
+    let order = HoldOrder {
+        holder: "alice".parse().unwrap(),
+        reason: "check is wrong".to_owned().into(),
+        lasts,
+        uid: None,
+    };
+    bench.tell(Event::Hold(RESOLVER, order));
+    assert_eq!(bench.next(), "held until 610.000 by alice, then the checks decide");
+    bench.fails(Cause::Timeout, 15.0);
+    assert_eq!(bench.next(), "held until 610.000 by alice, then withdrawn");
+}
+
+#[test]
+fn a_check_that_finds_out_nothing_is_waited_for_so_long() {
+    let mut bench = Bench::new("unknown-after = \"30s\"");
+    bench.fails(Cause::Local, 0.5);
+    let waits = "decided once the checks find out how the server is, without them at 30.000";
+    assert_eq!(bench.next(), waits);
+    bench.until(30.0);
+    assert_eq!(bench.next(), "decided once the checks find out how the server is");
+    let mut down = Bench::up("");
+    down.fails(Cause::Timeout, 12.0);
+    down.fails(Cause::Local, 13.0);
+    assert_eq!(down.next(), "announced once the checks find out how the server is, and pass");
+}
+
+#[test]
+fn what_is_not_enabled_waits_for_the_operator() {
+    let bench = Bench::up("enabled = false");
+    assert_eq!(bench.next(), "withdrawn until `enabled = true` and `dnsherald reload`");
+}
