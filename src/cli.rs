@@ -128,7 +128,7 @@ pub enum CompletedShell {
 }
 
 /// Where the configuration is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Configuration {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
@@ -136,7 +136,7 @@ pub struct Configuration {
 }
 
 /// Which running helper.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Helper {
     /// Where the configuration is.
     #[command(flatten)]
@@ -173,7 +173,7 @@ pub struct Run {
 }
 
 /// Options of `status`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Status {
     /// Which running helper.
     #[command(flatten)]
@@ -184,11 +184,14 @@ pub struct Status {
     /// Print one line as monitoring plugins do: whether every service attracts traffic
     ///
     /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
-    /// disk, a check unknown for 30 seconds or observed and down; 2 down, suppressed, drained past its end, refused or not
-    /// acknowledged for 30 seconds, acknowledgement unknown; 3 no helper to ask.
+    /// disk, a check unknown for 30 seconds or observed and down, a BGP session down for 30 seconds; 2 down, suppressed,
+    /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgement unknown, every BGP session down;
+    /// 3 no helper to ask.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub plugin: bool,
-    /// Show it again every second, until interrupted
+    /// Show it again every second, until `q`
+    ///
+    /// On a terminal it is drawn in place. Elsewhere, and with `--json`, one follows the other, until interrupted.
     #[arg(short, long)]
     pub watch: bool,
 }

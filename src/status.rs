@@ -4,7 +4,7 @@
 //!   Engine ──► Document ──► JSON on status.sock ──► Document ──► a table, or the same JSON
 //! ```
 //!
-//! Periods are in seconds. [`table`] shows it to people, [`plugin`] to monitoring.
+//! Periods are in seconds, times in RFC 3339. [`table`] shows it to people, [`plugin`] to monitoring.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,9 +20,13 @@ use crate::exabgp::Dialect;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
 
+use self::time::Time;
+
 mod from_engine;
 pub mod plugin;
 pub mod table;
+pub mod time;
+pub mod view;
 
 /// Names the format.
 const FORMAT: &str = "dnsherald status 1";
@@ -52,6 +56,12 @@ pub struct Document {
     pub unwritten: Option<String>,
     /// How long it has been running.
     pub running_seconds: f64,
+    /// Since when it has been running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_since: Option<Time>,
+    /// When this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
     /// The other end of standard output.
     pub exabgp: ExaBgp,
     /// In the order of the configuration.
@@ -101,6 +111,56 @@ pub struct ExaBgp {
     pub refused: u64,
     /// Commands that it did not answer in time.
     pub unanswered: u64,
+    /// The BGP sessions that ExaBGP has told of, and those of the neighbors that services name. Empty where nothing is
+    /// known of any.
+    #[serde(default)]
+    pub bgp_sessions: Vec<BgpSession>,
+}
+
+/// What is known of a BGP session.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionState {
+    /// It is established.
+    Up,
+    /// It is not.
+    Down,
+    /// ExaBGP has not told: `neighbor-changes` is not configured for this process, or the session has not changed since
+    /// the helper started.
+    Unknown,
+}
+
+/// The BGP session with one neighbor.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BgpSession {
+    /// Its address.
+    pub neighbor: String,
+    /// Its state.
+    pub state: SessionState,
+    /// Since when it has been so, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// For how long it has been so, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_seconds: Option<f64>,
+    /// Why it is down, as ExaBGP says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What happens next to a service if nothing else happens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Next {
+    /// In words; a time in them is written as in `at`.
+    pub text: String,
+    /// When at the earliest; absent where it depends on an operator, or on what the checks find.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// How long until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_seconds: Option<f64>,
 }
 
 /// One service.
@@ -118,6 +178,12 @@ pub struct Service {
     pub for_seconds: f64,
     /// Why.
     pub reason: String,
+    /// Since when it has been so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// What happens next; absent where nothing is ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
     /// The DNS server behind it, where the configuration names one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub backend: Option<String>,
@@ -232,6 +298,9 @@ pub struct CheckStatus {
     /// For how long every outcome has said nothing about the server; the last one says why.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unknown_for_seconds: Option<f64>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Time>,
     /// What was found last.
     pub last: Option<Last>,
 }
@@ -242,6 +311,9 @@ pub struct CheckStatus {
 pub struct Last {
     /// How long ago.
     pub ago_seconds: f64,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
     /// Whether it passed.
     pub passed: bool,
     /// How long the slowest answer that counted took.
@@ -268,6 +340,9 @@ pub struct Dampening {
     pub suppressed: bool,
     /// Until it is no longer.
     pub reuse_in_seconds: Option<f64>,
+    /// When it is no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse_at: Option<Time>,
     /// With `mode = "enforce"` it would be held down.
     #[serde(default)]
     pub would_be_suppressed: bool,
@@ -277,6 +352,9 @@ pub struct Dampening {
     /// Its checks are up, and it stays withdrawn for so long: it is suppressed, or its return takes longer after falls.
     #[serde(default)]
     pub returns_in_seconds: Option<f64>,
+    /// When it returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns_at: Option<Time>,
 }
 
 impl Dampening {
@@ -307,8 +385,14 @@ pub struct Drain {
     pub reason: String,
     /// How long it has lasted.
     pub for_seconds: f64,
+    /// Since when it has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// Until it ends by itself; `None` if it does not.
     pub expires_in_seconds: Option<f64>,
+    /// When it ends by itself; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
     /// It ends as soon as the checks pass.
     pub returning: bool,
     /// It ends with this helper.
@@ -329,8 +413,14 @@ pub struct Hold {
     pub reason: String,
     /// How long it has lasted.
     pub for_seconds: f64,
+    /// Since when it has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// Until it ends by itself.
     pub expires_in_seconds: f64,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
     /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
     #[serde(default)]
     pub uid: Option<u32>,

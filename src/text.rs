@@ -16,6 +16,8 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
+pub mod wrap;
+
 /// Characters that [`foreign`] shows, and that [`foreign_lines`] shows of each line.
 pub const LONGEST: usize = 240;
 
@@ -168,7 +170,29 @@ pub fn usage(error: &clap::Error) {
 /// # Errors
 /// When standard output cannot be written to.
 pub fn move_cursor(sequence: &'static str) -> io::Result<()> {
-    io::stdout().write_all(sequence.as_bytes())
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(sequence.as_bytes())?;
+    stdout.flush()
+}
+
+/// Draws these lines from the top of the terminal on standard output, in one piece, and clears what stood beside and
+/// below them. No line may be longer than the terminal is wide.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    let mut frame = String::from("\x1b[H");
+    for (nth, line) in lines.into_iter().enumerate() {
+        if nth > 0 {
+            frame.push_str("\r\n");
+        }
+        line.chars().for_each(|character| show(character, &mut frame));
+        frame.push_str("\x1b[K");
+    }
+    frame.push_str("\x1b[J");
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(frame.as_bytes())?;
+    stdout.flush()
 }
 
 /// A writer that escapes doubtful characters, but line breaks and tabs.

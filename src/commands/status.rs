@@ -1,8 +1,6 @@
 //! `status`: what the running helper knows.
 
-use std::io::{self, IsTerminal, Write};
-use std::thread;
-use std::time::Duration;
+use std::io::Write;
 
 use super::complain;
 use super::helper::Helper;
@@ -12,19 +10,21 @@ use crate::exit::Exit;
 use crate::status::Document;
 use crate::status::plugin::{self, Alert};
 use crate::status::table::Table;
+use crate::status::view::View;
+use crate::sys::local_time::Zone;
+use crate::sys::terminal::Size;
 use crate::text::{self, foreign};
 
-/// Between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// From the top of an empty screen.
-const AFRESH: &str = "\x1b[H\x1b[2J";
+mod watch;
 
 /// Shows the status once, or again and again.
 ///
 /// # Errors
 /// When there is no helper to ask; while watching, that is said and waited for.
 pub fn run(options: &Status) -> anyhow::Result<Exit> {
+    if options.watch {
+        return watch::run(options);
+    }
     let helper = Helper::find(&options.helper);
     if options.plugin {
         return Ok(alert(&helper).unwrap_or_else(|error| {
@@ -32,25 +32,15 @@ pub fn run(options: &Status) -> anyhow::Result<Exit> {
             Exit::Unknown
         }));
     }
-    if !options.watch {
-        let document = helper.client().and_then(Client::status).inspect_err(|_| helper.complain())?;
-        helper.complain_beside(&document);
-        show(&document, options.json)?;
-        return Ok(Exit::Success);
-    }
-    let afresh = io::stdout().is_terminal() && !options.json;
-    loop {
-        // Whichever runs by now.
-        let status = Helper::find(&options.helper).client().and_then(Client::status);
-        if afresh {
-            text::move_cursor(AFRESH)?;
-        }
-        match status {
-            Ok(document) => show(&document, options.json)?,
-            Err(error) => complain(&error),
-        }
-        thread::sleep(PAUSE);
-    }
+    let document = helper.client().and_then(Client::status).inspect_err(|_| helper.complain())?;
+    helper.complain_beside(&document);
+    show(&document, options.json)?;
+    Ok(Exit::Success)
+}
+
+/// The document of whichever helper runs by now.
+fn look(options: &Status) -> anyhow::Result<Document> {
+    Helper::find(&options.helper).client().and_then(Client::status)
 }
 
 /// One line for monitoring. Without a helper to ask, nothing is known.
@@ -79,7 +69,13 @@ fn show(document: &Document, json: bool) -> anyhow::Result<()> {
     if json {
         writeln!(out, "{}", text::json(serde_json::to_string(document)?))?;
     } else {
-        write!(out, "{}", Table(document))?;
+        let size = Size::of_stdout().unwrap_or(Size::USUAL);
+        write!(out, "{}", table(document, size.columns))?;
     }
     Ok(out.flush()?)
+}
+
+/// For people, in lines of `columns` characters, with the times of this host's zone.
+fn table(document: &Document, columns: usize) -> Table<'_> {
+    Table { document, view: View::of(document, columns, Zone::of_this_host()) }
 }

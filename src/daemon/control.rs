@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -24,6 +24,7 @@ use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::period::Period;
+use crate::status::time::Clock;
 use crate::status::{Document, Trouble};
 use crate::sys::trusted_path::make_for_root;
 use crate::text::{foreign, json};
@@ -198,7 +199,8 @@ impl Control {
             return text;
         }
         let began = Instant::now();
-        let mut document = Document::of(engine, now, &self.subject.node, &self.subject.configuration);
+        let clock = Clock::new(now, SystemTime::now());
+        let mut document = Document::of(engine, &clock, &self.subject.node, &self.subject.configuration);
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         document.unwritten.clone_from(&self.unwritten);

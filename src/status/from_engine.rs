@@ -1,22 +1,29 @@
 //! The engine at one moment, as a document.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
-use super::{CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last, Prefix, Service};
+use super::time::Clock;
+use super::{
+    BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last, Next, Prefix, Service,
+    SessionState,
+};
 use crate::engine::Engine;
 use crate::engine::check::Check;
 use crate::engine::drain::Drains;
 use crate::engine::hold::Holds;
 use crate::engine::moment::Moment;
+use crate::engine::service;
 use crate::exabgp::link::entry::Entry;
+use crate::exabgp::link::neighbors::{self, BgpState};
 use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
 
 impl Document {
-    /// Of the engine at `now`, which runs with this configuration file on the host of this name.
+    /// Of the engine at the moment of `clock`, which runs with this configuration file on the host of this name.
     #[must_use]
-    pub fn of(engine: &Engine, now: Moment, node: &str, configuration: &Path) -> Self {
+    pub fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
+        let now = clock.now();
         let link = engine.link();
         Self {
             format: FORMAT.to_owned(),
@@ -28,6 +35,8 @@ impl Document {
             last_good: None,
             unwritten: None,
             running_seconds: now.since_start().as_secs_f64(),
+            running_since: clock.ago(now.since_start()),
+            at: clock.at(now),
             exabgp: ExaBgp {
                 version: link.version().map(ToString::to_string),
                 dialect: link.dialect(),
@@ -36,50 +45,96 @@ impl Document {
                 latency_seconds: link.record().latency.map(|latency| latency.as_secs_f64()),
                 refused: link.record().refused,
                 unanswered: link.record().unanswered,
+                bgp_sessions: bgp_sessions(engine, clock),
             },
-            services: (0..engine.services().len()).map(|place| service(engine, place, now)).collect(),
-            drains_of_all: drains(engine.drains_of_all(), now),
+            services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
+            drains_of_all: drains(engine.drains_of_all(), clock),
             left_behind: engine.left_behind().map(|entry| entry.route.prefix.to_string()).collect(),
         }
     }
 }
 
-fn service(engine: &Engine, place: usize, now: Moment) -> Service {
+/// The sessions that ExaBGP has told of, and those of the neighbors that services name, in the order of the addresses.
+fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
+    let named = engine.plans().iter().flat_map(|plan| &plan.routes).flat_map(|route| &route.neighbors);
+    let mut sessions: BTreeMap<_, _> = named.map(|neighbor| (neighbor, None)).collect();
+    sessions.extend(engine.link().neighbors().iter().map(|(neighbor, session)| (neighbor, Some(session))));
+    sessions
+        .into_iter()
+        .map(|(neighbor, session)| bgp_session(neighbor.to_string(), session, clock))
+        .collect()
+}
+
+fn bgp_session(neighbor: String, session: Option<&neighbors::BgpSession>, clock: &Clock) -> BgpSession {
+    let (state, reason) = match session.map(|session| &session.state) {
+        None => (SessionState::Unknown, None),
+        Some(BgpState::Up) => (SessionState::Up, None),
+        Some(BgpState::Down(reason)) => (SessionState::Down, Some(reason.clone())),
+    };
+    BgpSession {
+        neighbor,
+        state,
+        since: session.and_then(|session| clock.at(session.since)),
+        for_seconds: session.map(|session| clock.now().since(session.since).as_secs_f64()),
+        reason: reason.filter(|reason| !reason.is_empty()),
+    }
+}
+
+fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
+    let now = clock.now();
     let service = &engine.services()[place];
     let dampening = service.dampening();
-    let reuse_in = dampening.reused_at().map(|at| at.since(now).as_secs_f64());
+    let reuse_at = dampening.reused_at().filter(|_| dampening.enforced());
+    let returns_in = service.returns_in(now);
     Service {
         name: service.name().to_owned(),
         enabled: service.is_enabled(),
         state: service.state(),
         for_seconds: now.since(service.since()).as_secs_f64(),
+        since: clock.at(service.since()),
         reason: service.explain(),
+        next: service.next(now).map(|next| self::next(&next, clock)),
         backend: engine.plans()[place].backend.as_ref().map(|backend| backend.name.clone()),
         unit: engine.plans()[place].backend.as_ref().and_then(|backend| backend.unit.clone()),
         prefixes: engine.entries_of(place).map(prefix).collect(),
-        checks: service.checks().iter().map(|check| check_status(check, now)).collect(),
+        checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {
             mode: dampening.policy().mode,
             penalty: service.penalty(now),
             suppressed: dampening.enforced(),
-            reuse_in_seconds: reuse_in.filter(|_| dampening.enforced()),
+            reuse_in_seconds: reuse_at.map(|at| at.since(now).as_secs_f64()),
+            reuse_at: reuse_at.and_then(|at| clock.at(at)),
             would_be_suppressed: dampening.suppressed() && !dampening.enforced(),
             falls: dampening.return_time().falls(now),
-            returns_in_seconds: service.returns_in(now).map(|time| time.as_secs_f64()),
+            returns_in_seconds: returns_in.map(|time| time.as_secs_f64()),
+            returns_at: returns_in.and_then(|time| clock.ahead(time)),
         },
         disabled: service.is_disabled(),
-        drains: drains(service.drains(), now),
-        holds: holds(service.holds(), now),
+        drains: drains(service.drains(), clock),
+        holds: holds(service.holds(), clock),
         without_hold: service.without_hold(),
     }
 }
 
-fn drains(drains: &Drains, now: Moment) -> Vec<Drain> {
+/// A time that cannot be written is left out, and the period is there all the same.
+fn next(next: &service::next::Next, clock: &Clock) -> Next {
+    let shown = |moment| clock.at(moment).map_or_else(|| "later".to_owned(), |time| time.to_string());
+    Next {
+        text: next.text(shown),
+        at: next.at().and_then(|at| clock.at(at)),
+        in_seconds: next.at().map(|at| at.since(clock.now()).as_secs_f64()),
+    }
+}
+
+fn drains(drains: &Drains, clock: &Clock) -> Vec<Drain> {
+    let now = clock.now();
     let shown = drains.iter().map(|(holder, drain)| Drain {
         holder: holder.to_string(),
         reason: drain.reason.to_string(),
         for_seconds: drain.age(now).as_secs_f64(),
+        since: clock.ago(drain.age(now)),
         expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
+        expires_at: drain.expires.and_then(|at| clock.at(at)),
         returning: drain.returning,
         until_exit: drain.until_exit,
         uid: drain.uid,
@@ -87,12 +142,15 @@ fn drains(drains: &Drains, now: Moment) -> Vec<Drain> {
     shown.collect()
 }
 
-fn holds(holds: &Holds, now: Moment) -> Vec<Hold> {
+fn holds(holds: &Holds, clock: &Clock) -> Vec<Hold> {
+    let now = clock.now();
     let shown = holds.orders().iter().map(|(holder, hold)| Hold {
         holder: holder.to_string(),
         reason: hold.reason.to_string(),
         for_seconds: hold.age(now).as_secs_f64(),
+        since: clock.ago(hold.age(now)),
         expires_in_seconds: hold.expires.map_or(0.0, |at| at.since(now).as_secs_f64()),
+        expires_at: hold.expires.and_then(|at| clock.at(at)),
         uid: hold.uid,
     });
     shown.collect()
@@ -110,7 +168,7 @@ fn prefix(entry: &Entry) -> Prefix {
     }
 }
 
-fn check_status(check: &Check, now: Moment) -> CheckStatus {
+fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
     use crate::engine::hysteresis::State::{Falling, Rising};
     let thresholds = check.timing().thresholds;
     CheckStatus {
@@ -123,16 +181,19 @@ fn check_status(check: &Check, now: Moment) -> CheckStatus {
         rise: thresholds.rise.get(),
         fall: thresholds.fall.get(),
         severity: check.verdict(),
-        unknown_for_seconds: check.unknown().map(|unknown| now.since(unknown.since).as_secs_f64()),
-        last: check.last().map(|(at, outcome)| last(now.since(*at), outcome)),
+        unknown_for_seconds: check.unknown().map(|unknown| clock.now().since(unknown.since).as_secs_f64()),
+        unknown_since: check.unknown().and_then(|unknown| clock.at(unknown.since)),
+        last: check.last().map(|(at, outcome)| last(*at, outcome, clock)),
     }
 }
 
-fn last(ago: Duration, outcome: &Outcome) -> Last {
-    let ago_seconds = ago.as_secs_f64();
+fn last(at: Moment, outcome: &Outcome, clock: &Clock) -> Last {
+    let ago_seconds = clock.now().since(at).as_secs_f64();
+    let at = clock.at(at);
     match outcome {
         Outcome::Pass { latency } => Last {
             ago_seconds,
+            at,
             passed: true,
             latency_seconds: Some(latency.as_secs_f64()),
             cause: None,
@@ -140,6 +201,7 @@ fn last(ago: Duration, outcome: &Outcome) -> Last {
         },
         Outcome::Fail(failure) | Outcome::Unknown(failure) => Last {
             ago_seconds,
+            at,
             passed: false,
             latency_seconds: None,
             cause: Some(failure.cause.to_string()),
@@ -150,6 +212,8 @@ fn last(ago: Duration, outcome: &Outcome) -> Last {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
     use crate::config::Config;
     use crate::engine::event::{CheckId, Event, ServiceId};
@@ -179,7 +243,8 @@ mod tests {
             engine.handle(now, event);
             engine.handle(now + Duration::from_millis(150), Event::Tick);
         }
-        let document = Document::of(&engine, now, "host", Path::new("a.toml"));
+        let clock = Clock::new(now, UNIX_EPOCH);
+        let document = Document::of(&engine, &clock, "host", Path::new("a.toml"));
         let shown: Vec<_> = document.services[0]
             .prefixes
             .iter()

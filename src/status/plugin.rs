@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{CheckStatus, Document, Drain, Service};
+use super::{BgpSession, CheckStatus, Document, Drain, Service, SessionState};
 use crate::engine::check::Severity;
 use crate::engine::service::State;
 use crate::period::Shown;
@@ -88,11 +88,24 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
         let why = document.exabgp.silence.as_deref().unwrap_or("exabgp answers no commands");
         found.add(Alert::Critical, format!("acknowledgement unknown: {why}"));
     }
+    find_in_sessions(&document.exabgp.bgp_sessions, found);
     for prefix in &document.left_behind {
         found.add(Alert::Warning, format!("{prefix} is no longer configured and not yet withdrawn"));
     }
     if document.services.is_empty() && document.trouble.is_none() {
         found.add(Alert::Critical, "no service is configured");
+    }
+}
+
+/// One BGP session that stays down warns. Where every session is known, and none is up, no router hears of this PoP.
+fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
+    let is_down = |session: &BgpSession| session.state == SessionState::Down;
+    let alert = if sessions.iter().all(is_down) { Alert::Critical } else { Alert::Warning };
+    for session in sessions.iter().filter(|session| is_down(session)) {
+        let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > PATIENCE) else { continue };
+        let reason = session.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let (neighbor, seconds) = (&session.neighbor, shown(seconds));
+        found.add(alert, format!("BGP session with {neighbor} down for {seconds}{reason}"));
     }
 }
 
@@ -191,6 +204,12 @@ fn performance(document: &Document) -> String {
                 values.push(format!("{}={seconds:.6}s;;;0", label(&service.name, &check.name)));
             }
         }
+    }
+    let sessions = &document.exabgp.bgp_sessions;
+    let known = sessions.iter().filter(|session| session.state != SessionState::Unknown).count();
+    if known > 0 {
+        let up = sessions.iter().filter(|session| session.state == SessionState::Up).count();
+        values.push(format!("'exabgp/sessions-up'={up};;;0;{known}"));
     }
     if let Some(seconds) = document.exabgp.latency_seconds {
         values.push(format!("'exabgp'={seconds:.6}s;;;0"));

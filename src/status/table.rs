@@ -1,61 +1,94 @@
-//! The status document for people, in 80 columns.
+//! The status document for people, in lines as wide as the terminal.
 
-use std::fmt;
-use std::time::Duration;
+use std::fmt::{self, Write as _};
 
-use super::{CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service};
+use super::view::{View, period, rough};
+use super::{
+    BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Next, Prefix, Service, SessionState,
+};
 use crate::engine::dampening::window::WINDOW;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
 use crate::text::foreign_within;
-
-/// Lines are broken before they are longer.
-const WIDTH: usize = 80;
+use crate::text::wrap::wrapped;
 
 /// Characters of one entry. Each part that a helper bounds is shorter.
 const LONGEST: usize = 2000;
 
-/// Column of what is said about a name.
-const VALUE: usize = 26;
-
 /// A document, to be shown.
 #[derive(Debug)]
-pub struct Table<'a>(pub &'a Document);
+pub struct Table<'a> {
+    /// What is shown.
+    pub document: &'a Document,
+    /// How.
+    pub view: View,
+}
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let document = self.0;
-        let running = shown(document.running_seconds);
-        let Document { node, version, pid, .. } = document;
-        entry(f, 0, &format!("{node}: dnsherald {version}, process {pid}, for {running}"))?;
-        entry(f, 0, &document.configuration.to_string_lossy())?;
-        if let Some(trouble) = &document.trouble {
-            match &document.last_good {
-                Some(file) => {
-                    entry(
-                        f,
-                        0,
-                        &format!("NOT IN ORDER, the LAST GOOD CONFIGURATION is in force: {trouble}"),
-                    )?;
-                    entry(f, 0, &format!("in force: {}", file.display()))?;
-                }
-                None => entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?,
-            }
-        }
-        if let Some(why) = &document.unwritten {
-            entry(f, 0, &format!("NOT ON DISK, so that a restart would forget the last drains: {why}"))?;
-        }
-        entry(f, 0, &exabgp(&document.exabgp))?;
+        let document = self.document;
+        self.head(f)?;
         for drain in &document.drains_of_all {
-            entry(f, 0, &format!("all services, those added later included, drained {}", show_drain(drain)))?;
+            let drained = self.drain(drain);
+            self.entry(f, 0, &format!("all services, those added later included, drained {drained}"))?;
         }
         for service in &document.services {
             writeln!(f)?;
-            show_service(f, service)?;
+            self.service(f, service)?;
         }
         for prefix in &document.left_behind {
             writeln!(f)?;
-            entry(f, 0, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
+            self.entry(f, 0, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Table<'_> {
+    /// The helper, its configuration, and ExaBGP.
+    fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Document { node, version, pid, running_seconds, .. } = self.document;
+        let since = self.view.ago(*running_seconds);
+        self.entry(f, 0, &format!("{node}: dnsherald {version}, process {pid}, running since {since}"))?;
+        self.entry(f, 0, &format!("as of {}", self.view.written()))?;
+        self.entry(f, 0, &self.document.configuration.to_string_lossy())?;
+        if let Some(trouble) = &self.document.trouble {
+            match &self.document.last_good {
+                Some(file) => {
+                    let text = format!("NOT IN ORDER, the LAST GOOD CONFIGURATION is in force: {trouble}");
+                    self.entry(f, 0, &text)?;
+                    self.entry(f, 0, &format!("in force: {}", file.display()))?;
+                }
+                None => {
+                    self.entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?;
+                }
+            }
+        }
+        if let Some(why) = &self.document.unwritten {
+            self.entry(f, 0, &format!("NOT ON DISK, so that a restart would forget the last drains: {why}"))?;
+        }
+        self.entry(f, 0, &exabgp(&self.document.exabgp))?;
+        self.bgp_sessions(f, &self.document.exabgp)
+    }
+
+    fn bgp_sessions(&self, f: &mut fmt::Formatter<'_>, exabgp: &ExaBgp) -> fmt::Result {
+        let unknown = "not known (neighbor-changes is not configured for this process, or no session has changed \
+                       since the helper started)";
+        if exabgp.bgp_sessions.is_empty() {
+            return self.pair(f, "BGP sessions", unknown);
+        }
+        for session in &exabgp.bgp_sessions {
+            let BgpSession { neighbor, for_seconds, reason, .. } = session;
+            let since = for_seconds.map_or_else(String::new, |seconds| {
+                format!(" since {} ({})", self.view.ago(seconds), rough(seconds))
+            });
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            let text = match session.state {
+                SessionState::Up => format!("up{since}"),
+                SessionState::Down => format!("DOWN{since}{reason}"),
+                SessionState::Unknown => unknown.to_owned(),
+            };
+            self.pair(f, &format!("BGP {neighbor}"), &text)?;
         }
         Ok(())
     }
@@ -83,73 +116,131 @@ fn exabgp(exabgp: &ExaBgp) -> String {
     text
 }
 
-fn show_service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
-    let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
-    let heading = format!("{}: {state} for {}", service.name, shown(service.for_seconds));
-    entry(f, 0, &format!("{heading}: {}", service.reason))?;
-    if let Some(backend) = &service.backend {
-        pair(f, "backend", backend)?;
-    }
-    for prefix in &service.prefixes {
-        pair(f, &prefix.prefix, &show_prefix(prefix))?;
-    }
-    for check in &service.checks {
-        pair(f, &format!("check {}", check.name), &show_check(check))?;
-    }
-    if let Some(text) = show_dampening(service) {
-        pair(f, "dampening", &text)?;
-    }
-    for hold in &service.holds {
-        pair(f, "held announced", &show_hold(hold))?;
-    }
-    for drain in &service.drains {
-        pair(f, "drained", &show_drain(drain))?;
-    }
-    Ok(())
-}
-
-fn show_drain(drain: &Drain) -> String {
-    let mut text = format!("by {} for {}", asked_by(&drain.holder, drain.uid), shown(drain.for_seconds));
-    match drain.expires_in_seconds {
-        Some(left) if drain.until_exit => {
-            text += &format!(", {} left or until the helper exits", shown(left));
+impl Table<'_> {
+    fn service(&self, f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+        let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
+        let (since, lasted) = (self.view.ago(service.for_seconds), rough(service.for_seconds));
+        self.entry(f, 0, &format!("{}: {state} since {since} ({lasted}): {}", service.name, service.reason))?;
+        if let Some(next) = &service.next {
+            self.pair(f, "next", &self.next(next))?;
         }
-        Some(left) => text += &format!(", {} left", shown(left)),
-        None if drain.until_exit => text += ", until the helper exits",
-        None => text += ", until undrained",
+        if let Some(backend) = &service.backend {
+            self.pair(f, "backend", backend)?;
+        }
+        for prefix in &service.prefixes {
+            self.pair(f, &prefix.prefix, &show_prefix(prefix))?;
+        }
+        for check in &service.checks {
+            self.pair(f, &format!("check {}", check.name), &self.check(check))?;
+        }
+        if let Some(text) = self.dampening(service) {
+            self.pair(f, "dampening", &text)?;
+        }
+        for hold in &service.holds {
+            self.pair(f, "held announced", &self.hold(hold))?;
+        }
+        for drain in &service.drains {
+            self.pair(f, "drained", &self.drain(drain))?;
+        }
+        Ok(())
     }
-    if drain.returning {
-        text += ", or until the checks pass";
-    }
-    text + &format!(": {}", drain.reason)
-}
 
-fn show_hold(hold: &Hold) -> String {
-    let (lasted, left) = (shown(hold.for_seconds), shown(hold.expires_in_seconds));
-    format!("by {} for {lasted}, {left} left: {}", asked_by(&hold.holder, hold.uid), hold.reason)
+    /// The sentence, with the time as all others.
+    fn next(&self, next: &Next) -> String {
+        match next.at {
+            Some(at) => next.text.replace(&at.to_string(), &self.view.time(at.system())),
+            None => next.text.clone(),
+        }
+    }
+
+    fn drain(&self, drain: &Drain) -> String {
+        let mut text =
+            format!("by {} since {}", asked_by(&drain.holder, drain.uid), self.view.ago(drain.for_seconds));
+        match drain.expires_in_seconds.map(|left| self.view.ahead(left)) {
+            Some(end) if drain.until_exit => text += &format!(", until {end} or until the helper exits"),
+            Some(end) => text += &format!(", until {end}"),
+            None if drain.until_exit => text += ", until the helper exits",
+            None => text += ", until undrained",
+        }
+        if drain.returning {
+            text += ", or until the checks pass";
+        }
+        text + &format!(": {}", drain.reason)
+    }
+
+    fn hold(&self, hold: &Hold) -> String {
+        let (since, end) = (self.view.ago(hold.for_seconds), self.view.ahead(hold.expires_in_seconds));
+        format!("by {} since {since}, until {end}: {}", asked_by(&hold.holder, hold.uid), hold.reason)
+    }
+
+    /// Its falls, and what they lead to; `None` if there are none.
+    fn dampening(&self, service: &Service) -> Option<String> {
+        let dampening = &service.dampening;
+        let penalty = format!("penalty {}", dampening.penalty);
+        let falls = || format!("{} within {}", counted(dampening.falls as usize, "fall"), Period(WINDOW));
+        let held = match (dampening.reuse_in_seconds, dampening.returns_in_seconds) {
+            (Some(left), _) => Some(format!("suppressed until {}", self.view.ahead(left))),
+            (None, Some(left)) => {
+                Some(format!("passing again, and returns at {} after {}", self.view.ahead(left), falls()))
+            }
+            (None, None) => None,
+        };
+        if let Some(held) = held {
+            return Some(format!("{held}, {penalty}; to end it: dnsherald undampen {}", service.name));
+        }
+        if dampening.penalty == 0 && dampening.falls == 0 {
+            return None;
+        }
+        let observed =
+            if dampening.would_be_suppressed { ", would be suppressed (mode observe)" } else { "" };
+        let falls = if dampening.falls == 0 { String::new() } else { format!(", {}", falls()) };
+        Some(format!("{penalty}{observed}{falls}"))
+    }
+
+    fn check(&self, check: &CheckStatus) -> String {
+        let mut text = check.state.clone();
+        // Writing to a string cannot fail.
+        let _ = match check.state.as_str() {
+            "rising" => write!(text, " ({} of {})", check.streak, check.rise),
+            "falling" => write!(text, " ({} of {})", check.streak, check.fall),
+            _ => Ok(()),
+        };
+        if let Some(seconds) = check.unknown_for_seconds {
+            let _ = write!(text, ", unknown since {}", self.view.ago(seconds));
+        }
+        if let Some(last) = &check.last {
+            let _ = write!(text, ": {}, {} ago", show_last(last), shown(last.ago_seconds));
+        }
+        text
+    }
+
+    /// A name, and what is said of it from a column on.
+    fn pair(&self, f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+        let column = self.view.value_column();
+        let name = format!("  {name}");
+        if name.chars().count() < column {
+            self.entry(f, column, &format!("{name:column$}{value}"))
+        } else {
+            self.entry(f, 2, &name)?;
+            self.entry(f, column, &format!("{:column$}{value}", ""))
+        }
+    }
+
+    /// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest. The text
+    /// may come from elsewhere, so that it is escaped and its length bounded.
+    fn entry(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
+        let text = foreign_within(text, LONGEST);
+        let further = indent + if indent == 0 { 4 } else { 2 };
+        for line in wrapped(&text, self.view.width(), further) {
+            writeln!(f, "{line}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The holder that the request named, and the user id that the kernel reported.
 fn asked_by(holder: &str, uid: Option<u32>) -> String {
     uid.map_or_else(|| holder.to_owned(), |uid| format!("{holder} (uid {uid})"))
-}
-
-/// Its falls, and what they lead to; `None` if there are none.
-fn show_dampening(service: &Service) -> Option<String> {
-    let dampening = &service.dampening;
-    let penalty = format!("penalty {}", dampening.penalty);
-    if let Some(held) = dampening.held() {
-        return Some(format!("{held}, {penalty}; to end it: dnsherald undampen {}", service.name));
-    }
-    if dampening.penalty == 0 && dampening.falls == 0 {
-        return None;
-    }
-    let observed = if dampening.would_be_suppressed { ", would be suppressed (mode observe)" } else { "" };
-    let falls = match dampening.falls {
-        0 => String::new(),
-        falls => format!(", {} within {}", counted(falls as usize, "fall"), Period(WINDOW)),
-    };
-    Some(format!("{penalty}{observed}{falls}"))
 }
 
 fn show_prefix(prefix: &Prefix) -> String {
@@ -163,22 +254,6 @@ fn show_prefix(prefix: &Prefix) -> String {
     }
 }
 
-fn show_check(check: &CheckStatus) -> String {
-    let mut text = check.state.clone();
-    match check.state.as_str() {
-        "rising" => text += &format!(" ({} of {})", check.streak, check.rise),
-        "falling" => text += &format!(" ({} of {})", check.streak, check.fall),
-        _ => {}
-    }
-    if let Some(seconds) = check.unknown_for_seconds {
-        text += &format!(", unknown for {}", shown(seconds));
-    }
-    if let Some(last) = &check.last {
-        text += &format!(": {}, {} ago", show_last(last), shown(last.ago_seconds));
-    }
-    text
-}
-
 fn show_last(last: &Last) -> String {
     match (last.latency_seconds, &last.detail) {
         (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),
@@ -189,33 +264,8 @@ fn show_last(last: &Last) -> String {
 }
 
 fn shown(seconds: f64) -> Shown {
-    Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
+    Shown(period(seconds))
 }
 
-/// A name, and what is said of it from a column on.
-fn pair(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
-    let name = format!("  {name}");
-    if name.chars().count() < VALUE {
-        let width = VALUE;
-        entry(f, VALUE, &format!("{name:width$}{value}"))
-    } else {
-        entry(f, 2, &name)?;
-        entry(f, VALUE, &format!("{:VALUE$}{value}", ""))
-    }
-}
-
-/// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest. The text
-/// may come from elsewhere, so that it is escaped and its length bounded.
-fn entry(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-    let text = foreign_within(text, LONGEST);
-    let mut line = String::new();
-    for piece in text.split_inclusive(' ') {
-        let length = line.chars().count() + piece.trim_end().chars().count();
-        if length > WIDTH && !line.trim().is_empty() {
-            writeln!(f, "{}", line.trim_end())?;
-            line = " ".repeat(indent + if indent == 0 { 4 } else { 2 });
-        }
-        line.push_str(piece);
-    }
-    writeln!(f, "{}", line.trim_end())
-}
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ mod recording;
 mod restart;
 mod rollback;
 mod root;
+mod sessions;
 mod shortage;
 mod watchdog;
 mod watched;

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::config::Config;
@@ -6,7 +7,8 @@ use crate::engine::Engine;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::link::Parent;
-use crate::status::{Hold, Last};
+use crate::status::time::Clock;
+use crate::status::{BgpSession, Hold, Last, SessionState};
 
 const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"resolver\"\nprefixes = \
     [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n";
@@ -15,7 +17,8 @@ const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nn
 fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
     let config = Config::parse(Path::new("test.toml"), CONFIGURATION, "host").unwrap();
     let engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
-    let mut document = Document::of(&engine, Moment::START, "pop1", Path::new("test.toml"));
+    let mut document =
+        Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "pop1", Path::new("test.toml"));
     document.exabgp.answers = true;
     let service = &mut document.services[0];
     service.state = State::Up;
@@ -39,7 +42,9 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
         holder: "alice".to_owned(),
         reason: "new disk".to_owned(),
         for_seconds: 60.0,
+        since: None,
         expires_in_seconds,
+        expires_at: None,
         returning,
         until_exit: false,
         uid: None,
@@ -88,7 +93,9 @@ fn what_needs_attention_is_a_warning() {
                 holder: "alice".to_owned(),
                 reason: "check is wrong".to_owned(),
                 for_seconds: 1.0,
+                since: None,
                 expires_in_seconds: 60.0,
+                expires_at: None,
             }];
         }),
     ];
@@ -138,6 +145,7 @@ fn the_worst_stands_first_and_nothing_breaks_the_line() {
         document.services[0].reason = "check answers: a|b".to_owned();
         document.services[0].checks[0].last = Some(Last {
             ago_seconds: 1.0,
+            at: None,
             passed: true,
             latency_seconds: Some(0.0125),
             cause: None,
@@ -150,4 +158,34 @@ fn the_worst_stands_first_and_nothing_breaks_the_line() {
     ));
     assert_eq!((line.matches('|').count(), line.lines().count()), (1, 1), "{line}");
     assert!(line.ends_with(" 'resolver/answers'=0.012500s;;;0"), "{line}");
+}
+
+fn session(neighbor: &str, state: SessionState, seconds: f64) -> BgpSession {
+    BgpSession {
+        neighbor: neighbor.to_owned(),
+        state,
+        since: None,
+        for_seconds: (state != SessionState::Unknown).then_some(seconds),
+        reason: Some("peer reset".to_owned()).filter(|_| state == SessionState::Down),
+    }
+}
+
+#[test]
+fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
+    use SessionState::{Down, Unknown, Up};
+    let with = |sessions: &[(SessionState, f64)]| {
+        let sessions = (1..)
+            .zip(sessions)
+            .map(|(nth, (state, seconds))| session(&format!("10.1.0.{nth}"), *state, *seconds));
+        of(|document| document.exabgp.bgp_sessions = sessions.collect())
+    };
+    for sessions in [&[(Up, 100.0), (Up, 1.0)][..], &[(Up, 100.0), (Unknown, 0.0)], &[(Down, 29.0)], &[]] {
+        assert_eq!(with(sessions).0, Alert::Ok, "{sessions:?}");
+    }
+    let (alert, line) = with(&[(Up, 100.0), (Down, 61.0)]);
+    assert_eq!(alert, Alert::Warning);
+    assert!(line.contains("WARNING - BGP session with 10.1.0.2 down for 1m 1s: peer reset |"), "{line}");
+    assert!(line.contains("'exabgp/sessions-up'=1;;;0;2"), "{line}");
+    assert_eq!(with(&[(Down, 61.0), (Unknown, 0.0)]).0, Alert::Warning, "the other may be up");
+    assert_eq!(with(&[(Down, 61.0), (Down, 1.0)]).0, Alert::Critical);
 }

@@ -32,7 +32,7 @@ fn what_an_earlier_helper_announced_is_withdrawn_and_enabled_by_a_reload() {
     let service = &status.services[0];
     assert_eq!((service.enabled, service.state), (false, State::Drained));
     let shown = pop.told(&["status"]);
-    assert!(shown.contains("resolver: not enabled for "), "{shown}");
+    assert!(shown.contains("resolver: not enabled since "), "{shown}");
     // A drain can be asked for and ends again, and moves nothing.
     pop.told(&["drain", "--as", "unbound.service", "--wait"]);
     pop.told(&["undrain", "--as", "unbound.service", "--once-healthy"]);

@@ -47,7 +47,7 @@ fn the_running_helper_is_found_whatever_the_file_says() {
         pop.is_configured(&text);
         let output = pop.command(&["status"]);
         let table = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && table.contains("resolver: up for"), "{table}{}", said(&output));
+        assert!(output.status.success() && table.contains("resolver: up since"), "{table}{}", said(&output));
         assert!(said(&output).contains("note: the configuration cannot be used: "), "{}", said(&output));
         let output = pop.command(&["drain", "--wait"]);
         assert!(output.status.success(), "{}", said(&output));
@@ -65,10 +65,10 @@ fn the_running_helper_is_found_whatever_the_file_says() {
     // In order, but of a directory that counts from the next start on.
     let other = format!("{:?}", pop.file("other"));
     pop.is_configured(&configuration(&pop).replace(&format!("{:?}", pop.file("control")), &other));
-    assert!(pop.told(&["status"]).contains("resolver: up for"));
+    assert!(pop.told(&["status"]).contains("resolver: up since"));
     let directory = pop.file("control");
     pop.is_configured("");
-    assert!(pop.told(&["status", "--control", directory.to_str().unwrap()]).contains("resolver: up for"));
+    assert!(pop.told(&["status", "--control", directory.to_str().unwrap()]).contains("resolver: up since"));
 }
 
 #[test]

@@ -1,0 +1,113 @@
+use super::*;
+use crate::sys::local_time::Zone;
+
+/// As a helper writes it: a service that returns, one that is drained, and one that is suppressed.
+const DOCUMENT: &str = r#"{
+"format": "dnsherald status 1", "version": "0.1.0", "node": "fra1", "pid": 4711,
+"configuration": "/etc/dnsherald/dnsherald.toml", "running-seconds": 90000.0, "at": "2026-11-27T03:04:31.250Z",
+"exabgp": {"version": "5.0.15", "dialect": "neighbor", "answers": true, "latency-seconds": 0.0012, "refused": 0, "unanswered": 2,
+  "bgp-sessions": [
+    {"neighbor": "10.1.0.1", "state": "up", "for-seconds": 18000.0},
+    {"neighbor": "10.1.0.9", "state": "down", "for-seconds": 61.5, "reason": "peer reset, message [closing connection] error[the TCP connection was closed by the remote end]"},
+    {"neighbor": "2001:db8:1::1", "state": "unknown"}]},
+"services": [
+  {"name": "resolver", "enabled": true, "state": "down", "for-seconds": 75.0, "reason": "check answers: no answer within 500ms",
+   "next": {"text": "announced at the earliest 2026-11-27T03:04:33.050Z (answers: 1 of 3 passes)", "at": "2026-11-27T03:04:33.050Z", "in-seconds": 1.8},
+   "backend": "unbound", "disabled": false, "drains": [],
+   "prefixes": [
+    {"prefix": "192.0.2.53/32", "desired": "withdraw", "acknowledged": "withdraw"},
+    {"prefix": "2001:db8:53:aaaa:bbbb::53/128", "desired": "announce next-hop 2001:db8:1::2 med 100 community [ 64512:100 64512:200 ]", "acknowledged": "unknown"}],
+   "checks": [{"name": "answers", "state": "rising", "streak": 1, "rise": 3, "fall": 3, "severity": "down",
+    "last": {"ago-seconds": 0.25, "passed": true, "latency-seconds": 0.00042}}],
+   "dampening": {"penalty": 986, "suppressed": false, "reuse-in-seconds": null, "falls": 1}},
+  {"name": "nameserver", "enabled": true, "state": "drained", "for-seconds": 18000.0, "reason": "alice drains it: new disk",
+   "next": {"text": "drain ends 2026-11-27T05:10:00.000Z, then the checks must pass", "at": "2026-11-27T05:10:00.000Z", "in-seconds": 7528.75},
+   "disabled": false, "prefixes": [], "checks": [],
+   "drains": [{"holder": "alice", "reason": "new disk", "for-seconds": 18000.0, "expires-in-seconds": 7528.75, "returning": false}],
+   "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null}},
+  {"name": "flapping", "enabled": true, "state": "down", "for-seconds": 300.0, "reason": "suppressed by dampening",
+   "next": {"text": "suppressed until 2026-11-27T03:31:00.000Z, or `dnsherald undampen flapping`", "at": "2026-11-27T03:31:00.000Z", "in-seconds": 1588.75},
+   "disabled": false, "prefixes": [], "checks": [], "drains": [],
+   "dampening": {"mode": "enforce", "penalty": 2828, "suppressed": true, "reuse-in-seconds": 1588.75, "falls": 3}}],
+"left-behind": []}"#;
+
+fn shown(json: &str, width: usize) -> String {
+    let document: Document = serde_json::from_str(json).unwrap();
+    Table { document: &document, view: View::of(&document, width, Zone::default()) }.to_string()
+}
+
+#[test]
+fn eighty_columns_are_enough() {
+    let expected = "\
+fra1: dnsherald 0.1.0, process 4711, running since 2026-11-26 02:04:31
+as of 2026-11-27 03:04:31 UTC
+/etc/dnsherald/dnsherald.toml
+exabgp 5.0.15, spoken to as `neighbor * announce route`, answers within 1.20ms,
+    2 unanswered
+  BGP 10.1.0.1            up since 2026-11-26 22:04:31 (5h)
+  BGP 10.1.0.9            DOWN since 03:03:29 (1m 1s): peer reset, message
+                            [closing connection] error[the TCP connection was
+                            closed by the remote end]
+  BGP 2001:db8:1::1       not known (neighbor-changes is not configured for this
+                            process, or no session has changed since the helper
+                            started)
+
+resolver: down since 03:03:16 (1m 15s): check answers: no answer within 500ms
+  next                    announced at the earliest 03:04:33 (answers: 1 of 3
+                            passes)
+  backend                 unbound
+  192.0.2.53/32           withdraw (acknowledged)
+  2001:db8:53:aaaa:bbbb::53/128
+                          announce next-hop 2001:db8:1::2 med 100 community [
+                            64512:100 64512:200 ] (NOT acknowledged: unknown)
+  check answers           rising (1 of 3): passed in 0.42ms, 250ms ago
+  dampening               penalty 986, 1 fall within 10m
+
+nameserver: drained since 2026-11-26 22:04:31 (5h): alice drains it: new disk
+  next                    drain ends 05:10:00, then the checks must pass
+  drained                 by alice since 2026-11-26 22:04:31, until 05:10:00:
+                            new disk
+
+flapping: down since 02:59:31 (5m): suppressed by dampening
+  next                    suppressed until 03:31:00, or `dnsherald undampen
+                            flapping`
+  dampening               suppressed until 03:31:00, penalty 2828; to end it:
+                            dnsherald undampen flapping
+";
+    let table = shown(DOCUMENT, 80);
+    assert_eq!(table, expected, "{table}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in [60, 80, 132] {
+        let table = shown(DOCUMENT, width);
+        let too_wide: Vec<_> = table.lines().filter(|line| line.chars().count() > width).collect();
+        assert_eq!(too_wide, [""; 0], "{width}");
+    }
+    assert!(shown(DOCUMENT, 132).lines().count() < shown(DOCUMENT, 60).lines().count());
+    let narrow = shown(DOCUMENT, 60);
+    for words in ["  next            announced at the earliest 03:04:33", "  check answers   rising (1 of 3)"]
+    {
+        assert!(narrow.contains(words), "{words} is not in:\n{narrow}");
+    }
+}
+
+#[test]
+fn sessions_of_which_nothing_is_known_are_not_taken_for_any_state() {
+    let (before, rest) = DOCUMENT.split_once(",\n  \"bgp-sessions\": [").unwrap();
+    let (_, after) = rest.split_once("]},").unwrap();
+    let table = shown(&format!("{before}}},{after}"), 80);
+    assert!(
+        table.contains("  BGP sessions            not known (neighbor-changes is not configured"),
+        "{table}"
+    );
+}
+
+#[test]
+fn what_a_helper_says_of_times_can_do_no_harm() {
+    for seconds in ["1e300", "-1e300", "1e15"] {
+        let table = shown(&DOCUMENT.replace("18000.0", seconds).replace("1588.75", seconds), 80);
+        assert!(table.contains("flapping"), "{table}");
+    }
+}

@@ -1,0 +1,98 @@
+//! How a document is shown: in which width, and in the time of which zone.
+
+use std::time::{Duration, SystemTime};
+
+use super::Document;
+use crate::sys::local_time::{Local, Zone};
+
+/// No narrower than this: words have to fit.
+const NARROWEST: usize = 40;
+
+/// From this width on, names and values have their usual columns.
+const USUAL: usize = 80;
+
+/// Where a document is shown.
+#[derive(Clone, Debug)]
+pub struct View {
+    width: usize,
+    zone: Zone,
+    /// When the document was written.
+    at: SystemTime,
+}
+
+impl View {
+    /// Of this document, in lines of `width` characters. A helper that does not say when it wrote it has done so just now.
+    #[must_use]
+    pub fn of(document: &Document, width: usize, zone: Zone) -> Self {
+        let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
+        Self { width: width.max(NARROWEST), zone, at }
+    }
+
+    /// Characters of a line.
+    #[must_use]
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The column of what is said about a name.
+    #[must_use]
+    pub(super) const fn value_column(&self) -> usize {
+        if self.width >= USUAL { 26 } else { 18 }
+    }
+
+    /// When the document was written: "2026-11-27 04:05:12 CET (UTC+01:00)".
+    pub(super) fn written(&self) -> String {
+        let local = self.zone.at(self.at);
+        format!("{} {} {}", local.date(), local.time(), local.zone())
+    }
+
+    /// A time: "22:04:31", with the date where it is not of the day on which the document was written.
+    pub(super) fn time(&self, time: SystemTime) -> String {
+        let (local, today): (Local, Local) = (self.zone.at(time), self.zone.at(self.at));
+        if local.is_on_day_of(&today) { local.time() } else { format!("{} {}", local.date(), local.time()) }
+    }
+
+    /// The time so many seconds before the document was written.
+    pub(super) fn ago(&self, seconds: f64) -> String {
+        self.time(self.at.checked_sub(period(seconds)).unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
+    /// The time so many seconds after the document was written.
+    pub(super) fn ahead(&self, seconds: f64) -> String {
+        match self.at.checked_add(period(seconds)) {
+            Some(time) => self.time(time),
+            None => "a time beyond every calendar".to_owned(),
+        }
+    }
+}
+
+/// A number of seconds that a helper has given.
+pub(super) fn period(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}
+
+/// A period as a reader at a glance needs it: whole minutes from an hour on, whole hours from a day on.
+pub(super) fn rough(seconds: f64) -> String {
+    let seconds = period(seconds).as_secs();
+    let unit = match seconds {
+        ..3600 => 1,
+        3600..86_400 => 60,
+        _ => 3600,
+    };
+    humantime::format_duration(Duration::from_secs(seconds - seconds % unit)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_at_a_glance_has_two_units() {
+        assert_eq!(rough(0.4), "0s");
+        assert_eq!(rough(59.9), "59s");
+        assert_eq!(rough(754.0), "12m 34s");
+        assert_eq!(rough(7384.0), "2h 3m");
+        assert_eq!(rough(187_384.0), "2days 4h");
+        assert_eq!(rough(-1.0), "0s");
+    }
+}

@@ -1,0 +1,47 @@
+//! What a status tells of the BGP sessions, as ExaBGP reports them in text (up to 5) and in JSON (6).
+
+use std::time::SystemTime;
+
+use dnsherald::status::{BgpSession, SessionState};
+
+use crate::support::helper::{ANNOUNCE, Pop, ideal};
+
+/// The sessions as the helper knows them once there are so many.
+fn sessions(pop: &Pop, number: usize) -> Vec<BgpSession> {
+    pop.comes_to_be(|status| status.exabgp.bgp_sessions.len() == number);
+    pop.status().exabgp.bgp_sessions
+}
+
+#[test]
+fn the_state_of_each_session_and_its_beginning_are_shown() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    assert_eq!(pop.status().exabgp.bgp_sessions, []);
+    assert!(pop.told(&["status"]).contains("BGP sessions            not known (neighbor-changes"));
+
+    let before = SystemTime::now();
+    helper.hears("neighbor 10.0.0.1 connected");
+    assert_eq!(sessions(&pop, 1)[0].state, SessionState::Down);
+    helper.hears("neighbor 10.0.0.1 up");
+    helper.comes_to_say(ANNOUNCE);
+    helper.hears(
+        r#"{ "exabgp": "6.0.0", "type": "state", "neighbor": { "address": { "local": "10.0.0.2", "peer": "2001:db8::1" }, "state": "down", "reason": "notification sent (6,3)" } }"#,
+    );
+    let sessions = sessions(&pop, 2);
+    assert_eq!((sessions[0].neighbor.as_str(), sessions[0].state), ("10.0.0.1", SessionState::Up));
+    assert_eq!((sessions[1].neighbor.as_str(), sessions[1].state), ("2001:db8::1", SessionState::Down));
+    assert_eq!(sessions[1].reason.as_deref(), Some("notification sent (6,3)"));
+    for session in sessions {
+        // A clock may be stepped meanwhile by a little.
+        let since = session.since.unwrap().system();
+        assert!(
+            since <= SystemTime::now() && since + std::time::Duration::from_secs(2) > before,
+            "{since:?}"
+        );
+    }
+    let table = pop.told(&["status"]);
+    assert!(table.contains("  BGP 10.0.0.1            up since "), "{table}");
+    assert!(table.contains("  BGP 2001:db8::1         DOWN since "), "{table}");
+}
