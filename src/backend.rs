@@ -37,10 +37,12 @@ pub mod listeners;
 pub mod privilege;
 mod program;
 pub mod quiet;
+pub mod rate_limit;
 pub mod run;
 pub mod served;
 mod server;
 pub mod systemd;
+pub mod targets;
 pub mod transaction;
 
 mod bind;
@@ -63,6 +65,7 @@ use crate::text::foreign;
 pub use self::channel::{Reply, Request};
 pub use self::kind::{Kind, Role};
 pub use self::program::Program;
+pub use self::rate_limit::RateLimit;
 pub use self::run::Ended;
 pub use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 
@@ -104,6 +107,8 @@ pub struct Facts {
     pub counters: Ask,
     /// Lists the zones that it is configured with, whether or not they are served.
     pub zone_list: Ask,
+    /// Tells whether it limits the rate of its answers to a client.
+    pub rate_limit: rate_limit::Source,
     /// What to do where there are no counters.
     pub no_counters: &'static str,
     /// The exit statuses of its control program that mean that the server is stopped.
@@ -194,6 +199,11 @@ pub trait Driver: fmt::Debug + Sync {
     /// The names of zones in what was printed. By default the first word of each line.
     fn read_zones(&self, text: &str) -> Vec<String> {
         text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    }
+
+    /// The limit of the rate of answers in what the tools of [`Facts::rate_limit`] printed.
+    fn read_rate_limit(&self, _settings: &rate_limit::Settings) -> RateLimit {
+        RateLimit::not_known("its settings are not read here")
     }
 
     /// The number of queries in what was printed.

@@ -15,6 +15,7 @@ use std::time::Duration;
 pub use self::cite::ConfigError;
 use self::cite::Source;
 use crate::backend::Backend;
+use crate::backend::targets::{ServiceTargets, Target, Targets};
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::dampening::Policy;
 use crate::engine::habits::Habits;
@@ -23,6 +24,7 @@ use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
 use crate::probe::Probe;
 use crate::probe::dns::Query;
+use crate::probe::locality::Locality;
 
 mod address;
 mod backend;
@@ -173,6 +175,28 @@ impl Config {
     /// The services that this backend answers for.
     pub fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
         self.services.iter().filter(|service| service.is_of(backend))
+    }
+
+    /// The addresses at which this backend is asked, and the zones that its services need.
+    #[must_use]
+    pub fn targets_of(&self, backend: &Backend) -> Targets {
+        let own: Vec<_> =
+            self.services.iter().filter_map(|service| service.addresses.clone()).flatten().collect();
+        let services = self.services_of(backend).map(|service| {
+            let device = service.checks.iter().find_map(|check| match &check.probe {
+                Probe::Address(probe) => probe.device.clone(),
+                _ => None,
+            });
+            let (service_addresses, management) = (own.clone(), self.node.management.clone());
+            let locality = Arc::new(Locality { service: service_addresses, management, device });
+            let addresses = service.addresses.iter().flatten();
+            ServiceTargets {
+                zones: service.zones.clone(),
+                addresses: addresses.map(|address| Target::service(*address, &locality)).collect(),
+            }
+        });
+        let management = self.node.management.iter().copied().map(Target::management).collect();
+        Targets { management, services: services.collect() }
     }
 
     /// Whether no service is enabled, so that nothing is probed or announced.

@@ -1,43 +1,54 @@
 //! What the server says over DNS, where no control channel is to be believed: who it is, and which zones it serves.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hickory_resolver::proto::rr::RData;
 use serde::Serialize;
 
-use super::Backend;
-use crate::config::Config;
+use super::targets::{Target, Targets};
 use crate::outcome::{Cause, Failure};
-use crate::probe::dns::{DnsProbe, Finding, Query, Question, Transport};
+use crate::probe::dns::{Query, Question, Transport};
 use crate::text::foreign;
 
-/// What is served of a zone.
+/// What one address serves of a zone.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Zone {
     /// Its name.
     pub zone: String,
-    /// Who was asked.
+    /// The address that was asked.
     pub server: SocketAddr,
+    /// Whether that is a service address, which clients ask.
+    #[serde(skip)]
+    pub is_service: bool,
     /// The serial of its SOA, if there is one.
     pub serial: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     /// What is wrong with the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The cause, if the probe failed.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
 }
 
-/// What the server calls itself: its NSID, else a name in class CHAOS. Over TCP, since BIND answers three such
-/// queries a second.
-pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String> {
+/// What the server calls itself: its NSID, else a name in class CHAOS. Every address is asked at the same time; the
+/// first in the list that tells counts.
+pub async fn identity(targets: &Targets, timeout: Duration) -> Option<String> {
+    let all = targets.all();
+    join_all(all.into_iter().map(|target| identity_at(target, timeout))).await.into_iter().flatten().next()
+}
+
+/// Over TCP, since BIND answers three such queries a second.
+async fn identity_at(target: &Target, timeout: Duration) -> Option<String> {
     for name in ["id.server", "hostname.bind"] {
         let question = Question::observing(format!("{name}. TXT CH").parse().ok()?).ok()?;
-        let finding = ask(question, *management.first()?, Transport::Tcp, timeout).await;
+        let finding = target.ask(question, Transport::Tcp, timeout).await;
         if let Some(nsid) = finding.nsid() {
             return Some(format!("{nsid} (NSID)"));
         }
-        // From one that does not answer at all, nothing is to be had by asking more.
+        // A server that does not answer the first question does not answer the second either.
         let text = finding.response?.answers.iter().find_map(|record| match &record.data {
             RData::TXT(text) => Some(foreign(&String::from_utf8_lossy(&text.txt_data.concat()))),
             _ => None,
@@ -49,37 +60,31 @@ pub async fn identity(management: &[IpAddr], timeout: Duration) -> Option<String
     None
 }
 
-/// The serial of each zone of the services that this backend answers for, at each management address: no control
-/// channel tells what is served.
-pub async fn zones(config: &Config, backend: &Backend) -> Vec<Zone> {
-    let queries: Vec<_> = config.services_of(backend).flat_map(|service| service.zones.clone()).collect();
-    let mut asked = vec![];
-    for query in queries {
-        for address in config.node.management.clone() {
-            asked.push(tokio::spawn(zone(query.clone(), address, backend.timeout)));
-        }
-    }
-    let mut zones = vec![];
-    for zone in asked {
-        zones.extend(zone.await);
-    }
-    zones
+/// The serial of each zone that the services need, at each management address and at each address of the service: no
+/// control channel tells what is served.
+pub async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
+    let queries = targets.zone_queries();
+    join_all(queries.into_iter().map(|(query, target)| zone(query, target, timeout))).await
 }
 
-pub(super) async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zone {
+/// Asks one address for the SOA of one zone.
+pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zone {
     let shown = query.to_string();
-    let zone = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
-    let server = SocketAddr::new(address, 53);
+    let name = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
+    let of = |serial, trouble: Option<String>, cause| {
+        let (server, is_service) = (target.server, target.is_service);
+        Zone { zone: name.clone(), server, is_service, serial, trouble, cause }
+    };
     let question = match Question::observing(query) {
         Ok(question) => question,
-        Err(why) => return Zone { zone, server, serial: None, trouble: Some(why) },
+        Err(why) => return of(None, Some(why), None),
     };
-    let finding = ask(question, address, Transport::Udp, timeout).await;
+    let finding = target.ask(question, Transport::Udp, timeout).await;
     // A server that limits the rate of its answers gave this one over TCP.
     if let Some(Failure { cause, detail }) = finding.outcome.failure()
         && *cause != Cause::RateLimited
     {
-        return Zone { zone, server, serial: None, trouble: Some(detail.clone()) };
+        return of(None, Some(detail.clone()), Some(*cause));
     }
     let response = finding.response.as_deref();
     let serial = response.and_then(|response| {
@@ -93,17 +98,16 @@ pub(super) async fn zone(query: Query, address: IpAddr, timeout: Duration) -> Zo
         (None, Some(response)) => Some(format!("answered {} without a SOA", response.response_code)),
         _ => None,
     };
-    Zone { zone, server, serial, trouble }
-}
-
-async fn ask(question: Question, address: IpAddr, transport: Transport, timeout: Duration) -> Finding {
-    let (question, server) = (Arc::new(question), SocketAddr::new(address, 53));
-    DnsProbe { question, server, source: Some(address), transport, timeout, locality: Arc::default() }
-        .ask()
-        .await
+    of(serial, trouble, None)
 }
 
 impl Zone {
+    /// Whether the zone is served with authority.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.serial.is_some() && self.trouble.is_none()
+    }
+
     /// Whether this answer is as good as an earlier one: served with authority, and no older (RFC 1982).
     #[must_use]
     pub fn is_no_worse_than(&self, earlier: &Self) -> bool {
@@ -124,7 +128,8 @@ mod tests {
 
     fn zone(serial: Option<u32>, trouble: Option<&str>) -> Zone {
         let server = "127.0.0.1:53".parse().unwrap();
-        Zone { zone: "example.org.".to_owned(), server, serial, trouble: trouble.map(str::to_owned) }
+        let trouble = trouble.map(str::to_owned);
+        Zone { zone: "example.org.".to_owned(), server, is_service: false, serial, trouble, cause: None }
     }
 
     #[test]

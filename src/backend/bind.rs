@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::rate_limit::{RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Reload, Role};
+
+mod rate_limit;
 
 /// The driver.
 #[derive(Debug)]
@@ -33,6 +36,11 @@ const FACTS: Facts = Facts {
     version: Ask::Program(&["rndc", "status"]),
     counters: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/server" },
     zone_list: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/zones" },
+    // -x hides secrets.
+    rate_limit: Source::Tools {
+        commands: &[&["named-checkconf", "-p", "-x", "{config-file}"]],
+        for_zone: &[],
+    },
     no_counters: "let named count for this host, in named.conf.options:\n\
                   statistics-channels { inet 127.0.0.1 port 8053 allow { 127.0.0.1; }; };",
     stopped: &[],
@@ -97,6 +105,10 @@ impl Driver for Bind {
         let views = serde_json::from_str::<ZoneStatistics>(text).map(|statistics| statistics.views);
         let zones = views.into_iter().flatten().flat_map(|(_, view)| view.zones);
         zones.filter(|zone| zone.kind != "builtin").map(|zone| zone.name).collect()
+    }
+
+    fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
+        rate_limit::read(settings)
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

@@ -5,9 +5,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::RData;
@@ -16,10 +15,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::run::{End, Ended, KEPT, run};
+use super::targets::Target;
 use super::{Facts, Program, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
-use crate::probe::dns::{DnsProbe, Question, Transport};
+use crate::probe::dns::{Question, Transport};
 use crate::text::foreign;
 
 /// What is asked, and how. Shown as a person would do it.
@@ -43,8 +43,8 @@ pub enum Request {
     },
     /// TXT queries in class CHAOS over TCP, one line of text for each.
     Chaos {
-        /// This host's own addresses; the first is asked.
-        management: Vec<IpAddr>,
+        /// The addresses of the server; the first that answers counts.
+        targets: Vec<Target>,
         /// Domain names.
         names: Vec<String>,
     },
@@ -104,7 +104,7 @@ impl Request {
                 let asked = async { http(TcpStream::connect(server).await?, path).await };
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
-            Self::Chaos { management, names } => chaos(management, names, limit).await,
+            Self::Chaos { targets, names } => chaos(targets, names, limit).await,
         }
     }
 
@@ -219,27 +219,29 @@ async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io
     }
 }
 
+/// Asks one address after the other until one answers: the server may not listen at the management address, and counts
+/// each query. If none answers, what the first one found counts.
+async fn chaos(targets: &[Target], names: &[String], limit: Duration) -> Reply {
+    let mut first = None;
+    for target in targets {
+        match chaos_at(target, names, limit).await {
+            reply @ Reply::Text(_) => return reply,
+            reply => first = first.or(Some(reply)),
+        }
+    }
+    first.unwrap_or_else(|| Reply::Unknown(Trouble::new("no address to ask")))
+}
+
 /// Over TCP, since BIND drops all but three such queries a second over UDP, and others may do so.
-async fn chaos(management: &[IpAddr], names: &[String], limit: Duration) -> Reply {
-    let Some(address) = management.first() else {
-        return Reply::Unknown(Trouble::new("no management address to ask"));
-    };
+async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
     let mut lines = vec![];
     for name in names {
         let question = format!("{name} TXT CH").parse().and_then(Question::observing);
         let question = match question {
-            Ok(question) => Arc::new(question),
+            Ok(question) => question,
             Err(why) => return Reply::Unknown(Trouble::new(why)),
         };
-        let probe = DnsProbe {
-            question,
-            server: SocketAddr::new(*address, 53),
-            source: Some(*address),
-            transport: Transport::Tcp,
-            timeout: limit,
-            locality: Arc::default(),
-        };
-        let finding = probe.ask().await;
+        let finding = target.ask(question, Transport::Tcp, limit).await;
         let failure = match finding.outcome {
             Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
             Outcome::Pass { .. } => {

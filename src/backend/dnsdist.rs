@@ -5,7 +5,9 @@
 //! is no reload. The console is off until `controlSocket` and `setKey` are written; its client reads both from the same
 //! file.
 
+use super::rate_limit::{RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Role, number_of};
+use crate::text::foreign;
 
 /// The driver.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ const FACTS: Facts = Facts {
     version: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
     counters: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "dumpStats()"]),
     zone_list: Ask::Nothing,
+    rate_limit: Source::Tools {
+        commands: &[&["dnsdist", "-C", "{config-file}", "-e", "showRules()"]],
+        for_zone: &[],
+    },
     no_counters: "",
     stopped: &[],
     always_on: false,
@@ -57,6 +63,17 @@ impl Driver for Dnsdist {
         text.lines()
             .find(|line| marks.iter().any(|mark| line.contains(mark)))
             .map(|line| line.trim().to_owned())
+    }
+
+    fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
+        let mut rules = settings.printed.iter().flat_map(|text| text.lines());
+        RateLimit::not_known(match rules.find(|rule| rule.contains("QPS")) {
+            Some(rule) => {
+                let rule = foreign(&rule.split_whitespace().collect::<Vec<_>>().join(" "));
+                format!("rule `{rule}` may limit the probes, unless a rule before it lets them pass")
+            }
+            None => "no rule has a rate (QPS), and dynamic blocks are not seen".to_owned(),
+        })
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

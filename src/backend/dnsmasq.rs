@@ -3,6 +3,7 @@
 //! It has no control program. Version and counters are asked by CHAOS queries at the management addresses; that is also
 //! its status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
 
+use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};
 
 /// The driver.
@@ -36,6 +37,7 @@ const FACTS: Facts = Facts {
     // Answered from here, forwarded, answered with authority.
     counters: Ask::Chaos(&["hits.bind.", "misses.bind.", "auth.bind."]),
     zone_list: Ask::Nothing,
+    rate_limit: Source::Unlimited("dnsmasq has no limit for each client"),
     no_counters: "",
     stopped: &[],
     always_on: false,

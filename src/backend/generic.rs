@@ -2,6 +2,7 @@
 //!
 //! Its `status` is running if the command exits with 0; its `counters` print one number.
 
+use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts};
 
 /// The driver.
@@ -25,6 +26,7 @@ const FACTS: Facts = Facts {
     version: Ask::Nothing,
     counters: Ask::Nothing,
     zone_list: Ask::Nothing,
+    rate_limit: Source::Unreadable("nothing is known of its settings"),
     no_counters: "",
     stopped: &[],
     always_on: false,

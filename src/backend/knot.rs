@@ -3,7 +3,11 @@
 //! `knotc conf-check` does not read zone files, and `knotc reload` exits with 0 when a zone among them is broken.
 //! Queries are counted by `mod-stats` only, which has to be loaded. `knotc` waits a minute for a hung server.
 
+use std::net::IpAddr;
+
+use super::rate_limit::{Limited, RateLimit, Settings, Source, is_listed, shown};
 use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
+use crate::text::foreign;
 
 /// The driver.
 #[derive(Debug)]
@@ -26,6 +30,13 @@ const FACTS: Facts = Facts {
     version: Ask::Program(&["knotc", "-c", "{config-file}", "status", "version"]),
     counters: Ask::Program(&["knotc", "-c", "{config-file}", "stats", "mod-stats.server-operation"]),
     zone_list: Ask::Program(&["knotc", "-c", "{config-file}", "zone-status"]),
+    rate_limit: Source::Tools {
+        commands: &[
+            &["knotc", "-c", "{config-file}", "conf-read", "mod-rrl"],
+            &["knotc", "-c", "{config-file}", "conf-read", "template"],
+        ],
+        for_zone: &["knotc", "-c", "{config-file}", "conf-read", "zone[{zone}]"],
+    },
     no_counters: "let knotd count, in knot.conf, the first before `template`:\n\
                   mod-stats:\n  - id: custom\n    server-operation: on\n\
                   template:\n  - id: default\n    global-module: mod-stats/custom",
@@ -49,7 +60,58 @@ impl Driver for Knot {
         names.map(|(name, _)| name.to_owned()).collect()
     }
 
+    fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
+        let [sections, templates] = settings.printed.as_slice() else {
+            return RateLimit::not_known("knotc printed no configuration");
+        };
+        // Modules of the default template apply to all queries, those of a zone or its template to that zone.
+        let global = value(templates, "template[default].global-module").unwrap_or_default();
+        let mut modules: Vec<&str> = global.split_whitespace().collect();
+        let mut unread = None;
+        for (zone, printed) in &settings.zones {
+            let printed = match printed {
+                Ok(printed) => printed,
+                Err(why) => {
+                    unread = Some(why);
+                    continue;
+                }
+            };
+            let template = value(printed, &format!("zone[{zone}].template")).unwrap_or("default");
+            let of_zone = value(printed, &format!("zone[{zone}].module"));
+            let of_zone = of_zone.or_else(|| value(templates, &format!("template[{template}].module")));
+            modules.extend(of_zone.unwrap_or_default().split_whitespace());
+        }
+        // A module without an identifier is that of the section `default`.
+        let ids = modules.iter().filter_map(|module| module.strip_prefix("mod-rrl"));
+        let ids = ids.map(|id| id.strip_prefix('/').unwrap_or("default"));
+        let limiting: Vec<_> =
+            ids.filter(|id| value(sections, &format!("mod-rrl[{id}].rate-limit")) != Some("0")).collect();
+        for id in &limiting {
+            let whitelist = value(sections, &format!("mod-rrl[{id}].whitelist")).unwrap_or_default();
+            let is_missed = |address: &&IpAddr| !is_listed(**address, whitelist);
+            let missed: Vec<_> = settings.management.iter().filter(is_missed).copied().collect();
+            if !missed.is_empty() {
+                return RateLimit::not_exempt(
+                    format!("`mod-rrl` {} applies, its `whitelist` has no {}", foreign(id), shown(&missed)),
+                    format!("set `whitelist: [{}]` in that `mod-rrl`", shown(&missed)),
+                );
+            }
+        }
+        match (unread, limiting.is_empty()) {
+            (Some(why), _) => RateLimit::not_known(why),
+            (None, true) => RateLimit::new(Limited::NotLimited, "no `mod-rrl` applies"),
+            (None, false) => RateLimit::new(Limited::Exempt, "`whitelist` of `mod-rrl`"),
+        }
+    }
+
     fn read_queries(&self, text: &str) -> Option<u64> {
         number_of(text, "mod-stats.server-operation[query]")
     }
+}
+
+/// The value behind `KEY = ` in lines of `conf-read`.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines()
+        .find_map(|line| line.split_once(" = ").filter(|(name, _)| *name == key))
+        .map(|(_, value)| value.trim())
 }

@@ -4,6 +4,7 @@
 //! shares the port with the first and takes half of its queries. There is no reload. It is controlled by Lua on a Unix
 //! socket per instance, `kresd@1.service` having `/run/knot-resolver/control/1`.
 
+use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};
 
 /// The driver.
@@ -29,6 +30,7 @@ const FACTS: Facts = Facts {
     version: Ask::Socket { path: SOCKET, line: "package_version()" },
     counters: Ask::Socket { path: SOCKET, line: "stats.get('answer.total')" },
     zone_list: Ask::Nothing,
+    rate_limit: Source::Unlimited("Knot Resolver 5 has no limit of its own"),
     no_counters: "let kresd count, in kresd.conf: modules.load('stats')",
     stopped: &[],
     always_on: true,

@@ -4,6 +4,7 @@
 //! `reconfig` reads the configuration, `reload` the zone files. Both exit with 0 whatever they find; what went wrong is
 //! in the text. When only a child of the server hangs, `status` still answers, but `stats_noreset` does not.
 
+use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Reload, Role, number_of};
 
 /// The driver.
@@ -31,6 +32,13 @@ const FACTS: Facts = Facts {
     version: Ask::Program(&["nsd-control", "-c", "{config-file}", "status"]),
     counters: Ask::Program(&["nsd-control", "-c", "{config-file}", "stats_noreset"]),
     zone_list: Ask::Program(&["nsd-control", "-c", "{config-file}", "zonestatus"]),
+    rate_limit: Source::Tools {
+        commands: &[
+            &["nsd-checkconf", "-o", "rrl-ratelimit", "{config-file}"],
+            &["nsd-checkconf", "-o", "rrl-whitelist-ratelimit", "{config-file}"],
+        ],
+        for_zone: &["nsd-checkconf", "-z", "{zone}", "-o", "rrl-whitelist", "{config-file}"],
+    },
     no_counters: "",
     stopped: &[3],
     always_on: false,
@@ -54,6 +62,46 @@ impl Driver for Nsd {
     fn read_zones(&self, text: &str) -> Vec<String> {
         let names = text.lines().filter_map(|line| line.strip_prefix("zone:"));
         names.map(|name| name.trim().to_owned()).collect()
+    }
+
+    /// NSD exempts no address, but kinds of answers by zone: those of the probes are positive.
+    fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
+        let mut rates = settings.printed.iter().map(|text| text.trim().parse::<u64>().ok());
+        let (Some(Some(rate)), Some(Some(whitelist_rate))) = (rates.next(), rates.next()) else {
+            return RateLimit::not_known("rrl-ratelimit is no number: this NSD may be built without it");
+        };
+        if rate == 0 && (whitelist_rate == 0 || settings.zones.is_empty()) {
+            return RateLimit::new(Limited::NotLimited, "rrl-ratelimit 0");
+        }
+        let (mut limited, mut unread) = (vec![], None);
+        for (zone, printed) in &settings.zones {
+            let is_whitelisted =
+                |text: &String| text.split_whitespace().any(|kind| ["positive", "all"].contains(&kind));
+            match printed.as_ref().map(is_whitelisted) {
+                Ok(true) if whitelist_rate == 0 => {}
+                Ok(false) if rate == 0 => {}
+                Ok(_) => limited.push(zone.trim_end_matches('.')),
+                Err(why) => unread = Some(why),
+            }
+        }
+        if !limited.is_empty() || settings.zones.is_empty() {
+            let zones = if limited.is_empty() { "every zone".to_owned() } else { limited.join(", ") };
+            return RateLimit::not_exempt(
+                format!(
+                    "rrl-ratelimit {rate}, rrl-whitelist-ratelimit {whitelist_rate} answers per second for {zones}"
+                ),
+                "NSD exempts no address, but answers: set `rrl-whitelist: positive` for each zone that is probed, and \
+                 `rrl-whitelist-ratelimit: 0` in `server:`",
+            );
+        }
+        match unread {
+            Some(why) => RateLimit::not_known(why),
+            None if rate == 0 => RateLimit::new(Limited::NotLimited, "rrl-ratelimit 0"),
+            None => {
+                let why = "rrl-whitelist exempts positive answers for the services' zones, rrl-whitelist-ratelimit 0";
+                RateLimit::new(Limited::Exempt, why)
+            }
+        }
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

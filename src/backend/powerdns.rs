@@ -3,6 +3,7 @@
 //! `--config=check` sees unknown settings and missing modules, but neither a bad address nor a bad number. There is no
 //! reload of the whole configuration: `pdns_control reload` reads changed zone files of the BIND backend only.
 
+use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role, number_of};
 
 /// The driver.
@@ -55,6 +56,7 @@ const FACTS: Facts = Facts {
         "--config-name={config-name}",
         "list-zones",
     ]),
+    rate_limit: Source::Unlimited("PowerDNS Authoritative Server has no limit of its own"),
     no_counters: "",
     stopped: &[],
     always_on: true,

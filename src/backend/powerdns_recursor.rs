@@ -3,6 +3,7 @@
 //! In the old syntax `--config=check` sees unknown settings and nothing else, and from 5.2 on not even that the server
 //! refuses to start with it, unless told `--enable-old-settings`. There is no reload of the whole configuration.
 
+use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};
 
 /// The driver.
@@ -52,6 +53,7 @@ const FACTS: Facts = Facts {
         "questions",
     ]),
     zone_list: Ask::Nothing,
+    rate_limit: Source::Unlimited("PowerDNS Recursor has no limit of its own"),
     no_counters: "",
     stopped: &[],
     always_on: true,

@@ -24,6 +24,13 @@ impl Program {
         Self { name: name.to_owned(), arguments }
     }
 
+    /// The same with `value` for `placeholder` in every argument.
+    #[must_use]
+    pub fn with(&self, placeholder: &str, value: &str) -> Self {
+        let arguments = self.arguments.iter().map(|argument| argument.replace(placeholder, value)).collect();
+        Self { name: self.name.clone(), arguments }
+    }
+
     /// Its path or its bare name.
     #[must_use]
     pub fn name(&self) -> &str {

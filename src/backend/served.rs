@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::Backend;
 use super::answers::{Zone, zone, zones};
-use crate::config::Config;
+use super::targets::{Target, Targets};
+use crate::outcome::Cause;
 use crate::probe::dns::Query;
 
 /// So many of the zones that the server lists are asked for, in the order of its list.
@@ -17,17 +20,17 @@ const AT_A_TIME: usize = 32;
 /// What was found of each zone.
 #[derive(Clone, Debug, Default)]
 pub struct Served {
-    /// Those of the services, at every management address, served or not.
+    /// Those of the services, at every management address and every service address, served or not.
     pub configured: Vec<Zone>,
     /// Of the others that the server lists, those that it served when it was asked first, at the first management
-    /// address.
+    /// address and at every service address.
     pub listed: Vec<Zone>,
 }
 
 impl Served {
     /// What is served now. Of the server's own list the zones in `removed` are left out: they may end.
-    pub async fn of(config: &Config, backend: &Backend, removed: &[String]) -> Self {
-        let (configured, names) = tokio::join!(zones(config, backend), backend.listed_zones());
+    pub async fn now(targets: &Targets, backend: &Backend, removed: &[String]) -> Self {
+        let (configured, names) = tokio::join!(zones(targets, backend.timeout), backend.listed_zones());
         // A server that does not list its zones is looked at by those of the services.
         let queries = names.unwrap_or_default().into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
         let removed: Vec<_> =
@@ -35,16 +38,21 @@ impl Served {
         let is_known =
             |name: &String| removed.contains(name) || configured.iter().any(|zone| zone.zone == *name);
         let others: Vec<_> = queries.filter(|query| !is_known(&shown(query))).collect();
-        let mut listed = asked(config, &others, backend.timeout).await;
-        listed.retain(|zone| zone.serial.is_some() && zone.trouble.is_none());
+        let mut listed = asked(targets, &others, backend.timeout).await;
+        listed.retain(Zone::is_served);
         Self { configured, listed }
     }
 
     /// The same zones, asked anew.
-    pub async fn again(&self, config: &Config, backend: &Backend) -> Self {
-        let queries: Vec<_> = self.listed.iter().filter_map(|zone| query(&zone.zone)).collect();
-        let (configured, listed) =
-            tokio::join!(zones(config, backend), asked(config, &queries, backend.timeout));
+    pub async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
+        let mut names: Vec<&String> = vec![];
+        self.listed.iter().map(|zone| &zone.zone).for_each(|name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        });
+        let queries: Vec<_> = names.into_iter().filter_map(|name| query(name)).collect();
+        let (configured, listed) = tokio::join!(zones(targets, timeout), asked(targets, &queries, timeout));
         Self { configured, listed }
     }
 
@@ -69,12 +77,24 @@ impl Served {
     pub fn complaints(&self, before: &Self) -> Vec<String> {
         let worse = self.worse_than(before);
         let is_worse = |zone: &&Zone| worse.iter().any(|(_, now)| std::ptr::eq(*now, *zone));
-        let not_served =
-            self.configured.iter().filter(|zone| zone.serial.is_none() || zone.trouble.is_some());
+        let not_served = self.configured.iter().filter(|zone| !zone.is_served() && !self.is_excused(zone));
         let not_served = not_served
             .filter(|zone| !is_worse(zone))
             .map(|zone| format!("zone {} is not served at {}{}", zone.zone, zone.server, why(zone)));
         worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(not_served).collect()
+    }
+
+    /// Whether a zone that is not served at this address is no fault of its own. The server need not listen at the
+    /// management address if it serves clients. A service address that is missing or has no listener is what the checks
+    /// of the service report.
+    fn is_excused(&self, zone: &Zone) -> bool {
+        let is_silent = |zone: &Zone| matches!(zone.cause, Some(Cause::AddressMissing | Cause::PortClosed));
+        if zone.is_service {
+            return is_silent(zone);
+        }
+        let at_services = self.configured.iter().filter(|other| other.zone == zone.zone && other.is_service);
+        let mut heard = at_services.filter(|other| !is_silent(other)).peekable();
+        heard.peek().is_some() && heard.all(Zone::is_served)
     }
 }
 
@@ -100,18 +120,26 @@ fn shown(query: &Query) -> String {
     text.strip_suffix(" SOA").unwrap_or(&text).to_owned()
 }
 
-/// Each of these at the first management address.
-async fn asked(config: &Config, queries: &[Query], timeout: Duration) -> Vec<Zone> {
-    let mut zones = vec![];
-    let Some(address) = config.node.management.first().copied() else { return zones };
-    for some in queries.chunks(AT_A_TIME) {
-        let asked: Vec<_> =
-            some.iter().map(|query| tokio::spawn(zone(query.clone(), address, timeout))).collect();
-        for answer in asked {
-            zones.extend(answer.await);
+/// Each of these at the first management address and at every service address. An address that answered none of a whole
+/// batch in time is not asked for the rest.
+async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Zone> {
+    let all = targets.all();
+    let first_management = targets.management.first();
+    let is_asked =
+        |target: &&&Target| target.is_service || first_management.is_some_and(|first| first == **target);
+    let each = all.iter().filter(is_asked).map(async |target| {
+        let mut zones: Vec<Zone> = vec![];
+        for batch in queries.chunks(AT_A_TIME) {
+            let answers = join_all(batch.iter().map(|query| zone(query.clone(), target, timeout))).await;
+            let is_mute = answers.iter().all(|zone| zone.cause == Some(Cause::Timeout));
+            zones.extend(answers);
+            if is_mute {
+                break;
+            }
         }
-    }
-    zones
+        zones
+    });
+    join_all(each).await.concat()
 }
 
 #[cfg(test)]
@@ -120,8 +148,12 @@ mod tests {
     use crate::backend::Kind;
 
     fn zone(name: &str, serial: Option<u32>, trouble: Option<&str>) -> Zone {
-        let server = "127.0.0.1:53".parse().unwrap();
-        Zone { zone: name.to_owned(), server, serial, trouble: trouble.map(str::to_owned) }
+        at("127.0.0.1:53", false, name, serial, trouble)
+    }
+
+    fn at(server: &str, is_service: bool, name: &str, serial: Option<u32>, trouble: Option<&str>) -> Zone {
+        let (zone, server, trouble) = (name.to_owned(), server.parse().unwrap(), trouble.map(str::to_owned));
+        Zone { zone, server, is_service, serial, trouble, cause: None }
     }
 
     #[test]
@@ -142,6 +174,54 @@ mod tests {
             ]
         );
         assert_eq!(lost.worse_than(&before).len(), 2, "what was not served before is no worse");
+    }
+
+    #[test]
+    fn a_zone_that_ends_at_the_service_address_is_a_finding() {
+        let refused = Some("answered REFUSED without a SOA");
+        let served = |serial| Served {
+            configured: vec![
+                at("10.1.0.2:53", false, "a.", Some(1), None),
+                at("192.0.2.53:53", true, "a.", serial, if serial.is_some() { None } else { refused }),
+            ],
+            listed: vec![],
+        };
+        assert_eq!(
+            served(None).complaints(&served(Some(1))),
+            ["zone a. at 192.0.2.53:53: serial none, before 1, answered REFUSED without a SOA"]
+        );
+        assert_eq!(served(None).worse_than(&served(Some(1))).len(), 1);
+        assert_eq!(
+            served(None).complaints(&served(None)),
+            ["zone a. is not served at 192.0.2.53:53, answered REFUSED without a SOA"]
+        );
+    }
+
+    #[test]
+    fn a_server_need_not_listen_at_the_management_address() {
+        let refused = Some("connection refused");
+        let management =
+            |serial| at("10.1.0.2:53", false, "a.", serial, if serial.is_some() { None } else { refused });
+        let service = at("192.0.2.53:53", true, "a.", Some(1), None);
+        let served = |configured: &[&Zone]| Served {
+            configured: configured.iter().map(|&zone| zone.clone()).collect(),
+            listed: vec![],
+        };
+        let well = served(&[&management(None), &service]);
+        assert_eq!(well.complaints(&well), [""; 0]);
+        let ended = well.complaints(&served(&[&management(Some(1)), &service]));
+        assert_eq!(ended, ["zone a. at 10.1.0.2:53: serial none, before 1, connection refused"]);
+        // If the service address is not on this host, the management address counts.
+        let missing = Zone {
+            serial: None,
+            trouble: Some("not on this host".to_owned()),
+            cause: Some(Cause::AddressMissing),
+            ..service
+        };
+        let missed = served(&[&management(None), &missing]);
+        assert_eq!(missed.complaints(&missed), ["zone a. is not served at 10.1.0.2:53, connection refused"]);
+        let drained = served(&[&management(Some(1)), &missing]);
+        assert_eq!(drained.complaints(&drained), [""; 0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::channel::Request;
+use super::rate_limit::Commands;
 use super::{Driver, Facts, Kind, Program};
 use crate::engine::drain::Holder;
 use crate::process::ProcessSource;
@@ -42,6 +43,8 @@ pub struct Backend {
     pub counters: Option<Request>,
     /// Asked which zones it is configured with.
     pub zone_list: Option<Request>,
+    /// Print whether it limits the rate of its answers.
+    pub rate_limit_commands: Commands,
     /// How long a control command may take.
     pub timeout: Duration,
     /// How long the check of the configuration may take, which may load every zone.

@@ -5,7 +5,9 @@
 //! another `interface:`; that takes a restart. Every reload begins the counters anew, also the one that keeps the
 //! cache; `stats` would do so for everybody else who reads them.
 
+use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
+use crate::text::foreign;
 
 /// The driver.
 #[derive(Debug)]
@@ -32,6 +34,10 @@ const FACTS: Facts = Facts {
     version: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
     counters: Ask::Program(&["unbound-control", "-c", "{config-file}", "stats_noreset"]),
     zone_list: Ask::Program(&["unbound-control", "-c", "{config-file}", "list_auth_zones"]),
+    rate_limit: Source::Tools {
+        commands: &[&["unbound-checkconf", "-o", "ip-ratelimit", "{config-file}"]],
+        for_zone: &[],
+    },
     no_counters: "",
     stopped: &[3],
     always_on: false,
@@ -46,6 +52,18 @@ const FACTS: Facts = Facts {
 impl Driver for Unbound {
     fn facts(&self) -> &'static Facts {
         &FACTS
+    }
+
+    fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
+        let rate = settings.printed.first().map_or("", |text| text.trim());
+        match rate.parse::<u64>() {
+            Ok(0) => RateLimit::new(Limited::NotLimited, "ip-ratelimit 0"),
+            Ok(rate) => RateLimit::not_exempt(
+                format!("ip-ratelimit {rate} queries per second for each client address"),
+                "Unbound exempts no address: set `ip-ratelimit: 0`, and limit clients elsewhere",
+            ),
+            Err(_) => RateLimit::not_known(format!("ip-ratelimit is `{}`, expected a number", foreign(rate))),
+        }
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {

@@ -9,6 +9,7 @@ use super::file::Placed;
 use super::resolve::{Resolver, Result, addresses};
 use super::value::{Device, Text, WrittenAddress};
 use super::{Check, file};
+use crate::backend::targets::Target;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
 use crate::probe::address::AddressProbe;
@@ -70,6 +71,20 @@ impl Resolver<'_> {
         } else {
             Locality { service: self.own.clone(), management: self.management.clone(), device }
         })
+    }
+
+    /// The addresses at which a backend is asked: the management addresses, then those of its services.
+    pub(super) fn targets_of(&self, backend: &str, file: &file::File) -> Vec<Target> {
+        let services = file.service.iter().map(Spanned::get_ref);
+        let services =
+            services.filter(|service| service.backend.as_ref().is_some_and(|name| name.get_ref() == backend));
+        let mut targets: Vec<_> = self.management.iter().copied().map(Target::management).collect();
+        for service in services {
+            let locality = self.locality(service, &None);
+            let addresses = service_addresses(service).unwrap_or_default();
+            targets.extend(addresses.into_iter().map(|address| Target::service(address, &locality)));
+        }
+        targets
     }
 
     /// What an `address` table asks.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use toml::Spanned;
 use super::bounds::Least;
 use super::file::{self, Placed};
 use super::resolve::{Refused, Resolver, Result};
+use crate::backend::rate_limit;
+use crate::backend::targets::Target;
 use crate::backend::{Ask, Backend, Heal, Kind, Program, Quiet, Request, Restart, Step, Words};
 use crate::config::defaults::backend as default;
 use crate::period::Period;
@@ -50,6 +52,7 @@ impl Resolver<'_> {
         &self,
         name: &Spanned<String>,
         written: &Spanned<file::Backend>,
+        targets: &[Target],
     ) -> Result<Backend> {
         let holder = self.holder_of_backend(name);
         let (place, written) = (written.span(), written.get_ref());
@@ -95,11 +98,7 @@ impl Resolver<'_> {
         let start_timeout = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
         let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
         let (holder, unit, config_file) = (holder?, unit?, config_file?);
-        let known = Known {
-            config_file: config_file.as_deref(),
-            unit: unit.as_deref(),
-            management: &self.management,
-        };
+        let known = Known { config_file: config_file.as_deref(), unit: unit.as_deref(), targets };
         let reload = match reload? {
             Some(first) => vec![Step { first, otherwise: None }],
             None => {
@@ -125,6 +124,7 @@ impl Resolver<'_> {
             version: asked(version?, facts.version),
             counters: asked(counters?, facts.counters),
             zone_list: asked(zone_list?, facts.zone_list),
+            rate_limit_commands: known.rate_limit_commands(facts.rate_limit),
             timeout: timeout?,
             config_check_timeout: config_check_timeout?,
             quiet: quiet?,
@@ -190,7 +190,7 @@ impl Resolver<'_> {
 struct Known<'a> {
     config_file: Option<&'a Path>,
     unit: Option<&'a str>,
-    management: &'a [IpAddr],
+    targets: &'a [Target],
 }
 
 impl Known<'_> {
@@ -213,6 +213,17 @@ impl Known<'_> {
         Program::of_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
     }
 
+    fn rate_limit_commands(&self, source: rate_limit::Source) -> rate_limit::Commands {
+        let (commands, for_zone) = match source {
+            rate_limit::Source::Tools { commands, for_zone } => (commands, for_zone),
+            _ => (&[][..], &[][..]),
+        };
+        rate_limit::Commands {
+            all: commands.iter().filter_map(|words| self.program(words)).collect(),
+            for_zone: self.program(for_zone),
+        }
+    }
+
     fn request(&self, ask: Ask) -> Option<Request> {
         match ask {
             Ask::Nothing => None,
@@ -224,7 +235,7 @@ impl Known<'_> {
                 Some(Request::Http { server: server.parse::<SocketAddr>().ok()?, path: path.to_owned() })
             }
             Ask::Chaos(names) => Some(Request::Chaos {
-                management: self.management.to_vec(),
+                targets: self.targets.to_vec(),
                 names: names.iter().map(|&name| name.to_owned()).collect(),
             }),
         }

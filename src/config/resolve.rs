@@ -89,14 +89,15 @@ impl<'a> Resolver<'a> {
         self.neighbors_unread = neighbors.is_err() || self.survey.is_hurt(&["exabgp", "neighbors"]);
         self.neighbors = neighbors.clone().unwrap_or_default();
         let exabgp = self.exabgp(&file.exabgp);
+        let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
+        self.own = own.flatten().collect();
         for (name, backend) in &file.backend {
-            match self.backend(name, backend) {
+            let targets = self.targets_of(name.get_ref(), &file);
+            match self.backend(name, backend, &targets) {
                 Ok(backend) => self.backends.push(Arc::new(backend)),
                 Err(Refused) => self.refused_backends.push(name.get_ref().clone()),
             }
         }
-        let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
-        self.own = own.flatten().collect();
         let services = self.services(&file);
         let state = self.absolute(&file.control.state);
         let control = self.absolute(&file.control.directory);

@@ -6,14 +6,53 @@ what is found while it runs.
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from host import TIMEOUT
 from waiting import PATIENCE, expect, wait_until
 
 CASES = []
+
+
+def braced(text):
+    """For a configuration whose braces are doubled, since it is a format."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 # How many queries make a counter grow.
 COUNT = 20
+# Rate limits of BIND and Knot DNS that exempt these addresses.
+RRL = "rate-limit {{ responses-per-second 5; exempt-clients {{ {0}; }}; }}; directory"
+MOD_RRL = "mod-rrl:\n  - id: ours\n    rate-limit: 100\n    whitelist: {0}\ntemplate:\n  - id: default\n    module: mod-rrl/ours\n"
+# For some servers: what is replaced in the configuration, by what, and the state of the limit that follows.
+EXEMPTIONS = {
+    "unbound": [
+        (("server:", "server:"), "not-limited"),
+        (("server:", "server:\n    ip-ratelimit: 100"), "not-exempt"),
+    ],
+    "bind": [
+        (("directory", "directory"), "not-limited"),
+        (("directory", braced(RRL.format("127.0.5.0/24"))), "exempt"),
+        (("directory", braced(RRL.format("10.0.0.0/8"))), "not-exempt"),
+    ],
+    "nsd": [
+        (("server:", "server:"), "not-exempt"),
+        (("server:", "server:\n    rrl-ratelimit: 0"), "not-limited"),
+        (("server:", "pattern:\n    name: probed\n    rrl-whitelist: positive\nserver:\n    rrl-whitelist-ratelimit: 0"), "not-exempt"),
+        (
+            (
+                '    zonefile: "{zone_file}"\n',
+                '    zonefile: "{zone_file}"\n    rrl-whitelist: positive\nserver:\n    rrl-whitelist-ratelimit: 0\n',
+            ),
+            "exempt",
+        ),
+    ],
+    "knot": [
+        (("template:", "template:"), "not-limited"),
+        (("template:\n  - id: default\n", MOD_RRL.format("127.0.5.1")), "exempt"),
+        (("template:\n  - id: default\n", MOD_RRL.format("10.0.0.1-10.0.0.9")), "not-exempt"),
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +104,32 @@ def counters(host):
     more = after - before["found"]["total"]
     expect(COUNT <= more <= COUNT + 10, f"{COUNT} queries made the counter grow by {more}")
     return f"{COUNT} queries counted as {more}"
+
+
+@case_of(lambda server: server.kind in EXEMPTIONS)
+def rate_limit(host):
+    """Whether it limits its answers, and whether the management address is exempt, is read from its configuration."""
+    plain, found = host.server, []
+    try:
+        for settings, state in EXEMPTIONS[plain.kind]:
+            old, new = settings
+            expect(old in plain.configuration, f"`{old}` is not in the configuration")
+            host.server = replace(plain, configuration=plain.configuration.replace(old, new, 1))
+            host.write()
+            if plain.kind == "knot":
+                # It is asked what is in force.
+                done = host.backend("reload")
+                expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}")
+            limit = host.status()["rate-limit"]
+            expect(limit["state"] == state, f"with `{new}`: {limit}")
+            expect(("remedy" in limit) == (state == "not-exempt"), f"remedy of {limit}")
+            found.append(state)
+    finally:
+        host.server = plain
+        host.write()
+        if plain.kind == "knot":
+            host.backend("reload")
+    return ", ".join(found)
 
 
 @case_of(lambda server: server.checks)

@@ -212,3 +212,47 @@ fn a_reload_that_loses_a_zone_has_failed() {
     assert_eq!(reloads("other.example.", &["--removed", "other.example"]).0, Some(0));
     fs::remove_file(lost).unwrap();
 }
+
+/// The server answers clients at the service address, and need not listen at the management address.
+#[test]
+fn a_reload_that_loses_a_zone_at_the_service_address_has_failed() {
+    const SERVICE: &str = "127.53.77.5";
+    let Some(socket) = port_53(SERVICE) else { return };
+    let lost = std::env::temp_dir().join(format!("dnsherald-lost-there-{}", std::process::id()));
+    let names = lost.clone();
+    thread::spawn(move || {
+        serves_zones(&socket, |name| {
+            let lost = fs::read_to_string(&names).unwrap_or_default();
+            (!lost.contains(name)).then_some(7)
+        });
+    });
+    let reloads = |losing: &str| {
+        fs::write(&lost, "").unwrap();
+        let keys = [
+            shell("status", "exit 0"),
+            shell("reload", &format!("echo {losing} > {}", lost.display())),
+            shell("zone-list", "echo example.org; echo other.example"),
+            "start-timeout = \"1s\"\n".to_owned(),
+        ];
+        let configuration = File::new(
+            "backend-loses-zone-there",
+            &format!(
+                "[node]\nmanagement = [\"127.53.77.4\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                 [[service]]\nname = \"dns\"\nprefixes = [\"{SERVICE}/32\"]\nbackend = \"generic\"\n\
+                 role = \"authoritative\"\nzones = [\"example.org\"]\n",
+                keys.concat()
+            ),
+        );
+        let output = dnsherald(&["backend", "reload", "-c", configuration.path()]);
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let (code, said) = reloads("nothing");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("example.org. at {SERVICE}:53: serial 7")), "{said}");
+    for zone in ["example.org.", "other.example."] {
+        let (code, said) = reloads(zone);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("zone {zone} at {SERVICE}:53: serial none, before 7")), "{said}");
+    }
+    fs::remove_file(lost).unwrap();
+}

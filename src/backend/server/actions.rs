@@ -47,7 +47,7 @@ impl Backend {
     }
 
     /// Whether the main configuration file can be read, where the program is given it.
-    pub(super) fn readable_for(&self, program: &Program) -> Result<(), Trouble> {
+    pub(in crate::backend) fn readable_for(&self, program: &Program) -> Result<(), Trouble> {
         let Some(file) = self.config_file.as_deref().filter(|file| is_given(program, file)) else {
             return Ok(());
         };

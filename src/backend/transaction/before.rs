@@ -29,11 +29,12 @@ pub(super) struct Before {
 
 impl Before {
     pub(super) async fn of(config: &Config, backend: &Backend, removed: &[String]) -> Self {
+        let targets = config.targets_of(backend);
         let (process, version, identity, zones) = tokio::join!(
             backend.process(),
             backend.version(),
-            identity(&config.node.management, backend.timeout),
-            Served::of(config, backend, removed),
+            identity(&targets, backend.timeout),
+            Served::now(&targets, backend, removed),
         );
         Self {
             processes: process.and_then(Result::ok).into_iter().collect(),

@@ -102,8 +102,9 @@ impl Transaction<'_> {
         before: &Before,
         patience: Patience,
     ) -> Result<String, Trouble> {
+        let targets = self.config.targets_of(self.backend);
         loop {
-            let now = before.zones.again(self.config, self.backend).await;
+            let now = before.zones.again(&targets, self.backend.timeout).await;
             let Some((earlier, zone)) = now.worse_than(&before.zones).first().copied() else {
                 return Ok(self.changes(before, &now).await);
             };
@@ -133,9 +134,10 @@ impl Transaction<'_> {
 
     /// Who it says it is. Waited for where it said so before, but not for ever: it may have been told to hide that.
     async fn identity_after(&self, before: &Before) -> Option<String> {
+        let targets = self.config.targets_of(self.backend);
         let began = Instant::now();
         loop {
-            let now = identity(&self.config.node.management, self.backend.timeout).await;
+            let now = identity(&targets, self.backend.timeout).await;
             let is_missed = now.is_none() && before.identity.is_some();
             if !is_missed || began.elapsed() >= self.backend.timeout {
                 return now;
@@ -166,8 +168,10 @@ mod tests {
         let zone = |serial| Zone {
             zone: "example.org.".to_owned(),
             server: "127.0.0.1:53".parse().unwrap(),
+            is_service: false,
             serial,
             trouble: None,
+            cause: None,
         };
         let (there, missing) = (zone(Some(1)), zone(None));
         let served = |zones: &[Zone]| Served { configured: zones.to_vec(), listed: vec![] };

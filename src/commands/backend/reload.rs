@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::status;
 use crate::backend::Backend;
 use crate::backend::served::Served;
+use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::text;
@@ -25,7 +26,8 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
         return Ok(Exit::Failure);
     }
-    let before = Served::of(config, backend, removed).await;
+    let targets = config.targets_of(backend);
+    let before = Served::now(&targets, backend, removed).await;
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -38,7 +40,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         }
     }
     // That a reload was done says nothing of a zone among many; its serial does.
-    let complaints = wrong_with(config, backend, &before).await;
+    let complaints = wrong_with(&targets, backend, &before).await;
     let exit = status::run(config, backend, false).await?;
     for complaint in &complaints {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
@@ -53,14 +55,14 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
 }
 
 /// What is wrong with the zones: waited for as long as the server may take to start.
-async fn wrong_with(config: &Config, backend: &Backend, before: &Served) -> Vec<String> {
+async fn wrong_with(targets: &Targets, backend: &Backend, before: &Served) -> Vec<String> {
     if before.all().next().is_none() {
         return vec![];
     }
     let began = Instant::now();
     let mut well_since = None;
     loop {
-        let complaints = before.again(config, backend).await.complaints(before);
+        let complaints = before.again(targets, backend.timeout).await.complaints(before);
         match (complaints.is_empty(), well_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}

@@ -8,7 +8,9 @@ use serde::Serialize;
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::systemd::RESTART_VERBS;
-use crate::backend::{Backend, Checked, Kind, Request, Restart, State, Status, Trouble, privilege};
+use crate::backend::{
+    Backend, Checked, Kind, RateLimit, Request, Restart, State, Status, Trouble, privilege,
+};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::process::handle::ProcessHandle;
@@ -36,6 +38,7 @@ struct Report {
     listeners: Vec<Listener>,
     configuration: Known<&'static str>,
     queries: Known<Queries>,
+    rate_limit: RateLimit,
     zones: Vec<Zone>,
     needs: Vec<Need>,
 }
@@ -87,15 +90,18 @@ pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyho
 }
 
 async fn learn(config: &Config, backend: &Backend) -> Report {
-    let (status, unit, process, version, checked, queries, identity, zones) = tokio::join!(
+    let targets = config.targets_of(backend);
+    let zone_names = targets.zone_names();
+    let (status, unit, process, version, checked, queries, identity, zones, rate_limit) = tokio::join!(
         backend.status(),
         backend.unit(),
         backend.process(),
         backend.version(),
         backend.check(),
         queries(backend),
-        identity(&config.node.management, backend.timeout),
-        zones(config, backend),
+        identity(&targets, backend.timeout),
+        zones(&targets, backend.timeout),
+        backend.rate_limit(&zone_names, config.node.management.clone()),
     );
     let mut needs = Needs::default();
     needs.add("status", &status.why, status.remedy.as_deref());
@@ -126,6 +132,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         listeners: listeners::on_port(listeners::PORT),
         configuration: needs.known("configuration", configuration),
         queries: needs.known("queries", queries.map_err(|trouble| of_counters(backend, &status, trouble))),
+        rate_limit,
         zones,
         needs: needs.with_restart(backend, &systemd),
         systemd,

@@ -36,6 +36,7 @@ pub(super) fn table(report: &Report) -> String {
         },
     ));
     rows.push(("queries", known(report, &report.queries, queries)));
+    rows.push(("rate limit", report.rate_limit.to_string()));
     if !report.zones.is_empty() {
         rows.push((
             "zones",
