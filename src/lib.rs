@@ -1,58 +1,56 @@
-//! dnsherald keeps an anycast prefix truthful.
+//! dnsherald announces an anycast DNS prefix only while this host's DNS server answers.
 //!
-//! It runs beside a stock DNS server on every host of an anycast service. ExaBGP starts it as a process; it probes
-//! the server over the host's own management address, decides whether this host should attract traffic, and says
-//! `announce` or `withdraw` on standard output. Two sentences decide every doubt: *never attract traffic that is not
-//! answered, and never leave the clients without any server*; and *standard output is ExaBGP's*.
+//! It runs on every host (point of presence, PoP) of an anycast service, beside a stock DNS server. ExaBGP starts it as a
+//! process. It probes the server from the host's own management address, decides whether this host should attract
+//! traffic, and writes `announce` and `withdraw` commands to standard output. Two rules settle every doubt:
 //!
-//! # The way data flows
+//! 1. Never attract traffic that is not answered. Never leave clients without any PoP.
+//! 2. Standard output belongs to ExaBGP.
+//!
+//! # Data flow
 //!
 //! ```text
-//!  timers ─► probes ─┐                                ┌─► link ─► stdout (announce, withdraw)
-//!  pidfds ───────────┤                                ├─► probe again
-//!  stdin ─► link ────┤  Event   ┌────────┐   Action   │
-//!  control, files ───┼────────► │ Engine │ ─────────► ├─► log, status
-//!  signals ──────────┘  (now)   └────────┘            ├─► what survives a restart
-//!                             pure, no clock          └─► next deadline
+//!  timers ─► probes ─────┐                                        ┌─► API session ─► stdout (announce, withdraw)
+//!  process exits ────────┤                                        ├─► probe again
+//!  stdin ─► API session ─┤  Event   ┌────────┐   Action           │
+//!  control, files ───────┼────────► │ Engine │ ─────────► ────────┼─► log, status
+//!  signals ──────────────┘  (now)   └────────┘                    ├─► state that survives a restart
+//!                                 pure, no clock                  └─► next deadline
 //! ```
 //!
-//! In this order one reads the code:
+//! # Layers
 //!
-//! * [`config`]: a file becomes what is meant, or an error at its place. Nothing behind it needs to validate.
-//! * [`outcome`]: what a probe found: pass, fail or unknown, and the cause.
-//! * [`probe`]: a question to one address over one transport, and the verdict on its answer. Here are the sockets.
-//! * [`systemd`]: what systemd says of a unit, and whether it runs this host.
-//! * [`process`]: the main process of the DNS server, found, held by its pidfd, and noticed to be gone at once.
-//! * [`netlink`]: whether an address is on this host, which sockets listen there, and when that may have changed.
-//! * [`engine`]: events in, actions out; checks, services, dampening. No clock, no socket, no file.
-//! * [`exabgp`]: what ExaBGP is told, in the dialect of the version at hand, and the conversation about it.
-//! * [`backend`]: the stock DNS servers of this host: checked, asked how they are, and restarted as a
-//!   transaction that loses no query.
-//! * [`control`], [`status`]: what an operator asks of a running helper, over two sockets.
-//! * [`daemon`]: the loop that joins them to the world, the dead-man that watches the loop, and systemd that watches both.
-//! * `directory`: makes the directories of the sockets, the state and the rollback.
-//! * [`sys`]: signals that do not end a command, what it needs of the host, and files without links to follow.
-//! * [`umask`]: under which the programs are run.
-//! * [`text`]: foreign text made safe to show, and the two outputs of a command.
-//! * `fnv`: a number from a name.
-//! * [`handoff`]: how the loop leaves work that may block to threads.
-//! * [`period`]: periods as people write them.
-//! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, from text, for tests and for people.
-//! * [`healthcheck`]: the same for those who come from `exabgp healthcheck`, with the options of that program.
-//! * [`commands`], [`cli`], [`logging`], [`exit`]: what an operator touches. [`responder`] serves `demo` and the tests.
+#![doc = include_str!("layers.md")]
 //!
-//! # What always holds
+//! A module imports modules of lower rows, or of its own row without a cycle. A test reads the imports and fails on any
+//! other. To learn the code, start with these:
 //!
-//! * The engine is told the time and never asks for it: the same events lead to the same lines.
-//! * What is not known moves no route: an outcome that says nothing about the server is neither a pass nor a failure.
-//! * After `fall` failures in a row of a check that brings down, its service says what its ladder has for `down`,
-//!   which is to withdraw unless configured otherwise; so does a suppressed service, whatever its checks say. Every
-//!   prefix is stated, one way or the other, once the first verdict is in.
-//! * One command to ExaBGP is in flight at a time, and no answer, or a wrong one, ever stops the probing.
-//! * Nothing but the link writes to standard output of `run`, and standard input is always drained.
-//! * However the process ends while ExaBGP is there, it tries to withdraw first; only SIGKILL and a bad command line
-//!   leave that to the successor. It never ends because of a bad probe or, unless asked to, a bad file.
-//! * The loop writes to nothing that can hold it up, neither log nor state nor recording: each has a thread for that.
+//! * [`outcome`]: the result of a probe: pass, fail or unknown, and the cause.
+//! * [`engine`]: turns events into actions: checks, services, dampening, drains. It reads no clock, socket or file.
+//! * [`exabgp`]: routes, attributes, and the commands in the dialect of the running ExaBGP.
+//! * [`probe`]: sends one question to one address over one transport and judges the answer.
+//! * [`process`], [`systemd`], [`netlink`]: watch the server's main process, its unit, and the addresses of this host.
+//! * [`backend`]: checks, queries, reloads and restarts the stock DNS servers.
+//! * [`config`]: turns the file into a checked configuration, or into errors at their place. Code behind it validates nothing.
+//! * [`daemon`]: the loop that connects the engine to the world, its dead-man thread, and the systemd watchdog.
+//! * [`control`], [`status`]: requests of an operator to the running helper, over two sockets.
+//! * [`healthcheck`]: the options of `exabgp healthcheck`, turned into the same configuration.
+//! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, for tests and for operators.
+//! * [`responder`]: a DNS server for `demo` and the tests.
+//! * [`cli`], [`commands`]: the command line.
+//!
+//! # Invariants
+//!
+//! * The engine receives the time as an argument: the same events produce the same lines.
+//! * What is not known moves no route: an unknown outcome is neither a pass nor a failure.
+//! * After `fall` failures in a row of a required check, the service advertises what its configuration says for `down`, by
+//!   default a withdraw. A suppressed service does the same, whatever its checks say. Once the first verdict is in,
+//!   every prefix is stated, announced or withdrawn.
+//! * One command to ExaBGP is in flight at a time. A missing or wrong reply never stops the probes.
+//! * Only the API session writes to standard output of `run`. Standard input is always read.
+//! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL and a bad command line leave this to
+//!   the next process. It does not end because of a bad probe or, unless asked to, a bad file.
+//! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.
 
 pub mod backend;
 pub mod cli;
@@ -67,6 +65,8 @@ pub mod exit;
 mod fnv;
 pub mod handoff;
 pub mod healthcheck;
+#[cfg(test)]
+mod layers;
 pub mod logging;
 pub mod netlink;
 pub mod outcome;
