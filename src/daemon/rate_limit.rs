@@ -43,9 +43,10 @@ struct Repeated {
     logged: u32,
     /// How many were not, by what they say, in the order in which they came first.
     withheld: Vec<(String, u32)>,
-    /// What the last one says, whether it was logged or not.
-    now: String,
+    /// That of the most urgent of those.
     urgency: Urgency,
+    /// What the last message says, whether it was logged or not.
+    now: String,
 }
 
 /// The topics of one kind.
@@ -63,7 +64,7 @@ struct Crowd {
 /// Messages that the log did not get, in a line.
 #[derive(Debug, PartialEq)]
 pub struct Summary {
-    /// That of the last of them.
+    /// That of the most urgent of them.
     pub urgency: Urgency,
     /// The line.
     pub line: String,
@@ -118,7 +119,6 @@ impl Repeated {
     fn admits(&mut self, says: String, urgency: Urgency, decided: bool) -> bool {
         let changes = says != self.now;
         self.now.clone_from(&says);
-        self.urgency = urgency;
         if decided {
             return true;
         }
@@ -126,6 +126,7 @@ impl Repeated {
             self.logged += 1;
             return true;
         }
+        self.urgency = if self.withheld.is_empty() { urgency } else { self.urgency.min(urgency) };
         match self.withheld.iter_mut().find(|(said, _)| *said == says) {
             Some((_, count)) => *count += 1,
             None => self.withheld.push((says, 1)),
@@ -137,7 +138,7 @@ impl Repeated {
         let counts: Vec<_> = self.withheld.iter().map(|(says, count)| more(says, *count)).collect();
         let minute = match now.since(self.began) {
             time if time >= MINUTE => "minute".to_owned(),
-            time => Shown(time).to_string(),
+            time => Shown(Duration::from_secs(time.as_secs().max(1))).to_string(),
         };
         let end = if counts.len() > 1 { format!("; now {}", self.now) } else { String::new() };
         let line = format!("{about}: {} in the last {minute}{end}", counts.join(", "));

@@ -6,7 +6,7 @@ use super::rate_limit::Summary;
 use super::{Daemon, Observer};
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
-use crate::engine::notice::Notice;
+use crate::engine::notice::{Notice, Timed};
 use crate::logging::time_of_day;
 
 impl Daemon<'_> {
@@ -25,13 +25,8 @@ impl Daemon<'_> {
     }
 }
 
-/// The engine knows no time of day: where one helps, it is added here.
+/// Logs a notice, with times of day.
 pub(super) fn log_notice(notice: &Notice) {
-    match notice.ends() {
-        Some((preposition, period)) => {
-            let at = time_of_day(SystemTime::now() + period);
-            notice.urgency().log(format_args!("{notice} ({preposition} {at})"));
-        }
-        None => notice.urgency().log(format_args!("{notice}")),
-    }
+    let clock = |period| time_of_day(SystemTime::now() + period);
+    notice.urgency().log(format_args!("{}", Timed(notice, &clock)));
 }

@@ -16,6 +16,7 @@ use crate::logging::entry::Urgency;
 pub use self::parts::{DrainEnd, Fall};
 use self::prefixes::Prefixes;
 use self::until::Until;
+pub use self::words::Timed;
 
 mod parts;
 pub mod prefixes;
@@ -357,23 +358,6 @@ impl Notice {
                 | Self::Held { .. }
                 | Self::Reused { .. }
         )
-    }
-
-    /// The end of what it tells of, where that is worth the time of day: what happens then, and in how long.
-    #[must_use]
-    pub fn ends(&self) -> Option<(&'static str, Duration)> {
-        match self {
-            Self::Suppressed { reuse_in, fall: Fall { enforced: true, .. }, .. } => {
-                Some(("until", *reuse_in))
-            }
-            Self::Held { returns_in, .. } => Some(("at", *returns_in)),
-            Self::HoldBegun { lasts, .. } => Some(("until", *lasts)),
-            Self::Stated(stated) => match stated.until {
-                Until::Over(time) => Some(("until", time)),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::prefixes::Prefixes;
 use super::until::Until;
-use super::{Asks, Notice, Stands, Stated};
+use super::{Asks, Fall, Notice, Stands, Stated, Timed};
 use crate::engine::hysteresis;
+use crate::engine::order::{Holder, Lasts, Reason};
 use crate::engine::service::State;
 use crate::logging::entry::Urgency;
 
@@ -68,7 +69,8 @@ fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
         stated.until = Until::Over(Duration::from_secs(90));
     }
     assert_eq!(notice.to_string(), format!("{withdrawn}; for 1m 30s more"));
-    assert_eq!(notice.ends(), Some(("until", Duration::from_secs(90))));
+    let timed = Timed(&notice, &|period| format!("noon + {}", period.as_secs())).to_string();
+    assert_eq!(timed, format!("{withdrawn}; for 1m 30s more (until noon + 90)"));
     let prefixes = (0..20).map(|nth| format!("198.18.0.{nth}/32")).collect();
     let mut notice = becomes(State::Down, false);
     if let Notice::Service { asks, .. } = &mut notice {
@@ -76,6 +78,40 @@ fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
     }
     let asked = "; withdrawing 198.18.0.0/32, 198.18.0.1/32, 198.18.0.2/32 and 17 more";
     assert_eq!(notice.to_string(), format!("service resolver: up -> down: why{asked}"));
+}
+
+#[test]
+fn a_suppression_says_until_when_and_how_to_end_it() {
+    let fall = Fall { penalty: 2828, enforced: true, falls: 3, return_takes: None, grace_used_up: false };
+    let suppressed =
+        Notice::Suppressed { service: "resolver".to_owned(), reuse_in: Duration::from_secs(1800), fall };
+    let timed = Timed(&suppressed, &|_| "22:04:31 UTC".to_owned()).to_string();
+    assert_eq!(
+        timed,
+        "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC) even if healthy; to end it: \
+         dnsherald undampen resolver"
+    );
+    let mut notice = stated(State::Down, false);
+    if let Notice::Stated(stated) = &mut notice {
+        stated.until = Until::ChecksPassAnd(Duration::from_secs(1800));
+    }
+    let timed = Timed(&notice, &|_| "22:04:31 UTC".to_owned()).to_string();
+    assert!(
+        timed.ends_with("; until its checks pass, held down for 30m at least (until 22:04:31 UTC)"),
+        "{timed}"
+    );
+}
+
+#[test]
+fn a_reload_names_what_changed_and_counts_nothing_that_is_none() {
+    let changed = vec!["resolver (dampening; route kept)".to_owned()];
+    let reloaded =
+        |unchanged| Notice::Reloaded { unchanged, changed: changed.clone(), added: vec![], removed: vec![] };
+    assert_eq!(reloaded(0).to_string(), "configuration reloaded: changed: resolver (dampening; route kept)");
+    assert_eq!(
+        reloaded(2).to_string(),
+        "configuration reloaded: 2 services unchanged, changed: resolver (dampening; route kept)"
+    );
 }
 
 #[test]
@@ -88,5 +124,62 @@ fn a_refusal_without_a_reason_says_where_to_look() {
         "; again in 1s",
     ] {
         assert!(refused.contains(words), "{words} is not in {refused}");
+    }
+}
+
+/// A sentence of each kind that dnsherald(8) names, and what other parts of the helper log.
+fn sentences() -> Vec<String> {
+    let (service, check) = ("resolver".to_owned(), "answers".to_owned());
+    let (holder, reason): (Holder, Reason) = ("alice".parse().unwrap(), "new disk".to_owned().into());
+    let time = Duration::from_secs(60);
+    let line = "announce route 192.0.2.53/32 next-hop self".to_owned();
+    let fall = Fall { penalty: 2828, enforced: true, falls: 3, return_takes: None, grace_used_up: false };
+    let mut unacknowledged = stated(State::Up, false);
+    if let Notice::Stated(stated) = &mut unacknowledged {
+        stated.silence = Some("exabgp.api.ack is off".to_owned());
+    }
+    let notices = [
+        stated(State::Up, false),
+        stated(State::Down, false),
+        unacknowledged,
+        becomes(State::Down, false),
+        self::check(hysteresis::State::Down, false),
+        Notice::CheckUnknown { service: service.clone(), check, why: "out of descriptors".to_owned() },
+        Notice::Suppressed { service: service.clone(), reuse_in: time, fall },
+        Notice::Drained {
+            service: service.clone(),
+            holder: holder.clone(),
+            reason: reason.clone(),
+            lasts: Lasts::UntilLifted,
+            uid: Some(1000),
+        },
+        Notice::HoldBegun { service: service.clone(), holder, reason, lasts: time, uid: Some(1000) },
+        Notice::Refused { line: line.clone(), why: None, retry: time },
+        Notice::Unanswered { line, after: time },
+        Notice::Overtaken { withdraws: 2 },
+        Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned() },
+    ];
+    // Tests of the control socket and of the rate limit expect these two.
+    let others = ["uid 0 asks: reload", "BGP session with 10.1.0.1: down 5 more times in the last minute"];
+    notices.iter().map(ToString::to_string).chain(others.map(ToOwned::to_owned)).collect()
+}
+
+#[test]
+fn the_manual_names_the_words_that_the_log_uses() {
+    let manual = include_str!("../../../packaging/man/dnsherald.8");
+    let section = manual.split("\n.Sh ").find(|section| section.starts_with("LOG\n")).unwrap();
+    let named: Vec<_> = section.lines().filter_map(|line| line.strip_prefix(".It Li ")).collect();
+    let sentences = sentences();
+    for words in &named {
+        assert!(sentences.iter().any(|sentence| sentence.contains(words)), "`{words}` is logged nowhere");
+    }
+    for sentence in &sentences {
+        assert!(named.iter().any(|words| sentence.contains(words)), "the manual does not name: {sentence}");
+    }
+    for stands in [Stands::Announced, Stands::Withdrawn] {
+        assert!(named.contains(&stands.to_string().as_str()));
+    }
+    for urgency in [Urgency::Error, Urgency::Warning, Urgency::Notice, Urgency::Info] {
+        assert!(section.contains(urgency.word()), "{urgency:?}");
     }
 }

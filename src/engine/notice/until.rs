@@ -16,6 +16,8 @@ pub enum Until {
     Open,
     /// Its checks pass.
     ChecksPass,
+    /// Its checks pass, and dampening has held it down for this time.
+    ChecksPassAnd(Duration),
     /// The operator lifts the drain of this service.
     Undrained(String),
     /// The operator removes the disable-file.
@@ -26,12 +28,26 @@ pub enum Until {
     Over(Duration),
 }
 
+impl Until {
+    /// The period in which it ends, or can end at the earliest.
+    #[must_use]
+    pub const fn ends_in(&self) -> Option<Duration> {
+        match self {
+            Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),
+            Self::Open | Self::ChecksPass | Self::Undrained(_) | Self::FileGone | Self::Exit => None,
+        }
+    }
+}
+
 /// As the end of a sentence.
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => Ok(()),
             Self::ChecksPass => f.write_str("; until its checks pass"),
+            Self::ChecksPassAnd(time) => {
+                write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
+            }
             Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
             Self::FileGone => f.write_str("; until the file is removed"),
             Self::Exit => f.write_str("; until the helper exits"),

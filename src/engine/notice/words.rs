@@ -1,6 +1,7 @@
 //! The sentences.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Asks, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::RESTARTS_EXCUSED;
@@ -17,8 +18,33 @@ const ROUTE_REFUSED: &str = "exabgp.conf has no such neighbor, the `api` section
 /// Why an end-of-RIB marker is refused, as a rule.
 const MARKER_REFUSED: &str = "no BGP session is established, or none has this family";
 
+/// The time of day after a period from now.
+type Clock<'a> = &'a dyn Fn(Duration) -> String;
+
+/// A notice with the time of day beside each period after which something ends, as in "held down for 19m 29s (until
+/// 22:04:31 UTC)". The engine itself knows no time of day.
+#[derive(Clone, Copy)]
+pub struct Timed<'a>(pub &'a Notice, pub &'a dyn Fn(Duration) -> String);
+
+impl fmt::Display for Timed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, Some(self.1))
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, None)
+    }
+}
+
+/// The time of day in brackets, if there is a clock.
+fn by_clock(clock: Option<Clock<'_>>, preposition: &str, period: Duration) -> String {
+    clock.map_or_else(String::new, |clock| format!(" ({preposition} {})", clock(period)))
+}
+
+impl Notice {
+    fn write(&self, f: &mut fmt::Formatter<'_>, clock: Option<Clock<'_>>) -> fmt::Result {
         match self {
             Self::Check { service, check, from, to, why, .. } => {
                 write!(f, "check {service}/{check}: {from} -> {to}: {why}")
@@ -59,7 +85,10 @@ impl fmt::Display for Notice {
                     Stands::Withdrawn => write!(f, "; withdrawing {prefixes}"),
                 })
             }
-            Self::Stated(stated) => stated.fmt(f),
+            Self::Stated(stated) => {
+                write!(f, "{stated}")?;
+                stated.until.ends_in().map_or(Ok(()), |time| f.write_str(&by_clock(clock, "until", time)))
+            }
             Self::Penalty { service, suppress, fall } => {
                 write!(f, "service {service}: fell{}, penalty now {} ", used_up(fall), fall.penalty)?;
                 match fall.enforced {
@@ -70,11 +99,13 @@ impl fmt::Display for Notice {
             }
             Self::Suppressed { service, reuse_in, fall: fall @ Fall { enforced: true, .. } } => write!(
                 f,
-                "service {service}: {}{}, penalty {}: held down for {} even if healthy; to end it: dnsherald undampen {service}",
+                "service {service}: {}{}, penalty {}: held down for {}{} even if healthy; to end it: dnsherald undampen \
+                 {service}",
                 counted(fall.falls as usize, "fall"),
                 used_up(fall),
                 fall.penalty,
-                Shown(*reuse_in)
+                Shown(*reuse_in),
+                by_clock(clock, "until", *reuse_in)
             ),
             Self::Suppressed { service, reuse_in, fall } => {
                 write!(
@@ -87,14 +118,15 @@ impl fmt::Display for Notice {
                 longer(f, fall)
             }
             Self::Held { service, falls, returns_in, suppressed } => {
+                let at = by_clock(clock, "at", *returns_in);
                 write!(f, "service {service}: passes again; ")?;
                 match suppressed {
-                    true => write!(f, "suppressed, returns in {}", Shown(*returns_in))?,
+                    true => write!(f, "suppressed, returns in {}{at}", Shown(*returns_in))?,
                     false => {
                         let falls = counted(*falls as usize, "fall");
                         write!(
                             f,
-                            "returns in {} after {falls} within {}",
+                            "returns in {}{at} after {falls} within {}",
                             Shown(*returns_in),
                             Period(WINDOW)
                         )?;
@@ -144,10 +176,11 @@ impl fmt::Display for Notice {
             }
             Self::HoldBegun { service, holder, reason, lasts, uid } => write!(
                 f,
-                "service {service}: held announced against its checks by {} for {}: {reason}; to end it: dnsherald \
-                 unhold {service}",
+                "service {service}: held announced against its checks by {} for {}{}: {reason}; to end it: \
+                 dnsherald unhold {service}",
                 AskedBy(holder, *uid),
-                Period(*lasts)
+                Period(*lasts),
+                by_clock(clock, "until", *lasts)
             ),
             Self::HoldOver { service, holder, end } => {
                 write!(f, "service {service}: the hold by {holder} {end}")

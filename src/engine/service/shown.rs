@@ -121,7 +121,12 @@ impl Service {
                 None if self.drains.iter().all(|(_, drain)| drain.until_exit) => Until::Exit,
                 None => Until::Undrained(self.name.clone()),
             },
-            State::Down if self.health == Some(Severity::Down) => Until::ChecksPass,
+            State::Down if self.health == Some(Severity::Down) => {
+                match self.dampening.reused_at().filter(|_| self.dampening.enforced()) {
+                    Some(at) => Until::ChecksPassAnd(at.since(now)),
+                    None => Until::ChecksPass,
+                }
+            }
             State::Down => self.returns_in(now).map_or(Until::Open, Until::Over),
             State::Up | State::Degraded | State::Starting => Until::Open,
         }
