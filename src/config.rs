@@ -17,8 +17,8 @@ use self::cite::Source;
 use crate::backend::Backend;
 use crate::backend::targets::{ServiceTargets, Target, Targets};
 use crate::engine::check::{OnFail, Timing};
+use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
-use crate::engine::habits::Habits;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
@@ -36,6 +36,7 @@ pub mod dns;
 pub mod file;
 mod misplaced;
 mod paste;
+mod plan;
 mod process_check;
 pub mod resolve;
 mod role;
@@ -66,8 +67,8 @@ pub struct Config {
     pub backends: Vec<Arc<Backend>>,
     /// At least one, each with its own name and its own prefixes.
     pub services: Vec<Service>,
-    /// Where `exabgp healthcheck` is to be imitated.
-    pub habits: Option<Habits>,
+    /// Where the helper behaves as `exabgp healthcheck` does.
+    pub compat: Compat,
     /// The file that it was read from; `None` where it was made otherwise.
     pub origin: Option<Arc<Origin>>,
 }

@@ -138,7 +138,7 @@ impl<'a> Daemon<'a> {
         memory: Memory,
         age: Duration,
     ) -> Self {
-        let engine = Engine::new(config, surroundings.parent, memory, age);
+        let engine = Engine::new(&config.plan(), surroundings.parent, memory, age);
         let probes = probes(config);
         let events = mpsc::unbounded_channel();
         let mut processes = Processes::default();

@@ -18,21 +18,20 @@ use self::event::{CheckId, Event, ServiceId};
 use self::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use self::moment::Moment;
 use self::notice::Notice;
+use self::plan::Plan;
 use self::service::{Service, StartPolicy};
 use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
-use crate::config::{self, Config};
 use crate::exabgp::link::entry::Entry;
 use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, Route};
-use crate::fnv::fnv64;
 
 pub mod action;
 pub mod check;
+pub mod compat;
 pub mod dampening;
 pub mod drain;
 pub mod event;
-pub mod habits;
 pub mod hold;
 pub mod hysteresis;
 pub mod ladder;
@@ -42,6 +41,7 @@ pub mod notice;
 mod obey;
 mod of_all;
 pub mod order;
+pub mod plan;
 pub mod reload;
 pub mod service;
 mod settled;
@@ -55,7 +55,7 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 pub struct Engine {
     services: Vec<Service>,
     /// What each of them is configured to be.
-    plans: Vec<config::Service>,
+    plans: Vec<plan::Service>,
     /// For each route of the link, the service it belongs to. The link may have more, which an earlier helper left.
     owners: Vec<ServiceId>,
     link: Link,
@@ -85,35 +85,35 @@ enum Phase {
 impl Engine {
     /// An engine at its start. `memory` is what an earlier one left `age` ago.
     #[must_use]
-    pub fn new(config: &Config, parent: Parent, memory: Memory, age: Duration) -> Self {
+    pub fn new(plan: &Plan, parent: Parent, memory: Memory, age: Duration) -> Self {
         let mut prelude = vec![];
-        let mut succession = Succession::new(&memory, config);
+        let mut succession = Succession::new(&memory, &plan.services);
         let mut services = vec![];
-        for plan in &config.services {
-            let Inheritance { called, remembered, notice } = succession.inherit(plan);
-            if let Some(was) = called.filter(|called| *called != plan.name) {
-                prelude.push(Notice::Renamed { service: plan.name.clone(), was }.into());
+        for service in &plan.services {
+            let Inheritance { called, remembered, notice } = succession.inherit(service);
+            if let Some(was) = called.filter(|called| *called != service.name) {
+                prelude.push(Notice::Renamed { service: service.name.clone(), was }.into());
             }
             prelude.extend(notice.map(Action::from));
             let remembered = remembered.as_ref().map(|remembered| (remembered, age));
-            services.push(Service::at_start(plan, config.habits, remembered, &mut prelude));
+            services.push(Service::at_start(service, plan.compat, remembered, &mut prelude));
         }
-        let (owners, routes) = routes(config);
-        let settings = settings(config, parent);
+        let (owners, routes) = routes(plan);
+        let settings = settings(plan, parent);
         let announced = memory.announced().cloned().collect();
         Self {
             services,
-            plans: config.services.clone(),
+            plans: plan.services.clone(),
             owners,
             link: Link::new(settings, routes, announced),
             of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
             memory,
             prelude,
-            heartbeat: heartbeat(config),
+            heartbeat: heartbeat(plan),
             heartbeat_at: None,
-            settled: vec![None; config.services.len()],
+            settled: vec![None; plan.services.len()],
             parent,
-            once: config.habits.is_some_and(|habits| habits.once),
+            once: plan.compat.exit_after_decision,
             phase: Phase::BeforeStart,
         }
     }
@@ -194,7 +194,7 @@ impl Engine {
 
     /// What each of them is configured to be.
     #[must_use]
-    pub fn plans(&self) -> &[config::Service] {
+    pub fn plans(&self) -> &[plan::Service] {
         &self.plans
     }
 
@@ -333,28 +333,21 @@ impl Engine {
 }
 
 /// Every route, and whose it is.
-fn routes(config: &Config) -> (Vec<ServiceId>, Vec<Route>) {
-    let services = config.services.iter().enumerate();
+fn routes(plan: &Plan) -> (Vec<ServiceId>, Vec<Route>) {
+    let services = plan.services.iter().enumerate();
     services
         .flat_map(|(place, plan)| plan.routes.iter().map(move |route| (ServiceId(place), route.clone())))
         .unzip()
 }
 
-fn settings(config: &Config, parent: Parent) -> Settings {
-    Settings {
-        dialect: config.exabgp.dialect,
-        ack_timeout: config.exabgp.ack_timeout,
-        refresh: config.exabgp.refresh,
-        end_of_rib: config.exabgp.end_of_rib,
-        parent,
-        habits: config.habits,
-        seed: fnv64(config.node.name.as_bytes()),
-    }
+fn settings(plan: &Plan, parent: Parent) -> Settings {
+    let plan::Session { dialect, ack_timeout, refresh, end_of_rib, seed } = plan.session;
+    Settings { dialect, ack_timeout, refresh, end_of_rib, parent, compat: plan.compat, seed }
 }
 
-/// What is to be adopted must not be older than its limit only because nobody wrote it down again.
-fn heartbeat(config: &Config) -> Option<Duration> {
-    let adopted_for = config.services.iter().filter_map(|plan| match plan.start {
+/// How often to save the memory, so that what is to be adopted does not exceed its age limit while the helper runs.
+fn heartbeat(plan: &Plan) -> Option<Duration> {
+    let adopted_for = plan.services.iter().filter_map(|service| match service.start {
         StartPolicy::Adopt { max_age } => Some(max_age),
         StartPolicy::Probe | StartPolicy::Withdraw => None,
     });

@@ -19,8 +19,6 @@ const KNOTS: &[(&str, &str)] = &[
     ("backend", "status"),
     ("systemd", "backend"),
     ("sys", "directory"),
-    ("engine", "config"),
-    ("engine", "probe"),
     ("exabgp", "engine"),
     ("logging", "healthcheck"),
     ("process", "probe"),

@@ -41,7 +41,7 @@ pub fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine
         _ => present(config),
     };
     let mut simulation = Simulation {
-        engine: Engine::new(config, trace.header.exabgp.parent(), memory, age),
+        engine: Engine::new(&config.plan(), trace.header.exabgp.parent(), memory, age),
         answering: &trace.header.exabgp,
         world,
         open: BTreeSet::new(),

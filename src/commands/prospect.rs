@@ -37,7 +37,7 @@ impl Prospect {
             )
         });
         let (memory, age) = if blind.is_some() { Default::default() } else { store.load() };
-        let mut engine = Engine::new(config, Parent::Terminal, memory, age);
+        let mut engine = Engine::new(&config.plan(), Parent::Terminal, memory, age);
         for (place, plan) in config.services.iter().enumerate() {
             if let Some(file) = &plan.disable_file {
                 engine.handle(Moment::START, Event::DisableFile(ServiceId(place), file.exists()));

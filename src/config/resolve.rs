@@ -20,6 +20,7 @@ use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
+use crate::engine::compat::Compat;
 use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::service::StartPolicy;
@@ -110,7 +111,7 @@ impl<'a> Resolver<'a> {
             control: control?.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
             backends: std::mem::take(&mut self.backends),
             services: services?,
-            habits: None,
+            compat: Compat::NONE,
             origin: None,
         })
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::value::Prefix;
 use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, bytes_of_file, defaults};
 use crate::control::DEFAULT_DIRECTORY;
+use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
@@ -75,7 +76,7 @@ impl Salvage {
             },
             state: self.state,
             control: self.control,
-            habits: None,
+            compat: Compat::NONE,
             origin: None,
             backends: vec![],
             services: vec![Service {

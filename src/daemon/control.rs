@@ -333,7 +333,7 @@ mod tests {
             "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = {prefixes:?}\n"
         );
         let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
-        let engine = Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO);
+        let engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
         let subject = Subject { configuration: "test.toml".into(), node: "a".into(), host: "a".into() };
         let mut control = Control::open(&directory, subject).unwrap();
         let mut answers = vec![];

@@ -105,7 +105,7 @@ impl DisableFiles {
     /// Those of this configuration, taken as the engine knows them.
     #[must_use]
     pub fn of(config: &Config, engine: &Engine) -> Self {
-        let look = if config.habits.is_some() { Look::BeforeRounds } else { Look::EachTurn };
+        let look = if config.compat.look_before_each_round { Look::BeforeRounds } else { Look::EachTurn };
         let mut files = Self::new(look, Path::try_exists);
         for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
             if let Some(path) = &plan.disable_file {

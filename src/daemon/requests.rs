@@ -190,7 +190,7 @@ impl Daemon<'_> {
             over |= self.tell(event, observer);
         }
         let now = Moment::after_start(self.began.elapsed());
-        let Reloaded { actions, kept } = self.engine.reload(now, config);
+        let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
         observer.reloaded(config);
         self.probes = probes;

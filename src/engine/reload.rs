@@ -7,10 +7,10 @@ use super::action::Action;
 use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
+use super::plan::Plan;
 use super::service::{Service, State};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
-use crate::config::Config;
 
 use self::differences::differences;
 
@@ -27,14 +27,14 @@ pub struct Reloaded {
 }
 
 impl Engine {
-    /// From now on `config` is meant. A service that is configured as before keeps its state and its counters. One
+    /// From now on `next` is in force. A service that is configured as before keeps its state and its counters. One
     /// that is configured otherwise keeps its drains, its penalty and the checks that are configured as before, even
     /// if it is called otherwise as long as it has one of its prefixes; a check that is new or changed begins anew, and
     /// until the service has a verdict, what was said of it stands. Drains go with the prefixes, to a service that has
     /// none but drained ones. What is no longer wanted is withdrawn.
     ///
     /// Checks have the places of the new configuration from here on; [`Reloaded::kept`] translates.
-    pub fn reload(&mut self, now: Moment, config: &Config) -> Reloaded {
+    pub fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
         let mut out = vec![];
         let mut kept_checks = HashMap::new();
         if self.phase != Phase::Running {
@@ -43,14 +43,14 @@ impl Engine {
         self.of_all.expire(now);
         let held = self.holders_of_all();
         let memory = self.remember(now).clone();
-        let plans = std::mem::replace(&mut self.plans, config.services.clone());
+        let plans = std::mem::replace(&mut self.plans, next.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
         let former = plans.into_iter().zip(services.into_iter().zip(settled)).enumerate();
         let mut before: HashMap<_, _> = former.map(|former| (former.1.0.name.clone(), former)).collect();
-        let mut succession = Succession::new(&memory, config);
+        let mut succession = Succession::new(&memory, &next.services);
         let (mut unchanged, mut changed, mut added, mut moved) = (0, vec![], vec![], vec![]);
-        for (place, plan) in config.services.iter().enumerate() {
+        for (place, plan) in next.services.iter().enumerate() {
             let Inheritance { called, remembered, notice } = succession.inherit(plan);
             let (service, settled) = match called.and_then(|called| before.remove(&called)) {
                 Some((former, (earlier, (service, settled)))) if earlier == *plan => {
@@ -73,16 +73,16 @@ impl Engine {
                         kept.acknowledged = Some(service.state());
                     }
                     let kept = Some((&kept, Duration::ZERO));
-                    let mut next = Service::new(now, plan, config.habits, kept, &mut vec![]);
-                    let places = next.go_on_from(service, &earlier, plan, &mut out);
+                    let mut changed_service = Service::new(now, plan, next.compat, kept, &mut vec![]);
+                    let places = changed_service.go_on_from(service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, places.into_iter()));
-                    (next, None)
+                    (changed_service, None)
                 }
                 None => {
                     added.push(plan.name.clone());
                     moved.extend(notice);
                     let kept = remembered.as_ref().map(|kept| (kept, Duration::ZERO));
-                    (Service::new(now, plan, config.habits, kept, &mut vec![]), None)
+                    (Service::new(now, plan, next.compat, kept, &mut vec![]), None)
                 }
             };
             self.services.push(service);
@@ -95,10 +95,10 @@ impl Engine {
         out.extend(moved.into_iter().map(Action::from));
         // With the last service that had it a drain of all is over.
         self.forget_drains_of_all(&held, &mut out);
-        let (owners, routes) = routes(config);
+        let (owners, routes) = routes(next);
         self.owners = owners;
-        self.link.change(now, settings(config, self.parent), routes, &mut out);
-        self.heartbeat = heartbeat(config);
+        self.link.change(now, settings(next, self.parent), routes, &mut out);
+        self.heartbeat = heartbeat(next);
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);
         self.advance(now, true, &mut out);

@@ -10,17 +10,16 @@ use ipnet::IpNet;
 
 use super::action::Action;
 use super::check::{Change, Check, Severity};
+use super::compat::{Compat, HookState};
 use super::dampening::{Dampening, Mode};
 use super::drain::Drains;
-use super::habits::{Habits, HookState, Repeat};
 use super::hold::Holds;
 use super::ladder::{Ladder, Stated};
 use super::memory::Remembered;
 use super::moment::Moment;
 use super::notice::{Asks, DrainEnd, Notice, Stands};
-use crate::config;
+use super::plan;
 use crate::outcome::{Failure, Outcome};
-use crate::probe::Probe;
 
 use self::damped::Grace;
 use self::drained::Disabled;
@@ -82,32 +81,27 @@ pub struct Service {
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
-    habits: Option<Habits>,
-    /// What hooks were last told, where `exabgp healthcheck` is imitated.
+    compat: Compat,
+    /// The state of its first check, or that it is disabled, as `exabgp healthcheck` tells hooks.
     hook_state: HookState,
-    /// What is stated is to be said again, though it has not changed.
+    /// What is stated is to be stated again, though it has not changed.
     restate: bool,
-    /// When to do so next, while no round is started.
-    restate_at: Option<Moment>,
+    /// When a round would begin while probing is paused.
+    paused_round_at: Option<Moment>,
 }
 
 impl Service {
     /// A service at its beginning, with what is remembered of it and how long ago that was.
     pub fn new(
         now: Moment,
-        plan: &config::Service,
-        habits: Option<Habits>,
+        plan: &plan::Service,
+        compat: Compat,
         remembered: Option<(&Remembered, Duration)>,
         out: &mut Vec<Action>,
     ) -> Self {
-        let check =
-            |check: &config::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
-        // What only is observed is no witness: the management address may answer where the service does not.
-        let asks = |(_, check): &(usize, &config::Check)| {
-            matches!(check.probe, Probe::Dns(_)) && check.on_fail.worst() > Severity::Observe
-        };
-        let mut witnesses: Vec<_> =
-            plan.checks.iter().enumerate().filter(asks).map(|(place, _)| place).collect();
+        let check = |check: &plan::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
+        let asking = plan.checks.iter().enumerate().filter(|(_, check)| check.is_witness());
+        let mut witnesses: Vec<_> = asking.map(|(place, _)| place).collect();
         if witnesses.is_empty() {
             witnesses = (0..plan.checks.len()).collect();
         }
@@ -137,10 +131,10 @@ impl Service {
             entered: None,
             stated: None,
             lost_verdict: false,
-            habits,
+            compat,
             hook_state: HookState::Init,
             restate: false,
-            restate_at: None,
+            paused_round_at: None,
         };
         if let Some((remembered, age)) = remembered {
             service.recall(now, remembered, age, out);
@@ -151,12 +145,12 @@ impl Service {
     /// The same at the start of the helper, where its plan may want a withdraw to be stated at once. Later on, what was
     /// said before stands until there is a decision.
     pub fn at_start(
-        plan: &config::Service,
-        habits: Option<Habits>,
+        plan: &plan::Service,
+        compat: Compat,
         remembered: Option<(&Remembered, Duration)>,
         out: &mut Vec<Action>,
     ) -> Self {
-        let mut service = Self::new(Moment::START, plan, habits, remembered, out);
+        let mut service = Self::new(Moment::START, plan, compat, remembered, out);
         if service.start == StartPolicy::Withdraw {
             service.stated = Some(Stated::Withdraw);
         }
@@ -203,28 +197,27 @@ impl Service {
         std::mem::take(&mut self.restate)
     }
 
-    /// One that is not enabled probes nothing; `exabgp healthcheck` does not probe while disabled.
-    const fn rests(&self) -> bool {
-        !self.enabled || (self.is_disabled() && self.habits.is_some())
+    /// Whether none of its checks is due: it is not enabled, or its disable-file exists and pauses the checks.
+    const fn probing_paused(&self) -> bool {
+        !self.enabled || (self.is_disabled() && !self.compat.probe_while_disabled)
     }
 
     /// Takes the outcome of a round of one of its checks.
     pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
-        let rests = self.rests();
+        let paused = self.probing_paused();
         let planned = self.is_planned();
         let Some(check) = self.checks.get_mut(check) else { return };
-        if rests {
+        if paused {
             return check.discard_outcome(now);
         }
         let changes = check.take(now, outcome).into_iter();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, planned)));
-        let each_round = self.habits.is_some_and(|habits| habits.repeat == Repeat::EachRound);
-        self.restate |= each_round && HookState::of(false, check.state()).speaks();
+        self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
     }
 
     /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
     pub fn lose(&mut self, now: Moment, check: usize, why: &Failure, out: &mut Vec<Action>) {
-        if self.rests() {
+        if self.probing_paused() {
             return;
         }
         let planned = self.is_planned();
@@ -246,19 +239,18 @@ impl Service {
         deadlines.into_iter().flatten().min()
     }
 
-    /// When a check is due; of a service that rests, when what is said of it is repeated.
+    /// When the next check is due, or would be while probing is paused.
     #[must_use]
     pub fn next_round(&self) -> Option<Moment> {
-        if self.rests() {
-            return self.restate_at;
+        if self.probing_paused() {
+            return self.paused_round_at;
         }
         self.checks.iter().filter_map(Check::due).min()
     }
 
-    /// Starts the rounds that are due, and says which. `exabgp healthcheck` looks for the disable-file right before each:
-    /// there they start at a tick only, and whoever gives the tick has looked.
+    /// Starts the rounds that are due, and returns the places of their checks. `ticks` says whether this is a tick.
     pub fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
-        let waits = self.rests() || (self.habits.is_some() && !ticks);
+        let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
         let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
@@ -277,7 +269,7 @@ impl Service {
         self.settle_grace(now, out);
         self.assess(now, out);
         self.return_from_drain(now, out);
-        self.follow_habits(now, ticks, out);
+        self.follow_check(now, ticks, out);
         self.wait_for_return(now, out);
         let state = self.conclude();
         self.raise_alarm(state, out);
@@ -299,7 +291,7 @@ impl Service {
         }
         let why = self.explain();
         self.entered = Some(why.clone());
-        if self.habits.is_none() && self.enabled {
+        if !self.compat.hooks_follow_check && self.enabled {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
         let asks = self.asks(before);
@@ -324,20 +316,24 @@ impl Service {
         Action::Enter { service: self.name.clone(), state, reason }
     }
 
-    /// Tells hooks of every change of their state, and says again what `exabgp healthcheck` would.
-    fn follow_habits(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
-        let (Some(habits), Some(check)) = (self.habits, self.checks.first()) else { return };
-        let hook_state = HookState::of(self.is_disabled(), check.state());
-        let again = now + check.timing().interval;
+    /// What `exabgp healthcheck` does when its check changes, and in each round while it is disabled: each part of it as
+    /// [`Compat`] says.
+    fn follow_check(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
+        let Some(check) = self.checks.first() else { return };
+        let compat = self.compat;
+        let hook_state = HookState::new(self.is_disabled(), check.state());
+        let again = compat.look_before_each_round.then(|| now + check.timing().interval);
         if hook_state != self.hook_state {
             let reason = check.failure().unwrap_or("passed").to_owned();
             self.hook_state = hook_state;
-            self.restate |= hook_state.speaks();
-            self.restate_at = Some(again);
-            out.push(self.enter(hook_state.word().to_owned(), reason));
-        } else if ticks && self.rests() && self.restate_at.is_some_and(|at| at <= now) {
-            self.restate |= habits.repeat == Repeat::EachRound;
-            self.restate_at = Some(again);
+            self.restate |= compat.repeat_each_verdict && hook_state.has_route();
+            self.paused_round_at = again;
+            if compat.hooks_follow_check {
+                out.push(self.enter(hook_state.word().to_owned(), reason));
+            }
+        } else if ticks && self.probing_paused() && self.paused_round_at.is_some_and(|at| at <= now) {
+            self.restate |= compat.repeat_each_round;
+            self.paused_round_at = again;
         }
     }
 

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::notice::Notice;
-use crate::config::{self, Config};
+use super::plan::Service;
 
 /// Who follows whom.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub(super) struct Inheritance {
 }
 
 impl<'a> Succession<'a> {
-    /// From what `memory` has, to the services of `config`.
+    /// From what `memory` has, to these services.
     #[must_use]
-    pub(super) fn new(memory: &'a Memory, config: &'a Config) -> Self {
+    pub(super) fn new(memory: &'a Memory, services: &'a [Service]) -> Self {
         let mut owners = HashMap::new();
         for (name, remembered) in &memory.services {
             if [NO_LONGER_CONFIGURED, ALL_SERVICES].contains(&name.as_str()) {
@@ -51,12 +51,12 @@ impl<'a> Succession<'a> {
                 remembered.prefixes.iter().copied().chain(announced).map(|prefix| (prefix, name.as_str())),
             );
         }
-        let configured = config.services.iter().map(|plan| plan.name.as_str()).collect();
+        let configured = services.iter().map(|plan| plan.name.as_str()).collect();
         Self { memory, owners, configured, succeeded: HashSet::new() }
     }
 
     /// What the service of this plan takes over. To be asked once for each.
-    pub(super) fn inherit(&mut self, plan: &config::Service) -> Inheritance {
+    pub(super) fn inherit(&mut self, plan: &Service) -> Inheritance {
         let called = self.predecessor(plan);
         let known = called.and_then(|called| self.memory.services.get(called));
         let mut remembered = known.cloned().unwrap_or_default();
@@ -78,7 +78,7 @@ impl<'a> Succession<'a> {
     }
 
     /// The name under which this service is remembered: its own, or one that is gone and had a prefix of it.
-    fn predecessor(&mut self, plan: &config::Service) -> Option<&'a str> {
+    fn predecessor(&mut self, plan: &Service) -> Option<&'a str> {
         if let Some((name, _)) = self.memory.services.get_key_value(&plan.name) {
             return Some(name);
         }
@@ -96,7 +96,7 @@ impl<'a> Succession<'a> {
         &self,
         remembered: &mut Remembered,
         called: Option<&str>,
-        plan: &config::Service,
+        plan: &Service,
     ) -> Option<Notice> {
         let drains = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.drains);
         let is_drained = |owner: &&str| drains(owner).is_some_and(|drains| !drains.is_empty());

@@ -32,7 +32,7 @@ use super::command::{Family, GREETING};
 use super::reply::{Reply, Version};
 use super::{Advertisement, Dialect, Route};
 use crate::engine::action::Action;
-use crate::engine::habits::Habits;
+use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
@@ -79,8 +79,8 @@ pub struct Settings {
     pub end_of_rib: bool,
     /// Who reads standard output.
     pub parent: Parent,
-    /// Where `exabgp healthcheck` is to be imitated: its words, and whether it expects answers.
-    pub habits: Option<Habits>,
+    /// Where it behaves as `exabgp healthcheck` does.
+    pub compat: Compat,
     /// Spreads the refreshes of many hosts; the same seed gives the same series.
     pub seed: u64,
 }
@@ -196,7 +196,7 @@ impl Link {
     pub fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
         Self {
             random: settings.seed | 1,
-            answers: settings.parent == Parent::ExaBgp && settings.habits.is_none_or(|habits| habits.answers),
+            answers: settings.parent == Parent::ExaBgp && settings.compat.await_replies,
             settings,
             entries: entry::inherited(routes, announced),
             state: State::Silent,
@@ -245,7 +245,7 @@ impl Link {
     /// Why nothing is ever acknowledged; `None` where commands are answered.
     #[must_use]
     pub fn silence(&self) -> Option<&'static str> {
-        let not_awaited = self.settings.habits.is_some_and(|habits| !habits.answers);
+        let not_awaited = !self.settings.compat.await_replies;
         match self.settings.parent {
             _ if self.answers => None,
             Parent::Terminal => Some("standard output is a terminal"),
@@ -398,15 +398,16 @@ impl Link {
     pub fn farewell(&self) -> Vec<String> {
         self.entries
             .iter()
-            .filter(|entry| entry.perhaps_announced || self.settings.habits.is_some())
+            .filter(|entry| entry.perhaps_announced || self.settings.compat.withdraw_all_at_exit)
             .map(|entry| self.words(entry, &Advertisement::Withdraw))
             .collect()
     }
 
     fn words(&self, entry: &Entry, advertisement: &Advertisement) -> String {
-        match self.settings.habits {
-            None => self.dialect().advertise(&entry.route, advertisement),
-            Some(_) => self.dialect().advertise_as_healthcheck(&entry.route, advertisement),
+        if self.settings.compat.withdraw_with_next_hop {
+            self.dialect().advertise_as_healthcheck(&entry.route, advertisement)
+        } else {
+            self.dialect().advertise(&entry.route, advertisement)
         }
     }
 

@@ -1,11 +1,11 @@
-//! From options to a configuration: the same engine, the same link, with the habits of the original.
+//! From options to a configuration, with the switches of `Compat` that make the engine behave as `exabgp healthcheck`.
 
 use super::advertising::Advertised;
 use super::options::{Check, Options};
 use crate::config::{self, Config, DEFAULT_STATE, ExaBgp, Node, defaults};
 use crate::engine::check::{OnFail, Severity, Timing};
+use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
-use crate::engine::habits::{Habits, Repeat};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::probe::Probe;
@@ -56,11 +56,12 @@ impl Options {
             }],
             backends: vec![],
             origin: None,
-            habits: Some(Habits {
-                repeat: if self.debounce { Repeat::EachVerdict } else { Repeat::EachRound },
-                once: self.interval.is_none(),
-                answers: self.acknowledged,
-            }),
+            compat: Compat {
+                repeat_each_round: !self.debounce,
+                exit_after_decision: self.interval.is_none(),
+                await_replies: self.acknowledged,
+                ..Compat::HEALTHCHECK
+            },
         }
     }
 
@@ -109,7 +110,7 @@ mod tests {
     fn engine(text: &str) -> Engine {
         let options = line(text).unwrap();
         let config = options.configuration(&given(options.clone()).advertised, "host");
-        Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO)
+        Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO)
     }
 
     /// What is said and asked at this many milliseconds.

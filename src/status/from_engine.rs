@@ -83,6 +83,7 @@ fn bgp_session(neighbor: String, session: Option<&neighbors::BgpSession>, clock:
 fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
     let now = clock.now();
     let service = &engine.services()[place];
+    let backend = engine.plans()[place].backend.as_ref();
     let dampening = service.dampening();
     let reuse_at = dampening.reused_at().filter(|_| dampening.enforced());
     let returns_in = service.returns_in(now);
@@ -94,8 +95,8 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         since: clock.at(service.since()),
         reason: service.explain(),
         next: service.next(now).map(|next| self::next(&next, clock)),
-        backend: engine.plans()[place].backend.as_ref().map(|backend| backend.name.clone()),
-        unit: engine.plans()[place].backend.as_ref().and_then(|backend| backend.unit.clone()),
+        backend: backend.map(|backend| backend.name.clone()),
+        unit: backend.and_then(|backend| backend.unit.clone()),
         prefixes: engine.entries_of(place).map(prefix).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {
@@ -227,7 +228,7 @@ mod tests {
                     announce = [{ neighbors = [\"10.1.0.1\"], up = { med = 100 } }, { neighbors = [\"10.2.0.1\"] }]\n\
                     [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n";
         let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
-        let mut engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let pass = Event::Outcome(
             CheckId { service: ServiceId(0), check: 0 },
             Outcome::Pass { latency: Duration::ZERO },

@@ -73,7 +73,7 @@ struct Pop {
 
 impl Pop {
     fn start(layout: Layout, memory: Memory) -> Self {
-        let engine = Engine::new(&config(&layout), Parent::ExaBgp, memory, Duration::ZERO);
+        let engine = Engine::new(&config(&layout).plan(), Parent::ExaBgp, memory, Duration::ZERO);
         let mut pop = Self { engine, layout };
         pop.tell(Event::Start);
         pop.all_pass();
@@ -105,7 +105,7 @@ impl Pop {
     fn becomes(&mut self, layout: &Layout, by_reload: bool) {
         if by_reload {
             self.layout = layout.clone();
-            let reloaded = self.engine.reload(Moment::START, &config(layout));
+            let reloaded = self.engine.reload(Moment::START, &config(layout).plan());
             self.follow(&reloaded.actions);
         } else {
             let memory = self.engine.remember(Moment::START).clone();

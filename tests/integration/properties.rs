@@ -170,7 +170,7 @@ struct Bench {
 
 impl Bench {
     fn new(config: &Config) -> Self {
-        let engine = Engine::new(config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let mut bench = Self { engine, now: Moment::START };
         bench.tell(0, Event::Start);
         bench

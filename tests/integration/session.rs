@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use dnsherald::engine::action::Action;
+use dnsherald::engine::compat::Compat;
 use dnsherald::engine::moment::Moment;
 use dnsherald::exabgp::attributes::Attributes;
 use dnsherald::exabgp::command::{ASK_VERSION, GREETING};
@@ -226,7 +227,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         refresh: Duration::ZERO,
         end_of_rib: false,
         parent: Parent::ExaBgp,
-        habits: None,
+        compat: Compat::NONE,
         seed,
     };
     let losses = [3, 8, 40][usize::try_from(dice.roll(3)).unwrap()];

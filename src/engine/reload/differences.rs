@@ -1,6 +1,6 @@
 //! What a reload changes about a service, for people.
 
-use crate::config::Service;
+use crate::engine::plan::Service;
 use crate::exabgp::Route;
 
 /// The keys and checks in which `plan` differs from `earlier`, and whether what is announced stays as it is.
@@ -13,17 +13,17 @@ pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
         ("prefixes", !same_prefixes),
         ("next-hop or neighbors", same_prefixes && earlier.routes != plan.routes),
         ("what its states advertise", earlier.ladders != plan.ladders),
-        ("backend", earlier.backend != plan.backend || earlier.zones != plan.zones),
         ("unknown-after", earlier.unknown_after != plan.unknown_after),
         ("start", earlier.start != plan.start),
         ("disable-file", earlier.disable_file != plan.disable_file),
-        ("on-change", earlier.on_change != plan.on_change),
         ("dampening", earlier.dampening != plan.dampening),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)
     .map(|(key, _)| key.to_owned())
     .collect();
+    let others = plan.others.iter().filter(|other| !earlier.others.contains(other));
+    different.extend(others.map(|(key, _)| (*key).to_owned()));
     different.extend(checks(earlier, plan));
     // Routes that are the same to ExaBGP, advertised as before, stand until there is a new verdict.
     let kept = |route: &Route| plan.routes.contains(route);

@@ -3,6 +3,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 
 use super::*;
+use crate::config::Config;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
@@ -69,7 +70,7 @@ struct Bench {
 
 impl Bench {
     fn up(services: &str) -> Self {
-        let engine = Engine::new(&config(services), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let mut bench = Self {
             engine,
             now: Moment::START,
@@ -94,7 +95,7 @@ impl Bench {
     }
 
     fn reload(&mut self, services: &str) {
-        let reloaded = self.engine.reload(self.now, &config(services));
+        let reloaded = self.engine.reload(self.now, &config(services).plan());
         self.follow(&reloaded.actions);
         self.kept = reloaded.kept;
     }
@@ -153,7 +154,7 @@ impl Bench {
     /// Another helper takes over, one second later, and every check passes.
     fn restarts(mut self, services: &str) -> Self {
         let memory = self.engine.remember(self.now).clone();
-        let engine = Engine::new(&config(services), Parent::ExaBgp, memory, Duration::from_secs(1));
+        let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
         let mut next = Self {
             engine,
             now: Moment::START,
@@ -354,7 +355,7 @@ fn a_drained_prefix_does_not_take_others_along() {
 fn what_an_earlier_helper_announced_is_withdrawn_when_it_goes_before_the_first_verdict() {
     let mut before = Bench::up(TWO);
     let memory = before.engine.remember(before.now).clone();
-    let engine = Engine::new(&config(TWO), Parent::ExaBgp, memory, Duration::from_secs(1));
+    let engine = Engine::new(&config(TWO).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
     let mut bench = Bench {
         engine,
         now: Moment::START,
@@ -492,14 +493,14 @@ fn two_reloads_while_a_command_is_unanswered() {
 fn forty_thousand_prefixes_hold_up_nothing() {
     let prefixes: Vec<_> = (0..40_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
     let (some, all) = (format!("a {}", prefixes[1..].join(" ")), format!("a {}", prefixes.join(" ")));
-    let configs = [config(&all), config(&some)];
-    let mut engine = Engine::new(&configs[0], Parent::Terminal, Memory::default(), Duration::ZERO);
+    let plans = [config(&all).plan(), config(&some).plan()];
+    let mut engine = Engine::new(&plans[0], Parent::Terminal, Memory::default(), Duration::ZERO);
     engine.handle(Moment::START, Event::Start);
     // Of the processor, so that it is this work alone.
     let worked = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
     let before = worked();
-    engine.reload(Moment::START, &configs[1]);
-    engine.reload(Moment::START, &configs[0]);
+    engine.reload(Moment::START, &plans[1]);
+    engine.reload(Moment::START, &plans[0]);
     let seconds = worked() - before;
     assert!(seconds < 20, "took {seconds} s");
 }
@@ -533,7 +534,7 @@ fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
     let memory = bench.engine.remember(bench.now).clone();
     let stated = |services: &str| {
         let config = config(services);
-        let engine = Engine::new(&config, Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
+        let engine = Engine::new(&config.plan(), Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
         engine.services()[0].stated(0).is_some()
     };
     assert!(stated("b start=adopt 192.0.2.1/32"));
@@ -657,7 +658,7 @@ fn finds_nothing_out(bench: &mut Bench) {
 
 /// A helper that begins with this memory, of this age.
 fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
-    let engine = Engine::new(&config(services), Parent::ExaBgp, memory, age);
+    let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, age);
     let mut bench = Bench {
         engine,
         now: Moment::START,

@@ -8,13 +8,13 @@
 use std::time::Duration;
 
 use super::{Service, State};
-use crate::config;
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Mode;
 use crate::engine::dampening::return_time::takes;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Fall, Notice};
+use crate::engine::plan;
 use crate::outcome::{Cause, Outcome};
 
 /// A process has ended, and nothing else is known to be wrong: whether that was a fall is not decided yet.
@@ -40,7 +40,7 @@ impl Grace {
 }
 
 /// From the end of a fault to the verdict of the slowest check that can bring the service down.
-pub(super) fn rises_in(plan: &config::Service) -> Duration {
+pub(super) fn rises_in(plan: &plan::Service) -> Duration {
     let checks = plan.checks.iter().filter(|check| check.on_fail.worst() == Severity::Down);
     checks.map(|check| check.timing.returns()).max().unwrap_or_default()
 }

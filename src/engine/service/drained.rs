@@ -24,7 +24,7 @@ impl Service {
         if self.is_disabled() != disabled {
             out.push(Action::Save);
         }
-        if self.habits.is_some() && self.is_disabled() && !disabled {
+        if self.compat.start_anew_when_enabled && self.is_disabled() && !disabled {
             self.check_anew(now);
         }
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
@@ -67,7 +67,7 @@ impl Service {
         self.revalidating &= !found_anew;
         let passes = self.health.is_some_and(|health| health < Severity::Down);
         let returned = if passes { self.drains.lift_returning() } else { vec![] };
-        let ends_otherwise = returned.is_empty() && !found_anew && self.habits.is_none();
+        let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
         self.note_ends(returned, DrainEnd::Healthy, out);
         let has_ended = self.state == State::Drained && self.enabled && !self.is_drained();
         if !ends_otherwise || !has_ended || self.revalidating {

@@ -1,10 +1,10 @@
 //! A service that a reload has changed: which of its checks go on.
 
 use super::Service;
-use crate::config;
 use crate::engine::action::Action;
 use crate::engine::dampening::Mode;
 use crate::engine::notice::Notice;
+use crate::engine::plan;
 
 impl Service {
     /// Takes over the checks of `service`, configured as `earlier`, that `plan` has unchanged, with their counters and the
@@ -16,8 +16,8 @@ impl Service {
     pub fn go_on_from(
         &mut self,
         mut service: Self,
-        earlier: &config::Service,
-        plan: &config::Service,
+        earlier: &plan::Service,
+        plan: &plan::Service,
         out: &mut Vec<Action>,
     ) -> Vec<(usize, usize)> {
         let mut places = vec![];
@@ -55,8 +55,8 @@ impl Service {
     fn note_lost_verdict(
         &mut self,
         service: &Self,
-        earlier: &config::Service,
-        plan: &config::Service,
+        earlier: &plan::Service,
+        plan: &plan::Service,
         places: &[(usize, usize)],
         out: &mut Vec<Action>,
     ) {

@@ -229,7 +229,7 @@ mod tests {
                     prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"b\"\n\
                     dns = { query = \"localhost. A\" }\n";
         let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
-        let mut engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let id = CheckId { service: ServiceId(0), check: 0 };
         let blind = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
         let order = Order {

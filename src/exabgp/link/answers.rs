@@ -12,7 +12,7 @@ impl Link {
         self.mute = false;
         self.unanswered_since = None;
         let why = self.why.take();
-        if self.settings.habits.is_some_and(|habits| !habits.answers) {
+        if !self.settings.compat.await_replies {
             return;
         }
         self.has_answered = true;

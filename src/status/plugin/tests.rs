@@ -16,7 +16,7 @@ const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nn
 /// A service that is up and acknowledged, changed by this.
 fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
     let config = Config::parse(Path::new("test.toml"), CONFIGURATION, "host").unwrap();
-    let engine = Engine::new(&config, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+    let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
     let mut document =
         Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "pop1", Path::new("test.toml"));
     document.exabgp.answers = true;

@@ -34,7 +34,7 @@ impl Bench {
         );
         let config =
             Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"));
-        let engine = Engine::new(&config, Parent::Terminal, Memory::default(), Duration::ZERO);
+        let engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
         let mut bench = Self { engine, now: Moment::START, finds: Outcome::pass(Duration::ZERO) };
         bench.tell(Event::Start);
         bench

@@ -1,0 +1,59 @@
+//! The plan of the engine, from a configuration.
+
+use super::{Check, Config, Service};
+use crate::engine::plan::{self, Opaque, Plan};
+use crate::fnv::fnv64;
+use crate::probe::Probe;
+
+impl Config {
+    /// What the engine has to know of it.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan {
+            session: plan::Session {
+                dialect: self.exabgp.dialect,
+                ack_timeout: self.exabgp.ack_timeout,
+                refresh: self.exabgp.refresh,
+                end_of_rib: self.exabgp.end_of_rib,
+                seed: fnv64(self.node.name.as_bytes()),
+            },
+            services: self.services.iter().map(Service::plan).collect(),
+            compat: self.compat,
+        }
+    }
+}
+
+impl Service {
+    fn plan(&self) -> plan::Service {
+        let backend = self.backend.as_ref();
+        plan::Service {
+            name: self.name.clone(),
+            enabled: self.enabled,
+            routes: self.routes.clone(),
+            ladders: self.ladders.clone(),
+            checks: self.checks.iter().map(Check::plan).collect(),
+            unknown_after: self.unknown_after,
+            start: self.start,
+            disable_file: self.disable_file.clone(),
+            dampening: self.dampening,
+            backend: backend
+                .map(|backend| plan::Backend { name: backend.name.clone(), unit: backend.unit.clone() }),
+            others: vec![
+                ("backend", Opaque::new((self.backend.clone(), self.zones.clone()))),
+                ("on-change", Opaque::new(self.on_change.clone())),
+            ],
+        }
+    }
+}
+
+impl Check {
+    fn plan(&self) -> plan::Check {
+        plan::Check {
+            name: self.name.clone(),
+            timing: self.timing,
+            on_fail: self.on_fail.clone(),
+            asks_server: matches!(self.probe, Probe::Dns(_)),
+            probe: Opaque::new((self.probe.clone(), self.default)),
+        }
+    }
+}

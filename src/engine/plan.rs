@@ -1,0 +1,157 @@
+//! The plan: what the engine has to know of a configuration. `config` builds it.
+//!
+//! The engine decides on outcomes and never probes, so that it does not know what a check asks. It only compares that at a
+//! reload, as an [`Opaque`] value.
+
+use std::any::Any;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::{OnFail, Severity, Timing};
+use super::compat::Compat;
+use super::dampening::Policy;
+use super::ladder::Ladder;
+use super::service::StartPolicy;
+use crate::exabgp::{Dialect, Route};
+
+/// What one engine is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The conversation with ExaBGP.
+    pub session: Session,
+    /// At least one, each with its own name and its own prefixes.
+    pub services: Vec<Service>,
+    /// Where it behaves as `exabgp healthcheck` does.
+    pub compat: Compat,
+}
+
+/// The conversation with ExaBGP.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    /// The dialect, where it is not to be detected.
+    pub dialect: Option<Dialect>,
+    /// The longest wait for an answer; from 100 ms on.
+    pub ack_timeout: Duration,
+    /// How often everything is stated again; zero for never, else from 1 s on.
+    pub refresh: Duration,
+    /// Whether to mark the end of the first routes.
+    pub end_of_rib: bool,
+    /// Spreads the refreshes of many hosts; the same seed gives the same series.
+    pub seed: u64,
+}
+
+/// Prefixes, the checks that decide about them, and what to advertise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Unique, and one word without `/`.
+    pub name: String,
+    /// Whether it is probed and announced. A disabled service is withdrawn.
+    pub enabled: bool,
+    /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
+    /// things of it.
+    pub routes: Vec<Route>,
+    /// What to advertise in each state, for each of the routes, in their order.
+    pub ladders: Vec<Ladder>,
+    /// With unique names.
+    pub checks: Vec<Check>,
+    /// How long checks may be unknown before the service does not wait for them; at least 1 s.
+    pub unknown_after: Duration,
+    /// What to state before the first verdict.
+    pub start: StartPolicy,
+    /// Drained as long as this file exists; absolute.
+    pub disable_file: Option<PathBuf>,
+    /// What each fall from serving costs.
+    pub dampening: Policy,
+    /// The DNS server that answers for it. Only shown.
+    pub backend: Option<Backend>,
+    /// What else is configured, each under its key. A reload names the keys whose values differ.
+    pub others: Vec<(&'static str, Opaque)>,
+}
+
+/// A set of probes with one outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Unique in its service, and one word without `/`.
+    pub name: String,
+    /// When to probe, and how many results in a row to believe.
+    pub timing: Timing,
+    /// What each cause of failure does to the service.
+    pub on_fail: OnFail,
+    /// Whether it asks the server itself (a `dns` check), as opposed to looking at it from outside.
+    pub asks_server: bool,
+    /// What it asks.
+    pub probe: Opaque,
+}
+
+impl Check {
+    /// Whether it tells how the server of a service is. The outcome of a check that is only observed does not: the
+    /// management address may answer where the service address does not.
+    #[must_use]
+    pub fn is_witness(&self) -> bool {
+        self.asks_server && self.on_fail.worst() > Severity::Observe
+    }
+}
+
+/// The DNS server of a service, as it is shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Backend {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its systemd unit, where it has one.
+    pub unit: Option<String>,
+}
+
+/// A value that can be compared with another one, and not read.
+#[derive(Clone)]
+pub struct Opaque(Arc<dyn Comparable>);
+
+trait Comparable: Any + fmt::Debug + Send + Sync {
+    fn equals(&self, other: &dyn Any) -> bool;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any + PartialEq + fmt::Debug + Send + Sync> Comparable for T {
+    fn equals(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<T>().is_some_and(|other| self == other)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Opaque {
+    /// Hides this value.
+    #[must_use]
+    pub fn new(value: impl Any + PartialEq + fmt::Debug + Send + Sync) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+/// Values of different types are different.
+impl PartialEq for Opaque {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.equals((*other.0).as_any())
+    }
+}
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opaque_values_are_equal_by_their_type_and_value() {
+        let text = |value: &str| Opaque::new(value.to_owned());
+        assert_eq!(text("a"), text("a"));
+        assert_ne!(text("a"), text("b"));
+        assert_ne!(Opaque::new(1_u8), Opaque::new(1_u16));
+    }
+}
