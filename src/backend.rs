@@ -29,21 +29,21 @@
 //!   can be said, and is said only where the control channel says nothing.
 //! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
 
-pub mod answers;
+pub(crate) mod answers;
 mod channel;
-pub mod hooks;
+pub(crate) mod hooks;
 mod kind;
-pub mod listeners;
-pub mod privilege;
+pub(crate) mod listeners;
+pub(crate) mod privilege;
 mod program;
-pub mod quiet;
-pub mod rate_limit;
-pub mod run;
-pub mod served;
+pub(crate) mod quiet;
+pub(crate) mod rate_limit;
+pub(crate) mod run;
+pub(crate) mod served;
 mod server;
-pub mod systemd;
-pub mod targets;
-pub mod transaction;
+pub(crate) mod systemd;
+pub(crate) mod targets;
+pub(crate) mod transaction;
 
 mod bind;
 mod dnsdist;
@@ -62,78 +62,78 @@ use serde::Serialize;
 
 use crate::text::foreign;
 
-pub use self::channel::{Reply, Request};
-pub use self::kind::{Kind, Role};
-pub use self::program::Program;
-pub use self::rate_limit::RateLimit;
-pub use self::run::Ended;
-pub use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
+pub(crate) use self::channel::Request;
+pub(crate) use self::kind::{Kind, Role};
+pub(crate) use self::program::Program;
+pub(crate) use self::rate_limit::RateLimit;
+pub(crate) use self::run::Ended;
+pub(crate) use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 
 /// What is known of a server without asking it, on Debian.
 ///
 /// In words of commands `{config-file}`, `{config-directory}` and `{instance}` stand for those of the backend, and
 /// `{config-name}` for what the file's name has behind a hyphen, as PowerDNS counts its instances.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Its name, for people.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The package that brings its tools.
-    pub package: &'static str,
+    pub(crate) package: &'static str,
     /// The systemd unit, by its canonical name, which is the one that polkit is told.
-    pub unit: Option<&'static str>,
+    pub(crate) unit: Option<&'static str>,
     /// The main configuration file.
-    pub config_file: Option<&'static str>,
+    pub(crate) config_file: Option<&'static str>,
     /// The folders that are its own. Zones, keys and certificates may lie there, too.
-    pub folders: &'static [&'static str],
+    pub(crate) folders: &'static [&'static str],
     /// Which files there are its configuration, by their names, where `*` stands for anything.
-    pub names: Words,
+    pub(crate) names: Words,
     /// Where its process number is written, if it is.
-    pub pid_file: Option<&'static str>,
+    pub(crate) pid_file: Option<&'static str>,
     /// What it can be.
-    pub roles: &'static [Role],
+    pub(crate) roles: &'static [Role],
     /// Checks the configuration without touching the server; empty if nothing can.
-    pub check: Words,
+    pub(crate) check: Words,
     /// What a passed check does not prove.
-    pub unseen: &'static str,
+    pub(crate) unseen: &'static str,
     /// Reloads the whole configuration, one step after the other; empty if there is no such thing.
-    pub reload: &'static [Reload],
+    pub(crate) reload: &'static [Reload],
     /// Where there is no reload: what there is instead.
-    pub no_reload: &'static str,
+    pub(crate) no_reload: &'static str,
     /// Succeeds if the server answers.
-    pub status: Ask,
+    pub(crate) status: Ask,
     /// Tells the version of the server that runs.
-    pub version: Ask,
+    pub(crate) version: Ask,
     /// Tells how many queries came since it was started, and does not reset anything.
-    pub counters: Ask,
+    pub(crate) counters: Ask,
     /// Lists the zones that it is configured with, whether or not they are served.
-    pub zone_list: Ask,
+    pub(crate) zone_list: Ask,
     /// Tells whether it limits the rate of its answers to a client.
-    pub rate_limit: rate_limit::Source,
+    pub(crate) rate_limit: rate_limit::Source,
     /// What to do where there are no counters.
-    pub no_counters: &'static str,
+    pub(crate) no_counters: &'static str,
     /// The exit statuses of its control program that mean that the server is stopped.
-    pub stopped: &'static [i32],
+    pub(crate) stopped: &'static [i32],
     /// Whether the control channel cannot be switched off, so that a missing socket means a stopped server.
-    pub always_on: bool,
+    pub(crate) always_on: bool,
     /// What lets somebody in who is not root.
-    pub access: Access,
+    pub(crate) access: Access,
 }
 
 /// An argument list.
-pub type Words = &'static [&'static str];
+pub(crate) type Words = &'static [&'static str];
 
 /// One step of a reload: a command, and another where a server is too old to know the first.
 #[derive(Clone, Copy, Debug)]
-pub struct Reload {
+pub(crate) struct Reload {
     /// What is tried first.
-    pub first: Words,
+    pub(crate) first: Words,
     /// What is tried where the first is not understood; empty for nothing.
-    pub otherwise: Words,
+    pub(crate) otherwise: Words,
 }
 
 /// How something is asked.
 #[derive(Clone, Copy, Debug)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// Not at all.
     Nothing,
     /// By a control program.
@@ -158,19 +158,19 @@ pub enum Ask {
 
 /// Who may use the control channel.
 #[derive(Clone, Copy, Debug)]
-pub struct Access {
+pub(crate) struct Access {
     /// The group that is let in.
-    pub group: Option<&'static str>,
+    pub(crate) group: Option<&'static str>,
     /// What it is let into, for people.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// Whether the group has to be let in first, since the server opens the socket for its own user alone.
-    pub for_owner: bool,
+    pub(crate) for_owner: bool,
     /// What to write into the server's configuration where there is no channel.
-    pub enable: &'static str,
+    pub(crate) enable: &'static str,
 }
 
 /// Knows one server.
-pub trait Driver: fmt::Debug + Sync {
+pub(crate) trait Driver: fmt::Debug + Sync {
     /// What is known of it without asking.
     fn facts(&self) -> &'static Facts;
 
@@ -213,7 +213,7 @@ pub trait Driver: fmt::Debug + Sync {
 /// How a server is, as far as its control channel or its process tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// It answers its control channel, or at least its process is there.
     Running,
     /// There is none.
@@ -237,48 +237,48 @@ impl fmt::Display for State {
 
 /// How a server is, and how that is known.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// In a word.
-    pub state: State,
+    pub(crate) state: State,
     /// In a sentence.
-    pub why: String,
+    pub(crate) why: String,
     /// Whether its control channel answered.
-    pub answers: bool,
+    pub(crate) answers: bool,
     /// What would let more be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
 }
 
 /// Why something could not be done or learned, and what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// A sentence that names the object.
-    pub why: String,
+    pub(crate) why: String,
     /// Lines that say what to change, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
     /// Nothing was done: whatever it is about is as it was.
     #[serde(skip)]
-    pub untouched: bool,
+    pub(crate) untouched: bool,
 }
 
 impl Trouble {
     /// Without a remedy.
     #[must_use]
-    pub fn new(why: impl Into<String>) -> Self {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), remedy: None, untouched: false }
     }
 
     /// With a remedy, unless it is empty.
     #[must_use]
-    pub fn with(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn with(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = remedy.into();
         Self { remedy: (!remedy.is_empty()).then_some(remedy), ..Self::new(why) }
     }
 
     /// The same, where it is certain that nothing was done.
     #[must_use]
-    pub fn untouched(self) -> Self {
+    pub(crate) fn untouched(self) -> Self {
         Self { untouched: true, ..self }
     }
 }

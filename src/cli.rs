@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::DEFAULT_PATH;
 use crate::period::Period;
 
-pub use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
+pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 
 mod orders;
 
@@ -129,10 +129,10 @@ pub enum CompletedShell {
 
 /// Where the configuration is.
 #[derive(Args, Clone, Debug)]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 /// Which running helper.
@@ -140,10 +140,10 @@ pub struct Configuration {
 pub struct Helper {
     /// Where the configuration is.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
     /// The directory of the helper's sockets; else the helper of the configuration file is looked for
     #[arg(long, value_name = "DIR")]
-    pub control: Option<PathBuf>,
+    pub(crate) control: Option<PathBuf>,
 }
 
 /// Options of `run`.
@@ -151,25 +151,25 @@ pub struct Helper {
 pub struct Run {
     /// Where the configuration is.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
     /// Keep what survives a restart in DIR, whatever the configuration says
     ///
     /// Named here, it is found even when the configuration cannot be read: the last good configuration can be used, and
     /// what was announced can be withdrawn.
     #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// Write all that reaches the engine to FILE, as a trace for `simulate`
     ///
     /// What is there is kept: if FILE exists, it is FILE.1, FILE.2 and so on up to FILE.99; the log says which. The
     /// recording ends at 1 GiB, or when the disk cannot keep up. A recording that fails stops nothing else.
     #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
     /// Exit with status 78 if the configuration is bad at start, instead of waiting for a good one
     ///
     /// The last good configuration is not used: what the file names, and what was announced before, is withdrawn first. It exits after 15 seconds, since ExaBGP gives
     /// up on helpers that end quickly; or when told to end.
     #[arg(long)]
-    pub exit_on_bad_config: bool,
+    pub(crate) exit_on_bad_config: bool,
 }
 
 /// Options of `status`.
@@ -177,10 +177,10 @@ pub struct Run {
 pub struct Status {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// Print JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Print one line as monitoring plugins do: whether every service attracts traffic
     ///
     /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
@@ -188,12 +188,12 @@ pub struct Status {
     /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgement unknown, every BGP session down;
     /// 3 no helper to ask.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
-    pub plugin: bool,
+    pub(crate) plugin: bool,
     /// Show it again every second, until `q`
     ///
     /// On a terminal it is drawn in place. Elsewhere, and with `--json`, one follows the other, until interrupted.
     #[arg(short, long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
 }
 
 /// Options of `check`.
@@ -201,16 +201,16 @@ pub struct Status {
 pub struct Check {
     /// Where the configuration is.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
     /// Only this service
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// Print JSON
     #[arg(long, conflicts_with = "plugin")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Print one line as monitoring plugins do: what the probes find, whatever the helper announces; the alert is
     /// `status --plugin`
     #[arg(long)]
-    pub plugin: bool,
+    pub(crate) plugin: bool,
 }
 
 /// Options of `check-config`.
@@ -218,13 +218,13 @@ pub struct Check {
 pub struct CheckConfig {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The same, as the other commands take it
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print nothing if all is well
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// What to do with a backend.
@@ -271,10 +271,10 @@ pub enum Backend {
 pub struct BackendReload {
     /// Which one.
     #[command(flatten)]
-    pub backend: OneBackend,
+    pub(crate) backend: OneBackend,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
     #[arg(long, value_name = "ZONE")]
-    pub removed: Vec<String>,
+    pub(crate) removed: Vec<String>,
 }
 
 /// Options of `backend restart`.
@@ -282,30 +282,30 @@ pub struct BackendReload {
 pub struct BackendRestart {
     /// Which one.
     #[command(flatten)]
-    pub backend: OneBackend,
+    pub(crate) backend: OneBackend,
     /// Make the server read its configuration again, instead of restarting it
     #[arg(long, conflicts_with = "command")]
-    pub reload: bool,
+    pub(crate) reload: bool,
     /// Run this shell command while drained, instead of restarting: an upgrade, for instance
     ///
     /// It comes to its end, however long it takes, unless `--limit` is given. The drain lasts as long as the command.
     #[arg(long, value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
     /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
     #[arg(long, value_name = "TIME", requires = "command")]
-    pub limit: Option<Period>,
+    pub(crate) limit: Option<Period>,
     /// If the server does not come back well, put the configuration of the last good restart back, and try once more
     #[arg(long)]
-    pub rollback: bool,
+    pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
     #[arg(long, value_name = "ZONE")]
-    pub removed: Vec<String>,
+    pub(crate) removed: Vec<String>,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Print JSON, once it is over
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Options of `backend hooks`.
@@ -313,12 +313,12 @@ pub struct BackendRestart {
 pub struct Hooks {
     /// Of which unit.
     #[command(flatten)]
-    pub unit: UnitHooks,
+    pub(crate) unit: UnitHooks,
     /// Write it to /etc/systemd/system/UNIT.d/dnsherald.conf, and have systemd read it
     ///
     /// A file there that is not ours is not overwritten.
     #[arg(long)]
-    pub install: bool,
+    pub(crate) install: bool,
 }
 
 /// A unit.
@@ -326,14 +326,14 @@ pub struct Hooks {
 pub struct UnitHooks {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// The unit, such as unbound.service
-    pub unit: Unit,
+    pub(crate) unit: Unit,
 }
 
 /// The name of a systemd unit, with its type.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Unit(pub String);
+pub(crate) struct Unit(pub(crate) String);
 
 impl FromStr for Unit {
     type Err = String;
@@ -356,9 +356,9 @@ impl FromStr for Unit {
 pub struct OneBackend {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// The backend, if there are several
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// Options of `backend status`.
@@ -366,10 +366,10 @@ pub struct OneBackend {
 pub struct BackendStatus {
     /// Which one.
     #[command(flatten)]
-    pub backend: OneBackend,
+    pub(crate) backend: OneBackend,
     /// Print JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Options of `simulate`.
@@ -377,14 +377,14 @@ pub struct BackendStatus {
 pub struct Simulate {
     /// The configuration file, if not the one that the trace carries
     #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The trace; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
-    pub trace: PathBuf,
+    pub(crate) trace: PathBuf,
     /// Print the trace itself, with what came of each line beneath it
     #[arg(long, conflicts_with = "json")]
-    pub annotate: bool,
+    pub(crate) annotate: bool,
     /// Print every action of the engine as a line of JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }

@@ -26,7 +26,7 @@ pub mod undampen;
 
 /// The name of this host, for people.
 #[must_use]
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())
 }
@@ -59,6 +59,6 @@ pub fn complain(error: &anyhow::Error) {
 ///
 /// # Errors
 /// When the system has no descriptor left.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

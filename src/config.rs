@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::cite::ConfigError;
+pub(crate) use self::cite::ConfigError;
 use self::cite::Source;
 use crate::backend::Backend;
 use crate::backend::targets::{ServiceTargets, Target, Targets};
@@ -29,57 +29,57 @@ use crate::probe::locality::Locality;
 mod address;
 mod backend;
 mod bounds;
-pub mod cite;
-pub mod defaults;
-pub mod describe;
-pub mod dns;
-pub mod file;
+pub(crate) mod cite;
+pub(crate) mod defaults;
+pub(crate) mod describe;
+pub(crate) mod dns;
+pub(crate) mod file;
 mod misplaced;
 mod paste;
 mod plan;
 mod process_check;
-pub mod resolve;
+pub(crate) mod resolve;
 mod role;
 mod routes;
-pub mod salvage;
+pub(crate) mod salvage;
 mod survey;
 mod tree;
-pub mod value;
+pub(crate) mod value;
 
 /// Where the configuration is looked for unless told otherwise.
-pub const DEFAULT_PATH: &str = "/etc/dnsherald/dnsherald.toml";
+pub(crate) const DEFAULT_PATH: &str = "/etc/dnsherald/dnsherald.toml";
 
 /// Where what survives a restart is kept unless told otherwise.
-pub const DEFAULT_STATE: &str = "/var/lib/dnsherald";
+pub(crate) const DEFAULT_STATE: &str = "/var/lib/dnsherald";
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This host.
-    pub node: Node,
+    pub(crate) node: Node,
     /// How to talk to ExaBGP.
-    pub exabgp: ExaBgp,
+    pub(crate) exabgp: ExaBgp,
     /// The directory for what survives a restart.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The directory of the sockets for status and requests.
-    pub control: PathBuf,
+    pub(crate) control: PathBuf,
     /// The stock DNS servers of this host, each with its own name.
-    pub backends: Vec<Arc<Backend>>,
+    pub(crate) backends: Vec<Arc<Backend>>,
     /// At least one, each with its own name and its own prefixes.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     /// Where the helper behaves as `exabgp healthcheck` does.
-    pub compat: Compat,
+    pub(crate) compat: Compat,
     /// The file that it was read from; `None` where it was made otherwise.
-    pub origin: Option<Arc<Origin>>,
+    pub(crate) origin: Option<Arc<Origin>>,
 }
 
 /// The file behind a configuration.
 #[derive(Clone, Eq, PartialEq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Its absolute path, as it was given: links are not followed.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// All of it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl fmt::Debug for Origin {
@@ -91,96 +91,96 @@ impl fmt::Debug for Origin {
 
 /// This host.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// For people, and to spread refreshes.
-    pub name: String,
+    pub(crate) name: String,
     /// Its own unique addresses, at least one.
-    pub management: Vec<IpAddr>,
+    pub(crate) management: Vec<IpAddr>,
 }
 
 /// How to talk to ExaBGP.
 #[derive(Clone, Debug)]
-pub struct ExaBgp {
+pub(crate) struct ExaBgp {
     /// The dialect, where it is not to be found out.
-    pub dialect: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     /// The longest wait for an answer; from 100 ms on.
-    pub ack_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
     /// How often everything is stated again; zero for never, else from 1 s on.
-    pub refresh: Duration,
+    pub(crate) refresh: Duration,
     /// Whether to mark the end of the first routes.
-    pub end_of_rib: bool,
+    pub(crate) end_of_rib: bool,
 }
 
 /// Prefixes, the checks that decide about them, and what to advertise.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Service {
+pub(crate) struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
     /// Whether it is probed and announced. One that is not enabled is withdrawn.
     pub enabled: bool,
     /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
     /// things of it.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// What to advertise in each state, for each of the routes, in their order.
-    pub ladders: Vec<Ladder>,
+    pub(crate) ladders: Vec<Ladder>,
     /// The server that answers for it, if one is named; one of [`Config::backends`].
-    pub backend: Option<Arc<Backend>>,
+    pub(crate) backend: Option<Arc<Backend>>,
     /// A SOA query for each zone that it must answer for.
-    pub zones: Vec<Query>,
+    pub(crate) zones: Vec<Query>,
     /// At least one, with unique names.
     pub checks: Vec<Check>,
     /// The addresses that have to be on this host; `None` where they are elsewhere (`address = false`).
-    pub addresses: Option<Vec<IpAddr>>,
+    pub(crate) addresses: Option<Vec<IpAddr>>,
     /// How long checks may be unknown before the service does not wait for them; at least 1 s.
-    pub unknown_after: Duration,
+    pub(crate) unknown_after: Duration,
     /// What to state before the first verdict.
-    pub start: StartPolicy,
+    pub(crate) start: StartPolicy,
     /// Drained as long as this file exists; absolute.
-    pub disable_file: Option<PathBuf>,
+    pub(crate) disable_file: Option<PathBuf>,
     /// A program and its arguments, run at every change of state with `STATE`, `SERVICE` and `REASON` in its
     /// environment; empty for none.
-    pub on_change: Vec<String>,
+    pub(crate) on_change: Vec<String>,
     /// How falls are punished.
     pub dampening: Policy,
 }
 
 /// A named set of probes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Check {
+pub(crate) struct Check {
     /// Unique in its service, and one word without `/`.
-    pub name: String,
+    pub(crate) name: String,
     /// When to probe, and how many results in a row to believe.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// What a failure does to the service.
-    pub on_fail: OnFail,
+    pub(crate) on_fail: OnFail,
     /// What is asked.
-    pub probe: Probe,
+    pub(crate) probe: Probe,
     /// Not written but supplied, and then why.
-    pub default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
 }
 
 impl Service {
     /// Its routes, each with what to advertise in each state.
-    pub fn announcements(&self) -> impl Iterator<Item = (&Route, &Ladder)> {
+    pub(crate) fn announcements(&self) -> impl Iterator<Item = (&Route, &Ladder)> {
         self.routes.iter().zip(&self.ladders)
     }
 
     /// Whether this backend answers for it.
     #[must_use]
-    pub fn is_of(&self, backend: &Backend) -> bool {
+    pub(crate) fn is_of(&self, backend: &Backend) -> bool {
         self.backend.as_ref().is_some_and(|own| own.name == backend.name)
     }
 }
 
 impl Config {
     /// The services that this backend answers for.
-    pub fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
+    pub(crate) fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
         self.services.iter().filter(|service| service.is_of(backend))
     }
 
     /// The addresses at which this backend is asked, and the zones that its services need.
     #[must_use]
-    pub fn targets_of(&self, backend: &Backend) -> Targets {
+    pub(crate) fn targets_of(&self, backend: &Backend) -> Targets {
         let own: Vec<_> =
             self.services.iter().filter_map(|service| service.addresses.clone()).flatten().collect();
         let services = self.services_of(backend).map(|service| {
@@ -202,7 +202,7 @@ impl Config {
 
     /// Whether no service is enabled, so that nothing is probed or announced.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         !self.services.iter().any(|service| service.enabled)
     }
 
@@ -210,7 +210,7 @@ impl Config {
     ///
     /// # Errors
     /// With the place in the file, where there is one.
-    pub fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
         Self::of_bytes(path, std::fs::read(path), host)
     }
 
@@ -219,7 +219,7 @@ impl Config {
     ///
     /// # Errors
     /// With the place in the file, where there is one.
-    pub fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
         Self::of_bytes(path, bytes_of_file(path), host)
     }
 
@@ -250,7 +250,7 @@ impl Config {
 /// The absolute path of a file as it was given. Where links lead is not asked: the same path may lead elsewhere, or
 /// nowhere, just when something is looked up by it.
 #[must_use]
-pub fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

@@ -23,20 +23,20 @@ use crate::text::foreign;
 pub mod client;
 
 /// Where the sockets are unless the configuration says otherwise.
-pub const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
+pub(crate) const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
 
 /// How long either side waits for the other.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a helper: to connect, to write and to read, all together. A reload reads a file that may be
 /// on a slow disk, and a drain is written down.
-pub const CONVERSATION: Duration = Duration::from_secs(4);
+pub(crate) const CONVERSATION: Duration = Duration::from_secs(4);
 
 /// How long a request counts. The rest of [`CONVERSATION`] is for carrying it out and for the reply.
-pub const VALID: Duration = Duration::from_millis(2500);
+pub(crate) const VALID: Duration = Duration::from_millis(2500);
 
 /// No request is longer, in bytes.
-pub const LONGEST_REQUEST: u64 = 4096;
+pub(crate) const LONGEST_REQUEST: u64 = 4096;
 
 /// The socket of the status document.
 #[must_use]
@@ -110,24 +110,24 @@ impl fmt::Display for Request {
 /// A request as it is sent.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// Until when the request counts. A helper that was stopped or overloaded must not carry out later what its command
     /// has reported as failed.
-    pub expires: Expiry,
+    pub(crate) expires: Expiry,
     /// What is asked.
-    pub request: Request,
+    pub(crate) request: Request,
 }
 
 /// A point in time after which a request has no effect: milliseconds since the boot of this host (CLOCK_BOOTTIME), which
 /// both sides read, which goes on while the host sleeps, and which no one sets.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Expiry(u64);
+pub(crate) struct Expiry(u64);
 
 impl Expiry {
     /// [`VALID`] from now.
     #[must_use]
-    pub fn soon() -> Self {
+    pub(crate) fn soon() -> Self {
         Self::after(since_boot(), VALID)
     }
 
@@ -138,7 +138,7 @@ impl Expiry {
     /// How long the request has been without effect; `None` while it counts. An expiry that is further away than any
     /// command asks for is not believed.
     #[must_use]
-    pub fn late_by(self) -> Option<Duration> {
+    pub(crate) fn late_by(self) -> Option<Duration> {
         self.late_at(since_boot())
     }
 
@@ -154,7 +154,7 @@ impl Expiry {
 /// What became of a request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply {
+pub(crate) enum Reply {
     /// It is done, for these services; of [`Request::Undrain`] and
     /// [`Request::Unhold`], for those that had such an order; of
     /// [`Request::Undampen`], what was cleared of each that had anything.

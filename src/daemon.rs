@@ -21,7 +21,7 @@ use self::control::{Asked, Control};
 use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
 use self::healing::Healers;
 use self::learned::next_changes;
-pub use self::observer::{Nobody, Observer};
+pub(crate) use self::observer::Observer;
 use self::output::Written;
 use self::probes::{Probes, probes};
 use self::processes::Processes;
@@ -30,7 +30,7 @@ use self::requests::Promised;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 use self::store::merge::Change;
-pub use self::surroundings::Surroundings;
+pub(crate) use self::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
@@ -41,30 +41,30 @@ use crate::handoff::PATIENCE;
 use crate::outcome::Outcome;
 use crate::probe::Probe;
 
-pub mod addresses;
+pub(crate) mod addresses;
 mod concerned;
-pub mod control;
-pub mod disable_files;
-pub mod healing;
-pub mod hooks;
-pub mod input;
+pub(crate) mod control;
+pub(crate) mod disable_files;
+pub(crate) mod healing;
+pub(crate) mod hooks;
+pub(crate) mod input;
 pub mod last_good;
 pub mod last_words;
 mod learned;
-pub mod linger;
-pub mod observer;
-pub mod output;
+pub(crate) mod linger;
+pub(crate) mod observer;
+pub(crate) mod output;
 mod probes;
-pub mod processes;
-pub mod rate_limit;
+pub(crate) mod processes;
+pub(crate) mod rate_limit;
 mod report;
 mod requests;
 mod rounds;
-pub mod signals;
-pub mod stamp;
+pub(crate) mod signals;
+pub(crate) mod stamp;
 pub mod store;
-pub mod surroundings;
-pub mod watchdog;
+pub(crate) mod surroundings;
+pub(crate) mod watchdog;
 
 /// How often the loop turns at least; disable-files are looked for as often, if not [before rounds](Look).
 const TURN: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ enum Arrival {
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// ExaBGP is gone, or we were told to stop.
     Over,
     /// The observer wanted no more.
@@ -103,7 +103,7 @@ pub enum Ending {
 
 /// An engine at work.
 #[derive(Debug)]
-pub struct Daemon<'a> {
+pub(crate) struct Daemon<'a> {
     engine: Engine,
     began: Instant,
     probes: Probes,
@@ -131,7 +131,7 @@ pub struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     /// A daemon for this configuration. Without a store nothing is remembered.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         config: &Config,
         surroundings: &'a mut Surroundings,
         store: Option<Store>,
@@ -169,18 +169,18 @@ impl<'a> Daemon<'a> {
 
     /// With sockets to ask and be told.
     #[must_use]
-    pub fn with_control(self, control: Option<Control>) -> Self {
+    pub(crate) fn with_control(self, control: Option<Control>) -> Self {
         Self { control, ..self }
     }
 
     /// Restarts servers that stay unwell. They are drained through the sockets, so that there have to be some.
     #[must_use]
-    pub fn with_healing(self, healers: Healers) -> Self {
+    pub(crate) fn with_healing(self, healers: Healers) -> Self {
         Self { healers: self.control.is_some().then_some(healers), ..self }
     }
 
     /// Runs until there is nobody left to speak to, or the observer has seen enough.
-    pub async fn run(mut self, observer: &mut dyn Observer) -> Ending {
+    pub(crate) async fn run(mut self, observer: &mut dyn Observer) -> Ending {
         let ending = self.turn(observer).await;
         self.update();
         self.log_summaries(true);

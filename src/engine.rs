@@ -26,23 +26,23 @@ use crate::exabgp::link::entry::Entry;
 use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, Route};
 
-pub mod action;
-pub mod check;
-pub mod compat;
-pub mod dampening;
+pub(crate) mod action;
+pub(crate) mod check;
+pub(crate) mod compat;
+pub(crate) mod dampening;
 pub mod drain;
 pub mod event;
-pub mod hold;
-pub mod hysteresis;
-pub mod ladder;
-pub mod memory;
+pub(crate) mod hold;
+pub(crate) mod hysteresis;
+pub(crate) mod ladder;
+pub(crate) mod memory;
 pub mod moment;
-pub mod notice;
+pub(crate) mod notice;
 mod obey;
 mod of_all;
-pub mod order;
-pub mod plan;
-pub mod reload;
+pub(crate) mod order;
+pub(crate) mod plan;
+pub(crate) mod reload;
 pub mod service;
 mod settled;
 mod succession;
@@ -52,7 +52,7 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// All decisions of one helper.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     services: Vec<Service>,
     /// What each of them is configured to be.
     plans: Vec<plan::Service>,
@@ -85,7 +85,7 @@ enum Phase {
 impl Engine {
     /// An engine at its start. `memory` is what an earlier one left `age` ago.
     #[must_use]
-    pub fn new(plan: &Plan, parent: Parent, memory: Memory, age: Duration) -> Self {
+    pub(crate) fn new(plan: &Plan, parent: Parent, memory: Memory, age: Duration) -> Self {
         let mut prelude = vec![];
         let mut succession = Succession::new(&memory, &plan.services);
         let mut services = vec![];
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// Takes what has happened at `now`, which is never before what it was told earlier, and says what to do.
-    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+    pub(crate) fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut out = vec![];
         let ticks = matches!(event, Event::Start | Event::Tick);
         let held = self.holders_of_all();
@@ -170,7 +170,7 @@ impl Engine {
 
     /// The latest moment to call [`Engine::handle`] again, if need be with [`Event::Tick`].
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.phase != Phase::Running {
             return None;
         }
@@ -181,31 +181,31 @@ impl Engine {
     /// Whether the next [`Event::Tick`] starts a round, or repeats what is said of a disabled service. Where `exabgp
     /// healthcheck` is imitated, this is the moment to look for the disable-file.
     #[must_use]
-    pub fn is_round_due(&self, now: Moment) -> bool {
+    pub(crate) fn is_round_due(&self, now: Moment) -> bool {
         let mut rounds = self.services.iter().filter_map(Service::next_round);
         self.phase == Phase::Running && rounds.any(|at| at <= now)
     }
 
     /// The services, in the order of the configuration.
     #[must_use]
-    pub fn services(&self) -> &[Service] {
+    pub(crate) fn services(&self) -> &[Service] {
         &self.services
     }
 
     /// What each of them is configured to be.
     #[must_use]
-    pub fn plans(&self) -> &[plan::Service] {
+    pub(crate) fn plans(&self) -> &[plan::Service] {
         &self.plans
     }
 
     /// The conversation with ExaBGP.
     #[must_use]
-    pub const fn link(&self) -> &Link {
+    pub(crate) const fn link(&self) -> &Link {
         &self.link
     }
 
     /// What is said about the prefixes of the service at this place.
-    pub fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
         self.link.entries()[self.routes_of(place)].iter()
     }
 
@@ -217,12 +217,12 @@ impl Engine {
     }
 
     /// Routes that nobody wants any more and that may still be announced.
-    pub fn left_behind(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &Entry> {
         self.link.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
 
     /// What should survive a restart, as of `now`.
-    pub fn remember(&mut self, now: Moment) -> &Memory {
+    pub(crate) fn remember(&mut self, now: Moment) -> &Memory {
         let mut memory = Memory::default();
         for (place, service) in self.services.iter().enumerate() {
             let earlier = self.memory.services.get(service.name());

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use self::attributes::{Attributes, PathInformation};
 
-pub mod attributes;
-pub mod command;
-pub mod link;
-pub mod reply;
+pub(crate) mod attributes;
+pub(crate) mod command;
+pub(crate) mod link;
+pub(crate) mod reply;
 
 /// Where a route leads.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum NextHop {
+pub(crate) enum NextHop {
     /// To this address, of the family of the prefix.
     Address(IpAddr),
     /// To whatever local address the session with the neighbor has.
@@ -39,30 +39,30 @@ impl fmt::Display for NextHop {
 
 /// All that identifies a route to ExaBGP, whatever attributes it carries at the moment.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Route {
+pub(crate) struct Route {
     /// Without host bits.
-    pub prefix: IpNet,
+    pub(crate) prefix: IpNet,
     /// Said when announcing, never when withdrawing.
-    pub next_hop: NextHop,
+    pub(crate) next_hop: NextHop,
     /// Part of the key where several paths to one prefix are told apart (RFC 7911).
-    pub path_information: Option<PathInformation>,
+    pub(crate) path_information: Option<PathInformation>,
     /// Only these neighbors; empty for all that name this process.
-    pub neighbors: Vec<IpAddr>,
+    pub(crate) neighbors: Vec<IpAddr>,
     /// Added to the MED of what is announced, so that one of several prefixes is preferred here.
     #[serde(default)]
-    pub med_offset: u32,
+    pub(crate) med_offset: u32,
 }
 
 impl Route {
     /// Whether a withdraw of one is a withdraw of the other.
     #[must_use]
-    pub fn is_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         self.has_the_prefix_of(other) && self.neighbors == other.neighbors
     }
 
     /// Whether a withdraw of the other may take it from a neighbor that both are for.
     #[must_use]
-    pub fn may_go_with(&self, other: &Self) -> bool {
+    pub(crate) fn may_go_with(&self, other: &Self) -> bool {
         let is_for_all = self.neighbors.is_empty() || other.neighbors.is_empty();
         let is_shared = || self.neighbors.iter().any(|neighbor| other.neighbors.contains(neighbor));
         self.has_the_prefix_of(other) && (is_for_all || is_shared())
@@ -70,7 +70,7 @@ impl Route {
 
     /// Whether a neighbor that has both has one route.
     #[must_use]
-    pub fn has_the_prefix_of(&self, other: &Self) -> bool {
+    pub(crate) fn has_the_prefix_of(&self, other: &Self) -> bool {
         (self.prefix, self.path_information) == (other.prefix, other.path_information)
     }
 }
@@ -78,7 +78,7 @@ impl Route {
 /// What a service wants for one prefix.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Advertisement {
+pub(crate) enum Advertisement {
     /// Attract traffic, with these attributes.
     Announce(Attributes),
     /// Attract none.
@@ -88,7 +88,7 @@ pub enum Advertisement {
 impl Advertisement {
     /// Whether it attracts traffic.
     #[must_use]
-    pub const fn announces(&self) -> bool {
+    pub(crate) const fn announces(&self) -> bool {
         matches!(self, Self::Announce(_))
     }
 }
@@ -96,7 +96,7 @@ impl Advertisement {
 /// The grammar of commands, which depends on the version of ExaBGP.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// `announce route …` without a selector: 3.4 to 4.2.21. Understood by every ExaBGP but 6.
     Plain,
     /// `neighbor * announce route …`: 4.2.22 to 5.
@@ -108,7 +108,7 @@ pub enum Dialect {
 impl Dialect {
     /// How a configuration calls it: `api = 4`, 5 or 6.
     #[must_use]
-    pub const fn api(self) -> &'static str {
+    pub(crate) const fn api(self) -> &'static str {
         match self {
             Self::Plain => "4",
             Self::Neighbor => "5",
@@ -119,7 +119,7 @@ impl Dialect {
     /// The dialect that a configuration calls so: by the number of [`Self::api`], or by the version of an ExaBGP with
     /// its dots, from 3.4 to 6.
     #[must_use]
-    pub fn of_api(text: &str) -> Option<Self> {
+    pub(crate) fn of_api(text: &str) -> Option<Self> {
         let by_number = [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|it| it.api() == text);
         by_number.or_else(|| {
             let numbers: Vec<u32> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
@@ -141,7 +141,7 @@ impl Dialect {
 
     /// How its announcements begin.
     #[must_use]
-    pub const fn form(self) -> &'static str {
+    pub(crate) const fn form(self) -> &'static str {
         match self {
             Self::Plain => "announce route",
             Self::Neighbor => "neighbor * announce route",

@@ -30,7 +30,7 @@ pub enum Exit {
 impl Exit {
     /// The number for the parent process.
     #[must_use]
-    pub const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
             Self::Failure | Self::Warning => 1,

@@ -10,11 +10,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the end of the process waits for what is still to be written, at each place.
-pub const PATIENCE: Duration = Duration::from_millis(100);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What became of an item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Offered {
+pub(crate) enum Offered {
     /// It will be worked on.
     Taken,
     /// There is no room for it.
@@ -25,7 +25,7 @@ pub enum Offered {
 
 /// What came of waiting for an item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Taken<T> {
+pub(crate) enum Taken<T> {
     /// It.
     Item(T),
     /// None in that time.
@@ -36,7 +36,7 @@ pub enum Taken<T> {
 
 /// A queue between one who never waits and one who may.
 #[derive(Debug)]
-pub struct Handoff<T> {
+pub(crate) struct Handoff<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     /// The sum of the weights of what may wait.
@@ -55,13 +55,13 @@ struct State<T> {
 impl<T> Handoff<T> {
     /// Empty, with room for items of this weight together.
     #[must_use]
-    pub const fn new(room: usize) -> Self {
+    pub(crate) const fn new(room: usize) -> Self {
         let state = State { items: VecDeque::new(), weight: 0, busy: false, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), room }
     }
 
     /// Puts an item behind the others.
-    pub fn offer(&self, item: T, weight: usize) -> Offered {
+    pub(crate) fn offer(&self, item: T, weight: usize) -> Offered {
         let mut state = self.lock();
         if state.closed {
             return Offered::Closed;
@@ -76,7 +76,7 @@ impl<T> Handoff<T> {
     }
 
     /// Puts an item in the place of all that wait.
-    pub fn supersede(&self, item: T) {
+    pub(crate) fn supersede(&self, item: T) {
         let mut state = self.lock();
         if !state.closed {
             state.items.clear();
@@ -87,7 +87,7 @@ impl<T> Handoff<T> {
     }
 
     /// The next item, waited for; `None` when it is closed and empty. Asking for it says that the one before is done.
-    pub fn take(&self) -> Option<T> {
+    pub(crate) fn take(&self) -> Option<T> {
         loop {
             match self.take_within(Duration::MAX) {
                 Taken::Item(item) => return Some(item),
@@ -98,7 +98,7 @@ impl<T> Handoff<T> {
     }
 
     /// The same, waited for no longer than this.
-    pub fn take_within(&self, limit: Duration) -> Taken<T> {
+    pub(crate) fn take_within(&self, limit: Duration) -> Taken<T> {
         let mut state = self.lock();
         state.busy = false;
         self.changed.notify_all();
@@ -114,20 +114,20 @@ impl<T> Handoff<T> {
     }
 
     /// Nothing more is put in; what waits is still worked on.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// Nothing more is put in, and what waits is thrown away: the worker has given up.
-    pub fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         *state = State { items: VecDeque::new(), weight: 0, busy: false, closed: true };
         self.changed.notify_all();
     }
 
     /// Waits until everything is done, but not longer than this. True if it is.
-    pub fn wait_idle(&self, limit: Duration) -> bool {
+    pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
         let unfinished = |state: &mut State<T>| state.busy || !state.items.is_empty();
         let waited = self.changed.wait_timeout_while(self.lock(), limit, unfinished);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
@@ -139,7 +139,7 @@ impl<T> Handoff<T> {
 }
 
 /// What another thread may be at work on. Nothing that stands behind a mutex in here is half done when a thread panics.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

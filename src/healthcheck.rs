@@ -29,50 +29,50 @@ use self::words::Word;
 use crate::exit::Exit;
 use crate::text;
 
-pub mod advertising;
-pub mod arguments;
-pub mod attribute;
-pub mod configuration;
-pub mod dns;
-pub mod facility;
-pub mod file;
-pub mod identity;
-pub mod meaning;
-pub mod network;
-pub mod number;
-pub mod options;
-pub mod print;
-pub mod reading;
-pub mod setup;
-pub mod syslog;
+pub(crate) mod advertising;
+pub(crate) mod arguments;
+pub(crate) mod attribute;
+pub(crate) mod configuration;
+pub(crate) mod dns;
+pub(crate) mod facility;
+pub(crate) mod file;
+pub(crate) mod identity;
+pub(crate) mod meaning;
+pub(crate) mod network;
+pub(crate) mod number;
+pub(crate) mod options;
+pub(crate) mod print;
+pub(crate) mod reading;
+pub(crate) mod setup;
+pub(crate) mod syslog;
 #[cfg(test)]
 mod tests;
-pub mod words;
+pub(crate) mod words;
 
 /// Why there are no options: they make no sense, or only help was asked for.
 #[derive(Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     error: clap::Error,
     /// Whether to let time pass before the process ends, lest ExaBGP give up on it: there was no `--no-wait`.
-    pub wait: bool,
+    pub(crate) wait: bool,
 }
 
 impl Refusal {
     /// Options that make sense, but cannot be followed.
     #[must_use]
-    pub fn of(message: String, options: &Options) -> Self {
+    pub(crate) fn of(message: String, options: &Options) -> Self {
         Self { error: refuse(message), wait: options.wait }
     }
 
     /// Says it: help on standard output, an error with the usage on standard error.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         // Nobody is left to be told of a closed pipe.
         text::usage(&self.error);
     }
 
     /// How the process is to end.
     #[must_use]
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         if self.error.use_stderr() { Exit::Usage } else { Exit::Success }
     }
 }
@@ -87,7 +87,7 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// With what to print, and how to exit.
-pub fn parse(argv: impl Iterator<Item = OsString>) -> Result<Options, Refusal> {
+pub(crate) fn parse(argv: impl Iterator<Item = OsString>) -> Result<Options, Refusal> {
     let argv: Vec<OsString> = argv.collect();
     let wait = !argv.iter().any(|word| word == "--no-wait");
     understand(argv).map_err(|error| Refusal { error, wait })

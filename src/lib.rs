@@ -52,7 +52,7 @@
 //!   the next process. It does not end because of a bad probe or, unless asked to, a bad file.
 //! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.
 
-pub mod backend;
+pub(crate) mod backend;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -60,25 +60,30 @@ pub mod control;
 pub mod daemon;
 mod directory;
 pub mod engine;
-pub mod exabgp;
+pub(crate) mod exabgp;
 pub mod exit;
 mod fnv;
-pub mod handoff;
-pub mod healthcheck;
+pub(crate) mod handoff;
+pub(crate) mod healthcheck;
 #[cfg(test)]
 mod layers;
 pub mod logging;
-pub mod netlink;
+pub(crate) mod netlink;
 pub mod outcome;
-pub mod period;
+pub(crate) mod period;
 pub mod probe;
-pub mod process;
+pub(crate) mod process;
 pub mod responder;
-pub mod simulate;
+pub(crate) mod simulate;
 pub mod status;
 pub mod sys;
-pub mod systemd;
+pub(crate) mod systemd;
 pub mod text;
-pub mod timeline;
+pub(crate) mod timeline;
 pub mod trace;
 pub mod umask;
+
+#[cfg(test)]
+#[path = "../tests/logic/main.rs"]
+#[allow(clippy::unwrap_used, missing_docs)]
+mod logic;

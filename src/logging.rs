@@ -20,7 +20,7 @@ use crate::healthcheck::syslog::Syslog;
 use crate::text::show;
 
 pub mod aside;
-pub mod entry;
+pub(crate) mod entry;
 
 /// How lines come to standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +37,7 @@ pub fn start(default: LevelFilter, way: Way) {
 }
 
 /// Starts logging to standard error if `console` says so, and to syslog if there is one. Called once.
-pub fn start_with(default: LevelFilter, way: Way, console: bool, syslog: Option<Syslog>) {
+pub(crate) fn start_with(default: LevelFilter, way: Way, console: bool, syslog: Option<Syslog>) {
     let form = Form { journal: stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(default).parse_default_env();
@@ -60,7 +60,7 @@ pub fn start_with(default: LevelFilter, way: Way, console: bool, syslog: Option<
 
 /// So many things, in words: "1 prefix", "2 prefixes".
 #[must_use]
-pub fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     let ending = match number {
         1 => "",
         _ if thing.ends_with(['x', 's']) => "es",
@@ -71,7 +71,7 @@ pub fn counted(number: usize, thing: &str) -> String {
 
 /// The time of day: "22:04:31 UTC".
 #[must_use]
-pub fn time_of_day(at: SystemTime) -> String {
+pub(crate) fn time_of_day(at: SystemTime) -> String {
     let stamp = humantime::format_rfc3339_seconds(at).to_string();
     format!("{} UTC", stamp.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z')))
 }

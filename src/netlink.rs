@@ -8,10 +8,10 @@
 //! a missing answer is an error at once. Each answer is bounded in memory and in number of messages. An answer that
 //! cannot be had is an [`io::Error`](std::io::Error): it says nothing about the host.
 
-pub mod changes;
+pub(crate) mod changes;
 mod message;
 #[cfg(test)]
 pub(crate) mod namespace;
-pub mod route;
-pub mod sockets;
+pub(crate) mod route;
+pub(crate) mod sockets;
 mod talk;

@@ -28,7 +28,7 @@ pub enum Outcome {
 impl Outcome {
     /// A pass after `latency`.
     #[must_use]
-    pub const fn pass(latency: Duration) -> Self {
+    pub(crate) const fn pass(latency: Duration) -> Self {
         Self::Pass { latency }
     }
 
@@ -40,7 +40,7 @@ impl Outcome {
 
     /// Why it did not pass.
     #[must_use]
-    pub const fn failure(&self) -> Option<&Failure> {
+    pub(crate) const fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Pass { .. } => None,
             Self::Fail(failure) | Self::Unknown(failure) => Some(failure),
@@ -49,7 +49,7 @@ impl Outcome {
 
     /// Whether the probe passed.
     #[must_use]
-    pub const fn passed(&self) -> bool {
+    pub(crate) const fn passed(&self) -> bool {
         matches!(self, Self::Pass { .. })
     }
 }
@@ -68,15 +68,15 @@ impl From<Failure> for Outcome {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Failure {
     /// The word that `on-fail` tables and traces use.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// For example "127.0.0.1:53 udp: answered REFUSED, expected NOERROR".
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl Failure {
     /// A failure of `cause`, explained by `detail`.
     #[must_use]
-    pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(cause: Cause, detail: impl Into<String>) -> Self {
         Self { cause, detail: detail.into() }
     }
 }
@@ -89,7 +89,7 @@ impl fmt::Display for Failure {
 
 /// How much an outcome of a cause says about the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Class {
+pub(crate) enum Class {
     /// The server surely does not serve here. Reported by an event, one is enough.
     Hard,
     /// It serves badly, or the probe sees it badly. Counts as one failure.
@@ -113,13 +113,13 @@ macro_rules! causes {
 
             /// The word by which configuration, traces and JSON name the cause.
             #[must_use]
-            pub const fn word(self) -> &'static str {
+            pub(crate) const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
             /// How much an outcome of this cause says about the server.
             #[must_use]
-            pub const fn class(self) -> Class {
+            pub(crate) const fn class(self) -> Class {
                 match self { $(Self::$variant => Class::$class),+ }
             }
         }
@@ -174,7 +174,7 @@ causes! {
 impl Cause {
     /// Whether one failure of this cause settles the matter, without `fall` repetitions.
     #[must_use]
-    pub const fn is_definite(self) -> bool {
+    pub(crate) const fn is_definite(self) -> bool {
         matches!(self.class(), Class::Hard)
     }
 }

@@ -9,12 +9,12 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// The longest period that can be written: ten years of 365.25 days, as [`humantime`] counts them. It leaves room for
 /// multiplication by any count.
-pub const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// A length of time written with its unit, at most ten years.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(into = "String")]
-pub struct Period(pub Duration);
+pub(crate) struct Period(pub(crate) Duration);
 
 impl FromStr for Period {
     type Err = String;
@@ -35,7 +35,7 @@ impl FromStr for Period {
 impl Period {
     /// Without blanks: "1m30s".
     #[must_use]
-    pub fn in_one_word(self) -> String {
+    pub(crate) fn in_one_word(self) -> String {
         self.to_string().replace(' ', "")
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Display for Period {
 
 /// A measured length of time, rounded to what a reader can use: "0.42ms", "1.35s", "14m 30s".
 #[derive(Clone, Copy, Debug)]
-pub struct Shown(pub Duration);
+pub(crate) struct Shown(pub(crate) Duration);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,17 +14,17 @@ use self::process::ProcessProbe;
 use self::set::ProbeSet;
 use crate::outcome::{Cause, Outcome};
 
-pub mod address;
-pub mod command;
+pub(crate) mod address;
+pub(crate) mod command;
 mod deadline;
 pub mod dns;
-pub mod locality;
-pub mod process;
-pub mod set;
+pub(crate) mod locality;
+pub(crate) mod process;
+pub(crate) mod set;
 
 /// What a check asks.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Probe {
+pub(crate) enum Probe {
     /// DNS servers.
     Dns(ProbeSet),
     /// A shell command.
@@ -39,7 +39,7 @@ pub enum Probe {
 
 impl Probe {
     /// Asks, and folds what was found into one outcome; of several failures `severity` chooses, see [`ProbeSet::ask`].
-    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+    pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         match self {
             Self::Dns(set) => set.ask(severity).await,
             Self::Command(command) => command.ask().await,
@@ -50,7 +50,7 @@ impl Probe {
     }
 
     /// Asks, waits for all that is asked, and returns what each found behind its label.
-    pub async fn ask_all(&self) -> Vec<(String, Finding)> {
+    pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let finding = |outcome| Finding { outcome, strays: 0, lost: 0, response: None };
         match self {
             Self::Dns(set) => set.ask_all().await,
@@ -66,7 +66,7 @@ impl Probe {
 
     /// How many of those have to pass.
     #[must_use]
-    pub const fn need(&self) -> usize {
+    pub(crate) const fn need(&self) -> usize {
         match self {
             Self::Dns(set) => set.need(),
             Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Nothing => 1,

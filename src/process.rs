@@ -21,18 +21,18 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub mod cgroup;
-pub mod deaths;
-pub mod find;
-pub mod handle;
-pub mod pid_file;
+pub(crate) mod cgroup;
+pub(crate) mod deaths;
+pub(crate) mod find;
+pub(crate) mod handle;
+pub(crate) mod pid_file;
 #[cfg(test)]
 mod sleeper;
-pub mod watch;
+pub(crate) mod watch;
 
 /// Where the main process is to be found; at least one of both.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct ProcessSource {
+pub(crate) struct ProcessSource {
     /// The file into which it writes its number.
     pid_file: Option<PathBuf>,
     /// The systemd unit to which it belongs.
@@ -44,7 +44,7 @@ impl ProcessSource {
     ///
     /// # Errors
     /// The end of the sentence that says that there is neither.
-    pub fn new(pid_file: Option<PathBuf>, unit: Option<String>) -> Result<Self, &'static str> {
+    pub(crate) fn new(pid_file: Option<PathBuf>, unit: Option<String>) -> Result<Self, &'static str> {
         if pid_file.is_none() && unit.is_none() {
             return Err("names neither pid-file nor unit");
         }
@@ -53,13 +53,13 @@ impl ProcessSource {
 
     /// The file into which it writes its number.
     #[must_use]
-    pub fn pid_file(&self) -> Option<&Path> {
+    pub(crate) fn pid_file(&self) -> Option<&Path> {
         self.pid_file.as_deref()
     }
 
     /// The systemd unit to which it belongs.
     #[must_use]
-    pub fn unit(&self) -> Option<&str> {
+    pub(crate) fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for ProcessSource {
 
 /// Why no process was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// There is none.
     Surely(String),
     /// There may be one, or not.
@@ -89,7 +89,7 @@ pub enum Missing {
 impl Missing {
     /// The sentence.
     #[must_use]
-    pub fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> &str {
         let (Self::Surely(why) | Self::Perhaps(why)) = self;
         why
     }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use hickory_resolver::proto::op::Message;
+#[cfg(test)]
 use hickory_resolver::proto::rr::RData;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -25,13 +26,14 @@ pub use self::script::Fault;
 
 /// A query as it arrived.
 #[derive(Clone, Debug)]
-pub struct Received {
+#[cfg_attr(not(test), expect(dead_code, reason = "unit tests read each field"))]
+pub(crate) struct Received {
     /// Over what.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// From which address and port.
-    pub from: SocketAddr,
+    pub(crate) from: SocketAddr,
     /// What was asked, and under which ID.
-    pub query: Message,
+    pub(crate) query: Message,
 }
 
 /// A running server. It ends when it is dropped.
@@ -76,19 +78,22 @@ impl Responder {
         let _ = self.shared.open.subscribe().wait_for(|open| *open == wanted).await;
     }
 
+    #[cfg(test)]
     /// Replaces all records. Every name has those of the type it is asked for.
-    pub fn answer_with(&self, answers: Vec<RData>) {
+    pub(crate) fn answer_with(&self, answers: Vec<RData>) {
         self.shared.script.send_modify(|script| script.answers = answers);
     }
 
+    #[cfg(test)]
     /// Gives the server an identifier (RFC 5001).
-    pub fn identify_as(&self, nsid: impl Into<String>) {
+    pub(crate) fn identify_as(&self, nsid: impl Into<String>) {
         self.shared.script.send_modify(|script| script.nsid = Some(nsid.into()));
     }
 
+    #[cfg(test)]
     /// Every query so far, in the order of arrival.
     #[must_use]
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.with_received(|received| received.clone())
     }
 

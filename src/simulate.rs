@@ -25,7 +25,7 @@ const IDEAL_VERSION: &str = "5.0.15";
 const ANSWER_AFTER: Duration = Duration::from_millis(1);
 
 /// Somebody who watches.
-pub trait Watcher {
+pub(crate) trait Watcher {
     /// A line of the trace takes effect.
     fn step(&mut self, _at: Moment, _step: &Step) {}
 
@@ -34,7 +34,7 @@ pub trait Watcher {
 }
 
 /// Plays a trace to its end and returns the engine as it is then.
-pub fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine {
+pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine {
     let (memory, age) = trace.header.memory.clone().unwrap_or((Memory::default(), Duration::ZERO));
     let world = match trace.header.exabgp {
         Answering::Recorded(_) => BTreeMap::new(),

@@ -23,10 +23,10 @@ use crate::period::{Period, Shown};
 use self::time::Time;
 
 mod from_engine;
-pub mod plugin;
-pub mod table;
-pub mod time;
-pub mod view;
+pub(crate) mod plugin;
+pub(crate) mod table;
+pub(crate) mod time;
+pub(crate) mod view;
 
 /// Names the format.
 const FORMAT: &str = "dnsherald status 1";
@@ -36,9 +36,9 @@ const FORMAT: &str = "dnsherald status 1";
 #[serde(rename_all = "kebab-case")]
 pub struct Document {
     /// `dnsherald status 1`.
-    pub format: String,
+    pub(crate) format: String,
     /// Of dnsherald.
-    pub version: String,
+    pub(crate) version: String,
     /// As configured, or the host name.
     pub node: String,
     /// The helper's process.
@@ -55,13 +55,13 @@ pub struct Document {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unwritten: Option<String>,
     /// How long it has been running.
-    pub running_seconds: f64,
+    pub(crate) running_seconds: f64,
     /// Since when it has been running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running_since: Option<Time>,
+    pub(crate) running_since: Option<Time>,
     /// When this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Time>,
+    pub(crate) at: Option<Time>,
     /// The other end of standard output.
     pub exabgp: ExaBgp,
     /// In the order of the configuration.
@@ -75,11 +75,11 @@ pub struct Document {
 
 /// A configuration file that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// What is wrong with it, in one line.
-    pub error: String,
+    pub(crate) error: String,
     /// What is in force instead; nothing, where everything is withdrawn.
-    pub last_good: Option<PathBuf>,
+    pub(crate) last_good: Option<PathBuf>,
 }
 
 impl fmt::Display for Trouble {
@@ -99,18 +99,18 @@ pub struct ExaBgp {
     /// As it says; `None` if it does not.
     pub version: Option<String>,
     /// What is spoken to it.
-    pub dialect: Dialect,
+    pub(crate) dialect: Dialect,
     /// Whether it answers commands; where it does not, nothing is ever acknowledged.
     pub answers: bool,
     /// Why it answers none: `exabgp.api.ack is off`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub silence: Option<String>,
+    pub(crate) silence: Option<String>,
     /// From the last command that was answered to its answer.
-    pub latency_seconds: Option<f64>,
+    pub(crate) latency_seconds: Option<f64>,
     /// Commands that it refused.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// Commands that it did not answer in time.
-    pub unanswered: u64,
+    pub(crate) unanswered: u64,
     /// The BGP sessions that ExaBGP has told of, and those of the neighbors that services name. Empty where nothing is
     /// known of any.
     #[serde(default)]
@@ -143,7 +143,7 @@ pub struct BgpSession {
     pub since: Option<Time>,
     /// For how long it has been so, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub for_seconds: Option<f64>,
+    pub(crate) for_seconds: Option<f64>,
     /// Why it is down, as ExaBGP says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -152,15 +152,15 @@ pub struct BgpSession {
 /// What happens next to a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Next {
+pub(crate) struct Next {
     /// In words; a time in them is written as in `at`.
-    pub text: String,
+    pub(crate) text: String,
     /// When at the earliest; absent where it depends on an operator, or on what the checks find.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Time>,
+    pub(crate) at: Option<Time>,
     /// How long until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_seconds: Option<f64>,
+    pub(crate) in_seconds: Option<f64>,
 }
 
 /// One service.
@@ -175,21 +175,21 @@ pub struct Service {
     /// What it is.
     pub state: State,
     /// For how long it has been so.
-    pub for_seconds: f64,
+    pub(crate) for_seconds: f64,
     /// Why.
     pub reason: String,
     /// Since when it has been so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
+    pub(crate) since: Option<Time>,
     /// What happens next; absent where nothing is ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<Next>,
+    pub(crate) next: Option<Next>,
     /// The DNS server behind it, where the configuration names one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub backend: Option<String>,
+    pub(crate) backend: Option<String>,
     /// The systemd unit of that server, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub unit: Option<String>,
+    pub(crate) unit: Option<String>,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
     /// Its checks.
@@ -197,7 +197,7 @@ pub struct Service {
     /// Its record of falls.
     pub dampening: Dampening,
     /// Whether its disable-file exists.
-    pub disabled: bool,
+    pub(crate) disabled: bool,
     /// Who wants it drained.
     pub drains: Vec<Drain>,
     /// Who wants it announced against its checks.
@@ -217,13 +217,13 @@ impl Service {
     /// Whether anybody wants it drained. Its state is still `drained` for a moment after that, until its checks have
     /// passed anew.
     #[must_use]
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
     /// Whether it stays drained however well its checks are.
     #[must_use]
-    pub fn is_held_for_good(&self) -> bool {
+    pub(crate) fn is_held_for_good(&self) -> bool {
         !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
     }
 
@@ -245,9 +245,9 @@ impl Service {
 #[serde(rename_all = "kebab-case")]
 pub struct Prefix {
     /// The network.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// `announce …` or `withdraw`; `None` before the first decision.
-    pub desired: Option<String>,
+    pub(crate) desired: Option<String>,
     /// What ExaBGP has acknowledged last; `None`, written `unknown`, where it has acknowledged nothing, or answers nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
@@ -256,7 +256,7 @@ pub struct Prefix {
 impl Prefix {
     /// Whether ExaBGP has acknowledged what is desired.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
 }
@@ -284,23 +284,23 @@ mod unknown {
 #[serde(rename_all = "kebab-case")]
 pub struct CheckStatus {
     /// As configured.
-    pub name: String,
+    pub(crate) name: String,
     /// `unknown`, `rising`, `up`, `falling`, `down`.
     pub state: String,
     /// How many results in a row have led towards the next state.
-    pub streak: u32,
+    pub(crate) streak: u32,
     /// How many it takes to rise, and to fall.
-    pub rise: u32,
+    pub(crate) rise: u32,
     /// See `rise`.
-    pub fall: u32,
+    pub(crate) fall: u32,
     /// What it does to the service at present; `None` before the first verdict.
-    pub severity: Option<Severity>,
+    pub(crate) severity: Option<Severity>,
     /// For how long every outcome has said nothing about the server; the last one says why.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub unknown_for_seconds: Option<f64>,
+    pub(crate) unknown_for_seconds: Option<f64>,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unknown_since: Option<Time>,
+    pub(crate) unknown_since: Option<Time>,
     /// What was found last.
     pub last: Option<Last>,
 }
@@ -310,10 +310,10 @@ pub struct CheckStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct Last {
     /// How long ago.
-    pub ago_seconds: f64,
+    pub(crate) ago_seconds: f64,
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Time>,
+    pub(crate) at: Option<Time>,
     /// Whether it passed.
     pub passed: bool,
     /// How long the slowest answer that counted took.
@@ -321,10 +321,10 @@ pub struct Last {
     pub latency_seconds: Option<f64>,
     /// The class of failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cause: Option<String>,
+    pub(crate) cause: Option<String>,
     /// The sentence.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub detail: Option<String>,
+    pub(crate) detail: Option<String>,
 }
 
 /// The record of falls.
@@ -333,34 +333,34 @@ pub struct Last {
 pub struct Dampening {
     /// Whether a suppression holds the service down.
     #[serde(default)]
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Without its fraction.
-    pub penalty: u32,
+    pub(crate) penalty: u32,
     /// The service is held down.
-    pub suppressed: bool,
+    pub(crate) suppressed: bool,
     /// Until it is no longer.
-    pub reuse_in_seconds: Option<f64>,
+    pub(crate) reuse_in_seconds: Option<f64>,
     /// When it is no longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reuse_at: Option<Time>,
+    pub(crate) reuse_at: Option<Time>,
     /// With `mode = "enforce"` it would be held down.
     #[serde(default)]
-    pub would_be_suppressed: bool,
+    pub(crate) would_be_suppressed: bool,
     /// Falls within the last ten minutes.
     #[serde(default)]
-    pub falls: u32,
+    pub(crate) falls: u32,
     /// Its checks are up, and it stays withdrawn for so long: it is suppressed, or its return takes longer after falls.
     #[serde(default)]
     pub returns_in_seconds: Option<f64>,
     /// When it returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub returns_at: Option<Time>,
+    pub(crate) returns_at: Option<Time>,
 }
 
 impl Dampening {
     /// What holds the service down, in words that follow "it is"; `None` if nothing does.
     #[must_use]
-    pub fn held(&self) -> Option<String> {
+    pub(crate) fn held(&self) -> Option<String> {
         let shown = |seconds| Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO));
         if let Some(reuse_in) = self.reuse_in_seconds {
             return Some(format!("suppressed for {} more", shown(reuse_in)));
@@ -384,20 +384,20 @@ pub struct Drain {
     /// Why.
     pub reason: String,
     /// How long it has lasted.
-    pub for_seconds: f64,
+    pub(crate) for_seconds: f64,
     /// Since when it has lasted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
+    pub(crate) since: Option<Time>,
     /// Until it ends by itself; `None` if it does not.
     pub expires_in_seconds: Option<f64>,
     /// When it ends by itself; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// It ends as soon as the checks pass.
     pub returning: bool,
     /// It ends with this helper.
     #[serde(default)]
-    pub until_exit: bool,
+    pub(crate) until_exit: bool,
     /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
     #[serde(default)]
     pub uid: Option<u32>,
@@ -412,15 +412,15 @@ pub struct Hold {
     /// Why.
     pub reason: String,
     /// How long it has lasted.
-    pub for_seconds: f64,
+    pub(crate) for_seconds: f64,
     /// Since when it has lasted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
+    pub(crate) since: Option<Time>,
     /// Until it ends by itself.
-    pub expires_in_seconds: f64,
+    pub(crate) expires_in_seconds: f64,
     /// When it ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Time>,
+    pub(crate) expires_at: Option<Time>,
     /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
     #[serde(default)]
     pub uid: Option<u32>,

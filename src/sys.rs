@@ -2,8 +2,8 @@
 
 pub(crate) mod clock;
 pub(crate) mod files;
-pub mod local_time;
-pub mod resources;
+pub(crate) mod local_time;
+pub(crate) mod resources;
 pub mod signals;
-pub mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod trusted_path;

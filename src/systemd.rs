@@ -18,35 +18,35 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRest
 /// A unit, as `systemctl show` has it.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Unit {
+pub(crate) struct Unit {
     /// Its canonical name, which is the one that polkit is told: `named.service`, though asked for `bind9.service`.
-    pub id: String,
+    pub(crate) id: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
-    pub load_state: String,
+    pub(crate) load_state: String,
     /// `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`.
-    pub active_state: String,
+    pub(crate) active_state: String,
     /// Finer: `running`, `dead`, `auto-restart`.
-    pub sub_state: String,
+    pub(crate) sub_state: String,
     /// How it ended last: `success`, `exit-code`, `signal`, `watchdog`, `start-limit-hit`.
-    pub result: String,
+    pub(crate) result: String,
     /// Of the server, while it runs.
-    pub main_pid: Option<u32>,
+    pub(crate) main_pid: Option<u32>,
     /// How often systemd has started it again by itself.
-    pub n_restarts: u32,
+    pub(crate) n_restarts: u32,
     /// Another one at every start.
-    pub invocation_id: String,
+    pub(crate) invocation_id: String,
     /// Whether `systemctl reload` does anything.
-    pub can_reload: bool,
+    pub(crate) can_reload: bool,
     /// When the state changed last, as systemd writes it.
-    pub since: String,
+    pub(crate) since: String,
     /// Its control group, below `/sys/fs/cgroup`.
-    pub control_group: String,
+    pub(crate) control_group: String,
 }
 
 impl Unit {
     /// Reads lines of `Key=value` in any order; what is missing is empty.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let values: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
         let value = |key| values.get(key).copied().unwrap_or_default().trim().to_owned();
         Self {
@@ -66,32 +66,32 @@ impl Unit {
 
     /// Whether the server is up, as systemd sees it; a hung one is.
     #[must_use]
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         matches!(self.active_state.as_str(), "active" | "reloading")
     }
 
     /// Whether there is no process of it, and none coming.
     #[must_use]
-    pub fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         matches!(self.active_state.as_str(), "inactive" | "failed")
     }
 
     /// Where its processes are, if it has any. Also where the unit was asked for by an alias.
     #[must_use]
-    pub fn cgroup(&self) -> Option<&str> {
+    pub(crate) fn cgroup(&self) -> Option<&str> {
         Some(self.control_group.as_str()).filter(|path| path.len() > 1)
     }
 
     /// Whether it surely does not run. Of a unit that it does not know, or that is masked, systemd says that it is
     /// inactive, too; but then the unit's name may be wrong, and the server be well.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.main_pid.is_none() && self.load_state == "loaded" && self.is_down()
     }
 
     /// Why it has no main process, as the end of a sentence that begins with the unit.
     #[must_use]
-    pub fn without_process(&self) -> String {
+    pub(crate) fn without_process(&self) -> String {
         match self.load_state.as_str() {
             "loaded" => format!("is {} and has no main process", self.active_state),
             "not-found" => "is not known to systemd".to_owned(),
@@ -102,7 +102,7 @@ impl Unit {
 
     /// As a person would say it: `active (running)`, `failed (start-limit-hit)`, `not found`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self.load_state.as_str() {
             "not-found" => "not found".to_owned(),
             "masked" => "masked".to_owned(),
@@ -114,7 +114,7 @@ impl Unit {
 
 /// Whether systemd runs this host.
 #[must_use]
-pub fn is_booted() -> bool {
+pub(crate) fn is_booted() -> bool {
     // As sd_booted(3) has it.
     Path::new("/run/systemd/system").is_dir()
 }
@@ -123,7 +123,7 @@ pub fn is_booted() -> bool {
 ///
 /// # Errors
 /// What became of `systemctl` where it has not exited with 0 within `limit`.
-pub async fn ask(unit: &str, limit: Duration) -> Result<Unit, Ended> {
+pub(crate) async fn ask(unit: &str, limit: Duration) -> Result<Unit, Ended> {
     let ended = run(&Program::new("systemctl", &["show", "-p", PROPERTIES, "--", unit]), limit).await;
     if ended.succeeded() { Ok(Unit::parse(&ended.out)) } else { Err(ended) }
 }

@@ -16,13 +16,13 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
-pub mod wrap;
+pub(crate) mod wrap;
 
 /// Characters that [`foreign`] shows, and that [`foreign_lines`] shows of each line.
-pub const LONGEST: usize = 240;
+pub(crate) const LONGEST: usize = 240;
 
 /// Lines that [`foreign_lines`] shows.
-pub const MOST_LINES: usize = 64;
+pub(crate) const MOST_LINES: usize = 64;
 
 /// Whether a terminal obeys this character, or a reader cannot see it: control characters (C0, DEL, C1), bidirectional
 /// controls, zero-width and other format characters, line and paragraph separators, blanks other than a space, and code
@@ -54,7 +54,7 @@ pub fn is_doubtful(character: char) -> bool {
 }
 
 /// Appends `character`, or an escape such as `\u{202e}` or `\n` where it is doubtful.
-pub fn show(character: char, out: &mut String) {
+pub(crate) fn show(character: char, out: &mut String) {
     if is_doubtful(character) {
         out.extend(character.escape_default());
     } else {
@@ -64,13 +64,13 @@ pub fn show(character: char, out: &mut String) {
 
 /// One line of at most [`LONGEST`] characters. What is left out at the end is shown as `…`.
 #[must_use]
-pub fn foreign(text: &str) -> String {
+pub(crate) fn foreign(text: &str) -> String {
     foreign_within(text, LONGEST)
 }
 
 /// One line of at most `longest` characters, escapes included. What is left out at the end is shown as `…`.
 #[must_use]
-pub fn foreign_within(text: &str, longest: usize) -> String {
+pub(crate) fn foreign_within(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for character in text.chars() {
@@ -88,7 +88,7 @@ pub fn foreign_within(text: &str, longest: usize) -> String {
 
 /// Octets that are supposed to be text, on one line of any length. Those that are no UTF-8 are shown as `\xff`.
 #[must_use]
-pub fn foreign_octets(octets: &[u8]) -> String {
+pub(crate) fn foreign_octets(octets: &[u8]) -> String {
     let mut shown = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         chunk.valid().chars().for_each(|character| show(character, &mut shown));
@@ -99,7 +99,7 @@ pub fn foreign_octets(octets: &[u8]) -> String {
 
 /// At most [`MOST_LINES`] lines of at most [`LONGEST`] characters. What is left out is shown as `…`.
 #[must_use]
-pub fn foreign_lines(text: &str) -> String {
+pub(crate) fn foreign_lines(text: &str) -> String {
     let mut lines = text.split('\n');
     let mut shown: Vec<_> = lines.by_ref().take(MOST_LINES).map(foreign).collect();
     if lines.next().is_some() {
@@ -110,7 +110,7 @@ pub fn foreign_lines(text: &str) -> String {
 
 /// The whole text with its line breaks and tabs; every other doubtful character is escaped.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -124,7 +124,7 @@ pub fn printable(text: &str) -> String {
 /// A JSON document whose doubtful characters are `\u` escapes. `document` has to be JSON already: there such characters
 /// stand in strings only, except for its line breaks.
 #[must_use]
-pub fn json(document: String) -> String {
+pub(crate) fn json(document: String) -> String {
     let is_fine = |character: char| character == '\n' || !is_doubtful(character);
     if document.chars().all(is_fine) {
         return document;
@@ -144,13 +144,13 @@ pub fn json(document: String) -> String {
 
 /// Standard output of a command, which people read.
 #[must_use]
-pub fn stdout() -> Printed<io::Stdout> {
+pub(crate) fn stdout() -> Printed<io::Stdout> {
     Printed(io::stdout())
 }
 
 /// Standard error of a command, which people read.
 #[must_use]
-pub fn stderr() -> Printed<io::Stderr> {
+pub(crate) fn stderr() -> Printed<io::Stderr> {
     Printed(io::stderr())
 }
 
@@ -169,7 +169,7 @@ pub fn usage(error: &clap::Error) {
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub fn move_cursor(sequence: &'static str) -> io::Result<()> {
+pub(crate) fn move_cursor(sequence: &'static str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(sequence.as_bytes())?;
     stdout.flush()
@@ -180,7 +180,7 @@ pub fn move_cursor(sequence: &'static str) -> io::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+pub(crate) fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
     let mut frame = String::from("\x1b[H");
     for (nth, line) in lines.into_iter().enumerate() {
         if nth > 0 {
@@ -197,7 +197,7 @@ pub fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
 
 /// A writer that escapes doubtful characters, but line breaks and tabs.
 #[derive(Debug)]
-pub struct Printed<W>(pub W);
+pub(crate) struct Printed<W>(pub(crate) W);
 
 impl<W: Write> Write for Printed<W> {
     /// Takes all of it. A character that is split between two calls is shown as octets.

@@ -24,7 +24,7 @@ use crate::exabgp::link::entry::Entry;
 use crate::period::Shown;
 
 /// What the signs mean, in one line.
-pub const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening   x drained   \\ falling   / rising   . not known yet";
+pub(crate) const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening   x drained   \\ falling   / rising   . not known yet";
 
 /// What can stand in a column, worst last.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -85,7 +85,7 @@ impl Sign {
 
 /// The changes of every row, as they come.
 #[derive(Debug)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     rows: Vec<Row>,
     end: Moment,
 }
@@ -99,7 +99,7 @@ struct Row {
 impl Timeline {
     /// A row for everything in the configuration.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let mut names = vec![];
         for service in &config.services {
             names.extend(service.checks.iter().map(|check| format!("{}/{}", service.name, check.name)));
@@ -118,7 +118,7 @@ impl Timeline {
     }
 
     /// Notes how things are at `now`.
-    pub fn note(&mut self, now: Moment, engine: &Engine) {
+    pub(crate) fn note(&mut self, now: Moment, engine: &Engine) {
         self.extend(now);
         let services = engine.services().iter().flat_map(|service| {
             let checks = service.checks().iter().map(Sign::of_check);
@@ -133,13 +133,13 @@ impl Timeline {
     }
 
     /// Goes on until `end`, as things are.
-    pub fn extend(&mut self, end: Moment) {
+    pub(crate) fn extend(&mut self, end: Moment) {
         self.end = self.end.max(end);
     }
 
     /// The picture, at most `columns` wide beside the names.
     #[must_use]
-    pub fn draw(&self, columns: u32) -> Picture<'_> {
+    pub(crate) fn draw(&self, columns: u32) -> Picture<'_> {
         let stretch = (self.end.since_start() / columns.max(1)).max(Duration::from_micros(1));
         Picture { timeline: self, stretch, columns }
     }
@@ -147,7 +147,7 @@ impl Timeline {
 
 /// A timeline at a certain scale; `Display` draws it.
 #[derive(Debug)]
-pub struct Picture<'a> {
+pub(crate) struct Picture<'a> {
     timeline: &'a Timeline,
     stretch: Duration,
     columns: u32,

@@ -41,8 +41,8 @@ use crate::outcome::Outcome;
 use crate::period::Period;
 
 pub mod names;
-pub mod read;
-pub mod record;
+pub(crate) mod read;
+pub(crate) mod record;
 
 /// In place of a service, where all are drained, those added later included.
 const ALL: &str = "*";
@@ -57,27 +57,27 @@ const UID: char = '@';
 #[derive(Debug)]
 pub struct Trace {
     /// What stands before the first moment.
-    pub header: Header,
+    pub(crate) header: Header,
     /// In order of time.
     pub steps: Vec<Step>,
 }
 
 /// The circumstances of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Header {
+pub(crate) struct Header {
     /// The configuration, where the trace carries one.
-    pub configuration: Option<String>,
+    pub(crate) configuration: Option<String>,
     /// The name of the host, where the configuration gives none.
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
     /// Who answers on standard input.
-    pub exabgp: Answering,
+    pub(crate) exabgp: Answering,
     /// What an earlier helper left, and how long ago.
-    pub memory: Option<(Memory, Duration)>,
+    pub(crate) memory: Option<(Memory, Duration)>,
 }
 
 /// Who stands for ExaBGP.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Answering {
+pub(crate) enum Answering {
     /// Every command is carried out and answered; the version is 5.
     #[default]
     Ideal,
@@ -94,7 +94,7 @@ pub enum Answering {
 impl Answering {
     /// To whom the helper speaks.
     #[must_use]
-    pub fn parent(&self) -> Parent {
+    pub(crate) fn parent(&self) -> Parent {
         match self {
             Self::Recorded(parent) => *parent,
             Self::Terminal => Parent::Terminal,
@@ -107,7 +107,7 @@ impl Answering {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// When, for the first time.
-    pub at: Moment,
+    pub(crate) at: Moment,
     /// What.
     pub what: What,
     /// How often; at least once.
@@ -115,7 +115,7 @@ pub struct Step {
     /// The time between, in whole microseconds; at least one where there are several.
     pub every: Duration,
     /// The place in the trace, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl Step {

@@ -15,27 +15,27 @@ use crate::text::foreign;
 /// What one address serves of a zone.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Zone {
+pub(crate) struct Zone {
     /// Its name.
-    pub zone: String,
+    pub(crate) zone: String,
     /// The address that was asked.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// Whether that is a service address, which clients ask.
     #[serde(skip)]
-    pub is_service: bool,
+    pub(crate) is_service: bool,
     /// The serial of its SOA, if there is one.
-    pub serial: Option<u32>,
+    pub(crate) serial: Option<u32>,
     /// What is wrong with the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
     /// The cause, if the probe failed.
     #[serde(skip)]
-    pub cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
 }
 
 /// What the server calls itself: its NSID, else a name in class CHAOS. Every address is asked at the same time; the
 /// first in the list that tells counts.
-pub async fn identity(targets: &Targets, timeout: Duration) -> Option<String> {
+pub(crate) async fn identity(targets: &Targets, timeout: Duration) -> Option<String> {
     let all = targets.all();
     join_all(all.into_iter().map(|target| identity_at(target, timeout))).await.into_iter().flatten().next()
 }
@@ -62,7 +62,7 @@ async fn identity_at(target: &Target, timeout: Duration) -> Option<String> {
 
 /// The serial of each zone that the services need, at each management address and at each address of the service: no
 /// control channel tells what is served.
-pub async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
+pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
     let queries = targets.zone_queries();
     join_all(queries.into_iter().map(|(query, target)| zone(query, target, timeout))).await
 }
@@ -104,13 +104,13 @@ pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zo
 impl Zone {
     /// Whether the zone is served with authority.
     #[must_use]
-    pub fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         self.serial.is_some() && self.trouble.is_none()
     }
 
     /// Whether this answer is as good as an earlier one: served with authority, and no older (RFC 1982).
     #[must_use]
-    pub fn is_no_worse_than(&self, earlier: &Self) -> bool {
+    pub(crate) fn is_no_worse_than(&self, earlier: &Self) -> bool {
         match (self.serial, earlier.serial) {
             (_, None) => true,
             (None, Some(_)) => false,

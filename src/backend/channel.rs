@@ -24,7 +24,7 @@ use crate::text::foreign;
 
 /// What is asked, and how. Shown as a person would do it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Request {
+pub(crate) enum Request {
     /// A control program.
     Program(Program),
     /// A line to a Unix socket.
@@ -63,7 +63,7 @@ impl fmt::Display for Request {
 
 /// What came of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The server answered.
     Text(String),
     /// There is no server, as this sentence says.
@@ -79,7 +79,7 @@ impl Reply {
     ///
     /// # Errors
     /// With the sentence of any other reply.
-    pub fn text(self) -> Result<String, Trouble> {
+    pub(crate) fn text(self) -> Result<String, Trouble> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Stopped(why) | Self::Hung(why) => Err(Trouble::new(why)),
@@ -90,7 +90,7 @@ impl Reply {
 
 impl Request {
     /// Asks, within this time.
-    pub async fn ask(&self, facts: &Facts, limit: Duration) -> Reply {
+    pub(crate) async fn ask(&self, facts: &Facts, limit: Duration) -> Reply {
         match self {
             Self::Program(program) => read(program, &run(program, limit).await, facts),
             Self::Socket { path, line } => {

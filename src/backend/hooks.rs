@@ -8,14 +8,14 @@ use std::time::Duration;
 use self::install::MARK;
 use crate::period::Period;
 
-pub mod install;
+pub(crate) mod install;
 
 /// Whether a line is ours, from an earlier drop-in.
 const OURS: &str = " backend stopping ";
 
 /// What a unit allows each of its commands to stop it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StopTime {
+pub(crate) enum StopTime {
     /// So long.
     Within(Duration),
     /// As long as it takes.
@@ -24,7 +24,7 @@ pub enum StopTime {
 
 impl StopTime {
     /// Of systemd, where a unit says nothing.
-    pub const DEFAULT: Self = Self::Within(Duration::from_secs(90));
+    pub(crate) const DEFAULT: Self = Self::Within(Duration::from_secs(90));
 
     /// As systemd reads it, and not less than `least`.
     fn at_least(self, least: Duration) -> String {
@@ -47,7 +47,7 @@ fn word(text: &str) -> String {
 
 /// The commands that a unit runs to stop, as `systemctl cat` shows it with all its drop-ins, but for ours.
 #[must_use]
-pub fn stop_commands(unit_text: &str) -> Vec<String> {
+pub(crate) fn stop_commands(unit_text: &str) -> Vec<String> {
     let mut commands = vec![];
     let mut in_service = false;
     for line in whole_lines(unit_text) {
@@ -88,7 +88,13 @@ fn whole_lines(text: &str) -> Vec<String> {
 /// The drop-in for a unit with these commands; `program` is ours, with its options. `drains` is the longest that our
 /// part of its stop takes; `stop` what the unit allows each of its commands.
 #[must_use]
-pub fn drop_in(unit: &str, program: &[String], own: &[String], drains: Duration, stop: StopTime) -> String {
+pub(crate) fn drop_in(
+    unit: &str,
+    program: &[String],
+    own: &[String],
+    drains: Duration,
+    stop: StopTime,
+) -> String {
     let program = program.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ");
     let escaped = word(unit);
     let own: String = own.iter().map(|command| format!("ExecStop={command}\n")).collect();

@@ -20,7 +20,7 @@ use super::{Driver, Facts};
 /// What a server is to its clients.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub(crate) enum Role {
     /// It answers for zones of its own.
     Authoritative,
     /// It asks others.
@@ -41,23 +41,23 @@ macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal by $driver:expr,)+) => {
         /// The servers that are known, and `generic` for any other.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-        pub enum Kind {
+        pub(crate) enum Kind {
             $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
         }
 
         impl Kind {
             /// Every kind, in the order of this list.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word by which a configuration names it.
             #[must_use]
-            pub const fn word(self) -> &'static str {
+            pub(crate) const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
             /// What knows this server.
             #[must_use]
-            pub fn driver(self) -> &'static dyn Driver {
+            pub(crate) fn driver(self) -> &'static dyn Driver {
                 match self { $(Self::$variant => &$driver),+ }
             }
         }
@@ -90,13 +90,13 @@ kinds! {
 impl Kind {
     /// What is known of it without asking.
     #[must_use]
-    pub fn facts(self) -> &'static Facts {
+    pub(crate) fn facts(self) -> &'static Facts {
         self.driver().facts()
     }
 
     /// Its role, where it has exactly one.
     #[must_use]
-    pub fn only_role(self) -> Option<Role> {
+    pub(crate) fn only_role(self) -> Option<Role> {
         match self.facts().roles {
             [role] => Some(*role),
             _ => None,

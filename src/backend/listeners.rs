@@ -16,25 +16,25 @@ use crate::probe::command::process::Process;
 use crate::probe::dns::Transport;
 
 /// Where DNS is answered.
-pub const PORT: u16 = 53;
+pub(crate) const PORT: u16 = 53;
 
 /// The sockets of one address and transport.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Unspecified for all addresses of a family.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Over what.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// How many share the address.
-    pub sockets: usize,
+    pub(crate) sockets: usize,
     /// What waits to be read, in octets over UDP, in connections over TCP; more than zero for long means a hung server.
-    pub waiting: u64,
+    pub(crate) waiting: u64,
     /// What was lost since the sockets were opened, in datagrams.
-    pub drops: u64,
+    pub(crate) drops: u64,
     /// The inodes of the sockets, by which `/proc/PID/fd` names them.
     #[serde(skip)]
-    pub inodes: Vec<u64>,
+    pub(crate) inodes: Vec<u64>,
 }
 
 impl fmt::Display for Listener {
@@ -52,7 +52,7 @@ impl fmt::Display for Listener {
 
 /// All that listen on this port, by address.
 #[must_use]
-pub fn on_port(port: u16) -> Vec<Listener> {
+pub(crate) fn on_port(port: u16) -> Vec<Listener> {
     let tables = [
         ("udp", Transport::Udp),
         ("udp6", Transport::Udp),
@@ -69,7 +69,7 @@ pub fn on_port(port: u16) -> Vec<Listener> {
 
 /// The processes that hold any of these sockets, as far as this user may see: root sees all, others their own.
 #[must_use]
-pub fn holders(inodes: &[u64]) -> Vec<i32> {
+pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
     let links: Vec<_> = inodes.iter().map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
     let holds = |pid: &i32| {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -56,13 +56,13 @@ fn group(facts: &Facts, what: &str) -> Option<String> {
 
 /// Whether this user may do what it likes.
 #[must_use]
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
 /// Lets this user do to the unit what the verbs say.
 #[must_use]
-pub fn polkit(unit: &str, verbs: &[&str]) -> String {
+pub(crate) fn polkit(unit: &str, verbs: &[&str]) -> String {
     let user = user();
     let verbs: Vec<_> = verbs.iter().map(|verb| format!("\"{verb}\"")).collect();
     format!(

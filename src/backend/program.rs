@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A program, by its path or by a bare name to be found, and its arguments. Shown as one would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Program {
+pub(crate) struct Program {
     name: String,
     arguments: Vec<String>,
 }
@@ -12,34 +12,34 @@ pub struct Program {
 impl Program {
     /// The first word is the program. None without one, or with an empty one.
     #[must_use]
-    pub fn of_words(words: &[String]) -> Option<Self> {
+    pub(crate) fn of_words(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         (!name.is_empty()).then(|| Self { name: name.clone(), arguments: arguments.to_vec() })
     }
 
     /// A program and arguments that are known to be there.
     #[must_use]
-    pub fn new(name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn new(name: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Self { name: name.to_owned(), arguments }
     }
 
     /// The same with `value` for `placeholder` in every argument.
     #[must_use]
-    pub fn with(&self, placeholder: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, placeholder: &str, value: &str) -> Self {
         let arguments = self.arguments.iter().map(|argument| argument.replace(placeholder, value)).collect();
         Self { name: self.name.clone(), arguments }
     }
 
     /// Its path or its bare name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// What it is given.
     #[must_use]
-    pub fn arguments(&self) -> &[String] {
+    pub(crate) fn arguments(&self) -> &[String] {
         &self.arguments
     }
 }

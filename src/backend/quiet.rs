@@ -10,7 +10,7 @@ use super::server::Quiet;
 
 /// Looks at the counters, oldest first, and what they mean.
 #[derive(Clone, Debug)]
-pub struct Quieting {
+pub(crate) struct Quieting {
     quiet: Quiet,
     /// Queries per second of our own probes.
     own: f64,
@@ -19,7 +19,7 @@ pub struct Quieting {
 
 /// How quiet it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Hush {
+pub(crate) enum Hush {
     /// Not known yet, or too many queries per second.
     NotYet(Option<f64>),
     /// So few queries per second.
@@ -31,12 +31,12 @@ pub enum Hush {
 impl Quieting {
     /// Begins to look at time zero. `own` is how many queries per second our probes ask.
     #[must_use]
-    pub fn new(quiet: Quiet, own: f64) -> Self {
+    pub(crate) fn new(quiet: Quiet, own: f64) -> Self {
         Self { quiet, own, looks: VecDeque::new() }
     }
 
     /// Takes the number of queries so far, at this time since the beginning.
-    pub fn look(&mut self, at: Duration, total: u64) -> Hush {
+    pub(crate) fn look(&mut self, at: Duration, total: u64) -> Hush {
         if self.looks.back().is_some_and(|(_, before)| *before > total) {
             // It was restarted by somebody else, and counts from zero.
             self.looks.clear();

@@ -19,7 +19,7 @@ const MOST_ZONES: usize = 16;
 
 /// How a driver reads the limit.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// The server limits no client, for this reason.
     Unlimited(&'static str),
     /// Nothing here can read it, for this reason.
@@ -35,28 +35,29 @@ pub enum Source {
 
 /// The commands of a [`Source`], ready to be run.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Commands {
+pub(crate) struct Commands {
     /// Each prints a part of the settings.
-    pub all: Vec<Program>,
+    pub(crate) all: Vec<Program>,
     /// Prints the settings of `{zone}`.
-    pub for_zone: Option<Program>,
+    pub(crate) for_zone: Option<Program>,
 }
 
 /// What the tools printed.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The output of each command, in their order.
-    pub printed: Vec<String>,
+    pub(crate) printed: Vec<String>,
     /// For each zone of the services what the tool printed, or why it printed nothing of use.
-    pub zones: Vec<(String, Result<String, String>)>,
+    pub(crate) zones: Vec<(String, Result<String, String>)>,
     /// The addresses that the probes come from.
-    pub management: Vec<IpAddr>,
+    pub(crate) management: Vec<IpAddr>,
 }
 
 /// The four things that can be known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Limited {
+#[expect(clippy::enum_variant_names, reason = "the names are the words of the JSON document")]
+pub(crate) enum Limited {
     /// The server limits no client.
     NotLimited,
     /// It limits clients, but not our probes.
@@ -70,14 +71,14 @@ pub enum Limited {
 /// What is known of the limit, and why.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     /// In a word.
-    pub state: Limited,
+    pub(crate) state: Limited,
     /// The settings that say so.
-    pub why: String,
+    pub(crate) why: String,
     /// What to change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
 }
 
 impl RateLimit {
@@ -110,7 +111,7 @@ impl fmt::Display for RateLimit {
 impl Backend {
     /// Reads the limit from the server's own tools. `zones` are those that the probes ask for, `management` the
     /// addresses that they come from.
-    pub async fn rate_limit(&self, zones: &[String], management: Vec<IpAddr>) -> RateLimit {
+    pub(crate) async fn rate_limit(&self, zones: &[String], management: Vec<IpAddr>) -> RateLimit {
         let commands = match (self.facts().rate_limit, &self.rate_limit_commands) {
             (Source::Unlimited(why), _) => return RateLimit::new(Limited::NotLimited, why),
             (Source::Unreadable(why), _) => return RateLimit::not_known(why),

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -25,17 +25,17 @@ use crate::probe::command::text;
 use crate::text::foreign_within;
 
 /// How much of each output is kept, in octets: statistics and lists of errors fit.
-pub const KEPT: usize = 64 * 1024;
+pub(crate) const KEPT: usize = 64 * 1024;
 
 /// How long a program that was told to end by TERM has until it is killed.
-pub const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Searched behind `PATH`.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// How long a program may run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// Until it ends by itself.
     Endless,
     /// So long, then it is killed.
@@ -55,20 +55,18 @@ impl Limit {
 
 /// What became of a control program.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// How it ended, if it began at all.
-    pub end: End,
+    pub(crate) end: End,
     /// The beginning of its standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// The beginning of its standard error.
-    pub err: String,
-    /// How long it took.
-    pub took: Duration,
+    pub(crate) err: String,
 }
 
 /// How a program ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum End {
+pub(crate) enum End {
     /// With a status of its own, or by a signal of others.
     Exited(ExitStatus),
     /// Killed, for it was not done within this time. What did not die of it is named.
@@ -84,7 +82,7 @@ pub enum End {
 impl Ended {
     /// Its exit status, if it had one.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         match &self.end {
             End::Exited(status) => status.code(),
             _ => None,
@@ -93,39 +91,39 @@ impl Ended {
 
     /// Whether it exited with status 0.
     #[must_use]
-    pub fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.code() == Some(0)
     }
 
     /// Whether it was killed for being late.
     #[must_use]
-    pub const fn is_late(&self) -> bool {
+    pub(crate) const fn is_late(&self) -> bool {
         matches!(self.end, End::TimedOut(..))
     }
 
     /// Whether any of its outputs has these words, of whatever case.
     #[must_use]
-    pub fn says(&self, words: &str) -> bool {
+    pub(crate) fn says(&self, words: &str) -> bool {
         let words = words.to_ascii_lowercase();
         [&self.err, &self.out].into_iter().any(|text| text.to_ascii_lowercase().contains(&words))
     }
 
     /// What it said last, its errors if there are any, on one line.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let errors = text::last_lines(self.err.as_bytes());
         if errors.is_empty() { text::last_lines(self.out.as_bytes()) } else { errors }
     }
 
     /// The lines of both outputs, errors first, fit to be printed.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let lines = self.err.lines().chain(self.out.lines()).map(str::trim_end);
         lines.filter(|line| !line.is_empty()).map(|line| foreign_within(line, KEPT)).collect()
     }
 
     fn unstarted(end: End) -> Self {
-        Self { end, out: String::new(), err: String::new(), took: Duration::ZERO }
+        Self { end, out: String::new(), err: String::new() }
     }
 }
 
@@ -147,18 +145,17 @@ impl fmt::Display for Ended {
 /// Runs a program to its end, or to the end of its time.
 ///
 /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the program.
-pub async fn run(program: &Program, limit: Duration) -> Ended {
+pub(crate) async fn run(program: &Program, limit: Duration) -> Ended {
     run_within(program, Limit::Kill(limit)).await
 }
 
 /// [`run`], with a limit of another kind.
-pub async fn run_within(program: &Program, limit: Limit) -> Ended {
+pub(crate) async fn run_within(program: &Program, limit: Limit) -> Ended {
     let path = search_path();
     let found = match find(program.name(), &path) {
         Ok(found) => found,
         Err(end) => return Ended::unstarted(end),
     };
-    let began = Instant::now();
     let (mut run, mut out, mut err) = match start(program, &found, &path) {
         Ok(started) => started,
         Err(error) => {
@@ -178,7 +175,7 @@ pub async fn run_within(program: &Program, limit: Limit) -> Ended {
         }
     };
     let text = |output: Output| String::from_utf8_lossy(&output.kept()).into_owned();
-    Ended { end, out: text(out), err: text(err), took: began.elapsed() }
+    Ended { end, out: text(out), err: text(err) }
 }
 
 /// Waits until it exits, and reads its outputs meanwhile; none if it has not exited in time.

@@ -19,17 +19,17 @@ const AT_A_TIME: usize = 32;
 
 /// What was found of each zone.
 #[derive(Clone, Debug, Default)]
-pub struct Served {
+pub(crate) struct Served {
     /// Those of the services, at every management address and every service address, served or not.
-    pub configured: Vec<Zone>,
+    pub(crate) configured: Vec<Zone>,
     /// Of the others that the server lists, those that it served when it was asked first, at the first management
     /// address and at every service address.
-    pub listed: Vec<Zone>,
+    pub(crate) listed: Vec<Zone>,
 }
 
 impl Served {
     /// What is served now. Of the server's own list the zones in `removed` are left out: they may end.
-    pub async fn now(targets: &Targets, backend: &Backend, removed: &[String]) -> Self {
+    pub(crate) async fn now(targets: &Targets, backend: &Backend, removed: &[String]) -> Self {
         let (configured, names) = tokio::join!(zones(targets, backend.timeout), backend.listed_zones());
         // A server that does not list its zones is looked at by those of the services.
         let queries = names.unwrap_or_default().into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
@@ -44,7 +44,7 @@ impl Served {
     }
 
     /// The same zones, asked anew.
-    pub async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
+    pub(crate) async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
         let mut names: Vec<&String> = vec![];
         self.listed.iter().map(|zone| &zone.zone).for_each(|name| {
             if !names.contains(&name) {
@@ -57,13 +57,13 @@ impl Served {
     }
 
     /// Every zone.
-    pub fn all(&self) -> impl Iterator<Item = &Zone> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Zone> {
         self.configured.iter().chain(&self.listed)
     }
 
     /// What is worse than it was `before`, with how it was.
     #[must_use]
-    pub fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
+    pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs = before.all().filter_map(|earlier| {
             let is_the_same = |now: &&Zone| (&now.zone, now.server) == (&earlier.zone, earlier.server);
             Some((earlier, self.all().find(is_the_same)?))
@@ -74,7 +74,7 @@ impl Served {
     /// What is wrong, in words: zones that are worse than `before`, and zones of the services that are not served,
     /// whatever they were before.
     #[must_use]
-    pub fn complaints(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn complaints(&self, before: &Self) -> Vec<String> {
         let worse = self.worse_than(before);
         let is_worse = |zone: &&Zone| worse.iter().any(|(_, now)| std::ptr::eq(*now, *zone));
         let not_served = self.configured.iter().filter(|zone| !zone.is_served() && !self.is_excused(zone));
@@ -100,7 +100,7 @@ impl Served {
 
 /// A zone that is worse than it was, in words.
 #[must_use]
-pub fn compared(earlier: &Zone, now: &Zone) -> String {
+pub(crate) fn compared(earlier: &Zone, now: &Zone) -> String {
     let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
     let (is, was) = (serial(now), serial(earlier));
     format!("zone {} at {}: serial {is}, before {was}{}", now.zone, now.server, why(now))

@@ -11,19 +11,19 @@ use crate::systemd::{Unit, ask, is_booted};
 
 /// What a restart may take: the longest time to stop, and to start, of the units that Debian ships, but for Knot DNS
 /// with its five minutes.
-pub const RESTART_LIMIT: Duration = Duration::from_secs(200);
+pub(crate) const RESTART_LIMIT: Duration = Duration::from_secs(200);
 
 /// systemd answers in milliseconds, if it is not itself in trouble.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Of what restarting a unit consists, as polkit is told.
-pub const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
+pub(crate) const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
 
 /// The state of a unit.
 ///
 /// # Errors
 /// Without systemd, and when it does not answer. A unit that does not exist is no error, but has a state of its own.
-pub async fn show(unit: &str) -> Result<Unit, Trouble> {
+pub(crate) async fn show(unit: &str) -> Result<Unit, Trouble> {
     booted(unit)?;
     ask(unit, LIMIT).await.map_err(|ended| refused(unit, "shown", &ended))
 }
@@ -33,7 +33,7 @@ pub async fn show(unit: &str) -> Result<Unit, Trouble> {
 ///
 /// # Errors
 /// With the reason, and the remedy where a privilege is missing.
-pub async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
+pub(crate) async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
     booted(unit)?;
     // It fails where the unit has never failed, or where it is not permitted; then so does the restart.
     run(&Program::new("systemctl", &["reset-failed", "--no-ask-password", "--", unit]), LIMIT).await;
@@ -47,7 +47,7 @@ pub async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
 
 /// What restarts a unit.
 #[must_use]
-pub fn restart_program(unit: &str) -> Program {
+pub(crate) fn restart_program(unit: &str) -> Program {
     Program::new("systemctl", &["restart", "--no-ask-password", "--", unit])
 }
 

@@ -15,46 +15,46 @@ const PORT: u16 = 53;
 
 /// One address of the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The address and port that queries are sent to.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// The address that queries are sent from.
-    pub source: IpAddr,
+    pub(crate) source: IpAddr,
     /// The addresses of this host: a query to one of them does not leave it.
-    pub locality: Arc<Locality>,
+    pub(crate) locality: Arc<Locality>,
     /// Whether this is a service address, which clients ask.
-    pub is_service: bool,
+    pub(crate) is_service: bool,
 }
 
 /// A service that the server answers for.
 #[derive(Clone, Debug, Default)]
-pub struct ServiceTargets {
+pub(crate) struct ServiceTargets {
     /// A SOA query for each zone that the service needs.
-    pub zones: Vec<Query>,
+    pub(crate) zones: Vec<Query>,
     /// The service addresses on this host; none if the server is elsewhere (`address = false`).
-    pub addresses: Vec<Target>,
+    pub(crate) addresses: Vec<Target>,
 }
 
 /// Every address at which a server is asked.
 #[derive(Clone, Debug, Default)]
-pub struct Targets {
+pub(crate) struct Targets {
     /// The management addresses.
-    pub management: Vec<Target>,
+    pub(crate) management: Vec<Target>,
     /// The services that the server answers for.
-    pub services: Vec<ServiceTargets>,
+    pub(crate) services: Vec<ServiceTargets>,
 }
 
 impl Target {
     /// A management address, which is asked from itself.
     #[must_use]
-    pub fn management(address: IpAddr) -> Self {
+    pub(crate) fn management(address: IpAddr) -> Self {
         let server = SocketAddr::new(address, PORT);
         Self { server, source: address, locality: Arc::default(), is_service: false }
     }
 
     /// A service address, which is asked from the management address of its family; without one, from itself.
     #[must_use]
-    pub fn service(address: IpAddr, locality: &Arc<Locality>) -> Self {
+    pub(crate) fn service(address: IpAddr, locality: &Arc<Locality>) -> Self {
         let of_family = |other: &&IpAddr| other.is_ipv4() == address.is_ipv4();
         let source = locality.management.iter().find(of_family).copied().unwrap_or(address);
         let server = SocketAddr::new(address, PORT);
@@ -62,7 +62,7 @@ impl Target {
     }
 
     /// Asks one question, within this time.
-    pub async fn ask(&self, question: Question, transport: Transport, timeout: Duration) -> Finding {
+    pub(crate) async fn ask(&self, question: Question, transport: Transport, timeout: Duration) -> Finding {
         let probe = DnsProbe {
             question: Arc::new(question),
             server: self.server,
@@ -78,7 +78,7 @@ impl Target {
 impl Targets {
     /// Every address once, the management addresses first.
     #[must_use]
-    pub fn all(&self) -> Vec<&Target> {
+    pub(crate) fn all(&self) -> Vec<&Target> {
         let mut all: Vec<&Target> = vec![];
         for target in
             self.management.iter().chain(self.services.iter().flat_map(|service| &service.addresses))
@@ -92,7 +92,7 @@ impl Targets {
 
     /// The name of every zone that the services need, once, in lower case.
     #[must_use]
-    pub fn zone_names(&self) -> Vec<String> {
+    pub(crate) fn zone_names(&self) -> Vec<String> {
         let mut names: Vec<String> = vec![];
         for query in self.services.iter().flat_map(|service| &service.zones) {
             let shown = query.to_string().to_ascii_lowercase();

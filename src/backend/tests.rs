@@ -2,15 +2,15 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
 
+use super::channel::Reply;
 use super::channel::read;
 use super::run::End;
 use super::*;
 
 fn ended(code: i32, out: &str, err: &str) -> Ended {
     let end = End::Exited(ExitStatus::from_raw(code << 8));
-    Ended { end, out: out.to_owned(), err: err.to_owned(), took: Duration::ZERO }
+    Ended { end, out: out.to_owned(), err: err.to_owned() }
 }
 
 fn reply(kind: Kind, code: i32, err: &str) -> Reply {

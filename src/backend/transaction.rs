@@ -33,14 +33,14 @@ mod lock;
 mod patience;
 mod server;
 
-pub use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
-pub use self::keep::Kept;
-pub use self::lock::Lock;
+pub(crate) use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
+pub(crate) use self::keep::Kept;
+pub(crate) use self::lock::Lock;
 
 /// What is done, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub(crate) enum Step {
     /// Nobody else restarts a server of this host meanwhile.
     Lock,
     /// The configuration on disk is in order.
@@ -66,7 +66,7 @@ pub enum Step {
 impl Step {
     /// Whether a failure here leaves the server as it was.
     #[must_use]
-    pub const fn is_harmless(self) -> bool {
+    pub(crate) const fn is_harmless(self) -> bool {
         matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
     }
 }
@@ -91,21 +91,21 @@ impl fmt::Display for Step {
 /// A step that is over.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Done {
+pub(crate) struct Done {
     /// Which.
-    pub step: Step,
+    pub(crate) step: Step,
     /// How long it took.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// What was found.
-    pub found: String,
+    pub(crate) found: String,
     /// Whether it went well.
-    pub ok: bool,
+    pub(crate) ok: bool,
 }
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Restarted, and back.
     Restarted,
     /// The server was not touched, and the drain is lifted.
@@ -118,7 +118,7 @@ pub enum Outcome {
 
 /// What is to be done to the server while it is drained.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Deed {
+pub(crate) enum Deed {
     /// Restart it.
     Restart,
     /// Make it read its configuration again.
@@ -128,7 +128,7 @@ pub enum Deed {
 }
 
 /// Who is told how it goes on.
-pub trait Progress {
+pub(crate) trait Progress {
     /// A step begins.
     fn begins(&mut self, step: Step);
     /// A step is over.
@@ -139,21 +139,21 @@ pub trait Progress {
 
 /// A transaction about to be run.
 #[derive(Debug)]
-pub struct Transaction<'a> {
+pub(crate) struct Transaction<'a> {
     /// The configuration that helper and command share.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// What is restarted.
-    pub backend: &'a Backend,
+    pub(crate) backend: &'a Backend,
     /// The helper.
-    pub helper: &'a Client,
+    pub(crate) helper: &'a Client,
     /// What is done.
-    pub deed: Deed,
+    pub(crate) deed: Deed,
     /// Whether to put the configuration before back if it fails.
-    pub rollback: bool,
+    pub(crate) rollback: bool,
     /// Zones that the server may serve no more afterwards.
-    pub removed: Vec<String>,
+    pub(crate) removed: Vec<String>,
     /// Why, for whoever looks at the status.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// How long a drain outlasts the longest that everything can take.
@@ -162,7 +162,7 @@ const MARGIN: Duration = Duration::from_secs(60);
 impl Transaction<'_> {
     /// How long the drain lasts if nobody lifts it, in whole seconds.
     #[must_use]
-    pub fn longest(&self) -> Duration {
+    pub(crate) fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
         let once = quiet.longest()
             + super::systemd::RESTART_LIMIT
@@ -174,7 +174,11 @@ impl Transaction<'_> {
 
     /// Runs it to its end, or until `interrupted` comes back. That is heeded at every moment, but for one: a command of
     /// the operator's comes to its end first, since an upgrade that is broken off leaves half of a server.
-    pub async fn run(&self, progress: &mut dyn Progress, interrupted: impl Future<Output = ()>) -> Outcome {
+    pub(crate) async fn run(
+        &self,
+        progress: &mut dyn Progress,
+        interrupted: impl Future<Output = ()>,
+    ) -> Outcome {
         let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
         journal.begin(Step::Lock);
         // Until all is over, the way back included.

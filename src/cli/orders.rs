@@ -12,17 +12,17 @@ use crate::period::Period;
 pub struct Drain {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// Only this service; without it all, and whatever service is added until `undrain`
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
     #[arg(long = "for", value_name = "TIME")]
-    pub lasts: Option<Period>,
+    pub(crate) lasts: Option<Period>,
     /// End with the running helper: the one that ExaBGP starts next knows nothing of it
     ///
     /// For units that drain before something stops: whatever is started anew then, nothing is left to be lifted.
     #[arg(long)]
-    pub until_exit: bool,
+    pub(crate) until_exit: bool,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -34,7 +34,7 @@ pub struct Drain {
     ///
     /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
 }
 
 /// Options of `undrain`.
@@ -42,24 +42,24 @@ pub struct Drain {
 pub struct Undrain {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// Only this service, which is taken out of a drain of all, too
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// Only the drain in this name
     #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
+    pub(crate) holder: Option<Holder>,
     /// Not before the checks have found anew that the server is well
     #[arg(long)]
-    pub once_healthy: bool,
+    pub(crate) once_healthy: bool,
     /// Come back when the services are announced and ExaBGP has acknowledged that
     ///
     /// Waits up to 60 seconds. Fails at once where another drain, a disable-file or `enabled = false` keeps a service
     /// withdrawn.
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
     /// Where there is no drain to end, say nothing and exit with 0
     #[arg(long)]
-    pub quiet_if_none: bool,
+    pub(crate) quiet_if_none: bool,
 }
 
 /// Options of `hold`.
@@ -67,12 +67,12 @@ pub struct Undrain {
 pub struct Hold {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// The service
-    pub service: String,
+    pub(crate) service: String,
     /// End by itself after this time, such as 2h or 90s; at most 24h
     #[arg(long = "for", value_name = "TIME")]
-    pub lasts: HoldTime,
+    pub(crate) lasts: HoldTime,
     /// Why, for whoever looks at the status
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
@@ -81,7 +81,7 @@ pub struct Hold {
     pub holder: Option<Holder>,
     /// Come back when the service is announced and ExaBGP has acknowledged that, after 60 seconds at the latest
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
 }
 
 /// Options of `unhold`.
@@ -89,15 +89,15 @@ pub struct Hold {
 pub struct Unhold {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// Only this service
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// Only the hold in this name
     #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
+    pub(crate) holder: Option<Holder>,
     /// Where there is no hold to end, say nothing and exit with 0
     #[arg(long)]
-    pub quiet_if_none: bool,
+    pub(crate) quiet_if_none: bool,
 }
 
 /// Options of `undampen`.
@@ -105,10 +105,10 @@ pub struct Unhold {
 pub struct Undampen {
     /// Which running helper.
     #[command(flatten)]
-    pub helper: Helper,
+    pub(crate) helper: Helper,
     /// Only this service
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// Where there is nothing to clear, say nothing and exit with 0
     #[arg(long)]
-    pub quiet_if_none: bool,
+    pub(crate) quiet_if_none: bool,
 }

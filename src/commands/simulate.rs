@@ -114,7 +114,7 @@ impl<W: Write> Watcher for Printer<'_, W> {
 
 /// What an annotated trace says of an action.
 #[must_use]
-pub fn remark(action: &Action) -> Option<String> {
+pub(crate) fn remark(action: &Action) -> Option<String> {
     match action {
         Action::Print(line) => Some(format!("> {line}")),
         Action::Log(notice) => Some(format!("! {notice}")),
@@ -125,7 +125,7 @@ pub fn remark(action: &Action) -> Option<String> {
 
 /// The trace as it was written, with what came of each line beneath it. Annotating twice changes nothing.
 #[must_use]
-pub fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
+pub(crate) fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
     struct Annotator {
         /// Behind which line of the trace, and what.
         remarks: Vec<(usize, String)>,

@@ -18,17 +18,17 @@ const BEHIND: usize = 120;
 
 /// A file being understood.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// Its name.
-    pub path: &'a Path,
+    pub(crate) path: &'a Path,
     /// What is in it.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl Source<'_> {
     /// An error about the bytes of `span`.
     #[must_use]
-    pub fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Fault {
+    pub(crate) fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Fault {
         let start = floor_char_boundary(self.text, span.start);
         let before = &self.text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -54,7 +54,7 @@ impl Source<'_> {
 
     /// All that is wrong with the file, in the order of the places, each said once.
     #[must_use]
-    pub fn error(&self, mut faults: Vec<Fault>) -> ConfigError {
+    pub(crate) fn error(&self, mut faults: Vec<Fault>) -> ConfigError {
         faults.sort_by_key(|fault| fault.span().start);
         let mut said = HashSet::new();
         faults.retain(|fault| said.insert((fault.span().start, fault.message.clone())));
@@ -93,7 +93,7 @@ pub struct ConfigError {
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Fault {
+pub(crate) struct Fault {
     message: String,
     place: Option<Place>,
 }
@@ -101,7 +101,7 @@ pub struct Fault {
 impl Fault {
     /// The bytes that it is about; none where it is about the whole file.
     #[must_use]
-    pub fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.place.as_ref().map_or(0..0, |place| place.span.clone())
     }
 }
@@ -121,7 +121,7 @@ struct Place {
 impl ConfigError {
     /// The file could not be read at all.
     #[must_use]
-    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; name another with -c FILE",
             io::ErrorKind::PermissionDenied => {
@@ -140,19 +140,19 @@ impl ConfigError {
     /// Whether there is no such file: whoever has removed it wants nothing announced. Whatever else is wrong says
     /// nothing about what is wanted.
     #[must_use]
-    pub const fn is_gone(&self) -> bool {
+    pub(crate) const fn is_gone(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::NotFound))
     }
 
     /// Whether this user may not read it, which says nothing about what is in it.
     #[must_use]
-    pub const fn is_denied(&self) -> bool {
+    pub(crate) const fn is_denied(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::PermissionDenied))
     }
 
     /// Its first line, and how many errors follow; the others show the place.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let shown = self.to_string();
         let first = shown.lines().next().unwrap_or_default();
         match self.faults.len() {
@@ -163,7 +163,7 @@ impl ConfigError {
 
     /// The file is not UTF-8, shown at the first byte that is not.
     #[must_use]
-    pub fn not_text(path: &Path, error: &FromUtf8Error) -> Self {
+    pub(crate) fn not_text(path: &Path, error: &FromUtf8Error) -> Self {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes().get(at).copied().unwrap_or_default();
         // Up to that byte the places are the same.

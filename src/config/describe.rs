@@ -20,7 +20,7 @@ use crate::probe::dns::DnsProbe;
 
 /// Shows what a configuration means.
 #[derive(Clone, Copy, Debug)]
-pub struct Description<'a>(pub &'a Config);
+pub(crate) struct Description<'a>(pub &'a Config);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,12 +24,12 @@ use crate::period::Period;
 use crate::probe::dns::{Flag, Query, Transport};
 
 /// A value that remembers its place; absent where nothing was written.
-pub type Placed<T> = Option<Spanned<T>>;
+pub(crate) type Placed<T> = Option<Spanned<T>>;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct File {
+pub(crate) struct File {
     pub(super) node: Option<Spanned<Node>>,
     #[serde(default)]
     pub(super) exabgp: ExaBgp,

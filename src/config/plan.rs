@@ -8,7 +8,7 @@ use crate::probe::Probe;
 impl Config {
     /// What the engine has to know of it.
     #[must_use]
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         Plan {
             session: plan::Session {
                 dialect: self.exabgp.dialect,

@@ -28,7 +28,7 @@ use crate::period::Period;
 
 /// A part of the file is wrong, and the resolver has noted why and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused;
+pub(crate) struct Refused;
 
 pub(super) type Result<T> = std::result::Result<T, Refused>;
 
@@ -39,7 +39,7 @@ const UNREAD: [IpAddr; 2] =
 
 /// What has to be known to resolve a part of the file.
 #[derive(Debug)]
-pub struct Resolver<'a> {
+pub(crate) struct Resolver<'a> {
     pub(super) source: Source<'a>,
     survey: Survey<'a>,
     faults: RefCell<Vec<Fault>>,
@@ -59,7 +59,7 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// With every value and every rule that is broken, each at its place.
-    pub fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
+    pub(crate) fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
         let mut survey = Survey::of(source);
         let file = survey.file.take();
         let mut resolver = Self {

@@ -15,25 +15,25 @@ use crate::exabgp::{NextHop, Route};
 
 /// What a broken file still says.
 #[derive(Debug)]
-pub struct Salvage {
+pub(crate) struct Salvage {
     /// Where the state is kept.
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// Where the sockets are.
-    pub control: PathBuf,
+    pub(crate) control: PathBuf,
     /// Every prefix that can be made out, of whatever service.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
 }
 
 impl Salvage {
     /// The same of what is behind a path; where that is no file, or cannot be read, of nothing.
     #[must_use]
-    pub fn of_file(path: &Path) -> Self {
+    pub(crate) fn of_file(path: &Path) -> Self {
         Self::of(&String::from_utf8_lossy(&bytes_of_file(path).unwrap_or_default()))
     }
 
     /// Reads as much as can be read. Looks for quoted words, since whatever else holds a file together may be broken.
     #[must_use]
-    pub fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let legible = toml::from_str::<Legible>(text).unwrap_or_default().control;
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
         let path = |wanted: &str| {
@@ -56,7 +56,7 @@ impl Salvage {
 
     /// A configuration that withdraws these routes and nothing else.
     #[must_use]
-    pub fn withdrawing(self, host: &str, more: impl IntoIterator<Item = Route>) -> Config {
+    pub(crate) fn withdrawing(self, host: &str, more: impl IntoIterator<Item = Route>) -> Config {
         let mut routes: Vec<Route> = vec![];
         for route in self.routes.into_iter().chain(more) {
             let is_same = |known: &Route| {

@@ -16,7 +16,7 @@ use crate::exabgp::attributes::PathInformation;
 
 /// Anything that reads itself from a string.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Text<T>(pub T);
+pub(crate) struct Text<T>(pub(crate) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -41,7 +41,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
 
 /// One value, or a list of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OneOrMany<T>(pub Vec<T>);
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
@@ -75,7 +75,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
 /// A word that reads itself from a string, or a table.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WordOr<W, T> {
+pub(crate) enum WordOr<W, T> {
     /// The word.
     Word(W),
     /// The table.
@@ -138,7 +138,7 @@ macro_rules! number_or_text {
 
 /// The version of ExaBGP's commands; `None` to find out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Api(pub Option<Dialect>);
+pub(crate) struct Api(pub(crate) Option<Dialect>);
 
 number_or_text!(Api, "\"auto\", 4, 5, 6 or a version such as \"4.2.22\"", |number| {
     Dialect::of_api(&number.to_string()).map(|dialect| Api(Some(dialect)))
@@ -160,7 +160,7 @@ impl FromStr for Api {
 
 /// A path identifier, as a number or dotted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WrittenPath(pub PathInformation);
+pub(crate) struct WrittenPath(pub(crate) PathInformation);
 
 number_or_text!(WrittenPath, "a number up to 4294967295 or its dotted form", |number| {
     u32::try_from(number).ok().map(|number| WrittenPath(PathInformation(number)))
@@ -179,7 +179,7 @@ impl FromStr for WrittenPath {
 
 /// A prefix with its length and without host bits; never the default route.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prefix(pub IpNet);
+pub(crate) struct Prefix(pub(crate) IpNet);
 
 impl FromStr for Prefix {
     type Err = String;
@@ -210,7 +210,7 @@ impl FromStr for Prefix {
 
 /// An address of one host, this one or another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Address(pub IpAddr);
+pub(crate) struct Address(pub(crate) IpAddr);
 
 impl FromStr for Address {
     type Err = String;
@@ -225,7 +225,7 @@ impl FromStr for Address {
 
 /// An address of one host that means the same on every link.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Unscoped(pub IpAddr);
+pub(crate) struct Unscoped(pub(crate) IpAddr);
 
 impl FromStr for Unscoped {
     type Err = String;
@@ -261,7 +261,7 @@ fn of_any_link(address: IpAddr) -> Result<IpAddr, String> {
 
 /// Where the addresses of a service are.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WrittenAddress {
+pub(crate) enum WrittenAddress {
     /// `false`: not on this host, as far as the kernel knows.
     No,
     /// These are on this host.
@@ -271,7 +271,7 @@ pub enum WrittenAddress {
 impl WrittenAddress {
     /// Whether the addresses are elsewhere.
     #[must_use]
-    pub const fn is_no(&self) -> bool {
+    pub(crate) const fn is_no(&self) -> bool {
         matches!(self, Self::No)
     }
 }
@@ -311,7 +311,7 @@ impl<'de> Deserialize<'de> for WrittenAddress {
 
 /// The name of a network device, at most 15 octets as the kernel has it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Device(pub String);
+pub(crate) struct Device(pub(crate) String);
 
 impl FromStr for Device {
     type Err = String;
@@ -331,7 +331,7 @@ impl FromStr for Device {
 /// Where a DNS server listens: an address, with port 53 unless another is given. A link-local one needs its interface,
 /// by number: `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Server(pub SocketAddr);
+pub(crate) struct Server(pub(crate) SocketAddr);
 
 impl FromStr for Server {
     type Err = String;
@@ -360,7 +360,7 @@ const fn needs_interface(server: &SocketAddrV6) -> bool {
 
 /// The next hop of announced routes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum WrittenNextHop {
+pub(crate) enum WrittenNextHop {
     /// An address, for the prefixes of its family.
     Address(IpAddr),
     /// `self`: the local address of each session.
@@ -385,7 +385,7 @@ impl FromStr for WrittenNextHop {
 
 /// The word that stands where a table of attributes could.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Withdraw;
+pub(crate) struct Withdraw;
 
 impl FromStr for Withdraw {
     type Err = String;

@@ -24,7 +24,7 @@ const LONGEST_DOCUMENT: u64 = 16 << 20;
 const LONGEST_REPLY: u64 = 1 << 20;
 
 /// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drains.
-pub const ABSENT: Duration = Duration::from_secs(3);
+pub(crate) const ABSENT: Duration = Duration::from_secs(3);
 
 /// Between two attempts to find one.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -65,7 +65,7 @@ impl Client {
     /// Whether a helper listens here, or may: one that is busy, or whose sockets are not for this user. Not to be called on
     /// a runtime.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         let connected = async { timeout(PATIENCE, connected(&status_socket(&self.directory))).await };
         match alone(connected) {
             Ok(Ok(Ok(Err(error)))) => {
@@ -96,7 +96,7 @@ impl Client {
     /// # Errors
     /// When no helper answers in time, or the helper refuses. In both cases nothing is changed, then or later, unless the
     /// reply was lost on its way.
-    pub async fn request(&self, request: &Request) -> Result<Vec<String>, AskError> {
+    pub(crate) async fn request(&self, request: &Request) -> Result<Vec<String>, AskError> {
         match self.exchange(request).await.map_err(AskError::Absent)? {
             Reply::Done(services) => Ok(services),
             Reply::Unsaved(services) => {
@@ -114,7 +114,7 @@ impl Client {
 
     /// Whether there is something to ask at: of a helper that runs, or of one that was killed and may be replaced.
     #[must_use]
-    pub fn has_a_socket(&self) -> bool {
+    pub(crate) fn has_a_socket(&self) -> bool {
         control_socket(&self.directory).exists()
     }
 
@@ -122,7 +122,7 @@ impl Client {
     ///
     /// # Errors
     /// When no helper has answered for [`ABSENT`], or the helper refuses.
-    pub async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
+    pub(crate) async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
         let began = Instant::now();
         loop {
             match self.request(request).await {
@@ -136,7 +136,7 @@ impl Client {
     ///
     /// # Errors
     /// When no helper answers in time, or not in a way that we understand.
-    pub async fn look(&self) -> anyhow::Result<Document> {
+    pub(crate) async fn look(&self) -> anyhow::Result<Document> {
         let socket = status_socket(&self.directory);
         let text = converse(&socket, "", LONGEST_DOCUMENT).await?;
         serde_json::from_slice(&text).map_err(|error| cited(&error)).with_context(|| {

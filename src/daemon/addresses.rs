@@ -14,7 +14,7 @@ use crate::probe::address::watch::Watch;
 
 /// Every address that is watched.
 #[derive(Debug, Default)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     watch: Option<Watch>,
 }
 

@@ -52,7 +52,7 @@ const CONTROL_MODE: u32 = 0o660;
 
 /// What is asked of the loop.
 #[derive(Debug)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// The status document.
     Status(oneshot::Sender<Arc<[u8]>>),
     /// The status document for those who wait for their turn.
@@ -79,7 +79,7 @@ impl Asked {
 
 /// What is wanted of a service.
 #[derive(Debug)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// That it be drained.
     Drain(Order),
     /// That drains end.
@@ -94,18 +94,18 @@ pub enum Wish {
 
 /// What the sockets are about.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The configuration file, as it was given.
-    pub configuration: PathBuf,
+    pub(crate) configuration: PathBuf,
     /// The name of this node.
-    pub node: String,
+    pub(crate) node: String,
     /// The name of this host, for a configuration that gives none.
-    pub host: String,
+    pub(crate) host: String,
 }
 
 /// The sockets at work.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Control {
     subject: Subject,
     asked: mpsc::Receiver<Asked>,
     sockets: Vec<Socket>,
@@ -124,7 +124,7 @@ impl Control {
     ///
     /// # Errors
     /// The sentence that says what is in the way: then there is nothing to connect to, and all else goes on.
-    pub fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
+    pub(crate) fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
         make_for_root(directory, DIRECTORY_MODE)
             .map_err(|error| format!("cannot use the directory {}: {error}", directory.display()))?;
         if is_everybodys(directory) {
@@ -155,7 +155,7 @@ impl Control {
     }
 
     /// The next question to the loop. Waits for ever where there is none.
-    pub async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             Some(asked) = self.asked.recv() => asked,
             () = sleep_until(self.turn_at), if !self.waiting.is_empty() => Asked::Turn,
@@ -164,12 +164,12 @@ impl Control {
     }
 
     /// Somebody wants the status document, and has it with the next [`Control::hand_out`] that can write one.
-    pub fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
+    pub(crate) fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
         self.waiting.push(answer);
     }
 
     /// Why the state is not on the disk, if it is not, for the next document.
-    pub fn is_unwritten(&mut self, why: Option<String>) {
+    pub(crate) fn is_unwritten(&mut self, why: Option<String>) {
         if self.unwritten != why {
             self.unwritten = why;
             self.forget_document();
@@ -177,7 +177,7 @@ impl Control {
     }
 
     /// Gives the document to all who wait, unless it is too early for another one.
-    pub fn hand_out(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) {
+    pub(crate) fn hand_out(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) {
         if self.recent().is_none() && Instant::now() < self.turn_at {
             return;
         }
@@ -212,13 +212,13 @@ impl Control {
     }
 
     /// Another configuration is meant from now on.
-    pub fn becomes(&mut self, config: &Config) {
+    pub(crate) fn becomes(&mut self, config: &Config) {
         self.subject.node.clone_from(&config.node.name);
         self.forget_document();
     }
 
     /// Something has happened that whoever asks next wants to see.
-    pub fn forget_document(&mut self) {
+    pub(crate) fn forget_document(&mut self) {
         self.written = None;
     }
 }

@@ -25,18 +25,18 @@ use crate::period::Shown;
 mod lookers;
 
 /// How long the start waits for files that do not answer: about as long as the first verdict takes.
-pub const AT_START: Duration = Duration::from_secs(1);
+pub(crate) const AT_START: Duration = Duration::from_secs(1);
 
 /// How long a round waits for one, once: no other round does, until it has answered in less. Till then what is found
 /// late counts at the next round.
-pub const AT_ROUND: Duration = Duration::from_millis(500);
+pub(crate) const AT_ROUND: Duration = Duration::from_millis(500);
 
 /// A look that takes so long is complained about.
 const SLOW: Duration = Duration::from_secs(3);
 
 /// When to look, beside the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Look {
+pub(crate) enum Look {
     /// At every turn of the loop.
     EachTurn,
     /// Right before a round starts, and before what is said of a disabled service is repeated: what `exabgp
@@ -46,9 +46,9 @@ pub enum Look {
 
 /// The disable-files of all services.
 #[derive(Debug)]
-pub struct DisableFiles {
+pub(crate) struct DisableFiles {
     /// When to look for them.
-    pub look: Look,
+    pub(crate) look: Look,
     lookers: Lookers,
     files: BTreeMap<Arc<Path>, DisableFile>,
     /// Found, and still to be told.
@@ -104,7 +104,7 @@ impl Look {
 impl DisableFiles {
     /// Those of this configuration, taken as the engine knows them.
     #[must_use]
-    pub fn of(config: &Config, engine: &Engine) -> Self {
+    pub(crate) fn of(config: &Config, engine: &Engine) -> Self {
         let look = if config.compat.look_before_each_round { Look::BeforeRounds } else { Look::EachTurn };
         let mut files = Self::new(look, Path::try_exists);
         for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
@@ -129,7 +129,7 @@ impl DisableFiles {
     }
 
     /// Looks that `before` has begun go on, for the files that are here as well.
-    pub fn continue_after(&mut self, before: Self) {
+    pub(crate) fn continue_after(&mut self, before: Self) {
         for (path, file) in &mut self.files {
             if let Some(known) = before.files.get(path) {
                 (file.asked, file.trouble, file.is_missed) = (known.asked, known.trouble, known.is_missed);
@@ -139,7 +139,7 @@ impl DisableFiles {
     }
 
     /// Begins to look for each, unless that is still under way.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let now = Instant::now();
         let mut due = vec![];
         for (path, file) in &mut self.files {
@@ -157,7 +157,7 @@ impl DisableFiles {
 
     /// The next that is found to be another than before, or still there after a restart. Where one looks before rounds,
     /// that is told then.
-    pub async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         loop {
             if self.look == Look::BeforeRounds {
                 std::future::pending::<()>().await;
@@ -172,7 +172,7 @@ impl DisableFiles {
 
     /// Looks for each, and waits until that is done, but no longer than `limit`, and not for what has not answered
     /// in time before. Says what is another than before.
-    pub async fn look_within(&mut self, limit: Duration) -> Vec<Event> {
+    pub(crate) async fn look_within(&mut self, limit: Duration) -> Vec<Event> {
         while let Some(finding) = self.lookers.try_next() {
             self.take(&finding);
         }

@@ -91,7 +91,7 @@ struct Healer {
 
 /// Every server that is to be healed.
 #[derive(Debug)]
-pub struct Healers {
+pub(crate) struct Healers {
     configuration: PathBuf,
     healers: Vec<Healer>,
 }
@@ -99,7 +99,7 @@ pub struct Healers {
 impl Healers {
     /// Those of a configuration, which is in this file.
     #[must_use]
-    pub fn of(config: &Config, configuration: &Path) -> Self {
+    pub(crate) fn of(config: &Config, configuration: &Path) -> Self {
         let mut healers = vec![];
         for backend in &config.backends {
             let Some(heal) = backend.heal else { continue };
@@ -117,7 +117,7 @@ impl Healers {
 
     /// Another configuration: what was done under the one before is not forgotten.
     #[must_use]
-    pub fn become_those_of(self, config: &Config) -> Self {
+    pub(crate) fn become_those_of(self, config: &Config) -> Self {
         let mut next = Self::of(config, &self.configuration);
         for healer in &mut next.healers {
             let before = self.healers.iter().find(|before| before.backend.name == healer.backend.name);
@@ -131,7 +131,7 @@ impl Healers {
     }
 
     /// Restarts what has been unwell for long enough. To be called on the runtime of the loop.
-    pub fn look(&mut self, now: Moment, engine: &Engine) {
+    pub(crate) fn look(&mut self, now: Moment, engine: &Engine) {
         for healer in &mut self.healers {
             if healer.under_way.load(Ordering::Relaxed) {
                 continue;

@@ -29,21 +29,21 @@ mod tests;
 
 /// A command, and what it is told in its environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hook {
+pub(crate) struct Hook {
     /// What `sh -c` is given. It has nothing to read, and what it writes is not kept.
-    pub text: String,
+    pub(crate) text: String,
     /// `STATE`: the state that the service is in now, as the hook is to see it.
-    pub state: String,
+    pub(crate) state: String,
     /// `SERVICE`: whose state it is.
-    pub service: String,
+    pub(crate) service: String,
     /// `REASON`: the sentence that explains the change.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Hook {
     /// A program and its arguments, quoted so that the shell takes them as they are.
     #[must_use]
-    pub fn of_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
+    pub(crate) fn of_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
         let quoted: Vec<_> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
         Self {
             text: format!("exec {}", quoted.join(" ")),
@@ -78,7 +78,7 @@ impl Limits {
 
 /// The queue, and the task that works it off. Dropped, it kills the hook that runs and forgets those that wait.
 #[derive(Debug)]
-pub struct Hooks {
+pub(crate) struct Hooks {
     queue: Arc<Queue>,
     task: JoinHandle<()>,
 }
@@ -86,7 +86,7 @@ pub struct Hooks {
 impl Hooks {
     /// Nothing to run yet. To be called on a tokio runtime with I/O and time enabled.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::within(Limits::USUAL)
     }
 
@@ -97,14 +97,14 @@ impl Hooks {
     }
 
     /// Runs it when those before it have ended. Never waits.
-    pub fn run(&self, hook: Hook) {
+    pub(crate) fn run(&self, hook: Hook) {
         if let Some(oldest) = self.queue.push(hook) {
             log::error!("{oldest}: dropped, since {} newer ones wait", self.queue.limits.waiting);
         }
     }
 
     /// Waits until all have been run.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.queue.close();
         // An error would mean that the task has panicked; then there is nothing to wait for.
         let _ = (&mut self.task).await;

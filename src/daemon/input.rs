@@ -25,7 +25,7 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 
 /// Where lines are heard.
 #[derive(Debug)]
-pub struct Input {
+pub(crate) struct Input {
     way: Way,
     lines: Lines,
     buffer: Box<[u8]>,
@@ -50,7 +50,7 @@ impl Input {
     ///
     /// # Errors
     /// When standard input is closed.
-    pub fn stdin() -> io::Result<Self> {
+    pub(crate) fn stdin() -> io::Result<Self> {
         let file = copy_of(io::stdin())?;
         if is_pipe(&file) {
             return Ok(Self::over(Way::Pipe(pipe::Receiver::from_file(file)?)));
@@ -62,13 +62,13 @@ impl Input {
 
     /// Lines from the other end of a channel.
     #[must_use]
-    pub fn channel(lines: mpsc::UnboundedReceiver<String>) -> Self {
+    pub(crate) fn channel(lines: mpsc::UnboundedReceiver<String>) -> Self {
         Self::over(Way::Channel(lines))
     }
 
     /// Silence, for a terminal.
     #[must_use]
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self::over(Way::Nothing)
     }
 
@@ -77,7 +77,7 @@ impl Input {
     }
 
     /// The next line; `None` at the end. Can be dropped and called again without losing anything.
-    pub async fn line(&mut self) -> Option<String> {
+    pub(crate) async fn line(&mut self) -> Option<String> {
         loop {
             if self.handed_out >= AT_ONCE {
                 self.handed_out = 0;

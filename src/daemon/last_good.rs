@@ -25,7 +25,7 @@ use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
 use crate::fnv::{fnv32, fnv64};
 use crate::sys::trusted_path::{is_guarded, is_ours};
 
-pub use self::keeper::Keeper;
+pub(crate) use self::keeper::Keeper;
 
 mod keeper;
 
@@ -58,13 +58,13 @@ pub struct LastGood {
 
 /// A configuration that was in force.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// What it means, on this host and for this version.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Where it is kept.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// How long ago it was kept; `None` where the clock has been set back since.
-    pub age: Option<Duration>,
+    pub(crate) age: Option<Duration>,
 }
 
 impl LastGood {
@@ -80,7 +80,7 @@ impl LastGood {
     /// Every place where that of a configuration file may be that cannot be used: in the state directory that is given,
     /// else in the one that the file still names, else in the default one.
     #[must_use]
-    pub fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
+    pub(crate) fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
         let state = Salvage::of_file(configuration).state;
         let mut states =
             given.map_or_else(|| vec![state.as_path(), DEFAULT_STATE.as_ref()], |state| vec![state]);
@@ -98,7 +98,7 @@ impl LastGood {
     ///
     /// # Errors
     /// The sentence that says why it cannot be used.
-    pub fn load(&self, host: &str) -> Result<Option<Kept>, String> {
+    pub(crate) fn load(&self, host: &str) -> Result<Option<Kept>, String> {
         match self.read() {
             Ok(text) => self.understand(&text, host).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -118,14 +118,14 @@ impl LastGood {
     ///
     /// # Errors
     /// When another user could, with the path that this user has power over.
-    pub fn is_trusted(&self) -> io::Result<()> {
+    pub(crate) fn is_trusted(&self) -> io::Result<()> {
         self.file.parent().map_or(Ok(()), is_guarded)?;
         is_ours(&self.file, false).map(drop)
     }
 
     /// The directory of the sockets that it names. As far as it is legible: it need not be usable.
     #[must_use]
-    pub fn control(&self) -> Option<PathBuf> {
+    pub(crate) fn control(&self) -> Option<PathBuf> {
         self.read().ok().map(|text| Salvage::of(&text).control)
     }
 
@@ -164,7 +164,7 @@ impl LastGood {
     ///
     /// # Errors
     /// When this host does not say which one it is, or the file cannot be written.
-    pub fn save(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn save(&self, text: &str) -> io::Result<()> {
         let Some(machine_id) = self.machine_id.clone() else {
             let [first, second] = MACHINE_IDS;
             return Err(io::Error::other(format!("this host has no machine-id in {first} or {second}")));
@@ -180,7 +180,7 @@ impl LastGood {
     }
 
     /// Forgets what is kept here.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         let _ = fs::remove_file(&self.file);
     }
 }

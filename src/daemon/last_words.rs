@@ -19,7 +19,7 @@ use crate::handoff::lock;
 use crate::logging::{aside, counted};
 
 /// The loop turns once a second; this long without a turn means that it hangs.
-pub const LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// From the last words to the end of the process.
 pub const PAUSE_BEFORE_EXIT: Duration = Duration::from_secs(15);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The withdraws for the case that nobody else can say them.
 #[derive(Debug)]
-pub struct LastWords {
+pub(crate) struct LastWords {
     output: File,
     turns: AtomicU64,
     lines: Mutex<String>,
@@ -40,23 +40,23 @@ impl LastWords {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn on_stdout() -> io::Result<Arc<Self>> {
+    pub(crate) fn on_stdout() -> io::Result<Arc<Self>> {
         copy_of(io::stdout()).map(Self::on)
     }
 
     /// Last words on any file.
     #[must_use]
-    pub fn on(output: File) -> Arc<Self> {
+    pub(crate) fn on(output: File) -> Arc<Self> {
         Arc::new(Self { output, turns: AtomicU64::new(0), lines: Mutex::new(String::new()) })
     }
 
     /// The loop has turned.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.turns.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What to say if nothing else is ever said.
-    pub fn set(&self, lines: &[String]) {
+    pub(crate) fn set(&self, lines: &[String]) {
         let mut text = lock(&self.lines);
         text.clear();
         for line in lines {
@@ -66,7 +66,7 @@ impl LastWords {
     }
 
     /// Says it, each line in one write. Returns how many lines were taken.
-    pub fn say(&self) -> usize {
+    pub(crate) fn say(&self) -> usize {
         // Whoever holds the lock may be what hangs.
         let Ok(text) = self.lines.try_lock() else { return 0 };
         let deadline = Instant::now() + PATIENCE;
@@ -88,7 +88,7 @@ impl LastWords {
     ///
     /// # Errors
     /// When no thread can be started, or the system does not tell of signals.
-    pub fn watch(self: &Arc<Self>, limit: Duration, pause: Duration) -> io::Result<()> {
+    pub(crate) fn watch(self: &Arc<Self>, limit: Duration, pause: Duration) -> io::Result<()> {
         let words = Arc::clone(self);
         let told = Told::by_signals()?;
         let watch = move || {
@@ -132,7 +132,7 @@ impl LastWords {
     ///
     /// # Errors
     /// When the system does not tell of signals.
-    pub fn say_on_panic(self: &Arc<Self>, pause: Duration) -> io::Result<()> {
+    pub(crate) fn say_on_panic(self: &Arc<Self>, pause: Duration) -> io::Result<()> {
         let words = Arc::clone(self);
         let told = Told::by_signals()?;
         // The hook that was there would write to standard error itself, and could wait there for ever.

@@ -19,14 +19,14 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Whether there is a reason to end at once.
 #[derive(Clone, Debug, Default)]
-pub struct Told(Arc<AtomicBool>);
+pub(crate) struct Told(Arc<AtomicBool>);
 
 impl Told {
     /// From now on [`STOPS`] are remembered, and do not end the process by themselves.
     ///
     /// # Errors
     /// When the system refuses to tell.
-    pub fn by_signals() -> io::Result<Self> {
+    pub(crate) fn by_signals() -> io::Result<Self> {
         let told = Self::default();
         for signal in STOPS {
             signal_hook::flag::register(signal, Arc::clone(&told.0))?;
@@ -35,7 +35,7 @@ impl Told {
     }
 
     /// Waits for `pause`, or until told to end. Standard input is read meanwhile; its end counts as being told.
-    pub fn linger(&self, pause: Duration) {
+    pub(crate) fn linger(&self, pause: Duration) {
         let until = Instant::now() + pause;
         if let Ok(stdin) = copy_of(io::stdin()) {
             let told = self.clone();

@@ -9,7 +9,7 @@ use crate::engine::service::State;
 use crate::status::Trouble;
 
 /// Who is told of everything that reaches the engine, and of what it decides.
-pub trait Observer {
+pub(crate) trait Observer {
     /// Before the engine sees it.
     fn before(&mut self, _at: Moment, _event: &Event) {}
     /// After the engine has decided.
@@ -37,9 +37,3 @@ pub trait Observer {
         true
     }
 }
-
-/// Nobody.
-#[derive(Clone, Copy, Debug)]
-pub struct Nobody;
-
-impl Observer for Nobody {}

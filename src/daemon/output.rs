@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Written {
+pub(crate) enum Written {
     /// The reader has it, or the pipe to it.
     Whole,
     /// The pipe is full; the line waits here.
@@ -22,7 +22,7 @@ pub enum Written {
 
 /// Where lines are said.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     way: Way,
     /// Lines for which there was no room, oldest first.
     waiting: VecDeque<String>,
@@ -44,7 +44,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn stdout() -> io::Result<Self> {
+    pub(crate) fn stdout() -> io::Result<Self> {
         let file = copy_of(io::stdout())?;
         if !is_pipe(&file) {
             return Ok(Self::over(Way::Plain(file)));
@@ -56,7 +56,7 @@ impl Output {
 
     /// Lines that arrive at the other end of a channel.
     #[must_use]
-    pub fn channel(lines: mpsc::UnboundedSender<String>) -> Self {
+    pub(crate) fn channel(lines: mpsc::UnboundedSender<String>) -> Self {
         Self::over(Way::Channel(lines))
     }
 
@@ -65,7 +65,7 @@ impl Output {
     }
 
     /// Says a line, behind those that wait.
-    pub fn say(&mut self, line: &str) -> Written {
+    pub(crate) fn say(&mut self, line: &str) -> Written {
         if let Way::Channel(lines) = &self.way {
             return lines.send(line.to_owned()).map_or(Written::Gone, |()| Written::Whole);
         }
@@ -74,7 +74,7 @@ impl Output {
     }
 
     /// Comes back when lines waited and have left, or can no longer. Waits for ever while none wait.
-    pub async fn unblocked(&mut self) -> Written {
+    pub(crate) async fn unblocked(&mut self) -> Written {
         loop {
             match &self.way {
                 Way::Pipe { room, .. } if !self.waiting.is_empty() => {

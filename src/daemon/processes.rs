@@ -17,7 +17,7 @@ use crate::process::watch::Watch;
 
 /// Every process that is watched, each once, however many checks watch it.
 #[derive(Debug, Default)]
-pub struct Processes {
+pub(crate) struct Processes {
     deaths: Option<Arc<Deaths>>,
     watched: HashMap<ProcessSource, Watched>,
 }
@@ -53,7 +53,7 @@ impl Processes {
 
     /// The watch that answers this probe.
     #[must_use]
-    pub fn watch_of(&self, probe: &Probe) -> Option<Arc<Watch>> {
+    pub(crate) fn watch_of(&self, probe: &Probe) -> Option<Arc<Watch>> {
         let Probe::Process(probe) = probe else { return None };
         self.watched.get(&probe.source).map(|watched| Arc::clone(&watched.watch))
     }

@@ -30,7 +30,7 @@ const TOPICS: u32 = 10;
 
 /// What the log got lately, and what it did not.
 #[derive(Debug, Default)]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     topics: BTreeMap<String, Repeated>,
     kinds: HashMap<Discriminant<Notice>, Crowd>,
 }
@@ -63,16 +63,16 @@ struct Crowd {
 
 /// Messages that the log did not get, in a line.
 #[derive(Debug, PartialEq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// That of the most urgent of them.
-    pub urgency: Urgency,
+    pub(crate) urgency: Urgency,
     /// The line.
-    pub line: String,
+    pub(crate) line: String,
 }
 
 impl RateLimit {
     /// Whether the log gets this notice.
-    pub fn admits(&mut self, now: Moment, notice: &Notice) -> bool {
+    pub(crate) fn admits(&mut self, now: Moment, notice: &Notice) -> bool {
         let Some(Topic { about, says, decided }) = topic(notice) else { return true };
         if let Some(known) = self.topics.get_mut(&about) {
             return known.admits(says, notice.urgency(), decided);
@@ -93,7 +93,7 @@ impl RateLimit {
 
     /// Sums up each minute that is over, and at the end (`all`) what there is. A topic of which a minute had no more to
     /// tell is forgotten.
-    pub fn summaries(&mut self, now: Moment, all: bool) -> Vec<Summary> {
+    pub(crate) fn summaries(&mut self, now: Moment, all: bool) -> Vec<Summary> {
         let is_over = |began: Moment| all || now.since(began) >= MINUTE;
         let mut summaries = vec![];
         self.topics.retain(|about, repeated| {

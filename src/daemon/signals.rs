@@ -10,14 +10,14 @@ use crate::sys::signals::STOPS;
 
 /// [`STOPS`], through a pipe that the handler writes to.
 #[derive(Debug)]
-pub struct Signals(UnixStream);
+pub(crate) struct Signals(UnixStream);
 
 impl Signals {
     /// From now on these signals no longer end the process by themselves.
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> io::Result<Self> {
         let (reader, writer) = net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         for signal in STOPS {
@@ -27,7 +27,7 @@ impl Signals {
     }
 
     /// Comes back when one of them has arrived.
-    pub async fn terminate(&mut self) {
+    pub(crate) async fn terminate(&mut self) {
         loop {
             if self.0.readable().await.is_err() {
                 std::future::pending::<()>().await;

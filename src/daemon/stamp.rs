@@ -17,7 +17,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// A moment by both clocks, in milliseconds.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Since 1970.
     saved_at: u64,
     /// Not where the system does not say which boot this is.
@@ -33,7 +33,7 @@ struct Uptime {
 
 /// How old something is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Age {
+pub(crate) enum Age {
     /// So old.
     Known(Duration),
     /// By the wall clock it is of the future, by so much.
@@ -43,7 +43,7 @@ pub enum Age {
 impl Stamp {
     /// This moment.
     #[must_use]
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let boot = fs::read_to_string(BOOT_ID).ok().map(|text| text.trim().to_owned());
         Self {
             saved_at: milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
@@ -55,7 +55,7 @@ impl Stamp {
 
     /// How old it is at another moment.
     #[must_use]
-    pub fn age_at(&self, now: &Self) -> Age {
+    pub(crate) fn age_at(&self, now: &Self) -> Age {
         if let (Some(then), Some(now)) = (&self.uptime, &now.uptime)
             && then.boot == now.boot
         {

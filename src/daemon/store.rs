@@ -34,7 +34,7 @@ pub(super) use self::disk::{read, write};
 
 mod disk;
 mod lock;
-pub mod merge;
+pub(crate) mod merge;
 mod writer;
 
 /// Names the format, so that a foreign file is known as such.
@@ -122,7 +122,7 @@ pub struct Store {
 
 /// Knows whether what was saved is written, for those who may wait.
 #[derive(Debug)]
-pub struct Witness {
+pub(crate) struct Witness {
     newest: Option<Arc<Handoff<Job>>>,
     failure: Failure,
 }
@@ -130,7 +130,7 @@ pub struct Witness {
 impl Witness {
     /// Waits until all is written, but not longer than this. True if it is.
     #[must_use]
-    pub fn wait_written(&self, limit: Duration) -> bool {
+    pub(crate) fn wait_written(&self, limit: Duration) -> bool {
         self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit)) && lock(&self.failure).is_none()
     }
 }
@@ -162,7 +162,7 @@ impl Store {
 
     /// What was remembered and how long ago; nothing, with a warning, where that cannot be known.
     #[must_use]
-    pub fn load(&mut self) -> (Memory, Duration) {
+    pub(crate) fn load(&mut self) -> (Memory, Duration) {
         let understood = match read(&self.file) {
             Ok(text) => Document::understand(&text, &self.configuration)
                 .map_err(|why| format!("the state in {} is of no use: {why}", self.file.display())),
@@ -197,7 +197,7 @@ impl Store {
 
     /// Has it written down, soon, and again and again until that succeeds. Of several that wait for a slow disk only
     /// the newest is written.
-    pub fn save(&mut self, memory: &Memory) {
+    pub(crate) fn save(&mut self, memory: &Memory) {
         let document = Document {
             format: FORMAT.to_owned(),
             configuration: self.configuration.clone(),
@@ -216,7 +216,7 @@ impl Store {
     }
 
     /// Starts the thread that writes, and that sees what another helper writes.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         if self.newest.is_some() {
             return;
         }
@@ -245,7 +245,7 @@ impl Store {
 
     /// What another helper with this configuration file has changed of the drains: one that is ending while this one has
     /// begun, as at a reload of ExaBGP. Waits for ever where there is none.
-    pub async fn learn(&mut self) -> Vec<Change> {
+    pub(crate) async fn learn(&mut self) -> Vec<Change> {
         let Some(changes) = self.learned.1.recv().await else { return std::future::pending().await };
         self.told += changes.len();
         changes
@@ -253,7 +253,7 @@ impl Store {
 
     /// Why what was saved is not on the disk, if it is not.
     #[must_use]
-    pub fn unwritten(&self) -> Option<String> {
+    pub(crate) fn unwritten(&self) -> Option<String> {
         let waits = || {
             let is_done = self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO));
             let waited = self.waits_since.elapsed();
@@ -267,13 +267,13 @@ impl Store {
 
     /// Whom to ask elsewhere whether what was saved is written.
     #[must_use]
-    pub fn witness(&self) -> Witness {
+    pub(crate) fn witness(&self) -> Witness {
         Witness { newest: self.newest.clone(), failure: Arc::clone(&self.failure) }
     }
 
     /// Waits until all is done with, but not longer than this. True if it is.
     #[must_use]
-    pub fn wait_written(&self, limit: Duration) -> bool {
+    pub(crate) fn wait_written(&self, limit: Duration) -> bool {
         self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit))
     }
 }

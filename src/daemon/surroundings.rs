@@ -15,19 +15,19 @@ use crate::exabgp::link::Parent;
 
 /// Where lines go and come from, and who is there.
 #[derive(Debug)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// Who reads what is said.
-    pub parent: Parent,
+    pub(crate) parent: Parent,
     /// What is said.
-    pub output: Output,
+    pub(crate) output: Output,
     /// What is heard.
-    pub input: Input,
+    pub(crate) input: Input,
     /// SIGTERM and its like.
-    pub signals: Signals,
+    pub(crate) signals: Signals,
     /// Speaks when the loop no longer does.
-    pub last_words: Arc<LastWords>,
+    pub(crate) last_words: Arc<LastWords>,
     /// Tells systemd that the loop turns.
-    pub watchdog: Watchdog,
+    pub(crate) watchdog: Watchdog,
 }
 
 impl Surroundings {
@@ -36,7 +36,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// When standard input or output is closed, or the system has no descriptor or thread left.
-    pub fn of_this_process(pause: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn of_this_process(pause: Duration) -> anyhow::Result<Self> {
         let terminal = io::stdout().is_terminal();
         let last_words = LastWords::on_stdout().context("cannot use standard output")?;
         last_words.say_on_panic(pause).context("cannot catch signals")?;

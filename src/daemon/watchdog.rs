@@ -23,7 +23,7 @@ use crate::status::Trouble;
 use crate::text::foreign_within;
 
 /// How long systemd shall wait for a sign of life, such as `30s`.
-pub const TIME: &str = "DNSHERALD_WATCHDOG";
+pub(crate) const TIME: &str = "DNSHERALD_WATCHDOG";
 
 /// Set by systemd where the unit has `WatchdogSec=`, in microseconds.
 const SYSTEMD_TIME: &str = "WATCHDOG_USEC";
@@ -39,7 +39,7 @@ const LONGEST_STATUS: usize = 400;
 
 /// Tells systemd, if it wants to hear. Nothing here can hold up the loop.
 #[derive(Debug, Default)]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     systemd: Option<(UnixDatagram, SocketAddr)>,
     /// What is asked of systemd; `None` where it was told by its unit, or shall not watch.
     time: Option<Duration>,
@@ -56,7 +56,7 @@ pub struct Watchdog {
 impl Watchdog {
     /// As the environment of this process has it.
     #[must_use]
-    pub fn of_environment() -> Self {
+    pub(crate) fn of_environment() -> Self {
         let Some(address) = env::var_os(SOCKET).as_deref().and_then(address) else { return Self::default() };
         let time = env::var(TIME).ok().and_then(|text| match text.parse::<Period>() {
             Ok(Period(time)) => Some(time).filter(|time| !time.is_zero()),
@@ -88,7 +88,7 @@ impl Watchdog {
     }
 
     /// The loop has turned.
-    pub fn beat(&mut self, now: Instant, engine: &Engine, trouble: Option<&Trouble>) {
+    pub(crate) fn beat(&mut self, now: Instant, engine: &Engine, trouble: Option<&Trouble>) {
         if self.systemd.is_none() || self.due.is_some_and(|due| now < due) {
             return;
         }
@@ -97,7 +97,7 @@ impl Watchdog {
     }
 
     /// This is an orderly end, for which ExaBGP is not to be blamed.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.tell(if self.time.is_some() { "WATCHDOG_USEC=0\nSTATUS=" } else { "STATUS=" });
     }
 

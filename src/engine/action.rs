@@ -8,7 +8,7 @@ use super::notice::Notice;
 /// What the edges are to do, in this order.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub(crate) enum Action {
     /// Write this line, and a line break, to standard output.
     Print(String),
     /// Ask the questions of this check now, and report the outcome.

@@ -13,15 +13,15 @@ use super::hysteresis::{Hysteresis, Observed, Relapse, State, Thresholds, Verdic
 use super::moment::Moment;
 use crate::outcome::{Failure, Outcome};
 
-pub use self::on_fail::OnFail;
+pub(crate) use self::on_fail::OnFail;
 
-pub mod forecast;
+pub(crate) mod forecast;
 mod on_fail;
 
 /// What a failed check does to its service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Nothing; it is only shown. `ignore` is an alias.
     #[serde(alias = "ignore")]
     Observe,
@@ -34,7 +34,7 @@ pub enum Severity {
 impl Severity {
     /// As it is written in a configuration.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Observe => "observe",
             Self::Degraded => "degraded",
@@ -59,27 +59,27 @@ impl FromStr for Severity {
 
 /// When a check probes, and how many results in a row it believes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// From the start of one round to the start of the next.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// The same while falling, and until the first verdict.
-    pub fast_interval: Duration,
+    pub(crate) fast_interval: Duration,
     /// The longest a round can take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Results in a row.
-    pub thresholds: Thresholds,
+    pub(crate) thresholds: Thresholds,
 }
 
 impl Timing {
     /// The longest from a fault that answers at once (a closed port, REFUSED) to the verdict.
     #[must_use]
-    pub fn detects_refusal(&self) -> Duration {
+    pub(crate) fn detects_refusal(&self) -> Duration {
         self.interval.saturating_add(self.fast_interval.saturating_mul(self.thresholds.fall.get() - 1))
     }
 
     /// The longest from a fault that is met with silence to the verdict.
     #[must_use]
-    pub fn detects_hang(&self) -> Duration {
+    pub(crate) fn detects_hang(&self) -> Duration {
         let repeated = self.fast_interval.max(self.timeout);
         let first = self.interval.saturating_add(self.timeout);
         first.saturating_add(repeated.saturating_mul(self.thresholds.fall.get() - 1))
@@ -87,20 +87,20 @@ impl Timing {
 
     /// The longest from the end of a fault to the verdict.
     #[must_use]
-    pub fn returns(&self) -> Duration {
+    pub(crate) fn returns(&self) -> Duration {
         self.interval.saturating_mul(self.thresholds.rise.get())
     }
 
     /// From the start to the verdict of a server that is well.
     #[must_use]
-    pub fn first_verdict(&self) -> Duration {
+    pub(crate) fn first_verdict(&self) -> Duration {
         self.fast_interval.saturating_mul(self.thresholds.rise.get() - 1)
     }
 }
 
 /// What an outcome changed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub(crate) enum Change {
     /// The state that the check shows.
     State {
         /// Before.
@@ -124,16 +124,16 @@ pub enum Change {
 
 /// Outcomes in a row that said nothing about the server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unknown {
+pub(crate) struct Unknown {
     /// When the first of them came.
-    pub since: Moment,
+    pub(crate) since: Moment,
     /// The last of them.
-    pub failure: Failure,
+    pub(crate) failure: Failure,
 }
 
 /// One check of a service.
 #[derive(Debug)]
-pub struct Check {
+pub(crate) struct Check {
     name: String,
     timing: Timing,
     on_fail: OnFail,
@@ -156,7 +156,7 @@ pub struct Check {
 impl Check {
     /// A check that knows nothing yet and is due at once.
     #[must_use]
-    pub const fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
+    pub(crate) const fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
         let fresh = Hysteresis::new(timing.thresholds);
         Self {
             name,
@@ -176,7 +176,7 @@ impl Check {
     }
 
     /// Forgets everything, and is due; where a round is out, as soon as it is over, and its outcome is forgotten, too.
-    pub fn begin_anew(&mut self, now: Moment) {
+    pub(crate) fn begin_anew(&mut self, now: Moment) {
         let is_out = self.due.is_none();
         let name = std::mem::take(&mut self.name);
         *self = Self {
@@ -187,56 +187,56 @@ impl Check {
     }
 
     /// The round that was out is over, and nobody wants to know what it found.
-    pub fn discard_outcome(&mut self, now: Moment) {
+    pub(crate) fn discard_outcome(&mut self, now: Moment) {
         self.outdated = false;
         self.due = Some(now);
     }
 
     /// When it probes, and how many results in a row it believes.
     #[must_use]
-    pub const fn timing(&self) -> &Timing {
+    pub(crate) const fn timing(&self) -> &Timing {
         &self.timing
     }
 
     /// As configured.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether any outcome of it can move a route.
     #[must_use]
-    pub fn decides(&self) -> bool {
+    pub(crate) fn decides(&self) -> bool {
         self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
     }
 
     /// What it shows.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> State {
         self.shown.state()
     }
 
     /// The sentence of the last failure, as long as none has passed since.
     #[must_use]
-    pub fn failure(&self) -> Option<&str> {
+    pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
     /// What was found last, and when.
     #[must_use]
-    pub const fn last(&self) -> Option<&(Moment, Outcome)> {
+    pub(crate) const fn last(&self) -> Option<&(Moment, Outcome)> {
         self.last.as_ref()
     }
 
     /// Since when, and why, it finds out nothing about the server; `None` while it does.
     #[must_use]
-    pub const fn unknown(&self) -> Option<&Unknown> {
+    pub(crate) const fn unknown(&self) -> Option<&Unknown> {
         self.unknown.as_ref()
     }
 
     /// What it says of the service: `None` before the first verdict.
     #[must_use]
-    pub fn verdict(&self) -> Option<Severity> {
+    pub(crate) fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
             (_, _, Some(Verdict::Down)) => Some(Severity::Down),
             (Some(_), Some(Verdict::Down), Some(Verdict::Up)) => Some(Severity::Degraded),
@@ -247,18 +247,18 @@ impl Check {
 
     /// Whether it has found that an address which brings down the service is not on this host.
     #[must_use]
-    pub const fn lacks_address(&self) -> bool {
+    pub(crate) const fn lacks_address(&self) -> bool {
         self.lacks_address
     }
 
     /// When to probe next; `None` while a round is out.
     #[must_use]
-    pub const fn due(&self) -> Option<Moment> {
+    pub(crate) const fn due(&self) -> Option<Moment> {
         self.due
     }
 
     /// Starts a round if one is due. True if so.
-    pub fn start_round(&mut self, now: Moment) -> bool {
+    pub(crate) fn start_round(&mut self, now: Moment) -> bool {
         let starts = self.due.is_some_and(|due| due <= now);
         if starts {
             self.asked_at = now;
@@ -268,7 +268,7 @@ impl Check {
     }
 
     /// Takes the outcome of a round, and plans the next. Says what changed, in order: at most two changes.
-    pub fn take(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
+    pub(crate) fn take(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         if self.outdated {
             self.discard_outcome(now);
             return vec![];
@@ -279,18 +279,18 @@ impl Check {
     }
 
     /// What it holds on to has ended. A round that is out began before that, and its outcome is forgotten.
-    pub fn lose(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
+    pub(crate) fn lose(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
         self.count(now, &Outcome::Fail(why.clone()))
     }
 
     /// Is due at once, unless a round is out.
-    pub fn hurry(&mut self, now: Moment) {
+    pub(crate) fn hurry(&mut self, now: Moment) {
         self.due = self.due.map(|due| due.min(now));
     }
 
     /// Is due once its fast interval is over, unless a round is out.
-    pub fn hurry_fast(&mut self, now: Moment) {
+    pub(crate) fn hurry_fast(&mut self, now: Moment) {
         let soon = (self.asked_at + self.timing.fast_interval).max(now);
         self.due = self.due.map(|due| due.min(soon));
     }

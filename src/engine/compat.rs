@@ -11,35 +11,35 @@ use super::hysteresis;
 /// How the engine behaves where `exabgp healthcheck` and `run` differ. [`Compat::NONE`] is `run`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
-pub struct Compat {
+pub(crate) struct Compat {
     /// The checks go on while the disable-file exists.
-    pub probe_while_disabled: bool,
+    pub(crate) probe_while_disabled: bool,
     /// When the disable-file is removed, nothing is known and nothing is stated until there is a verdict; else the service
     /// stays drained until its checks have passed anew.
-    pub start_anew_when_enabled: bool,
+    pub(crate) start_anew_when_enabled: bool,
     /// The disable-file is looked for right before each round, and only then: a round starts at a tick, and whoever gives
     /// the tick has looked. While disabled, there is a tick each interval.
-    pub look_before_each_round: bool,
+    pub(crate) look_before_each_round: bool,
     /// State the route again in every round that finds the service up, down or disabled.
-    pub repeat_each_round: bool,
+    pub(crate) repeat_each_round: bool,
     /// State the route again whenever the check comes to be up, down or disabled, even if nothing else was stated in
     /// between.
-    pub repeat_each_verdict: bool,
+    pub(crate) repeat_each_verdict: bool,
     /// Tell hooks the states of the check ([`HookState`]); else those of the service.
-    pub hooks_follow_check: bool,
+    pub(crate) hooks_follow_check: bool,
     /// Exit once the first decision has been sent (`--interval 0`).
-    pub exit_after_decision: bool,
+    pub(crate) exit_after_decision: bool,
     /// Expect ExaBGP to reply to commands (`--no-ack`: no).
-    pub await_replies: bool,
+    pub(crate) await_replies: bool,
     /// A withdraw names the next hop, too.
-    pub withdraw_with_next_hop: bool,
+    pub(crate) withdraw_with_next_hop: bool,
     /// At the end withdraw everything, whether it was announced or not.
-    pub withdraw_all_at_exit: bool,
+    pub(crate) withdraw_all_at_exit: bool,
 }
 
 impl Compat {
     /// No compatibility: as `run` behaves.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         probe_while_disabled: true,
         start_anew_when_enabled: false,
         look_before_each_round: false,
@@ -53,7 +53,7 @@ impl Compat {
     };
 
     /// As `exabgp healthcheck` behaves without options.
-    pub const HEALTHCHECK: Self = Self {
+    pub(crate) const HEALTHCHECK: Self = Self {
         probe_while_disabled: false,
         start_anew_when_enabled: true,
         look_before_each_round: true,
@@ -70,7 +70,7 @@ impl Compat {
 /// A state as `exabgp healthcheck` tells it to hooks, in the variable `STATE`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum HookState {
+pub(crate) enum HookState {
     /// Nothing is known: before the first round, and after the disable-file was removed.
     Init,
     /// Passing, but not yet `rise` times in a row.
@@ -88,7 +88,7 @@ pub enum HookState {
 impl HookState {
     /// The state of a service with one check in this state.
     #[must_use]
-    pub const fn new(disabled: bool, check: hysteresis::State) -> Self {
+    pub(crate) const fn new(disabled: bool, check: hysteresis::State) -> Self {
         match check {
             _ if disabled => Self::Disabled,
             hysteresis::State::Unknown => Self::Init,
@@ -101,13 +101,13 @@ impl HookState {
 
     /// Whether a route is stated in it.
     #[must_use]
-    pub const fn has_route(self) -> bool {
+    pub(crate) const fn has_route(self) -> bool {
         matches!(self, Self::Up | Self::Down | Self::Disabled)
     }
 
     /// The value of `STATE`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Init => "INIT",
             Self::Rising => "RISING",

@@ -20,17 +20,17 @@ use super::moment::Moment;
 use crate::logging::counted;
 use crate::period::Period;
 
-pub mod return_time;
-pub mod window;
+pub(crate) mod return_time;
+pub(crate) mod window;
 
 /// So many restarts within `restart-grace` are excused in [`window::WINDOW`]; the next one is a fall. A server that crashes in a
 /// loop is back within the grace each time.
-pub const RESTARTS_EXCUSED: u32 = 3;
+pub(crate) const RESTARTS_EXCUSED: u32 = 3;
 
 /// What is done with the penalty.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A suppressed service is withdrawn.
     Enforce,
     /// The penalty is computed, shown and logged, and holds nothing.
@@ -42,28 +42,28 @@ pub enum Mode {
 
 /// How falls are punished and forgiven, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Values {
+pub(crate) struct Values {
     /// What is done with the penalty.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Added by each fall.
-    pub penalty: u32,
+    pub(crate) penalty: u32,
     /// At this penalty a service is suppressed.
-    pub suppress: u32,
+    pub(crate) suppress: u32,
     /// At this penalty it is let go.
-    pub reuse: u32,
+    pub(crate) reuse: u32,
     /// In this time half of the penalty is gone.
-    pub half_life: Duration,
+    pub(crate) half_life: Duration,
     /// Nothing is held longer than this after its last fall.
-    pub max_suppress: Duration,
+    pub(crate) max_suppress: Duration,
     /// The longest that a return takes after repeated falls; zero switches the doubling off.
-    pub max_rise_time: Duration,
+    pub(crate) max_rise_time: Duration,
     /// A process that is back within this time after its end has not made its service fall; zero: it always has.
-    pub restart_grace: Duration,
+    pub(crate) restart_grace: Duration,
 }
 
 /// Values that work together. Made by [`Policy::new`], which refuses what could never suppress, or never release.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Policy(Values);
+pub(crate) struct Policy(Values);
 
 impl Deref for Policy {
     type Target = Values;
@@ -75,7 +75,7 @@ impl Deref for Policy {
 
 /// Why a policy was refused. The variants name the value at fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PolicyError {
+pub(crate) enum PolicyError {
     /// `reuse` is not below `suppress`.
     ReuseNotBelowSuppress,
     /// `suppress` lies above the ceiling, so that it could never be reached.
@@ -92,7 +92,7 @@ impl Policy {
     ///
     /// # Errors
     /// When a value is zero, `reuse` is not below `suppress`, or `suppress` is above the ceiling.
-    pub fn new(values: Values) -> Result<Self, PolicyError> {
+    pub(crate) fn new(values: Values) -> Result<Self, PolicyError> {
         let policy = Self(values);
         let Values { penalty, suppress, reuse, half_life, max_suppress, .. } = values;
         let zeros = [
@@ -117,7 +117,7 @@ impl Policy {
 
     /// A policy that never punishes.
     #[must_use]
-    pub const fn off() -> Self {
+    pub(crate) const fn off() -> Self {
         Self(Values {
             mode: Mode::Off,
             penalty: 1,
@@ -132,7 +132,7 @@ impl Policy {
 
     /// The highest penalty there can be (RFC 2439, section 4.8.2).
     #[must_use]
-    pub fn ceiling(&self) -> f64 {
+    pub(crate) fn ceiling(&self) -> f64 {
         f64::from(self.reuse) * (self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64()).exp2()
     }
 }
@@ -140,13 +140,13 @@ impl Policy {
 /// What a record of falls held when it was cleared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Cleared {
+pub(crate) struct Cleared {
     /// The penalty, without its fraction.
-    pub penalty: u32,
+    pub(crate) penalty: u32,
     /// Whether it held the service down.
-    pub suppressed: bool,
+    pub(crate) suppressed: bool,
     /// The falls that lengthened the return.
-    pub falls: u32,
+    pub(crate) falls: u32,
 }
 
 /// "penalty 2472, suppression, 3 falls within 10m".
@@ -170,7 +170,7 @@ fn whole(penalty: f64) -> u32 {
 
 /// The record of falls of one service.
 #[derive(Clone, Debug)]
-pub struct Dampening {
+pub(crate) struct Dampening {
     policy: Policy,
     /// As it was at `since`; it decays from there.
     penalty: f64,
@@ -184,7 +184,7 @@ pub struct Dampening {
 impl Dampening {
     /// A clean record.
     #[must_use]
-    pub const fn new(policy: Policy) -> Self {
+    pub(crate) const fn new(policy: Policy) -> Self {
         Self {
             policy,
             penalty: 0.0,
@@ -197,62 +197,62 @@ impl Dampening {
 
     /// The rules it follows.
     #[must_use]
-    pub const fn policy(&self) -> &Policy {
+    pub(crate) const fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// Whether the penalty holds the service down, or would in `observe`.
     #[must_use]
-    pub const fn suppressed(&self) -> bool {
+    pub(crate) const fn suppressed(&self) -> bool {
         self.suppressed
     }
 
     /// Whether the service must be withdrawn for it.
     #[must_use]
-    pub fn enforced(&self) -> bool {
+    pub(crate) fn enforced(&self) -> bool {
         self.suppressed && self.policy.mode == Mode::Enforce
     }
 
     /// The penalty at `now`.
     #[must_use]
-    pub fn penalty(&self, now: Moment) -> f64 {
+    pub(crate) fn penalty(&self, now: Moment) -> f64 {
         let half_lives = now.since(self.since).as_secs_f64() / self.policy.half_life.as_secs_f64();
         self.penalty * (-half_lives).exp2()
     }
 
     /// The penalty at `now` without its fraction.
     #[must_use]
-    pub fn whole_penalty(&self, now: Moment) -> u32 {
+    pub(crate) fn whole_penalty(&self, now: Moment) -> u32 {
         whole(self.penalty(now))
     }
 
     /// Its recent falls, and what they mean for its return.
     #[must_use]
-    pub const fn return_time(&self) -> &ReturnTime {
+    pub(crate) const fn return_time(&self) -> &ReturnTime {
         &self.return_time
     }
 
     /// Whether a service whose checks are up must stay withdrawn: it is suppressed, or its return takes longer.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.held_until().is_some()
     }
 
     /// When a service whose checks are up returns; `None` if nothing holds it.
     #[must_use]
-    pub fn held_until(&self) -> Option<Moment> {
+    pub(crate) fn held_until(&self) -> Option<Moment> {
         let suppressed = self.reused_at().filter(|_| self.enforced());
         [suppressed, self.return_time.waits_until()].into_iter().flatten().max()
     }
 
     /// When something changes by itself.
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
         [self.reused_at(), self.return_time.waits_until()].into_iter().flatten().min()
     }
 
     /// The service fell from serving.
-    pub fn fall(&mut self, now: Moment) {
+    pub(crate) fn fall(&mut self, now: Moment) {
         if self.policy.mode == Mode::Off {
             return;
         }
@@ -263,40 +263,40 @@ impl Dampening {
 
     /// Whether the end of a process may yet turn out to be no fall: a grace is configured, and is not used up.
     #[must_use]
-    pub fn may_excuse(&self, now: Moment) -> bool {
+    pub(crate) fn may_excuse(&self, now: Moment) -> bool {
         !self.policy.restart_grace.is_zero() && self.excused.count(now) < RESTARTS_EXCUSED
     }
 
     /// The process is back within `restart-grace`. Returns how many restarts are excused now.
-    pub fn excuse(&mut self, now: Moment) -> u32 {
+    pub(crate) fn excuse(&mut self, now: Moment) -> u32 {
         self.excused.add(now);
         self.excused.count(now)
     }
 
     /// The restarts that are excused.
     #[must_use]
-    pub const fn excused(&self) -> &Recent {
+    pub(crate) const fn excused(&self) -> &Recent {
         &self.excused
     }
 
     /// The checks of the service are up, which takes them `rises_in`.
-    pub fn well(&mut self, now: Moment, rises_in: Duration) {
+    pub(crate) fn well(&mut self, now: Moment, rises_in: Duration) {
         self.return_time.well(now, rises_in, self.policy.max_rise_time);
     }
 
     /// A check has brought the service down.
-    pub fn unwell(&mut self) {
+    pub(crate) fn unwell(&mut self) {
         self.return_time.unwell();
     }
 
     /// The service serves, or what withdraws it is not its fall.
-    pub fn forgive_last_fall(&mut self) {
+    pub(crate) fn forgive_last_fall(&mut self) {
         self.return_time.forgive();
     }
 
     /// What [`Dampening::clear`] would clear; `None` if there is nothing.
     #[must_use]
-    pub fn record(&self, now: Moment) -> Option<Cleared> {
+    pub(crate) fn record(&self, now: Moment) -> Option<Cleared> {
         let record = Cleared {
             penalty: self.whole_penalty(now),
             suppressed: self.enforced(),
@@ -306,27 +306,32 @@ impl Dampening {
     }
 
     /// Forgets every fall, and says what there was; `None` if there was nothing.
-    pub fn clear(&mut self, now: Moment) -> Option<Cleared> {
+    pub(crate) fn clear(&mut self, now: Moment) -> Option<Cleared> {
         let record = self.record(now);
         *self = Self::new(self.policy);
         record
     }
 
     /// Takes up the restarts that an earlier helper has excused, by their ages at `now`.
-    pub fn restore_excused(&mut self, now: Moment, ages: impl Iterator<Item = Duration>) {
+    pub(crate) fn restore_excused(&mut self, now: Moment, ages: impl Iterator<Item = Duration>) {
         self.excused = Recent::restored(now, ages);
     }
 
     /// Takes up the falls of an earlier life: their ages at `now`, and the number of the one that had withdrawn the
     /// service.
-    pub fn restore_falls(&mut self, now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) {
+    pub(crate) fn restore_falls(
+        &mut self,
+        now: Moment,
+        ages: impl Iterator<Item = Duration>,
+        withdrawn_by: u32,
+    ) {
         if self.policy.mode != Mode::Off {
             self.return_time = ReturnTime::restored(now, ages, withdrawn_by);
         }
     }
 
     /// Takes up a penalty of an earlier life, decayed by the time since. True if it still suppresses.
-    pub fn restore(&mut self, now: Moment, penalty: f64, was_suppressed: bool, age: Duration) -> bool {
+    pub(crate) fn restore(&mut self, now: Moment, penalty: f64, was_suppressed: bool, age: Duration) -> bool {
         if self.policy.mode == Mode::Off || !penalty.is_finite() {
             return false;
         }
@@ -345,7 +350,7 @@ impl Dampening {
 
     /// When the penalty will have decayed to `reuse`; `None` if nothing is suppressed.
     #[must_use]
-    pub fn reused_at(&self) -> Option<Moment> {
+    pub(crate) fn reused_at(&self) -> Option<Moment> {
         self.suppressed.then(|| {
             let half_lives = (self.penalty / f64::from(self.policy.reuse)).log2().max(0.0);
             self.since + self.policy.half_life.mul_f64(half_lives)
@@ -353,7 +358,7 @@ impl Dampening {
     }
 
     /// Lets the service go if its time has come. True if it is no longer suppressed.
-    pub fn release(&mut self, now: Moment) -> bool {
+    pub(crate) fn release(&mut self, now: Moment) -> bool {
         self.return_time.expire(now);
         let due = self.reused_at().is_some_and(|at| at <= now);
         if due {

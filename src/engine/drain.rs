@@ -6,10 +6,10 @@
 pub use super::order::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 
 /// One drain.
-pub type Drain = super::order::Standing;
+pub(crate) type Drain = super::order::Standing;
 
 /// A drain as it survives a restart.
-pub type RememberedDrain = super::order::RememberedOrder;
+pub(crate) type RememberedDrain = super::order::RememberedOrder;
 
 /// The drains of one service, by holder.
-pub type Drains = super::order::Orders;
+pub(crate) type Drains = super::order::Orders;

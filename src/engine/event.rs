@@ -15,9 +15,9 @@ pub struct ServiceId(pub usize);
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CheckId {
     /// Whose check it is.
-    pub service: ServiceId,
+    pub(crate) service: ServiceId,
     /// Its place among the checks of that service.
-    pub check: usize,
+    pub(crate) check: usize,
 }
 
 /// What has happened.

@@ -16,12 +16,12 @@ use super::order::{Holder, Lasts, Lift, Order, Orders, Reason, RememberedOrder};
 use crate::period::Period;
 
 /// No hold lasts longer.
-pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a hold lasts: more than nothing, at most [`LONGEST`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Duration", into = "Duration")]
-pub struct HoldTime(Duration);
+pub(crate) struct HoldTime(Duration);
 
 impl TryFrom<Duration> for HoldTime {
     type Error = String;
@@ -63,46 +63,46 @@ impl fmt::Display for HoldTime {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HoldOrder {
     /// Whose wish; a later one of the same holder takes the place of the earlier.
-    pub holder: Holder,
+    pub(crate) holder: Holder,
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// For how long.
-    pub lasts: HoldTime,
+    pub(crate) lasts: HoldTime,
     /// The user id of the process that asked, as for an [`Order`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
+    pub(crate) uid: Option<u32>,
 }
 
 /// The holds of one service, by holder. Each has an end.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Holds(Orders);
+pub(crate) struct Holds(Orders);
 
 impl Holds {
     /// All of them.
     #[must_use]
-    pub const fn orders(&self) -> &Orders {
+    pub(crate) const fn orders(&self) -> &Orders {
         &self.0
     }
 
     /// Begins one, or gives the one of this holder another reason and another end.
-    pub fn begin(&mut self, now: Moment, order: HoldOrder) {
+    pub(crate) fn begin(&mut self, now: Moment, order: HoldOrder) {
         let HoldOrder { holder, reason, lasts, uid } = order;
         self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0), uid });
     }
 
     /// Ends those of this holder, or all, and says whose they were.
-    pub fn end(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
+    pub(crate) fn end(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
         self.0.lift(&lift(whose))
     }
 
     /// Ends those whose time is over.
-    pub fn expire(&mut self, now: Moment) -> Vec<Holder> {
+    pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
         self.0.expire(now)
     }
 
     /// What was remembered `ago`. What has no end, or one that is too far away, is bounded.
     #[must_use]
-    pub fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
+    pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let bounded = |order: &RememberedOrder| RememberedOrder {
             remaining: Some(order.remaining.unwrap_or(LONGEST).min(LONGEST)),
             ..order.clone()
@@ -114,7 +114,7 @@ impl Holds {
 
 /// The end of the holds of this holder, or of all.
 #[must_use]
-pub fn lift(whose: Option<&Holder>) -> Lift {
+pub(crate) fn lift(whose: Option<&Holder>) -> Lift {
     Lift { holder: whose.cloned(), once_healthy: false }
 }
 

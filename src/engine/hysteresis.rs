@@ -24,19 +24,19 @@ use serde::{Deserialize, Serialize};
 
 /// How many results in a row change the verdict.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Thresholds {
+pub(crate) struct Thresholds {
     /// Passes in a row to go up.
-    pub rise: NonZeroU32,
+    pub(crate) rise: NonZeroU32,
     /// Failures in a row to go down.
-    pub fall: NonZeroU32,
+    pub(crate) fall: NonZeroU32,
     /// What interrupts such a row.
-    pub relapse: Relapse,
+    pub(crate) relapse: Relapse,
 }
 
 /// What a pass while falling, or a failure while rising, leads to once there has been a verdict.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Relapse {
+pub(crate) enum Relapse {
     /// Back to the verdict that stands.
     #[default]
     Returns,
@@ -47,7 +47,7 @@ pub enum Relapse {
 /// Where a series of results has led.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// No result yet.
     Unknown,
     /// Passing, but not yet `rise` times in a row.
@@ -63,7 +63,7 @@ pub enum State {
 impl State {
     /// The same word whatever the count.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Rising(_) => "rising",
@@ -82,7 +82,7 @@ impl fmt::Display for State {
 
 /// What one round of probing says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Observed {
+pub(crate) enum Observed {
     /// It passed.
     Pass,
     /// It failed.
@@ -93,7 +93,7 @@ pub enum Observed {
 
 /// What a series of results proves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is up.
     Up,
     /// It is down.
@@ -102,7 +102,7 @@ pub enum Verdict {
 
 /// A counter of results in a row, and the verdict they have led to.
 #[derive(Clone, Debug)]
-pub struct Hysteresis {
+pub(crate) struct Hysteresis {
     thresholds: Thresholds,
     state: State,
     verdict: Option<Verdict>,
@@ -117,30 +117,30 @@ pub struct Hysteresis {
 impl Hysteresis {
     /// Nothing known yet.
     #[must_use]
-    pub const fn new(thresholds: Thresholds) -> Self {
+    pub(crate) const fn new(thresholds: Thresholds) -> Self {
         Self { thresholds, state: State::Unknown, verdict: None, undecided: 0, failed: 0, alternated: false }
     }
 
     /// Where the results so far have led.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> State {
         self.state
     }
 
     /// The verdict that stands: it outlasts falling and rising. `None` before the first.
     #[must_use]
-    pub const fn verdict(&self) -> Option<Verdict> {
+    pub(crate) const fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
     /// Whether it is down because it alternated for too long, so that neither row was ever complete.
     #[must_use]
-    pub const fn alternated(&self) -> bool {
+    pub(crate) const fn alternated(&self) -> bool {
         self.alternated
     }
 
     /// Takes one more result.
-    pub fn take(&mut self, result: Observed) {
+    pub(crate) fn take(&mut self, result: Observed) {
         self.state = self.next(result);
         self.alternated = false;
         if self.verdict.is_none() {

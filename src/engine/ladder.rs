@@ -5,20 +5,20 @@ use crate::exabgp::Advertisement;
 
 /// An advertisement for each state that has been decided.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     /// All checks that count are up.
-    pub up: Advertisement,
+    pub(crate) up: Advertisement,
     /// At worst, checks that degrade are down.
-    pub degraded: Advertisement,
+    pub(crate) degraded: Advertisement,
     /// A check that counts is down, or dampening holds it.
-    pub down: Advertisement,
+    pub(crate) down: Advertisement,
     /// The operator wants it so.
-    pub drained: Advertisement,
+    pub(crate) drained: Advertisement,
 }
 
 /// What a service has stated last: the same rung of the ladder of each route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stated {
+pub(crate) enum Stated {
     /// A withdraw, whatever the ladders say.
     Withdraw,
     /// What each ladder has for this state, which is never `starting`.
@@ -28,7 +28,7 @@ pub enum Stated {
 impl Stated {
     /// What is stated in `state`; `None` while nothing has been decided.
     #[must_use]
-    pub const fn of(state: State) -> Option<Self> {
+    pub(crate) const fn of(state: State) -> Option<Self> {
         match state {
             State::Starting => None,
             state => Some(Self::For(state)),
@@ -38,18 +38,18 @@ impl Stated {
 
 impl Ladder {
     /// How many states have a rung.
-    pub const STATES: usize = 4;
+    pub(crate) const STATES: usize = 4;
 
     /// Announces in no state.
     #[must_use]
-    pub const fn withdrawn() -> Self {
+    pub(crate) const fn withdrawn() -> Self {
         use Advertisement::Withdraw;
         Self { up: Withdraw, degraded: Withdraw, down: Withdraw, drained: Withdraw }
     }
 
     /// What to advertise in `state`; `None` while nothing has been decided.
     #[must_use]
-    pub const fn at(&self, state: State) -> Option<&Advertisement> {
+    pub(crate) const fn at(&self, state: State) -> Option<&Advertisement> {
         match state {
             State::Starting => None,
             State::Up => Some(&self.up),
@@ -61,7 +61,7 @@ impl Ladder {
 
     /// The four rungs, best first, with their names.
     #[must_use]
-    pub const fn rungs(&self) -> [(State, &Advertisement); Self::STATES] {
+    pub(crate) const fn rungs(&self) -> [(State, &Advertisement); Self::STATES] {
         [
             (State::Up, &self.up),
             (State::Degraded, &self.degraded),

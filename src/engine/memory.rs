@@ -14,55 +14,55 @@ use crate::exabgp::Route;
 /// What is worth keeping of every service, by name.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// By the service's name in the configuration.
-    pub services: BTreeMap<String, Remembered>,
+    pub(crate) services: BTreeMap<String, Remembered>,
 }
 
 /// What is worth keeping of one service.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Remembered {
+pub(crate) struct Remembered {
     /// The dampening penalty when this was written.
-    pub penalty: f64,
+    pub(crate) penalty: f64,
     /// Whether the penalty held the service down.
-    pub suppressed: bool,
+    pub(crate) suppressed: bool,
     /// How long ago the service fell, for each fall that lengthens its return.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub falls: Vec<Duration>,
+    pub(crate) falls: Vec<Duration>,
     /// The number of the fall that withdrew it, if its return is still to come; else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub withdrawn_by_fall: u32,
+    pub(crate) withdrawn_by_fall: u32,
     /// How long ago each restart was that `restart-grace` has excused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excused_restarts: Vec<Duration>,
+    pub(crate) excused_restarts: Vec<Duration>,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
     /// last that was said for every prefix.
-    pub acknowledged: Option<State>,
+    pub(crate) acknowledged: Option<State>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
-    pub announced: Vec<Route>,
+    pub(crate) announced: Vec<Route>,
     /// Its prefixes, so that drains find them under another name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prefixes: Vec<IpNet>,
+    pub(crate) prefixes: Vec<IpNet>,
     /// Who wants it drained.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub drains: BTreeMap<Holder, RememberedDrain>,
+    pub(crate) drains: BTreeMap<Holder, RememberedDrain>,
     /// Who wants it announced against its checks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub holds: BTreeMap<Holder, RememberedOrder>,
+    pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
     /// Its disable-file was there.
     #[serde(default)]
-    pub disabled: bool,
+    pub(crate) disabled: bool,
     /// The helper was told to stop, so that what it finds at its return is no fall.
     #[serde(default)]
-    pub stopped: bool,
+    pub(crate) stopped: bool,
 }
 
 /// Stands for services that are no longer configured. No service can be called so.
-pub const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
+pub(crate) const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
 
 /// Stands for all services together, those added later included: it has only drains. No service can be called so.
-pub const ALL_SERVICES: &str = "(all services)";
+pub(crate) const ALL_SERVICES: &str = "(all services)";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(number: &u32) -> bool {
@@ -72,7 +72,7 @@ const fn is_zero(number: &u32) -> bool {
 impl Remembered {
     /// Its orders of one kind.
     #[must_use]
-    pub const fn orders(&self, kind: Kind) -> &BTreeMap<Holder, RememberedOrder> {
+    pub(crate) const fn orders(&self, kind: Kind) -> &BTreeMap<Holder, RememberedOrder> {
         match kind {
             Kind::Drain => &self.drains,
             Kind::Hold => &self.holds,
@@ -80,7 +80,7 @@ impl Remembered {
     }
 
     /// The same, to be changed.
-    pub const fn orders_mut(&mut self, kind: Kind) -> &mut BTreeMap<Holder, RememberedOrder> {
+    pub(crate) const fn orders_mut(&mut self, kind: Kind) -> &mut BTreeMap<Holder, RememberedOrder> {
         match kind {
             Kind::Drain => &mut self.drains,
             Kind::Hold => &mut self.holds,
@@ -91,27 +91,27 @@ impl Remembered {
 impl Memory {
     /// Drains of all services, those added later included, by holder.
     #[must_use]
-    pub fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedDrain> {
+    pub(crate) fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedDrain> {
         static NONE: BTreeMap<Holder, RememberedDrain> = BTreeMap::new();
         self.services.get(ALL_SERVICES).map_or(&NONE, |all| &all.drains)
     }
 
     /// After everything has been withdrawn there is nothing to adopt, and no fall to be punished.
-    pub fn forget_states(&mut self) {
+    pub(crate) fn forget_states(&mut self) {
         for service in self.services.values_mut() {
             service.acknowledged = None;
         }
     }
 
     /// What was to end with an earlier helper ends.
-    pub fn forget_drains_of_that_run(&mut self) {
+    pub(crate) fn forget_drains_of_that_run(&mut self) {
         for service in self.services.values_mut() {
             service.drains.retain(|_, drain| !drain.until_exit);
         }
     }
 
     /// Every route that may still be announced.
-    pub fn announced(&self) -> impl Iterator<Item = &Route> {
+    pub(crate) fn announced(&self) -> impl Iterator<Item = &Route> {
         self.services.values().flat_map(|service| &service.announced)
     }
 }

@@ -18,19 +18,19 @@ impl Moment {
 
     /// The moment `since_start` after the beginning, rounded down to the microsecond.
     #[must_use]
-    pub fn after_start(since_start: Duration) -> Self {
+    pub(crate) fn after_start(since_start: Duration) -> Self {
         Self(u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// How long after `earlier` this moment is; zero if it is not.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// How long after the beginning this moment is.
     #[must_use]
-    pub const fn since_start(self) -> Duration {
+    pub(crate) const fn since_start(self) -> Duration {
         Duration::from_micros(self.0)
     }
 }

@@ -13,21 +13,21 @@ use super::service;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::logging::entry::Urgency;
 
-pub use self::parts::{DrainEnd, Fall};
+pub(crate) use self::parts::{DrainEnd, Fall};
 use self::prefixes::Prefixes;
 use self::until::Until;
-pub use self::words::Timed;
+pub(crate) use self::words::Timed;
 
 mod parts;
-pub mod prefixes;
-pub mod until;
+pub(crate) mod prefixes;
+pub(crate) mod until;
 mod words;
 
 /// Something that people should know. Services and checks are named as in the configuration.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each variant's sentence stands in `words`")]
-pub enum Notice {
+pub(crate) enum Notice {
     // From the engine.
     Check {
         service: String,
@@ -226,41 +226,41 @@ pub enum Notice {
 /// What a decision asks of ExaBGP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Asks {
+pub(crate) struct Asks {
     /// To announce or to withdraw.
-    pub route: Stands,
+    pub(crate) route: Stands,
     /// All of the service.
-    pub prefixes: Prefixes,
+    pub(crate) prefixes: Prefixes,
 }
 
 /// What stands for prefixes of a service.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Stated {
+pub(crate) struct Stated {
     /// As configured.
-    pub service: String,
+    pub(crate) service: String,
     /// What the service is.
-    pub state: service::State,
+    pub(crate) state: service::State,
     /// What stands.
-    pub route: Stands,
+    pub(crate) route: Stands,
     /// Those of the service for which it does, each with its MED.
-    pub prefixes: Prefixes,
+    pub(crate) prefixes: Prefixes,
     /// Whether something else stood before.
-    pub moved: bool,
+    pub(crate) moved: bool,
     /// Why ExaBGP has not acknowledged it; `None` where it has.
-    pub silence: Option<String>,
+    pub(crate) silence: Option<String>,
     /// Why the service is what it is.
-    pub why: String,
+    pub(crate) why: String,
     /// What puts the service back.
-    pub until: Until,
+    pub(crate) until: Until,
     /// Whether a restart of ours is the reason.
-    pub planned: bool,
+    pub(crate) planned: bool,
 }
 
 /// What is said of a prefix.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stands {
+pub(crate) enum Stands {
     /// It attracts traffic.
     Announced,
     /// It attracts none.
@@ -270,7 +270,7 @@ pub enum Stands {
 impl Stands {
     /// What an advertisement comes to.
     #[must_use]
-    pub const fn of(advertisement: &Advertisement) -> Self {
+    pub(crate) const fn of(advertisement: &Advertisement) -> Self {
         if advertisement.announces() { Self::Announced } else { Self::Withdrawn }
     }
 }
@@ -278,7 +278,7 @@ impl Stands {
 impl Notice {
     /// How urgent it is: falls are warnings, unless a restart of ours causes them; what ends a warning is a notice.
     #[must_use]
-    pub fn urgency(&self) -> Urgency {
+    pub(crate) fn urgency(&self) -> Urgency {
         match self {
             Self::Check { planned: true, .. }
             | Self::Service { planned: true, .. }
@@ -338,26 +338,6 @@ impl Notice {
             | Self::SessionDown { .. }
             | Self::OddLine { .. } => Urgency::Warning,
         }
-    }
-
-    /// Whether it tells of a change of state, as opposed to the conversation with ExaBGP.
-    #[must_use]
-    pub const fn is_transition(&self) -> bool {
-        matches!(
-            self,
-            Self::Check { .. }
-                | Self::CheckUnknown { .. }
-                | Self::CheckKnown { .. }
-                | Self::Blind { .. }
-                | Self::StartsBlind { .. }
-                | Self::StaysBlind { .. }
-                | Self::Service { .. }
-                | Self::Stated(_)
-                | Self::Suppressed { .. }
-                | Self::HeldOff { .. }
-                | Self::Held { .. }
-                | Self::Reused { .. }
-        )
     }
 }
 

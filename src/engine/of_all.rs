@@ -13,7 +13,7 @@ use super::moment::Moment;
 impl Engine {
     /// Drains of all services, those added later included.
     #[must_use]
-    pub const fn drains_of_all(&self) -> &Drains {
+    pub(crate) const fn drains_of_all(&self) -> &Drains {
         &self.of_all
     }
 

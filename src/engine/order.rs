@@ -27,19 +27,19 @@ pub const RESTARTS: &str = "backend/";
 impl Holder {
     /// Whether it is a restart of ours.
     #[must_use]
-    pub fn is_restart(&self) -> bool {
+    pub(crate) fn is_restart(&self) -> bool {
         self.0.starts_with(RESTARTS)
     }
 
     /// The person at the command line.
     #[must_use]
-    pub fn operator() -> Self {
+    pub(crate) fn operator() -> Self {
         Self("operator".to_owned())
     }
 
     /// The word.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -140,7 +140,7 @@ impl fmt::Display for Lasts {
 
 /// The kinds of orders.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The service is not to attract traffic.
     Drain,
     /// The service is to be announced against its checks.
@@ -149,7 +149,7 @@ pub enum Kind {
 
 impl Kind {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Drain, Self::Hold];
+    pub(crate) const ALL: [Self; 2] = [Self::Drain, Self::Hold];
 }
 
 impl fmt::Display for Kind {
@@ -179,7 +179,7 @@ pub struct Order {
 
 /// Who asked for an order: the holder that the request names and the user id that the kernel reports.
 #[derive(Clone, Copy, Debug)]
-pub struct AskedBy<'a>(pub &'a Holder, pub Option<u32>);
+pub(crate) struct AskedBy<'a>(pub &'a Holder, pub(crate) Option<u32>);
 
 impl fmt::Display for AskedBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,9 +195,9 @@ impl fmt::Display for AskedBy<'_> {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lift {
     /// Whose; `None` for everybody's.
-    pub holder: Option<Holder>,
+    pub(crate) holder: Option<Holder>,
     /// Not before the checks have found anew that the server is well.
-    pub once_healthy: bool,
+    pub(crate) once_healthy: bool,
 }
 
 impl Lift {
@@ -208,17 +208,17 @@ impl Lift {
 
 /// One order that stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// When it ends by itself.
-    pub expires: Option<Moment>,
+    pub(crate) expires: Option<Moment>,
     /// Whether the next helper is not to know of it.
-    pub until_exit: bool,
+    pub(crate) until_exit: bool,
     /// Whether it ends as soon as the server is well.
-    pub returning: bool,
+    pub(crate) returning: bool,
     /// The user id of the process that asked for it, as the kernel reported it.
-    pub uid: Option<u32>,
+    pub(crate) uid: Option<u32>,
     since: Moment,
     /// How long it had lasted when this helper began.
     before: Duration,
@@ -227,7 +227,7 @@ pub struct Standing {
 impl Standing {
     /// How long it has lasted.
     #[must_use]
-    pub fn age(&self, now: Moment) -> Duration {
+    pub(crate) fn age(&self, now: Moment) -> Duration {
         self.before.saturating_add(now.since(self.since))
     }
 }
@@ -235,54 +235,54 @@ impl Standing {
 /// An order as it survives a restart.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct RememberedOrder {
+pub(crate) struct RememberedOrder {
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// How long it was to last when this was written.
-    pub remaining: Option<Duration>,
+    pub(crate) remaining: Option<Duration>,
     /// How long it had lasted.
-    pub age: Duration,
+    pub(crate) age: Duration,
     /// Whether it was to end as soon as the server is well.
-    pub returning: bool,
+    pub(crate) returning: bool,
     /// Whether it was to end with the helper.
     #[serde(default)]
-    pub until_exit: bool,
+    pub(crate) until_exit: bool,
     /// The user id of the process that asked for it, as the kernel reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
+    pub(crate) uid: Option<u32>,
 }
 
 /// The orders of one kind for one service, by holder.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Orders(BTreeMap<Holder, Standing>);
+pub(crate) struct Orders(BTreeMap<Holder, Standing>);
 
 impl Orders {
     /// Whether nobody holds any.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Each with its holder.
-    pub fn iter(&self) -> impl Iterator<Item = (&Holder, &Standing)> + Clone {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Holder, &Standing)> + Clone {
         self.0.iter()
     }
 
     /// Whether restarts of ours hold them, and nobody else.
     #[must_use]
-    pub fn are_for_restarts(&self) -> bool {
+    pub(crate) fn are_for_restarts(&self) -> bool {
         !self.is_empty() && self.0.keys().all(Holder::is_restart)
     }
 
     /// When the last of them is over; `None` if one has no end of its own.
     #[must_use]
-    pub fn all_over_at(&self) -> Option<Moment> {
+    pub(crate) fn all_over_at(&self) -> Option<Moment> {
         let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
         ends?.into_iter().max()
     }
 
     /// Begins one, or gives the one of this holder another reason and another end.
-    pub fn begin(&mut self, now: Moment, order: Order) {
+    pub(crate) fn begin(&mut self, now: Moment, order: Order) {
         let (since, before) =
             self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
         let expires = match order.lasts {
@@ -297,17 +297,17 @@ impl Orders {
 
     /// Whether `lift` concerns any.
     #[must_use]
-    pub fn has(&self, lift: &Lift) -> bool {
+    pub(crate) fn has(&self, lift: &Lift) -> bool {
         self.0.keys().any(|holder| lift.concerns(holder))
     }
 
     /// Ends those concerned, and says whose they were.
-    pub fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
+    pub(crate) fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
         self.take(|holder, _| lift.concerns(holder))
     }
 
     /// Lets those concerned end as soon as the server is well. False if there are none.
-    pub fn let_return(&mut self, lift: &Lift) -> bool {
+    pub(crate) fn let_return(&mut self, lift: &Lift) -> bool {
         let mut concerned = self.0.iter_mut().filter(|(holder, _)| lift.concerns(holder)).peekable();
         let any = concerned.peek().is_some();
         concerned.for_each(|(_, drain)| drain.returning = true);
@@ -315,18 +315,18 @@ impl Orders {
     }
 
     /// The server is well: ends those that waited for it.
-    pub fn lift_returning(&mut self) -> Vec<Holder> {
+    pub(crate) fn lift_returning(&mut self) -> Vec<Holder> {
         self.take(|_, drain| drain.returning)
     }
 
     /// Ends those whose time is over.
-    pub fn expire(&mut self, now: Moment) -> Vec<Holder> {
+    pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
         self.take(|_, drain| drain.expires.is_some_and(|at| at <= now))
     }
 
     /// When the next one ends by itself.
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
         self.0.values().filter_map(|drain| drain.expires).min()
     }
 
@@ -343,7 +343,7 @@ impl Orders {
 
     /// What should survive a restart.
     #[must_use]
-    pub fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
+    pub(crate) fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
         let remembered = |drain: &Standing| RememberedOrder {
             reason: drain.reason.clone(),
             remaining: drain.expires.map(|expires| expires.since(now)),
@@ -357,7 +357,7 @@ impl Orders {
 
     /// What was remembered `ago`. An order whose time has run out since ends at once.
     #[must_use]
-    pub fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
+    pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let recalled = |drain: &RememberedOrder| Standing {
             reason: drain.reason.clone(),
             expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),

@@ -18,94 +18,94 @@ use crate::exabgp::{Dialect, Route};
 
 /// What one engine is to do.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The conversation with ExaBGP.
-    pub session: Session,
+    pub(crate) session: Session,
     /// At least one, each with its own name and its own prefixes.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     /// Where it behaves as `exabgp healthcheck` does.
-    pub compat: Compat,
+    pub(crate) compat: Compat,
 }
 
 /// The conversation with ExaBGP.
 #[derive(Clone, Copy, Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The dialect, where it is not to be detected.
-    pub dialect: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     /// The longest wait for an answer; from 100 ms on.
-    pub ack_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
     /// How often everything is stated again; zero for never, else from 1 s on.
-    pub refresh: Duration,
+    pub(crate) refresh: Duration,
     /// Whether to mark the end of the first routes.
-    pub end_of_rib: bool,
+    pub(crate) end_of_rib: bool,
     /// Spreads the refreshes of many hosts; the same seed gives the same series.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// Prefixes, the checks that decide about them, and what to advertise.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Service {
+pub(crate) struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
     /// Whether it is probed and announced. A disabled service is withdrawn.
     pub enabled: bool,
     /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
     /// things of it.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// What to advertise in each state, for each of the routes, in their order.
-    pub ladders: Vec<Ladder>,
+    pub(crate) ladders: Vec<Ladder>,
     /// With unique names.
     pub checks: Vec<Check>,
     /// How long checks may be unknown before the service does not wait for them; at least 1 s.
-    pub unknown_after: Duration,
+    pub(crate) unknown_after: Duration,
     /// What to state before the first verdict.
-    pub start: StartPolicy,
+    pub(crate) start: StartPolicy,
     /// Drained as long as this file exists; absolute.
-    pub disable_file: Option<PathBuf>,
+    pub(crate) disable_file: Option<PathBuf>,
     /// What each fall from serving costs.
     pub dampening: Policy,
     /// The DNS server that answers for it. Only shown.
-    pub backend: Option<Backend>,
+    pub(crate) backend: Option<Backend>,
     /// What else is configured, each under its key. A reload names the keys whose values differ.
-    pub others: Vec<(&'static str, Opaque)>,
+    pub(crate) others: Vec<(&'static str, Opaque)>,
 }
 
 /// A set of probes with one outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Check {
+pub(crate) struct Check {
     /// Unique in its service, and one word without `/`.
-    pub name: String,
+    pub(crate) name: String,
     /// When to probe, and how many results in a row to believe.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// What each cause of failure does to the service.
-    pub on_fail: OnFail,
+    pub(crate) on_fail: OnFail,
     /// Whether it asks the server itself (a `dns` check), as opposed to looking at it from outside.
-    pub asks_server: bool,
+    pub(crate) asks_server: bool,
     /// What it asks.
-    pub probe: Opaque,
+    pub(crate) probe: Opaque,
 }
 
 impl Check {
     /// Whether it tells how the server of a service is. The outcome of a check that is only observed does not: the
     /// management address may answer where the service address does not.
     #[must_use]
-    pub fn is_witness(&self) -> bool {
+    pub(crate) fn is_witness(&self) -> bool {
         self.asks_server && self.on_fail.worst() > Severity::Observe
     }
 }
 
 /// The DNS server of a service, as it is shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Backend {
+pub(crate) struct Backend {
     /// Its name in the configuration.
-    pub name: String,
+    pub(crate) name: String,
     /// Its systemd unit, where it has one.
-    pub unit: Option<String>,
+    pub(crate) unit: Option<String>,
 }
 
 /// A value that can be compared with another one, and not read.
 #[derive(Clone)]
-pub struct Opaque(Arc<dyn Comparable>);
+pub(crate) struct Opaque(Arc<dyn Comparable>);
 
 trait Comparable: Any + fmt::Debug + Send + Sync {
     fn equals(&self, other: &dyn Any) -> bool;
@@ -125,7 +125,7 @@ impl<T: Any + PartialEq + fmt::Debug + Send + Sync> Comparable for T {
 impl Opaque {
     /// Hides this value.
     #[must_use]
-    pub fn new(value: impl Any + PartialEq + fmt::Debug + Send + Sync) -> Self {
+    pub(crate) fn new(value: impl Any + PartialEq + fmt::Debug + Send + Sync) -> Self {
         Self(Arc::new(value))
     }
 }

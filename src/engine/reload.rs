@@ -18,12 +18,12 @@ mod differences;
 
 /// What a reload leads to.
 #[derive(Debug)]
-pub struct Reloaded {
+pub(crate) struct Reloaded {
     /// What the edges are to do, in this order.
-    pub actions: Vec<Action>,
+    pub(crate) actions: Vec<Action>,
     /// The checks that go on, each by its former place, with its present one. A round of such a check that is under way
     /// counts; the outcome of any other must not be reported any more.
-    pub kept: HashMap<CheckId, CheckId>,
+    pub(crate) kept: HashMap<CheckId, CheckId>,
 }
 
 impl Engine {
@@ -34,7 +34,7 @@ impl Engine {
     /// none but drained ones. What is no longer wanted is withdrawn.
     ///
     /// Checks have the places of the new configuration from here on; [`Reloaded::kept`] translates.
-    pub fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
+    pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
         let mut out = vec![];
         let mut kept_checks = HashMap::new();
         if self.phase != Phase::Running {

@@ -29,7 +29,7 @@ pub use self::state::{StartPolicy, State};
 mod damped;
 mod drained;
 mod held;
-pub mod next;
+pub(crate) mod next;
 mod reloaded;
 mod shown;
 mod sight;
@@ -40,7 +40,7 @@ const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// One service at work.
 #[derive(Debug)]
-pub struct Service {
+pub(crate) struct Service {
     name: String,
     /// What its decisions are about.
     prefixes: Vec<IpNet>,
@@ -92,7 +92,7 @@ pub struct Service {
 
 impl Service {
     /// A service at its beginning, with what is remembered of it and how long ago that was.
-    pub fn new(
+    pub(crate) fn new(
         now: Moment,
         plan: &plan::Service,
         compat: Compat,
@@ -144,7 +144,7 @@ impl Service {
 
     /// The same at the start of the helper, where its plan may want a withdraw to be stated at once. Later on, what was
     /// said before stands until there is a decision.
-    pub fn at_start(
+    pub(crate) fn at_start(
         plan: &plan::Service,
         compat: Compat,
         remembered: Option<(&Remembered, Duration)>,
@@ -193,7 +193,7 @@ impl Service {
     }
 
     /// Whether what is stated is to be said again though it has not changed; true only once.
-    pub fn take_restate(&mut self) -> bool {
+    pub(crate) fn take_restate(&mut self) -> bool {
         std::mem::take(&mut self.restate)
     }
 
@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Takes the outcome of a round of one of its checks.
-    pub fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
+    pub(crate) fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let paused = self.probing_paused();
         let planned = self.is_planned();
         let Some(check) = self.checks.get_mut(check) else { return };
@@ -216,7 +216,7 @@ impl Service {
     }
 
     /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
-    pub fn lose(&mut self, now: Moment, check: usize, why: &Failure, out: &mut Vec<Action>) {
+    pub(crate) fn lose(&mut self, now: Moment, check: usize, why: &Failure, out: &mut Vec<Action>) {
         if self.probing_paused() {
             return;
         }
@@ -231,7 +231,7 @@ impl Service {
 
     /// When dampening lets go, a fall is decided, a drain or a hold expires, or checks have been unknown for long.
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
         let orders = [self.drains.deadline(), self.holds.orders().deadline()];
         let orders = orders.into_iter().flatten().min();
@@ -241,7 +241,7 @@ impl Service {
 
     /// When the next check is due, or would be while probing is paused.
     #[must_use]
-    pub fn next_round(&self) -> Option<Moment> {
+    pub(crate) fn next_round(&self) -> Option<Moment> {
         if self.probing_paused() {
             return self.paused_round_at;
         }
@@ -249,14 +249,14 @@ impl Service {
     }
 
     /// Starts the rounds that are due, and returns the places of their checks. `ticks` says whether this is a tick.
-    pub fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
+    pub(crate) fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
         let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
         let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 
     /// Draws the conclusion from all that is known at `now`.
-    pub fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
+    pub(crate) fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
             let enforced = self.dampening.policy().mode == Mode::Enforce;
             out.push(Notice::Reused { service: self.name.clone(), enforced }.into());

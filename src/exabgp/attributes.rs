@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 
 mod extended;
 
-pub use self::extended::{ExtendedCommunity, Specific};
+pub(crate) use self::extended::ExtendedCommunity;
 
 /// What an announced route carries. Absent attributes are left to ExaBGP.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Attributes {
+pub(crate) struct Attributes {
     /// Multi-exit discriminator: lower is preferred between links to one neighboring network.
-    pub med: Option<u32>,
+    pub(crate) med: Option<u32>,
     /// Higher is preferred within one network.
-    pub local_preference: Option<u32>,
+    pub(crate) local_preference: Option<u32>,
     /// RFC 1997.
-    pub communities: Vec<Community>,
+    pub(crate) communities: Vec<Community>,
     /// RFC 4360.
-    pub extended_communities: Vec<ExtendedCommunity>,
+    pub(crate) extended_communities: Vec<ExtendedCommunity>,
     /// RFC 8092.
-    pub large_communities: Vec<LargeCommunity>,
+    pub(crate) large_communities: Vec<LargeCommunity>,
     /// Replaces the whole path; ExaBGP does not put its own network in front of it.
-    pub as_path: Option<Vec<u32>>,
+    pub(crate) as_path: Option<Vec<u32>>,
     /// How the route came to be known.
-    pub origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
 }
 
 /// In the order of `exabgp healthcheck`, each with a blank in front.
@@ -69,7 +69,7 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, items: &[T]) ->
 /// Two 16-bit numbers: `64512:100`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Community(u16, u16);
+pub(crate) struct Community(u16, u16);
 
 /// The well-known communities, by the names of the IANA registry. They are sent as numbers.
 const WELL_KNOWN: [(&str, Community); 6] = [
@@ -112,7 +112,7 @@ impl fmt::Display for Community {
 /// Three 32-bit numbers: `64512:1:100`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct LargeCommunity(u32, u32, u32);
+pub(crate) struct LargeCommunity(u32, u32, u32);
 
 impl FromStr for LargeCommunity {
     type Err = String;
@@ -135,7 +135,7 @@ impl fmt::Display for LargeCommunity {
 /// The ORIGIN attribute (RFC 4271, section 5.1.1).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub(crate) enum Origin {
     /// From inside the network.
     Igp,
     /// By the ancestor of BGP.
@@ -157,7 +157,7 @@ impl fmt::Display for Origin {
 /// The path identifier of RFC 7911, as a number or in dotted form.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct PathInformation(pub u32);
+pub(crate) struct PathInformation(pub(crate) u32);
 
 impl fmt::Display for PathInformation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,17 +10,17 @@ use super::attributes::Attributes;
 use super::{Advertisement, Dialect, Route};
 
 /// `PIPE_BUF` on Linux: up to here a write to a pipe is atomic. The line break counts.
-pub const LINE_LIMIT: usize = 4096;
+pub(crate) const LINE_LIMIT: usize = 4096;
 
 /// Said first. It is answered like any command, and takes with it whatever half a line a predecessor left.
-pub const GREETING: &str = "# dnsherald";
+pub(crate) const GREETING: &str = "# dnsherald";
 
 /// Understood by every version; the trailing zero is for 4.0 and 4.1, which know no other `system version`.
-pub const ASK_VERSION: &str = "system version 0";
+pub(crate) const ASK_VERSION: &str = "system version 0";
 
 /// An address family, for the end-of-RIB marker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Family {
+pub(crate) enum Family {
     /// IPv4 unicast.
     V4,
     /// IPv6 unicast.
@@ -30,7 +30,7 @@ pub enum Family {
 impl Family {
     /// The family of an address.
     #[must_use]
-    pub const fn of(address: IpAddr) -> Self {
+    pub(crate) const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,
@@ -39,7 +39,7 @@ impl Family {
 
     /// As people write it: IPv4, IPv6.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
             Self::V6 => "IPv6",
@@ -50,7 +50,7 @@ impl Family {
 impl Dialect {
     /// The command that makes `advertisement` true for `route`.
     #[must_use]
-    pub fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
+    pub(crate) fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
         match advertisement {
             Advertisement::Announce(attributes) => self.announce(route, attributes),
             Advertisement::Withdraw => self.withdraw(route, ""),
@@ -59,7 +59,7 @@ impl Dialect {
 
     /// The same in the words of `exabgp healthcheck`, which names the next hop of what it withdraws, too.
     #[must_use]
-    pub fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
+    pub(crate) fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
         match advertisement {
             Advertisement::Announce(attributes) => self.announce(route, attributes),
             Advertisement::Withdraw => self.withdraw(route, &format!(" next-hop {}", route.next_hop)),
@@ -94,7 +94,7 @@ impl Dialect {
 
     /// The command that says that a family's first routes are complete (RFC 4724, section 2).
     #[must_use]
-    pub fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
+    pub(crate) fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
         let family = match family {
             Family::V4 => "ipv4",
             Family::V6 => "ipv6",

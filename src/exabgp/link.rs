@@ -38,17 +38,17 @@ use crate::engine::notice::Notice;
 
 mod answers;
 mod change;
-pub mod entry;
-pub mod neighbors;
+pub(crate) mod entry;
+pub(crate) mod neighbors;
 mod overtake;
 mod statements;
 
 /// The longest that a withdraw waits for the answer to another command.
-pub const PATIENCE: Duration = Duration::from_millis(200);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// For so long there must be no trouble before the pairing of answers is trusted again. Longer than any pause before a
 /// command is sent again, so that a mute ExaBGP is never taken for a calm one.
-pub const CALM: Duration = Duration::from_secs(60);
+pub(crate) const CALM: Duration = Duration::from_secs(60);
 
 /// How long late answers are let pass once ExaBGP has answered the question that fences them off.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ const HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// Who reads standard output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Parent {
+pub(crate) enum Parent {
     /// ExaBGP, which is asked for its version and answers commands.
     ExaBgp,
     /// A person: nothing is asked and nothing awaited.
@@ -68,21 +68,21 @@ pub enum Parent {
 
 /// How to talk.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The dialect, where configuration pins it.
-    pub dialect: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     /// The longest wait for an answer.
-    pub ack_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
     /// How often everything is stated again; zero for never.
-    pub refresh: Duration,
+    pub(crate) refresh: Duration,
     /// Whether to mark the end of the first routes.
-    pub end_of_rib: bool,
+    pub(crate) end_of_rib: bool,
     /// Who reads standard output.
-    pub parent: Parent,
+    pub(crate) parent: Parent,
     /// Where it behaves as `exabgp healthcheck` does.
-    pub compat: Compat,
+    pub(crate) compat: Compat,
     /// Spreads the refreshes of many hosts; the same seed gives the same series.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -118,13 +118,13 @@ enum Subject {
 
 /// What became of commands, for people.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     /// From the last command that was answered to its answer.
-    pub latency: Option<Duration>,
+    pub(crate) latency: Option<Duration>,
     /// Commands to which ExaBGP said `error`.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// Commands that were not answered in time.
-    pub unanswered: u64,
+    pub(crate) unanswered: u64,
 }
 
 /// Since when the pairing of answers may have been wrong, and when the latest sign of it was seen.
@@ -143,7 +143,7 @@ struct Mark {
 
 /// The conversation and what it is about.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     settings: Settings,
     entries: Vec<Entry>,
     state: State,
@@ -193,7 +193,7 @@ impl Link {
     /// Nothing said, nothing desired. What an earlier helper `announced` may still be: of the `routes` this is known, and
     /// behind them stand those that it has left behind.
     #[must_use]
-    pub fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
+    pub(crate) fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
         Self {
             random: settings.seed | 1,
             answers: settings.parent == Parent::ExaBgp && settings.compat.await_replies,
@@ -226,25 +226,25 @@ impl Link {
 
     /// The routes and what is known of them.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// What ExaBGP said it is, once it has.
     #[must_use]
-    pub const fn version(&self) -> Option<&Version> {
+    pub(crate) const fn version(&self) -> Option<&Version> {
         self.version.as_ref()
     }
 
     /// Whether it answers commands.
     #[must_use]
-    pub const fn answers(&self) -> bool {
+    pub(crate) const fn answers(&self) -> bool {
         self.answers
     }
 
     /// Why nothing is ever acknowledged; `None` where commands are answered.
     #[must_use]
-    pub fn silence(&self) -> Option<&'static str> {
+    pub(crate) fn silence(&self) -> Option<&'static str> {
         let not_awaited = !self.settings.compat.await_replies;
         match self.settings.parent {
             _ if self.answers => None,
@@ -256,18 +256,18 @@ impl Link {
 
     /// What became of commands so far.
     #[must_use]
-    pub const fn record(&self) -> &Record {
+    pub(crate) const fn record(&self) -> &Record {
         &self.record
     }
 
     /// The BGP sessions of which ExaBGP has told.
     #[must_use]
-    pub const fn neighbors(&self) -> &Neighbors {
+    pub(crate) const fn neighbors(&self) -> &Neighbors {
         &self.neighbors
     }
 
     /// Opens the conversation.
-    pub fn begin(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(crate) fn begin(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.plan_refresh(now);
         self.mark_families();
         match self.settings.parent {
@@ -281,7 +281,7 @@ impl Link {
 
     /// Records what is wanted for a route; it is said as soon as the conversation allows.
     /// True if it is new.
-    pub fn desire(
+    pub(crate) fn desire(
         &mut self,
         now: Moment,
         route: usize,
@@ -296,7 +296,7 @@ impl Link {
     }
 
     /// The same for many routes, before anything is said of any; each with whether to say it again if it is not new.
-    pub fn desire_all<'a>(
+    pub(crate) fn desire_all<'a>(
         &mut self,
         now: Moment,
         wishes: impl Iterator<Item = (usize, &'a Advertisement, bool)>,
@@ -312,7 +312,7 @@ impl Link {
     }
 
     /// Takes a line from standard input.
-    pub fn hear(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
+    pub(crate) fn hear(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
         match Reply::of(line) {
             Reply::Done => self.answered(now, true, out),
             Reply::Error => self.answered(now, false, out),
@@ -336,7 +336,7 @@ impl Link {
     }
 
     /// Standard output takes no more: nothing is said, and no answer is awaited, until it does.
-    pub fn block(&mut self, out: &mut Vec<Action>) {
+    pub(crate) fn block(&mut self, out: &mut Vec<Action>) {
         if !self.full {
             self.full = true;
             out.push(Notice::OutputBlocked.into());
@@ -344,7 +344,7 @@ impl Link {
     }
 
     /// Standard output takes lines again, and has taken the one that was waiting.
-    pub fn unblock(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(crate) fn unblock(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.full = false;
         out.push(Notice::OutputUnblocked.into());
         if self.until.is_some() {
@@ -357,7 +357,7 @@ impl Link {
 
     /// The next moment at which [`Link::expire`] has something to do.
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.full {
             return None;
         }
@@ -371,7 +371,7 @@ impl Link {
     }
 
     /// Does what has become due.
-    pub fn expire(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(crate) fn expire(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.full {
             return;
         }
@@ -395,7 +395,7 @@ impl Link {
 
     /// The withdraws of all that may be announced, for the last moment. `exabgp healthcheck` makes no difference.
     #[must_use]
-    pub fn farewell(&self) -> Vec<String> {
+    pub(crate) fn farewell(&self) -> Vec<String> {
         self.entries
             .iter()
             .filter(|entry| entry.perhaps_announced || self.settings.compat.withdraw_all_at_exit)
@@ -413,7 +413,7 @@ impl Link {
 
     /// The dialect spoken: pinned, learnt, or the one that most versions understand.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
+    pub(crate) fn dialect(&self) -> Dialect {
         let learnt = || self.version.as_ref().map(Version::dialect);
         self.settings.dialect.or_else(learnt).unwrap_or(match self.settings.parent {
             Parent::ExaBgp => Dialect::Plain,

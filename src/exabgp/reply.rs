@@ -11,7 +11,7 @@ use super::Dialect;
 
 /// One line, understood.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The command was carried out, though not necessarily heard by any neighbor.
     Done,
     /// The command was refused.
@@ -36,7 +36,7 @@ pub enum Reply {
 
 /// Which ExaBGP this is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Version {
+pub(crate) struct Version {
     text: String,
     /// Only api version 6 answers in JSON.
     json: bool,
@@ -45,7 +45,7 @@ pub struct Version {
 impl Version {
     /// The grammar it understands.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
+    pub(crate) fn dialect(&self) -> Dialect {
         if self.json {
             return Dialect::Peer;
         }
@@ -65,7 +65,7 @@ impl fmt::Display for Version {
 impl Reply {
     /// Sorts one line, given without its line break.
     #[must_use]
-    pub fn of(line: &str) -> Self {
+    pub(crate) fn of(line: &str) -> Self {
         let line = line.trim();
         let words: Vec<_> = line.split_whitespace().take(4).collect();
         match words.as_slice() {

@@ -15,46 +15,46 @@ use crate::exabgp::{Advertisement, NextHop, Route};
 /// Routes in the order in which to speak of them, and what to say in each state. The metric of a route is that of the
 /// state and its own [`Route::med_offset`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Advertised {
+pub(crate) struct Advertised {
     /// One for each prefix.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// Prefixes that are named more than once. The original announces them with one metric after the other, in every
     /// round; here only the last is said, which is the one that stays.
-    pub repeated: Vec<IpNet>,
+    pub(crate) repeated: Vec<IpNet>,
     /// While the service is up.
-    pub up: Advertisement,
+    pub(crate) up: Advertisement,
     /// While it is down.
-    pub down: Advertisement,
+    pub(crate) down: Advertisement,
     /// While it is disabled.
-    pub disabled: Advertisement,
+    pub(crate) disabled: Advertisement,
 }
 
 /// All that makes routes out of prefixes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Advertising {
+pub(crate) struct Advertising {
     /// Whether networks are advertised address by address.
-    pub deaggregate: bool,
+    pub(crate) deaggregate: bool,
     /// The place of the prefix that comes first; it may be negative or lie beyond the end.
-    pub start: i64,
+    pub(crate) start: i64,
     /// The same for all prefixes.
-    pub next_hop: NextHop,
+    pub(crate) next_hop: NextHop,
     /// The same for all prefixes.
-    pub path_information: Option<PathInformation>,
+    pub(crate) path_information: Option<PathInformation>,
     /// Only these; empty for all.
-    pub neighbors: Vec<IpAddr>,
+    pub(crate) neighbors: Vec<IpAddr>,
     /// How much the metric grows from each prefix to the next; it may be negative.
-    pub increase: i64,
+    pub(crate) increase: i64,
     /// While the service is up.
-    pub up: Rung,
+    pub(crate) up: Rung,
     /// While it is down.
-    pub down: Rung,
+    pub(crate) down: Rung,
     /// While it is disabled.
-    pub disabled: Rung,
+    pub(crate) disabled: Rung,
 }
 
 /// What is advertised in one state.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Rung {
+pub(crate) enum Rung {
     /// Announce the prefixes.
     Announce {
         /// The option that says the metric.
@@ -73,7 +73,7 @@ impl Advertising {
     ///
     /// # Errors
     /// The sentence that says which network is too large, or which metric does not fit.
-    pub fn over(&self, networks: &[IpNet]) -> Result<Advertised, String> {
+    pub(crate) fn over(&self, networks: &[IpNet]) -> Result<Advertised, String> {
         let mut prefixes = if self.deaggregate { addresses(networks)? } else { networks.to_vec() };
         rotate(&mut prefixes, self.start);
         let offsets = Offsets { increase: self.increase.into(), count: prefixes.len() };

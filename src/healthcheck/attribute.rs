@@ -10,7 +10,7 @@ use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity};
 /// `64512:100 no-export`. ExaBGP takes well-known names in any case, and some with underscores; and both numbers as one,
 /// in hexadecimal if it begins with `0x`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Communities(pub Vec<Community>);
+pub(crate) struct Communities(pub(crate) Vec<Community>);
 
 impl FromStr for Communities {
     type Err = String;
@@ -30,7 +30,7 @@ impl FromStr for Communities {
 
 /// `target:64512:100 bandwidth:64512:125000000`; the kind `target` may be left out: `64512:100`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ExtendedCommunities(pub Vec<ExtendedCommunity>);
+pub(crate) struct ExtendedCommunities(pub(crate) Vec<ExtendedCommunity>);
 
 impl FromStr for ExtendedCommunities {
     type Err = String;
@@ -54,7 +54,7 @@ fn one_number(word: &str) -> Option<u32> {
 
 /// `64512:1:100`. ExaBGP takes all three as one number, too.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct LargeCommunities(pub Vec<LargeCommunity>);
+pub(crate) struct LargeCommunities(pub(crate) Vec<LargeCommunity>);
 
 impl FromStr for LargeCommunities {
     type Err = String;
@@ -74,7 +74,7 @@ impl FromStr for LargeCommunities {
 /// `64512 64512`, with commas if one likes. Nothing at all leaves the path to ExaBGP; brackets around nothing are a
 /// path without anybody on it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct AsPath(pub Option<Vec<u32>>);
+pub(crate) struct AsPath(pub(crate) Option<Vec<u32>>);
 
 impl FromStr for AsPath {
     type Err = String;

@@ -16,13 +16,13 @@ const CHECK: &str = "check";
 impl Options {
     /// What the log and the hooks call it.
     #[must_use]
-    pub fn service_name(&self) -> String {
+    pub(crate) fn service_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| "healthcheck".to_owned())
     }
 
     /// The whole configuration, for what is `advertised`, on the host of this name.
     #[must_use]
-    pub fn configuration(&self, advertised: &Advertised, host: &str) -> Config {
+    pub(crate) fn configuration(&self, advertised: &Advertised, host: &str) -> Config {
         let ladder = Ladder {
             up: advertised.up.clone(),
             degraded: advertised.up.clone(),

@@ -14,7 +14,7 @@ const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCAL
 
 /// The response codes that are well: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Expected(pub Rcodes);
+pub(crate) struct Expected(pub(crate) Rcodes);
 
 impl FromStr for Expected {
     type Err = String;
@@ -28,7 +28,7 @@ impl FromStr for Expected {
 ///
 /// # Errors
 /// The sentence that says why `query` cannot be asked.
-pub fn probe_set(
+pub(crate) fn probe_set(
     query: Query,
     servers: &[Server],
     expected: Option<Expected>,

@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 /// The number of a facility (RFC 5424, table 1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Facility(u8);
+pub(crate) struct Facility(u8);
 
 impl Facility {
     /// Where the original logs to by default.
-    pub const DAEMON: Self = Self(3);
+    pub(crate) const DAEMON: Self = Self(3);
 
     /// The number, to be multiplied by eight in a message.
     #[must_use]
-    pub const fn number(self) -> u8 {
+    pub(crate) const fn number(self) -> u8 {
         self.0
     }
 }

@@ -20,14 +20,14 @@ use super::words::Word;
 ///
 /// # Errors
 /// The sentence that says why it cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Word>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Word>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     Ok(words(&path.display().to_string(), &text))
 }
 
 /// The sentence about a file that cannot be read.
 #[must_use]
-pub fn unreadable(path: &Path, error: &io::Error) -> String {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
 }
 

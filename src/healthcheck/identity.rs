@@ -16,7 +16,7 @@ use super::options::Identity;
 
 /// Whom to be, in numbers.
 #[derive(Debug)]
-pub struct Somebody {
+pub(crate) struct Somebody {
     /// How errors call it.
     named: String,
     user: Option<Uid>,
@@ -29,7 +29,7 @@ pub struct Somebody {
 ///
 /// # Errors
 /// The sentence that says which name is unknown.
-pub fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
+pub(crate) fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
     let user = identity.user.as_deref().map(user).transpose()?;
     let group = identity.group.as_deref().map(group).transpose()?;
     let group_named = group.is_some();
@@ -59,7 +59,7 @@ impl Somebody {
     ///
     /// # Errors
     /// The sentence that says what is not allowed. After that the process is not to go on.
-    pub fn take_over(&self) -> Result<(), String> {
+    pub(crate) fn take_over(&self) -> Result<(), String> {
         match self.change() {
             Err(Errno::EPERM) if self.is_us() => {
                 log::debug!("already {}, with the groups that this process was given", self.named);

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// A network without host bits, or an address, which is the network of itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network(pub IpNet);
+pub(crate) struct Network(pub(crate) IpNet);
 
 impl FromStr for Network {
     type Err = String;
@@ -41,11 +41,11 @@ impl FromStr for Network {
 
 /// Networks of more addresses than this are not taken apart: each would be a line that waits for its answer, or a process
 /// that sets it up.
-pub const MOST_ADDRESSES: u32 = 1 << 16;
+pub(crate) const MOST_ADDRESSES: u32 = 1 << 16;
 
 /// Every address of `network` as a network of its own; `None` if they are more than `most`.
 #[must_use]
-pub fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
+pub(crate) fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
     let longest = network.max_prefix_len();
     let count = 1_u32.checked_shl((longest - network.prefix_len()).into())?;
     (count <= most).then(|| network.subnets(longest).into_iter().flatten().collect())
@@ -69,12 +69,12 @@ fn prefix_length(address: IpAddr, text: &str) -> Option<u8> {
 
 /// A network interface of this host.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interface(String);
+pub(crate) struct Interface(String);
 
 impl Interface {
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0
     }
 }
@@ -96,11 +96,11 @@ impl FromStr for Interface {
 
 /// A network, and the interface that its addresses belong to: `192.0.2.53%eth0`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// Without host bits.
-    pub network: IpNet,
+    pub(crate) network: IpNet,
     /// Where its addresses are set up.
-    pub interface: Interface,
+    pub(crate) interface: Interface,
 }
 
 impl FromStr for Binding {
@@ -119,7 +119,7 @@ impl FromStr for Binding {
 
 /// For whom a route is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Neighbor {
+pub(crate) enum Neighbor {
     /// `*`: whoever names this process.
     All,
     /// The neighbor of this address.

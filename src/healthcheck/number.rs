@@ -11,7 +11,7 @@ const LONGEST: f64 = i32::MAX as f64;
 
 /// A whole number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Whole(pub i64);
+pub(crate) struct Whole(pub(crate) i64);
 
 impl FromStr for Whole {
     type Err = String;
@@ -24,7 +24,7 @@ impl FromStr for Whole {
 
 /// How many results in a row: what is below 1 means 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Count(pub NonZeroU32);
+pub(crate) struct Count(pub(crate) NonZeroU32);
 
 impl FromStr for Count {
     type Err = String;
@@ -39,7 +39,7 @@ impl FromStr for Count {
 
 /// A time to wait, which can be none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Seconds(pub Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl FromStr for Seconds {
     type Err = String;
@@ -54,7 +54,7 @@ impl FromStr for Seconds {
 
 /// A limit of time: 0 and less mean none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limit(pub Option<Duration>);
+pub(crate) struct Limit(pub(crate) Option<Duration>);
 
 impl FromStr for Limit {
     type Err = String;
@@ -85,7 +85,7 @@ fn duration(seconds: f64) -> Duration {
 
 /// LOCAL_PREF: what is negative means none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Preference(pub Option<u32>);
+pub(crate) struct Preference(pub(crate) Option<u32>);
 
 impl FromStr for Preference {
     type Err = String;
@@ -100,7 +100,7 @@ impl FromStr for Preference {
 
 /// A path identifier: 0 means none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PathId(pub Option<PathInformation>);
+pub(crate) struct PathId(pub(crate) Option<PathInformation>);
 
 impl FromStr for PathId {
     type Err = String;

@@ -18,68 +18,68 @@ use crate::probe::set::ProbeSet;
 
 /// A whole command line, understood.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// For the log.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Where the log goes.
-    pub log: Log,
+    pub(crate) log: Log,
     /// Where to write the process id.
-    pub pid_file: Option<PathBuf>,
+    pub(crate) pid_file: Option<PathBuf>,
     /// Whom to be once addresses are set up.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// What is checked.
-    pub check: Check,
+    pub(crate) check: Check,
     /// From one check to the next; `None` to end after the first decision.
-    pub interval: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
     /// The same while rising or falling.
-    pub fast_interval: Duration,
+    pub(crate) fast_interval: Duration,
     /// Results in a row.
-    pub thresholds: Thresholds,
+    pub(crate) thresholds: Thresholds,
     /// The service is disabled as long as this exists.
-    pub disable_file: Option<PathBuf>,
+    pub(crate) disable_file: Option<PathBuf>,
     /// What is advertised.
-    pub addresses: Addresses,
+    pub(crate) addresses: Addresses,
     /// How it is advertised.
-    pub advertising: Advertising,
+    pub(crate) advertising: Advertising,
     /// What is done about addresses that an interface lacks.
-    pub setup: Setup,
+    pub(crate) setup: Setup,
     /// What is run when.
-    pub hooks: Hooks,
+    pub(crate) hooks: Hooks,
     /// Whether to speak at changes only.
-    pub debounce: bool,
+    pub(crate) debounce: bool,
     /// Whether ExaBGP answers.
-    pub acknowledged: bool,
+    pub(crate) acknowledged: bool,
     /// The dialect, where it is not to be found out.
-    pub dialect: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     /// Whether to print a configuration, and no more.
-    pub print_config: bool,
+    pub(crate) print_config: bool,
     /// Whether to let time pass before an error ends the process.
-    pub wait: bool,
+    pub(crate) wait: bool,
 }
 
 /// Where the log goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Log {
+pub(crate) struct Log {
     /// Whether to say more.
-    pub debug: bool,
+    pub(crate) debug: bool,
     /// Whether to log to standard error.
-    pub console: bool,
+    pub(crate) console: bool,
     /// Whether, and as what, to log to syslog.
-    pub syslog: Option<Facility>,
+    pub(crate) syslog: Option<Facility>,
 }
 
 /// Whom to be; `None` to stay.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The name of a user.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// The name of a group.
-    pub group: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 /// What is checked.
 #[derive(Clone, Debug)]
-pub enum Check {
+pub(crate) enum Check {
     /// Nothing: all is well unless disabled.
     Nothing,
     /// A command for the shell.
@@ -90,7 +90,7 @@ pub enum Check {
 
 /// What is advertised.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Addresses {
+pub(crate) enum Addresses {
     /// What `--ip` named.
     Given(Box<Given>),
     /// What is found on the loopback interface, with a label of this kind if one is asked for. To be handed to
@@ -100,46 +100,46 @@ pub enum Addresses {
 
 /// Addresses and networks that were named, at least one.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Given {
+pub(crate) struct Given {
     /// As they were named. Their addresses are those that are set up.
-    pub networks: Vec<IpNet>,
+    pub(crate) networks: Vec<IpNet>,
     /// Where that is not the loopback interface.
-    pub interfaces: BTreeMap<IpNet, Interface>,
+    pub(crate) interfaces: BTreeMap<IpNet, Interface>,
     /// What to say about them.
-    pub advertised: Advertised,
+    pub(crate) advertised: Advertised,
 }
 
 /// What labels of addresses are compared with, behind the name of the interface and a colon. Never empty.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Label {
+pub(crate) struct Label {
     /// All of it, or how it starts.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether it is all of it.
-    pub exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// What is done about addresses that an interface lacks.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Add them at the start.
-    pub at_start: bool,
+    pub(crate) at_start: bool,
     /// Add them when the service is up, remove them when it is not.
-    pub dynamic: bool,
+    pub(crate) dynamic: bool,
     /// By way of sudo.
-    pub sudo: bool,
+    pub(crate) sudo: bool,
     /// With this label.
-    pub label: Option<Label>,
+    pub(crate) label: Option<Label>,
 }
 
 /// Commands for the shell.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hooks {
+pub(crate) struct Hooks {
     /// When the service comes up.
-    pub up: Vec<String>,
+    pub(crate) up: Vec<String>,
     /// When it goes down.
-    pub down: Vec<String>,
+    pub(crate) down: Vec<String>,
     /// When it is disabled.
-    pub disabled: Vec<String>,
+    pub(crate) disabled: Vec<String>,
     /// At every change of state, behind the others.
-    pub any: Vec<String>,
+    pub(crate) any: Vec<String>,
 }

@@ -18,11 +18,11 @@ use crate::text::{foreign_within, toml_string, toml_strings};
 
 /// Options, and what they advertise, to be shown as TOML.
 #[derive(Clone, Copy, Debug)]
-pub struct Printed<'a> {
+pub(crate) struct Printed<'a> {
     /// What was meant.
-    pub options: &'a Options,
+    pub(crate) options: &'a Options,
     /// For these prefixes.
-    pub advertised: &'a Advertised,
+    pub(crate) advertised: &'a Advertised,
 }
 
 impl fmt::Display for Printed<'_> {

@@ -12,7 +12,7 @@ use super::words::{Vocabulary, Word};
 impl Arguments {
     /// All options, as clap knows them.
     #[must_use]
-    pub fn described() -> Command {
+    pub(crate) fn described() -> Command {
         let mut command = Self::command();
         command.build();
         command
@@ -22,7 +22,7 @@ impl Arguments {
     ///
     /// # Errors
     /// The help, if it is asked for, or what is wrong, at its place.
-    pub fn read(words: &[Word]) -> Result<Self, clap::Error> {
+    pub(crate) fn read(words: &[Word]) -> Result<Self, clap::Error> {
         let mut command = Self::described();
         let spelled = Vocabulary::of(&command, OURS).spell_out(words);
         let spelled = spelled.map_err(|message| command.error(ErrorKind::InvalidValue, message))?;

@@ -29,13 +29,13 @@ use self::ip::{Failure, Ip};
 use super::network::{self, Interface, MOST_ADDRESSES};
 use super::options::{Given, Setup};
 
-pub mod beside;
+pub(crate) mod beside;
 mod interfaces;
 mod ip;
 #[cfg(test)]
 mod tests;
 
-pub use self::interfaces::found;
+pub(crate) use self::interfaces::found;
 
 /// What helps if `ip` does not do it.
 const REMEDY: &str =
@@ -46,7 +46,7 @@ const REMEDY: &str =
 /// Its methods block, usually for about a millisecond per address that is added or removed, at worst five seconds
 /// and a moment. They are for the start, or for a thread that may wait: [`beside`] is one.
 #[derive(Debug)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     wanted: Vec<Wanted>,
     /// Of the label, what follows the name of the interface and a colon.
     label: Option<String>,
@@ -66,13 +66,13 @@ struct Wanted {
 impl Addresses {
     /// Every address of the networks that were named. Warns of networks that are too large, and leaves them out.
     #[must_use]
-    pub fn given(given: &Given, setup: &Setup) -> Self {
+    pub(crate) fn given(given: &Given, setup: &Setup) -> Self {
         Self::new(wanted(&given.networks, &given.interfaces), setup)
     }
 
     /// Those that were [`found`], for the case that they get lost.
     #[must_use]
-    pub fn of_interface(found: &[IpNet], setup: &Setup) -> Self {
+    pub(crate) fn of_interface(found: &[IpNet], setup: &Setup) -> Self {
         let single = found.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
         let wanted = single.map(|network| Wanted { address: network.addr(), interface: LOOPBACK.to_owned() });
         Self::new(wanted.collect(), setup)
@@ -91,13 +91,13 @@ impl Addresses {
     /// # Errors
     /// The sentence that says why the addresses of interfaces cannot be read, or what `ip` failed to add and why. What
     /// was added until then is remembered.
-    pub fn add_missing(&mut self) -> Result<(), String> {
+    pub(crate) fn add_missing(&mut self) -> Result<(), String> {
         self.add(interfaces::read)
     }
 
     /// Removes what this process has added, unless it is gone. A failure is a warning; what could not be removed is
     /// tried again next time.
-    pub fn remove_added(&mut self) {
+    pub(crate) fn remove_added(&mut self) {
         self.remove(interfaces::read);
     }
 

@@ -23,7 +23,7 @@ const LONGEST: usize = 8000;
 
 /// A way to the log of the host. Can be used by several threads.
 #[derive(Debug)]
-pub struct Syslog {
+pub(crate) struct Syslog {
     socket: UnixDatagram,
     path: PathBuf,
     facility: Facility,
@@ -32,7 +32,7 @@ pub struct Syslog {
 
 /// Who speaks: `healthcheck-NAME[PID]`, or without a name `healthcheck[PID]`.
 #[must_use]
-pub fn ident(name: Option<&str>) -> String {
+pub(crate) fn ident(name: Option<&str>) -> String {
     let name = name.filter(|name| !name.is_empty()).map(|name| format!("-{name}")).unwrap_or_default();
     format!("healthcheck{name}[{}]", std::process::id())
 }
@@ -42,7 +42,7 @@ impl Syslog {
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn open(facility: Facility, ident: String) -> io::Result<Self> {
+    pub(crate) fn open(facility: Facility, ident: String) -> io::Result<Self> {
         Self::at(Path::new(SOCKET), facility, ident)
     }
 
@@ -53,7 +53,7 @@ impl Syslog {
     }
 
     /// Sends each line of `message` as one, with control characters shown. Lost, if it cannot be sent at once.
-    pub fn send(&self, urgency: Urgency, message: &str) {
+    pub(crate) fn send(&self, urgency: Urgency, message: &str) {
         for line in message.lines() {
             let _ = self.socket.send_to(self.entry(urgency, line).as_bytes(), &self.path);
         }

@@ -12,11 +12,11 @@ use clap::Command;
 
 /// A word, and where it stands if not on the command line.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Word {
+pub(crate) struct Word {
     /// Without a line break at its end.
-    pub text: String,
+    pub(crate) text: String,
     /// `FILE:LINE`.
-    pub place: Option<String>,
+    pub(crate) place: Option<String>,
 }
 
 impl Word {
@@ -24,7 +24,7 @@ impl Word {
     ///
     /// # Errors
     /// When it is not UTF-8.
-    pub fn typed(text: OsString) -> Result<Self, String> {
+    pub(crate) fn typed(text: OsString) -> Result<Self, String> {
         match text.into_string() {
             Ok(text) => Ok(Self { text, place: None }),
             Err(text) => Err(format!("`{}` is not UTF-8", text.display())),
@@ -38,7 +38,7 @@ impl Word {
 
     /// A sentence about it, with its place in front.
     #[must_use]
-    pub fn complain(&self, sentence: &str) -> String {
+    pub(crate) fn complain(&self, sentence: &str) -> String {
         match &self.place {
             Some(place) => format!("{place}: {sentence}"),
             None => sentence.to_owned(),
@@ -85,13 +85,13 @@ enum Reading<'a> {
 
 /// All spellings of all options.
 #[derive(Debug)]
-pub struct Vocabulary(Vec<Name>);
+pub(crate) struct Vocabulary(Vec<Name>);
 
 impl Vocabulary {
     /// The options of `command`, which has been built. Those under the heading `ours` are not to be abbreviated, so
     /// that they take no abbreviation away from the others.
     #[must_use]
-    pub fn of(command: &Command, ours: &str) -> Self {
+    pub(crate) fn of(command: &Command, ours: &str) -> Self {
         let mut names = vec![];
         for option in command.get_arguments() {
             let full = format!("--{}", option.get_long().unwrap_or_default());
@@ -120,7 +120,7 @@ impl Vocabulary {
     ///
     /// # Errors
     /// The sentence that says which option is ambiguous, lacks a value, or takes none.
-    pub fn spell_out(&self, words: &[Word]) -> Result<Vec<Word>, String> {
+    pub(crate) fn spell_out(&self, words: &[Word]) -> Result<Vec<Word>, String> {
         let (mut spelled, mut strays) = (vec![], vec![]);
         let mut rest = words.iter().zip(self.read_all(words)?).peekable();
         while let Some((word, reading)) = rest.next() {

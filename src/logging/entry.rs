@@ -10,7 +10,7 @@ const NOTICE: &str = "dnsherald::notice";
 
 /// How urgent a message is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Urgency {
+pub(crate) enum Urgency {
     /// Something that cannot be done, such as a route that ExaBGP refuses.
     Error,
     /// A fall: a route that is withdrawn, or soon may be.
@@ -26,7 +26,7 @@ pub enum Urgency {
 impl Urgency {
     /// Of a message on its way to the log.
     #[must_use]
-    pub fn of(record: &Record<'_>) -> Self {
+    pub(crate) fn of(record: &Record<'_>) -> Self {
         match record.level() {
             Level::Error => Self::Error,
             Level::Warn => Self::Warning,
@@ -37,7 +37,7 @@ impl Urgency {
     }
 
     /// Logs a message.
-    pub fn log(self, message: fmt::Arguments<'_>) {
+    pub(crate) fn log(self, message: fmt::Arguments<'_>) {
         match self {
             Self::Error => log::error!("{message}"),
             Self::Warning => log::warn!("{message}"),
@@ -49,7 +49,7 @@ impl Urgency {
 
     /// The severity of syslog (RFC 5424, table 2), which systemd takes as well.
     #[must_use]
-    pub const fn severity(self) -> u8 {
+    pub(crate) const fn severity(self) -> u8 {
         match self {
             Self::Error => 3,
             Self::Warning => 4,
@@ -61,7 +61,7 @@ impl Urgency {
 
     /// In a log that carries no severity; at most five characters.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Error => "ERROR",
             Self::Warning => "WARN",

@@ -19,14 +19,14 @@ const AT_ONCE: usize = 256;
 
 /// A socket that hears of every change, and is readable from then on until the change is [taken](Self::take).
 #[derive(Debug)]
-pub struct Changes(OwnedFd);
+pub(crate) struct Changes(OwnedFd);
 
 impl Changes {
     /// Hears of every change from now on.
     ///
     /// # Errors
     /// When netlink is not permitted, or no descriptor is left.
-    pub fn subscribe() -> io::Result<Self> {
+    pub(crate) fn subscribe() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
@@ -38,7 +38,7 @@ impl Changes {
     ///
     /// # Errors
     /// When the socket is of no further use.
-    pub fn take(&self) -> io::Result<bool> {
+    pub(crate) fn take(&self) -> io::Result<bool> {
         let mut changed = false;
         let mut start = [0; 16];
         for _ in 0..AT_ONCE {

@@ -37,7 +37,7 @@ const DISCARDING: std::ops::RangeInclusive<u8> = 6..=8;
 
 /// Where a packet goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// To this host itself.
     Here,
     /// Out of this host: another one may answer.
@@ -67,7 +67,7 @@ thread_local! {
 /// # Errors
 /// When the kernel cannot be asked: netlink is not permitted (`AF_NETLINK` in `RestrictAddressFamilies=`), no
 /// descriptor is left, or the kernel lacks the address family.
-pub fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Delivery> {
+pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Delivery> {
     let index = match device.map(if_nametoindex) {
         None => None,
         Some(Ok(index)) => Some(index),

@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 3;
 
 /// What the sockets carry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// UDP sockets that are not connected.
     Udp,
     /// TCP sockets that listen.
@@ -61,7 +61,7 @@ impl Protocol {
 ///
 /// # Errors
 /// When the kernel cannot be asked, or its tables change all the time.
-pub fn listener(at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
+pub(crate) fn listener(at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
     let families: &[AddressFamily] = match at {
         SocketAddr::V4(_) => &[AddressFamily::INET, AddressFamily::INET6],
         SocketAddr::V6(_) => &[AddressFamily::INET6],

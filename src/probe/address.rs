@@ -11,23 +11,23 @@ use crate::netlink::route::{Delivery, look_up};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::here::not_here;
 
-pub mod watch;
+pub(crate) mod watch;
 
 /// An address is missing after two look-ups this far apart: it may be moved from one interface to another.
-pub const APART: Duration = Duration::from_millis(20);
+pub(crate) const APART: Duration = Duration::from_millis(20);
 
 /// Addresses of a service, all of which have to be on this host.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct AddressProbe {
+pub(crate) struct AddressProbe {
     /// At least one.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// The VRF, by the name of its device.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
 }
 
 /// What one look-up of all addresses found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Sight {
+pub(crate) enum Sight {
     /// All are here.
     Here,
     /// At least one is not; and the sentence about it.
@@ -39,7 +39,7 @@ pub enum Sight {
 impl AddressProbe {
     /// Looks every address up once; takes microseconds.
     #[must_use]
-    pub fn look(&self) -> Sight {
+    pub(crate) fn look(&self) -> Sight {
         self.look_with(|address| look_up(address, self.device.as_deref()))
     }
 
@@ -70,7 +70,7 @@ impl AddressProbe {
     }
 
     /// Looks twice before anything is missing. To be awaited on a tokio runtime with time enabled.
-    pub async fn ask(&self) -> Outcome {
+    pub(crate) async fn ask(&self) -> Outcome {
         let began = Instant::now();
         let mut sight = self.look();
         if matches!(sight, Sight::Missing(_)) {

@@ -62,18 +62,18 @@ mod sweep;
 pub(crate) mod tests;
 pub(crate) mod text;
 
-pub use self::orphans::adopt_orphans;
+pub(crate) use self::orphans::adopt_orphans;
 
 /// How much of an output is kept, in octets.
 const KEPT: Keep = Keep::End(4096);
 
 /// A check by a shell command. Shown as its text in backquotes, on one line and not too long.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CommandProbe {
+pub(crate) struct CommandProbe {
     /// What `sh -c` is given.
-    pub text: String,
+    pub(crate) text: String,
     /// How long it may take; without, for ever.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl CommandProbe {
@@ -81,7 +81,7 @@ impl CommandProbe {
     ///
     /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the command, and blocks
     /// for as long as that takes.
-    pub async fn ask(&self) -> Outcome {
+    pub(crate) async fn ask(&self) -> Outcome {
         let began = Instant::now();
         let deadline = Deadline::after(self.timeout.unwrap_or(Duration::MAX));
         let (mut run, mut output) = match self.start() {

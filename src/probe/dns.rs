@@ -40,11 +40,11 @@ mod request;
 mod tests;
 mod text;
 
-pub use self::expect::{Expectation, record_data};
-pub use self::flag::Flag;
-pub use self::query::Query;
-pub use self::question::Question;
-pub use self::rcode::{Rcode, Rcodes};
+pub(crate) use self::expect::{Expectation, record_data};
+pub(crate) use self::flag::Flag;
+pub(crate) use self::query::Query;
+pub(crate) use self::question::Question;
+pub(crate) use self::rcode::{Rcode, Rcodes};
 
 /// What carries a query.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -89,19 +89,19 @@ impl fmt::Display for Transport {
 
 /// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DnsProbe {
+pub(crate) struct DnsProbe {
     /// What is asked and expected.
-    pub question: Arc<Question>,
+    pub(crate) question: Arc<Question>,
     /// Who is asked.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// From which address; by default the kernel chooses.
-    pub source: Option<IpAddr>,
+    pub(crate) source: Option<IpAddr>,
     /// Over what.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// How long all of it may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Which addresses are of this host: a probe to one of them does not leave it.
-    pub locality: Arc<Locality>,
+    pub(crate) locality: Arc<Locality>,
 }
 
 impl fmt::Display for DnsProbe {
@@ -112,22 +112,22 @@ impl fmt::Display for DnsProbe {
 
 /// What one probe found.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The verdict.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Messages that were no answer to the question, and ICMP errors without evidence: ignored.
-    pub strays: u32,
+    pub(crate) strays: u32,
     /// Datagrams that no answer came to: 1 where the repeated question was answered, 2 where neither was.
-    pub lost: u32,
+    pub(crate) lost: u32,
     /// The response that was judged, if one came.
-    pub response: Option<Box<Message>>,
+    pub(crate) response: Option<Box<Message>>,
 }
 
 impl Finding {
     /// The name server identifier (RFC 5001), if one was asked for and given: printable ASCII as it is, anything else
     /// as `0x` and hexadecimal digits.
     #[must_use]
-    pub fn nsid(&self) -> Option<String> {
+    pub(crate) fn nsid(&self) -> Option<String> {
         self.response.as_deref().and_then(judge::nsid)
     }
 }

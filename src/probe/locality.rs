@@ -4,18 +4,18 @@ use std::net::IpAddr;
 
 /// The addresses of this host, as one check knows them. By default there are none but the loopback addresses.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Locality {
+pub(crate) struct Locality {
     /// Service addresses: a probe fails if one of them is missing.
-    pub service: Vec<IpAddr>,
+    pub(crate) service: Vec<IpAddr>,
     /// Management addresses: if one of them is missing, a probe finds out nothing about the server.
-    pub management: Vec<IpAddr>,
+    pub(crate) management: Vec<IpAddr>,
     /// The VRF, by the name of its device, in which to look an address up and to send.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
 }
 
 /// What an address is to a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
+pub(crate) enum Place {
     /// A service address of this host.
     Service,
     /// A management address of this host.
@@ -29,7 +29,7 @@ pub enum Place {
 impl Locality {
     /// What this address is.
     #[must_use]
-    pub fn place(&self, address: IpAddr) -> Place {
+    pub(crate) fn place(&self, address: IpAddr) -> Place {
         if self.service.contains(&address) {
             Place::Service
         } else if self.management.contains(&address) {

@@ -12,17 +12,17 @@ use crate::process::{Missing, ProcessSource};
 
 /// A process, and how long looking for it may take.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ProcessProbe {
+pub(crate) struct ProcessProbe {
     /// Where to look for it.
-    pub source: ProcessSource,
+    pub(crate) source: ProcessSource,
     /// How long that may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl ProcessProbe {
     /// Looks for it once, and says what was found behind its label. To be awaited on a tokio runtime with I/O and time
     /// enabled.
-    pub async fn ask(&self) -> (String, Outcome) {
+    pub(crate) async fn ask(&self) -> (String, Outcome) {
         let began = Instant::now();
         match Finder::new(self.source.clone()).find(self.timeout).await {
             Ok(held) => {

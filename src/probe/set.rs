@@ -15,11 +15,11 @@ use crate::outcome::{Cause, Outcome};
 mod flight;
 mod tally;
 
-pub use self::flight::Pace;
+pub(crate) use self::flight::Pace;
 
 /// The DNS probes of a check, of which some or all have to pass.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProbeSet {
+pub(crate) struct ProbeSet {
     probes: Vec<DnsProbe>,
     need: usize,
     pace: Pace,
@@ -30,7 +30,7 @@ impl ProbeSet {
     ///
     /// # Errors
     /// A sentence, if `need` is not in `1..=probes.len()`.
-    pub fn new(probes: Vec<DnsProbe>, need: usize, pace: Pace) -> Result<Self, String> {
+    pub(crate) fn new(probes: Vec<DnsProbe>, need: usize, pace: Pace) -> Result<Self, String> {
         match probes.len() {
             0 => Err("no probes, expected at least one".to_owned()),
             count if !(1..=count).contains(&need) => {
@@ -42,19 +42,19 @@ impl ProbeSet {
 
     /// The probes, in the order of the configuration.
     #[must_use]
-    pub fn probes(&self) -> &[DnsProbe] {
+    pub(crate) fn probes(&self) -> &[DnsProbe] {
         &self.probes
     }
 
     /// Number of probes that have to pass.
     #[must_use]
-    pub const fn need(&self) -> usize {
+    pub(crate) const fn need(&self) -> usize {
         self.need
     }
 
     /// Limit of probes in flight, and how their starts are spread.
     #[must_use]
-    pub const fn pace(&self) -> Pace {
+    pub(crate) const fn pace(&self) -> Pace {
         self.pace
     }
 
@@ -63,7 +63,7 @@ impl ProbeSet {
     /// A pass has the latency of the slowest probe that counted. A failure has the cause that `severity` ranks highest,
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
     /// probe fails for a cause of the highest rank, or all probes are done.
-    pub async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+    pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         if let [probe] = &self.probes[..] {
             return probe.ask().await.outcome;
         }
@@ -79,7 +79,7 @@ impl ProbeSet {
 
     /// Sends all probes at once up to the limit, waits for all, and returns each finding with the label of its probe, in
     /// the order of the probes.
-    pub async fn ask_all(&self) -> Vec<(String, Finding)> {
+    pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {

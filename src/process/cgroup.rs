@@ -13,19 +13,19 @@ use nix::unistd::Pid;
 use crate::probe::command::process::Process;
 
 /// Where systemd's hierarchy is: alone (version 2), beside version 1, or within version 1.
-pub const ROOTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+pub(crate) const ROOTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 /// Slices lie in slices, but hardly deeper.
 const DEEPEST: usize = 6;
 
 /// The cgroups of one process, one a hierarchy.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Membership(Vec<String>);
+pub(crate) struct Membership(Vec<String>);
 
 impl Membership {
     /// That of the process of this number.
     #[must_use]
-    pub fn of(pid: i32) -> Self {
+    pub(crate) fn of(pid: i32) -> Self {
         Self::read(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
     }
 
@@ -37,19 +37,19 @@ impl Membership {
 
     /// Whether systemd has started it on behalf of this unit.
     #[must_use]
-    pub fn is_of_unit(&self, unit: &str) -> bool {
+    pub(crate) fn is_of_unit(&self, unit: &str) -> bool {
         self.0.iter().any(|path| path.split('/').any(|part| part == unit))
     }
 
     /// Whether it is in this cgroup or one below it.
     #[must_use]
-    pub fn is_below(&self, cgroup: &str) -> bool {
+    pub(crate) fn is_below(&self, cgroup: &str) -> bool {
         self.0.iter().any(|path| Path::new(path).starts_with(cgroup))
     }
 
     /// The one that says most, for people.
     #[must_use]
-    pub fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         self.0.iter().max_by_key(|path| path.len()).map_or("no cgroup", String::as_str)
     }
 }
@@ -57,7 +57,7 @@ impl Membership {
 /// The processes of a unit, and nothing if it has no cgroup here: then it is not running, or is known by another name,
 /// or this is not systemd's machine.
 #[must_use]
-pub fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
+pub(crate) fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
     let folder = roots.iter().find_map(|root| folder_of(unit, Path::new(root)));
     let listed = folder.and_then(|folder| fs::read_to_string(folder.join("cgroup.procs")).ok());
     listed.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
@@ -86,7 +86,7 @@ fn slices_in(folder: &Path) -> Vec<PathBuf> {
 
 /// Those of whom the parent is not among them: the main process, if it is one.
 #[must_use]
-pub fn eldest(pids: &[i32]) -> Vec<i32> {
+pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
     let alive = |pid: &i32| Process::of(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
     let processes: Vec<_> = pids.iter().filter_map(alive).collect();
     let known: BTreeSet<_> = processes.iter().map(|process| process.pid).collect();

@@ -21,7 +21,7 @@ const RECOVERY: Duration = Duration::from_millis(20);
 
 /// Attends processes until they end. When it is dropped, the thread ends, and nobody is told anything more.
 #[derive(Debug)]
-pub struct Deaths {
+pub(crate) struct Deaths {
     coming: Arc<Mutex<Vec<Attended>>>,
     attention: UnixStream,
 }
@@ -45,7 +45,7 @@ impl Deaths {
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let (attention, asked) = UnixStream::pair()?;
         attention.set_nonblocking(true)?;
         asked.set_nonblocking(true)?;
@@ -57,13 +57,17 @@ impl Deaths {
 
     /// Calls `tell` on the thread as soon as the process has ended, also if that was before; unless by then nobody
     /// else holds on to it.
-    pub fn attend(&self, held: Arc<ProcessHandle>, tell: impl FnOnce(&Arc<ProcessHandle>) + Send + 'static) {
+    pub(crate) fn attend(
+        &self,
+        held: Arc<ProcessHandle>,
+        tell: impl FnOnce(&Arc<ProcessHandle>) + Send + 'static,
+    ) {
         lock(&self.coming).push(Attended { held, tell: Box::new(tell) });
         self.look_up();
     }
 
     /// Lets go of what nobody else holds on to any more.
-    pub fn look_up(&self) {
+    pub(crate) fn look_up(&self) {
         // No room means that it has not even looked up for the last one.
         let _ = (&self.attention).write(&[0]);
     }

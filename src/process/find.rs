@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was found in the place of the process.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Instead {
+pub(crate) struct Instead {
     why: String,
     /// The pid-file names a living process that is not of the unit: perhaps the server, started by somebody else.
     other_alive: bool,
@@ -35,7 +35,7 @@ impl From<String> for Instead {
 
 /// Who looks for one process, and is in no hurry: one look at a time.
 #[derive(Debug)]
-pub struct Finder {
+pub(crate) struct Finder {
     source: ProcessSource,
     /// A disk that hangs keeps one thread, not one more with every round.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -46,13 +46,13 @@ pub struct Finder {
 impl Finder {
     /// Has not looked yet.
     #[must_use]
-    pub fn new(source: ProcessSource) -> Self {
+    pub(crate) fn new(source: ProcessSource) -> Self {
         Self { source, turn: Arc::default(), told: Mutex::default() }
     }
 
     /// Where it looks.
     #[must_use]
-    pub const fn source(&self) -> &ProcessSource {
+    pub(crate) const fn source(&self) -> &ProcessSource {
         &self.source
     }
 
@@ -60,7 +60,7 @@ impl Finder {
     ///
     /// # Errors
     /// What is missing, and how surely.
-    pub async fn find(&self, limit: Duration) -> Result<ProcessHandle, Missing> {
+    pub(crate) async fn find(&self, limit: Duration) -> Result<ProcessHandle, Missing> {
         let find = async {
             let instead = match self.off_the_loop(look).await {
                 Ok(held) => return Ok(held),
@@ -81,12 +81,12 @@ impl Finder {
     }
 
     /// Looks where looking is cheap.
-    pub async fn find_cheaply(&self) -> Option<ProcessHandle> {
+    pub(crate) async fn find_cheaply(&self) -> Option<ProcessHandle> {
         timeout(PATIENCE, self.off_the_loop(look)).await.ok()?.ok()
     }
 
     /// Whom the pid-file names, if there is one and it can be believed.
-    pub async fn named(&self, limit: Duration) -> Option<ProcessHandle> {
+    pub(crate) async fn named(&self, limit: Duration) -> Option<ProcessHandle> {
         let path = self.source.pid_file()?.to_owned();
         let named = self.off_the_loop(move |source| by_pid_file(&path, source.unit()));
         timeout(limit, named).await.ok()?.ok()
@@ -154,7 +154,7 @@ async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Pr
 ///
 /// # Errors
 /// The sentence about what is there instead.
-pub fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
+pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
     let written = pid_file::read(path)?;
     let shown = path.display();
     let held = ProcessHandle::open(written.pid)

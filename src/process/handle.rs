@@ -20,11 +20,10 @@ const TICKS: u64 = 100;
 
 /// A process, and what was seen of it while it lived.
 #[derive(Debug)]
-pub struct ProcessHandle {
+pub(crate) struct ProcessHandle {
     pidfd: OwnedFd,
     pid: i32,
     name: String,
-    parent: i32,
     membership: Membership,
     age: Duration,
 }
@@ -34,7 +33,7 @@ impl ProcessHandle {
     ///
     /// # Errors
     /// The end of a sentence that begins with "process PID", with the name where it is known.
-    pub fn open(pid: i32) -> Result<Self, String> {
+    pub(crate) fn open(pid: i32) -> Result<Self, String> {
         let number = Some(pid)
             .filter(|pid| *pid > 0)
             .and_then(Pid::from_raw)
@@ -54,7 +53,6 @@ impl ProcessHandle {
             pidfd,
             pid,
             name: foreign(String::from_utf8_lossy(&name).trim_end()),
-            parent: process.parent.as_raw(),
             membership,
             age: since_boot().saturating_sub(Duration::from_millis(process.began * (1000 / TICKS))),
         })
@@ -62,37 +60,31 @@ impl ProcessHandle {
 
     /// Its number.
     #[must_use]
-    pub const fn pid(&self) -> i32 {
+    pub(crate) const fn pid(&self) -> i32 {
         self.pid
     }
 
     /// Its name, as far as the kernel keeps it, fit to be printed; empty where that could not be seen.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Who started it, or has adopted it, at the time when it was taken.
-    #[must_use]
-    pub const fn parent(&self) -> i32 {
-        self.parent
     }
 
     /// Where it stands among the cgroups.
     #[must_use]
-    pub const fn membership(&self) -> &Membership {
+    pub(crate) const fn membership(&self) -> &Membership {
         &self.membership
     }
 
     /// How old it was when it was taken, to a hundredth of a second.
     #[must_use]
-    pub const fn age(&self) -> Duration {
+    pub(crate) const fn age(&self) -> Duration {
         self.age
     }
 
     /// Whether it was there already at that time, give or take what clocks are set by.
     #[must_use]
-    pub fn was_there_at(&self, time: SystemTime) -> bool {
+    pub(crate) fn was_there_at(&self, time: SystemTime) -> bool {
         const LEEWAY: Duration = Duration::from_secs(2);
         let passed = SystemTime::now().duration_since(time).unwrap_or_default();
         self.age + LEEWAY >= passed
@@ -100,13 +92,13 @@ impl ProcessHandle {
 
     /// Whether it has ended. Then also if nobody has reaped it yet.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         has_ended(self.pidfd.as_fd())
     }
 
     /// Whether it is stopped, by a signal or a debugger: it is there, and answers nothing.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         Process::of(unistd::Pid::from_raw(self.pid)).is_some_and(|process| process.is_stopped())
     }
 }
@@ -153,7 +145,6 @@ mod tests {
         let mut child = Sleeper::start();
         let held = ProcessHandle::open(child.pid()).unwrap();
         assert!(!held.has_ended() && held.age() < Duration::from_secs(600), "{held:?}");
-        assert_eq!(held.parent(), unistd::getpid().as_raw());
         child.kill();
         while !held.has_ended() {
             std::thread::yield_now();

@@ -12,18 +12,18 @@ const ENOUGH: u64 = 64;
 
 /// What a file says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Written {
+pub(crate) struct Written {
     /// The number of a process, whichever it is by now.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// When that was written.
-    pub at: SystemTime,
+    pub(crate) at: SystemTime,
 }
 
 /// What the file says.
 ///
 /// # Errors
 /// The sentence about what is there instead.
-pub fn read(path: &Path) -> Result<Written, String> {
+pub(crate) fn read(path: &Path) -> Result<Written, String> {
     let shown = path.display();
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => format!("{shown} does not exist"),

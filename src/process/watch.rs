@@ -102,7 +102,7 @@ impl<P: fmt::Display> Grip<P> {
 }
 
 /// A process that is watched. Shared by all checks that watch the same one.
-pub struct Watch {
+pub(crate) struct Watch {
     finder: Finder,
     grip: Mutex<Grip<Arc<ProcessHandle>>>,
     /// Since the last end one has begun to look for another.
@@ -125,7 +125,7 @@ impl Watch {
     /// Holds nothing yet. `tell` is called, on any thread, with the sentence about each end. Without `deaths` an end is
     /// seen by the next round only.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         source: ProcessSource,
         deaths: Option<Arc<Deaths>>,
         tell: impl Fn(&str) + Send + Sync + 'static,
@@ -141,7 +141,7 @@ impl Watch {
     }
 
     /// One round, which takes no longer than `limit`. To be awaited on a tokio runtime with I/O and time enabled.
-    pub async fn ask(self: &Arc<Self>, limit: Duration) -> Outcome {
+    pub(crate) async fn ask(self: &Arc<Self>, limit: Duration) -> Outcome {
         let began = Instant::now();
         match self.held() {
             Some(held) if held.has_ended() => self.end(&held),

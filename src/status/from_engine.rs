@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 impl Document {
     /// Of the engine at the moment of `clock`, which runs with this configuration file on the host of this name.
     #[must_use]
-    pub fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
+    pub(crate) fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
         let now = clock.now();
         let link = engine.link();
         Self {

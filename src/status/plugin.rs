@@ -19,7 +19,7 @@ const LONGEST: usize = 200;
 
 /// How urgent, by the exit status of a plugin: 0, 1, 2.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Alert {
+pub(crate) enum Alert {
     /// Every service attracts traffic, and ExaBGP has acknowledged that.
     Ok,
     /// Something needs attention within the day.
@@ -31,7 +31,7 @@ pub enum Alert {
 impl Alert {
     /// As it stands in the line.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Ok => "OK",
             Self::Warning => "WARNING",
@@ -52,7 +52,7 @@ impl Findings {
 
 /// How urgent the status is, and the line, without its line break.
 #[must_use]
-pub fn line(document: &Document) -> (Alert, String) {
+pub(crate) fn line(document: &Document) -> (Alert, String) {
     let mut found = Findings(vec![]);
     find_in_helper(document, &mut found);
     for service in &document.services {

@@ -17,11 +17,11 @@ const LONGEST: usize = 2000;
 
 /// A document, to be shown.
 #[derive(Debug)]
-pub struct Table<'a> {
+pub(crate) struct Table<'a> {
     /// What is shown.
-    pub document: &'a Document,
+    pub(crate) document: &'a Document,
     /// How.
-    pub view: View,
+    pub(crate) view: View,
 }
 
 impl fmt::Display for Table<'_> {

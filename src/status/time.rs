@@ -22,7 +22,7 @@ impl Time {
 
     /// `None` for a time before 1970 or after 9999, which cannot be written.
     #[must_use]
-    pub fn new(time: SystemTime) -> Option<Self> {
+    pub(crate) fn new(time: SystemTime) -> Option<Self> {
         let since_1970 = time.duration_since(UNIX_EPOCH).ok()?;
         (since_1970 <= Self::LAST).then_some(Self(time))
     }
@@ -57,7 +57,7 @@ impl TryFrom<String> for Time {
 
 /// A moment of the engine and the time of day at it.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     now: Moment,
     wall: SystemTime,
 }
@@ -65,31 +65,31 @@ pub struct Clock {
 impl Clock {
     /// At the moment `now` the wall clock shows `wall`.
     #[must_use]
-    pub const fn new(now: Moment, wall: SystemTime) -> Self {
+    pub(crate) const fn new(now: Moment, wall: SystemTime) -> Self {
         Self { now, wall }
     }
 
     /// The moment of the engine.
     #[must_use]
-    pub const fn now(&self) -> Moment {
+    pub(crate) const fn now(&self) -> Moment {
         self.now
     }
 
     /// The time of day at `moment`; `None` where that cannot be written.
     #[must_use]
-    pub fn at(&self, moment: Moment) -> Option<Time> {
+    pub(crate) fn at(&self, moment: Moment) -> Option<Time> {
         if moment > self.now { self.ahead(moment.since(self.now)) } else { self.ago(self.now.since(moment)) }
     }
 
     /// The time of day a period ago; `None` where that cannot be written.
     #[must_use]
-    pub fn ago(&self, period: Duration) -> Option<Time> {
+    pub(crate) fn ago(&self, period: Duration) -> Option<Time> {
         self.wall.checked_sub(period).and_then(Time::new)
     }
 
     /// The time of day after a period; `None` where that cannot be written.
     #[must_use]
-    pub fn ahead(&self, period: Duration) -> Option<Time> {
+    pub(crate) fn ahead(&self, period: Duration) -> Option<Time> {
         self.wall.checked_add(period).and_then(Time::new)
     }
 }

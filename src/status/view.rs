@@ -13,7 +13,7 @@ const USUAL: usize = 80;
 
 /// Where a document is shown.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(crate) struct View {
     width: usize,
     zone: Zone,
     /// When the document was written.
@@ -23,7 +23,7 @@ pub struct View {
 impl View {
     /// Of this document, in lines of `width` characters. A helper that does not say when it wrote it has done so just now.
     #[must_use]
-    pub fn of(document: &Document, width: usize, zone: Zone) -> Self {
+    pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
         Self { width: width.max(NARROWEST), zone, at }
     }

@@ -44,7 +44,7 @@ impl Offset {
 
 /// A time zone.
 #[derive(Clone, Debug, Default)]
-pub struct Zone {
+pub(crate) struct Zone {
     /// The changes that a file lists; nothing for a zone that is only a rule.
     history: History,
     /// What holds after the last of them; `None` is UTC.
@@ -53,7 +53,7 @@ pub struct Zone {
 
 /// A point in time in a zone.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Local {
+pub(crate) struct Local {
     /// Days since 1970-01-01.
     day: i64,
     /// Seconds of that day.
@@ -64,7 +64,7 @@ pub struct Local {
 impl Zone {
     /// The zone in which the user of this process reads times.
     #[must_use]
-    pub fn of_this_host() -> Self {
+    pub(crate) fn of_this_host() -> Self {
         let zone = match std::env::var_os("TZ") {
             Some(name) => Self::named(&name),
             None => Self::from_file(Path::new(LOCAL)),
@@ -98,7 +98,7 @@ impl Zone {
 
     /// What the clocks of this zone show at `time`.
     #[must_use]
-    pub fn at(&self, time: SystemTime) -> Local {
+    pub(crate) fn at(&self, time: SystemTime) -> Local {
         let unix = unix_seconds(time);
         let listed = self.history.at(unix, self.rule.is_some());
         let ruled = || self.rule.as_ref().map(|rule| rule.at(unix));
@@ -119,21 +119,21 @@ fn unix_seconds(time: SystemTime) -> i64 {
 impl Local {
     /// "22:04:31".
     #[must_use]
-    pub fn time(&self) -> String {
+    pub(crate) fn time(&self) -> String {
         let Self { second, .. } = self;
         format!("{:02}:{:02}:{:02}", second / HOUR, second % HOUR / MINUTE, second % MINUTE)
     }
 
     /// "2026-11-26".
     #[must_use]
-    pub fn date(&self) -> String {
+    pub(crate) fn date(&self) -> String {
         let (year, month, day) = civil(self.day);
         format!("{year:04}-{month:02}-{day:02}")
     }
 
     /// "UTC", "CET (UTC+01:00)".
     #[must_use]
-    pub fn zone(&self) -> String {
+    pub(crate) fn zone(&self) -> String {
         let Offset { seconds, name } = &self.offset;
         let sign = if *seconds < 0 { '-' } else { '+' };
         let (hours, minutes) = (seconds.abs() / HOUR, seconds.abs() % HOUR / MINUTE);
@@ -145,7 +145,7 @@ impl Local {
 
     /// Whether both are on the same day.
     #[must_use]
-    pub const fn is_on_day_of(&self, other: &Self) -> bool {
+    pub(crate) const fn is_on_day_of(&self, other: &Self) -> bool {
         self.day == other.day
     }
 }

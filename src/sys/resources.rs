@@ -29,7 +29,7 @@ const HIGHEST_LIMIT: u64 = 524_288;
 
 /// What the host does not have for a helper.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// Fewer descriptors are free than it needs.
     Descriptors {
         /// How many are.
@@ -45,7 +45,7 @@ pub enum Missing {
 impl Missing {
     /// Looks for what the host lacks at present; `None` if a helper can start.
     #[must_use]
-    pub fn look() -> Option<Self> {
+    pub(crate) fn look() -> Option<Self> {
         let free = free_descriptors();
         if free < DESCRIPTORS {
             return Some(Self::Descriptors { free });
@@ -77,7 +77,7 @@ impl fmt::Display for Missing {
 }
 
 /// Raises the soft limit of descriptors to the hard one, at most to 524,288. Programs that are started inherit it.
-pub fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(HIGHEST_LIMIT, |maximum| maximum.min(HIGHEST_LIMIT));
     if current.is_some_and(|current| current < wanted)
@@ -91,7 +91,7 @@ pub fn raise_descriptor_limit() {
 ///
 /// # Errors
 /// When the system has no descriptor or thread left.
-pub fn runtime_with_workers() -> io::Result<Runtime> {
+pub(crate) fn runtime_with_workers() -> io::Result<Runtime> {
     // Handing work to a runtime without a single thread for it would panic where none can be started.
     if startable_threads() < WORKERS {
         return Err(io::Error::new(io::ErrorKind::WouldBlock, "no thread can be started"));

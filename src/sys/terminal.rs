@@ -16,20 +16,20 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Size {
+pub(crate) struct Size {
     /// Characters of a line.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// Lines.
-    pub rows: usize,
+    pub(crate) rows: usize,
 }
 
 impl Size {
     /// Of a terminal that does not say.
-    pub const USUAL: Self = Self { columns: 80, rows: 24 };
+    pub(crate) const USUAL: Self = Self { columns: 80, rows: 24 };
 
     /// Of the terminal on standard output; `None` where there is none.
     #[must_use]
-    pub fn of_stdout() -> Option<Self> {
+    pub(crate) fn of_stdout() -> Option<Self> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return None;
@@ -42,7 +42,7 @@ impl Size {
 
 /// Whether the terminal on standard output can be drawn on.
 #[must_use]
-pub fn can_be_drawn_on() -> bool {
+pub(crate) fn can_be_drawn_on() -> bool {
     io::stdout().is_terminal()
         && std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
@@ -50,7 +50,7 @@ pub fn can_be_drawn_on() -> bool {
 /// The alternate screen of the terminal, with keys that are read one by one and not echoed. Dropped, or at a panic, the
 /// terminal is as it was before.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     before: Option<Termios>,
 }
 
@@ -59,7 +59,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be set or written to.
-    pub fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         let stdin = io::stdin();
         let before = if stdin.is_terminal() { Some(tcgetattr(&stdin)?) } else { None };
         let on_panic = before.clone();
@@ -84,7 +84,7 @@ impl Screen {
 
     /// Whether keys can be read from standard input.
     #[must_use]
-    pub const fn has_keys(&self) -> bool {
+    pub(crate) const fn has_keys(&self) -> bool {
         self.before.is_some()
     }
 }

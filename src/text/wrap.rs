@@ -3,7 +3,7 @@
 /// Breaks `text` at blanks where a line would have more than `width` characters; further lines are indented by
 /// `indent`. A word that is longer than a line stays whole, so that it can be copied.
 #[must_use]
-pub fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();
     for piece in text.split_inclusive(' ') {

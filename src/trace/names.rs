@@ -22,19 +22,19 @@ impl Names {
 
     /// The service's name.
     #[must_use]
-    pub fn service(&self, id: ServiceId) -> &str {
+    pub(crate) fn service(&self, id: ServiceId) -> &str {
         self.services.get(id.0).map_or("?", |(name, _)| name)
     }
 
     /// `service/check`.
     #[must_use]
-    pub fn check(&self, id: CheckId) -> String {
+    pub(crate) fn check(&self, id: CheckId) -> String {
         let check = self.services.get(id.service.0).and_then(|(_, checks)| checks.get(id.check));
         format!("{}/{}", self.service(id.service), check.map_or("?", String::as_str))
     }
 
     /// Every check, in order.
-    pub fn checks(&self) -> impl Iterator<Item = CheckId> {
+    pub(crate) fn checks(&self) -> impl Iterator<Item = CheckId> {
         self.services.iter().enumerate().flat_map(|(service, (_, checks))| {
             (0..checks.len()).map(move |check| CheckId { service: ServiceId(service), check })
         })
@@ -44,7 +44,7 @@ impl Names {
     ///
     /// # Errors
     /// When there is none; the sentence lists those there are.
-    pub fn find_service(&self, name: &str) -> Result<ServiceId, String> {
+    pub(crate) fn find_service(&self, name: &str) -> Result<ServiceId, String> {
         let place = self.services.iter().position(|(service, _)| service == name);
         place.map(ServiceId).ok_or_else(|| {
             let known: Vec<_> = self.services.iter().map(|(service, _)| service.as_str()).collect();

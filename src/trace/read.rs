@@ -34,7 +34,7 @@ impl Header {
     ///
     /// # Errors
     /// When a line is neither part of a header nor begins with a time.
-    pub fn read(text: &str) -> Result<Self, TraceError> {
+    pub(crate) fn read(text: &str) -> Result<Self, TraceError> {
         let mut header = Self::default();
         let mut configuration = String::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -125,7 +125,7 @@ impl Trace {
     ///
     /// # Errors
     /// The sentence that says that no line is `start`.
-    pub fn starts(&self) -> Result<(), String> {
+    pub(crate) fn starts(&self) -> Result<(), String> {
         let start = |step: &Step| step.what == What::Event(Event::Start);
         let found = self.steps.iter().any(start);
         found.then_some(()).ok_or_else(|| "nothing starts the engine: no line `start`".to_owned())

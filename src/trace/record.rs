@@ -34,7 +34,7 @@ const ORIGIN: &str = "# recorded by `dnsherald run --record`; replay it with `dn
 
 /// A trace being written. Each event is on its way to the file before the engine sees it.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     path: PathBuf,
     lines: Arc<Handoff<String>>,
     names: Names,
@@ -43,7 +43,7 @@ pub struct Recorder {
 impl Recorder {
     /// Begins a trace whose header has all that a replay needs. Where it cannot be written, the log says so.
     #[must_use]
-    pub fn start(path: &Path, header: &Header, names: Names) -> Self {
+    pub(crate) fn start(path: &Path, header: &Header, names: Names) -> Self {
         let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(ROOM)), names };
         let header = format!("{ORIGIN}\n{header}");
         let (path, lines) = (recorder.path.clone(), Arc::clone(&recorder.lines));
@@ -61,7 +61,7 @@ impl Recorder {
     }
 
     /// Appends one event. False when the recording is over, which the log then knows.
-    pub fn record(&mut self, at: Moment, event: &Event) -> bool {
+    pub(crate) fn record(&mut self, at: Moment, event: &Event) -> bool {
         let line = format!("{at:>12} {}\n", write_event(event, &self.names));
         let length = line.len();
         match self.lines.offer(line, length) {

@@ -1,4 +1,4 @@
-//! Everything that needs the crate from outside, as one program: one link, one vocabulary.
+//! Tests that run the program, as one executable. Tests that need only the crate are in `tests/logic`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -7,14 +7,8 @@ mod check;
 mod cli;
 mod completions;
 mod configuration;
-mod drains;
-mod drop_ins;
 mod false_helper;
-mod properties;
-mod roles;
 mod run;
-mod scenarios;
-mod session;
 mod shipped;
 mod support;
 mod traces;

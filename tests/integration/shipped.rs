@@ -3,12 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-mod configuration;
 mod copyright;
-mod defaults;
-mod manual;
 mod md5sums;
-mod tables;
 mod units;
 
 fn read(name: &str) -> String {

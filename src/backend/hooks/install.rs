@@ -17,7 +17,7 @@ const LONGEST: u64 = 64 * 1024;
 
 /// What was done to the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Installed {
+pub(crate) enum Installed {
     /// There was none.
     New,
     /// Another text of ours was there.
@@ -28,7 +28,7 @@ pub enum Installed {
 
 /// The place of the drop-in of this unit.
 #[must_use]
-pub fn place_of(unit: &str) -> PathBuf {
+pub(crate) fn place_of(unit: &str) -> PathBuf {
     Path::new(UNITS).join(format!("{unit}.d")).join("dnsherald.conf")
 }
 
@@ -36,7 +36,7 @@ pub fn place_of(unit: &str) -> PathBuf {
 ///
 /// # Errors
 /// What is in the way, and what to do about it.
-pub fn install(text: &str, place: &Path) -> Result<Installed, String> {
+pub(crate) fn install(text: &str, place: &Path) -> Result<Installed, String> {
     let installed = match read_text(place, LONGEST) {
         Err(error) if error.kind() == ErrorKind::NotFound => Installed::New,
         Err(error) => return Err(refused(place, &error.to_string())),

@@ -17,7 +17,7 @@ impl Backend {
     ///
     /// # Errors
     /// What is wrong with the configuration, or why that cannot be learned.
-    pub async fn check(&self) -> Result<Checked, Trouble> {
+    pub(crate) async fn check(&self) -> Result<Checked, Trouble> {
         let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
         // Some call in order what they cannot read.
         self.readable_for(program)?;
@@ -67,7 +67,7 @@ impl Backend {
     ///
     /// # Errors
     /// Where there is no such thing, and at the first step that failed.
-    pub async fn reload(&self) -> Result<Vec<String>, Trouble> {
+    pub(crate) async fn reload(&self) -> Result<Vec<String>, Trouble> {
         if self.reload.is_empty() {
             let facts = self.facts();
             let why = format!("{} has no reload of its whole configuration: {}", facts.name, facts.no_reload);
@@ -100,7 +100,7 @@ impl Backend {
     ///
     /// # Errors
     /// Where that is for systemd, and systemd does not run this host.
-    pub fn can_restart(&self) -> Result<(), Trouble> {
+    pub(crate) fn can_restart(&self) -> Result<(), Trouble> {
         match &self.restart {
             Restart::Unit(unit) => systemd::booted(unit),
             Restart::Program(_) => Ok(()),
@@ -112,7 +112,7 @@ impl Backend {
     ///
     /// # Errors
     /// With the reason, and the remedy where a privilege is missing.
-    pub async fn restart(&self) -> Result<(), Trouble> {
+    pub(crate) async fn restart(&self) -> Result<(), Trouble> {
         let program = match &self.restart {
             Restart::Unit(unit) => return systemd::restart(unit, systemd::RESTART_LIMIT).await,
             Restart::Program(program) => program,

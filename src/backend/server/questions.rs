@@ -11,7 +11,7 @@ use crate::systemd::Unit;
 
 impl Backend {
     /// How it is: what its control channel says, else what systemd or the pid file say.
-    pub async fn status(&self) -> Status {
+    pub(crate) async fn status(&self) -> Status {
         let Some(request) = &self.status else {
             return self.status_without(None).await;
         };
@@ -62,7 +62,7 @@ impl Backend {
     }
 
     /// Its unit, if it has one.
-    pub async fn unit(&self) -> Option<Result<Unit, Trouble>> {
+    pub(crate) async fn unit(&self) -> Option<Result<Unit, Trouble>> {
         match &self.unit {
             Some(unit) => Some(systemd::show(unit).await),
             None => None,
@@ -70,7 +70,7 @@ impl Backend {
     }
 
     /// Its main process, if it is known where to look.
-    pub async fn process(&self) -> Option<Result<ProcessHandle, Missing>> {
+    pub(crate) async fn process(&self) -> Option<Result<ProcessHandle, Missing>> {
         Some(Finder::new(self.process_source()?).find(self.timeout).await)
     }
 
@@ -78,7 +78,7 @@ impl Backend {
     ///
     /// # Errors
     /// When it does not tell.
-    pub async fn version(&self) -> Result<String, Trouble> {
+    pub(crate) async fn version(&self) -> Result<String, Trouble> {
         let text = self.ask(self.version.as_ref(), "version").await?;
         self.driver()
             .read_version(&text)
@@ -90,7 +90,7 @@ impl Backend {
     ///
     /// # Errors
     /// When it does not tell.
-    pub async fn queries(&self) -> Result<u64, Trouble> {
+    pub(crate) async fn queries(&self) -> Result<u64, Trouble> {
         let text = self.ask(self.counters.as_ref(), "counters").await;
         let text = text.map_err(|trouble| match trouble.remedy {
             // Where the rest of the control channel answers, they are only switched off.
@@ -109,7 +109,7 @@ impl Backend {
     ///
     /// # Errors
     /// When it does not tell.
-    pub async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
+    pub(crate) async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
         let text = self.ask(self.zone_list.as_ref(), "zone-list").await?;
         Ok(self.driver().read_zones(&text))
     }

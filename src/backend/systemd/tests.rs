@@ -7,7 +7,7 @@ use super::*;
 fn every_complaint_has_its_remedy() {
     let complaint = |err: &str, code: i32| {
         let end = End::Exited(ExitStatus::from_raw(code << 8));
-        let ended = Ended { end, out: String::new(), err: err.to_owned(), took: Duration::ZERO };
+        let ended = Ended { end, out: String::new(), err: err.to_owned() };
         refused("unbound.service", "restarted", &ended)
     };
     let denied = complaint("Failed to restart unbound.service: Interactive authentication required.\n", 1);

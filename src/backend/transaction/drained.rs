@@ -28,7 +28,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 pub(super) const COUNT: Duration = Duration::from_millis(250);
 
 /// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
-pub async fn quiet(config: &Config, backend: &Backend) -> String {
+pub(crate) async fn quiet(config: &Config, backend: &Backend) -> String {
     let own: f64 = config
         .services_of(backend)
         .flat_map(|service| &service.checks)
@@ -66,7 +66,7 @@ pub async fn quiet(config: &Config, backend: &Backend) -> String {
 
 /// What is known of withdraws, or announcements, that were waited for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Confirmed {
+pub(crate) enum Confirmed {
     /// ExaBGP has acknowledged them, within this time.
     Acknowledged(Duration),
     /// ExaBGP answers no commands, for this reason: they were said, and a settle time was waited instead.
@@ -89,7 +89,7 @@ impl fmt::Display for Confirmed {
 ///
 /// # Errors
 /// When it has not in time, one of them is no longer drained, or the helper is gone.
-pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
         let is_drained = |name: &&String| of(name).is_some_and(Service::is_held);
@@ -118,7 +118,7 @@ pub async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Resul
 /// # Errors
 /// When they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, or the
 /// helper is gone.
-pub async fn wait_until_announced(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
         if let Some(service) = ours.iter().find(|service| service.is_held_for_good()) {

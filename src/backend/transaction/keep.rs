@@ -40,7 +40,7 @@ const NAMED: usize = 12;
 
 /// The place where the configuration of a backend is kept.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     scope: Option<Scope>,
     place: PathBuf,
 }
@@ -48,13 +48,13 @@ pub struct Kept {
 impl Kept {
     /// Of this backend.
     #[must_use]
-    pub fn of(config: &Config, backend: &Backend) -> Self {
+    pub(crate) fn of(config: &Config, backend: &Backend) -> Self {
         Self { scope: Scope::of(backend), place: places(&config.state, is_root()).join(&backend.name) }
     }
 
     /// Where it is kept.
     #[must_use]
-    pub fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Path {
         &self.place
     }
 
@@ -62,7 +62,7 @@ impl Kept {
     ///
     /// # Errors
     /// When it cannot be read or written. Then what was kept before is still there.
-    pub fn keep(&self) -> io::Result<()> {
+    pub(crate) fn keep(&self) -> io::Result<()> {
         match &self.scope {
             Some(scope) => Manifest::keep(scope, Tree::of(scope)?, &self.place),
             None => Ok(()),
@@ -73,7 +73,7 @@ impl Kept {
     ///
     /// # Errors
     /// What is in the way.
-    pub fn is_ready(&self) -> Result<(), Trouble> {
+    pub(crate) fn is_ready(&self) -> Result<(), Trouble> {
         self.manifest().map(drop)
     }
 
@@ -129,7 +129,7 @@ impl Kept {
     ///
     /// # Errors
     /// When nothing was kept, nothing is different, or it cannot be written.
-    pub fn put_back(&self) -> Result<String, Trouble> {
+    pub(crate) fn put_back(&self) -> Result<String, Trouble> {
         let cannot = |error: io::Error| Trouble::new(format!("cannot put the configuration back: {error}"));
         let (scope, manifest) = self.manifest()?;
         let difference = Difference::of(&manifest, &self.place, scope).map_err(cannot)?;

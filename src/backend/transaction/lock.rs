@@ -21,7 +21,7 @@ const LOCKS: &str = "/proc/locks";
 
 /// The lock, held until it is dropped, or the process is gone.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -30,7 +30,7 @@ impl Lock {
     ///
     /// # Errors
     /// When another process holds it, or there is no place for it.
-    pub fn take(directory: &Path, backend: &str) -> Result<Self, Trouble> {
+    pub(crate) fn take(directory: &Path, backend: &str) -> Result<Self, Trouble> {
         let path = directory.join("restart.lock");
         let cannot =
             |what: &dyn std::fmt::Display| Trouble::new(format!("cannot lock {}: {what}", path.display()));

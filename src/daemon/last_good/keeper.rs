@@ -16,7 +16,7 @@ type Due = (LastGood, Arc<Origin>);
 
 /// Keeps every configuration that has led to verdicts. The loop does not wait for the disk.
 #[derive(Debug)]
-pub struct Keeper {
+pub(crate) struct Keeper {
     /// The state directory, whatever the configuration says.
     state: Option<PathBuf>,
     /// What is in force, as long as it is not kept.
@@ -28,18 +28,18 @@ pub struct Keeper {
 impl Keeper {
     /// Keeps in this directory, where one is given, or else in that of the configuration.
     #[must_use]
-    pub const fn new(state: Option<PathBuf>) -> Self {
+    pub(crate) const fn new(state: Option<PathBuf>) -> Self {
         Self { state, due: None, newest: None }
     }
 
     /// From now on this configuration is in force.
-    pub fn becomes(&mut self, config: &Config) {
+    pub(crate) fn becomes(&mut self, config: &Config) {
         let state = self.state.as_ref().unwrap_or(&config.state);
         self.due = config.origin.clone().map(|origin| (LastGood::new(state, &origin.file), origin));
     }
 
     /// Keeps what is in force, if every service has decided and that is not done yet.
-    pub fn look(&mut self, engine: &Engine) {
+    pub(crate) fn look(&mut self, engine: &Engine) {
         let is_undecided = |state: State| state == State::Starting;
         if self.due.is_none() || engine.services().iter().any(|service| is_undecided(service.state())) {
             return;

@@ -17,19 +17,19 @@ const TOLERANCE: Duration = Duration::from_secs(5);
 
 /// What a helper has changed of an order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The service's name in the configuration of that helper, or that of all services.
-    pub service: String,
+    pub(crate) service: String,
     /// Its prefixes, under whatever name.
-    pub prefixes: Vec<IpNet>,
+    pub(crate) prefixes: Vec<IpNet>,
     /// A drain or a hold.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Whose.
-    pub holder: Holder,
+    pub(crate) holder: Holder,
     /// As it was before; `None` where there was none.
-    pub was: Option<RememberedOrder>,
+    pub(crate) was: Option<RememberedOrder>,
     /// As it is now; `None` where it has ended.
-    pub order: Option<RememberedOrder>,
+    pub(crate) order: Option<RememberedOrder>,
 }
 
 /// What was remembered, so long ago.

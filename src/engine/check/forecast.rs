@@ -6,20 +6,20 @@ use crate::engine::moment::Moment;
 
 /// A verdict that a row of results leads to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// Results in a row so far.
-    pub have: u32,
+    pub(crate) have: u32,
     /// Results in a row that it takes.
-    pub need: u32,
+    pub(crate) need: u32,
     /// When the last of them can come at the earliest; a round takes no time here.
-    pub at: Moment,
+    pub(crate) at: Moment,
 }
 
 impl Check {
     /// When it no longer brings down or degrades, as `severity` says; `None` if it does not do so now, or it waits for
     /// nothing.
     #[must_use]
-    pub fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
+    pub(crate) fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         if counter.verdict() == Some(Verdict::Up) {
             return None;
@@ -31,7 +31,7 @@ impl Check {
     /// When it brings down or degrades, as `severity` says, if it goes on failing; `None` if its last result does not
     /// lead there.
     #[must_use]
-    pub fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
+    pub(crate) fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         let State::Falling(have) = counter.state() else { return None };
         Some(self.forecast(now, have, self.timing.thresholds.fall.get()))

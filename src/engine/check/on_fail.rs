@@ -7,25 +7,25 @@ use crate::outcome::{Cause, Class, Outcome};
 
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OnFail {
+pub(crate) struct OnFail {
     /// For failures of causes not listed; [`Cause::RateLimited`] is observed unless it is listed.
-    pub otherwise: Severity,
+    pub(crate) otherwise: Severity,
     /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
-    pub unknown: Severity,
+    pub(crate) unknown: Severity,
     /// For these.
-    pub by_cause: BTreeMap<Cause, Severity>,
+    pub(crate) by_cause: BTreeMap<Cause, Severity>,
 }
 
 impl OnFail {
     /// The same severity for every failure. Unknown outcomes count as nothing.
     #[must_use]
-    pub const fn always(severity: Severity) -> Self {
+    pub(crate) const fn always(severity: Severity) -> Self {
         Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new() }
     }
 
     /// How bad an outcome of this cause is.
     #[must_use]
-    pub fn severity(&self, cause: Cause) -> Severity {
+    pub(crate) fn severity(&self, cause: Cause) -> Severity {
         // To withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
             Cause::RateLimited => Severity::Observe,
@@ -37,13 +37,13 @@ impl OnFail {
 
     /// The worst that can come of it.
     #[must_use]
-    pub fn worst(&self) -> Severity {
+    pub(crate) fn worst(&self) -> Severity {
         self.by_cause.values().copied().fold(self.otherwise, Severity::max)
     }
 
     /// Whether an outcome says that an address which brings down is not on this host.
     #[must_use]
-    pub fn misses_address(&self, outcome: &Outcome) -> bool {
+    pub(crate) fn misses_address(&self, outcome: &Outcome) -> bool {
         let is_missing = outcome.failure().is_some_and(|failure| failure.cause == Cause::AddressMissing);
         is_missing && self.severity(Cause::AddressMissing) == Severity::Down
     }

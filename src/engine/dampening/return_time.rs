@@ -55,7 +55,7 @@ impl Stage {
 
 /// The recent falls of a service, and what they mean for its return.
 #[derive(Clone, Debug)]
-pub struct ReturnTime {
+pub(crate) struct ReturnTime {
     falls: Recent,
     stage: Stage,
 }
@@ -63,33 +63,33 @@ pub struct ReturnTime {
 impl ReturnTime {
     /// No fall.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { falls: Recent::new(), stage: Stage::Free }
     }
 
     /// What an earlier helper knew: the age of each fall at `now`, and the number of the fall that had withdrawn the
     /// service, 0 if none had.
     #[must_use]
-    pub fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
+    pub(crate) fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
         let falls = Recent::restored(now, ages);
         let is_withdrawn = withdrawn_by > 0 && falls.count(now) > 0;
         Self { falls, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
     }
 
     /// How long ago each fall of the window was, the oldest first.
-    pub fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
+    pub(crate) fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
         self.falls.ages(now)
     }
 
     /// How many falls the window has.
     #[must_use]
-    pub fn falls(&self, now: Moment) -> u32 {
+    pub(crate) fn falls(&self, now: Moment) -> u32 {
         self.falls.count(now)
     }
 
     /// The number of the fall that withdrew the service, and whose return is still to come; 0 if there is none.
     #[must_use]
-    pub const fn withdrawn_by(&self) -> u32 {
+    pub(crate) const fn withdrawn_by(&self) -> u32 {
         match self.stage {
             Stage::Free => 0,
             Stage::Fallen(falls) | Stage::Waiting { falls, .. } => falls,
@@ -98,7 +98,7 @@ impl ReturnTime {
 
     /// When a service whose checks are up returns; `None` if it need not wait.
     #[must_use]
-    pub const fn waits_until(&self) -> Option<Moment> {
+    pub(crate) const fn waits_until(&self) -> Option<Moment> {
         match self.stage {
             Stage::Waiting { until, .. } => Some(until),
             Stage::Free | Stage::Fallen(_) => None,
@@ -106,30 +106,30 @@ impl ReturnTime {
     }
 
     /// The service fell from serving.
-    pub fn fall(&mut self, now: Moment) {
+    pub(crate) fn fall(&mut self, now: Moment) {
         self.falls.add(now);
         self.stage = self.stage.after(News::Fell(self.falls(now)));
     }
 
     /// The checks of the service are up, which takes them `rises_in`.
-    pub fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
+    pub(crate) fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
         let rest = takes(self.withdrawn_by(), rises_in, longest).saturating_sub(rises_in);
         self.stage = self.stage.after(News::Well(now + rest));
         self.expire(now);
     }
 
     /// A check has brought the service down.
-    pub fn unwell(&mut self) {
+    pub(crate) fn unwell(&mut self) {
         self.stage = self.stage.after(News::Unwell);
     }
 
     /// The service serves, or is withdrawn by something that does not count.
-    pub fn forgive(&mut self) {
+    pub(crate) fn forgive(&mut self) {
         self.stage = self.stage.after(News::Forgiven);
     }
 
     /// Lets the service go if its time has come.
-    pub fn expire(&mut self, now: Moment) {
+    pub(crate) fn expire(&mut self, now: Moment) {
         if self.waits_until().is_some_and(|until| until <= now) {
             self.forgive();
         }
@@ -145,7 +145,7 @@ impl Default for ReturnTime {
 /// From the end of a fault to the return, after so many falls in the window. `rises_in` is what it takes without any;
 /// `longest` is `max-rise-time`, which never shortens that.
 #[must_use]
-pub fn takes(falls: u32, rises_in: Duration, longest: Duration) -> Duration {
+pub(crate) fn takes(falls: u32, rises_in: Duration, longest: Duration) -> Duration {
     let doubled = 2_u32.saturating_pow(falls.saturating_sub(1));
     rises_in.saturating_mul(doubled).min(longest.max(rises_in))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::engine::moment::Moment;
 
 /// How long an event counts.
-pub const WINDOW: Duration = Duration::from_secs(10 * 60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(10 * 60);
 
 /// The moments of events, as far as they are within [`WINDOW`].
 #[derive(Clone, Debug, Default)]
-pub struct Recent {
+pub(crate) struct Recent {
     /// When each event stops counting, the oldest first.
     forgotten_at: Vec<Moment>,
 }
@@ -17,13 +17,13 @@ pub struct Recent {
 impl Recent {
     /// No event.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { forgotten_at: vec![] }
     }
 
     /// Events of an earlier helper, by their ages at `now`.
     #[must_use]
-    pub fn restored(now: Moment, ages: impl Iterator<Item = Duration>) -> Self {
+    pub(crate) fn restored(now: Moment, ages: impl Iterator<Item = Duration>) -> Self {
         let mut forgotten_at: Vec<_> =
             ages.filter_map(|age| WINDOW.checked_sub(age)).map(|left| now + left).collect();
         forgotten_at.retain(|at| *at > now);
@@ -32,20 +32,20 @@ impl Recent {
     }
 
     /// Adds an event at `now`, and drops those that no longer count.
-    pub fn add(&mut self, now: Moment) {
+    pub(crate) fn add(&mut self, now: Moment) {
         self.forgotten_at.retain(|at| *at > now);
         self.forgotten_at.push(now + WINDOW);
     }
 
     /// The age of each event that counts, the oldest first.
-    pub fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
+    pub(crate) fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
         let counts = self.forgotten_at.iter().filter(move |at| **at > now);
         counts.map(move |at| WINDOW.saturating_sub(at.since(now)))
     }
 
     /// How many events count.
     #[must_use]
-    pub fn count(&self, now: Moment) -> u32 {
+    pub(crate) fn count(&self, now: Moment) -> u32 {
         u32::try_from(self.ages(now).count()).unwrap_or(u32::MAX)
     }
 }

@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 /// A fall from serving, and what it has led to.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Fall {
+pub(crate) struct Fall {
     /// The penalty after it, without its fraction.
-    pub penalty: u32,
+    pub(crate) penalty: u32,
     /// Whether a suppression would hold the service down.
-    pub enforced: bool,
+    pub(crate) enforced: bool,
     /// The falls of the last [`WINDOW`](crate::engine::dampening::window::WINDOW), this one among them.
-    pub falls: u32,
+    pub(crate) falls: u32,
     /// How long the return takes, where that is longer than usual.
-    pub return_takes: Option<Duration>,
+    pub(crate) return_takes: Option<Duration>,
     /// Whether a process ended that may be back within `restart-grace`, which has excused too many already.
     #[serde(default)]
-    pub grace_used_up: bool,
+    pub(crate) grace_used_up: bool,
 }
 
 /// Why a drain, or a hold, is over.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DrainEnd {
+pub(crate) enum DrainEnd {
     /// Its holder, or an operator, has lifted it.
     Lifted,
     /// Its time is over.

@@ -11,7 +11,7 @@ const NAMED: usize = 3;
 /// Prefixes in the order of the configuration, each once.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Prefixes {
+pub(crate) struct Prefixes {
     /// The first of them.
     named: Vec<String>,
     /// How many others there are.
@@ -21,7 +21,7 @@ pub struct Prefixes {
 impl Prefixes {
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 }

@@ -10,7 +10,7 @@ use crate::period::Shown;
 /// What puts a withdrawn service back.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Until {
+pub(crate) enum Until {
     /// Nothing in particular: it serves, or the reason says it.
     #[default]
     Open,
@@ -31,7 +31,7 @@ pub enum Until {
 impl Until {
     /// The period in which it ends, or can end at the earliest.
     #[must_use]
-    pub const fn ends_in(&self) -> Option<Duration> {
+    pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
             Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),
             Self::Open | Self::ChecksPass | Self::Undrained(_) | Self::FileGone | Self::Exit => None,

@@ -24,7 +24,7 @@ type Clock<'a> = &'a dyn Fn(Duration) -> String;
 /// A notice with the time of day beside each period after which something ends, as in "held down for 19m 29s (until
 /// 22:04:31 UTC)". The engine itself knows no time of day.
 #[derive(Clone, Copy)]
-pub struct Timed<'a>(pub &'a Notice, pub &'a dyn Fn(Duration) -> String);
+pub(crate) struct Timed<'a>(pub &'a Notice, pub &'a dyn Fn(Duration) -> String);
 
 impl fmt::Display for Timed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -137,7 +137,7 @@ impl Service {
     }
 
     /// The operator wants every fall forgotten. The notice says what was cleared; there is none where nothing was.
-    pub fn undampen(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(crate) fn undampen(&mut self, now: Moment, out: &mut Vec<Action>) {
         if let Some(cleared) = self.dampening.clear(now) {
             out.push(Notice::Undampened { service: self.name.clone(), cleared }.into());
             out.push(Action::Save);

@@ -20,7 +20,7 @@ pub(super) enum Disabled {
 
 impl Service {
     /// The operator's file has appeared or gone, or is still there after a restart.
-    pub fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
+    pub(crate) fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
         if self.is_disabled() != disabled {
             out.push(Action::Save);
         }
@@ -31,7 +31,7 @@ impl Service {
     }
 
     /// Somebody wants it drained.
-    pub fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
+    pub(crate) fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
         out.push(
             Notice::Drained {
                 service: self.name.clone(),
@@ -47,7 +47,7 @@ impl Service {
     }
 
     /// Somebody wants drains to end, at once or when the checks have passed anew.
-    pub fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
+    pub(crate) fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
         // The checks of one that is not enabled never pass: nothing is waited for.
         if !lift.once_healthy || !self.enabled {
             let lifted = self.drains.lift(lift);

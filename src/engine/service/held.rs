@@ -10,7 +10,7 @@ use crate::engine::notice::{DrainEnd, Notice};
 
 impl Service {
     /// The operator wants it announced, whatever its checks say.
-    pub fn hold(&mut self, now: Moment, order: HoldOrder, out: &mut Vec<Action>) {
+    pub(crate) fn hold(&mut self, now: Moment, order: HoldOrder, out: &mut Vec<Action>) {
         out.push(
             Notice::HoldBegun {
                 service: self.name.clone(),
@@ -26,7 +26,7 @@ impl Service {
     }
 
     /// The operator wants the holds of this holder, or all, to end.
-    pub fn unhold(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
+    pub(crate) fn unhold(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
         let ended = self.holds.end(whose);
         self.note_ends_of_holds(ended, DrainEnd::Lifted, out);
     }
@@ -45,14 +45,14 @@ impl Service {
 
     /// Who wants it announced against its checks.
     #[must_use]
-    pub const fn holds(&self) -> &Holds {
+    pub(crate) const fn holds(&self) -> &Holds {
         &self.holds
     }
 
     /// Whether it is announced because of a hold, whatever its checks and its falls say: it is not drained, its addresses
     /// are not known to be missing, and every check that decides has reported once, so that a missing one were known.
     #[must_use]
-    pub fn is_pinned(&self) -> bool {
+    pub(crate) fn is_pinned(&self) -> bool {
         !self.holds.orders().is_empty()
             && self.enabled
             && !self.is_drained()
@@ -62,7 +62,7 @@ impl Service {
 
     /// Whether a hold keeps it announced that its checks, or its falls, would withdraw or degrade: what it would be.
     #[must_use]
-    pub fn without_hold(&self) -> Option<State> {
+    pub(crate) fn without_hold(&self) -> Option<State> {
         Some(self.by_checks()).filter(|state| self.is_pinned() && !self.revalidating && *state != State::Up)
     }
 
@@ -87,7 +87,7 @@ impl Service {
 
     /// Who holds it, and why.
     #[must_use]
-    pub fn explain_holds(&self) -> String {
+    pub(crate) fn explain_holds(&self) -> String {
         let holds = self.holds.orders().iter();
         let holds: Vec<_> =
             holds.map(|(holder, hold)| format!("{holder} holds it announced: {}", hold.reason)).collect();

@@ -13,7 +13,7 @@ use crate::period::Period;
 
 /// What happens next, in words around one point in time.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Next {
+pub(crate) struct Next {
     /// What stands before the time; the whole sentence where there is none.
     before: String,
     /// The earliest time; `None` where it depends on an operator, or on what the checks find.
@@ -34,13 +34,13 @@ impl Next {
 
     /// The earliest time; `None` where it is not known.
     #[must_use]
-    pub const fn at(&self) -> Option<Moment> {
+    pub(crate) const fn at(&self) -> Option<Moment> {
         self.at
     }
 
     /// The sentence, with the time as `shown` writes it.
     #[must_use]
-    pub fn text(&self, shown: impl Fn(Moment) -> String) -> String {
+    pub(crate) fn text(&self, shown: impl Fn(Moment) -> String) -> String {
         match self.at {
             None => self.before.clone(),
             Some(at) => format!("{} {}{}", self.before, shown(at), self.after),
@@ -52,7 +52,7 @@ impl Service {
     /// What happens next if nothing else happens: the checks find what they found last, and no operator acts. `None` for a
     /// service that serves and has nothing ahead.
     #[must_use]
-    pub fn next(&self, now: Moment) -> Option<Next> {
+    pub(crate) fn next(&self, now: Moment) -> Option<Next> {
         match self.state {
             _ if !self.enabled => {
                 Some(Next::open("withdrawn until `enabled = true` and `dnsherald reload`".to_owned()))

@@ -13,7 +13,7 @@ impl Service {
     /// whose checks have rested.
     ///
     /// Where no verdict is left, what was said stands until there is one.
-    pub fn go_on_from(
+    pub(crate) fn go_on_from(
         &mut self,
         mut service: Self,
         earlier: &plan::Service,

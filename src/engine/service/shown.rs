@@ -21,55 +21,55 @@ use crate::period::Period;
 impl Service {
     /// As configured.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it is probed and announced.
     #[must_use]
-    pub const fn is_enabled(&self) -> bool {
+    pub(crate) const fn is_enabled(&self) -> bool {
         self.enabled
     }
 
     /// What it is.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> State {
         self.state
     }
 
     /// What its falls have come to, without the fraction.
     #[must_use]
-    pub fn penalty(&self, now: Moment) -> u32 {
+    pub(crate) fn penalty(&self, now: Moment) -> u32 {
         self.dampening.whole_penalty(now)
     }
 
     /// Whether its disable-file was there when last looked for.
     #[must_use]
-    pub const fn is_disabled(&self) -> bool {
+    pub(crate) const fn is_disabled(&self) -> bool {
         !matches!(self.disabled, Disabled::No)
     }
 
     /// Whether its checks say that it is down, and nobody wants it drained.
     #[must_use]
-    pub fn is_unwell(&self) -> bool {
+    pub(crate) fn is_unwell(&self) -> bool {
         self.health == Some(Severity::Down) && !self.is_drained()
     }
 
     /// Since when it is what it is.
     #[must_use]
-    pub const fn since(&self) -> Moment {
+    pub(crate) const fn since(&self) -> Moment {
         self.since
     }
 
     /// Who wants it drained, but for the disable-file.
     #[must_use]
-    pub const fn drains(&self) -> &Drains {
+    pub(crate) const fn drains(&self) -> &Drains {
         &self.drains
     }
 
     /// Its orders of one kind.
     #[must_use]
-    pub const fn orders(&self, kind: Kind) -> &Orders {
+    pub(crate) const fn orders(&self, kind: Kind) -> &Orders {
         match kind {
             Kind::Drain => &self.drains,
             Kind::Hold => self.holds.orders(),
@@ -78,25 +78,25 @@ impl Service {
 
     /// Its checks.
     #[must_use]
-    pub fn checks(&self) -> &[Check] {
+    pub(crate) fn checks(&self) -> &[Check] {
         &self.checks
     }
 
     /// How long it stays withdrawn though its checks are up; `None` if it does not.
     #[must_use]
-    pub fn returns_in(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
         self.dampening.held_until().filter(|_| self.is_held).map(|until| until.since(now))
     }
 
     /// Its record of falls.
     #[must_use]
-    pub const fn dampening(&self) -> &Dampening {
+    pub(crate) const fn dampening(&self) -> &Dampening {
         &self.dampening
     }
 
     /// What it wants for its route at this place; `None` as long as it wants nothing said.
     #[must_use]
-    pub fn stated(&self, route: usize) -> Option<&Advertisement> {
+    pub(crate) fn stated(&self, route: usize) -> Option<&Advertisement> {
         self.advertisement(self.stated?, route)
     }
 
@@ -109,7 +109,7 @@ impl Service {
 
     /// What puts it back, as long as it is withdrawn.
     #[must_use]
-    pub fn until(&self, now: Moment) -> Until {
+    pub(crate) fn until(&self, now: Moment) -> Until {
         match self.state {
             _ if !self.enabled => Until::Open,
             State::Drained if self.is_disabled() => Until::FileGone,
@@ -145,7 +145,7 @@ impl Service {
 
     /// Why it came into its state. What its checks have found since may already speak for another.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         self.entered.clone().unwrap_or_else(|| self.explain())
     }
 
@@ -177,13 +177,13 @@ impl Service {
 
     /// What ExaBGP acknowledged last, as far as it may still stand.
     #[must_use]
-    pub const fn acknowledged_before(&self) -> Option<State> {
+    pub(crate) const fn acknowledged_before(&self) -> Option<State> {
         self.acknowledged_before
     }
 
     /// Why it is what it is.
     #[must_use]
-    pub fn explain(&self) -> String {
+    pub(crate) fn explain(&self) -> String {
         if self.state == State::Up && self.is_pinned() {
             return self.explain_holds();
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// One extended community.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum ExtendedCommunity {
+pub(crate) enum ExtendedCommunity {
     /// `target:64512:100`: the route target.
     Target(Specific),
     /// `origin:64512:100`: the route origin, or site of origin.
@@ -37,7 +37,7 @@ pub enum ExtendedCommunity {
 
 /// Who gives a number its meaning, and the number: six octets in all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Specific {
+pub(crate) enum Specific {
     /// An AS number of 16 bits leaves 32 for the other.
     Short(u16, u32),
     /// One of 32 bits (RFC 5668).

@@ -15,7 +15,13 @@ impl Link {
     /// From now on these are the settings and the routes. What is known of a route that stays is kept; one that is no
     /// longer wanted and may be announced is withdrawn. Nothing is said yet: what services state of the routes comes
     /// first ([`Link::desire_all`]).
-    pub fn change(&mut self, now: Moment, settings: Settings, routes: Vec<Route>, out: &mut Vec<Action>) {
+    pub(crate) fn change(
+        &mut self,
+        now: Moment,
+        settings: Settings,
+        routes: Vec<Route>,
+        out: &mut Vec<Action>,
+    ) {
         let spoken = self.dialect();
         let refresh = self.settings.refresh;
         let marked = self.marks();

@@ -14,27 +14,27 @@ use crate::fnv::fnv64;
 
 /// A route and the state of the conversation about it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// What the conversation is about.
-    pub route: Route,
+    pub(crate) route: Route,
     /// What the service wants; `None` until its first decision.
-    pub desired: Option<Advertisement>,
+    pub(crate) desired: Option<Advertisement>,
     /// What was last sent to ExaBGP and not refused.
-    pub said: Option<Advertisement>,
+    pub(crate) said: Option<Advertisement>,
     /// What ExaBGP has last said `done` to; `None` where that is unknown.
-    pub acknowledged: Option<Advertisement>,
+    pub(crate) acknowledged: Option<Advertisement>,
     /// When it did.
     acknowledged_at: Moment,
     /// Said since the last acknowledged withdraw, so that ExaBGP may be announcing it.
-    pub perhaps_announced: bool,
+    pub(crate) perhaps_announced: bool,
     /// When to say what is desired; `None` when there is nothing to say.
-    pub due: Option<Moment>,
+    pub(crate) due: Option<Moment>,
     /// An earlier helper announced it and nobody wants it any more: once it is withdrawn it is forgotten.
-    pub left_behind: bool,
+    pub(crate) left_behind: bool,
     /// What the log last told of it, as a fingerprint: there may be many entries.
     reported: Option<u64>,
     /// Whether anything that was said of it has been answered, or waited for in vain.
-    pub answered: bool,
+    pub(crate) answered: bool,
     backoff: Backoff,
 }
 
@@ -121,13 +121,13 @@ impl Entry {
 
     /// What is desired, without its attributes.
     #[must_use]
-    pub fn stands(&self) -> Option<Stands> {
+    pub(crate) fn stands(&self) -> Option<Stands> {
         self.desired.as_ref().map(Stands::of)
     }
 
     /// Whether the log tells of it what it has not told last.
     #[must_use]
-    pub fn is_news(&self) -> bool {
+    pub(crate) fn is_news(&self) -> bool {
         self.reported != self.fingerprint()
     }
 
@@ -145,7 +145,7 @@ impl Entry {
 
     /// Its prefix, the MED with which it is to be announced, if any, and the neighbors, if not all.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let Route { prefix, med_offset, neighbors, .. } = &self.route;
         let med = match &self.desired {
             Some(Advertisement::Announce(Attributes { med: Some(med), .. })) => {
@@ -160,7 +160,7 @@ impl Entry {
 
     /// Whether something is desired, and ExaBGP has acknowledged just that.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
 
@@ -228,7 +228,7 @@ impl Entry {
 
     /// Whether what is desired has been sent.
     #[must_use]
-    pub fn is_said(&self) -> bool {
+    pub(crate) fn is_said(&self) -> bool {
         self.desired.is_some() && self.desired == self.said
     }
 

@@ -23,7 +23,7 @@ const CONNECTING: &str = "TCP is connected, the BGP session is not established";
 
 /// The state of one BGP session.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum BgpState {
+pub(crate) enum BgpState {
     /// Established.
     Up,
     /// Not established, with the reason that ExaBGP gave last.
@@ -32,7 +32,7 @@ pub enum BgpState {
 
 /// One BGP session.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct BgpSession {
+pub(crate) struct BgpSession {
     /// Its state.
     pub state: BgpState,
     /// Since when it has been up, or down. A failed attempt to connect leaves that as it is.
@@ -41,7 +41,7 @@ pub struct BgpSession {
 
 /// What ExaBGP says of a session.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Change {
+pub(crate) enum Change {
     /// TCP is connected.
     Connected,
     /// The session is established.
@@ -52,11 +52,11 @@ pub enum Change {
 
 /// The sessions by the address of the neighbor.
 #[derive(Clone, Debug, Default)]
-pub struct Neighbors(BTreeMap<IpAddr, BgpSession>);
+pub(crate) struct Neighbors(BTreeMap<IpAddr, BgpSession>);
 
 impl Neighbors {
     /// Each neighbor of which ExaBGP has told, in the order of the addresses.
-    pub fn iter(&self) -> impl Iterator<Item = (&IpAddr, &BgpSession)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&IpAddr, &BgpSession)> {
         self.0.iter()
     }
 
@@ -82,7 +82,7 @@ impl Neighbors {
 impl BgpSession {
     /// Whether it is established.
     #[must_use]
-    pub const fn is_up(&self) -> bool {
+    pub(crate) const fn is_up(&self) -> bool {
         matches!(self.state, BgpState::Up)
     }
 }

@@ -10,7 +10,7 @@ use crate::exabgp::command::{ASK_VERSION, Family};
 
 impl Link {
     /// The log tells what is desired for these routes.
-    pub fn report(&mut self, routes: Range<usize>) {
+    pub(crate) fn report(&mut self, routes: Range<usize>) {
         self.entries[routes].iter_mut().for_each(Entry::report);
     }
 

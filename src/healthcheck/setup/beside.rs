@@ -24,14 +24,14 @@ enum Order {
 
 /// Addresses in the hands of a thread.
 #[derive(Debug)]
-pub struct Beside(Arc<Handoff<Order>>);
+pub(crate) struct Beside(Arc<Handoff<Order>>);
 
 impl Beside {
     /// Nothing to be done yet.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(mut addresses: Addresses) -> io::Result<Self> {
+    pub(crate) fn start(mut addresses: Addresses) -> io::Result<Self> {
         let orders = Arc::new(Handoff::new(0));
         let taken = Arc::clone(&orders);
         thread::Builder::new().name("addresses".into()).spawn(move || {
@@ -50,13 +50,13 @@ impl Beside {
     }
 
     /// Adds what is missing. Returns at once.
-    pub fn add(&self) {
+    pub(crate) fn add(&self) {
         self.0.supersede(Order::Add);
     }
 
     /// Adds what is missing, and waits for it, but neither longer than `limit` nor once `hurry` is set. True if it was
     /// done.
-    pub fn add_within(&self, limit: Duration, hurry: &AtomicBool) -> bool {
+    pub(crate) fn add_within(&self, limit: Duration, hurry: &AtomicBool) -> bool {
         self.add();
         let began = Instant::now();
         while !self.0.wait_idle(GLANCE) {
@@ -68,12 +68,12 @@ impl Beside {
     }
 
     /// Removes what was added. Returns at once.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         self.0.supersede(Order::Remove);
     }
 
     /// Removes what was added, for the last time, and waits for it, but not longer than `limit`. True if it was done.
-    pub fn remove_within(self, limit: Duration) -> bool {
+    pub(crate) fn remove_within(self, limit: Duration) -> bool {
         self.remove();
         self.0.close();
         self.0.wait_idle(limit)

@@ -61,7 +61,7 @@ pub(super) fn read() -> io::Result<Vec<Present>> {
 ///
 /// # Errors
 /// When the system has no descriptor or memory left.
-pub fn found(label: Option<&Label>) -> io::Result<Vec<IpNet>> {
+pub(crate) fn found(label: Option<&Label>) -> io::Result<Vec<IpNet>> {
     Ok(select(&read()?, label))
 }
 

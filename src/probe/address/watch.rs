@@ -69,7 +69,7 @@ struct Watched {
 }
 
 /// Watches addresses as long as it lives.
-pub struct Watch {
+pub(crate) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
     attention: UnixStream,
 }
@@ -85,7 +85,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let (attention, asked) = UnixStream::pair()?;
         attention.set_nonblocking(true)?;
         asked.set_nonblocking(true)?;
@@ -97,7 +97,7 @@ impl Watch {
 
     /// Watches these and no others. Each comes with what is called, on the thread, once when its addresses have gone.
     /// What is known of a probe that was watched before stays known.
-    pub fn assign(&self, probes: impl IntoIterator<Item = (AddressProbe, Tell)>) {
+    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (AddressProbe, Tell)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
         let grip = |probe: &AddressProbe| {

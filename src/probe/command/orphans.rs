@@ -34,7 +34,7 @@ fn started() -> MutexGuard<'static, Vec<Pid>> {
 ///
 /// # Errors
 /// When the system has no descriptor left.
-pub fn adopt_orphans() -> io::Result<()> {
+pub(crate) fn adopt_orphans() -> io::Result<()> {
     let (reader, writer) = net::UnixStream::pair()?;
     reader.set_nonblocking(true)?;
     let reader = UnixStream::from_std(reader)?;

@@ -40,7 +40,7 @@ impl DnsProbe {
     /// Asks once, and is back within the timeout.
     ///
     /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it leaves nothing behind.
-    pub async fn ask(&self) -> Finding {
+    pub(crate) async fn ask(&self) -> Finding {
         let deadline = Deadline::after(self.timeout);
         let exchanged = match self.transport {
             Transport::Udp => self.over_udp(deadline).await,

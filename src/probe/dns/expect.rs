@@ -9,22 +9,22 @@ use super::{Flag, Rcode, Rcodes};
 
 /// What a response must be to pass. By default NOERROR is enough.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expectation {
+pub(crate) struct Expectation {
     /// The response codes that are well.
-    pub rcodes: Rcodes,
+    pub(crate) rcodes: Rcodes,
     /// Each of these must hold.
-    pub flags: Vec<Flag>,
+    pub(crate) flags: Vec<Flag>,
     /// At least so many answer records of the type asked.
-    pub min_answers: usize,
+    pub(crate) min_answers: usize,
     /// Each of these must be among the answers, see [`record_data`].
-    pub all_of: Vec<RData>,
+    pub(crate) all_of: Vec<RData>,
     /// One of these, if there are any, must be among the answers.
-    pub any_of: Vec<RData>,
+    pub(crate) any_of: Vec<RData>,
     /// The name server identifier (RFC 5001) in the notation of [`Finding::nsid`](super::Finding::nsid). It is asked
     /// for where it is expected.
-    pub nsid: Option<String>,
+    pub(crate) nsid: Option<String>,
     /// What comes later than this is too slow.
-    pub max_latency: Option<Duration>,
+    pub(crate) max_latency: Option<Duration>,
 }
 
 impl Default for Expectation {
@@ -44,7 +44,7 @@ impl Default for Expectation {
 impl Expectation {
     /// Nothing but a response.
     #[must_use]
-    pub fn anything() -> Self {
+    pub(crate) fn anything() -> Self {
         Self { rcodes: Rcodes::any_but([]), ..Self::default() }
     }
 }
@@ -55,7 +55,7 @@ impl Expectation {
 /// # Errors
 ///
 /// The sentence that says which text is no data of that type, or that data of that type cannot be written.
-pub fn record_data(record_type: RecordType, text: &str) -> Result<RData, String> {
+pub(crate) fn record_data(record_type: RecordType, text: &str) -> Result<RData, String> {
     let refuse = |why: String| format!("bad {record_type} data `{text}`: {why}");
     if is_one_word(record_type) && text.split_whitespace().count() != 1 {
         return Err(refuse("expected one word".to_owned()));

@@ -40,7 +40,7 @@ impl Bit {
 
 /// One expectation: `aa`, `tc`, `ra` or `ad` for a bit that is to be set, `!aa` and so on for one that is not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Flag {
+pub(crate) struct Flag {
     bit: Bit,
     set: bool,
 }
@@ -48,7 +48,7 @@ pub struct Flag {
 impl Flag {
     /// Whether the header is as expected.
     #[must_use]
-    pub const fn holds(self, header: &Metadata) -> bool {
+    pub(crate) const fn holds(self, header: &Metadata) -> bool {
         self.bit.is_set(header) == self.set
     }
 

@@ -16,7 +16,7 @@ impl Question {
     /// failure: response code, flags, number of records, record data (or truncation, where it hides them), identifier,
     /// latency.
     #[must_use]
-    pub fn judge(&self, response: &Message, latency: Duration) -> Outcome {
+    pub(crate) fn judge(&self, response: &Message, latency: Duration) -> Outcome {
         let expect = self.expect();
         let verdict = rcode(expect, response)
             .and_then(|()| flags(expect, response))

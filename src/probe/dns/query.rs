@@ -18,7 +18,7 @@ pub(super) const PLACEHOLDER: [u8; 12] = [1; 12];
 
 /// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Query {
+pub(crate) struct Query {
     text: String,
     question: op::Query,
 }
@@ -26,7 +26,7 @@ pub struct Query {
 impl Query {
     /// The type asked for.
     #[must_use]
-    pub const fn record_type(&self) -> RecordType {
+    pub(crate) const fn record_type(&self) -> RecordType {
         self.question.query_type
     }
 

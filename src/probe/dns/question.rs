@@ -19,7 +19,7 @@ pub(super) const HEADER: usize = 12;
 
 /// What the probes of a check share: a query, encoded, and what is expected of the response.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub(crate) struct Question {
     query: Query,
     expect: Expectation,
     template: Vec<u8>,
@@ -36,7 +36,7 @@ impl Question {
     /// # Errors
     ///
     /// The sentence that says why the query cannot be encoded.
-    pub fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
+    pub(crate) fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
         let identify = expect.nsid.is_some();
         Self::encode(query, recursion_desired, expect, identify)
     }
@@ -46,7 +46,7 @@ impl Question {
     /// # Errors
     ///
     /// The sentence that says why the query cannot be encoded.
-    pub fn observing(query: Query) -> Result<Self, String> {
+    pub(crate) fn observing(query: Query) -> Result<Self, String> {
         Self::encode(query, false, Expectation::anything(), true)
     }
 
@@ -94,13 +94,13 @@ impl Question {
 
     /// What is asked.
     #[must_use]
-    pub const fn query(&self) -> &Query {
+    pub(crate) const fn query(&self) -> &Query {
         &self.query
     }
 
     /// What is expected.
     #[must_use]
-    pub const fn expect(&self) -> &Expectation {
+    pub(crate) const fn expect(&self) -> &Expectation {
         &self.expect
     }
 

@@ -35,13 +35,13 @@ pub struct Rcode(u16);
 
 impl Rcode {
     /// No error: 0.
-    pub const NOERROR: Self = Self(0);
+    pub(crate) const NOERROR: Self = Self(0);
     /// Server failure: 2.
-    pub const SERVFAIL: Self = Self(2);
+    pub(crate) const SERVFAIL: Self = Self(2);
     /// No such domain: 3.
-    pub const NXDOMAIN: Self = Self(3);
+    pub(crate) const NXDOMAIN: Self = Self(3);
     /// Refused by policy: 5.
-    pub const REFUSED: Self = Self(5);
+    pub(crate) const REFUSED: Self = Self(5);
 
     const MAX: u16 = 0xfff;
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Rcode {
 
 /// The response codes that are expected: some, or all but some.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Rcodes {
+pub(crate) struct Rcodes {
     codes: Vec<Rcode>,
     excluded: bool,
 }
@@ -92,13 +92,13 @@ pub struct Rcodes {
 impl Rcodes {
     /// Just these.
     #[must_use]
-    pub fn one_of(codes: impl IntoIterator<Item = Rcode>) -> Self {
+    pub(crate) fn one_of(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: false }
     }
 
     /// All but these; with none named, every code.
     #[must_use]
-    pub fn any_but(codes: impl IntoIterator<Item = Rcode>) -> Self {
+    pub(crate) fn any_but(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: true }
     }
 
@@ -107,7 +107,7 @@ impl Rcodes {
     /// # Errors
     ///
     /// The sentence that says which word is unknown, that the list is empty, or that it mixes the two kinds.
-    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+    pub(crate) fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let (mut plain, mut negated) = (Vec::new(), Vec::new());
         for word in words {
             match word.strip_prefix('!') {
@@ -128,14 +128,14 @@ impl Rcodes {
 
     /// As [`Rcodes::from_words`] reads them.
     #[must_use]
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let negation = if self.excluded { "!" } else { "" };
         self.codes.iter().map(|code| format!("{negation}{code}")).collect()
     }
 
     /// Whether `code` is among them.
     #[must_use]
-    pub fn contains(&self, code: Rcode) -> bool {
+    pub(crate) fn contains(&self, code: Rcode) -> bool {
         self.codes.contains(&code) != self.excluded
     }
 }

@@ -11,19 +11,19 @@ use tokio::time::{Instant, sleep_until};
 
 /// How many probes of a set are in flight at once, and how their starts are spread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// Most probes in flight at once.
-    pub max_in_flight: NonZeroUsize,
+    pub(crate) max_in_flight: NonZeroUsize,
     /// If the set has more probes than that, their starts are spread evenly over this time.
-    pub spread: Duration,
+    pub(crate) spread: Duration,
 }
 
 impl Pace {
     /// The default limit: a burst that fits into a server's receive buffer as Linux makes it, and takes few descriptors.
-    pub const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+    pub(crate) const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
     /// The default limit, without spreading.
-    pub const BURST: Self = Self { max_in_flight: Self::MAX_IN_FLIGHT, spread: Duration::ZERO };
+    pub(crate) const BURST: Self = Self { max_in_flight: Self::MAX_IN_FLIGHT, spread: Duration::ZERO };
 
     /// Time between the starts of two probes, in a set of `count`.
     pub(super) fn gap(self, count: usize) -> Duration {

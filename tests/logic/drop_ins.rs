@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dnsherald::backend::hooks::{StopTime, drop_in, stop_commands};
+use crate::backend::hooks::{StopTime, drop_in, stop_commands};
 
-use crate::support::kept::difference;
-use crate::support::lacks;
+use crate::logic::kept::difference;
+use crate::logic::lacks::lacks;
 
 /// The units as their drop-ins are called. Of `kresd@1.service` Debian has the template.
 const UNITS: [&str; 8] = [

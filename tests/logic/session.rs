@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use dnsherald::engine::action::Action;
-use dnsherald::engine::compat::Compat;
-use dnsherald::engine::moment::Moment;
-use dnsherald::exabgp::attributes::Attributes;
-use dnsherald::exabgp::command::{ASK_VERSION, GREETING};
-use dnsherald::exabgp::link::{Link, Parent, Settings};
-use dnsherald::exabgp::{Advertisement, NextHop, Route};
+use crate::engine::action::Action;
+use crate::engine::compat::Compat;
+use crate::engine::moment::Moment;
+use crate::exabgp::attributes::Attributes;
+use crate::exabgp::command::{ASK_VERSION, GREETING};
+use crate::exabgp::link::{Link, Parent, Settings};
+use crate::exabgp::{Advertisement, NextHop, Route};
 
 const ROUTES: usize = 4;
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);

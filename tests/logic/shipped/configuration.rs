@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dnsherald::config::{Config, Service};
+use crate::config::{Config, Service};
 
 use super::read;
 use super::tables::TABLES;

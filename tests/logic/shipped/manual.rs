@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::cli::Cli;
 use clap::CommandFactory;
-use dnsherald::cli::Cli;
 
 use super::read;
 use super::tables::TABLES;
-use crate::support::lacks;
+use crate::logic::lacks::lacks;
 
 /// A line of a page of mdoc, and where it stands.
 struct Line<'a> {

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use dnsherald::config::Config;
-use dnsherald::engine::Engine;
-use dnsherald::engine::action::Action;
-use dnsherald::engine::drain::{Holder, Lasts, Lift, Order};
-use dnsherald::engine::event::{CheckId, Event, ServiceId};
-use dnsherald::engine::memory::Memory;
-use dnsherald::engine::moment::Moment;
-use dnsherald::engine::service::State;
-use dnsherald::exabgp::link::Parent;
-use dnsherald::outcome::Outcome;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::drain::{Holder, Lasts, Lift, Order};
+use crate::engine::event::{CheckId, Event, ServiceId};
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
+use crate::engine::service::State;
+use crate::exabgp::link::Parent;
+use crate::outcome::Outcome;
 use proptest::prelude::*;
 
 /// The prefixes of each service, by name; prefix 7 is 192.0.2.7/32.

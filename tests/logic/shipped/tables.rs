@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dnsherald::config::Config;
+use crate::config::Config;
 
 /// A table of the configuration.
 pub(super) struct Table {

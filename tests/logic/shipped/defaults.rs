@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dnsherald::config::Config;
+use crate::config::Config;
 
 use super::configuration::{FILE, Parts, setting, with};
 use super::read;

@@ -5,12 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dnsherald::commands::simulate::annotate;
-use dnsherald::config::Config;
-use dnsherald::trace::names::Names;
-use dnsherald::trace::{Header, Trace};
+use crate::commands::simulate::annotate;
+use crate::config::Config;
+use crate::trace::names::Names;
+use crate::trace::{Header, Trace};
 
-use crate::support::kept::difference;
+use crate::logic::kept::difference;
 
 pub(crate) fn scenarios() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");

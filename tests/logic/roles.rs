@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use dnsherald::config::Config;
-use dnsherald::config::describe::Description;
-use dnsherald::engine::check::Severity;
-use dnsherald::outcome::Cause;
-use dnsherald::probe::Probe;
+use crate::config::Config;
+use crate::config::describe::Description;
+use crate::engine::check::Severity;
+use crate::outcome::Cause;
+use crate::probe::Probe;
 
 fn config(management: &str, service: &str) -> Config {
     let text = format!("[node]\nmanagement = {management}\n[[service]]\nname = \"dns\"\n{service}\n");

@@ -1,0 +1,16 @@
+//! Tests of the crate in virtual time and on files: scenarios, properties, the API session, roles, shipped texts.
+//!
+//! They are part of the unit tests (`lib.rs` includes this file), so that the crate need not export what they read.
+
+#[path = "../integration/support/kept.rs"]
+mod kept;
+#[path = "../integration/support/lacks.rs"]
+mod lacks;
+
+mod drains;
+mod drop_ins;
+mod properties;
+mod roles;
+mod scenarios;
+mod session;
+mod shipped;

@@ -1,0 +1,13 @@
+//! Manual pages and the shipped configuration, held to the options and keys of the code.
+
+use std::fs;
+use std::path::Path;
+
+mod configuration;
+mod defaults;
+mod manual;
+mod tables;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
