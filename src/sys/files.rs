@@ -20,25 +20,24 @@ pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The content of a plain file.
-///
-/// # Errors
-/// As [`open_plain`], and when it has more octets than `most`.
-pub(crate) fn read_plain(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut content = vec![];
-    match open_plain(path)?.take(most + 1).read_to_end(&mut content)? as u64 > most {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets"))),
-        false => Ok(content),
-    }
-}
-
 /// The text of a plain file.
 ///
 /// # Errors
-/// As [`read_plain`], and when it is no UTF-8.
+/// As [`open_plain`] and [`text_of`].
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read_plain(path, most)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+    text_of(open_plain(path)?, most)
+}
+
+/// The text of an opened file.
+///
+/// # Errors
+/// When it cannot be read, has more than `most` octets, or is no UTF-8.
+pub(crate) fn text_of(file: File, most: u64) -> io::Result<String> {
+    let mut content = vec![];
+    if file.take(most + 1).read_to_end(&mut content)? as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets")));
+    }
+    String::from_utf8(content).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
 }
 
 /// A file that was not there, with this mode, whatever the umask.

@@ -96,6 +96,37 @@ pub(crate) fn make_for_root(directory: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// As [`make_for_root`], for a directory in which root opens only files of its own and replaces any other: it may be
+/// writable by all users if it has the sticky bit, as a freshly mounted tmpfs has (mode 1777).
+///
+/// # Errors
+/// As [`make_for_root`].
+pub(crate) fn make_for_own_files(directory: &Path, mode: u32) -> io::Result<()> {
+    match geteuid().is_root() {
+        true => resolve(directory, Some(mode), true, 0).map(drop),
+        false => make(directory, mode),
+    }
+}
+
+/// Refuses a file that another user may have put into a directory that all users can write to, such as a state with
+/// drains of an attacker's choice. `found` is what the opened file says of itself.
+///
+/// # Errors
+/// When the directory is such a one, and the file belongs neither to root nor to our own user.
+pub(crate) fn is_own_where_shared(path: &Path, found: &Metadata) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    let is_shared = fs::metadata(directory)?.mode() & 0o002 != 0;
+    if !is_shared || found.uid() == 0 || found.uid() == geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "it belongs to {}, and all users can write to {}: remove it, and `chmod go-w {}`",
+        user(found.uid()),
+        directory.display(),
+        directory.display()
+    )))
+}
+
 /// Whether root may make a file in this directory, where a file that is there is never opened: the directory itself
 /// may be everybody's, as `/var/tmp` is. A user other than root may.
 ///
@@ -108,12 +139,13 @@ pub(crate) fn is_safe_for_new_files(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether only root and our own user can put a file into this directory, or another directory into its place.
+/// Whether only root and our own user can exchange a file of theirs in this directory, or the directory itself. Others
+/// may add files of their own if it has the sticky bit.
 ///
 /// # Errors
 /// When another user can, with what to do, and when there is no such directory.
 pub(crate) fn is_guarded(directory: &Path) -> io::Result<()> {
-    resolve(directory, None, false, geteuid().as_raw()).map(drop)
+    resolve(directory, None, true, geteuid().as_raw()).map(drop)
 }
 
 /// Where this path leads, for `own`: through links that no other user has made or can exchange. With a mode, makes the

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::sys::files::{Draft, read_text};
-use crate::sys::trusted_path::make_for_root;
+use crate::sys::files::{Draft, open_plain, text_of};
+use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
 /// ExaBGP hands down a umask under which directories cannot be entered, so modes are set explicitly.
 pub(super) const DIRECTORY_MODE: u32 = 0o750;
@@ -63,12 +63,14 @@ pub(super) fn remove_leftovers(file: &Path) {
 /// # Errors
 /// When it cannot be made, and for root also when another user could lead root elsewhere from there.
 pub(super) fn make_place(file: &Path) -> io::Result<()> {
-    file.parent().map_or(Ok(()), |directory| make_for_root(directory, DIRECTORY_MODE))
+    file.parent().map_or(Ok(()), |directory| make_for_own_files(directory, DIRECTORY_MODE))
 }
 
-/// The text of a state file, which is a plain file.
+/// The text of a state file, which is a plain file, and not another user's in a directory that all users can write to.
 pub(in crate::daemon) fn read(file: &Path) -> io::Result<String> {
-    read_text(file, LARGEST)
+    let opened = open_plain(file)?;
+    is_own_where_shared(file, &opened.metadata()?)?;
+    text_of(opened, LARGEST)
 }
 
 pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {

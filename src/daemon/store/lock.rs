@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc::O_NOFOLLOW;
 
+use crate::sys::trusted_path::is_own_where_shared;
+
 /// How long another helper is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -32,9 +34,12 @@ pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
         .mode(MODE)
         .custom_flags(O_NOFOLLOW)
         .open(&path)?;
-    if !lock.metadata()?.is_file() {
+    let found = lock.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::other(format!("the lock {} is no plain file", path.display())));
     }
+    is_own_where_shared(&path, &found)
+        .map_err(|error| io::Error::other(format!("the lock {}: {error}", path.display())))?;
     let began = Instant::now();
     loop {
         match lock.try_lock() {

@@ -80,25 +80,54 @@ fn nothing_is_written_where_another_user_can_put_links() {
     assert_eq!(names(&pop.file("control")).len() + names(&pop.file("state")).len(), 0);
 }
 
-/// As `/tmp/dnsherald` may be.
+/// Without the sticky bit another user can exchange root's files, and with it put a socket in the place of the next.
 #[test]
 fn a_directory_that_others_can_write_to_is_refused() {
     let Some(pop) = pop() else { return };
-    for name in ["control", "state"] {
+    for (name, mode) in [("control", 0o1777), ("state", 0o777)] {
         chown(pop.file(name), Some(0), Some(0)).unwrap();
-        fs::set_permissions(pop.file(name), fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(pop.file(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    for name in ["control", "state"] {
+    for (name, mode) in [("control", "1777"), ("state", "777")] {
         let directory = pop.file(name);
         let directory = directory.display();
-        helper.logs(&format!("{directory} can be written to by others than its owner (mode 1777), "));
+        helper.logs(&format!("{directory} can be written to by others than its owner (mode {mode}), "));
         helper.logs(&format!("`chmod go-w {directory}`"));
     }
     ends(&mut helper);
     assert_eq!(names(&pop.file("control")).len() + names(&pop.file("state")).len(), 0);
+}
+
+/// As a tmpfs that is mounted without `mode=`: nobody else can exchange root's files there.
+#[test]
+fn a_state_is_kept_in_a_sticky_directory_and_no_file_of_another_user_is_read_there() {
+    let Some(pop) = pop() else { return };
+    for name in ["control", "state"] {
+        chown(pop.file(name), Some(0), Some(0)).unwrap();
+    }
+    fs::set_permissions(pop.file("state"), fs::Permissions::from_mode(0o1777)).unwrap();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.remembers("\"acknowledged\": \"up\"");
+    pop.keeps_its_configuration();
+    ends(&mut helper);
+    let (state, lock) = (pop.state_file(), pop.state_file().with_extension("lock"));
+    for theirs in [&state, &lock] {
+        chown(theirs, Some(USER), Some(USER)).unwrap();
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper.logs(&format!(
+            "it belongs to user {USER}, and all users can write to {}",
+            pop.file("state").display()
+        ));
+        ends(&mut helper);
+        fs::remove_file(theirs).unwrap();
+    }
 }
 
 #[test]
