@@ -44,6 +44,8 @@ pub(crate) enum Delivery {
     Elsewhere,
     /// Nowhere: there is no route, or one that discards.
     Nowhere,
+    /// Nowhere: there is no device of the name in which to look.
+    NoDevice,
 }
 
 /// Completes "the kernel … to this address".
@@ -52,7 +54,7 @@ impl fmt::Display for Delivery {
         f.write_str(match self {
             Self::Here => "delivers locally",
             Self::Elsewhere => "sends to another host",
-            Self::Nowhere => "has no route",
+            Self::Nowhere | Self::NoDevice => "has no route",
         })
     }
 }
@@ -71,7 +73,7 @@ pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Deliv
     let index = match device.map(if_nametoindex) {
         None => None,
         Some(Ok(index)) => Some(index),
-        Some(Err(Errno::ENODEV)) => return Ok(Delivery::Nowhere),
+        Some(Err(Errno::ENODEV)) => return Ok(Delivery::NoDevice),
         Some(Err(error)) => return Err(error.into()),
     };
     let answer = ask(address, index);
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn in_a_device_that_is_not_there_nothing_is_delivered() {
-        assert_eq!(look_up("127.0.0.1".parse().unwrap(), Some("no-such-vrf")).unwrap(), Delivery::Nowhere);
+        assert_eq!(look_up("127.0.0.1".parse().unwrap(), Some("no-such-vrf")).unwrap(), Delivery::NoDevice);
     }
 
     #[test]

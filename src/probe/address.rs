@@ -50,7 +50,7 @@ impl AddressProbe {
         for address in &self.addresses {
             match look_up(*address) {
                 Ok(Delivery::Here) => {}
-                Ok(delivery) => missing.push(not_here(*address, delivery)),
+                Ok(delivery) => missing.push(not_here(*address, self.device.as_deref(), delivery)),
                 Err(error) => {
                     let why = format!("the kernel does not say whether {address} is on this host: {error}");
                     unknown.get_or_insert(why);

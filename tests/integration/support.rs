@@ -9,6 +9,8 @@ use std::path::Path;
 pub(crate) mod helper;
 pub(crate) mod kept;
 mod lacks;
+// The unit tests have the same.
+#[path = "../../src/netlink/namespace.rs"]
 pub(crate) mod namespace;
 pub(crate) mod server;
 pub(crate) mod zones;

@@ -45,9 +45,12 @@ class Check:
     query: str = "localhost. A"
     transport: tuple[str, ...] = ("udp", "tcp")
     on_fail: str | dict = "down"
+    # The name that the server has to give of itself.
+    nsid: str | None = None
 
     def written(self):
-        probe = {"query": self.query, "server": self.server, "transport": self.transport, "expect": {"rcode": ("NOERROR",)}}
+        expect = {"rcode": ("NOERROR",), **({"nsid": self.nsid} if self.nsid else {})}
+        probe = {"query": self.query, "server": self.server, "transport": self.transport, "expect": expect}
         return {"name": self.name, "on-fail": self.on_fail, "dns": probe}
 
 
@@ -82,6 +85,8 @@ class Service:
     # What is said of it while it is up, and to whom: to all where there is none.
     up: dict | None = None
     neighbors: tuple[str, ...] = ()
+    # The server is on this host, and not in another network namespace.
+    here: bool = True
 
 
 DEGRADED_MED = 400
@@ -129,7 +134,7 @@ class Configuration:
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
             # Only the anycast addresses of the lab are on its hosts.
-            lines += ["address = false"] if not set(service.prefixes) <= set(PREFIXES) else []
+            lines += ["address = false"] if not (service.here and set(service.prefixes) <= set(PREFIXES)) else []
             lines += _assignments({"backend": self.backend.name}) if self.backend else []
             lines += _assignments({"disable-file": str(service.disable_file)}) if service.disable_file else []
             lines += _assignments({"neighbors": service.neighbors}) if service.neighbors else []

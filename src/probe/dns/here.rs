@@ -44,14 +44,17 @@ impl Missing {
     }
 }
 
-/// The sentence about an address that the kernel does not deliver to.
-pub(crate) fn not_here(address: IpAddr, delivery: Delivery) -> String {
+/// The sentence about an address that the kernel does not deliver to; `device` is the VRF in which it was looked up.
+pub(crate) fn not_here(address: IpAddr, device: Option<&str>, delivery: Delivery) -> String {
     match delivery {
         Delivery::Here => format!("{address} is on this host"),
         Delivery::Elsewhere => {
             format!("{address} is not on this host: the kernel would send to another one")
         }
         Delivery::Nowhere => format!("{address} is not on this host: the kernel has no route to it"),
+        Delivery::NoDevice => {
+            format!("{address} is not on this host: it has no device `{}`", device.unwrap_or_default())
+        }
     }
 }
 
@@ -81,7 +84,8 @@ impl Path<'_> {
     }
 
     fn missing(self, delivery: Delivery) -> Trouble {
-        Trouble::Missing(Missing { place: self.place(), why: not_here(self.server.ip(), delivery) })
+        let why = not_here(self.server.ip(), self.locality.device.as_deref(), delivery);
+        Trouble::Missing(Missing { place: self.place(), why })
     }
 
     /// Keeps what this socket sends in the VRF, and on this host where the server has to be there. To be called

@@ -1,4 +1,10 @@
 //! The service address on a real interface, in a network namespace: it goes, it comes back, it was never there.
+//!
+//! Two kinds of interfaces are modules that a kernel may lack. `dummy`: then one end of a veth pair stands in, which
+//! loses its addresses in the same way. `vrf`: then only a VRF that is not there can be tried, and the
+//! test asserts that the kernel has none ([`makes_vrf`]). No test is left out for that.
+
+use std::process::Command;
 
 use crate::support::helper::{ANNOUNCE, Pop, WITHDRAW, ideal};
 use crate::support::namespace::{in_namespace, shell};
@@ -107,5 +113,61 @@ fn an_address_that_is_elsewhere_on_purpose_is_not_missed() {
         let mut helper = pop.helper(ideal("5.0.15"));
         helper.opens();
         helper.says(ANNOUNCE);
+    });
+}
+
+/// The address on an interface of its own. The kernel delivers to an IPv4 address while its interface is down.
+#[test]
+fn a_service_address_goes_and_comes_with_its_interface_and_not_with_the_link() {
+    let name = "run::address::a_service_address_goes_and_comes_with_its_interface_and_not_with_the_link";
+    let setup = "ip link add anycast type dummy || { ip link add anycast type veth peer name other; ip link set other up; }
+                 ip link set anycast up; ip addr add 192.0.2.53/32 dev anycast";
+    in_namespace(name, setup, || {
+        let pop = pop(|text| text);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        shell("ip link set anycast down");
+        pop.server.is_asked_again(5);
+        helper.has_said_no_more();
+        shell("ip link del anycast");
+        helper.says(WITHDRAW);
+        helper.logs("192.0.2.53 is not on this host");
+        shell(setup);
+        helper.says(ANNOUNCE);
+    });
+}
+
+/// Makes a VRF, unless the kernel has none; any other reason is a failure.
+#[track_caller]
+fn makes_vrf(name: &str) -> bool {
+    let made = Command::new("ip").args(["link", "add", name, "type", "vrf", "table", "53"]).output().unwrap();
+    let told = String::from_utf8_lossy(&made.stderr);
+    let is_lacking = ["Unknown device type", "not supported"].iter().any(|why| told.contains(why));
+    assert!(made.status.success() || is_lacking, "{told}");
+    made.status.success()
+}
+
+#[test]
+fn a_service_address_in_a_vrf_is_looked_up_there() {
+    let name = "run::address::a_service_address_in_a_vrf_is_looked_up_there";
+    in_namespace(name, PRESENT, || {
+        let in_vrf =
+            "[[service.check]]\nname = \"here\"\ndevice = \"vrf-dns\"\naddress = {}\n\n[[service.check]]";
+        let pop = pop(|text| text.replace("[[service.check]]", in_vrf));
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.comes_to_say(WITHDRAW);
+        helper.logs("192.0.2.53 is not on this host: it has no device `vrf-dns`");
+        if !makes_vrf("vrf-dns") {
+            return;
+        }
+        shell("ip link set vrf-dns up");
+        // The one on `lo` is not in the VRF.
+        pop.server.is_asked_again(5);
+        assert!(!helper.said().iter().any(|line| line.contains("announce")), "{}", helper.log());
+        shell("ip addr add 192.0.2.53/32 dev vrf-dns");
+        helper.comes_to_say(ANNOUNCE);
+        shell("ip link del vrf-dns");
+        helper.comes_to_say(WITHDRAW);
     });
 }
