@@ -1,21 +1,22 @@
-//! `healthcheck`: a drop-in for `exabgp healthcheck` of ExaBGP 5.0.15.
+//! `healthcheck`: a replacement for `exabgp healthcheck` of ExaBGP 5.0.15.
 //!
-//! Thousands of lines in exabgp.conf were written for that program. Replacing its name by `dnsherald healthcheck` is
-//! to be all that an operator does, so that whatever it takes is taken here, and means the same. [`parse`] is the way
-//! from what was typed to what is meant:
+//! Many exabgp.conf files run that program. An operator replaces its name with `dnsherald healthcheck` and changes
+//! nothing else, so this command accepts all of its options with the same meaning. [`parse`] converts the command line
+//! to options:
 //!
 //! ```text
-//!  command line ──► words ───► arguments ───────────► options
-//!  --config FILE ─► file ──┘   typed, each value      what is meant; values that
-//!                              refused at its place   depend on each other
+//!  command line ──► argparse ─► arguments ──────────► options
+//!  --config FILE ─► file ───┘   typed; each value     all values resolved and
+//!                               checked at its place  checked against each other
 //! ```
 //!
-//! * [`words`]: how Python's argparse reads a line, down to abbreviations and `-sF`. [`reading`] gives clap its findings.
-//! * [`mod@file`]: the configuration file, which is a command line in disguise.
+//! * [`argparse`]: splits a command line as Python's argparse does, with abbreviations and `-sF`. [`mod@parse`] hands the
+//!   result to clap.
+//! * [`mod@file`]: the configuration file, which holds options of the command line.
 //! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`facility`], [`network`], [`number`]
-//!   are the types of their values, and refuse what makes no sense, whether or not it is going to be used.
-//! * [`options`]: what is meant, and [`meaning`], the way to it. [`advertising`] makes routes out of prefixes.
-//! * [`setup`] finds, adds and removes addresses, [`identity`] drops privileges, [`syslog`] is the log of the host.
+//!   are the types of their values. They refuse invalid values even if the value has no effect.
+//! * [`options`]: the resolved options; [`resolve`] builds them. [`advertising`] turns prefixes into routes.
+//! * [`setup`] finds, adds and removes addresses, [`identity`] drops root privileges, [`syslog`] writes to the host's log.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,13 +24,14 @@ use std::fs::File;
 
 use clap::error::ErrorKind;
 
+use self::argparse::Word;
 use self::arguments::Arguments;
 use self::options::Options;
-use self::words::Word;
 use crate::exit::Exit;
 use crate::text;
 
 pub(crate) mod advertising;
+pub(crate) mod argparse;
 pub(crate) mod arguments;
 pub(crate) mod attribute;
 pub(crate) mod configuration;
@@ -37,40 +39,39 @@ pub(crate) mod dns;
 pub(crate) mod facility;
 pub(crate) mod file;
 pub(crate) mod identity;
-pub(crate) mod meaning;
 pub(crate) mod network;
 pub(crate) mod number;
 pub(crate) mod options;
+pub(crate) mod parse;
 pub(crate) mod print;
-pub(crate) mod reading;
+pub(crate) mod resolve;
 pub(crate) mod setup;
 pub(crate) mod syslog;
 #[cfg(test)]
 mod tests;
-pub(crate) mod words;
 
-/// Why there are no options: they make no sense, or only help was asked for.
+/// Why there are no options: the command line is invalid, or asks for help.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     error: clap::Error,
-    /// Whether to let time pass before the process ends, lest ExaBGP give up on it: there was no `--no-wait`.
+    /// Whether to delay the exit, so that ExaBGP does not exceed its limit of restarts. `--no-wait` clears it.
     pub(crate) wait: bool,
 }
 
 impl Refusal {
-    /// Options that make sense, but cannot be followed.
+    /// Creates a refusal of valid options that cannot be applied on this host.
     #[must_use]
-    pub(crate) fn of(message: String, options: &Options) -> Self {
+    pub(crate) fn new(message: String, options: &Options) -> Self {
         Self { error: refuse(message), wait: options.wait }
     }
 
-    /// Says it: help on standard output, an error with the usage on standard error.
+    /// Prints help to standard output, or an error with the usage to standard error.
     pub(crate) fn print(&self) {
-        // Nobody is left to be told of a closed pipe.
+        // Nothing can report a failed write here.
         text::usage(&self.error);
     }
 
-    /// How the process is to end.
+    /// The exit status of the process.
     #[must_use]
     pub(crate) fn exit(&self) -> Exit {
         if self.error.use_stderr() { Exit::Usage } else { Exit::Success }
@@ -83,25 +84,25 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Understands the words behind `dnsherald healthcheck`, and the configuration file that they name.
+/// Parses the arguments of `dnsherald healthcheck` and the configuration file that they name.
 ///
 /// # Errors
-/// With what to print, and how to exit.
+/// Returns the help or error to print and the exit status.
 pub(crate) fn parse(argv: impl Iterator<Item = OsString>) -> Result<Options, Refusal> {
     let argv: Vec<OsString> = argv.collect();
     let wait = !argv.iter().any(|word| word == "--no-wait");
-    understand(argv).map_err(|error| Refusal { error, wait })
+    parse_all(argv).map_err(|error| Refusal { error, wait })
 }
 
-/// The command line has to make sense by itself, and again behind what is in the file.
-fn understand(argv: Vec<OsString>) -> Result<Options, clap::Error> {
+/// The command line must be valid alone, and again after the options of the file.
+fn parse_all(argv: Vec<OsString>) -> Result<Options, clap::Error> {
     let typed = argv.into_iter().map(Word::typed).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
     let mut arguments = Arguments::read(&typed)?;
     if let Some(path) = arguments.config.last() {
-        let mut words = file::read(path).map_err(refuse)?;
-        words.extend(typed);
-        arguments = Arguments::read(&words)?;
-        // The last one counts, and one inside the file is not followed; but each has to be there.
+        let mut argparse = file::read(path).map_err(refuse)?;
+        argparse.extend(typed);
+        arguments = Arguments::read(&argparse)?;
+        // Only the last file is read, and a file named in a file is ignored. All of them must exist.
         for path in &arguments.config {
             File::open(path).map_err(|error| refuse(file::unreadable(path, &error)))?;
         }
@@ -109,7 +110,7 @@ fn understand(argv: Vec<OsString>) -> Result<Options, clap::Error> {
     Options::try_from(arguments).map_err(refuse)
 }
 
-/// An error that ends with the usage.
+/// An error followed by the usage.
 fn refuse(message: String) -> clap::Error {
     Arguments::described().error(ErrorKind::ValueValidation, message)
 }

@@ -1,4 +1,4 @@
-//! Periods as people write and read them: `500ms`, `15m`, `2h`.
+//! Durations as an operator reads and writes them: `500ms`, `15m`, `2h`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// The longest period that can be written: ten years of 365.25 days, as [`humantime`] counts them. It leaves room for
-/// multiplication by any count.
+/// The longest period that a file or an option accepts: ten years of 365.25 days, as [`humantime`] counts them. The
+/// limit leaves room to multiply a period by any count.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
 
-/// A length of time written with its unit, at most ten years.
+/// A duration written with its unit, at most ten years.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(into = "String")]
 pub(crate) struct Period(pub(crate) Duration);
@@ -26,14 +26,14 @@ impl FromStr for Period {
                 Err(format!("`{text}` is longer than ten years, expected at most that"))
             }
             Err(_) => Err(format!(
-                "`{text}` is no period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""
+                "`{text}` is not a period, expected a number with its unit, such as \"500ms\", \"2s\" or \"15m\""
             )),
         }
     }
 }
 
 impl Period {
-    /// Without blanks: "1m30s".
+    /// Formats the period without spaces: "1m30s".
     #[must_use]
     pub(crate) fn in_one_word(self) -> String {
         self.to_string().replace(' ', "")
@@ -72,7 +72,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// A measured length of time, rounded to what a reader can use: "0.42ms", "1.35s", "14m 30s".
+/// A measured duration, rounded for display: "0.42ms", "1.35s", "14m 30s".
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown(pub(crate) Duration);
 
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_without_a_unit_is_refused_with_an_example() {
+    fn refuses_a_number_without_a_unit() {
         assert!("5".parse::<Period>().unwrap_err().contains("\"500ms\""));
         assert_eq!("1h30m".parse(), Ok(Period(Duration::from_secs(5400))));
         assert_eq!("10years".parse(), Ok(Period(LONGEST)));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_string_is_refused_with_an_example() {
+    fn refuses_json_that_is_not_a_string() {
         for json in ["5", "1.5", "true", "[]"] {
             let error = serde_json::from_str::<Period>(json).unwrap_err().to_string();
             assert!(error.contains("expected a period such as \"15m\""), "{error}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured_is_rounded() {
+    fn rounds_measured_durations() {
         let shown = |micros| Shown(Duration::from_micros(micros)).to_string();
         assert_eq!(shown(0), "0s");
         assert_eq!(shown(421), "0.42ms");

@@ -1,9 +1,9 @@
-//! A DNS server that does as it is told: for demonstrations and tests, on loopback, with faults on demand.
+//! A scripted DNS server on loopback, for demonstrations and tests.
 //!
-//! A [`Responder`] answers over UDP and TCP on one port, every name with the same few records, until a [`Fault`] is
-//! set. Each transport has a task (`serve`) that keeps its socket open while the fault leaves it open, and sends for
-//! every query the messages that the script (`script`) makes of it. What was asked is kept, all of it: this is no
-//! server to run for long.
+//! A [`Responder`] listens on one port over UDP and TCP and answers every name with the same records, until a test sets
+//! a [`Fault`]. Each transport has a task (`serve`) that opens and closes its socket as the fault demands and sends the
+//! messages that the script (`script`) builds for each query. The responder stores every query it receives and never
+//! forgets one, so it suits short runs only.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,19 +24,19 @@ mod serve;
 
 pub use self::script::Fault;
 
-/// A query as it arrived.
+/// A query that the responder received.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "unit tests read each field"))]
 pub(crate) struct Received {
-    /// Over what.
+    /// The transport that carried it.
     pub(crate) transport: Transport,
-    /// From which address and port.
+    /// The client's address and port.
     pub(crate) from: SocketAddr,
-    /// What was asked, and under which ID.
+    /// The decoded message, with its ID.
     pub(crate) query: Message,
 }
 
-/// A running server. It ends when it is dropped.
+/// A running server. Dropping it closes its sockets.
 #[derive(Debug)]
 pub struct Responder {
     address: SocketAddr,
@@ -45,11 +45,11 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Serves `ip` on a port that is free for both transports. To be called on a tokio runtime.
+    /// Listens at `ip` on a port that is free for UDP and TCP. Must run on a tokio runtime.
     ///
     /// # Errors
     ///
-    /// Those of the sockets: the address is not on this host, or there is no port left.
+    /// Returns the socket error if the address is not on this host or no port is free.
     pub async fn bind(ip: IpAddr) -> io::Result<Self> {
         let (address, sockets) = serve::open_both(ip).await?;
         let shared = Arc::new(Shared {
@@ -64,40 +64,40 @@ impl Responder {
         Ok(Self { address, shared, _tasks: tasks })
     }
 
-    /// Where it is to be asked.
+    /// The address and port to send queries to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Breaks or mends the server, and returns when its sockets are closed or open as the fault has it.
+    /// Sets the fault, and returns once the sockets are open or closed as the fault demands.
     pub async fn set(&self, fault: Fault) {
         let wanted = [Transport::Udp, Transport::Tcp].map(|transport| fault.leaves_open(transport));
         self.shared.script.send_modify(|script| script.fault = fault);
-        // An error would mean that the sender is gone, and it is in `self`.
+        // The sender lives in `self`, so waiting cannot fail.
         let _ = self.shared.open.subscribe().wait_for(|open| *open == wanted).await;
     }
 
     #[cfg(test)]
-    /// Replaces all records. Every name has those of the type it is asked for.
+    /// Replaces all records. Every name has the records of the queried type.
     pub(crate) fn answer_with(&self, answers: Vec<RData>) {
         self.shared.script.send_modify(|script| script.answers = answers);
     }
 
     #[cfg(test)]
-    /// Gives the server an identifier (RFC 5001).
+    /// Sets the NSID of the server (RFC 5001).
     pub(crate) fn identify_as(&self, nsid: impl Into<String>) {
         self.shared.script.send_modify(|script| script.nsid = Some(nsid.into()));
     }
 
     #[cfg(test)]
-    /// Every query so far, in the order of arrival.
+    /// All queries received so far, in order of arrival.
     #[must_use]
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.with_received(|received| received.clone())
     }
 
-    /// How many queries have come over `transport`.
+    /// The number of queries received over `transport`.
     #[must_use]
     pub fn count(&self, transport: Transport) -> usize {
         self.shared
@@ -105,11 +105,11 @@ impl Responder {
     }
 }
 
-/// What the tasks of a responder and its owner both see.
+/// State that the tasks and the owner of a responder share.
 #[derive(Debug)]
 struct Shared {
     script: watch::Sender<Script>,
-    /// Whether the sockets of UDP and TCP are open.
+    /// Whether the UDP and the TCP socket are open.
     open: watch::Sender<[bool; 2]>,
     received: Mutex<Vec<Received>>,
 }
@@ -119,7 +119,7 @@ impl Shared {
         look(&mut lock(&self.received))
     }
 
-    /// Keeps the query and makes up the messages that answer it, none if it is no query.
+    /// Stores the query and builds the messages that answer it. Builds none if the octets are not a DNS message.
     fn receive(&self, transport: Transport, from: SocketAddr, octets: &[u8]) -> (Fault, Vec<Vec<u8>>) {
         let script = self.script.borrow();
         let Ok(query) = Message::from_vec(octets) else {

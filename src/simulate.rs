@@ -1,8 +1,8 @@
-//! The engine in virtual time: a trace goes in, all that would be said, logged and probed comes out.
+//! Runs the engine in virtual time: reads a trace and reports every line to ExaBGP, log entry and probe.
 //!
-//! It is the same engine that `run` drives. Between the steps of the trace time jumps from deadline to deadline, so
-//! that a month takes seconds. Where the trace says what the world is like (`becomes`) the probes find that, at the
-//! times the engine asks for; where it says what was found (`pass`, `fail`) that is taken as it stands.
+//! The engine is the one that `run` uses. Between two steps of the trace the clock jumps from deadline to deadline, so
+//! a month takes seconds. A `becomes` line sets the state of the world: probes find that state when the engine sends
+//! them. A `pass` or `fail` line gives the engine an outcome directly.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -19,21 +19,21 @@ use crate::outcome::Outcome;
 use crate::probe::Probe;
 use crate::trace::{Answering, Step, Trace, What};
 
-/// The version that answers where the trace names none.
+/// The version that ExaBGP reports if the trace names none.
 const IDEAL_VERSION: &str = "5.0.15";
-/// How long ExaBGP takes to answer where the trace does not say.
+/// The delay of an answer from ExaBGP.
 const ANSWER_AFTER: Duration = Duration::from_millis(1);
 
-/// Somebody who watches.
+/// Observes a simulation.
 pub(crate) trait Watcher {
-    /// A line of the trace takes effect.
+    /// Called when a line of the trace takes effect.
     fn step(&mut self, _at: Moment, _step: &Step) {}
 
-    /// The engine has dealt with an event, and this is what it wants done.
+    /// Called after the engine has handled an event, with the actions that it returned.
     fn after(&mut self, at: Moment, event: &Event, actions: &[Action], engine: &Engine);
 }
 
-/// Plays a trace to its end and returns the engine as it is then.
+/// Plays a trace to its end and returns the engine in its final state.
 pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine {
     let (memory, age) = trace.header.memory.clone().unwrap_or((Memory::default(), Duration::ZERO));
     let world = match trace.header.exabgp {
@@ -45,8 +45,8 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
         answering: &trace.header.exabgp,
         world,
         open: BTreeSet::new(),
-        coming: BinaryHeap::new(),
-        order: 0,
+        pending: BinaryHeap::new(),
+        sequence: 0,
         timeouts: config
             .services
             .iter()
@@ -64,7 +64,7 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
     simulation.engine
 }
 
-/// Addresses are on the host unless the trace says that they are missing.
+/// The initial state of the world: every service address is present until the trace says that it is missing.
 fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
     let services = config.services.iter().enumerate();
     let checks = services.flat_map(|(service, plan)| {
@@ -77,41 +77,42 @@ fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
     checks.map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
 }
 
-/// Repetitions still to come: when, which step, which repetition.
+/// Pending repetitions: time, index of the step, number of the repetition.
 type Series = BinaryHeap<Reverse<(Moment, usize, u64)>>;
 
 struct Simulation<'a> {
     engine: Engine,
     answering: &'a Answering,
-    /// What the probes of a check find.
+    /// The outcome that the probes of each check find.
     world: BTreeMap<CheckId, Outcome>,
-    /// Probes of which the trace has not said yet what they find.
+    /// Probes whose outcome the trace has not set yet.
     open: BTreeSet<CheckId>,
-    /// What the world will answer, in order of time and then of asking.
-    coming: BinaryHeap<Reverse<(Moment, u64, Answer)>>,
-    order: u64,
+    /// Pending answers, ordered by time and then by the order of the requests.
+    pending: BinaryHeap<Reverse<(Moment, u64, Answer)>>,
+    sequence: u64,
     timeouts: Vec<Vec<Duration>>,
     watcher: &'a mut dyn Watcher,
 }
 
-/// Kept small and ordered; the event is made when it comes.
+/// An answer to the engine. It stays small so that the heap can order it; `answer` builds the event.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Answer {
-    Heard(String),
-    Found(CheckId),
+    Line(String),
+    Probed(CheckId),
 }
 
 impl Simulation<'_> {
-    /// Everything before `end`: the trace first, then what it led to, then deadlines.
+    /// Plays everything before `end`. At the same instant the trace comes first, then answers, then deadlines.
     fn play_until(&mut self, end: Moment, trace: &Trace, series: &mut Series) {
         loop {
             let stepped = series.peek().map(|Reverse((at, ..))| *at);
-            let answered = self.coming.peek().map(|Reverse((at, ..))| *at);
-            let due = match self.answering {
+            let answered = self.pending.peek().map(|Reverse((at, ..))| *at);
+            let deadline = match self.answering {
                 Answering::Recorded(_) => None,
                 _ => self.engine.deadline(),
             };
-            let Some(at) = [stepped, answered, due].into_iter().flatten().min().filter(|at| *at < end) else {
+            let Some(at) = [stepped, answered, deadline].into_iter().flatten().min().filter(|at| *at < end)
+            else {
                 return;
             };
             if stepped == Some(at)
@@ -123,11 +124,11 @@ impl Simulation<'_> {
                 }
                 self.step(at, step, repetition == 0);
             } else if answered == Some(at)
-                && let Some(Reverse((_, _, answer))) = self.coming.pop()
+                && let Some(Reverse((_, _, answer))) = self.pending.pop()
             {
                 self.answer(at, answer);
             } else {
-                self.tell(at, &Event::Tick);
+                self.handle(at, &Event::Tick);
             }
         }
     }
@@ -137,7 +138,7 @@ impl Simulation<'_> {
             self.watcher.step(at, step);
         }
         match &step.what {
-            What::Event(event) => self.tell(at, event),
+            What::Event(event) => self.handle(at, event),
             What::Becomes(check, outcome) => {
                 self.world.insert(*check, outcome.clone());
                 if self.open.remove(check) {
@@ -150,14 +151,14 @@ impl Simulation<'_> {
 
     fn answer(&mut self, at: Moment, answer: Answer) {
         let event = match answer {
-            Answer::Heard(line) => Event::Heard(line),
-            // The world may have changed while the probe was out; what it finds is how things are now.
-            Answer::Found(check) => Event::Outcome(check, self.world[&check].clone()),
+            Answer::Line(line) => Event::Heard(line),
+            // A probe finds the state at the time of its answer, not at the time when it was sent.
+            Answer::Probed(check) => Event::Outcome(check, self.world[&check].clone()),
         };
-        self.tell(at, &event);
+        self.handle(at, &event);
     }
 
-    fn tell(&mut self, at: Moment, event: &Event) {
+    fn handle(&mut self, at: Moment, event: &Event) {
         if let Event::Outcome(check, _) = event {
             self.open.remove(check);
         }
@@ -183,22 +184,22 @@ impl Simulation<'_> {
             Answering::Version(version) => version,
             Answering::Silent | Answering::Recorded(_) | Answering::Terminal => return,
         };
-        let comes = at + ANSWER_AFTER;
+        let due = at + ANSWER_AFTER;
         if line == ASK_VERSION {
             let answer = if version.starts_with('6') {
                 format!(r#"{{"version": "{version}", "application": "exabgp"}}"#)
             } else {
                 format!("exabgp {version}")
             };
-            self.expect(comes, Answer::Heard(answer));
+            self.expect(due, Answer::Line(answer));
         }
-        // Before 4.0 nothing was ever acknowledged.
+        // ExaBGP before 4.0 acknowledges nothing.
         if !version.starts_with('3') {
             let refused = version.starts_with('6')
                 && !line.starts_with("peer ")
                 && line != ASK_VERSION
                 && line != GREETING;
-            self.expect(comes, Answer::Heard(if refused { "error" } else { "done" }.to_owned()));
+            self.expect(due, Answer::Line(if refused { "error" } else { "done" }.to_owned()));
         }
     }
 
@@ -214,11 +215,11 @@ impl Simulation<'_> {
             }
             Some(Outcome::Fail(_) | Outcome::Unknown(_)) => Duration::ZERO,
         };
-        self.expect(at + after, Answer::Found(check));
+        self.expect(at + after, Answer::Probed(check));
     }
 
     fn expect(&mut self, at: Moment, answer: Answer) {
-        self.order += 1;
-        self.coming.push(Reverse((at, self.order, answer)));
+        self.sequence += 1;
+        self.pending.push(Reverse((at, self.sequence, answer)));
     }
 }

@@ -1,4 +1,4 @@
-//! A picture of what happened: a row for each check, service and prefix, a column for each stretch of time.
+//! Draws the history of a simulation: a row per check, service and prefix, a column per time slice.
 //!
 //! ```text
 //! 0s                                  60s
@@ -7,7 +7,7 @@
 //! 192.0.2.53/32     ..########______________####
 //! ```
 //!
-//! A column shows the worst of its stretch, so that nothing short is hidden.
+//! A column shows the worst state of its slice, so that short changes stay visible.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,10 +23,10 @@ use crate::exabgp::Advertisement;
 use crate::exabgp::link::entry::Entry;
 use crate::period::Shown;
 
-/// What the signs mean, in one line.
+/// The legend, in one line.
 pub(crate) const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening   x drained   \\ falling   / rising   . not known yet";
 
-/// What can stand in a column, worst last.
+/// A state in a column, ordered from best to worst.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Sign {
     Good,
@@ -53,7 +53,7 @@ impl Sign {
         }
     }
 
-    const fn of_check(check: &Check) -> Self {
+    const fn from_check(check: &Check) -> Self {
         match check.state() {
             hysteresis::State::Unknown => Self::Unknown,
             hysteresis::State::Rising(_) => Self::Rising,
@@ -63,7 +63,7 @@ impl Sign {
         }
     }
 
-    fn of_service(service: &Service) -> Self {
+    fn from_service(service: &Service) -> Self {
         match service.state() {
             State::Starting => Self::Unknown,
             State::Up => Self::Good,
@@ -74,7 +74,7 @@ impl Sign {
         }
     }
 
-    const fn of_route(entry: &Entry) -> Self {
+    const fn from_route(entry: &Entry) -> Self {
         match &entry.acknowledged {
             None => Self::Unknown,
             Some(Advertisement::Announce(_)) => Self::Good,
@@ -83,7 +83,7 @@ impl Sign {
     }
 }
 
-/// The changes of every row, as they come.
+/// The state changes of every row.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     rows: Vec<Row>,
@@ -97,9 +97,9 @@ struct Row {
 }
 
 impl Timeline {
-    /// A row for everything in the configuration.
+    /// Creates a row for each check, service and prefix of the configuration.
     #[must_use]
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let mut names = vec![];
         for service in &config.services {
             names.extend(service.checks.iter().map(|check| format!("{}/{}", service.name, check.name)));
@@ -117,14 +117,14 @@ impl Timeline {
         Self { rows: names.into_iter().map(row).collect(), end: Moment::START }
     }
 
-    /// Notes how things are at `now`.
+    /// Records the state of the engine at `now`.
     pub(crate) fn note(&mut self, now: Moment, engine: &Engine) {
         self.extend(now);
         let services = engine.services().iter().flat_map(|service| {
-            let checks = service.checks().iter().map(Sign::of_check);
-            checks.chain([Sign::of_service(service)])
+            let checks = service.checks().iter().map(Sign::from_check);
+            checks.chain([Sign::from_service(service)])
         });
-        let routes = engine.link().entries().iter().map(Sign::of_route);
+        let routes = engine.link().entries().iter().map(Sign::from_route);
         for (row, sign) in self.rows.iter_mut().zip(services.chain(routes)) {
             if row.changes.last().is_none_or(|(_, last)| *last != sign) {
                 row.changes.push((now, sign));
@@ -132,12 +132,12 @@ impl Timeline {
         }
     }
 
-    /// Goes on until `end`, as things are.
+    /// Extends the last states until `end`.
     pub(crate) fn extend(&mut self, end: Moment) {
         self.end = self.end.max(end);
     }
 
-    /// The picture, at most `columns` wide beside the names.
+    /// Returns a picture at most `columns` wide beside the names.
     #[must_use]
     pub(crate) fn draw(&self, columns: u32) -> Picture<'_> {
         let stretch = (self.end.since_start() / columns.max(1)).max(Duration::from_micros(1));
@@ -145,7 +145,7 @@ impl Timeline {
     }
 }
 
-/// A timeline at a certain scale; `Display` draws it.
+/// A timeline at one scale. `Display` draws it.
 #[derive(Debug)]
 pub(crate) struct Picture<'a> {
     timeline: &'a Timeline,
@@ -173,7 +173,7 @@ impl fmt::Display for Picture<'_> {
 }
 
 impl Row {
-    /// The worst sign that stood at any time from `from` until `until`.
+    /// The worst sign between `from` and `until`.
     fn worst(&self, from: Moment, until: Moment) -> Sign {
         let after = self.changes.partition_point(|(at, _)| *at <= from);
         let standing = after.checked_sub(1).map(|index| self.changes[index].1);

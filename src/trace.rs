@@ -1,32 +1,31 @@
-//! Traces: what happened and when, as text. One format for tests, for recordings and for `simulate`.
+//! Traces: timed events as text. Tests, recordings and `simulate` share this format.
 //!
 //! ```text
-//! # Two probes are lost; nothing happens, for fall is 3.
-//! | [node]                             the configuration, each line behind a bar
+//! # Two lost probes change nothing, because fall is 3.
+//! | [node]                             configuration: each line starts with a bar
 //! | management = ["127.0.0.1"]
-//! exabgp 5.0.15                        who answers: a version, "silent" (only what the trace says) or "terminal"
+//! exabgp 5.0.15                        what answers on stdin: a version, "silent" (only lines of the trace) or "terminal"
 //! 0      start
 //! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
 //! 10     becomes answers timeout
-//! +1.5s  becomes answers pass          relative to the line before
+//! +1.5s  becomes answers pass          relative to the previous line
 //! 20     fail answers servfail x3 every 1s
-//! 22     gone alive process 4711 ended  between two rounds: the process that the check holds on to
-//! 23     gone address address-missing   the same of what the cause names, here a service address
-//! 25     disable resolver              its disable-file appears; `enable`: it is gone
-//! 25     drain resolver operator 2h new disk    whose wish, for how long (`-`: until it is lifted; `exit`, `exit:2h`), and why
-//! 25     drain resolver alice 2h@1000 new disk    the same, asked for by a process of the user id 1000; so for `hold`
-//! 25     drain * operator - move      all services, and those that are added while it lasts
-//! 25     undrain resolver operator    whose drain ends (`all`: everybody's), perhaps `once healthy`
-//! 25     hold resolver operator 2h check is wrong   whose wish, for how long, and why
-//! 25     unhold resolver operator     whose hold ends (`all`: every holder's)
-//! 25     undampen resolver             its penalty and its falls are forgotten
+//! 22     gone alive process 4711 ended  an event between two probes: the watched process exited
+//! 23     gone address address-missing   the same with another cause, here a missing service address
+//! 25     disable resolver              its disable-file appears; `enable`: the file is removed
+//! 25     drain resolver operator 2h new disk    holder, duration (`-`: until lifted; `exit`, `exit:2h`), reason
+//! 25     drain * operator - move       all services, including services added later
+//! 25     undrain resolver operator     holder of the drain to end (`all`: every holder), optionally `once healthy`
+//! 25     hold resolver operator 2h check is wrong   holder, duration, reason
+//! 25     unhold resolver operator      holder of the hold to end (`all`: every holder)
+//! 25     undampen resolver             clears the penalty and the falls
 //! 26     < neighbor 10.0.0.1 up        a line from ExaBGP
 //! 60     end
 //! ```
 //!
-//! Times are seconds, or periods with units, and no further than ten years from the start. Checks are `service/check`, or just the check where its name is
-//! unique. What `simulate --annotate` adds, `TIME > line said` and `TIME ! sentence logged`, is passed over when read, so that
-//! an annotated trace is a trace.
+//! Times are seconds, or periods with units, at most ten years after the start. A check is `service/check`, or just the
+//! name of the check if it is unique. Readers skip the lines that `simulate --annotate` adds (`TIME > line to ExaBGP`
+//! and `TIME ! log message`), so an annotated trace is a trace.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -44,55 +43,55 @@ pub mod names;
 pub(crate) mod read;
 pub(crate) mod record;
 
-/// In place of a service, where all are drained, those added later included.
+/// Stands for all services, including services added later.
 const ALL: &str = "*";
 
-/// In place of the time that a drain lasts.
+/// The duration of a drain that lasts until the helper exits.
 const UNTIL_EXIT: &str = "exit";
 
 /// Between the time that an order lasts and the user id of the process that asked for it.
 const UID: char = '@';
 
-/// A whole trace.
+/// A parsed trace.
 #[derive(Debug)]
 pub struct Trace {
-    /// What stands before the first moment.
+    /// The header, before the first event.
     pub(crate) header: Header,
-    /// In order of time.
+    /// The steps, in order of time.
     pub steps: Vec<Step>,
 }
 
-/// The circumstances of a trace.
+/// The header of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Header {
-    /// The configuration, where the trace carries one.
+    /// The configuration, if the trace contains one.
     pub(crate) configuration: Option<String>,
-    /// The name of the host, where the configuration gives none.
+    /// The host name, if the configuration sets none.
     pub(crate) host: Option<String>,
-    /// Who answers on standard input.
+    /// What answers on standard input.
     pub(crate) exabgp: Answering,
-    /// What an earlier helper left, and how long ago.
+    /// The memory of an earlier helper, and its age.
     pub(crate) memory: Option<(Memory, Duration)>,
 }
 
-/// Who stands for ExaBGP.
+/// What answers on standard input in a simulation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Answering {
-    /// Every command is carried out and answered; the version is 5.
+    /// An ExaBGP 5 that executes and acknowledges every command.
     #[default]
     Ideal,
-    /// The same, with this answer to the question for the version.
+    /// The same with this version.
     Version(String),
-    /// Nobody, but for the lines of the trace.
+    /// Nothing answers; only the lines of the trace arrive.
     Silent,
-    /// A recording of a helper with this parent: neither answers nor the passing of time are made up.
+    /// A recording of a helper with this parent. The simulation adds neither answers nor ticks.
     Recorded(Parent),
-    /// A person at a terminal, who answers nothing and is asked nothing.
+    /// A terminal, which answers nothing.
     Terminal,
 }
 
 impl Answering {
-    /// To whom the helper speaks.
+    /// The parent of the helper.
     #[must_use]
     pub(crate) fn parent(&self) -> Parent {
         match self {
@@ -103,23 +102,23 @@ impl Answering {
     }
 }
 
-/// One line of a trace: something that happens, perhaps repeatedly.
+/// One line of a trace: an event, optionally repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// When, for the first time.
+    /// The time of the first occurrence.
     pub(crate) at: Moment,
-    /// What.
+    /// What happens.
     pub what: What,
-    /// How often; at least once.
+    /// The number of occurrences, at least 1.
     pub count: u64,
-    /// The time between, in whole microseconds; at least one where there are several.
+    /// The interval between occurrences, in whole microseconds; at least one if there are several.
     pub every: Duration,
-    /// The place in the trace, from 1.
+    /// The line number, from 1.
     pub(crate) line: usize,
 }
 
 impl Step {
-    /// When it happens for the last time.
+    /// The time of the last occurrence.
     #[must_use]
     pub fn end(&self) -> Moment {
         let every = u64::try_from(self.every.as_micros()).unwrap_or(u64::MAX);
@@ -127,18 +126,18 @@ impl Step {
     }
 }
 
-/// What a line of a trace makes happen.
+/// The effect of one line of a trace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// The engine is told.
+    /// The engine receives this event.
     Event(Event),
-    /// The world changes: this is what the probes of a check find from now on.
+    /// From now on the probes of this check find this outcome.
     Becomes(CheckId, Outcome),
-    /// Time passes up to here.
+    /// The simulation runs until this time.
     End,
 }
 
-/// An event as a line of a trace, without its time.
+/// Formats an event as a line of a trace, without its time.
 #[must_use]
 pub fn write_event(event: &Event, names: &names::Names) -> String {
     match event {
@@ -146,7 +145,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::Tick => "tick".to_owned(),
         Event::Outcome(id, Outcome::Pass { latency }) => {
             let latency =
-                if latency.as_micros() == 0 { String::new() } else { format!(" {}", written(*latency)) };
+                if latency.as_micros() == 0 { String::new() } else { format!(" {}", write_period(*latency)) };
             format!("pass {}{latency}", names.check(*id))
         }
         Event::Outcome(id, Outcome::Fail(failure) | Outcome::Unknown(failure)) => {
@@ -162,12 +161,13 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         }
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
-        Event::Drain(id, order) => draining(names.service(*id), order),
-        Event::DrainAll(order) => draining(ALL, order),
-        Event::Undrain(id, lift) => lifting(names.service(*id), lift),
-        Event::UndrainAll(lift) => lifting(ALL, lift),
+        Event::Drain(id, order) => write_drain(names.service(*id), order),
+        Event::DrainAll(order) => write_drain(ALL, order),
+        Event::Undrain(id, lift) => write_undrain(names.service(*id), lift),
+        Event::UndrainAll(lift) => write_undrain(ALL, lift),
         Event::Hold(id, HoldOrder { holder, reason, lasts, uid }) => {
-            let (service, lasts, uid) = (names.service(*id), written((*lasts).into()), written_uid(*uid));
+            let (service, lasts, uid) =
+                (names.service(*id), write_period((*lasts).into()), written_uid(*uid));
             format!("hold {service} {holder} {lasts}{uid} {reason}")
         }
         Event::Unhold(id, whose) => {
@@ -182,12 +182,12 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
     }
 }
 
-fn draining(service: &str, order: &Order) -> String {
+fn write_drain(service: &str, order: &Order) -> String {
     let lasts = match order.lasts {
         Lasts::UntilLifted => "-".to_owned(),
         Lasts::UntilExit => UNTIL_EXIT.to_owned(),
-        Lasts::For(time) => written(time),
-        Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", written(time)),
+        Lasts::For(time) => write_period(time),
+        Lasts::ForUntilExit(time) => format!("{UNTIL_EXIT}:{}", write_period(time)),
     };
     format!("drain {service} {} {lasts}{} {}", order.holder, written_uid(order.uid), order.reason)
 }
@@ -197,14 +197,14 @@ fn written_uid(uid: Option<u32>) -> String {
     uid.map_or_else(String::new, |uid| format!("{UID}{uid}"))
 }
 
-fn lifting(service: &str, lift: &Lift) -> String {
+fn write_undrain(service: &str, lift: &Lift) -> String {
     let whose = lift.holder.as_ref().map_or("all".to_owned(), ToString::to_string);
     let when = if lift.once_healthy { " once healthy" } else { "" };
     format!("undrain {service} {whose}{when}")
 }
 
-/// In whole microseconds and without blanks: "1m30s".
-fn written(period: Duration) -> String {
+/// Formats a period in whole microseconds and without spaces: "1m30s".
+fn write_period(period: Duration) -> String {
     let micros = Duration::from_micros(u64::try_from(period.as_micros()).unwrap_or(u64::MAX));
     Period(micros).in_one_word()
 }

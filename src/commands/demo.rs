@@ -77,7 +77,7 @@ async fn play() -> anyhow::Result<Exit> {
     let narrator = RefCell::new(Narrator {
         out,
         began: Instant::now(),
-        timeline: Timeline::of(&config),
+        timeline: Timeline::new(&config),
         result: Ok(()),
     });
 

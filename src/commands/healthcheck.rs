@@ -32,7 +32,7 @@ use crate::healthcheck::advertising::Advertised;
 use crate::healthcheck::identity;
 use crate::healthcheck::options::{Addresses, Options};
 use crate::healthcheck::print::Printed;
-use crate::healthcheck::setup::beside::Beside;
+use crate::healthcheck::setup::worker::AddressWorker;
 use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
@@ -85,7 +85,7 @@ fn refuse(refusal: &Refusal) -> Exit {
 fn write_process_id(options: &Options) -> Result<(), Refusal> {
     let Some(file) = options.pid_file.as_ref().filter(|_| !options.print_config) else { return Ok(()) };
     write_for_root(file, &format!("{}\n", process::id())).map_err(|error| {
-        Refusal::of(format!("--pid: cannot write the process id to {}: {error}", file.display()), options)
+        Refusal::new(format!("--pid: cannot write the process id to {}: {error}", file.display()), options)
     })
 }
 
@@ -133,9 +133,9 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
             "{prefix} is named more than once: it is announced once, with the metric of the last; expected once"
         );
     }
-    let somebody = identity::look_up(&options.identity).map_err(anyhow::Error::msg)?;
+    let identity = identity::look_up(&options.identity).map_err(anyhow::Error::msg)?;
     let added = if options.setup.at_start { addresses.add_missing() } else { Ok(()) };
-    let ready = added.and_then(|()| somebody.map_or(Ok(()), |somebody| somebody.take_over()));
+    let ready = added.and_then(|()| identity.map_or(Ok(()), |identity| identity.assume()));
     if let Err(error) = ready {
         addresses.remove_added();
         anyhow::bail!(error);
@@ -152,7 +152,7 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
 fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses)> {
     match &options.addresses {
         Addresses::Given(given) => {
-            Ok((given.advertised.clone(), setup::Addresses::given(given, &options.setup)))
+            Ok((given.advertised.clone(), setup::Addresses::from_given(given, &options.setup)))
         }
         Addresses::OfInterface(label) => {
             let found = setup::found(label.as_ref()).context("cannot read the addresses of this host")?;
@@ -164,8 +164,8 @@ fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses
                 };
                 anyhow::bail!("no address to advertise: none was given with --ip, and {wanted}");
             }
-            let advertised = options.advertising.over(&found).map_err(anyhow::Error::msg)?;
-            Ok((advertised, setup::Addresses::of_interface(&found, &options.setup)))
+            let advertised = options.advertising.advertise(&found).map_err(anyhow::Error::msg)?;
+            Ok((advertised, setup::Addresses::from_interface(&found, &options.setup)))
         }
     }
 }
@@ -186,7 +186,7 @@ async fn serve(
         flag::register(signal, Arc::clone(&stops)).context("cannot catch signals")?;
     }
     let sets_up = options.setup.at_start || options.setup.dynamic;
-    let addresses = sets_up.then(|| Beside::start(addresses)).transpose();
+    let addresses = sets_up.then(|| AddressWorker::start(addresses)).transpose();
     let addresses = addresses.context("cannot start a thread for addresses")?;
     let mut attendant = Attendant { options, addresses, hooks: Hooks::start(), stops };
     let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
@@ -208,7 +208,7 @@ async fn serve(
 struct Attendant<'a> {
     options: &'a Options,
     /// `None` where none are set up.
-    addresses: Option<Beside>,
+    addresses: Option<AddressWorker>,
     hooks: Hooks,
     /// Set by SIGTERM and its like.
     stops: Arc<AtomicBool>,
@@ -216,7 +216,7 @@ struct Attendant<'a> {
 
 impl Attendant<'_> {
     /// Those that come and go with the state.
-    fn dynamic(&self) -> Option<&Beside> {
+    fn dynamic(&self) -> Option<&AddressWorker> {
         self.addresses.as_ref().filter(|_| self.options.setup.dynamic)
     }
 }

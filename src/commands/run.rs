@@ -158,7 +158,7 @@ async fn work(
             exabgp: Answering::Recorded(surroundings.parent),
             memory: (!memory.services.is_empty()).then(|| (memory.clone(), age)),
         };
-        Recorder::start(file, &header, Names::of(config))
+        Recorder::start(file, &header, Names::new(config))
     });
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt what commands leave behind: {error}");

@@ -47,15 +47,15 @@ pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
             return Ok(Exit::Config);
         }
     };
-    let names = Names::of(&config);
+    let names = Names::new(&config);
     let trace = Trace::read(&text, &names).map_err(located)?;
-    trace.starts().map_err(|message| anyhow::anyhow!("{}: {message}", options.trace.display()))?;
+    trace.require_start().map_err(|message| anyhow::anyhow!("{}: {message}", options.trace.display()))?;
     let mut out = BufWriter::new(text::stdout());
     if options.annotate {
         out.write_all(annotate(&config, &text, &trace).as_bytes())?;
     } else {
         let mut printer =
-            Printer { out: &mut out, json: options.json, timeline: Timeline::of(&config), result: Ok(()) };
+            Printer { out: &mut out, json: options.json, timeline: Timeline::new(&config), result: Ok(()) };
         play(&config, &trace, &mut printer);
         let Printer { timeline, result, .. } = printer;
         result?;

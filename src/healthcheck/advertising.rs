@@ -1,7 +1,7 @@
-//! How prefixes are advertised, whichever they are: given on the command line, or found on an interface later.
+//! Turns prefixes into routes, both for prefixes of the command line and for those found on an interface later.
 //!
-//! Their order matters, for the metric grows from each to the next; and a list that begins at another place on each
-//! host spreads the load of several addresses over several hosts.
+//! The order matters: the metric increases from each prefix to the next. A start at a different place on each host
+//! spreads the load of several addresses over several hosts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,68 +12,68 @@ use super::network::{self, MOST_ADDRESSES};
 use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop, Route};
 
-/// Routes in the order in which to speak of them, and what to say in each state. The metric of a route is that of the
-/// state and its own [`Route::med_offset`].
+/// Routes in the order of their commands, and the advertisement of each state. The metric of a route is the metric of
+/// the state plus its [`Route::med_offset`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Advertised {
-    /// One for each prefix.
+    /// One route for each prefix.
     pub(crate) routes: Vec<Route>,
-    /// Prefixes that are named more than once. The original announces them with one metric after the other, in every
-    /// round; here only the last is said, which is the one that stays.
+    /// Prefixes that occur more than once. The original announces them repeatedly with increasing metrics in every
+    /// round; this program sends only the last of those, which is the one that remains.
     pub(crate) repeated: Vec<IpNet>,
-    /// While the service is up.
+    /// The advertisement while the service is up.
     pub(crate) up: Advertisement,
-    /// While it is down.
+    /// The advertisement while it is down.
     pub(crate) down: Advertisement,
-    /// While it is disabled.
+    /// The advertisement while it is disabled.
     pub(crate) disabled: Advertisement,
 }
 
-/// All that makes routes out of prefixes.
+/// The options that turn prefixes into routes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Advertising {
-    /// Whether networks are advertised address by address.
+    /// Whether each address of a network gets its own route.
     pub(crate) deaggregate: bool,
-    /// The place of the prefix that comes first; it may be negative or lie beyond the end.
+    /// Index of the prefix that comes first, modulo the number of prefixes; it may be negative.
     pub(crate) start: i64,
-    /// The same for all prefixes.
+    /// The next hop of all routes.
     pub(crate) next_hop: NextHop,
-    /// The same for all prefixes.
+    /// The path identifier of all routes.
     pub(crate) path_information: Option<PathInformation>,
-    /// Only these; empty for all.
+    /// Neighbors that receive the routes; empty for all.
     pub(crate) neighbors: Vec<IpAddr>,
-    /// How much the metric grows from each prefix to the next; it may be negative.
+    /// Increase of the metric from each prefix to the next; it may be negative.
     pub(crate) increase: i64,
-    /// While the service is up.
+    /// What is advertised while the service is up.
     pub(crate) up: Rung,
-    /// While it is down.
+    /// What is advertised while it is down.
     pub(crate) down: Rung,
-    /// While it is disabled.
+    /// What is advertised while it is disabled.
     pub(crate) disabled: Rung,
 }
 
-/// What is advertised in one state.
+/// The advertisement of one state.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Rung {
-    /// Announce the prefixes.
+    /// Announces the prefixes.
     Announce {
-        /// The option that says the metric.
+        /// The option that sets the metric, for error messages.
         option: &'static str,
         /// The metric of the first prefix.
         metric: i64,
-        /// All but the metric.
+        /// All attributes except the metric.
         attributes: Attributes,
     },
-    /// Withdraw them.
+    /// Withdraws them.
     Withdraw,
 }
 
 impl Advertising {
-    /// What to say about `networks`, of which there is at least one.
+    /// Builds the routes and advertisements for `networks`, which must not be empty.
     ///
     /// # Errors
-    /// The sentence that says which network is too large, or which metric does not fit.
-    pub(crate) fn over(&self, networks: &[IpNet]) -> Result<Advertised, String> {
+    /// Returns an error that names the network that is too large, or the metric that does not fit.
+    pub(crate) fn advertise(&self, networks: &[IpNet]) -> Result<Advertised, String> {
         let mut prefixes = if self.deaggregate { addresses(networks)? } else { networks.to_vec() };
         rotate(&mut prefixes, self.start);
         let offsets = Offsets { increase: self.increase.into(), count: prefixes.len() };
@@ -91,9 +91,9 @@ impl Advertising {
         let mut repeated: Vec<_> = repeated.into_iter().map(|(_, (prefix, _))| prefix).collect();
         repeated.dedup();
         Ok(Advertised {
-            up: self.up.over(offsets)?,
-            down: self.down.over(offsets)?,
-            disabled: self.disabled.over(offsets)?,
+            up: self.up.advertise(offsets)?,
+            down: self.down.advertise(offsets)?,
+            disabled: self.disabled.advertise(offsets)?,
             routes: named_last.into_iter().map(|(_, named)| route(named)).collect(),
             repeated,
         })
@@ -101,7 +101,7 @@ impl Advertising {
 }
 
 impl Rung {
-    fn over(&self, offsets: Offsets) -> Result<Advertisement, String> {
+    fn advertise(&self, offsets: Offsets) -> Result<Advertisement, String> {
         let Self::Announce { option, metric, attributes } = self else { return Ok(Advertisement::Withdraw) };
         let first = i128::from(*metric);
         let last = first + offsets.last();
@@ -118,7 +118,7 @@ impl Rung {
     }
 }
 
-/// How far each metric is from the lowest, so that none is negative even where they decrease.
+/// The offset of each metric from the lowest one, so that no offset is negative even if the metrics decrease.
 #[derive(Clone, Copy, Debug)]
 struct Offsets {
     increase: i128,
@@ -126,33 +126,33 @@ struct Offsets {
 }
 
 impl Offsets {
-    /// From the first metric to the last.
+    /// The distance from the first metric to the last.
     fn last(self) -> i128 {
         self.increase * (self.count.max(1) as i128 - 1)
     }
 
-    /// In order. They fit if the first and the last metric do.
+    /// The offsets in order. They fit into 32 bits if the first and the last metric do.
     fn each(self) -> impl Iterator<Item = u32> {
         let lowest = self.last().min(0);
         (0..self.count).map(move |place| (self.increase * place as i128 - lowest) as u32)
     }
 }
 
-/// Every address of `networks` as a network of its own.
+/// Splits `networks` into single addresses.
 fn addresses(networks: &[IpNet]) -> Result<Vec<IpNet>, String> {
     let mut all = vec![];
     for network in networks {
         let room = MOST_ADDRESSES.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
         all.extend(network::addresses(network, room).ok_or_else(|| {
             format!(
-                "--deaggregate-networks: `{network}` makes it more than {MOST_ADDRESSES} addresses, expected fewer"
+                "--deaggregate-networks: `{network}` brings the number of addresses above {MOST_ADDRESSES}, expected fewer"
             )
         })?);
     }
     Ok(all)
 }
 
-/// Lets the prefix at `start` be the first, counted around as often as it takes.
+/// Rotates the prefixes so that the one at `start` comes first, modulo their number.
 fn rotate(prefixes: &mut [IpNet], start: i64) {
     let Ok(count @ 1..) = i64::try_from(prefixes.len()) else { return };
     prefixes.rotate_left(usize::try_from(start.rem_euclid(count)).unwrap_or(0));
@@ -182,9 +182,9 @@ mod tests {
         text.split(' ').map(|network| network.parse().unwrap()).collect()
     }
 
-    /// Address and metric of each, while up.
+    /// Address and metric of each route while up.
     fn said(advertising: &Advertising, text: &str) -> Vec<String> {
-        let advertised = advertising.over(&networks(text)).unwrap();
+        let advertised = advertising.advertise(&networks(text)).unwrap();
         let line = |route| Dialect::Plain.advertise(route, &advertised.up);
         let lines = advertised.routes.iter().map(line);
         lines.map(|line| line.replace("announce route ", "").replace(" next-hop self med", "")).collect()
@@ -193,7 +193,7 @@ mod tests {
     const THREE: &str = "192.0.2.1/32 192.0.2.2/32 192.0.2.3/32";
 
     #[test]
-    fn metrics_grow_from_each_prefix_to_the_next() {
+    fn metrics_increase_from_each_prefix_to_the_next() {
         assert_eq!(said(&advertising(), THREE), ["192.0.2.1/32 100", "192.0.2.2/32 101", "192.0.2.3/32 102"]);
         let even = Advertising { increase: 0, ..advertising() };
         assert_eq!(said(&even, THREE), ["192.0.2.1/32 100", "192.0.2.2/32 100", "192.0.2.3/32 100"]);
@@ -202,21 +202,21 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_does_not_fit_is_refused() {
+    fn refuses_a_metric_that_does_not_fit() {
         let refused =
-            |increase| Advertising { increase, ..advertising() }.over(&networks(THREE)).unwrap_err();
+            |increase| Advertising { increase, ..advertising() }.advertise(&networks(THREE)).unwrap_err();
         assert_eq!(
             refused(-51),
             "--up-metric: the last of 3 prefixes would get the metric -2, expected a number from 0 to 4294967295"
         );
         assert!(refused(i64::MAX).contains("would get the metric 18446744073709551714"));
         let up = Rung::Announce { option: "--up-metric", metric: -1, attributes: Attributes::default() };
-        let refused = Advertising { up, ..advertising() }.over(&networks(THREE)).unwrap_err();
+        let refused = Advertising { up, ..advertising() }.advertise(&networks(THREE)).unwrap_err();
         assert!(refused.contains("the first of 3 prefixes would get the metric -1"));
     }
 
     #[test]
-    fn the_first_prefix_is_chosen_in_either_direction() {
+    fn start_counts_in_both_directions() {
         for (start, first) in [(1, "2"), (-1, "3"), (3, "1"), (4, "2"), (i64::MIN, "2")] {
             let said = said(&Advertising { start, ..advertising() }, THREE);
             assert_eq!(said[0], format!("192.0.2.{first}/32 100"), "{start}");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_taken_apart_down_to_the_last_address() {
+    fn deaggregates_networks_to_addresses() {
         let apart = Advertising { deaggregate: true, start: 1, ..advertising() };
         assert_eq!(
             said(&apart, "192.0.2.4/31 2001:db8::/128"),
@@ -232,24 +232,24 @@ mod tests {
         );
         assert_eq!(said(&apart, "10.0.0.0/16").len(), 65536);
         for too_many in ["2001:db8::/64", "::/0", "10.0.0.0/15", "10.0.0.0/16 192.0.2.1/32"] {
-            assert!(apart.over(&networks(too_many)).unwrap_err().contains("more than 65536"), "{too_many}");
+            assert!(apart.advertise(&networks(too_many)).unwrap_err().contains("above 65536"), "{too_many}");
         }
     }
 
     #[test]
-    fn of_a_prefix_that_is_named_twice_the_last_counts() {
+    fn the_last_occurrence_of_a_repeated_prefix_counts() {
         let twice = "192.0.2.1/32 192.0.2.2/32 192.0.2.1/32 192.0.2.3/32 192.0.2.1/32";
         assert_eq!(said(&advertising(), twice), ["192.0.2.2/32 101", "192.0.2.3/32 103", "192.0.2.1/32 104"]);
-        let repeated = advertising().over(&networks(twice)).unwrap().repeated;
+        let repeated = advertising().advertise(&networks(twice)).unwrap().repeated;
         assert_eq!(repeated, networks("192.0.2.1/32"));
-        assert!(advertising().over(&networks(THREE)).unwrap().repeated.is_empty());
+        assert!(advertising().advertise(&networks(THREE)).unwrap().repeated.is_empty());
         let apart = Advertising { deaggregate: true, ..advertising() };
         assert_eq!(said(&apart, "192.0.2.0/31 192.0.2.1/32"), ["192.0.2.0/32 100", "192.0.2.1/32 102"]);
     }
 
     #[test]
-    fn what_is_down_can_be_withdrawn() {
-        let advertised = advertising().over(&networks(THREE)).unwrap();
+    fn withdraws_while_down() {
+        let advertised = advertising().advertise(&networks(THREE)).unwrap();
         assert_eq!(advertised.down, Advertisement::Withdraw);
     }
 }

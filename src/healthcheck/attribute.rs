@@ -1,14 +1,14 @@
-//! Attributes of routes as people write them for ExaBGP: several words in one value, brackets around them or not.
+//! Route attributes as operators write them for ExaBGP: several words in one value, with or without brackets.
 //!
-//! The original hands such a value to ExaBGP as it is, errors included. Here it is understood first, and what cannot
-//! be is refused when it is read, not when it fails to be announced.
+//! The original passes such a value to ExaBGP unchecked. This program parses it first and refuses an invalid value at
+//! start, not when the announcement fails.
 
 use std::str::FromStr;
 
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity};
 
-/// `64512:100 no-export`. ExaBGP takes well-known names in any case, and some with underscores; and both numbers as one,
-/// in hexadecimal if it begins with `0x`.
+/// A list of communities: `64512:100 no-export`. As ExaBGP does, it accepts well-known names in any case, some with
+/// underscores, and both numbers as one, which is hexadecimal if it begins with `0x`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Communities(pub(crate) Vec<Community>);
 
@@ -28,7 +28,7 @@ impl FromStr for Communities {
     }
 }
 
-/// `target:64512:100 bandwidth:64512:125000000`; the kind `target` may be left out: `64512:100`.
+/// A list of extended communities: `target:64512:100 bandwidth:64512:125000000`. `64512:100` is a `target`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct ExtendedCommunities(pub(crate) Vec<ExtendedCommunity>);
 
@@ -52,7 +52,7 @@ fn one_number(word: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, radix).ok())?
 }
 
-/// `64512:1:100`. ExaBGP takes all three as one number, too.
+/// A list of large communities: `64512:1:100`. As ExaBGP does, it accepts all three numbers as one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct LargeCommunities(pub(crate) Vec<LargeCommunity>);
 
@@ -71,8 +71,8 @@ impl FromStr for LargeCommunities {
     }
 }
 
-/// `64512 64512`, with commas if one likes. Nothing at all leaves the path to ExaBGP; brackets around nothing are a
-/// path without anybody on it.
+/// An AS path: `64512 64512`, optionally with commas. The empty text leaves the path to ExaBGP; empty brackets are an
+/// empty path.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct AsPath(pub(crate) Option<Vec<u32>>);
 
@@ -87,7 +87,7 @@ impl FromStr for AsPath {
         let numbers = words(&text)?.into_iter().map(|word| {
             as_number(word).ok_or_else(|| {
                 format!(
-                    "`{word}` is no AS number, expected one such as 64512 or 1.10; sets are not understood"
+                    "`{word}` is not an AS number, expected one such as 64512 or 1.10; AS sets are not supported"
                 )
             })
         });
@@ -95,7 +95,7 @@ impl FromStr for AsPath {
     }
 }
 
-/// A number, or two of 16 bits with a dot in between (RFC 5396).
+/// An AS number, in plain or dotted notation (RFC 5396).
 fn as_number(word: &str) -> Option<u32> {
     if !word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
@@ -108,8 +108,8 @@ fn as_number(word: &str) -> Option<u32> {
     }
 }
 
-/// The words of a value, without brackets around all of them. They would be spliced into a line that ExaBGP reads,
-/// and a line break would make two of it.
+/// Splits a value into words, without brackets around all of them. The words become part of a command to ExaBGP, where
+/// a line break would start a second command; so control characters are refused.
 fn words(text: &str) -> Result<Vec<&str>, String> {
     if let Some(odd) = text.chars().find(|character| !matches!(character, '\t' | ' '..='~')) {
         return Err(format!("`{}` contains {odd:?}, expected printable ASCII", text.escape_debug()));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn communities_stand_in_a_row_with_or_without_brackets() {
+    fn accepts_communities_with_and_without_brackets() {
         let two = Ok(vec!["64512:1".to_owned(), "64512:2".to_owned()]);
         for text in ["64512:1 64512:2", "[64512:1 64512:2]", " [ 64512:1\t64512:2 ] "] {
             assert_eq!(community(text), two, "{text}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn well_known_communities_have_the_names_that_exabgp_knows() {
+    fn accepts_the_well_known_names_of_exabgp() {
         for text in ["no-export", "NO_EXPORT", "No-Export"] {
             assert_eq!(community(text).unwrap(), ["65535:65281"], "{text}");
         }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_communities_reaches_exabgp() {
+    fn refuses_text_that_is_not_a_community() {
         assert!(community("64512:1, 64512:2").unwrap_err().starts_with("`64512:1,` is no community"));
         assert!(community("64512:1 ] med 5").is_err());
         assert!(community("64512:1\n64512:2").unwrap_err().contains(r"`64512:1\n64512:2` contains '\n'"));
@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_a_row_of_numbers() {
+    fn a_path_is_a_list_of_numbers() {
         for text in ["64512 65546", "64512,1.10", "[ 64512, 65546 ]"] {
             assert_eq!(text.parse(), Ok(AsPath(Some(vec![64512, 65546]))), "{text}");
         }
         assert_eq!("".parse(), Ok(AsPath(None)));
         assert_eq!("[ ]".parse(), Ok(AsPath(Some(vec![]))));
         for text in ["AS64512", "+1", "4294967296", "1.65536", "1.2.3", "( 64512 )", "-1"] {
-            assert!(text.parse::<AsPath>().unwrap_err().contains("is no AS number"), "{text}");
+            assert!(text.parse::<AsPath>().unwrap_err().contains("is not an AS number"), "{text}");
         }
     }
 }

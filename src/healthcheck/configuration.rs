@@ -1,4 +1,4 @@
-//! From options to a configuration, with the switches of `Compat` that make the engine behave as `exabgp healthcheck`.
+//! Converts the options to a configuration for the same engine, with the behavior of the original.
 
 use super::advertising::Advertised;
 use super::options::{Check, Options};
@@ -10,17 +10,17 @@ use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::probe::Probe;
 
-/// The one check has this name where people see it.
+/// Name of the only check.
 const CHECK: &str = "check";
 
 impl Options {
-    /// What the log and the hooks call it.
+    /// The service name for the log and the hooks.
     #[must_use]
     pub(crate) fn service_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| "healthcheck".to_owned())
     }
 
-    /// The whole configuration, for what is `advertised`, on the host of this name.
+    /// Builds the configuration that advertises `advertised` on the host of this name.
     #[must_use]
     pub(crate) fn configuration(&self, advertised: &Advertised, host: &str) -> Config {
         let ladder = Ladder {
@@ -65,7 +65,7 @@ impl Options {
         }
     }
 
-    /// What is said in every round needs no refreshing; with `--debounce` something has to heal what went wrong.
+    /// Without `--debounce` every round repeats the commands, and no refresh is needed.
     const fn refresh(&self) -> std::time::Duration {
         if self.debounce { defaults::REFRESH } else { std::time::Duration::ZERO }
     }
@@ -113,7 +113,7 @@ mod tests {
         Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO)
     }
 
-    /// What is said and asked at this many milliseconds.
+    /// The commands and probes at this many milliseconds.
     fn told(engine: &mut Engine, millis: u64, event: Event) -> Vec<String> {
         let actions = engine.handle(Moment::after_start(Duration::from_millis(millis)), event);
         let shown = |action: &Action| match action {
@@ -124,9 +124,9 @@ mod tests {
         actions.iter().filter_map(shown).collect()
     }
 
-    /// The original announces as soon as `rise` checks have passed, however often it has withdrawn.
+    /// The original announces after `rise` passes, however often it has withdrawn before.
     #[test]
-    fn falls_have_no_consequence() {
+    fn falls_do_not_delay_the_next_announcement() {
         let mut engine = engine("--ip 192.0.2.1 --rise 1 --fall 1 --interval 1");
         told(&mut engine, 0, Event::Start);
         for round in 0..20 {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn between_a_check_and_the_next_there_is_time_to_look_for_the_disable_file() {
+    fn looks_for_the_disable_file_between_two_checks() {
         let mut engine = engine("--ip 192.0.2.1 --rise 1 --interval 0.01");
         let at = |millis| Moment::after_start(Duration::from_millis(millis));
         let file = |present| Event::DisableFile(ServiceId(0), present);

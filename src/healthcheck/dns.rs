@@ -1,4 +1,4 @@
-//! What takes the place of a command that asks DNS: the question itself.
+//! The DNS query of `--dns`, which replaces a check command such as `dig`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use crate::config::value::Server;
 use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transport};
 use crate::probe::set::{Pace, ProbeSet};
 
-/// The server that is asked unless another is named.
+/// The default server.
 const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53));
 
-/// The response codes that are well: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
+/// Response codes that count as success: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Expected(pub(crate) Rcodes);
 
@@ -24,10 +24,10 @@ impl FromStr for Expected {
     }
 }
 
-/// One datagram to each server, or to this host's own if none is named. All have to answer as expected.
+/// Builds one UDP probe for each server, or for 127.0.0.1 if none is given. All of them must pass.
 ///
 /// # Errors
-/// The sentence that says why `query` cannot be asked.
+/// Returns an error that says why `query` cannot be sent.
 pub(crate) fn probe_set(
     query: Query,
     servers: &[Server],
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn every_server_is_asked_the_same() {
+    fn sends_the_query_to_every_server() {
         let servers = ["127.0.0.1".parse().unwrap(), "[::1]:5353".parse().unwrap()];
         let query = "localhost. A".parse().unwrap();
         let set = probe_set(query, &servers, None, Duration::from_secs(1)).unwrap();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_server_this_host_is_asked() {
+    fn the_default_server_is_this_host() {
         let set = probe_set("localhost. A".parse().unwrap(), &[], None, Duration::from_secs(1)).unwrap();
         assert_eq!(set.probes()[0].server.to_string(), "127.0.0.1:53");
     }

@@ -1,30 +1,30 @@
-//! The facilities of syslog, by the names that Python's logging has for them.
+//! Syslog facilities, by the names of Python's logging module.
 
 use std::str::FromStr;
 
-/// The number of a facility (RFC 5424, table 1).
+/// A syslog facility (RFC 5424, table 1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Facility(u8);
 
 impl Facility {
-    /// Where the original logs to by default.
+    /// The default facility of the original.
     pub(crate) const DAEMON: Self = Self(3);
 
-    /// The number, to be multiplied by eight in a message.
+    /// The number; a message carries it multiplied by eight.
     #[must_use]
     pub(crate) const fn number(self) -> u8 {
         self.0
     }
 }
 
-/// In the order of their numbers.
+/// The names, in order of their numbers.
 const NAMES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
     "ntp", "security", "console", "solcron", "local0", "local1", "local2", "local3", "local4", "local5",
     "local6", "local7",
 ];
 
-/// The original looks up names of severities in the same place, and takes their numbers for facilities.
+/// The original looks up severities in the same table and uses their numbers as facilities.
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
 impl FromStr for Facility {
@@ -35,7 +35,7 @@ impl FromStr for Facility {
         let number = place(&NAMES).or_else(|| place(&SEVERITIES));
         number.and_then(|number| u8::try_from(number).ok()).map(Self).ok_or_else(|| {
             format!(
-                "`{text}` is no facility of syslog, expected one such as daemon, user or local0 to local7"
+                "`{text}` is not a syslog facility, expected one such as daemon, user or local0 to local7"
             )
         })
     }
@@ -51,6 +51,6 @@ mod tests {
             assert_eq!(name.parse(), Ok(Facility(number)));
         }
         assert_eq!("daemon".parse(), Ok(Facility::DAEMON));
-        assert!("".parse::<Facility>().unwrap_err().contains("`` is no facility"));
+        assert!("".parse::<Facility>().unwrap_err().contains("`` is not a syslog facility"));
     }
 }

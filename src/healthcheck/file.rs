@@ -1,37 +1,33 @@
-//! The configuration file: one option in a line, without its dashes.
+//! The configuration file: one option per line, without dashes.
 //!
 //! ```text
-//! # the command line comes behind it, and wins
-//! name = resolver
-//! ip = 192.0.2.53
-//! ip = 2001:db8::53
-//! withdraw-on-down
-//! command = dig +time=1 @127.0.0.1 localhost
+//! # options of the command line follow and take precedence
 //! ```
 //!
-//! A value ends with its line: there are no quotes, no escapes, and a `#` makes a comment only where a line begins.
+//! A value ends at the end of its line. There are no quotes and no escapes, and `#` starts a comment only at the
+//! beginning of a line.
 
 use std::io;
 use std::path::Path;
 
-use super::words::Word;
+use super::argparse::Word;
 
-/// Reads the file called `path` as the words of a command line.
+/// Reads the file at `path` as the words of a command line.
 ///
 /// # Errors
-/// The sentence that says why it cannot be read.
+/// Returns an error that says why the file cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Vec<Word>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    Ok(words(&path.display().to_string(), &text))
+    Ok(read_words(&path.display().to_string(), &text))
 }
 
-/// The sentence about a file that cannot be read.
+/// The error about a file that cannot be read.
 #[must_use]
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
 }
 
-fn words(path: &str, text: &str) -> Vec<Word> {
+fn read_words(path: &str, text: &str) -> Vec<Word> {
     let text = text.replace("\r\n", "\n");
     let mut words = vec![];
     for (line, number) in text.split(['\n', '\r']).map(str::trim).zip(1..) {
@@ -63,7 +59,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<String> {
-        words("hc.conf", text).into_iter().map(|word| word.text).collect()
+        read_words("hc.conf", text).into_iter().map(|word| word.text).collect()
     }
 
     #[test]
@@ -80,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_any_way_and_are_counted_in_any_way() {
-        let words = words("hc.conf", "debug\r\n\r\nsudo\rno-ack\n");
-        let shown: Vec<_> = words.iter().map(|word| word.complain(&word.text)).collect();
+    fn counts_lines_with_any_line_ending() {
+        let words = read_words("hc.conf", "debug\r\n\r\nsudo\rno-ack\n");
+        let shown: Vec<_> = words.iter().map(|word| word.at_place(&word.text)).collect();
         assert_eq!(shown, ["hc.conf:1: --debug", "hc.conf:3: --sudo", "hc.conf:4: --no-ack"]);
     }
 
@@ -101,7 +97,7 @@ mod tests {
             line(&format!("--config {} {rest}", self.0.display()))
         }
 
-        /// What is wrong with it, without the directory that it is in.
+        /// The error about the file, without its directory.
         fn refused(&self, rest: &str) -> String {
             let sentence = sentence(&self.with(rest).expect_err(rest));
             sentence.replace(&self.0.display().to_string(), "hc.conf")
@@ -115,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_comes_behind_the_file() {
+    fn the_command_line_follows_the_file() {
         let text =
             "# a comment\nname = file\nip = 192.0.2.1\n\nfast = 2\nwithdraw-on-down\ncommand = a | b=c # d\n";
         let file = Configuration::new("order", text);
@@ -132,11 +128,11 @@ mod tests {
     fn errors_in_the_file_name_their_line() {
         let refused = |name, text| Configuration::new(name, text).refused("");
         assert!(
-            refused("value", "debug\nrise = x\n").starts_with("hc.conf:2: --rise: `x` is no whole number")
+            refused("value", "debug\nrise = x\n").starts_with("hc.conf:2: --rise: `x` is not a whole number")
         );
         assert_eq!(refused("flag", "debug = true"), "hc.conf:1: unexpected `true`");
         assert_eq!(refused("unknown", "\n\nbogus"), "hc.conf:3: unexpected `--bogus`");
-        assert_eq!(refused("dash", "name = -x"), "hc.conf:1: `--name` expects a value behind it");
+        assert_eq!(refused("dash", "name = -x"), "hc.conf:1: `--name` expects a value after it");
         assert!(refused("short", "no = 1").starts_with("hc.conf:1: `--no` is ambiguous"));
         assert_eq!(refused("nothing", "= 1"), "hc.conf:1: unexpected `--`, expected options only");
         assert!(refused("comment", "debug # more").starts_with("hc.conf:1: unexpected `--debug # more`"));
@@ -146,15 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn the_file_and_the_line_have_to_agree_and_the_line_to_make_sense_by_itself() {
+    fn the_command_line_must_be_valid_alone_and_with_the_file() {
         let file = Configuration::new("agree", "silent\n");
-        assert!(file.refused("--no-syslog").contains("exclude each other"));
-        assert_eq!(file.refused("--name"), "`--name` expects a value behind it");
+        assert!(file.refused("--no-syslog").contains("cannot be combined"));
+        assert_eq!(file.refused("--name"), "`--name` expects a value after it");
         assert!(refused("--config /nowhere").contains("/nowhere: No such file"));
     }
 
     #[test]
-    fn a_file_inside_the_file_is_not_followed() {
+    fn ignores_a_file_named_in_the_file() {
         let inner = Configuration::new("followed", "name = inner\n");
         let outer = Configuration::new("following", &format!("config = {}\nname =\n", inner.0.display()));
         assert_eq!(outer.with("").unwrap().name.as_deref(), Some(""));

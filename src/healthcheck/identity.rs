@@ -1,35 +1,34 @@
-//! From root to somebody less powerful, for good.
+//! Permanently drops root privileges.
 //!
-//! Names are looked up before anything is changed. Then the supplementary groups go first and the user last, for only
-//! root may change them; and what came of it is looked at, for a right that is thought to be gone is worse than one
-//! that is known to be there.
+//! All names are looked up before anything changes. Then the process drops its supplementary groups first and its user
+//! last, because only root may change groups. Afterwards it verifies the result.
 //!
-//! No supplementary group is left: neither those of root, which the original keeps, nor those that the user is a member
-//! of. A user comes with its own group unless another one is named, where the original keeps that of root.
+//! The process keeps no supplementary group: neither those of root, which the original keeps, nor those of the user. If
+//! only a user is named, the process takes that user's group, where the original keeps the group of root.
 
 use nix::errno::Errno;
 use nix::unistd::{
     Gid, Group, Uid, User, getgroups, getresgid, getresuid, seteuid, setgroups, setresgid, setresuid,
 };
 
-use super::options::Identity;
+use super::options::RunAs;
 
-/// Whom to be, in numbers.
+/// A user and group, by number.
 #[derive(Debug)]
-pub(crate) struct Somebody {
-    /// How errors call it.
+pub(crate) struct Identity {
+    /// The name for error messages.
     named: String,
     user: Option<Uid>,
     group: Gid,
-    /// Whether the group was named.
+    /// Whether the options name a group.
     group_named: bool,
 }
 
-/// Whoever is named; `None` if nobody is.
+/// Looks up the user and group that the options name. Returns `None` if they name neither.
 ///
 /// # Errors
-/// The sentence that says which name is unknown.
-pub(crate) fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
+/// Returns an error that says which name is unknown.
+pub(crate) fn look_up(identity: &RunAs) -> Result<Option<Identity>, String> {
     let user = identity.user.as_deref().map(user).transpose()?;
     let group = identity.group.as_deref().map(group).transpose()?;
     let group_named = group.is_some();
@@ -39,39 +38,39 @@ pub(crate) fn look_up(identity: &Identity) -> Result<Option<Somebody>, String> {
         (None, Some(group)) => (format!("group `{}`", group.name), group.gid),
         (Some(user), Some(group)) => (format!("user `{}` of group `{}`", user.name, group.name), group.gid),
     };
-    Ok(Some(Somebody { named, user: user.map(|user| user.uid), group: gid, group_named }))
+    Ok(Some(Identity { named, user: user.map(|user| user.uid), group: gid, group_named }))
 }
 
 fn user(name: &str) -> Result<User, String> {
     User::from_name(name)
         .map_err(|error| format!("--user: cannot look up `{name}`: {error}"))?
-        .ok_or_else(|| format!("--user: `{name}` is no user of this host, expected the name of one"))
+        .ok_or_else(|| format!("--user: no user `{name}` on this host, expected an existing one"))
 }
 
 fn group(name: &str) -> Result<Group, String> {
     Group::from_name(name)
         .map_err(|error| format!("--group: cannot look up `{name}`: {error}"))?
-        .ok_or_else(|| format!("--group: `{name}` is no group of this host, expected the name of one"))
+        .ok_or_else(|| format!("--group: no group `{name}` on this host, expected an existing one"))
 }
 
-impl Somebody {
-    /// Becomes it, in all threads. Nothing happens if the process is that already and may not change its groups.
+impl Identity {
+    /// Switches all threads to this identity. Does nothing if the process already has it and may not change its groups.
     ///
     /// # Errors
-    /// The sentence that says what is not allowed. After that the process is not to go on.
-    pub(crate) fn take_over(&self) -> Result<(), String> {
+    /// Returns an error if the switch fails. The process must then exit.
+    pub(crate) fn assume(&self) -> Result<(), String> {
         match self.change() {
-            Err(Errno::EPERM) if self.is_us() => {
-                log::debug!("already {}, with the groups that this process was given", self.named);
+            Err(Errno::EPERM) if self.is_current() => {
+                log::debug!("already running as {}; the supplementary groups stay", self.named);
                 Ok(())
             }
             Err(error) => Err(format!(
-                "cannot become {}: {error}; expected to be started as root, or as nobody else",
+                "cannot switch to {}: {error}; expected a start as root or as that user and group",
                 self.named
             )),
             Ok(()) => {
                 self.verify()?;
-                log::debug!("became {}", self.named);
+                log::debug!("switched to {}", self.named);
                 Ok(())
             }
         }
@@ -83,35 +82,35 @@ impl Somebody {
         self.user.map_or(Ok(()), |user| setresuid(user, user, user))
     }
 
-    fn has_our_user(&self) -> bool {
+    fn is_process_user(&self) -> bool {
         let ours = getresuid();
         self.user.is_none_or(|user| {
             ours.is_ok_and(|ours| [ours.real, ours.effective, ours.saved].iter().all(|id| *id == user))
         })
     }
 
-    fn has_our_group(&self) -> bool {
+    fn is_process_group(&self) -> bool {
         getresgid()
             .is_ok_and(|ours| [ours.real, ours.effective, ours.saved].iter().all(|id| *id == self.group))
     }
 
-    /// Whether the process is what was asked for, whatever its supplementary groups.
-    fn is_us(&self) -> bool {
-        self.has_our_user() && (!self.group_named || self.has_our_group())
+    /// Whether the process has this user, and the group if one is named. Ignores supplementary groups.
+    fn is_current(&self) -> bool {
+        self.is_process_user() && (!self.group_named || self.is_process_group())
     }
 
-    /// Whether the change has come to pass, and cannot be undone.
+    /// Checks that the switch happened and cannot be undone.
     fn verify(&self) -> Result<(), String> {
-        let why = if !self.has_our_user() || !self.has_our_group() {
-            "the process is still somebody else"
+        let why = if !self.is_process_user() || !self.is_process_group() {
+            "the process still has another user or group"
         } else if !getgroups().is_ok_and(|groups| groups.is_empty()) {
-            "the process still has other groups"
+            "the process still has supplementary groups"
         } else if self.user.is_some_and(|user| !user.is_root()) && seteuid(Uid::from_raw(0)).is_ok() {
             "the process can still become root"
         } else {
             return Ok(());
         };
-        Err(format!("cannot become {}: {why}; expected the system to let go of it", self.named))
+        Err(format!("cannot switch to {}: {why}; expected the kernel to drop all privileges", self.named))
     }
 }
 
@@ -119,26 +118,26 @@ impl Somebody {
 mod tests {
     use super::*;
 
-    fn identity(user: Option<&str>, group: Option<&str>) -> Identity {
-        Identity { user: user.map(str::to_owned), group: group.map(str::to_owned) }
+    fn identity(user: Option<&str>, group: Option<&str>) -> RunAs {
+        RunAs { user: user.map(str::to_owned), group: group.map(str::to_owned) }
     }
 
     #[test]
-    fn unknown_names_are_refused_before_anything_happens() {
+    fn refuses_unknown_names_without_changing_anything() {
         let before = (getresuid().unwrap(), getresgid().unwrap(), getgroups().unwrap());
         assert_eq!(
             look_up(&identity(Some("no-such-user"), Some("root"))).unwrap_err(),
-            "--user: `no-such-user` is no user of this host, expected the name of one"
+            "--user: no user `no-such-user` on this host, expected an existing one"
         );
         assert_eq!(
             look_up(&identity(Some("root"), Some("no-such-group"))).unwrap_err(),
-            "--group: `no-such-group` is no group of this host, expected the name of one"
+            "--group: no group `no-such-group` on this host, expected an existing one"
         );
         assert_eq!(before, (getresuid().unwrap(), getresgid().unwrap(), getgroups().unwrap()));
     }
 
     #[test]
-    fn a_user_comes_with_its_group_and_a_group_alone() {
+    fn a_user_implies_its_group() {
         assert!(look_up(&identity(None, None)).unwrap().is_none());
         let user = look_up(&identity(Some("nobody"), None)).unwrap().unwrap();
         let nobody = User::from_name("nobody").unwrap().unwrap();

@@ -1,11 +1,11 @@
-//! Addresses and networks as Python's ipaddress reads them, and what is bound to them.
+//! Addresses and networks in the syntax of Python's ipaddress module, and interfaces.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// A network without host bits, or an address, which is the network of itself.
+/// A network without host bits, or a single address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Network(pub(crate) IpNet);
 
@@ -14,7 +14,9 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refuse = || {
-            format!("`{text}` is no address or network, expected one such as `192.0.2.53` or `2001:db8::/64`")
+            format!(
+                "`{text}` is not an address or network, expected one such as `192.0.2.53` or `2001:db8::/64`"
+            )
         };
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
@@ -39,11 +41,11 @@ impl FromStr for Network {
     }
 }
 
-/// Networks of more addresses than this are not taken apart: each would be a line that waits for its answer, or a process
-/// that sets it up.
+/// Largest number of addresses into which a network is split. Each address costs a command to ExaBGP and a call of
+/// `ip`.
 pub(crate) const MOST_ADDRESSES: u32 = 1 << 16;
 
-/// Every address of `network` as a network of its own; `None` if they are more than `most`.
+/// Splits `network` into single addresses. Returns `None` if there are more than `most`.
 #[must_use]
 pub(crate) fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
     let longest = network.max_prefix_len();
@@ -51,7 +53,7 @@ pub(crate) fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
     (count <= most).then(|| network.subnets(longest).into_iter().flatten().collect())
 }
 
-/// A length is a number, or for IPv4 a mask, of the network or of its hosts: `24`, `255.255.255.0`, `0.0.0.255`.
+/// Parses a prefix length: a number, or for IPv4 a netmask or hostmask: `24`, `255.255.255.0`, `0.0.0.255`.
 fn prefix_length(address: IpAddr, text: &str) -> Option<u8> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok();
@@ -86,7 +88,7 @@ impl FromStr for Interface {
         let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
         if !(1..=15).contains(&text.len()) || !text.bytes().all(usual) {
             return Err(format!(
-                "`{text}` is no name of an interface, expected up to 15 letters, digits, dots, colons, dashes or \
+                "`{text}` is not an interface name, expected up to 15 letters, digits, dots, colons, dashes or \
                  underscores"
             ));
         }
@@ -94,12 +96,12 @@ impl FromStr for Interface {
     }
 }
 
-/// A network, and the interface that its addresses belong to: `192.0.2.53%eth0`.
+/// A network with the interface of its addresses: `192.0.2.53%eth0`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Binding {
-    /// Without host bits.
+    /// The network, without host bits.
     pub(crate) network: IpNet,
-    /// Where its addresses are set up.
+    /// The interface of its addresses.
     pub(crate) interface: Interface,
 }
 
@@ -112,17 +114,19 @@ impl FromStr for Binding {
                 let Network(network) = network.parse()?;
                 Ok(Self { network, interface: interface.parse()? })
             }
-            None => Err(format!("`{text}` names no interface, expected an address with one: `{text}%eth0`")),
+            None => {
+                Err(format!("`{text}` names no interface, expected ADDRESS%INTERFACE such as `{text}%eth0`"))
+            }
         }
     }
 }
 
-/// For whom a route is.
+/// The neighbors that receive a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Neighbor {
-    /// `*`: whoever names this process.
+    /// `*`: all neighbors of this process.
     All,
-    /// The neighbor of this address.
+    /// The neighbor with this address.
     One(IpAddr),
 }
 
@@ -135,7 +139,7 @@ impl FromStr for Neighbor {
         }
         text.parse()
             .map(Self::One)
-            .map_err(|_| format!("`{text}` is no neighbor, expected an IP address or `*`"))
+            .map_err(|_| format!("`{text}` is not a neighbor, expected an IP address or `*`"))
     }
 }
 
@@ -152,25 +156,25 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_a_network_of_one() {
+    fn an_address_is_a_host_prefix() {
         assert_eq!(shown("192.0.2.1"), "192.0.2.1/32");
         assert_eq!(shown("2001:DB8::1"), "2001:db8::1/128");
     }
 
     #[test]
-    fn a_length_may_be_written_as_a_mask() {
+    fn accepts_masks_as_prefix_lengths() {
         for text in ["192.0.2.0/24", "192.0.2.0/024", "192.0.2.0/255.255.255.0", "192.0.2.0/0.0.0.255"] {
             assert_eq!(shown(text), "192.0.2.0/24", "{text}");
         }
         assert_eq!(shown("0.0.0.0/0.0.0.0"), "0.0.0.0/0");
         assert_eq!(shown("192.0.2.1/255.255.255.255"), "192.0.2.1/32");
         for text in ["192.0.2.0/255.0.255.0", "192.0.2.0/0.255.0.255", "2001:db8::/255.255.255.0"] {
-            assert!(refused::<Network>(text).contains("is no address or network"), "{text}");
+            assert!(refused::<Network>(text).contains("is not an address or network"), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn refuses_text_that_is_not_a_network() {
         for text in [
             "",
             "x",
@@ -181,7 +185,7 @@ mod tests {
             "192.0.2.1/24/24",
             "010.0.0.1",
         ] {
-            assert!(refused::<Network>(text).contains("is no address or network"), "{text}");
+            assert!(refused::<Network>(text).contains("is not an address or network"), "{text}");
         }
         assert_eq!(
             refused::<Network>("192.0.2.1/24"),
@@ -197,10 +201,10 @@ mod tests {
             ("192.0.2.1/32", "eth0.7")
         );
         assert!(refused::<Binding>("192.0.2.1").contains("names no interface"));
-        assert!(refused::<Binding>("192.0.2.1%").contains("`` is no name of an interface"));
-        assert!(refused::<Binding>("192.0.2.1%eth0%eth1").contains("`eth0%eth1` is no name"));
+        assert!(refused::<Binding>("192.0.2.1%").contains("`` is not an interface name"));
+        assert!(refused::<Binding>("192.0.2.1%eth0%eth1").contains("`eth0%eth1` is not an interface name"));
         assert!(refused::<Binding>("192.0.2.1%sixteen-letters-").contains("up to 15"));
-        assert!(refused::<Binding>("eth0%192.0.2.1").contains("`eth0` is no address"));
+        assert!(refused::<Binding>("eth0%192.0.2.1").contains("`eth0` is not an address"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Numbers as the original takes them, with a sign and blanks around, and what they mean.
+//! Numbers in the syntax of the original, with a sign and surrounding spaces, and the meaning of special values.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::exabgp::attributes::PathInformation;
 
-/// The longest that is waited for anything, in seconds: 68 years, and what alarm(2) can take.
+/// Longest period, in seconds: 68 years, the limit of alarm(2).
 const LONGEST: f64 = i32::MAX as f64;
 
 /// A whole number.
@@ -18,11 +18,13 @@ impl FromStr for Whole {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = text.trim().parse().map(Self);
-        number.map_err(|_| format!("`{text}` is no whole number, expected one such as 3, of 64 bits at most"))
+        number.map_err(|_| {
+            format!("`{text}` is not a whole number, expected one such as 3, of 64 bits at most")
+        })
     }
 }
 
-/// How many results in a row: what is below 1 means 1.
+/// A number of consecutive results. Values below 1 count as 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Count(pub(crate) NonZeroU32);
 
@@ -31,13 +33,13 @@ impl FromStr for Count {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Whole(number) = text.parse()?;
-        // What is too large is never reached, and neither is the largest.
+        // A count too large for 32 bits is never reached, and neither is the maximum.
         let count = u32::try_from(number.max(1)).unwrap_or(u32::MAX);
         Ok(Self(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
     }
 }
 
-/// A time to wait, which can be none.
+/// A period, which may be 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Seconds(pub(crate) Duration);
 
@@ -52,7 +54,7 @@ impl FromStr for Seconds {
     }
 }
 
-/// A limit of time: 0 and less mean none.
+/// A time limit. 0 and negative values stand for no limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Limit(pub(crate) Option<Duration>);
 
@@ -73,17 +75,17 @@ fn seconds(text: &str) -> Result<f64, String> {
             Err(format!("`{text}` is too long, {expected}, up to {LONGEST}"))
         }
         Some(seconds) => Ok(seconds),
-        None => Err(format!("`{text}` is no length of time, {expected}")),
+        None => Err(format!("`{text}` is not a number of seconds, {expected}")),
     }
 }
 
-/// However little is asked for, it is not nothing, which would have a meaning of its own.
+/// A positive period stays positive, because 0 has a special meaning.
 fn duration(seconds: f64) -> Duration {
     let shortest = if seconds > 0.0 { Duration::from_nanos(1) } else { Duration::ZERO };
     Duration::from_secs_f64(seconds.max(0.0)).max(shortest)
 }
 
-/// LOCAL_PREF: what is negative means none.
+/// LOCAL_PREF. Negative values stand for none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Preference(pub(crate) Option<u32>);
 
@@ -98,7 +100,7 @@ impl FromStr for Preference {
     }
 }
 
-/// A path identifier: 0 means none.
+/// A path identifier. 0 stands for none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct PathId(pub(crate) Option<PathInformation>);
 
@@ -112,7 +114,7 @@ impl FromStr for PathId {
     }
 }
 
-/// A number that BGP has 32 bits for.
+/// Checks that a number fits into the 32 bits of BGP.
 fn unsigned(number: i64) -> Result<u32, String> {
     u32::try_from(number)
         .map_err(|_| format!("`{number}` does not fit, expected a number from 0 to {}", u32::MAX))
@@ -127,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_written_as_in_python() {
+    fn accepts_whole_numbers_as_python_does() {
         for text in ["3", "+3", " 3 ", "003"] {
             assert_eq!(text.parse(), Ok(Whole(3)), "{text}");
         }
         for text in ["", "3.0", "3s", "0x3", "--3", "9223372036854775808"] {
-            assert!(refused::<Whole>(text).starts_with(&format!("`{text}` is no whole number")), "{text}");
+            assert!(refused::<Whole>(text).starts_with(&format!("`{text}` is not a whole number")), "{text}");
         }
     }
 
@@ -150,14 +152,14 @@ mod tests {
         }
         assert_eq!("1e-300".parse(), Ok(Seconds(Duration::from_nanos(1))));
         assert!(refused::<Seconds>("-1").contains("is negative"));
-        assert!(refused::<Seconds>("nan").contains("is no length of time"));
+        assert!(refused::<Seconds>("nan").contains("is not a number of seconds"));
         assert!(refused::<Seconds>("5s").contains("such as 5 or 0.5"));
         assert!(refused::<Seconds>("inf").contains("too long"));
         assert!(refused::<Seconds>("1e10").contains("up to 2147483647"));
     }
 
     #[test]
-    fn a_limit_of_nothing_is_no_limit() {
+    fn a_limit_of_zero_is_no_limit() {
         assert_eq!("0".parse(), Ok(Limit(None)));
         assert_eq!("-1".parse(), Ok(Limit(None)));
         assert_eq!("1.5".parse(), Ok(Limit(Some(Duration::from_millis(1500)))));
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bgp_cannot_carry_is_refused() {
+    fn refuses_numbers_that_bgp_cannot_carry() {
         assert_eq!("-1".parse(), Ok(Preference(None)));
         assert_eq!("0".parse(), Ok(Preference(Some(0))));
         assert!(refused::<Preference>("4294967296").contains("from 0 to 4294967295"));

@@ -1,6 +1,6 @@
-//! What is meant: every value present, every rule between values kept.
+//! The resolved options: every value is present and valid.
 //!
-//! [`super::meaning`] makes [`Options`] of what was typed, and nothing behind it needs to ask whether they make sense.
+//! [`super::resolve`] builds [`Options`] from the arguments. Code that uses them needs no further checks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,130 +16,130 @@ use crate::exabgp::Dialect;
 use crate::probe::command::CommandProbe;
 use crate::probe::set::ProbeSet;
 
-/// A whole command line, understood.
+/// All options of a command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// For the log.
+    /// The name in the log.
     pub(crate) name: Option<String>,
-    /// Where the log goes.
+    /// Destination of the log.
     pub(crate) log: Log,
-    /// Where to write the process id.
+    /// File for the process ID.
     pub(crate) pid_file: Option<PathBuf>,
-    /// Whom to be once addresses are set up.
-    pub(crate) identity: Identity,
-    /// What is checked.
+    /// The user and group to switch to once addresses are set up.
+    pub(crate) identity: RunAs,
+    /// The check.
     pub(crate) check: Check,
-    /// From one check to the next; `None` to end after the first decision.
+    /// Interval between checks; `None` to exit after the first decision.
     pub(crate) interval: Option<Duration>,
-    /// The same while rising or falling.
+    /// Interval while rising or falling.
     pub(crate) fast_interval: Duration,
-    /// Results in a row.
+    /// Consecutive results needed for a change.
     pub(crate) thresholds: Thresholds,
-    /// The service is disabled as long as this exists.
+    /// The service is disabled while this file exists.
     pub(crate) disable_file: Option<PathBuf>,
-    /// What is advertised.
+    /// The addresses to advertise.
     pub(crate) addresses: Addresses,
-    /// How it is advertised.
+    /// How to advertise them.
     pub(crate) advertising: Advertising,
-    /// What is done about addresses that an interface lacks.
+    /// How to set up addresses that an interface lacks.
     pub(crate) setup: Setup,
-    /// What is run when.
+    /// Commands to run when the state changes.
     pub(crate) hooks: Hooks,
-    /// Whether to speak at changes only.
+    /// Whether to send commands only when the state changes.
     pub(crate) debounce: bool,
-    /// Whether ExaBGP answers.
+    /// Whether ExaBGP acknowledges commands.
     pub(crate) acknowledged: bool,
-    /// The dialect, where it is not to be found out.
+    /// The dialect; `None` to detect it.
     pub(crate) dialect: Option<Dialect>,
-    /// Whether to print a configuration, and no more.
+    /// Whether to print a configuration and exit.
     pub(crate) print_config: bool,
-    /// Whether to let time pass before an error ends the process.
+    /// Whether to wait before an error ends the process.
     pub(crate) wait: bool,
 }
 
-/// Where the log goes.
+/// Destination of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Log {
-    /// Whether to say more.
+    /// Whether to log debug messages.
     pub(crate) debug: bool,
     /// Whether to log to standard error.
     pub(crate) console: bool,
-    /// Whether, and as what, to log to syslog.
+    /// The syslog facility, if the log goes to syslog.
     pub(crate) syslog: Option<Facility>,
 }
 
-/// Whom to be; `None` to stay.
+/// The user and group to switch to; `None` to keep the current one.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Identity {
-    /// The name of a user.
+pub(crate) struct RunAs {
+    /// A user name.
     pub(crate) user: Option<String>,
-    /// The name of a group.
+    /// A group name.
     pub(crate) group: Option<String>,
 }
 
-/// What is checked.
+/// The check.
 #[derive(Clone, Debug)]
 pub(crate) enum Check {
-    /// Nothing: all is well unless disabled.
+    /// No check: the service is up unless disabled.
     Nothing,
-    /// A command for the shell.
+    /// A shell command.
     Command(CommandProbe),
-    /// A question to one server or more.
+    /// A DNS query to one or more servers.
     Dns(ProbeSet),
 }
 
-/// What is advertised.
+/// The addresses to advertise.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Addresses {
-    /// What `--ip` named.
+    /// The addresses of `--ip`.
     Given(Box<Given>),
-    /// What is found on the loopback interface, with a label of this kind if one is asked for. To be handed to
-    /// [`Advertising::over`].
+    /// The addresses of the loopback interface, only those with this label if one is given. Pass them to
+    /// [`Advertising::advertise`].
     OfInterface(Option<Label>),
 }
 
-/// Addresses and networks that were named, at least one.
+/// Addresses and networks of `--ip`, at least one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Given {
-    /// As they were named. Their addresses are those that are set up.
+    /// The networks as given. Their addresses are set up.
     pub(crate) networks: Vec<IpNet>,
-    /// Where that is not the loopback interface.
+    /// Interfaces other than the loopback interface.
     pub(crate) interfaces: BTreeMap<IpNet, Interface>,
-    /// What to say about them.
+    /// Their routes and advertisements.
     pub(crate) advertised: Advertised,
 }
 
-/// What labels of addresses are compared with, behind the name of the interface and a colon. Never empty.
+/// The label to look for, after the name of the interface and a colon. Never empty.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Label {
-    /// All of it, or how it starts.
+    /// The label or its prefix.
     pub(crate) text: String,
-    /// Whether it is all of it.
+    /// Whether `text` is the complete label.
     pub(crate) exact: bool,
 }
 
-/// What is done about addresses that an interface lacks.
+/// How to set up addresses that an interface lacks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Setup {
-    /// Add them at the start.
+    /// Add them at start.
     pub(crate) at_start: bool,
-    /// Add them when the service is up, remove them when it is not.
+    /// Add them when the service comes up, remove them when it leaves that state.
     pub(crate) dynamic: bool,
-    /// By way of sudo.
+    /// Use sudo.
     pub(crate) sudo: bool,
-    /// With this label.
+    /// The label of added addresses.
     pub(crate) label: Option<Label>,
 }
 
-/// Commands for the shell.
+/// Shell commands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Hooks {
-    /// When the service comes up.
+    /// Run when the service comes up.
     pub(crate) up: Vec<String>,
-    /// When it goes down.
+    /// Run when it goes down.
     pub(crate) down: Vec<String>,
-    /// When it is disabled.
+    /// Run when it is disabled.
     pub(crate) disabled: Vec<String>,
-    /// At every change of state, behind the others.
+    /// Run at every change of state, after the others.
     pub(crate) any: Vec<String>,
 }

@@ -1,7 +1,8 @@
-//! `--print-config`: the options as a configuration for `dnsherald run`, for those who want to move on.
+//! `--print-config`: prints the options as a configuration for `dnsherald run`, for operators who migrate.
 //!
-//! It says what the options say, in the words of [`crate::config`], with the habits of dnsherald: a pass while falling
-//! returns to up, and nothing is repeated in every round. What has no counterpart becomes a comment.
+//! The configuration has the same options in the words of [`crate::config`], but the behavior of dnsherald: a pass
+//! while falling returns to up, and commands are not repeated in every round. Options without a counterpart become
+//! comments.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,12 +17,12 @@ use crate::period::Period;
 use crate::probe::dns::DnsProbe;
 use crate::text::{foreign_within, toml_string, toml_strings};
 
-/// Options, and what they advertise, to be shown as TOML.
+/// Options and their routes, displayed as TOML.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printed<'a> {
-    /// What was meant.
+    /// The options.
     pub(crate) options: &'a Options,
-    /// For these prefixes.
+    /// The routes.
     pub(crate) advertised: &'a Advertised,
 }
 
@@ -37,32 +38,39 @@ impl fmt::Display for Printed<'_> {
 }
 
 impl Printed<'_> {
-    /// What `dnsherald run` does not do, or not by itself.
+    /// Options without a counterpart in `dnsherald run`.
     fn without_counterpart(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { setup, identity, pid_file, acknowledged, .. } = self.options;
         if setup.at_start || setup.dynamic {
             writeln!(
                 f,
-                "# Addresses are not set up: the host has to have those of all prefixes, for instance on lo."
+                "# `dnsherald run` sets up no addresses: the host needs those of all prefixes, for instance on lo."
             )?;
         }
         if setup.dynamic {
-            writeln!(f, "# --dynamic-ip-setup: on-change can add and remove them, by what STATE says.")?;
+            writeln!(
+                f,
+                "# --dynamic-ip-setup: an on-change hook can add and remove them, depending on STATE."
+            )?;
         }
         for (option, name) in [("--user", &identity.user), ("--group", &identity.group)] {
             if let Some(name) = name {
                 let name = one_line(name);
                 writeln!(
                     f,
-                    "# {option} {name}: helpers run as whoever exabgp runs as; see exabgp.daemon.user."
+                    "# {option} {name}: the helper runs as the user of ExaBGP; see exabgp.daemon.user."
                 )?;
             }
         }
         if let Some(file) = pid_file {
-            writeln!(f, "# --pid {}: no such file is written.", one_line(&file.display().to_string()))?;
+            writeln!(
+                f,
+                "# --pid {}: `dnsherald run` writes no pid file.",
+                one_line(&file.display().to_string())
+            )?;
         }
         if !acknowledged {
-            writeln!(f, "# --no-ack: whether exabgp answers is found out.")?;
+            writeln!(f, "# --no-ack: `dnsherald run` detects whether ExaBGP answers.")?;
         }
         Ok(())
     }
@@ -118,7 +126,7 @@ impl Printed<'_> {
         writeln!(f, "\n[[service]]\nname = {}", toml_string(&one_word(&self.options.service_name())))?;
         writeln!(f, "prefixes = {}", toml_strings(&prefixes))?;
         if let Some(first) = routes.first() {
-            // `self` is for sessions over IPv4; for IPv6 the management address takes its place.
+            // `self` works for sessions over IPv4; for IPv6 the management address replaces it.
             if first.next_hop == NextHop::Itself && routes.iter().all(|route| route.prefix.addr().is_ipv4()) {
                 writeln!(f, "next-hop = \"self\"")?;
             }
@@ -136,10 +144,7 @@ impl Printed<'_> {
             writeln!(f, "med-increase = {step}")?;
         }
         if steps.len() > 1 {
-            writeln!(
-                f,
-                "# the metrics of healthcheck are not evenly spaced, for some prefix is named twice"
-            )?;
+            writeln!(f, "# the metrics of healthcheck are not evenly spaced, because a prefix occurs twice")?;
         }
         let path = routes.first().and_then(|route| route.path_information);
         let offset = routes.first().map_or(0, |route| route.med_offset);
@@ -165,7 +170,7 @@ impl Printed<'_> {
         for (option, commands) in [("up", &hooks.up), ("down", &hooks.down), ("disabled", &hooks.disabled)] {
             for command in commands {
                 let command = toml_string(command);
-                writeln!(f, "# --{option}-execute {command}: on-change gets the state in STATE")?;
+                writeln!(f, "# --{option}-execute {command}: an on-change hook gets the state in STATE")?;
             }
         }
         Ok(())
@@ -175,7 +180,7 @@ impl Printed<'_> {
         writeln!(f, "\n[[service.check]]\nname = \"check\"")?;
         match &self.options.check {
             Check::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
-            Check::Nothing => writeln!(f, "command = \"true\"  # nothing was checked"),
+            Check::Nothing => writeln!(f, "command = \"true\"  # healthcheck had no check"),
             Check::Dns(set) => {
                 let servers: Vec<_> = set.probes().iter().map(|probe| probe.server.to_string()).collect();
                 let Some(DnsProbe { question, transport, .. }) = set.probes().first() else { return Ok(()) };
@@ -191,10 +196,10 @@ impl Printed<'_> {
     }
 }
 
-/// What stands behind `up =`.
+/// The value of `up =`.
 struct Rung<'a> {
     advertisement: &'a Advertisement,
-    /// From the metric of the state to that of the first prefix.
+    /// Difference between the metric of the state and that of the first prefix.
     offset: u32,
     path: Option<PathInformation>,
 }
@@ -234,12 +239,12 @@ fn period(period: Duration) -> String {
     Period(period).in_one_word()
 }
 
-/// For a comment.
+/// Escapes text for a comment.
 fn one_line(text: &str) -> String {
     foreign_within(text, usize::MAX)
 }
 
-/// Services are called by one word without a slash.
+/// Replaces characters that a service name cannot contain.
 fn one_word(name: &str) -> String {
     name.chars().map(|c| if c.is_whitespace() || c.is_control() || c == '/' { '-' } else { c }).collect()
 }

@@ -1,22 +1,21 @@
-//! Addresses that an interface lacks: added while the service is to have them, removed by whoever added them.
+//! Adds addresses that an interface lacks while the service needs them, and removes them again.
 //!
 //! ```text
-//!  --ip ────► given ──┐                  ┌─ add_missing ──► `ip address add`
-//!                     ├─► Addresses ─────┤   what is not there   │ remembered
-//!  found ──► of_interface                └─ remove_added ─► `ip address delete`
-//!  on lo                                     what was added, and is still there
+//!  --ip ────► from_given ──┐              ┌─ add_missing ──► `ip address add`
+//!                          ├─► Addresses ─┤   absent addresses │ remembered
+//!  found ──► from_interface┘              └─ remove_added ─► `ip address delete`
+//!  on lo                                      added addresses that are still present
 //! ```
 //!
-//! Where the original removes whatever it was told to advertise, an address that was there before is never removed
-//! here: only this process knows what it has added, and forgets it when it ends. What a process leaves behind that was
-//! killed stays, and belongs to the host from then on.
+//! The original removes every address that it advertises. This program removes only addresses that it added itself and
+//! forgets them when it exits. If a process is killed, its addresses stay and belong to the host from then on.
 //!
-//! An address that is on one of the interfaces in question, with whatever length or label, is not missing. To look
-//! takes no other process, so that [`Addresses::add_missing`] can be called again with each check: that brings back
-//! what others have removed, for instance the process before this one, at its end.
+//! An address on any interface in question is present, whatever its length or label. Reading the addresses needs no other
+//! process, so [`Addresses::add_missing`] can run with each check. That restores addresses that others have removed, for
+//! instance the previous process when it ended.
 //!
-//! A network that is found on the interface is there as a whole. One that was given is set up address by address,
-//! unless it is too large for it: who advertises `2001:db8::/64` means the network, and not 2^64 addresses.
+//! A network found on the interface is present as a whole. A network given with `--ip` is set up address by address unless
+//! it is too large: an operator who advertises `2001:db8::/64` means the network, not 2^64 addresses.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -29,34 +28,34 @@ use self::ip::{Failure, Ip};
 use super::network::{self, Interface, MOST_ADDRESSES};
 use super::options::{Given, Setup};
 
-pub(crate) mod beside;
 mod interfaces;
 mod ip;
 #[cfg(test)]
 mod tests;
+pub(crate) mod worker;
 
 pub(crate) use self::interfaces::found;
 
-/// What helps if `ip` does not do it.
+/// The remedy in messages about a failed `ip`.
 const REMEDY: &str =
-    "expected CAP_NET_ADMIN (or --sudo), or --no-ip-setup where addresses are not to be set up";
+    "expected CAP_NET_ADMIN (or --sudo), or --no-ip-setup if the host sets up its addresses itself";
 
-/// Addresses that are to be there while the service is, and those of them that we have added.
+/// The addresses that the service needs, and those that this process added.
 ///
-/// Its methods block, usually for about a millisecond per address that is added or removed, at worst five seconds
-/// and a moment. They are for the start, or for a thread that may wait: [`beside`] is one.
+/// The methods block, usually about a millisecond per address, at worst a little over five seconds. Call them at start,
+/// or from a thread that may wait, such as [`worker`].
 #[derive(Debug)]
 pub(crate) struct Addresses {
     wanted: Vec<Wanted>,
-    /// Of the label, what follows the name of the interface and a colon.
+    /// The label without the name of the interface and the colon.
     label: Option<String>,
     ip: Ip,
     added: Vec<Wanted>,
-    /// Whether it has been said that `ip` refuses some.
+    /// Whether a warning about refused addresses has been logged.
     complained: bool,
 }
 
-/// An address, and where it belongs.
+/// An address and its interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Wanted {
     address: IpAddr,
@@ -64,15 +63,15 @@ struct Wanted {
 }
 
 impl Addresses {
-    /// Every address of the networks that were named. Warns of networks that are too large, and leaves them out.
+    /// All addresses of the networks of `--ip`. Logs a warning about networks that are too large, and skips them.
     #[must_use]
-    pub(crate) fn given(given: &Given, setup: &Setup) -> Self {
+    pub(crate) fn from_given(given: &Given, setup: &Setup) -> Self {
         Self::new(wanted(&given.networks, &given.interfaces), setup)
     }
 
-    /// Those that were [`found`], for the case that they get lost.
+    /// Addresses that were [`found`] on the interface, to restore them if they disappear.
     #[must_use]
-    pub(crate) fn of_interface(found: &[IpNet], setup: &Setup) -> Self {
+    pub(crate) fn from_interface(found: &[IpNet], setup: &Setup) -> Self {
         let single = found.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
         let wanted = single.map(|network| Wanted { address: network.addr(), interface: LOOPBACK.to_owned() });
         Self::new(wanted.collect(), setup)
@@ -83,20 +82,20 @@ impl Addresses {
         Self { wanted, label, ip: Ip::new(setup.sudo), added: vec![], complained: false }
     }
 
-    /// Adds what is missing. Costs little if nothing is.
+    /// Adds missing addresses. Costs little if none is missing.
     ///
-    /// Like the original it goes on without an address that the kernel refuses, for that may be on purpose; but it
-    /// warns, once until all are there.
+    /// Like the original, it continues if the kernel refuses an address, which may be intended. It warns once until all
+    /// addresses are present.
     ///
     /// # Errors
-    /// The sentence that says why the addresses of interfaces cannot be read, or what `ip` failed to add and why. What
-    /// was added until then is remembered.
+    /// Returns an error if the addresses cannot be read or `ip` fails. Addresses added before the failure are
+    /// remembered.
     pub(crate) fn add_missing(&mut self) -> Result<(), String> {
         self.add(interfaces::read)
     }
 
-    /// Removes what this process has added, unless it is gone. A failure is a warning; what could not be removed is
-    /// tried again next time.
+    /// Removes the addresses that this process added and that are still present. Logs failures as warnings; the next
+    /// call tries again.
     pub(crate) fn remove_added(&mut self) {
         self.remove(interfaces::read);
     }
@@ -119,7 +118,7 @@ impl Addresses {
                 }
             }
         }
-        // The same exit status says that it is there already, and that it is not allowed.
+        // `ip` exits with the same status if the address exists already and if the caller lacks the right to add it.
         if !refused.is_empty() {
             let there: HashSet<_> = look()?.iter().map(Present::address).collect();
             refused.retain(|(wanted, _)| !there.contains(&wanted.address));
@@ -129,9 +128,9 @@ impl Addresses {
         {
             let further = match refused.len() - 1 {
                 0 => String::new(),
-                number => format!(", as with {number} more"),
+                number => format!(" and {number} more"),
             };
-            log::warn!("cannot add {address} to {interface}{further}, going on without: {why}; {REMEDY}");
+            log::warn!("cannot add {address} to {interface}{further}, continuing without: {why}; {REMEDY}");
         }
         self.complained = !refused.is_empty();
         Ok(())
@@ -147,7 +146,9 @@ impl Addresses {
                 self.added.retain(|added| there.contains(&added.address));
             }
             Err(error) => {
-                log::warn!("cannot read the addresses of interfaces: {error}; removing what we added");
+                log::warn!(
+                    "cannot read the addresses of interfaces: {error}; removing all addresses that were added"
+                );
             }
         }
         let mut kept = vec![];
@@ -159,9 +160,9 @@ impl Addresses {
                 continue;
             };
             let (Failure::Refused(why) | Failure::Failed(why)) = &failure;
-            log::warn!("cannot remove {address}, which we added to {interface}: {why}; {REMEDY}");
+            log::warn!("cannot remove {address} from {interface}: {why}; {REMEDY}");
             kept.push(wanted);
-            // Whatever it is, it would be the same with the others, and perhaps as slow.
+            // The other addresses would fail for the same reason, and perhaps as slowly.
             if matches!(failure, Failure::Failed(_)) {
                 break;
             }
@@ -170,7 +171,7 @@ impl Addresses {
         self.added = kept;
     }
 
-    /// What the loopback interface has, and every interface that was named.
+    /// The addresses on the loopback interface and on every named interface.
     fn on_our_interfaces(&self, present: &[Present]) -> HashSet<IpAddr> {
         let ours = self.wanted.iter().map(|wanted| without_alias(&wanted.interface));
         let ours: HashSet<&str> = ours.chain([LOOPBACK]).collect();
@@ -179,7 +180,7 @@ impl Addresses {
 }
 
 impl Wanted {
-    /// What `ip` is told. IPv6 has no labels.
+    /// The arguments of `ip`. IPv6 addresses have no labels.
     fn words(&self, action: &str, label: Option<&str>) -> Vec<String> {
         let Self { address, interface } = self;
         let network = IpNet::from(*address);
@@ -192,21 +193,21 @@ impl Wanted {
     }
 }
 
-/// The kernel takes `eth0:1` for `eth0`.
+/// Removes an alias: the kernel treats `eth0:1` as `eth0`.
 fn without_alias(interface: &str) -> &str {
     interface.split_once(':').map_or(interface, |(name, _)| name)
 }
 
-/// Every address once, in order, and the interface that the narrowest binding names.
+/// All addresses without duplicates, in order, with the interface of the most specific binding.
 fn wanted(networks: &[IpNet], interfaces: &BTreeMap<IpNet, Interface>) -> Vec<Wanted> {
     let mut seen = HashSet::new();
     let mut wanted = vec![];
     for network in networks {
         let Some(hosts) = network::addresses(network, MOST_ADDRESSES) else {
             log::warn!(
-                "`{network}` has more than {MOST_ADDRESSES} addresses, which are not set up one by one: it is \
-                 advertised as a network; expected its addresses on the host already, for instance by `ip route add \
-                 local {network} dev lo`"
+                "`{network}` has more than {MOST_ADDRESSES} addresses and is not set up: it is advertised as a \
+                 network; expected its addresses on the host already, for instance by `ip route add local {network} \
+                 dev lo`"
             );
             continue;
         };

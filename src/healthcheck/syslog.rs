@@ -1,10 +1,11 @@
-//! The log of the host, through the socket that it listens on.
+//! Writes to the host's syslog through its socket.
 //!
-//! A message is a datagram in the form of RFC 3164, as the original sends it: the priority in angle brackets, the
-//! ident and the text. The time is left to the receiver, which knows it as well.
+//! A message is a datagram in the format of RFC 3164, as the original sends it: the priority in angle brackets, the
+//! ident and the text. The receiver adds the time.
 //!
-//! Nothing here waits, and nothing fails: what the socket does not take is lost. A socket that is missing, at which the
-//! original dies, is looked for again with each message, and so is one that was made anew by a syslog that restarted.
+//! Sending never blocks and never fails: a message that the socket does not accept is lost. Each message looks the
+//! socket up again, so a socket that appears later, or that a restarted syslog creates, works. The original exits
+//! without one.
 
 use std::fmt::Write as _;
 use std::io;
@@ -15,13 +16,13 @@ use super::facility::Facility;
 use crate::logging::entry::Urgency;
 use crate::text::show;
 
-/// Where Linux has it.
+/// The syslog socket on Linux.
 const SOCKET: &str = "/dev/log";
 
-/// How long a message may be, in octets. Most receivers cut at 8192.
+/// Maximum length of a message, in octets. Most receivers cut at 8192.
 const LONGEST: usize = 8000;
 
-/// A way to the log of the host. Can be used by several threads.
+/// A connection to syslog. Several threads may share it.
 #[derive(Debug)]
 pub(crate) struct Syslog {
     socket: UnixDatagram,
@@ -30,7 +31,7 @@ pub(crate) struct Syslog {
     ident: String,
 }
 
-/// Who speaks: `healthcheck-NAME[PID]`, or without a name `healthcheck[PID]`.
+/// The ident: `healthcheck-NAME[PID]`, or `healthcheck[PID]` without a name.
 #[must_use]
 pub(crate) fn ident(name: Option<&str>) -> String {
     let name = name.filter(|name| !name.is_empty()).map(|name| format!("-{name}")).unwrap_or_default();
@@ -38,10 +39,10 @@ pub(crate) fn ident(name: Option<&str>) -> String {
 }
 
 impl Syslog {
-    /// Messages of `facility` by [`ident`], whether or not anybody listens.
+    /// Opens syslog with this facility and [`ident`], even if nothing listens on the socket.
     ///
     /// # Errors
-    /// When the system has no descriptor left.
+    /// Returns an error if the system has no descriptor left.
     pub(crate) fn open(facility: Facility, ident: String) -> io::Result<Self> {
         Self::at(Path::new(SOCKET), facility, ident)
     }
@@ -52,7 +53,8 @@ impl Syslog {
         Ok(Self { socket, path: path.to_owned(), facility, ident })
     }
 
-    /// Sends each line of `message` as one, with control characters shown. Lost, if it cannot be sent at once.
+    /// Sends each line of `message` as one datagram, with control characters escaped. Drops it if the socket would
+    /// block.
     pub(crate) fn send(&self, urgency: Urgency, message: &str) {
         for line in message.lines() {
             let _ = self.socket.send_to(self.entry(urgency, line).as_bytes(), &self.path);
@@ -79,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder for a socket, gone at the end.
+    /// A folder for a socket, removed at the end.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -136,15 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_missing_or_made_anew_is_found_again() {
+    fn finds_a_socket_that_is_created_later() {
         let folder = Folder::new("again");
         let syslog = folder.syslog();
-        syslog.send(Urgency::Info, "to nobody");
+        syslog.send(Urgency::Info, "lost");
         let first = folder.listen();
         syslog.send(Urgency::Info, "first");
         assert_eq!(received(&first), ["<30>healthcheck-dns[7]: first"]);
         drop(first);
-        syslog.send(Urgency::Info, "to nobody");
+        syslog.send(Urgency::Info, "lost");
         fs::remove_file(folder.socket()).unwrap();
         let second = folder.listen();
         syslog.send(Urgency::Debug, "second");
@@ -152,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_does_not_read_is_not_waited_for() {
+    fn does_not_wait_for_a_receiver_that_does_not_read() {
         let folder = Folder::new("full");
         let (listener, syslog) = (folder.listen(), folder.syslog());
-        // Whoever waited here would wait for ever.
+        // A sender that waited would wait for ever.
         for _ in 0..2000 {
             syslog.send(Urgency::Info, &"x".repeat(1000));
         }
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_an_end() {
+    fn cuts_long_messages() {
         let folder = Folder::new("long");
         let (listener, syslog) = (folder.listen(), folder.syslog());
         syslog.send(Urgency::Info, &"ö".repeat(100_000));

@@ -1,4 +1,4 @@
-//! Command lines as operators type them.
+//! Tests with command lines as operators type them.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn typed<const N: usize>(words: [&str; N]) -> Result<Options, Refusal> {
     parse(words.into_iter().map(OsString::from))
 }
 
-/// A line without quotes.
+/// Parses a line without quotes.
 pub(super) fn line(text: &str) -> Result<Options, Refusal> {
     parse(text.split_whitespace().map(OsString::from))
 }
@@ -25,7 +25,7 @@ fn options(text: &str) -> Options {
     line(text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"))
 }
 
-/// The sentence of the refusal, behind `error: `.
+/// The message of the refusal, without `error: `.
 pub(super) fn refused(text: &str) -> String {
     sentence(&line(text).expect_err(text))
 }
@@ -45,12 +45,12 @@ pub(super) fn given(options: Options) -> Given {
 fn announced(rung: &Rung) -> &Attributes {
     match rung {
         Rung::Announce { attributes, .. } => attributes,
-        Rung::Withdraw => panic!("it is withdrawn"),
+        Rung::Withdraw => panic!("withdrawn"),
     }
 }
 
 #[test]
-fn without_any_option_all_is_as_the_original_has_it() {
+fn the_defaults_are_those_of_the_original() {
     let options = options("");
     assert!(matches!(options.check, Check::Nothing));
     assert_eq!(options.interval, Some(Duration::from_secs(5)));
@@ -64,7 +64,7 @@ fn without_any_option_all_is_as_the_original_has_it() {
     assert_eq!(options.advertising.next_hop, NextHop::Itself);
     let metrics =
         [options.advertising.up, options.advertising.down, options.advertising.disabled].map(|rung| {
-            let Rung::Announce { metric, attributes, .. } = rung else { panic!("it is withdrawn") };
+            let Rung::Announce { metric, attributes, .. } = rung else { panic!("withdrawn") };
             assert_eq!(attributes, Attributes::default());
             metric
         });
@@ -72,7 +72,7 @@ fn without_any_option_all_is_as_the_original_has_it() {
 }
 
 #[test]
-fn every_option_can_be_spelled_in_every_way() {
+fn accepts_every_spelling_of_every_option() {
     let spellings: &[&[&str]] = &[
         &["--silent", "-s", "--si", "-s --silent"],
         &["--syslog-facility local1", "-sF local1", "-sF=LOCAL1", "--sy=local1", "-sF local2 -sF local1"],
@@ -127,14 +127,14 @@ fn every_option_can_be_spelled_in_every_way() {
         let all: Vec<_> = same.iter().map(shown).collect();
         assert!(all.iter().all(|one| *one == all[0]), "{same:?}: {all:#?}");
     }
-    // `name` and `pid` aside, each of them changes something.
+    // Each option except `name` and `pid` changes something.
     for first in spellings.iter().map(|same| same[0]).filter(|text| !text.starts_with("--name")) {
         assert_ne!(shown(&first), shown(&""), "{first}");
     }
 }
 
 #[test]
-fn an_abbreviation_means_what_it_means_to_the_original_or_nothing() {
+fn accepts_the_abbreviations_of_the_original_only() {
     assert_eq!(
         refused("--no"),
         "`--no` is ambiguous, expected one of `--no-ack`, `--no-syslog`, `--no-ip-setup`"
@@ -146,7 +146,7 @@ fn an_abbreviation_means_what_it_means_to_the_original_or_nothing() {
 }
 
 #[test]
-fn a_dash_makes_an_option_unless_a_number_or_a_blank_follows() {
+fn a_dash_starts_an_option_unless_a_number_or_space_follows() {
     assert_eq!(options("--name -5").name.as_deref(), Some("-5"));
     assert_eq!(options("--name -.5").name.as_deref(), Some("-.5"));
     assert_eq!(options("--name -").name.as_deref(), Some("-"));
@@ -154,13 +154,13 @@ fn a_dash_makes_an_option_unless_a_number_or_a_blank_follows() {
     assert_eq!(typed(["--name", ""]).unwrap().name.as_deref(), Some(""));
     assert_eq!(options("--name=-x").name.as_deref(), Some("-x"));
     for text in ["--name -x", "--name --x", "--name -5.", "--name --", "--name --silent", "--name"] {
-        assert_eq!(refused(text), "`--name` expects a value behind it", "{text}");
+        assert_eq!(refused(text), "`--name` expects a value after it", "{text}");
     }
-    assert_eq!(sentence(&typed(["--name", "-s y"]).unwrap_err()), "`--name` expects a value behind it");
+    assert_eq!(sentence(&typed(["--name", "-s y"]).unwrap_err()), "`--name` expects a value after it");
 }
 
 #[test]
-fn what_is_no_option_is_refused() {
+fn refuses_words_that_are_not_options() {
     assert_eq!(refused("x"), "unexpected `x`");
     assert_eq!(refused("--debug true"), "unexpected `true`");
     assert_eq!(refused("--debug=true"), "`--debug` takes no value, found `true`");
@@ -171,20 +171,20 @@ fn what_is_no_option_is_refused() {
 }
 
 #[test]
-fn every_value_is_checked_even_if_another_comes_behind_it() {
-    assert!(refused("--rise x --rise 3").starts_with("--rise: `x` is no whole number"));
+fn checks_every_value_even_if_a_later_one_replaces_it() {
+    assert!(refused("--rise x --rise 3").starts_with("--rise: `x` is not a whole number"));
     assert!(refused("--community no --community 1:2").starts_with("--community: `no` is no community"));
     assert_eq!(refused("--pid="), "--pid: expected a value");
     assert!(refused("--pid -").contains("standard output"));
     assert!(refused("--interval -1").contains("`-1` is negative"));
-    assert!(refused("-sF nowhere").contains("is no facility of syslog"));
+    assert!(refused("-sF nowhere").contains("is not a syslog facility"));
     assert!(refused("--ip ::1 --ip ::2 --up-metric 4294967295").contains("the metric 4294967296"));
 }
 
 #[test]
-fn where_the_log_goes_is_said_once() {
+fn refuses_contradicting_log_destinations() {
     for text in ["-s --no-syslog", "-sF local0 -s", "--no-syslog -sF daemon"] {
-        assert!(refused(text).ends_with("exclude each other, expected one of them"), "{text}");
+        assert!(refused(text).ends_with("cannot be combined, expected one of them"), "{text}");
     }
     assert!(!options("-s -sF").log.console);
     assert_eq!(options("--debug").log.syslog, None);
@@ -192,7 +192,7 @@ fn where_the_log_goes_is_said_once() {
 }
 
 #[test]
-fn nothing_may_mean_nothing() {
+fn empty_and_zero_values_disable_an_option() {
     assert_eq!(options("--interval 0").interval, None);
     assert_eq!(options("--disable=").disable_file, None);
     assert_eq!(options("--label=").addresses, Addresses::OfInterface(None));
@@ -203,7 +203,7 @@ fn nothing_may_mean_nothing() {
 }
 
 #[test]
-fn each_state_has_its_path_and_its_communities() {
+fn each_state_has_its_own_path_and_communities() {
     let said =
         options("--as-path 1 --down-as-path 2 --disabled-as-path= --community 1:1 --disabled-community 2:2");
     let said = said.advertising;
@@ -217,13 +217,13 @@ fn each_state_has_its_path_and_its_communities() {
 }
 
 #[test]
-fn a_star_among_neighbors_means_all() {
+fn a_star_selects_all_neighbors() {
     assert_eq!(options("--neighbor 192.0.2.9 --neighbor ::9").advertising.neighbors.len(), 2);
     assert_eq!(options("--neighbor 192.0.2.9 --neighbor *").advertising.neighbors.len(), 0);
 }
 
 #[test]
-fn addresses_are_advertised_in_their_order_and_bound_where_it_is_said() {
+fn advertises_addresses_in_order_and_binds_them_to_interfaces() {
     let text =
         "--ip 192.0.2.1 --ip ::1 --ip 192.0.2.3 --start-ip 1 --ip-ifname ::1%eth0 --ip-ifname ::1%eth1";
     let given = given(options(text));
@@ -243,7 +243,7 @@ fn addresses_are_advertised_in_their_order_and_bound_where_it_is_said() {
 }
 
 #[test]
-fn a_question_takes_the_place_of_a_command() {
+fn a_dns_query_replaces_the_command() {
     let Check::Dns(set) = typed(["--dns", "localhost. A", "--dns-expect", "NOERROR,NXDOMAIN"]).unwrap().check
     else {
         panic!("no question")
@@ -251,14 +251,14 @@ fn a_question_takes_the_place_of_a_command() {
     assert_eq!(set.probes()[0].to_string(), "127.0.0.1:53 udp localhost. A");
     assert_eq!(set.probes()[0].timeout, Duration::from_secs(5));
     let refused = |more| sentence(&typed(["--dns", ". NS", more]).unwrap_err());
-    assert!(refused("--command=true").contains("exclude each other"));
+    assert!(refused("--command=true").contains("cannot be combined"));
     assert!(refused("--timeout=0").contains("expected more than 0"));
     assert!(self::refused("--dns-server ::1").contains("expected --dns"));
     assert!(self::refused("--dns localhost").contains("no record type"));
 }
 
 #[test]
-fn the_dialect_can_be_pinned() {
+fn accepts_a_fixed_dialect() {
     assert_eq!(options("--api auto").dialect, None);
     assert_eq!(options("--api 4").dialect, Some(Dialect::Plain));
     assert_eq!(options("--api 5").dialect, Some(Dialect::Neighbor));
@@ -268,7 +268,7 @@ fn the_dialect_can_be_pinned() {
 }
 
 #[test]
-fn help_and_refusals_know_how_to_end() {
+fn help_and_refusals_have_exit_statuses() {
     for text in ["--help", "-h", "--he", "-dh", "--bogus -h --rise"] {
         let help = line(text).expect_err(text);
         assert_eq!(help.exit(), Exit::Success, "{text}");

@@ -1,4 +1,4 @@
-//! What a scripted server says: a fault, and the messages it makes of a query.
+//! The script of a responder: its fault, and the messages it sends for a query.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -9,60 +9,60 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use crate::probe::dns::{Rcode, Transport, record_data};
 
-/// What is wrong with a server.
+/// The fault that a responder shows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Fault {
-    /// Nothing: AA and RA are set, AD where the query has it, and NSID is answered where it is asked for.
+    /// No fault. AA and RA are set, AD is copied from the query, and NSID is returned if the query asks for it.
     #[default]
     None,
-    /// REFUSED, as for a zone that is not served or a client that is not allowed.
+    /// Answers REFUSED, as for a zone that is not served or a client that is not allowed.
     Refuse,
-    /// SERVFAIL, as for a zone that is not loaded.
+    /// Answers SERVFAIL, as for a zone that is not loaded.
     Servfail,
-    /// NXDOMAIN.
+    /// Answers NXDOMAIN.
     Nxdomain,
-    /// AA is clear.
+    /// Clears AA.
     NoAuthority,
-    /// A header of twelve octets with this code, as Unbound refuses.
+    /// Sends only a header of twelve octets with this code, as Unbound does when it refuses.
     HeaderOnly(Rcode),
-    /// Over UDP every `n`th query is truncated and the others are not answered, as where the rate of answers is limited.
+    /// Over UDP, truncates every `n`th answer and drops the others, as response rate limiting does.
     RateLimit(usize),
-    /// TC is set, and there is no answer.
+    /// Sets TC and sends no records.
     Truncate,
-    /// As many records as make 64,000 octets.
+    /// Sends records of 64,000 octets in total.
     Oversized,
-    /// The answer, but its last octets are missing.
+    /// Sends the answer without its last octets.
     CutShort,
-    /// These octets instead of a message.
+    /// Sends these octets instead of a message.
     Garbage(Vec<u8>),
-    /// An answer with the ID of another query.
+    /// Sends an answer with the ID of another query.
     WrongId,
-    /// An answer to another question.
+    /// Sends an answer to another question.
     WrongQuestion,
-    /// The query itself comes back: QR is clear.
+    /// Sends the query back: QR is clear.
     NotAResponse,
-    /// So many answers with a wrong ID before the right one.
+    /// Sends this many answers with a wrong ID before the right one.
     StrayFirst(usize),
-    /// Takes queries, and connections, and never answers, as a process that is stopped.
+    /// Accepts queries and connections and never answers, like a stopped process.
     Silent,
-    /// Over UDP, each query whose number (from 1, whatever the transport) is a multiple of this is lost.
+    /// Over UDP, drops each query whose number is a multiple of this. Numbers start at 1 and count all transports.
     LoseEvery(usize),
-    /// Answers so much later.
+    /// Delays each answer by this duration.
     Late(Duration),
-    /// Over TCP, one octet each 100 ms.
+    /// Over TCP, sends one octet every 100 ms.
     Drip,
-    /// Over TCP, closes the connection instead of answering; over UDP, is silent.
+    /// Over TCP, closes the connection instead of answering. Over UDP, does not answer.
     HangUp,
-    /// The sockets are closed, as of a process that is gone.
+    /// Closes the sockets, like a process that has exited.
     Closed,
-    /// No socket for TCP.
+    /// Closes the TCP socket.
     UdpOnly,
-    /// No socket for UDP.
+    /// Closes the UDP socket.
     TcpOnly,
 }
 
 impl Fault {
-    /// Whether there is a socket at all.
+    /// Whether the fault leaves the socket of `transport` open.
     pub(super) const fn leaves_open(&self, transport: Transport) -> bool {
         match self {
             Self::Closed => false,
@@ -72,7 +72,7 @@ impl Fault {
         }
     }
 
-    /// How long it waits before it answers, if at all.
+    /// The delay before each answer.
     pub(super) const fn delay(&self) -> Option<Duration> {
         match self {
             Self::Late(delay) => Some(*delay),
@@ -81,7 +81,7 @@ impl Fault {
     }
 }
 
-/// What the server knows, and what is wrong with it.
+/// The records of the server and its fault.
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) fault: Fault,
@@ -90,7 +90,7 @@ pub(super) struct Script {
 }
 
 impl Default for Script {
-    /// A sound server whose every name is this host.
+    /// A server without a fault, at which every name resolves to this host.
     fn default() -> Self {
         let answers = [
             (RecordType::A, "127.0.0.1"),
@@ -111,7 +111,7 @@ impl Default for Script {
 }
 
 impl Script {
-    /// The messages that answer the `nth` query (from 1), in the order of sending.
+    /// Builds the messages that answer the `nth` query (from 1), in sending order.
     pub(super) fn messages(&self, query: &Message, transport: Transport, nth: usize) -> Vec<Vec<u8>> {
         let sound = self.answer(query);
         let with = |change: &dyn Fn(&mut Message)| {
@@ -181,7 +181,7 @@ impl Script {
         }
     }
 
-    /// What a sound server would answer: every name has the records it knows.
+    /// Builds the answer of a server without a fault.
     fn answer(&self, query: &Message) -> Message {
         let mut answer = Message::response(query.id, OpCode::Query);
         answer.metadata.authoritative = true;
@@ -210,7 +210,7 @@ impl Script {
     }
 }
 
-/// Encodes; nothing at all, if a script asked for what no message can hold.
+/// Encodes a message. Returns nothing if the script built a message that cannot be encoded.
 fn encode(message: &Message) -> Vec<u8> {
     message.to_vec().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The sockets of a responder: open while the fault leaves them open, and every query answered on a task of its own.
+//! The sockets of a responder. Each query is answered in a task of its own.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,16 +13,16 @@ use tokio::time::sleep;
 use super::{Fault, Shared};
 use crate::probe::dns::Transport;
 
-/// Between two octets that [`Fault::Drip`] sends.
+/// The pause between two octets that [`Fault::Drip`] sends.
 const DRIP: Duration = Duration::from_millis(100);
 
-/// Between two attempts at a port that is taken.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// The pause between two attempts to reopen a port.
+const REOPEN_PAUSE: Duration = Duration::from_millis(10);
 
-/// Attempts at a port that is free for both transports.
+/// How often `open_both` tries to find a port that is free for both transports.
 const ATTEMPTS: usize = 20;
 
-/// An open socket; that of UDP is shared with the tasks that answer late.
+/// An open socket. Tasks that answer late share the UDP socket.
 pub(super) enum Socket {
     Udp(Arc<UdpSocket>),
     Tcp(TcpListener),
@@ -43,7 +43,7 @@ impl Socket {
         }
     }
 
-    /// Takes queries for good, each on a task in `exchanges`, or until the socket fails.
+    /// Receives queries until the socket fails. Each query runs as a task in `exchanges`.
     async fn answer(&self, shared: &Arc<Shared>, exchanges: &mut JoinSet<io::Result<()>>) -> io::Result<()> {
         let mut datagram = vec![0; 65_535];
         loop {
@@ -63,7 +63,7 @@ impl Socket {
     }
 }
 
-/// A socket for each transport, on one port.
+/// Opens a UDP and a TCP socket on one port.
 pub(super) async fn open_both(ip: IpAddr) -> io::Result<(SocketAddr, [Socket; 2])> {
     let mut attempt = 0;
     loop {
@@ -77,7 +77,7 @@ pub(super) async fn open_both(ip: IpAddr) -> io::Result<(SocketAddr, [Socket; 2]
     }
 }
 
-/// Serves one transport: open while the fault leaves it open, closed with all that hangs on it otherwise.
+/// Serves one transport for ever. Closes the socket and all its exchanges while the fault demands it.
 pub(super) async fn serve(mut socket: Socket, address: SocketAddr, shared: Arc<Shared>) {
     let transport = socket.transport();
     let note = |is_open| {
@@ -97,7 +97,7 @@ pub(super) async fn serve(mut socket: Socket, address: SocketAddr, shared: Arc<S
         socket = loop {
             match Socket::open(transport, address).await {
                 Ok(socket) => break socket,
-                Err(_) => sleep(PATIENCE).await,
+                Err(_) => sleep(REOPEN_PAUSE).await,
             }
         };
         note(true);
@@ -119,7 +119,7 @@ async fn send(
     Ok(())
 }
 
-/// Answers every query of one connection.
+/// Answers all queries of one connection.
 async fn converse(mut stream: TcpStream, from: SocketAddr, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
@@ -133,7 +133,7 @@ async fn converse(mut stream: TcpStream, from: SocketAddr, shared: Arc<Shared>) 
             sleep(delay).await;
         }
         for message in messages {
-            // No script makes what does not fit into a frame.
+            // No script builds a message longer than 65,535 octets.
             let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
             let pieces = if fault == Fault::Drip { 1 } else { framed.len() };
             for piece in framed.chunks(pieces) {

@@ -1,18 +1,18 @@
-//! Services and checks by name, as traces and people write them.
+//! Maps names of services and checks to IDs and back.
 
 use crate::config::Config;
 use crate::engine::event::{CheckId, ServiceId};
 
-/// The names of a configuration.
+/// The names of all services and checks of a configuration.
 #[derive(Clone, Debug)]
 pub struct Names {
     services: Vec<(String, Vec<String>)>,
 }
 
 impl Names {
-    /// The names of this configuration.
+    /// Collects the names of `config`.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         let services = config.services.iter().map(|service| {
             let checks = service.checks.iter().map(|check| check.name.clone());
             (service.name.clone(), checks.collect())
@@ -20,7 +20,7 @@ impl Names {
         Self { services: services.collect() }
     }
 
-    /// The service's name.
+    /// The name of the service.
     #[must_use]
     pub(crate) fn service(&self, id: ServiceId) -> &str {
         self.services.get(id.0).map_or("?", |(name, _)| name)
@@ -33,7 +33,7 @@ impl Names {
         format!("{}/{}", self.service(id.service), check.map_or("?", String::as_str))
     }
 
-    /// Every check, in order.
+    /// The IDs of all checks, in order.
     pub(crate) fn checks(&self) -> impl Iterator<Item = CheckId> {
         self.services.iter().enumerate().flat_map(|(service, (_, checks))| {
             (0..checks.len()).map(move |check| CheckId { service: ServiceId(service), check })
@@ -43,7 +43,7 @@ impl Names {
     /// The service of this name.
     ///
     /// # Errors
-    /// When there is none; the sentence lists those there are.
+    /// Returns an error that lists the known services if there is none.
     pub(crate) fn find_service(&self, name: &str) -> Result<ServiceId, String> {
         let place = self.services.iter().position(|(service, _)| service == name);
         place.map(ServiceId).ok_or_else(|| {
@@ -52,10 +52,10 @@ impl Names {
         })
     }
 
-    /// The check called `service/check`, or `check` where that is unique.
+    /// The check called `service/check`, or `check` if that is unique.
     ///
     /// # Errors
-    /// When there is none, or more than one.
+    /// Returns an error if there is no such check, or more than one.
     pub fn find_check(&self, name: &str) -> Result<CheckId, String> {
         let mut matching = self.checks().filter(|id| {
             let whole = self.check(*id);

@@ -1,4 +1,4 @@
-//! Reading traces. An error says the line and what was expected there.
+//! Parses traces. Errors name the line and what was expected there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::exabgp::link::Parent;
 use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::period::{LONGEST, Period};
 
-/// What is wrong with a trace, and in which line.
+/// A syntax error in a trace, with its line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TraceError {
     line: usize,
@@ -30,10 +30,10 @@ impl fmt::Display for TraceError {
 impl std::error::Error for TraceError {}
 
 impl Header {
-    /// Reads what stands before the first moment.
+    /// Reads the lines before the first event.
     ///
     /// # Errors
-    /// When a line is neither part of a header nor begins with a time.
+    /// Returns the first line whose value is invalid.
     pub(crate) fn read(text: &str) -> Result<Self, TraceError> {
         let mut header = Self::default();
         let mut configuration = String::new();
@@ -66,7 +66,7 @@ impl Header {
 }
 
 impl fmt::Display for Header {
-    /// As it is read.
+    /// Writes the header in the format that [`Header::read`] accepts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in self.configuration.iter().flat_map(|text| text.lines()) {
             writeln!(f, "{}", format!("| {line}").trim_end())?;
@@ -101,16 +101,16 @@ fn answering(text: &str) -> Result<Answering, String> {
             Ok(Answering::Version(version.to_owned()))
         }
         other => Err(format!(
-            "`exabgp {other}` is not understood, expected a version that begins with a digit, silent, terminal, recorded or recorded-terminal"
+            "`exabgp {other}` is unknown, expected a version that begins with a digit, silent, terminal, recorded or recorded-terminal"
         )),
     }
 }
 
 impl Trace {
-    /// Reads a trace about the services and checks of `names`.
+    /// Reads a trace for the services and checks in `names`.
     ///
     /// # Errors
-    /// With the first line that makes no sense.
+    /// Returns the first line that is invalid.
     pub fn read(text: &str, names: &Names) -> Result<Self, TraceError> {
         let header = Header::read(text)?;
         let mut reader =
@@ -121,34 +121,36 @@ impl Trace {
         Ok(Self { header, steps: reader.steps })
     }
 
-    /// Whether anything will happen at all: before it is started an engine does nothing.
+    /// Checks that a line starts the engine. An engine does nothing before it is started.
     ///
     /// # Errors
-    /// The sentence that says that no line is `start`.
-    pub(crate) fn starts(&self) -> Result<(), String> {
+    /// Returns an error if there is no line `start`.
+    pub(crate) fn require_start(&self) -> Result<(), String> {
         let start = |step: &Step| step.what == What::Event(Event::Start);
         let found = self.steps.iter().any(start);
-        found.then_some(()).ok_or_else(|| "nothing starts the engine: no line `start`".to_owned())
+        found
+            .then_some(())
+            .ok_or_else(|| "the trace has no line `start`, expected one that starts the engine".to_owned())
     }
 }
 
-/// What has been read of a trace so far.
+/// The steps read so far.
 struct Reader<'a> {
     names: &'a Names,
-    /// Nobody writes repetitions into a recording, and what looks like one is part of a sentence.
+    /// Recordings contain no repetitions. Text that looks like one is part of a message.
     recorded: bool,
     steps: Vec<Step>,
 }
 
 impl Reader<'_> {
-    /// Takes one line, in which perhaps nothing happens.
+    /// Parses one line. Comments and header lines add no step.
     fn line(&mut self, number: usize, line: &str) -> Result<(), String> {
         let (time, rest) = split_word(line.trim());
         if time.is_empty() || time.starts_with('#') {
             return Ok(());
         }
         if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory") {
-            // It would have been passed over: the header is read before anything happens.
+            // Header::read stops at the first event and would ignore this line.
             return self.steps.first().map_or(Ok(()), |first| {
                 let line = first.line;
                 Err(format!(
@@ -166,11 +168,11 @@ impl Reader<'_> {
         let (object, count, every) = if once { (object, 1, Duration::ZERO) } else { repetition(object)? };
         let step = Step { at, what: read_what(verb, object, self.names)?, count, every, line: number };
         if at < last {
-            return Err(format!("{at} is before the line above, {last}"));
+            return Err(format!("{at} is before the previous line, {last}, expected times in order"));
         }
         if step.end().since_start() > LONGEST {
             return Err(format!(
-                "this lasts until {}, expected at most ten years from the start",
+                "the step lasts until {}, expected at most ten years from the start",
                 step.end()
             ));
         }
@@ -186,7 +188,7 @@ fn read_time(word: &str, last: Moment) -> Result<Moment, String> {
         Err(_) => span.parse::<Period>().ok().map(|period| period.0),
     };
     let period = period.ok_or_else(|| {
-        format!("`{word}` is no time, expected seconds or a period such as `12.5`, `1h30m` or `+200ms`")
+        format!("`{word}` is not a time, expected seconds or a period such as `12.5`, `1h30m` or `+200ms`")
     })?;
     Ok(base + period)
 }
@@ -195,7 +197,7 @@ fn round_to_micros(period: Duration) -> Duration {
     Duration::from_micros(u64::try_from((period.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX))
 }
 
-/// Takes `x5 every 100ms` off the end, if that is what stands there: a sentence may well say "every".
+/// Splits a trailing `x5 every 100ms` off. Other text after "every" is part of a message.
 fn repetition(object: &str) -> Result<(&str, u64, Duration), String> {
     let once = Ok((object, 1, Duration::ZERO));
     let Some((before, every)) = object.rsplit_once(" every ") else { return once };
@@ -207,12 +209,14 @@ fn repetition(object: &str) -> Result<(&str, u64, Duration), String> {
         return once;
     }
     let count = digits.parse().ok().filter(|count| *count > 0);
-    let count =
-        count.ok_or_else(|| format!("`{times}` is no number of times, expected x1 to x{}", u64::MAX))?;
-    // Moments are whole microseconds; rounded up, so that a series gets on.
+    let count = count
+        .ok_or_else(|| format!("`{times}` is not a number of repetitions, expected x1 to x{}", u64::MAX))?;
+    // Moments are whole microseconds. Round up, so that the series advances.
     let every = (Moment::START + every).since_start();
     if every.is_zero() && count > 1 {
-        return Err(format!("`{times}` at one moment, expected a period of at least 1us after `every`"));
+        return Err(format!(
+            "`{times}` repeats without an interval, expected a period of at least 1us after `every`"
+        ));
     }
     Ok((what, count, every))
 }
@@ -223,21 +227,21 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("tick", "") => Event::Tick,
         ("pass", _) => {
             let (check, latency) = split_word(object);
-            Event::Outcome(names.find_check(check)?, passing(latency)?)
+            Event::Outcome(names.find_check(check)?, read_pass(latency)?)
         }
         ("fail", _) => {
             let (check, failure) = split_word(object);
-            Event::Outcome(names.find_check(check)?, failing(failure)?)
+            Event::Outcome(names.find_check(check)?, read_failure(failure)?)
         }
         ("gone", _) => {
             let (check, why) = split_word(object);
-            Event::Gone(names.find_check(check)?, losing(why))
+            Event::Gone(names.find_check(check)?, read_gone(why))
         }
         ("becomes", _) => {
             let (check, found) = split_word(object);
             let outcome = match split_word(found) {
-                ("pass", latency) => passing(latency)?,
-                _ => failing(found)?,
+                ("pass", latency) => read_pass(latency)?,
+                _ => read_failure(found)?,
             };
             return Ok(What::Becomes(names.find_check(check)?, outcome));
         }
@@ -246,24 +250,24 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("drain", _) => {
             let (service, order) = split_word(object);
             match service {
-                ALL => Event::DrainAll(draining(order)?),
-                _ => Event::Drain(names.find_service(service)?, draining(order)?),
+                ALL => Event::DrainAll(read_drain(order)?),
+                _ => Event::Drain(names.find_service(service)?, read_drain(order)?),
             }
         }
         ("undrain", _) => {
             let (service, lift) = split_word(object);
             match service {
-                ALL => Event::UndrainAll(lifting(lift)?),
-                _ => Event::Undrain(names.find_service(service)?, lifting(lift)?),
+                ALL => Event::UndrainAll(read_undrain(lift)?),
+                _ => Event::Undrain(names.find_service(service)?, read_undrain(lift)?),
             }
         }
         ("hold", _) => {
             let (service, order) = split_word(object);
-            Event::Hold(names.find_service(service)?, holding(order)?)
+            Event::Hold(names.find_service(service)?, read_hold(order)?)
         }
         ("unhold", _) => {
             let (service, whose) = split_word(object);
-            Event::Unhold(names.find_service(service)?, lifting(whose)?.holder)
+            Event::Unhold(names.find_service(service)?, read_undrain(whose)?.holder)
         }
         ("undampen", service) => Event::Undampen(names.find_service(service)?),
         ("<", line) => Event::Heard(line.to_owned()),
@@ -274,7 +278,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is not understood, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
+                "`{verb} {object}` is unknown, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
                  `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
@@ -282,7 +286,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
     Ok(What::Event(event))
 }
 
-fn draining(text: &str) -> Result<Order, String> {
+fn read_drain(text: &str) -> Result<Order, String> {
     let (holder, rest) = split_word(text);
     let (lasts, reason) = split_word(rest);
     let (lasts, uid) = split_uid(lasts)?;
@@ -297,7 +301,7 @@ fn draining(text: &str) -> Result<Order, String> {
     Ok(Order { holder: holder.parse()?, reason: reason.to_owned().into(), lasts, uid })
 }
 
-fn holding(text: &str) -> Result<HoldOrder, String> {
+fn read_hold(text: &str) -> Result<HoldOrder, String> {
     let (holder, rest) = split_word(text);
     let (lasts, reason) = split_word(rest);
     let (lasts, uid) = split_uid(lasts)?;
@@ -311,29 +315,29 @@ fn split_uid(lasts: &str) -> Result<(&str, Option<u32>), String> {
     Ok((lasts, Some(uid)))
 }
 
-fn lifting(text: &str) -> Result<Lift, String> {
+fn read_undrain(text: &str) -> Result<Lift, String> {
     let (whose, when) = split_word(text);
     let holder = if whose == "all" { None } else { Some(whose.parse()?) };
     match when {
         "" => Ok(Lift { holder, once_healthy: false }),
         "once healthy" => Ok(Lift { holder, once_healthy: true }),
-        _ => Err(format!("`{when}` is not understood, expected `once healthy` or nothing")),
+        _ => Err(format!("`{when}` is unknown, expected `once healthy` or nothing")),
     }
 }
 
-fn passing(latency: &str) -> Result<Outcome, String> {
+fn read_pass(latency: &str) -> Result<Outcome, String> {
     let latency =
         if latency.is_empty() { Ok(Duration::ZERO) } else { latency.parse().map(|period: Period| period.0) };
     latency.map(Outcome::pass)
 }
 
-fn failing(text: &str) -> Result<Outcome, String> {
+fn read_failure(text: &str) -> Result<Outcome, String> {
     let (cause, detail) = split_word(text);
     Ok(Outcome::fail(cause.parse::<Cause>()?, detail))
 }
 
-/// Without a cause it is the process that has ended.
-fn losing(text: &str) -> Failure {
+/// Without a cause, the watched process exited.
+fn read_gone(text: &str) -> Failure {
     let (word, detail) = split_word(text);
     match word.parse::<Cause>() {
         Ok(cause) if cause.class() == Class::Hard => Failure::new(cause, detail),
@@ -352,7 +356,7 @@ mod tests {
     use crate::engine::memory::Memory;
 
     #[test]
-    fn a_header_is_read_as_it_was_written() {
+    fn reads_back_a_written_header() {
         let all = [
             Answering::Ideal,
             Answering::Version("5.0.15".to_owned()),

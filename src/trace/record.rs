@@ -1,9 +1,9 @@
-//! Recording: what reaches the engine of a running helper, as a trace that replays to the same lines.
+//! Records the events that reach the engine of a running helper, as a trace that replays to the same lines.
 //!
-//! Looking must not change what is looked at. The file is written by a thread; where it cannot be opened, takes no
-//! more, is too slow or too large, the recording ends, the log says so, and the helper goes on. And what was recorded
-//! is not overwritten: the recording of a helper that died is what one wants to see, and its successor is started
-//! with the same words.
+//! Recording never changes the behavior of the helper. A thread writes the file. If the file cannot be opened, or
+//! writing fails, is too slow or exceeds the size limit, the recording ends, the log says so, and the helper continues.
+//! A recording never overwrites an earlier one: after a crash, the restarted helper runs with the same options, and the
+//! recording of the crashed helper must survive.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -21,18 +21,18 @@ use crate::engine::moment::Moment;
 use crate::handoff::{Handoff, Offered, PATIENCE};
 use crate::sys::trusted_path::is_safe_for_new_files;
 
-/// The recording ends when its file is as large, in bytes.
-const LARGEST: u64 = 1 << 30;
+/// Maximum size of a recording, in bytes.
+const MAX_SIZE: u64 = 1 << 30;
 
-/// What may wait for the disk, in bytes.
-const ROOM: usize = 4 << 20;
+/// Maximum amount of unwritten data, in bytes.
+const MAX_PENDING: usize = 4 << 20;
 
-/// Where FILE is taken, FILE.1 is tried, and so on up to this.
-const OTHERS: usize = 99;
+/// If FILE exists, the recorder tries FILE.1, FILE.2 and so on up to this number.
+const MAX_SUFFIX: usize = 99;
 
 const ORIGIN: &str = "# recorded by `dnsherald run --record`; replay it with `dnsherald simulate --trace`";
 
-/// A trace being written. Each event is on its way to the file before the engine sees it.
+/// A trace that is being written. Each event is handed to the writer before the engine handles it.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     path: PathBuf,
@@ -41,26 +41,26 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a trace whose header has all that a replay needs. Where it cannot be written, the log says so.
+    /// Starts a trace whose header has everything that a replay needs. Logs an error if it cannot be written.
     #[must_use]
     pub(crate) fn start(path: &Path, header: &Header, names: Names) -> Self {
-        let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(ROOM)), names };
+        let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(MAX_PENDING)), names };
         let header = format!("{ORIGIN}\n{header}");
         let (path, lines) = (recorder.path.clone(), Arc::clone(&recorder.lines));
         let record = move || {
-            if let Err(error) = write(&path, &header, &lines, LARGEST) {
-                log::error!("cannot record to {}: {error}; going on without", path.display());
+            if let Err(error) = write(&path, &header, &lines, MAX_SIZE) {
+                log::error!("cannot record to {}: {error}; continuing without a recording", path.display());
             }
             lines.abandon();
         };
         if let Err(error) = thread::Builder::new().name("recording".into()).spawn(record) {
-            log::error!("cannot start a thread to record: {error}; going on without");
+            log::error!("cannot start the thread that records: {error}; continuing without a recording");
             recorder.lines.abandon();
         }
         recorder
     }
 
-    /// Appends one event. False when the recording is over, which the log then knows.
+    /// Appends one event. Returns false if the recording has ended, which the log has reported.
     pub(crate) fn record(&mut self, at: Moment, event: &Event) -> bool {
         let line = format!("{at:>12} {}\n", write_event(event, &self.names));
         let length = line.len();
@@ -69,7 +69,7 @@ impl Recorder {
             Offered::Closed => false,
             Offered::Full => {
                 log::error!(
-                    "cannot record to {}: it takes less than there is to record; the recording ends here",
+                    "cannot record to {}: writing is slower than events arrive; the recording ends here",
                     self.path.display()
                 );
                 self.lines.close();
@@ -80,14 +80,14 @@ impl Recorder {
 }
 
 impl Drop for Recorder {
-    /// Gives what is still to be written a moment.
+    /// Waits a moment for pending lines to be written.
     fn drop(&mut self) {
         self.lines.close();
         self.lines.wait_idle(PATIENCE);
     }
 }
 
-/// Writes until there is no more, or the file is as large as it may be.
+/// Writes lines until the recorder closes or the file reaches `largest` bytes.
 fn write(path: &Path, header: &str, lines: &Handoff<String>, largest: u64) -> io::Result<()> {
     let (mut file, path) = open(path)?;
     log::info!("recording to {}", path.display());
@@ -98,18 +98,18 @@ fn write(path: &Path, header: &str, lines: &Handoff<String>, largest: u64) -> io
         size += line.len() as u64;
         if size >= largest {
             let mib = largest >> 20;
-            log::warn!("the recording in {} is {mib} MiB large: it ends here", path.display());
+            log::warn!("the recording in {} reached {mib} MiB and ends here", path.display());
             break;
         }
     }
     Ok(())
 }
 
-/// A file that was not there before: `path`, or `path` and a number. What is no file, as a device, is taken as it is.
+/// Creates a new file: `path`, or `path` with a number appended. Opens an existing device as it is.
 fn open(path: &Path) -> io::Result<(File, PathBuf)> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     is_safe_for_new_files(directory.unwrap_or_else(|| Path::new(".")))?;
-    for nth in 0..=OTHERS {
+    for nth in 0..=MAX_SUFFIX {
         let mut candidate = path.as_os_str().to_owned();
         if nth > 0 {
             candidate.push(format!(".{nth}"));
@@ -124,17 +124,21 @@ fn open(path: &Path) -> io::Result<(File, PathBuf)> {
             Err(_) => {}
         }
     }
-    Err(io::Error::other(format!("it exists, and so do all from .1 to .{OTHERS}; remove what is not needed")))
+    Err(io::Error::other(format!(
+        "the file and all from .1 to .{MAX_SUFFIX} exist, expected a free name; remove recordings that are no longer needed"
+    )))
 }
 
-/// What is there and no plain file, nor a link to one.
+/// Opens an existing device or pipe. Refuses regular files and links to them.
 fn device(path: &Path) -> io::Result<File> {
     let is_root = geteuid().is_root();
     let is_foreign = |found: &Metadata| is_root && found.uid() != 0;
-    // A terminal belongs to its user, and no other user than root can make a device.
+    // A terminal belongs to its user. Only root can create devices.
     let found = path.symlink_metadata()?;
     if is_foreign(&found) && !found.file_type().is_char_device() {
-        return Err(io::Error::other("it belongs to another user, expected a new file, or one of root's"));
+        return Err(io::Error::other(
+            "it belongs to another user, expected a new file or one that root owns",
+        ));
     }
     let file = OpenOptions::new().write(true).open(path)?;
     match file.metadata()?.is_file() {
@@ -160,26 +164,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_overwritten() {
+    fn never_overwrites_a_recording() {
         let folder = folder("kept");
         let path = folder.join("run.trace");
         for (nth, name) in ["run.trace", "run.trace.1", "run.trace.2"].into_iter().enumerate() {
             let lines = Handoff::new(100);
             lines.offer(format!("{nth}\n"), 2);
             lines.close();
-            write(&path, "# header\n", &lines, LARGEST).unwrap();
+            write(&path, "# header\n", &lines, MAX_SIZE).unwrap();
             assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), format!("# header\n{nth}\n"));
         }
-        (3..=OTHERS).for_each(|nth| fs::write(folder.join(format!("run.trace.{nth}")), "").unwrap());
+        (3..=MAX_SUFFIX).for_each(|nth| fs::write(folder.join(format!("run.trace.{nth}")), "").unwrap());
         assert!(open(&path).unwrap_err().to_string().contains("all from .1 to .99"));
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn names_are_written_as_they_are() {
+    fn writes_the_names_of_checks() {
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n\
                       [[service.check]]\nname = \"0sec\"\ncommand = \"true\"\n";
-        let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
+        let names = Names::new(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
         let check = names.find_check("a/0sec").unwrap();
         let pass = |latency| Event::Outcome(check, Outcome::Pass { latency });
         assert_eq!(write_event(&pass(Duration::ZERO), &names), "pass a/0sec");
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_does_not_grow_for_ever() {
+    fn ends_at_the_size_limit() {
         let folder = folder("large");
         let path = folder.join("run.trace");
         let lines = Handoff::new(1000);
@@ -197,20 +201,20 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
     }
 
-    /// Opening a pipe that nobody reads takes as long as a share that is gone.
+    /// Opening a pipe without a reader blocks, like a file on a network share that is down.
     #[test]
-    fn a_disk_that_hangs_ends_the_recording_and_nothing_else() {
+    fn a_hanging_disk_ends_only_the_recording() {
         let folder = folder("hangs");
         let path = folder.join("run.trace");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
-        let names = Names::of(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
+        let names = Names::new(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
         let mut recorder = Recorder::start(&path, &Header::default(), names);
         let event = Event::Heard("x".repeat(60_000));
         let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
         assert!((10..100).contains(&taken), "{taken}");
         assert!(!recorder.record(Moment::START, &event));
-        // Until the thread is done with it: one that comes late would make the file anew while the folder is removed.
+        // Wait for the writer thread: a late one would create the file again while the test removes the folder.
         io::copy(&mut File::open(&path).unwrap(), &mut io::sink()).unwrap();
         fs::remove_dir_all(folder).unwrap();
     }

@@ -125,7 +125,7 @@ def meaning(kind, spelling):
         first = errors.partition("\n")[0]
         if "is ambiguous" in first:
             return "ambiguous"
-        for complaint in ("expects a value behind it", "takes no value"):
+        for complaint in ("expects a value after it", "takes no value"):
             if complaint in first:
                 return first.split("`")[1]
     # The value is refused: `error: --rise: …`.

@@ -191,11 +191,7 @@ fn simulate_says_which_line_of_a_trace_makes_no_sense() {
     );
     let output = dnsherald(&["simulate", "--trace", trace.path()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("line 7: `fial alive timeout` is not understood"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("line 7: `fial alive timeout` is unknown"), "{}", stderr(&output));
 }
 
 /// A month at one outcome per second; the bound is for a debug build on a busy machine.

@@ -21,7 +21,7 @@ const TOML: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"r
 
 fn read(trace: &str) -> Result<Trace, String> {
     let config = Config::parse(Path::new("trace.toml"), TOML, "host").unwrap();
-    Trace::read(trace, &Names::of(&config)).map_err(|error| error.to_string())
+    Trace::read(trace, &Names::new(&config)).map_err(|error| error.to_string())
 }
 
 fn refused(trace: &str, words: &str) {
@@ -52,7 +52,7 @@ fn longest() -> String {
 
 #[test]
 fn who_answers_is_a_version_or_one_of_four_words() {
-    refused("exabgp slient\n0 start\n", "line 1: `exabgp slient` is not understood");
+    refused("exabgp slient\n0 start\n", "line 1: `exabgp slient` is unknown");
     refused("exabgp\n0 start\n", "expected a version that begins with a digit");
     for word in ["silent", "recorded", "recorded-terminal", "terminal", "4.2.21", "6.0.0-x"] {
         assert!(read(&format!("exabgp {word}\n0 start\n")).is_ok(), "{word}");
@@ -74,7 +74,7 @@ fn a_repetition_is_what_reads_wholly_as_one() {
     assert_eq!((step.count, step.every), (3, Duration::from_millis(100)));
     let failed = |detail: &str| {
         What::Event(Event::Outcome(
-            Names::of(&Config::parse(Path::new("trace.toml"), TOML, "host").unwrap())
+            Names::new(&Config::parse(Path::new("trace.toml"), TOML, "host").unwrap())
                 .find_check("answers")
                 .unwrap(),
             Outcome::fail(Cause::WrongAnswer, detail),
@@ -92,15 +92,15 @@ fn a_repetition_is_what_reads_wholly_as_one() {
 
 #[test]
 fn numbers_that_make_no_sense_are_refused() {
-    refused("0 pass answers x0 every 1s\n", "line 1: `x0` is no number of times");
-    refused("0 pass answers x99999999999999999999 every 1s\n", "is no number of times");
+    refused("0 pass answers x0 every 1s\n", "line 1: `x0` is not a number of repetitions");
+    refused("0 pass answers x99999999999999999999 every 1s\n", "is not a number of repetitions");
     refused("0 pass answers x2 every 0s\n", "expected a period of at least 1us");
     refused("0 pass answers x1000 every 1000000000000000000s\n", "line 1: ");
     refused("0 pass answers x1000 every 1year\n", "expected at most ten years from the start");
     refused("0 pass answers x18446744073709551615 every 10years\n", "expected at most ten years");
     refused("1000000000000000000 start\n", "expected at most ten years");
-    refused("1e300 start\n", "is no time");
-    refused("-1 start\n", "is no time");
+    refused("1e300 start\n", "is not a time");
+    refused("-1 start\n", "is not a time");
 }
 
 /// Counted in 32 bits, these would end after 71 minutes.
@@ -117,7 +117,7 @@ fn a_trace_that_starts_nothing_is_an_error() {
     let output = simulate(TOML, "0 becomes answers pass\n10 end\n");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("nothing starts the engine: no line `start`"), "{said}");
+    assert!(said.contains("the trace has no line `start`"), "{said}");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn huge_values_are_harmless() {
 #[test]
 fn an_order_keeps_the_user_id_of_who_asked() {
     let config = Config::parse(Path::new("trace.toml"), TOML, "host").unwrap();
-    let names = Names::of(&config);
+    let names = Names::new(&config);
     for line in [
         "drain resolver alice 2h@1000 new disk",
         "drain * alice -@0 move",

@@ -461,7 +461,7 @@ proptest! {
     #[test]
     fn whatever_happens_can_be_written_down_and_read_again(events in events()) {
         let config = config(QUICK);
-        let names = Names::of(&config);
+        let names = Names::new(&config);
         for (_, event) in events {
             let line = format!("1.5 {}", write_event(&event, &names));
             let trace = Trace::read(&line, &names).map_err(|error| TestCaseError::fail(format!("{line}: {error}")))?;
@@ -499,7 +499,7 @@ proptest! {
             "0 becomes c pass\n0 start\n{:.6} becomes c {}\n{:.6} becomes c pass\n{:.6} end\n",
             at(fault), if hangs { "timeout" } else { "port-closed" }, at(mended), at(returned) + 1.0
         );
-        let trace = Trace::read(&trace, &Names::of(&config)).unwrap();
+        let trace = Trace::read(&trace, &Names::new(&config)).unwrap();
         let mut lines = Lines::default();
         play(&config, &trace, &mut lines);
         let routes: Vec<_> = lines.0.iter().filter(|(_, line)| line.contains(" route ")).collect();

@@ -24,7 +24,7 @@ fn annotated(path: &Path, text: &str) -> String {
     let configuration = header.configuration.expect("a scenario carries its configuration");
     let config = Config::parse(path, &configuration, "host").unwrap_or_else(|error| panic!("{error}"));
     let trace =
-        Trace::read(text, &Names::of(&config)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Trace::read(text, &Names::new(&config)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     annotate(&config, text, &trace)
 }
 

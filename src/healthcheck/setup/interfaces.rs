@@ -1,4 +1,4 @@
-//! The addresses that the interfaces of this host have, as the kernel lists them: IPv4 first.
+//! Lists the addresses of this host's interfaces in the order of the kernel: IPv4 first.
 
 use std::io;
 use std::net::IpAddr;
@@ -9,10 +9,11 @@ use nix::sys::socket::SockaddrStorage;
 
 use super::super::options::Label;
 
-/// The interface that has what is advertised, unless another one is named.
+/// The interface of service addresses unless another one is named.
 pub(super) const LOOPBACK: &str = "lo";
 
-/// An address with its length, and its label: the name of its interface, for IPv4 perhaps with a colon and more.
+/// An address with its prefix length and label. The label of an IPv4 address is the interface name, optionally followed
+/// by a colon and more text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Present {
     pub(super) label: String,
@@ -28,15 +29,15 @@ impl Present {
         super::without_alias(&self.label)
     }
 
-    /// Whether its label is of this kind; one without a colon is none.
-    fn is_labelled(&self, label: &Label) -> bool {
+    /// Whether the address has this label. A label without a colon is none.
+    fn has_label(&self, label: &Label) -> bool {
         self.label.split_once(':').is_some_and(|(_, text)| {
             if label.exact { text == label.text } else { text.starts_with(&label.text) }
         })
     }
 
-    /// Other entries are hardware addresses, and interfaces without any.
-    fn of(entry: &InterfaceAddress) -> Option<Self> {
+    /// Skips hardware addresses and interfaces without an address.
+    fn from_entry(entry: &InterfaceAddress) -> Option<Self> {
         let address = ip(entry.address.as_ref()?)?;
         let network = IpNet::with_netmask(address, ip(entry.netmask.as_ref()?)?).ok()?;
         Some(Self { label: entry.interface_name.clone(), network })
@@ -48,19 +49,19 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
 }
 
-/// All of them, without another process.
+/// Reads all addresses without starting another process.
 pub(super) fn read() -> io::Result<Vec<Present>> {
-    Ok(getifaddrs()?.filter_map(|entry| Present::of(&entry)).collect())
+    Ok(getifaddrs()?.filter_map(|entry| Present::from_entry(&entry)).collect())
 }
 
-/// What is to be advertised when nothing is named: what the loopback interface has beyond 127.0.0.0/8 and ::1, of
-/// which the label, if one is asked for, is of that kind. In the order of the kernel.
+/// The addresses to advertise if `--ip` is absent: those of the loopback interface except 127.0.0.0/8 and ::1, only
+/// those with `label` if one is given, in the order of the kernel.
 ///
-/// An address of a network, such as 192.0.2.1/24, is no candidate: the original takes a length for that of a network
-/// to advertise, and passes over what has host bits.
+/// An address such as 192.0.2.1/24 does not count: the original treats the length as that of a network to advertise and
+/// skips networks with host bits.
 ///
 /// # Errors
-/// When the system has no descriptor or memory left.
+/// Returns an error if the system has no descriptor or memory left.
 pub(crate) fn found(label: Option<&Label>) -> io::Result<Vec<IpNet>> {
     Ok(select(&read()?, label))
 }
@@ -71,7 +72,7 @@ fn select(present: &[Present], label: Option<&Label>) -> Vec<IpNet> {
         entry.interface() == LOOPBACK
             && network.trunc() == network
             && !(network.network().is_loopback() && network.broadcast().is_loopback())
-            && label.is_none_or(|label| entry.is_labelled(label))
+            && label.is_none_or(|label| entry.has_label(label))
     });
     ours.map(|entry| entry.network).collect()
 }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_loopback_interface_has_of_its_own_is_not_found() {
+    fn skips_the_loopback_addresses() {
         assert_eq!(
             listed(None),
             ["192.0.2.9/32", "192.0.2.1/32", "192.0.2.2/32", "198.51.100.0/24", "2001:db8::1/128"]
@@ -110,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_all_of_it_or_how_it_starts() {
+    fn matches_a_label_or_its_prefix() {
         assert_eq!(listed(Some(("haproxy", false))), ["192.0.2.1/32", "192.0.2.2/32"]);
         assert_eq!(listed(Some(("haproxy", true))), ["192.0.2.2/32"]);
         assert!(listed(Some(("aproxy", false))).is_empty());
     }
 
     #[test]
-    fn the_loopback_interface_of_this_host_can_be_read() {
+    fn reads_the_loopback_interface_of_this_host() {
         let local: IpAddr = "127.0.0.1".parse().unwrap();
         let present = read().unwrap();
         assert!(present.iter().any(|entry| entry.interface() == LOOPBACK && entry.address() == local));

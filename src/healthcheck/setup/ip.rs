@@ -1,4 +1,4 @@
-//! The command `ip`, which has until its deadline, nothing to read, and no way to our standard output.
+//! Runs the command `ip` with a deadline, without input and without access to our standard output.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -10,30 +10,30 @@ use std::time::{Duration, Instant};
 use crate::period::Period;
 use crate::probe::command::run::how;
 
-/// How long it may take.
+/// Time limit of one call.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long it may take to be gone once it is killed. `sudo` cannot be killed by all who may start it.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long to wait for a killed process. An unprivileged caller cannot kill `sudo`.
+const KILL_WAIT: Duration = Duration::from_millis(50);
 
-/// How much of its complaint is told, in octets.
-const TOLD: u64 = 400;
+/// How much of its error output to report, in octets.
+const MAX_ERROR_OUTPUT: u64 = 400;
 
-/// The exit status for what the kernel refuses: it is there already, it is not there, it is not allowed.
+/// Exit status if the kernel refuses: the address exists, does not exist, or the caller lacks the right.
 const REFUSED: i32 = 2;
 
-/// How `ip` is called.
+/// How to call `ip`.
 #[derive(Debug)]
 pub(super) struct Ip {
-    /// The program, and its first arguments.
+    /// The program and its leading arguments.
     pub(super) words: Vec<String>,
     pub(super) limit: Duration,
 }
 
-/// Why it did not do it, as the end of a sentence.
+/// Why a call failed, as the end of a message.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Failure {
-    /// The kernel did not want it.
+    /// The kernel refused.
     Refused(String),
     /// Anything else.
     Failed(String),
@@ -45,38 +45,38 @@ impl Ip {
         Self { words: words.iter().copied().map(str::to_owned).collect(), limit: LIMIT }
     }
 
-    /// Runs it to its end, or to the deadline.
+    /// Runs it until it exits or the deadline passes.
     pub(super) fn run(&self, arguments: &[String]) -> Result<(), Failure> {
         let shown = [&self.words, arguments].concat().join(" ");
-        let (status, complaint) =
-            self.end(arguments).map_err(|why| Failure::Failed(format!("`{shown}` {why}")))?;
+        let (status, error_output) =
+            self.status(arguments).map_err(|why| Failure::Failed(format!("`{shown}` {why}")))?;
         if status.success() {
             return Ok(());
         }
-        let colon = if complaint.is_empty() { "" } else { ": " };
-        let why = format!("`{shown}` {}{colon}{complaint}", how(status));
+        let colon = if error_output.is_empty() { "" } else { ": " };
+        let why = format!("`{shown}` {}{colon}{error_output}", how(status));
         Err(if status.code() == Some(REFUSED) { Failure::Refused(why) } else { Failure::Failed(why) })
     }
 
-    /// How it ended, and what it said about it.
-    fn end(&self, arguments: &[String]) -> Result<(ExitStatus, String), String> {
-        let (mut child, complaint) =
+    /// The exit status and the error output.
+    fn status(&self, arguments: &[String]) -> Result<(ExitStatus, String), String> {
+        let (mut child, error_output) =
             self.start(arguments).map_err(|error| format!("cannot be run: {error}"))?;
         match wait(&mut child, self.limit) {
-            Ok(Some(status)) => Ok((status, read(complaint))),
+            Ok(Some(status)) => Ok((status, read(error_output))),
             Ok(None) => {
                 let _ = child.kill();
-                let _ = wait(&mut child, PATIENCE);
-                Err(format!("was not done within {}", Period(self.limit)))
+                let _ = wait(&mut child, KILL_WAIT);
+                Err(format!("did not finish within {}", Period(self.limit)))
             }
             Err(error) => Err(format!("cannot be waited for: {error}")),
         }
     }
 
-    /// Its complaints come through a socket, which can be read without waiting for whoever else has it open.
+    /// The error output goes through a socket, which can be read without waiting for other processes that hold it open.
     fn start(&self, arguments: &[String]) -> io::Result<(Child, UnixStream)> {
-        let (complaint, writer) = UnixStream::pair()?;
-        complaint.set_nonblocking(true)?;
+        let (error_output, writer) = UnixStream::pair()?;
+        error_output.set_nonblocking(true)?;
         let (program, first) = self.words.split_first().ok_or(io::ErrorKind::NotFound)?;
         let child = Command::new(program)
             .args(first)
@@ -85,11 +85,11 @@ impl Ip {
             .stdout(Stdio::null())
             .stderr(OwnedFd::from(writer))
             .spawn()?;
-        Ok((child, complaint))
+        Ok((child, error_output))
     }
 }
 
-/// `None` if it is not done by then.
+/// Returns `None` if it is still running after `limit`.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     let mut pause = Duration::from_micros(250);
@@ -105,11 +105,11 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// What is there to be read, as one line.
-fn read(complaint: UnixStream) -> String {
+/// Reads the available error output as one line.
+fn read(error_output: UnixStream) -> String {
     let mut octets = vec![];
-    // That there is no more, or not yet, is the end.
-    let _ = complaint.take(TOLD).read_to_end(&mut octets);
+    // An error means that no more output is available.
+    let _ = error_output.take(MAX_ERROR_OUTPUT).read_to_end(&mut octets);
     let text = String::from_utf8_lossy(&octets);
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_refuses_is_told_apart() {
+    fn distinguishes_a_refusal_by_the_kernel() {
         assert_eq!(run("test $1 = address"), Ok(()));
         assert_eq!(
             run("echo 'Error: exists.' >&2; echo; exit 2"),
@@ -146,24 +146,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_run_says_so() {
+    fn reports_a_missing_program() {
         let missing = Ip { words: vec!["/nowhere/ip".to_owned()], limit: LIMIT }.run(&[]);
         let Err(Failure::Failed(why)) = missing else { panic!("{missing:?}") };
         assert!(why.starts_with("`/nowhere/ip` cannot be run: No such file"), "{why}");
     }
 
     #[test]
-    fn it_has_until_its_deadline() {
+    fn kills_the_command_at_the_deadline() {
         let began = Instant::now();
         let Err(Failure::Failed(why)) = run_within(Duration::from_millis(300), "exec sleep 60") else {
-            panic!("it was done")
+            panic!("the command finished")
         };
-        assert!(why.ends_with("was not done within 300ms"), "{why}");
+        assert!(why.ends_with("did not finish within 300ms"), "{why}");
         assert!(began.elapsed() < DEADLINE);
     }
 
     #[test]
-    fn what_it_leaves_behind_is_not_waited_for() {
+    fn does_not_wait_for_background_processes() {
         let began = Instant::now();
         assert_eq!(run("sleep 40 & exit 0"), Ok(()));
         assert!(matches!(run("sleep 40 & echo no >&2; exit 2"), Err(Failure::Refused(_))));

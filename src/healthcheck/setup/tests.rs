@@ -1,4 +1,4 @@
-//! What is added and removed, by an `ip` that only writes down what it is told.
+//! Tests with a fake `ip` that records its arguments.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,25 +27,25 @@ fn present(entries: &[(&str, &str)]) -> Vec<Present> {
     entries.iter().map(entry).collect()
 }
 
-/// A folder with a file of what `ip` was told.
+/// A folder with a record of the calls of `ip`.
 struct Fake(PathBuf);
 
 impl Fake {
-    /// Lets `addresses` call it. `script` decides how it exits.
-    fn of(name: &str, addresses: &mut Addresses, script: &str) -> Self {
+    /// Makes `addresses` call the fake. `script` decides its exit status.
+    fn new(name: &str, addresses: &mut Addresses, script: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("dnsherald-setup-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let told = format!("echo \"$*\" >> {}; {script}", folder.join("told").display());
-        addresses.ip.words = ["sh", "-c", &told, "ip"].map(str::to_owned).to_vec();
+        let calls = format!("echo \"$*\" >> {}; {script}", folder.join("told").display());
+        addresses.ip.words = ["sh", "-c", &calls, "ip"].map(str::to_owned).to_vec();
         Self(folder)
     }
 
-    /// What it was told since it was asked last.
-    fn told(&self) -> Vec<String> {
+    /// The calls since the last query.
+    fn calls(&self) -> Vec<String> {
         let path = self.0.join("told");
-        let told = fs::read_to_string(&path).unwrap_or_default();
+        let calls = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
-        told.lines().map(|line| line.replace("address ", "")).collect()
+        calls.lines().map(|line| line.replace("address ", "")).collect()
     }
 }
 
@@ -60,51 +60,51 @@ fn shown(addresses: &Addresses) -> Vec<String> {
 }
 
 #[test]
-fn networks_are_taken_apart_unless_they_are_too_large() {
+fn splits_networks_unless_they_are_too_large() {
     let bound = [("192.0.2.4/31", "eth0"), ("192.0.2.5/32", "eth1")];
     let given =
         given("192.0.2.4/31 192.0.2.5/32 2001:db8::/64 2001:db8::1/128 10.0.0.0/15 0.0.0.0/0", &bound);
     assert_eq!(
-        shown(&Addresses::given(&given, &PLAIN)),
+        shown(&Addresses::from_given(&given, &PLAIN)),
         ["192.0.2.4%eth0", "192.0.2.5%eth1", "2001:db8::1%lo"]
     );
     let largest = self::given("10.0.0.0/16 2001:db8::/112", &[]);
-    assert_eq!(Addresses::given(&largest, &PLAIN).wanted.len(), 2 << 16);
+    assert_eq!(Addresses::from_given(&largest, &PLAIN).wanted.len(), 2 << 16);
 }
 
 #[test]
-fn a_network_that_was_found_is_there_as_a_whole() {
+fn a_network_found_on_the_interface_is_present_as_a_whole() {
     let found = ["192.0.2.0/24", "192.0.2.1/32", "2001:db8::1/128"].map(|network| network.parse().unwrap());
-    assert_eq!(shown(&Addresses::of_interface(&found, &PLAIN)), ["192.0.2.1%lo", "2001:db8::1%lo"]);
+    assert_eq!(shown(&Addresses::from_interface(&found, &PLAIN)), ["192.0.2.1%lo", "2001:db8::1%lo"]);
 }
 
 #[test]
-fn only_what_we_added_is_removed() {
+fn removes_only_addresses_that_it_added() {
     let given = given("192.0.2.1/32 192.0.2.2/32 2001:db8::1/128", &[]);
-    let mut addresses = Addresses::given(&given, &PLAIN);
-    let ip = Fake::of("removed", &mut addresses, "exit 0");
+    let mut addresses = Addresses::from_given(&given, &PLAIN);
+    let ip = Fake::new("removed", &mut addresses, "exit 0");
     let before = [("lo:other", "192.0.2.1/24"), ("eth0", "192.0.2.2/32")];
     addresses.add(|| Ok(present(&before))).unwrap();
-    assert_eq!(ip.told(), ["add 192.0.2.2/32 dev lo", "add 2001:db8::1/128 dev lo"]);
+    assert_eq!(ip.calls(), ["add 192.0.2.2/32 dev lo", "add 2001:db8::1/128 dev lo"]);
     let all = [("lo", "192.0.2.1/24"), ("lo", "192.0.2.2/32"), ("lo", "2001:db8::1/128")];
     addresses.add(|| Ok(present(&all))).unwrap();
-    assert!(ip.told().is_empty());
+    assert!(ip.calls().is_empty());
     addresses.remove(|| Ok(present(&all[..2])));
-    assert_eq!(ip.told(), ["delete 192.0.2.2/32 dev lo"]);
+    assert_eq!(ip.calls(), ["delete 192.0.2.2/32 dev lo"]);
     addresses.remove(|| Ok(present(&all)));
-    assert!(ip.told().is_empty());
+    assert!(ip.calls().is_empty());
 }
 
 #[test]
-fn a_label_is_that_of_an_interface_and_of_ipv4() {
+fn labels_ipv4_addresses_of_each_interface() {
     let setup = Setup { label: Some(Label { text: "dns".into(), exact: true }), ..PLAIN };
     let given = given("192.0.2.1/32 2001:db8::1/128", &[("192.0.2.1/32", "eth0")]);
-    let mut addresses = Addresses::given(&given, &setup);
-    let ip = Fake::of("label", &mut addresses, "exit 0");
+    let mut addresses = Addresses::from_given(&given, &setup);
+    let ip = Fake::new("label", &mut addresses, "exit 0");
     addresses.add(|| Ok(vec![])).unwrap();
     addresses.remove(|| Ok(present(&[("eth0:dns", "192.0.2.1/32")])));
     assert_eq!(
-        ip.told(),
+        ip.calls(),
         [
             "add 192.0.2.1/32 dev eth0 label eth0:dns",
             "add 2001:db8::1/128 dev lo",
@@ -114,44 +114,44 @@ fn a_label_is_that_of_an_interface_and_of_ipv4() {
 }
 
 #[test]
-fn what_is_refused_is_gone_without_and_never_removed() {
-    let mut addresses = Addresses::given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
-    let ip = Fake::of("refused", &mut addresses, "exit 2");
+fn continues_without_refused_addresses_and_never_removes_them() {
+    let mut addresses = Addresses::from_given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
+    let ip = Fake::new("refused", &mut addresses, "exit 2");
     addresses.add(|| Ok(vec![])).unwrap();
     assert!(addresses.complained);
-    assert_eq!(ip.told().len(), 2);
+    assert_eq!(ip.calls().len(), 2);
     addresses.remove(|| Ok(present(&[("lo", "192.0.2.1/32")])));
-    assert!(ip.told().is_empty());
+    assert!(ip.calls().is_empty());
 }
 
 #[test]
-fn what_fails_otherwise_is_an_error() {
-    let mut addresses = Addresses::given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
-    let ip = Fake::of("failed", &mut addresses, "echo 'Cannot find device \"lo\"' >&2; exit 1");
+fn other_failures_are_errors() {
+    let mut addresses = Addresses::from_given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
+    let ip = Fake::new("failed", &mut addresses, "echo 'Cannot find device \"lo\"' >&2; exit 1");
     let error = addresses.add(|| Ok(vec![])).unwrap_err();
     assert!(error.starts_with("cannot add 192.0.2.1 to lo: `sh -c "), "{error}");
     assert!(
         error.contains("exited with status 1: Cannot find device \"lo\"; expected CAP_NET_ADMIN"),
         "{error}"
     );
-    assert_eq!(ip.told().len(), 1);
+    assert_eq!(ip.calls().len(), 1);
 }
 
 #[test]
-fn what_cannot_be_removed_is_tried_again() {
-    let mut addresses = Addresses::given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
-    let ip = Fake::of("again", &mut addresses, "test $2 = add");
+fn retries_a_failed_removal() {
+    let mut addresses = Addresses::from_given(&given("192.0.2.1/32 192.0.2.2/32", &[]), &PLAIN);
+    let ip = Fake::new("again", &mut addresses, "test $2 = add");
     let all = [("lo", "192.0.2.1/32"), ("lo", "192.0.2.2/32")];
     addresses.add(|| Ok(vec![])).unwrap();
-    assert_eq!(ip.told().len(), 2);
+    assert_eq!(ip.calls().len(), 2);
     addresses.remove(|| Ok(present(&all)));
-    assert_eq!(ip.told(), ["delete 192.0.2.1/32 dev lo"]);
+    assert_eq!(ip.calls(), ["delete 192.0.2.1/32 dev lo"]);
     assert_eq!(addresses.added.len(), 2);
 }
 
 #[test]
-fn sudo_goes_first() {
+fn sudo_precedes_ip() {
     let setup = Setup { sudo: true, ..PLAIN };
-    assert_eq!(Addresses::of_interface(&[], &setup).ip.words, ["sudo", "ip"]);
-    assert_eq!(Addresses::of_interface(&[], &PLAIN).ip.words, ["ip"]);
+    assert_eq!(Addresses::from_interface(&[], &setup).ip.words, ["sudo", "ip"]);
+    assert_eq!(Addresses::from_interface(&[], &PLAIN).ip.words, ["ip"]);
 }

@@ -1,4 +1,4 @@
-//! From words to arguments: clap reads them when they are spelled out, and what is wrong is said at its place.
+//! Passes normalized words to clap and names the place of each error.
 
 use std::error::Error as _;
 use std::iter::once;
@@ -6,11 +6,11 @@ use std::iter::once;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory, Parser};
 
+use super::argparse::{OptionTable, Word};
 use super::arguments::{Arguments, NAME, OURS};
-use super::words::{Vocabulary, Word};
 
 impl Arguments {
-    /// All options, as clap knows them.
+    /// All options, as a clap command.
     #[must_use]
     pub(crate) fn described() -> Command {
         let mut command = Self::command();
@@ -18,18 +18,18 @@ impl Arguments {
         command
     }
 
-    /// Reads the words of a command line.
+    /// Parses the words of a command line.
     ///
     /// # Errors
-    /// The help, if it is asked for, or what is wrong, at its place.
+    /// Returns the help if the words ask for it, or an error at its place.
     pub(crate) fn read(words: &[Word]) -> Result<Self, clap::Error> {
         let mut command = Self::described();
-        let spelled = Vocabulary::of(&command, OURS).spell_out(words);
-        let spelled = spelled.map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
-        Self::from_all(&spelled).map_err(|error| match error.kind() {
+        let normalized = OptionTable::new(&command, OURS).normalize(words);
+        let normalized = normalized.map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
+        Self::from_all(&normalized).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp => error,
-            _ => match spelled.iter().find_map(|word| Some((word, Self::from_all([word]).err()?))) {
-                Some((word, why)) => command.error(why.kind(), word.complain(&sentence(word, &why))),
+            _ => match normalized.iter().find_map(|word| Some((word, Self::from_all([word]).err()?))) {
+                Some((word, why)) => command.error(why.kind(), word.at_place(&describe(word, &why))),
                 None => error,
             },
         })
@@ -40,8 +40,8 @@ impl Arguments {
     }
 }
 
-/// What is wrong with one word that has been spelled out.
-fn sentence(word: &Word, error: &clap::Error) -> String {
+/// Describes what is wrong with one normalized word.
+fn describe(word: &Word, error: &clap::Error) -> String {
     if error.kind() == ErrorKind::UnknownArgument {
         let similar = error.get(ContextKind::SuggestedArg);
         let similar = similar.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default();

@@ -1,29 +1,29 @@
-//! How Python's argparse reads a command line.
+//! Reads a command line as Python's argparse does.
 //!
-//! What has been written for it relies on its ways, and clap has others: `--withdraw` stands for
-//! `--withdraw-on-down`, `-sF` is one option, `-sd` are two, `-5` is a value and `-x` is none, and what starts with
-//! a dash and contains a blank is a value as well. So words are spelled out before clap sees them: an option in full,
-//! with its value behind a `=`. The names come from clap, so that each is written down once.
+//! Existing command lines rely on rules that clap does not have: `--withdraw` stands for `--withdraw-on-down`, `-sF` is
+//! one option, `-sd` are two, `-5` is a value and `-x` is an option, and a word that starts with a dash and contains a
+//! space is a value. So this module normalizes the words before clap sees them: each option in full, with its value
+//! after `=`. The names come from the clap command, so that each is written only once.
 
 use std::ffi::OsString;
 use std::iter::Peekable;
 
 use clap::Command;
 
-/// A word, and where it stands if not on the command line.
+/// A word, and its place if it comes from a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Word {
-    /// Without a line break at its end.
+    /// The text, without a line break.
     pub(crate) text: String,
     /// `FILE:LINE`.
     pub(crate) place: Option<String>,
 }
 
 impl Word {
-    /// A word of the command line.
+    /// Creates a word of the command line.
     ///
     /// # Errors
-    /// When it is not UTF-8.
+    /// Returns an error if it is not UTF-8.
     pub(crate) fn typed(text: OsString) -> Result<Self, String> {
         match text.into_string() {
             Ok(text) => Ok(Self { text, place: None }),
@@ -31,79 +31,79 @@ impl Word {
         }
     }
 
-    /// The same place, other words.
+    /// Creates a word with other text at the same place.
     fn spelled(&self, text: String) -> Self {
         Self { text, place: self.place.clone() }
     }
 
-    /// A sentence about it, with its place in front.
+    /// Puts the place of the word in front of a message.
     #[must_use]
-    pub(crate) fn complain(&self, sentence: &str) -> String {
+    pub(crate) fn at_place(&self, message: &str) -> String {
         match &self.place {
-            Some(place) => format!("{place}: {sentence}"),
-            None => sentence.to_owned(),
+            Some(place) => format!("{place}: {message}"),
+            None => message.to_owned(),
         }
     }
 }
 
-/// How many values an option takes.
+/// Whether an option takes a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Takes {
     None,
-    Perhaps,
+    Optional,
     One,
 }
 
-/// One spelling of an option.
+/// One name of an option.
 #[derive(Clone, Debug)]
 struct Name {
     /// `--rise`, `-c`, `-sF`.
     spelled: String,
-    /// What it is spelled out to: `--command`.
+    /// The full name: `--command`.
     full: String,
     takes: Takes,
-    /// Whether an abbreviation can mean it.
+    /// Whether it may be abbreviated.
     abbreviable: bool,
 }
 
 impl Name {
-    /// Whether it may stand in front of other letters behind the same dash.
+    /// Whether other letters may follow it after the same dash.
     fn is_letter(&self) -> bool {
         !self.spelled.starts_with("--")
     }
 }
 
-/// What a word is, before it is known what stands around it.
+/// The kind of a word, independent of its neighbors.
 enum Reading<'a> {
-    /// An option, perhaps with what stands behind it in the same word.
+    /// An option, with the rest of its word if any.
     Option(&'a Name, Option<&'a str>),
-    /// Something that looks like an option and is none, or `--`.
-    Stray,
-    /// What an option can take.
+    /// A word that looks like an option but is unknown, or `--`.
+    Unexpected,
+    /// A word that an option can take as its value.
     Value,
 }
 
-/// All spellings of all options.
+/// All names of all options.
 #[derive(Debug)]
-pub(crate) struct Vocabulary(Vec<Name>);
+pub(crate) struct OptionTable(Vec<Name>);
 
-impl Vocabulary {
-    /// The options of `command`, which has been built. Those under the heading `ours` are not to be abbreviated, so
-    /// that they take no abbreviation away from the others.
+impl OptionTable {
+    /// Collects the options of `command`, which must be built. Options under the heading `ours` cannot be abbreviated,
+    /// so that they make no abbreviation of the original ambiguous.
     #[must_use]
-    pub(crate) fn of(command: &Command, ours: &str) -> Self {
+    pub(crate) fn new(command: &Command, ours: &str) -> Self {
         let mut names = vec![];
         for option in command.get_arguments() {
             let full = format!("--{}", option.get_long().unwrap_or_default());
             let takes = match option.get_num_args() {
                 Some(range) if range.max_values() == 0 => Takes::None,
-                Some(range) if range.min_values() == 0 => Takes::Perhaps,
+                Some(range) if range.min_values() == 0 => Takes::Optional,
                 _ => Takes::One,
             };
             let long = option.get_long_and_visible_aliases().unwrap_or_default();
             let long = long.iter().map(|name| format!("--{name}"));
             let letter = option.get_short().map(|letter| format!("-{letter}"));
-            // A name of two letters behind one dash is what clap does not have.
+            // clap has no names of two letters after a single dash.
             let facility = (full == "--syslog-facility").then(|| "-sF".to_owned());
             names.extend(long.chain(letter).chain(facility).map(|spelled| Name {
                 spelled,
@@ -115,33 +115,33 @@ impl Vocabulary {
         Self(names)
     }
 
-    /// Spells `words` out. What is no option is put in front, where no option can take it, for clap to refuse. Where
-    /// help is asked for, that does not matter, nor does what stands behind.
+    /// Normalizes `words`. Puts words that are not options first, where clap refuses them. Stops at a request for help.
     ///
     /// # Errors
-    /// The sentence that says which option is ambiguous, lacks a value, or takes none.
-    pub(crate) fn spell_out(&self, words: &[Word]) -> Result<Vec<Word>, String> {
-        let (mut spelled, mut strays) = (vec![], vec![]);
+    /// Returns an error if an option is ambiguous, lacks a value, or takes none.
+    pub(crate) fn normalize(&self, words: &[Word]) -> Result<Vec<Word>, String> {
+        let (mut spelled, mut unexpected) = (vec![], vec![]);
         let mut rest = words.iter().zip(self.read_all(words)?).peekable();
         while let Some((word, reading)) = rest.next() {
             let Reading::Option(mut name, mut behind) = reading else {
-                strays.push(word.clone());
+                unexpected.push(word.clone());
                 continue;
             };
             while let (Takes::None, Some(more)) = (name.takes, behind) {
                 spelled.push(word.spelled(name.full.clone()));
                 (name, behind) = self.letter(name, more).ok_or_else(|| {
-                    word.complain(&format!("`{}` takes no value, found `{more}`", name.spelled))
+                    word.at_place(&format!("`{}` takes no value, found `{more}`", name.spelled))
                 })?;
             }
-            let value = match (name.takes, behind) {
-                (Takes::None, _) => None,
-                (_, Some(value)) => Some(value),
-                (Takes::Perhaps, None) => next_value(&mut rest),
-                (Takes::One, None) => Some(next_value(&mut rest).ok_or_else(|| {
-                    word.complain(&format!("`{}` expects a value behind it", name.spelled))
-                })?),
-            };
+            let value =
+                match (name.takes, behind) {
+                    (Takes::None, _) => None,
+                    (_, Some(value)) => Some(value),
+                    (Takes::Optional, None) => next_value(&mut rest),
+                    (Takes::One, None) => Some(next_value(&mut rest).ok_or_else(|| {
+                        word.at_place(&format!("`{}` expects a value after it", name.spelled))
+                    })?),
+                };
             spelled.push(word.spelled(match value {
                 Some(value) => format!("{}={value}", name.full),
                 None => name.full.clone(),
@@ -150,14 +150,14 @@ impl Vocabulary {
                 return Ok(spelled);
             }
         }
-        if let Some(word) = strays.iter().find(|word| word.text == "--") {
-            return Err(word.complain("unexpected `--`, expected options only"));
+        if let Some(word) = unexpected.iter().find(|word| word.text == "--") {
+            return Err(word.at_place("unexpected `--`, expected options only"));
         }
-        strays.extend(spelled);
-        Ok(strays)
+        unexpected.extend(spelled);
+        Ok(unexpected)
     }
 
-    /// Behind `--` nothing is an option.
+    /// After `--` no word is an option.
     fn read_all<'a>(&'a self, words: &'a [Word]) -> Result<Vec<Reading<'a>>, String> {
         let mut ended = false;
         let mut readings = vec![];
@@ -166,7 +166,7 @@ impl Vocabulary {
                 _ if ended => Reading::Value,
                 "--" => {
                     ended = true;
-                    Reading::Stray
+                    Reading::Unexpected
                 }
                 _ => self.read(word)?,
             });
@@ -197,7 +197,7 @@ impl Vocabulary {
         Ok(match found {
             Some((name, behind)) => Reading::Option(name, behind),
             None if is_number(text) || text.contains(' ') => Reading::Value,
-            None => Reading::Stray,
+            None => Reading::Unexpected,
         })
     }
 
@@ -213,18 +213,18 @@ impl Vocabulary {
             [one] => Ok(Some(one)),
             _ => {
                 let each: Vec<_> = candidates.iter().map(|name| format!("`{}`", name.spelled)).collect();
-                Err(word.complain(&format!("`{text}` is ambiguous, expected one of {}", each.join(", "))))
+                Err(word.at_place(&format!("`{text}` is ambiguous, expected one of {}", each.join(", "))))
             }
         }
     }
 
-    /// The option behind `name`, of which the letters are `more`: `-sd` is `-s -d`.
+    /// The option after `name` within one word: `-sd` is `-s -d`.
     fn letter<'a>(&'a self, name: &Name, more: &'a str) -> Option<(&'a Name, Option<&'a str>)> {
         let (next, behind) = self.first_letter(more).filter(|_| name.is_letter())?;
         Some((next, behind.filter(|behind| !behind.is_empty())))
     }
 
-    /// The option whose letter `letters` start with, and the others.
+    /// The option of the first letter, and the remaining letters.
     fn first_letter<'a>(&'a self, letters: &'a str) -> Option<(&'a Name, Option<&'a str>)> {
         let end = letters.chars().next()?.len_utf8();
         let name = self.exactly(&format!("-{}", &letters[..end]))?;
@@ -232,13 +232,13 @@ impl Vocabulary {
     }
 }
 
-/// The next word, if an option can take it.
+/// The next word, if it is a value.
 fn next_value<'a>(rest: &mut Peekable<impl Iterator<Item = (&'a Word, Reading<'a>)>>) -> Option<&'a str> {
     let (word, _) = rest.next_if(|(_, reading)| matches!(reading, Reading::Value))?;
     Some(&word.text)
 }
 
-/// Whether it is `-5`, `-0.5` or `-.5`: with these a dash makes no option.
+/// Whether the text is a negative number such as `-5`, `-0.5` or `-.5`, which is a value.
 fn is_number(text: &str) -> bool {
     let all_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     let number = &text[1..];
