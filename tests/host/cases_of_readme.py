@@ -173,6 +173,9 @@ HOW = {
     "dnsherald backend hooks unbound.service": Typed((HOOKS,)),
     # It is there, as it was before this operator came.
     "ip address add 192.0.2.53/32 dev lo": Typed(instead="ip address replace 192.0.2.53/32 dev lo"),
+    "ip rule add pref 32765 table local; ip rule del pref 0": Elsewhere(
+        "tests/integration/run/address.rs", "ip rule add pref 32765 table local; ip rule del pref 0"
+    ),
     "man dnsherald": ManualPage(),
     "man dnsherald.toml": ManualPage(),
     "systemctl restart exabgp": Typed(after=announced),
