@@ -1,9 +1,9 @@
-//! The configuration as it is meant: every value present, every rule between values kept.
+//! The resolved configuration: every value is present and valid.
 //!
-//! [`mod@file`] says what may be written, `survey` reads it and finds every value that cannot be read, [`resolve`] turns it
-//! into what is meant and keeps the rules between values, and [`cite`] shows each error at its place in the file. So nothing behind a [`Config`] needs to ask whether it makes sense.
-//! [`salvage`] and [`healthcheck`](crate::healthcheck) make smaller ones, without management addresses; that of
-//! `salvage` has no checks either.
+//! [`file`] defines the syntax, `survey` parses the file and finds every invalid value, [`resolve`] builds the
+//! configuration and checks rules between values, and [`cite`] shows each error at its place in the file. Code that
+//! uses a [`Config`] needs no further checks. [`salvage`] and [`healthcheck`](crate::healthcheck) build smaller
+//! configurations without management addresses; a salvaged one has no checks either.
 
 use std::fmt;
 use std::io;
@@ -46,44 +46,44 @@ mod survey;
 mod tree;
 pub(crate) mod value;
 
-/// Where the configuration is looked for unless told otherwise.
+/// The default path of the configuration.
 pub(crate) const DEFAULT_PATH: &str = "/etc/dnsherald/dnsherald.toml";
 
-/// Where what survives a restart is kept unless told otherwise.
+/// The default directory for state that survives a restart.
 pub(crate) const DEFAULT_STATE: &str = "/var/lib/dnsherald";
 
-/// A whole configuration.
+/// A resolved configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This host.
     pub(crate) node: Node,
-    /// How to talk to ExaBGP.
+    /// How to communicate with ExaBGP.
     pub(crate) exabgp: ExaBgp,
-    /// The directory for what survives a restart.
+    /// The directory for state that survives a restart.
     pub(crate) state: PathBuf,
-    /// The directory of the sockets for status and requests.
+    /// The directory of the status and control sockets.
     pub(crate) control: PathBuf,
-    /// The stock DNS servers of this host, each with its own name.
+    /// The DNS servers of this host, with unique names.
     pub(crate) backends: Vec<Arc<Backend>>,
-    /// At least one, each with its own name and its own prefixes.
+    /// The services, at least one, with unique names and disjoint prefixes.
     pub(crate) services: Vec<Service>,
     /// Where the helper behaves as `exabgp healthcheck` does.
     pub(crate) compat: Compat,
-    /// The file that it was read from; `None` where it was made otherwise.
+    /// The file it was read from; `None` if it was built otherwise.
     pub(crate) origin: Option<Arc<Origin>>,
 }
 
-/// The file behind a configuration.
+/// The file of a configuration.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Origin {
-    /// Its absolute path, as it was given: links are not followed.
+    /// Its absolute path as given. Symlinks are not resolved.
     pub(crate) file: PathBuf,
-    /// All of it.
+    /// Its text.
     pub(crate) text: String,
 }
 
 impl fmt::Debug for Origin {
-    /// Without the text, which is long.
+    /// Omits the text, which is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Origin").field("file", &self.file).finish_non_exhaustive()
     }
@@ -92,55 +92,55 @@ impl fmt::Debug for Origin {
 /// This host.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    /// For people, and to spread refreshes.
+    /// The name in messages; it also spreads refreshes over time.
     pub(crate) name: String,
-    /// Its own unique addresses, at least one.
+    /// The addresses that only this host has, at least one.
     pub(crate) management: Vec<IpAddr>,
 }
 
-/// How to talk to ExaBGP.
+/// How to communicate with ExaBGP.
 #[derive(Clone, Debug)]
 pub(crate) struct ExaBgp {
-    /// The dialect, where it is not to be found out.
+    /// The dialect; `None` to detect it.
     pub(crate) dialect: Option<Dialect>,
-    /// The longest wait for an answer; from 100 ms on.
+    /// Timeout of an acknowledgment; at least 100 ms.
     pub(crate) ack_timeout: Duration,
-    /// How often everything is stated again; zero for never, else from 1 s on.
+    /// Interval at which every route is stated again; zero for never, else at least 1 s.
     pub(crate) refresh: Duration,
-    /// Whether to mark the end of the first routes.
+    /// Whether to send End-of-RIB after the first routes.
     pub(crate) end_of_rib: bool,
 }
 
-/// Prefixes, the checks that decide about them, and what to advertise.
+/// Prefixes, the checks that decide whether they are announced, and their attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
-    /// Whether it is probed and announced. One that is not enabled is withdrawn.
+    /// Whether it is probed and announced. A disabled service is withdrawn.
     pub enabled: bool,
-    /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
-    /// things of it.
+    /// The routes, at least one. Services do not share prefixes. A prefix has several routes if its neighbors receive
+    /// different attributes.
     pub(crate) routes: Vec<Route>,
-    /// What to advertise in each state, for each of the routes, in their order.
+    /// The advertisements of each state, for each route in order.
     pub(crate) ladders: Vec<Ladder>,
-    /// The server that answers for it, if one is named; one of [`Config::backends`].
+    /// The backend, one of [`Config::backends`].
     pub(crate) backend: Option<Arc<Backend>>,
-    /// A SOA query for each zone that it must answer for.
+    /// A SOA query for each zone that the server must serve.
     pub(crate) zones: Vec<Query>,
-    /// At least one, with unique names.
+    /// The checks, at least one, with unique names.
     pub checks: Vec<Check>,
-    /// The addresses that have to be on this host; `None` where they are elsewhere (`address = false`).
+    /// The addresses that must be on this host; `None` if they are elsewhere (`address = false`).
     pub(crate) addresses: Option<Vec<IpAddr>>,
-    /// How long checks may be unknown before the service does not wait for them; at least 1 s.
+    /// How long checks may be unknown before the service no longer waits for them; at least 1 s.
     pub(crate) unknown_after: Duration,
-    /// What to state before the first verdict.
+    /// What to advertise before the first verdict.
     pub(crate) start: StartPolicy,
-    /// Drained as long as this file exists; absolute.
+    /// The service is drained while this file exists. An absolute path.
     pub(crate) disable_file: Option<PathBuf>,
     /// A program and its arguments, run at every change of state with `STATE`, `SERVICE` and `REASON` in its
     /// environment; empty for none.
     pub(crate) on_change: Vec<String>,
-    /// How falls are punished.
+    /// Dampening of repeated falls.
     pub dampening: Policy,
 }
 
@@ -149,23 +149,23 @@ pub(crate) struct Service {
 pub(crate) struct Check {
     /// Unique in its service, and one word without `/`.
     pub(crate) name: String,
-    /// When to probe, and how many results in a row to believe.
+    /// Intervals, timeout and thresholds.
     pub(crate) timing: Timing,
     /// What a failure does to the service.
     pub(crate) on_fail: OnFail,
-    /// What is asked.
+    /// What the check probes.
     pub(crate) probe: Probe,
-    /// Not written but supplied, and then why.
+    /// If the check is a default, its explanation; `None` if the file lists it.
     pub(crate) default: Option<&'static str>,
 }
 
 impl Service {
-    /// Its routes, each with what to advertise in each state.
+    /// The routes with their advertisements in each state.
     pub(crate) fn announcements(&self) -> impl Iterator<Item = (&Route, &Ladder)> {
         self.routes.iter().zip(&self.ladders)
     }
 
-    /// Whether this backend answers for it.
+    /// Whether this backend serves it.
     #[must_use]
     pub(crate) fn is_of(&self, backend: &Backend) -> bool {
         self.backend.as_ref().is_some_and(|own| own.name == backend.name)
@@ -173,7 +173,7 @@ impl Service {
 }
 
 impl Config {
-    /// The services that this backend answers for.
+    /// The services that this backend serves.
     pub(crate) fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
         self.services.iter().filter(|service| service.is_of(backend))
     }
@@ -200,30 +200,30 @@ impl Config {
         Targets { management, services: services.collect() }
     }
 
-    /// Whether no service is enabled, so that nothing is probed or announced.
+    /// Whether no service is enabled. Then nothing is probed or announced.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
         !self.services.iter().any(|service| service.enabled)
     }
 
-    /// Reads and understands a file. `host` names this host where the file does not.
+    /// Reads and resolves a file. `host` is the node name if the file sets none.
     ///
     /// # Errors
-    /// With the place in the file, where there is one.
+    /// Returns an error with its place in the file if it has one.
     pub(crate) fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
-        Self::of_bytes(path, std::fs::read(path), host)
+        Self::from_bytes(path, std::fs::read(path), host)
     }
 
-    /// The same for one who must not wait for ever: a pipe that nobody writes to is refused, as is whatever else is no
-    /// regular file.
+    /// Like [`Self::load`], but refuses everything except a regular file, because opening a pipe without a writer
+    /// blocks.
     ///
     /// # Errors
-    /// With the place in the file, where there is one.
+    /// Returns an error with its place in the file if it has one.
     pub(crate) fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
-        Self::of_bytes(path, bytes_of_file(path), host)
+        Self::from_bytes(path, bytes_of_file(path), host)
     }
 
-    fn of_bytes(path: &Path, bytes: io::Result<Vec<u8>>, host: &str) -> Result<Self, ConfigError> {
+    fn from_bytes(path: &Path, bytes: io::Result<Vec<u8>>, host: &str) -> Result<Self, ConfigError> {
         let bytes = bytes.map_err(|error| ConfigError::unreadable(path, &error))?;
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(path, &text, host),
@@ -231,34 +231,33 @@ impl Config {
         }
     }
 
-    /// Understands the text of a file called `path`.
+    /// Resolves the text of a file called `path`.
     ///
     /// # Errors
-    /// With the place in the text.
+    /// Returns errors with their places in the text.
     pub fn parse(path: &Path, text: &str, host: &str) -> Result<Self, ConfigError> {
         let origin = Origin { file: absolute(path), text: text.to_owned() };
-        let config = Self::understand(Source { path, text }, host)?;
+        let config = Self::resolve(Source { path, text }, host)?;
         Ok(Self { origin: Some(Arc::new(origin)), ..config })
     }
 
-    /// The same of a text that is not that of its file, and so without an [`Origin`].
-    pub(crate) fn understand(source: Source<'_>, host: &str) -> Result<Self, ConfigError> {
+    /// Like [`Self::parse`] for a text that is not the content of its file. The result has no [`Origin`].
+    pub(crate) fn resolve(source: Source<'_>, host: &str) -> Result<Self, ConfigError> {
         resolve::Resolver::config(source, host)
     }
 }
 
-/// The absolute path of a file as it was given. Where links lead is not asked: the same path may lead elsewhere, or
-/// nowhere, just when something is looked up by it.
+/// Makes a path absolute without resolving symlinks, because their targets may change or disappear at any time.
 #[must_use]
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// What is behind a path, if that is a file: nobody may ever write to a pipe.
+/// Reads a regular file. Refuses pipes, which may block for ever.
 fn bytes_of_file(path: &Path) -> io::Result<Vec<u8>> {
     if std::fs::metadata(path)?.is_file() {
         std::fs::read(path)
     } else {
-        Err(io::Error::other("it is not a file"))
+        Err(io::Error::other("not a regular file"))
     }
 }

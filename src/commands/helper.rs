@@ -52,7 +52,7 @@ impl Helper {
                 if client.is_there() { client } else { elsewhere(path).unwrap_or(client) }
             }
             (None, Err(error)) => elsewhere(path).unwrap_or_else(|| {
-                let client = Client::new(&Salvage::of_file(path).control);
+                let client = Client::new(&Salvage::from_file(path).control);
                 // Without a file, as where none is named, any helper is meant.
                 stranger = if error.is_gone() { None } else { client.status().ok() };
                 client
@@ -131,7 +131,7 @@ impl Helper {
 
 /// The helper of this file, at any place but the one that the file names.
 fn elsewhere(path: &Path) -> Option<Client> {
-    let salvage = Salvage::of_file(path);
+    let salvage = Salvage::from_file(path);
     let kept = LastGood::places(None, path).into_iter().filter_map(|place| place.control());
     let known = [salvage.control].into_iter().chain(kept).chain([DEFAULT_DIRECTORY.into()]);
     let clients = known.map(|directory| Client::new(&directory));

@@ -1,4 +1,4 @@
-//! Service addresses: which there are, which of them are watched, and what probes to them may take for granted.
+//! Service addresses: which addresses a service has, which are watched, and what probes may assume about them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::probe::Probe;
 use crate::probe::address::AddressProbe;
 use crate::probe::locality::Locality;
 
-/// What the supplied check is called; with a suffix where the file has a check of another kind by this name.
+/// Name of the default check. It gets a suffix if another check has this name.
 const NAME: &str = "address";
 
-/// The addresses of a service that have to be on this host: its host prefixes, and what `address` lists. `None` for
-/// `address = false`.
+/// The addresses of a service that must be on this host: its host prefixes and the addresses of the key `address`.
+/// `None` for `address = false`.
 pub(super) fn service_addresses(service: &file::Service) -> Option<Vec<IpAddr>> {
     let networks = service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
     let hosts = networks.filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
@@ -39,7 +39,7 @@ pub(super) fn service_addresses(service: &file::Service) -> Option<Vec<IpAddr>> 
 }
 
 impl Resolver<'_> {
-    /// The addresses that the key lists are within the prefixes.
+    /// Checks that the addresses of the key `address` are within the prefixes.
     pub(super) fn addresses_fit(&self, service: &file::Service) -> Result<()> {
         let Some(written) = &service.address else { return Ok(()) };
         let WrittenAddress::These(listed) = written.get_ref() else { return Ok(()) };
@@ -53,7 +53,7 @@ impl Resolver<'_> {
             None => Ok(()),
             Some(address) => {
                 let message = format!(
-                    "`{address}` is in no prefix of service `{}`, expected an address that it announces",
+                    "`{address}` is outside the prefixes of service `{}`, expected an address within one of them",
                     service.name.get_ref()
                 );
                 Err(self.error(&written.span(), message))
@@ -61,7 +61,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The addresses of this host, as a check of this service knows them, and the device that it binds to.
+    /// The addresses of this host as a check of this service knows them, and the device that its sockets bind to.
     pub(super) fn locality(&self, service: &file::Service, device: &Placed<Text<Device>>) -> Arc<Locality> {
         let device = device.as_ref().or(service.device.as_ref());
         let device = device.map(|device| device.get_ref().0.0.clone());
@@ -87,7 +87,7 @@ impl Resolver<'_> {
         targets
     }
 
-    /// What an `address` table asks.
+    /// Builds the probe of an `address` table.
     pub(super) fn address_probe(
         &self,
         written: &Spanned<toml::Table>,
@@ -96,7 +96,7 @@ impl Resolver<'_> {
     ) -> Result<AddressProbe> {
         if let Some(key) = written.get_ref().keys().next() {
             let message = format!(
-                "unknown key `{}`, expected an empty table: `address` of the service says which addresses are watched",
+                "unknown key `{}`, expected an empty table: the key `address` of the service lists the watched addresses",
                 key.escape_debug()
             );
             return Err(self.error(&written.span(), message));
@@ -104,7 +104,7 @@ impl Resolver<'_> {
         let addresses = service_addresses(service).unwrap_or_default();
         if addresses.is_empty() {
             let message = format!(
-                "service `{}` has no address on this host to watch, expected a host prefix or `address = [\"…\"]` in it",
+                "service `{}` has no address on this host to watch, expected a host prefix, or `address = [\"…\"]` in the service",
                 service.name.get_ref()
             );
             return Err(self.error(&written.span(), message));
@@ -112,8 +112,8 @@ impl Resolver<'_> {
         Ok(AddressProbe { addresses, device: self.locality(service, device).device.clone() })
     }
 
-    /// The check that every service with addresses on this host has besides `others`.
-    pub(super) fn supplied_address_check(
+    /// The default check of every service with addresses on this host, unless `others` contain such a check.
+    pub(super) fn default_address_check(
         &self,
         service: &file::Service,
         others: &[Check],
@@ -134,7 +134,9 @@ impl Resolver<'_> {
             timing,
             on_fail: OnFail::always(Severity::Down),
             probe: Probe::Address(AddressProbe { addresses, device }),
-            default: Some("without its address another PoP would answer: its end is seen at once"),
+            default: Some(
+                "without its address another PoP would answer; a missing address is detected at once",
+            ),
         }))
     }
 }
@@ -163,13 +165,13 @@ mod tests {
         &set.probes()[0].locality
     }
 
-    /// What is watched beside the check that is written.
+    /// The address check beside the check of the file.
     fn watched(config: &Config) -> Option<String> {
         config.services[0].checks.get(1).map(|check| format!("{}: {}", check.name, check.probe))
     }
 
     #[test]
-    fn every_host_prefix_and_listed_address_is_watched() {
+    fn watches_every_host_prefix_and_listed_address() {
         let watched = |keys| watched(&config(&service("s", keys)));
         let hosts = "prefixes = [\"192.0.2.53/32\", \"2001:db8::53/128\"]";
         assert_eq!(watched(hosts).unwrap(), "address: 192.0.2.53, 2001:db8::53");
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_address_check_takes_the_place_of_the_supplied_one() {
+    fn an_address_check_in_the_file_replaces_the_default() {
         let own = "[[service.check]]\nname = \"here\"\ninterval = \"5s\"\naddress = {}\n";
         let config = config(&(service("s", "prefixes = [\"192.0.2.53/32\"]") + own));
         let names: Vec<_> = config.services[0].checks.iter().map(|check| check.name.as_str()).collect();
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_every_service_are_of_this_host_unless_they_are_elsewhere() {
+    fn service_addresses_belong_to_this_host_unless_address_is_false() {
         let both = service("s", "prefixes = [\"192.0.2.53/32\"]")
             + &service("t", "prefixes = [\"192.0.2.54/32\"]\naddress = false")
             + &service("u", "prefixes = [\"192.0.2.55/32\"]");
@@ -212,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_watched_is_said() {
-        let told = |keys| Description(&config(&service("s", keys))).to_string();
+    fn warns_about_addresses_that_are_not_watched() {
+        let described = |keys| Description(&config(&service("s", keys))).to_string();
         let shorter = "prefixes = [\"192.0.2.0/24\"]";
-        assert!(told(shorter).contains("warning: no address of 192.0.2.0/24 is watched"));
+        assert!(described(shorter).contains("warning: no address of 192.0.2.0/24 is watched"));
         let named = format!("{shorter}\naddress = [\"192.0.2.53\"]");
-        assert!(!told(&named).contains("is watched"));
+        assert!(!described(&named).contains("is watched"));
         let elsewhere = "prefixes = [\"192.0.2.53/32\"]\naddress = false";
-        assert!(told(elsewhere).contains("another PoP may answer the probes"));
-        assert!(!told("prefixes = [\"192.0.2.53/32\"]").contains("another PoP may answer"));
+        assert!(described(elsewhere).contains("another PoP may answer the probes"));
+        assert!(!described("prefixes = [\"192.0.2.53/32\"]").contains("another PoP may answer"));
     }
 }

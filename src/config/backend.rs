@@ -1,4 +1,4 @@
-//! `[backend.NAME]`: what the kind of the server knows, and what the file says instead.
+//! `[backend.NAME]`: combines the known facts about a kind of server with the keys of the file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -21,18 +21,18 @@ use crate::period::Period;
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
-const TIMEOUT: Least = Least::new("timeout", TENTH, "a control program needs as long on a busy host");
+const TIMEOUT: Least = Least::new("timeout", TENTH, "a control program can need that long on a busy host");
 const CHECK_TIMEOUT: Least =
     Least::new("config-check-timeout", SECOND, "a server may have many zones to load");
-const QUIET_FOR: Least = Least::new("quiet-for", TENTH, "counters would not have changed meanwhile");
-const MAX_WAIT: Least = Least::new("max-wait", TENTH, "routers need as long to follow a withdraw");
+const QUIET_FOR: Least = Least::new("quiet-for", TENTH, "counters do not change in a shorter time");
+const MAX_WAIT: Least = Least::new("max-wait", TENTH, "routers need that long to apply a withdraw");
 const START_TIMEOUT: Least =
-    Least::new("start-timeout", SECOND, "a server needs as long to start on a busy host");
-const AFTER: Least = Least::new("after", SECOND, "systemd restarts what dies by itself, and should go first");
-const PER: Least = Least::new("per", SECOND, "a server that never comes up would be restarted without end");
+    Least::new("start-timeout", SECOND, "a server can need that long to start on a busy host");
+const AFTER: Least = Least::new("after", SECOND, "systemd restarts a dead unit itself and must act first");
+const PER: Least = Least::new("per", SECOND, "a server that never comes up would be restarted endlessly");
 
 impl Resolver<'_> {
-    /// The backend of this name.
+    /// Finds the backend of this name.
     pub(super) fn backend_called(&self, name: &Spanned<String>) -> Result<Arc<Backend>> {
         if self.refused_backends.contains(name.get_ref()) {
             return Err(Refused);
@@ -59,7 +59,7 @@ impl Resolver<'_> {
         let kind = match &written.kind {
             Some(kind) => kind.get_ref().0,
             None => name.get_ref().parse::<Kind>().map_err(|why| {
-                self.error(&name.span(), format!("{why}; of another name, it has to say `kind = \"…\"`"))
+                self.error(&name.span(), format!("{why}; a backend with another name needs `kind = \"…\"`"))
             })?,
         };
         let facts = kind.facts();
@@ -72,7 +72,7 @@ impl Resolver<'_> {
             (None, Some(unit)) => Ok(Restart::Unit(unit)),
             (None, None) => {
                 let message = format!(
-                    "nothing is known of backend `{}`, expected at least `unit = \"…\"` or `restart = [\"…\"]`",
+                    "backend `{}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`",
                     name.get_ref()
                 );
                 Err(self.error(&place, message))
@@ -81,7 +81,7 @@ impl Resolver<'_> {
         let or = |file: Option<PathBuf>, known: Option<&str>| file.or_else(|| known.map(Into::into));
         let config_file = self.absolute(&written.config_file).map(|file| or(file, facts.config_file));
         let pid_file = self.absolute(&written.pid_file).map(|file| or(file, facts.pid_file));
-        // Every command is read even where another is refused, to find what is wrong with it.
+        // Read every command before failing, so that all errors are reported.
         let [config_check, reload, status, version, counters, zone_list] = [
             &written.config_check,
             &written.reload,
@@ -148,7 +148,7 @@ impl Resolver<'_> {
         if quiet.lasting > quiet.max_wait {
             let place = written.quiet_for.as_ref().or(written.max_wait.as_ref()).map(Spanned::span);
             let message = format!(
-                "quiet-for {} is longer than max-wait {}, and so would never be waited for",
+                "quiet-for {} is longer than max-wait {}, expected at most max-wait: the drain would always reach its limit",
                 Period(quiet.lasting),
                 Period(quiet.max_wait)
             );
@@ -164,7 +164,7 @@ impl Resolver<'_> {
         Ok(Heal { after: after?, at_most, per: per? })
     }
 
-    /// A program by its absolute path, or by a bare name that is looked for.
+    /// Reads a program: an absolute path, or a bare name that is looked up.
     fn program(&self, written: &Placed<Vec<String>>) -> Result<Option<Program>> {
         let Some(written) = written else { return Ok(None) };
         let words = written.get_ref();
@@ -174,19 +174,19 @@ impl Resolver<'_> {
         };
         self.without_zero(&written.span(), words)?;
         match Program::of_words(words) {
-            None => refuse("no program"),
+            None => refuse("found no program"),
             Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(
-                &format!("`{}` is a relative path, and exabgp starts its helpers in /", program.name()),
+                &format!("`{}` is a relative path, and ExaBGP starts its helpers in /", program.name()),
             ),
             Some(program) if program.name().contains(char::is_whitespace) && words.len() == 1 => {
-                refuse(&format!("`{}` is read by no shell", program.name()))
+                refuse(&format!("`{}` contains spaces, and no shell splits it", program.name()))
             }
             Some(program) => Ok(Some(program)),
         }
     }
 }
 
-/// What stands in the words of a driver.
+/// Values that replace placeholders in the commands of a driver.
 struct Known<'a> {
     config_file: Option<&'a Path>,
     unit: Option<&'a str>,
@@ -197,10 +197,10 @@ impl Known<'_> {
     fn filled(&self, word: &str) -> String {
         let file = self.config_file.unwrap_or(Path::new(""));
         let folder = file.parent().unwrap_or(Path::new(""));
-        // pdns-second.conf
+        // As in pdns-second.conf.
         let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
         let name = stem.split_once('-').map_or("", |(_, name)| name);
-        // kresd@1.service
+        // As in kresd@1.service.
         let instance = self.unit.and_then(|unit| unit.split_once('@')).map_or("", |(_, rest)| rest);
         let instance = instance.strip_suffix(".service").unwrap_or(instance);
         word.replace("{config-file}", &file.display().to_string())
@@ -242,7 +242,7 @@ impl Known<'_> {
     }
 }
 
-/// Describes a backend with every command that is run for it.
+/// Describes a backend with all its commands.
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Result {
     let facts = backend.kind.facts();
     writeln!(f, "backend {}: {}", backend.name, facts.name)?;
@@ -259,10 +259,10 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
         Some(program) => {
             writeln!(f, "  config-check {program}, within {}", Period(backend.config_check_timeout))?;
             if !facts.unseen.is_empty() {
-                writeln!(f, "    does not see: {}", facts.unseen)?;
+                writeln!(f, "    does not detect: {}", facts.unseen)?;
             }
         }
-        None => writeln!(f, "  config-check none; not seen: {}", facts.unseen)?,
+        None => writeln!(f, "  config-check none; not detected: {}", facts.unseen)?,
     }
     match backend.reload.as_slice() {
         [] => writeln!(f, "  reload none: {}", facts.no_reload)?,
@@ -270,7 +270,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
             for step in steps {
                 write!(f, "  reload {}", step.first)?;
                 match &step.otherwise {
-                    Some(otherwise) => writeln!(f, "; where that is not known: {otherwise}")?,
+                    Some(otherwise) => writeln!(f, "; if the server does not know it: {otherwise}")?,
                     None => writeln!(f)?,
                 }
             }
@@ -279,7 +279,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
     match &backend.restart {
         Restart::Unit(unit) => {
             let program = crate::backend::systemd::restart_program(unit);
-            writeln!(f, "  restart {program}; before it, reset-failed")?;
+            writeln!(f, "  restart {program}, after reset-failed")?;
         }
         Restart::Program(program) => writeln!(f, "  restart {program}")?,
     }
@@ -294,26 +294,26 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
             None => writeln!(f, "  {what} none")?,
         }
     }
-    writeln!(f, "  timeout of these {}", Period(backend.timeout))?;
+    writeln!(f, "  timeout of these commands {}", Period(backend.timeout))?;
     let Quiet { below, lasting, max_wait, settle } = backend.quiet;
     let (lasting, max_wait, settle) = (Period(lasting), Period(max_wait), Period(settle));
     match &backend.counters {
         Some(_) => writeln!(
             f,
             "  drained when below {below} queries per second for {lasting}, at most {max_wait} after the withdraw; \
-             after {settle} where the counters cannot be read"
+             after {settle} if the counters cannot be read"
         )?,
         None => writeln!(f, "  drained {settle} after the withdraw")?,
     }
     writeln!(
         f,
-        "  restarted well when it answers within {}, and the checks pass as soon as they can after that",
+        "  a restart succeeds if the server answers within {} and the checks pass right after that",
         Period(backend.start_timeout)
     )?;
     match backend.heal {
         Some(Heal { after, at_most, per }) => writeln!(
             f,
-            "  heal: restarted when down or hung for {}, at most {at_most} times in {}",
+            "  heal: restart after {} down or hung, at most {at_most} times in {}",
             Period(after),
             Period(per)
         ),

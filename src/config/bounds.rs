@@ -1,7 +1,7 @@
-//! What a single value must keep to: the shortest sensible periods, names that fit into a line, absolute paths.
+//! Bounds of single values: minimum periods, names that fit into a line, absolute paths.
 //!
-//! A period may be legal and still make no sense: a probe every microsecond is nothing but load. Each bound says what
-//! would become of the helper below it. The longest period, ten years, is a matter of [`Period`] itself.
+//! A valid period can still be harmful: a probe every microsecond only adds load. Each bound says what would go wrong
+//! beyond it. [`Period`] itself limits the longest period to ten years.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ use crate::engine::drain::{Holder, RESTARTS};
 use crate::period::Period;
 use crate::text::is_doubtful;
 
-/// The shortest period that a key takes, and what a shorter one would do.
+/// The shortest period of a key, and what a shorter one would cause.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Least {
     pub(super) key: &'static str,
@@ -38,24 +38,24 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) const INTERVAL: Least =
-    Least::new("interval", MILLISECOND, "more probes would be load and prove nothing more");
+    Least::new("interval", MILLISECOND, "more probes would add load and no information");
 pub(super) const FAST_INTERVAL: Least =
-    Least::new("fast-interval", MILLISECOND, "more probes would be load and prove nothing more");
-pub(super) const TIMEOUT: Least = Least::new("timeout", MILLISECOND, "a healthy server would be called dead");
+    Least::new("fast-interval", MILLISECOND, "more probes would add load and no information");
+pub(super) const TIMEOUT: Least = Least::new("timeout", MILLISECOND, "a healthy server would fail");
 pub(super) const ACK_TIMEOUT: Least =
-    Least::new("ack-timeout", Duration::from_millis(100), "exabgp answers no sooner when it is busy");
+    Least::new("ack-timeout", Duration::from_millis(100), "a busy ExaBGP does not answer sooner");
 pub(super) const REFRESH: Least =
-    Least::new("refresh", SECOND, "exabgp would have nothing else to do; \"0s\" means never");
+    Least::new("refresh", SECOND, "ExaBGP would have no time for anything else; \"0s\" means never");
 pub(super) const ADOPT_MAX_AGE: Least =
-    Least::new("adopt-max-age", SECOND, "exabgp takes that long to start a helper anew");
+    Least::new("adopt-max-age", SECOND, "ExaBGP takes that long to restart a helper");
 pub(super) const UNKNOWN_AFTER: Least =
-    Least::new("unknown-after", SECOND, "a moment without descriptors would degrade the service");
+    Least::new("unknown-after", SECOND, "a short lack of descriptors would degrade the service");
 pub(super) const HALF_LIFE: Least =
-    Least::new("half-life", SECOND, "a penalty would be gone before the next fall");
+    Least::new("half-life", SECOND, "the penalty would decay before the next fall");
 pub(super) const MAX_SUPPRESS: Least =
-    Least::new("max-suppress", SECOND, "a suppression would be over before it calms anything");
+    Least::new("max-suppress", SECOND, "the suppression would end before it has an effect");
 
-/// The longest period that a key takes, and what a longer one would do. Zero switches it off.
+/// The longest period of a key, and what a longer one would cause. Zero disables the feature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Most {
     pub(super) key: &'static str,
@@ -66,19 +66,19 @@ pub(super) struct Most {
 pub(super) const MAX_RISE_TIME: Most = Most {
     key: "max-rise-time",
     most: WINDOW,
-    why: "falls are counted for that long; \"0s\" switches the doubling off",
+    why: "falls count for that long; \"0s\" disables the doubling",
 };
 pub(super) const RESTART_GRACE: Most = Most {
     key: "restart-grace",
     most: Duration::from_secs(60),
-    why: "a server that is away for longer has fallen; \"0s\" counts every end of its process",
+    why: "a longer outage is a fall; \"0s\" counts every exit of the process as a fall",
 };
 
-/// `backend/NAME` holds a drain, and a holder has at most 64 characters.
+/// Longest name of a backend. `backend/NAME` is the holder of a drain, which has at most 64 characters.
 const LONGEST_BACKEND: usize = 56;
 
 impl Resolver<'_> {
-    /// The period written, if it is long enough, else the default.
+    /// Reads a period and checks its minimum. Returns the default if the key is absent.
     pub(super) fn period(
         &self,
         written: &Placed<Period>,
@@ -95,7 +95,7 @@ impl Resolver<'_> {
         Ok(period.get_ref().0)
     }
 
-    /// The period written, if it is short enough, else the default.
+    /// Reads a period and checks its maximum. Returns the default if the key is absent.
     pub(super) fn at_most(
         &self,
         written: &Placed<Period>,
@@ -111,7 +111,7 @@ impl Resolver<'_> {
         Ok(period.get_ref().0)
     }
 
-    /// A name stands in log lines, in states and in traces, where a blank or a `/` would end it.
+    /// Checks a name. Names occur in log lines, states and traces, where a space or a `/` would end them.
     pub(super) fn name(&self, written: &Spanned<String>, of: &str) -> Result<()> {
         let name = written.get_ref();
         let fits = |c: char| !(c == '/' || c.is_whitespace() || is_doubtful(c));
@@ -120,12 +120,12 @@ impl Resolver<'_> {
         }
         let shown = name.escape_debug();
         let message = format!(
-            "`{shown}` is no name of a {of}, expected one word without `/`, blanks, control or invisible characters"
+            "`{shown}` is not a valid name of a {of}, expected one word without `/`, spaces, control or invisible characters"
         );
         Err(self.error(&written.span(), message))
     }
 
-    /// In whose name the backend of this name is drained. The name also stands in a path, where `..` is no name.
+    /// The holder of drains of this backend. The name also occurs in paths, so `..` is invalid.
     pub(super) fn holder_of_backend(&self, written: &Spanned<String>) -> Result<Holder> {
         let name = written.get_ref();
         let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -135,7 +135,7 @@ impl Resolver<'_> {
         let holder = format!("{RESTARTS}{name}").parse();
         holder.ok().filter(|_| fits).ok_or_else(|| {
             let message = format!(
-                "`{}` is no name of a backend, expected at most {LONGEST_BACKEND} of a-z, A-Z, 0-9, `.`, `_` and `-`, \
+                "`{}` is not a valid name of a backend, expected at most {LONGEST_BACKEND} of a-z, A-Z, 0-9, `.`, `_` and `-`, \
                  a letter or digit first",
                 name.escape_debug()
             );
@@ -143,27 +143,28 @@ impl Resolver<'_> {
         })
     }
 
-    /// A zero character ends an argument, so that no program can be started with one.
+    /// Refuses NUL characters, which cannot occur in the arguments of a program.
     pub(super) fn without_zero<'w>(
         &self,
         place: &Range<usize>,
         words: impl IntoIterator<Item = &'w String>,
     ) -> Result<()> {
         if words.into_iter().any(|word| word.contains('\0')) {
-            return Err(
-                self.error(place, "found a zero character, expected none: no program can be given one")
-            );
+            return Err(self.error(
+                place,
+                "found a NUL character, expected none: arguments of programs cannot contain one",
+            ));
         }
         Ok(())
     }
 
-    /// ExaBGP's helpers run in `/`, an operator's shell elsewhere: a relative path would mean two files.
+    /// Reads a path and refuses a relative one: ExaBGP starts helpers in `/`, an operator's shell runs elsewhere.
     pub(super) fn absolute(&self, written: &Placed<PathBuf>) -> Result<Option<PathBuf>> {
         match written {
             Some(path) if path.get_ref().is_relative() => {
                 let shown = path.get_ref().display();
                 let message = format!(
-                    "`{shown}` is a relative path, expected an absolute one: exabgp starts its helpers in /"
+                    "`{shown}` is a relative path, expected an absolute one: ExaBGP starts its helpers in /"
                 );
                 Err(self.error(&path.span(), message))
             }
@@ -171,21 +172,21 @@ impl Resolver<'_> {
         }
     }
 
-    /// The neighbors of a list, each once.
-    pub(super) fn each_once(&self, written: &[Spanned<Text<Address>>]) -> Result<Vec<IpAddr>> {
+    /// Reads a list of neighbors and refuses duplicates.
+    pub(super) fn unique_neighbors(&self, written: &[Spanned<Text<Address>>]) -> Result<Vec<IpAddr>> {
         let mut seen = vec![];
         for neighbor in written {
             let address = neighbor.get_ref().0.0;
             if seen.contains(&address) {
-                return Err(self.error(&neighbor.span(), twice(address)));
+                return Err(self.error(&neighbor.span(), duplicate(address)));
             }
             seen.push(address);
         }
         Ok(seen)
     }
 
-    /// A list that was written must not be empty.
-    pub(super) fn some<T>(
+    /// Refuses an empty list.
+    pub(super) fn require_nonempty<T>(
         &self,
         written: &Placed<T>,
         length: impl Fn(&T) -> usize,
@@ -199,13 +200,17 @@ impl Resolver<'_> {
         }
     }
 
-    /// With nothing but observed checks a service would be announced for ever.
-    pub(super) fn decides(&self, written: &file::Service, checks: &[super::Check]) -> Result<()> {
+    /// Refuses a service with only observed checks, which would be announced for ever.
+    pub(super) fn require_deciding_check(
+        &self,
+        written: &file::Service,
+        checks: &[super::Check],
+    ) -> Result<()> {
         if checks.iter().any(|check| check.on_fail.worst() > Severity::Observe) {
             return Ok(());
         }
         let message = format!(
-            "every check of service `{}` has on-fail = \"observe\", expected one that counts: nothing would ever \
+            "every check of service `{}` has on-fail = \"observe\", expected one that decides: nothing would ever \
              withdraw its prefixes",
             written.name.get_ref()
         );
@@ -213,7 +218,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What is said of a value that stands in its list already.
-pub(super) fn twice(value: impl fmt::Display) -> String {
-    format!("`{value}` stands in this list already, expected each once")
+/// The message about a duplicate in a list.
+pub(super) fn duplicate(value: impl fmt::Display) -> String {
+    format!("`{value}` occurs twice in this list, expected each value once")
 }

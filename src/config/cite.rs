@@ -1,4 +1,4 @@
-//! Errors that show their place: `file:line:column: message`, the line, and a caret.
+//! Formats errors with their place: `file:line:column: message`, the line, and a caret.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,23 +10,23 @@ use std::string::FromUtf8Error;
 
 use crate::text::{foreign_octets, foreign_within, printable};
 
-/// Characters of a line that are shown in front of the place of an error.
+/// Number of characters to show before the place of an error.
 const BEFORE: usize = 120;
 
-/// Characters of a line that are shown from the place of an error on.
-const BEHIND: usize = 120;
+/// Number of characters to show from the place of an error on.
+const AFTER: usize = 120;
 
-/// A file being understood.
+/// The text of a configuration file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
-    /// Its name.
+    /// Its path.
     pub(crate) path: &'a Path,
-    /// What is in it.
+    /// Its text.
     pub(crate) text: &'a str,
 }
 
 impl Source<'_> {
-    /// An error about the bytes of `span`.
+    /// Creates an error about the bytes of `span`.
     #[must_use]
     pub(crate) fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Fault {
         let start = floor_char_boundary(self.text, span.start);
@@ -37,8 +37,8 @@ impl Source<'_> {
         let (before_it, from_it) = line.split_at(floor_char_boundary(line, start - line_start));
         let cited = &self.text[start..floor_char_boundary(self.text, span.end.max(start))];
         let before_it = end_of(&before_it.replace('\t', " "));
-        let from_it = foreign_within(&from_it.trim_end().replace('\t', " "), BEHIND);
-        let cited = foreign_within(cited.lines().next().unwrap_or_default(), BEHIND);
+        let from_it = foreign_within(&from_it.trim_end().replace('\t', " "), AFTER);
+        let cited = foreign_within(cited.lines().next().unwrap_or_default(), AFTER);
         Fault {
             message: message.into(),
             place: Some(Place {
@@ -52,7 +52,7 @@ impl Source<'_> {
         }
     }
 
-    /// All that is wrong with the file, in the order of the places, each said once.
+    /// Combines all errors of the file in the order of their places, without duplicates.
     #[must_use]
     pub(crate) fn error(&self, mut faults: Vec<Fault>) -> ConfigError {
         faults.sort_by_key(|fault| fault.span().start);
@@ -62,7 +62,7 @@ impl Source<'_> {
     }
 }
 
-/// The last [`BEFORE`] characters, safe to show.
+/// The last [`BEFORE`] characters, escaped for a terminal.
 fn end_of(text: &str) -> String {
     let shown = foreign_octets(text.as_bytes());
     match shown.chars().count().checked_sub(BEFORE) {
@@ -79,19 +79,19 @@ fn floor_char_boundary(text: &str, index: usize) -> usize {
     index
 }
 
-/// Errors that are shown of one file.
-const SHOWN: usize = 20;
+/// Maximum number of errors to show.
+const MAX_SHOWN: usize = 20;
 
-/// Why a configuration was refused: at least one fault.
+/// Why a configuration was refused, with at least one error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
     path: PathBuf,
     faults: Vec<Fault>,
-    /// Why it could not be read, if it could not.
+    /// The reason if the file could not be read.
     unread: Option<io::ErrorKind>,
 }
 
-/// One thing that is wrong with a file.
+/// One error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Fault {
     message: String,
@@ -99,7 +99,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// The bytes that it is about; none where it is about the whole file.
+    /// The bytes of its place; empty if it concerns the whole file.
     #[must_use]
     pub(crate) fn span(&self) -> Range<usize> {
         self.place.as_ref().map_or(0..0, |place| place.span.clone())
@@ -110,22 +110,22 @@ impl Fault {
 struct Place {
     line: usize,
     column: usize,
-    /// Of the caret, in characters of `text`.
+    /// Column of the caret, in characters of `text`.
     indent: usize,
-    /// The line, or the part of it around the place, safe to show.
+    /// The line or the part around the place, escaped for a terminal.
     text: String,
     width: usize,
     span: Range<usize>,
 }
 
 impl ConfigError {
-    /// The file could not be read at all.
+    /// The file could not be read.
     #[must_use]
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; name another with -c FILE",
             io::ErrorKind::PermissionDenied => {
-                "; exabgp starts helpers as its own user, which must be able to read it"
+                "; ExaBGP starts helpers as its own user, which needs permission to read it"
             }
             _ => "",
         };
@@ -137,20 +137,20 @@ impl ConfigError {
         }
     }
 
-    /// Whether there is no such file: whoever has removed it wants nothing announced. Whatever else is wrong says
-    /// nothing about what is wanted.
+    /// Whether the file does not exist. An operator who removes it wants nothing announced; other errors do not show
+    /// what the operator wants.
     #[must_use]
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::NotFound))
     }
 
-    /// Whether this user may not read it, which says nothing about what is in it.
+    /// Whether this user lacks the permission to read the file.
     #[must_use]
     pub(crate) const fn is_denied(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::PermissionDenied))
     }
 
-    /// Its first line, and how many errors follow; the others show the place.
+    /// The first line, with the number of further errors. The remaining lines show the place.
     #[must_use]
     pub(crate) fn summary(&self) -> String {
         let shown = self.to_string();
@@ -161,12 +161,12 @@ impl ConfigError {
         }
     }
 
-    /// The file is not UTF-8, shown at the first byte that is not.
+    /// The file is not UTF-8. Shows the first invalid byte.
     #[must_use]
     pub(crate) fn not_text(path: &Path, error: &FromUtf8Error) -> Self {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes().get(at).copied().unwrap_or_default();
-        // Up to that byte the places are the same.
+        // Places before that byte are the same in both texts.
         let text = String::from_utf8_lossy(error.as_bytes());
         let message = format!("expected UTF-8, found the byte 0x{byte:02x}; save the file as UTF-8");
         let source = Source { path, text: &text };
@@ -177,7 +177,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = foreign_octets(self.path.as_os_str().as_bytes());
-        for (index, Fault { message, place }) in self.faults.iter().take(SHOWN).enumerate() {
+        for (index, Fault { message, place }) in self.faults.iter().take(MAX_SHOWN).enumerate() {
             let message = printable(message);
             if index > 0 {
                 writeln!(f)?;
@@ -193,7 +193,7 @@ impl fmt::Display for ConfigError {
                 }
             }
         }
-        match self.faults.len().checked_sub(SHOWN) {
+        match self.faults.len().checked_sub(MAX_SHOWN) {
             None | Some(0) => Ok(()),
             Some(more) => write!(f, "\n{path}: and {more} more errors"),
         }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_what_is_not_text() {
+    fn shows_the_first_invalid_byte() {
         let error = String::from_utf8(b"[node]\nname = \"K\xf6ln\"\n".into()).unwrap_err();
         let shown = ConfigError::not_text(Path::new("a.toml"), &error).to_string();
         let place = "2 | name = \"K\u{fffd}ln\"\n  |          ^";
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cited_line_cannot_write_to_the_terminal_and_the_caret_stays_at_its_place() {
+    fn escapes_the_cited_line_and_aligns_the_caret() {
         let shown = cited("a = \"\x1b[2J\u{202e}\" # x\n", 4..13);
         assert_eq!(
             shown,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_too_long_the_part_around_the_place_is_shown() {
+    fn shows_the_part_of_a_long_line_around_the_place() {
         let line = format!("{}KEY = {}", "x".repeat(5000), "y".repeat(5000));
         let shown = cited(&line, 5000..5003);
         let lines: Vec<_> = shown.lines().collect();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_shown_in_the_order_of_the_places_up_to_a_bound() {
+    fn shows_errors_in_order_up_to_a_limit() {
         let text = "a = 1\n".repeat(30);
         let source = Source { path: Path::new("a.toml"), text: &text };
         let faults =

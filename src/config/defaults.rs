@@ -1,4 +1,4 @@
-//! Every default in one place.
+//! All defaults.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::check::Timing;
 use crate::engine::hysteresis::{Relapse, Thresholds};
 
-/// `[defaults]`: a hang is noticed after 2.5 seconds at most, a closed port after 1.2.
+/// `[defaults]`: detects a hang within 2.5 seconds and a closed port within 1.2.
 pub(crate) const TIMING: Timing = Timing {
     interval: Duration::from_secs(1),
     fast_interval: Duration::from_millis(100),
@@ -18,35 +18,35 @@ pub(crate) const TIMING: Timing = Timing {
     },
 };
 
-/// `exabgp.ack-timeout`: ExaBGP answers within milliseconds, unless it is busy with a full table.
+/// `exabgp.ack-timeout`: ExaBGP answers within milliseconds unless it handles a full table.
 pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `exabgp.refresh`: how long a mistake of others can last.
+/// `exabgp.refresh`: the time until a route that others removed is restored.
 pub(crate) const REFRESH: Duration = Duration::from_secs(5 * 60);
 
-/// `adopt-max-age`: a helper that comes back does so within a second.
+/// `adopt-max-age`: ExaBGP restarts a helper within a second.
 pub(crate) const ADOPT_MAX_AGE: Duration = Duration::from_secs(60);
 
-/// `unknown-after`: what exhausts a host passes within that time, or an operator has to act.
+/// `unknown-after`: a shortage of resources on the host usually passes within this time.
 pub(crate) const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
 
-/// `[service.dampening]`, the values that RFC 2439 made customary.
+/// `[service.dampening]`: the usual values since RFC 2439.
 pub(crate) mod dampening {
     use std::time::Duration;
 
-    /// Per fall.
+    /// Penalty per fall.
     pub(crate) const PENALTY: u32 = 1000;
-    /// The third fall within a quarter of an hour suppresses.
+    /// The third fall within 15 minutes suppresses.
     pub(crate) const SUPPRESS: u32 = 2000;
-    /// Reached some twenty minutes after three quick falls.
+    /// The penalty reaches it about 20 minutes after three quick falls.
     pub(crate) const REUSE: u32 = 750;
-    /// In this time half of the penalty is forgiven.
+    /// The penalty halves in this time.
     pub(crate) const HALF_LIFE: Duration = Duration::from_secs(15 * 60);
-    /// The longest suppression after the last fall.
+    /// Longest suppression after the last fall.
     pub(crate) const MAX_SUPPRESS: Duration = Duration::from_secs(60 * 60);
-    /// A server that flaps for hours is out for a minute at a time, and one that is well again is not missed for long.
+    /// A flapping server stays withdrawn for a minute at a time, and a recovered one returns soon.
     pub(crate) const MAX_RISE_TIME: Duration = Duration::from_secs(60);
-    /// systemd starts the next process after 100 ms, most servers within a second.
+    /// systemd restarts a process after 100 ms; most servers are ready within a second.
     pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(3);
 }
 
@@ -55,24 +55,24 @@ pub(crate) mod backend {
     use std::num::NonZeroU32;
     use std::time::Duration;
 
-    /// Of control commands, which answer within milliseconds unless the server hangs.
+    /// Timeout of control commands, which answer within milliseconds unless the server hangs.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
-    /// A big server loads every zone to check them.
+    /// Timeout of a configuration check; a large server loads every zone.
     pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
-    /// Queries per second that count as none: health checks and stray resolvers.
+    /// Queries per second that count as none: health checks and resolvers with stale routes.
     pub(crate) const QUIET_BELOW: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
-    /// For so long.
+    /// How long the rate must stay below.
     pub(crate) const QUIET_FOR: Duration = Duration::from_secs(1);
-    /// Some clients never leave.
+    /// Limit of the wait, because some clients never leave.
     pub(crate) const MAX_WAIT: Duration = Duration::from_secs(10);
-    /// BGP within a site converges in less.
+    /// BGP within a site converges faster than this.
     pub(crate) const SETTLE: Duration = Duration::from_secs(3);
-    /// Most servers answer within a second, but for those with very many zones.
+    /// Most servers answer within a second after a start; those with very many zones need longer.
     pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
-    /// systemd restarts what dies within two seconds.
+    /// systemd restarts a dead unit within two seconds.
     pub(crate) const HEAL_AFTER: Duration = Duration::from_secs(30);
-    /// What three restarts did not heal, the fourth does not.
+    /// If three restarts do not help, a fourth does not either.
     pub(crate) const HEAL_AT_MOST: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
-    /// Within this time.
+    /// The period in which restarts are counted.
     pub(crate) const HEAL_PER: Duration = Duration::from_secs(60 * 60);
 }

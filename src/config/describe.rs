@@ -1,4 +1,4 @@
-//! A configuration in words: effective values, the lines it would send, and how long things take at worst.
+//! Describes a configuration: effective values, the commands it sends, and worst-case times.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::period::Period;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
 
-/// Shows what a configuration means.
+/// Displays what a configuration means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Description<'a>(pub &'a Config);
 
@@ -49,7 +49,7 @@ impl fmt::Display for Description<'_> {
         for service in services {
             writeln!(f)?;
             describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;
-            describe_blind_spots(f, service, &node.management)?;
+            warn_of_unprobed_addresses(f, service, &node.management)?;
         }
         Ok(())
     }
@@ -64,24 +64,20 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         writeln!(f, "  not enabled: neither probed nor announced until `enabled = true`")?;
     }
     let start = match service.start {
-        StartPolicy::Probe => "probe: nothing is stated before the first verdict".to_owned(),
+        StartPolicy::Probe => "probe: no route is stated before the first verdict".to_owned(),
         StartPolicy::Withdraw => "withdraw: until the first verdict".to_owned(),
         StartPolicy::Adopt { max_age } => {
-            format!("adopt: what was acknowledged less than {} ago, until the first verdict", Period(max_age))
+            format!("adopt: routes acknowledged less than {} ago, until the first verdict", Period(max_age))
         }
     };
     writeln!(f, "  start {start}")?;
-    writeln!(
-        f,
-        "  checks that find out nothing about the server hold it up for {}",
-        Period(service.unknown_after)
-    )?;
+    writeln!(f, "  unknown checks delay the first verdict by at most {}", Period(service.unknown_after))?;
     match &service.disable_file {
         Some(path) => writeln!(f, "  drained while {} exists", path.display())?,
         None => writeln!(f, "  no disable-file")?,
     }
     if !service.on_change.is_empty() {
-        writeln!(f, "  on change runs {}", service.on_change.join(" "))?;
+        writeln!(f, "  on change: {}", service.on_change.join(" "))?;
     }
     let policy = &service.dampening;
     match policy.mode {
@@ -96,13 +92,21 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     }
     service.checks.iter().try_for_each(|check| describe_check(f, check))?;
     if service.checks.iter().any(|check| check.default.is_some()) {
-        writeln!(f, "  to change them, put these in the service, in place of `role`:\n{}", Tables(service))?;
+        writeln!(
+            f,
+            "  to change them, put these tables in the service instead of `role`:\n{}",
+            Tables(service)
+        )?;
     }
     Ok(())
 }
 
-/// Which prefixes no check asks, and which address is asked from itself.
-fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpAddr]) -> fmt::Result {
+/// Warns about prefixes without probes and about addresses that are probed from themselves.
+fn warn_of_unprobed_addresses(
+    f: &mut fmt::Formatter<'_>,
+    service: &Service,
+    management: &[IpAddr],
+) -> fmt::Result {
     let probes: Vec<_> = service
         .checks
         .iter()
@@ -118,22 +122,22 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
     if service.addresses.is_none() && !probes.iter().any(|probe| probe.question.expect().nsid.is_some()) {
         writeln!(
             f,
-            "  warning: with `address = false` another PoP may answer the probes; name this one by `expect.nsid` in a \
-             `dns` check"
+            "  warning: with `address = false` another PoP may answer the probes; identify this one with `expect.nsid` \
+             in a `dns` check"
         )?;
     }
     for prefix in service.routes.iter().map(|route| route.prefix).collect::<BTreeSet<_>>() {
         if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
             writeln!(
                 f,
-                "  warning: no check asks an address of {prefix}: a server that does not answer there is not noticed"
+                "  warning: no check probes an address of {prefix}: a server that does not answer there is not detected"
             )?;
         }
         let is_watched = |addresses: &Vec<IpAddr>| addresses.iter().any(|address| prefix.contains(address));
         if service.addresses.as_ref().is_some_and(|addresses| !is_watched(addresses)) {
             writeln!(
                 f,
-                "  warning: no address of {prefix} is watched: one that disappears is not noticed; say `address = \
+                "  warning: no address of {prefix} is watched: a missing address is not detected; set `address = \
                  [\"…\"]`"
             )?;
         }
@@ -143,7 +147,7 @@ fn describe_blind_spots(f: &mut fmt::Formatter<'_>, service: &Service, managemen
         if !has_management && probes.iter().copied().any(asks_itself) {
             writeln!(
                 f,
-                "  {address} is asked from {address}, for want of a management address of its family"
+                "  {address} is probed from {address}, because no management address has its family"
             )?;
         }
     }
@@ -162,25 +166,25 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, mode: Mode, policy: &Policy) -
         Period(policy.max_suppress)
     )?;
     if policy.max_rise_time.is_zero() {
-        writeln!(f, "  return takes no longer after repeated falls")?;
+        writeln!(f, "  repeated falls do not delay the return")?;
     } else {
         writeln!(
             f,
-            "  return takes twice as long with each further fall within {}, at most {}",
+            "  each further fall within {} doubles the time to return, at most {}",
             Period(WINDOW),
             Period(policy.max_rise_time)
         )?;
     }
     match policy.restart_grace {
-        Duration::ZERO => writeln!(f, "  the end of the server's process always counts as a fall"),
-        grace => writeln!(f, "  a process that is back within {} after its end is no fall", Period(grace)),
+        Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),
+        grace => writeln!(f, "  a process that restarts within {} does not count as a fall", Period(grace)),
     }
 }
 
 fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "  check {}: on-fail {}", check.name, OnFailShown(&check.on_fail))?;
     if let Some(why) = check.default {
-        writeln!(f, "    supplied by default: {why}")?;
+        writeln!(f, "    default check: {why}")?;
     }
     let (timing, rise, fall) = (check.timing, check.timing.thresholds.rise, check.timing.thresholds.fall);
     writeln!(
@@ -197,39 +201,39 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
             let at_once = set.pace().max_in_flight.get();
             if probes.len() > at_once {
                 let spread = Period(set.pace().spread);
-                writeln!(f, "    at most {at_once} under way at once, started over {spread}")?;
+                writeln!(f, "    at most {at_once} in flight, started over {spread}")?;
             }
             for probe in probes {
                 writeln!(f, "      {}", ProbeShown(probe))?;
             }
         }
         Probe::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
-        Probe::Process(process) => writeln!(f, "    must be there: {process}")?,
+        Probe::Process(process) => writeln!(f, "    must run: {process}")?,
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
-        Probe::Nothing => writeln!(f, "    asks nothing, and so always passes")?,
+        Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
-        return writeln!(f, "    observed: shown and logged, but decides nothing");
+        return writeln!(f, "    observed: shown and logged, moves no route");
     }
     if matches!(check.probe, Probe::Process(_)) {
-        writeln!(f, "    its end is detected at once, return takes {} at worst", Period(timing.returns()))?;
+        writeln!(f, "    an exit is detected at once, return takes at most {}", Period(timing.returns()))?;
         return writeln!(
             f,
-            "    after a start the verdict on a process that is there takes {}",
+            "    after a start the verdict on a running process takes {}",
             Period(timing.first_verdict())
         );
     }
     if matches!(check.probe, Probe::Address(_)) {
         return writeln!(
             f,
-            "    a missing address is detected at once, return takes {} at worst",
+            "    a missing address is detected at once, return takes at most {}",
             Period(timing.returns())
         );
     }
     writeln!(
         f,
-        "    at worst: an error or a closed port is detected in {}, a hang in {}, \
-         return takes {} and the latency of the last answer",
+        "    at worst an error or a closed port is detected in {}, a hang in {}, \
+         return takes {} plus the latency of the last answer",
         Period(timing.detects_refusal()),
         Period(timing.detects_hang()),
         Period(timing.returns())

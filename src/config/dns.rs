@@ -1,4 +1,4 @@
-//! Checks that the file lists, and their `dns` tables.
+//! The checks of the file and their `dns` tables.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +25,7 @@ use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
 
 impl Resolver<'_> {
-    /// The checks of a service, its own or those that its role suggests.
+    /// The checks of a service: those of the file, or the defaults of its role.
     pub(super) fn checks(
         &self,
         service: &file::Service,
@@ -36,11 +36,11 @@ impl Resolver<'_> {
             return self.role_checks(service, backend, defaults);
         }
         if let (Some(zones), None) = (&service.zones, backend) {
-            let message = "zones are for the default checks and for a backend, and this service lists checks of its own";
+            let message = "zones need a backend or the default checks, and this service has no backend and lists its own checks";
             return Err(self.error(&zones.span(), message));
         }
         if let Some(role) = &service.role {
-            let message = "role is for the default checks, and this service lists checks of its own";
+            let message = "role needs the default checks, but this service lists its own checks";
             return Err(self.error(&role.span(), message));
         }
         let (mut checks, mut names) = (vec![], vec![]);
@@ -48,7 +48,10 @@ impl Resolver<'_> {
             let name = &written.get_ref().name;
             let mut own = self.name(name, "check");
             if names.contains(&name.get_ref()) {
-                let message = format!("there is another check called `{}` in this service", name.get_ref());
+                let message = format!(
+                    "another check of this service is called `{}`, expected a unique name",
+                    name.get_ref()
+                );
                 own = Err(self.error(&name.span(), message));
             }
             names.push(name.get_ref());
@@ -74,7 +77,7 @@ impl Resolver<'_> {
             fall: written.fall,
         };
         let timing = self.timing(&own, defaults);
-        // Where the timing is refused, what is asked is looked at all the same, to find what is wrong with it.
+        // Read the probes even if the timing is invalid, so that all errors are reported.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
         let probe = self.probe(written, place, service, backend, within);
         Ok(Check {
@@ -102,8 +105,9 @@ impl Resolver<'_> {
             ("address", written.address.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
-        if let (Some((first, _)), Some((_, second))) = (kinds.next(), kinds.next()) {
-            return Err(self.error(second, format!("there is `{first}` as well, expected one of them")));
+        if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
+            return Err(self
+                .error(second, format!("`{first}` and `{second_kind}` in one check, expected one of them")));
         }
         if let Some(dns) = &written.dns {
             let locality = self.locality(service, &written.device);
@@ -126,10 +130,10 @@ impl Resolver<'_> {
         }
         let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a table \
                         `address = {}`";
-        Err(self.error(place, format!("check `{name}` asks nothing, {expected}")))
+        Err(self.error(place, format!("check `{name}` has nothing to probe, {expected}")))
     }
 
-    /// Every query to every server over every transport.
+    /// Builds a probe for every query, server and transport.
     fn probe_set(
         &self,
         dns: &Spanned<file::Dns>,
@@ -142,15 +146,17 @@ impl Resolver<'_> {
             (None, []) => return Err(self.error(&span, "no query, expected `query = \"NAME TYPE\"`")),
             (None, queries) => queries.iter().map(|query| &query.0).collect(),
             (Some(query), _) => {
-                return Err(self.error(&query.span(), "there is `queries` as well, expected one of them"));
+                return Err(
+                    self.error(&query.span(), "`query` and `queries` in one check, expected one of them")
+                );
             }
         };
-        let some = [
-            self.some(&dns.server, |servers| servers.0.len(), "server"),
-            self.some(&dns.source, |sources| sources.0.len(), "source"),
-            self.some(&dns.transport, |transports| transports.0.len(), "transport"),
+        let nonempty = [
+            self.require_nonempty(&dns.server, |servers| servers.0.len(), "server"),
+            self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
+            self.require_nonempty(&dns.transport, |transports| transports.0.len(), "transport"),
         ];
-        some.into_iter().collect::<Result<()>>()?;
+        nonempty.into_iter().collect::<Result<()>>()?;
         let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let sources_key = if sources.is_some() { "`source`" } else { "node.management" };
         let servers: Vec<SocketAddr> = match &dns.server {
@@ -171,7 +177,7 @@ impl Resolver<'_> {
                     self.error(
                         &place.unwrap_or(span.clone()),
                         format!(
-                            "`{server}` cannot be asked: no {family} address among the sources; add one to {sources_key}"
+                            "`{server}` cannot be probed: the sources contain no {family} address; add one to {sources_key}"
                         ),
                     )
                 })?;
@@ -193,7 +199,7 @@ impl Resolver<'_> {
         ProbeSet::new(probes, need, pace).map_err(|message| self.error(&place, message))
     }
 
-    /// The address to ask from: the one given, else this host's own, of the server's family.
+    /// The source address: the one given, else a management address of the server's family.
     pub(super) fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
         let sources = given.unwrap_or(&self.management);
         sources.iter().copied().find(|source| source.is_ipv4() == server.is_ipv4())
@@ -211,7 +217,8 @@ impl Resolver<'_> {
         };
         let max_latency = match &written.max_latency {
             Some(latency) if latency.get_ref().0 > timing.timeout => {
-                let message = "max-latency is longer than the timeout, and so would never be reached";
+                let message =
+                    "max-latency is longer than the timeout and has no effect, expected at most the timeout";
                 Err(self.error(&latency.span(), message))
             }
             latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
@@ -240,7 +247,7 @@ impl Resolver<'_> {
     }
 }
 
-/// How many probes are under way at once. The starts of more are spread so that the last answer is due within the
+/// The concurrency of a check. The starts of further probes are spread so that the last answer is due within the
 /// interval.
 pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace {
     Pace {
@@ -249,7 +256,7 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
     }
 }
 
-/// What a failure, and an unknown outcome, does to the service: by default nothing but failures counts.
+/// The effect of failures and unknown outcomes on the service. By default only failures count.
 fn on_fail(written: &file::Check) -> OnFail {
     let (otherwise, by_cause) = match &written.on_fail {
         None => (Severity::Down, BTreeMap::new()),
@@ -258,10 +265,10 @@ fn on_fail(written: &file::Check) -> OnFail {
             (Severity::Down, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
         }
     };
-    // An answer that is late is one. Only a word, or the name of the cause, says that it counts.
-    let has_ceiling = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
+    // A late answer is an answer. It counts only if `on-fail` is a word or names the cause.
+    let has_limit = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
     let mut by_cause = by_cause;
-    if has_ceiling && !matches!(written.on_fail, Some(WordOr::Word(_))) {
+    if has_limit && !matches!(written.on_fail, Some(WordOr::Word(_))) {
         by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
     }
     OnFail { otherwise, unknown: written.on_unknown.unwrap_or(Severity::Observe), by_cause }

@@ -1,6 +1,6 @@
-//! What may be written in a configuration file. What it means is settled in [`super::resolve`].
+//! The syntax of the configuration file. [`super::resolve`] checks and resolves the values.
 //!
-//! Every key is listed here once. Values that take part in a rule with others remember their place.
+//! Every key is listed here once. Values that take part in rules with other values remember their place.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -23,7 +23,7 @@ use crate::outcome::Cause;
 use crate::period::Period;
 use crate::probe::dns::{Flag, Query, Transport};
 
-/// A value that remembers its place; absent where nothing was written.
+/// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;
 
 /// The whole file.
@@ -141,7 +141,7 @@ pub(super) struct Service {
     pub(super) check: Vec<Spanned<Check>>,
 }
 
-/// What neighbors are told of the prefixes of a service: an entry of `announce`, or what the service says itself.
+/// The attributes for some neighbors: an entry of `announce`, or the keys of the service itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Terms {
@@ -155,7 +155,7 @@ pub(super) struct Terms {
 }
 
 impl Service {
-    /// Those of its own, without an `announce`.
+    /// The terms of the service itself, without `announce`.
     pub(super) fn terms(&self) -> Terms {
         Terms {
             neighbors: self.neighbors.clone(),
@@ -170,7 +170,7 @@ impl Service {
 }
 
 impl Terms {
-    /// Every key that is written, and its place.
+    /// All keys that are present, with their places.
     pub(super) fn written(&self) -> Vec<(&'static str, Range<usize>)> {
         let places = [
             ("neighbors", self.neighbors.first().map(Spanned::span)),
@@ -185,7 +185,7 @@ impl Terms {
     }
 }
 
-/// A zone's name, kept as the query that proves the zone.
+/// A zone name, stored as the query that checks the zone.
 #[derive(Clone, Debug)]
 pub(super) struct ZoneName(pub(super) Query);
 
@@ -194,7 +194,7 @@ impl FromStr for ZoneName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.split_whitespace().count() != 1 {
-            return Err(format!("`{text}` is no zone name, expected one name such as `example.org`"));
+            return Err(format!("`{text}` is not a zone name, expected one such as `example.org`"));
         }
         format!("{text} SOA").parse().map(Self)
     }
@@ -251,7 +251,7 @@ pub(super) struct Check {
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
     pub(super) process: Placed<Process>,
-    /// An empty table: the service says which addresses it has.
+    /// An empty table: the addresses come from the service.
     pub(super) address: Placed<toml::Table>,
     pub(super) device: Placed<Text<Device>>,
 }
@@ -263,7 +263,7 @@ pub(super) struct Process {
     pub(super) unit: Placed<String>,
 }
 
-/// A cause as the key of a table.
+/// A cause as a key of a table.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(try_from = "String")]
 pub(super) struct CauseWord(pub(super) Cause);

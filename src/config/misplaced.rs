@@ -1,18 +1,18 @@
-//! Keys that no table has, and keys that stand in the wrong one: because the header of theirs is still a comment, or
-//! because they follow the header of another.
+//! Finds the table to which an unknown key belongs: its header may still be a comment, or the key may follow the header
+//! of another table.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::survey::unread;
-use super::tree::{Path, Step, nothing_but};
+use super::survey::invalid_values;
+use super::tree::{Path, Step, single_entry};
 
-/// How many headers in comments are tried.
+/// Maximum number of commented headers to try.
 const CANDIDATES: usize = 8;
 
-/// A text, and what it is parsed into.
+/// A text and its parsed tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Misplaced<'t, 's> {
     text: &'s str,
@@ -24,23 +24,25 @@ impl<'t, 's> Misplaced<'t, 's> {
         Self { text, tree }
     }
 
-    /// What to say of a `key` at `path` and `span` that its table does not know. `unknown` is what serde says.
+    /// The message about an unknown `key` at `path` and `span`. `unknown` is the message of serde.
     pub(super) fn message(&self, path: &Path, span: &Range<usize>, key: &str, unknown: &str) -> String {
         let parent = path.parent();
         let found = if matches!(path.value(self.tree), Some(value) if value.is_table()) && parent.0.is_empty()
         {
             format!("unknown table [{key}]")
         } else if parent.0.is_empty() {
-            format!("unknown key `{key}` above every table")
+            format!("unknown key `{key}` before the first table")
         } else {
             format!("unknown key `{key}` in {}", parent.header())
         };
         if let Some((header, line)) = self.commented(span) {
-            return format!("{found}: it is a key of {header}, whose header stands commented on line {line}");
+            return format!(
+                "{found}: it is a key of {header}, whose header is a comment on line {line}; uncomment the header"
+            );
         }
         if let Some(owner) = self.owner(path) {
             return format!(
-                "{found}: it is a key of {}, expected it above {}",
+                "{found}: it is a key of {}, expected it before {}",
                 owner.header(),
                 parent.header()
             );
@@ -49,7 +51,7 @@ impl<'t, 's> Misplaced<'t, 's> {
         format!("{found}, expected {expected}")
     }
 
-    /// The nearest header above, as written and with its line, that is a comment and would make the key known.
+    /// The nearest preceding header that is a comment and whose table knows the key, with its line.
     fn commented(&self, span: &Range<usize>) -> Option<(String, usize)> {
         let before = self.text.get(..span.start)?;
         let lines: Vec<_> = before.split_inclusive('\n').collect();
@@ -71,19 +73,19 @@ impl<'t, 's> Misplaced<'t, 's> {
             let comment = line.len() - line.trim_start_matches('#').len();
             live.replace_range(mark..mark + comment, &" ".repeat(comment));
             let Ok(tree) = DeTable::parse(&live) else { continue };
-            if Path::of(&tree, span).is_some_and(|path| is_known(&tree, &path, &path.parent())) {
+            if Path::to(&tree, span).is_some_and(|path| is_known(&tree, &path, &path.parent())) {
                 return Some((header.to_owned(), index + 1));
             }
         }
         None
     }
 
-    /// The table around that of the key which knows the key.
+    /// The enclosing table that knows the key.
     fn owner(&self, path: &Path) -> Option<Path> {
         let mut owner = path.parent();
         while !owner.0.is_empty() {
             owner = owner.parent();
-            // A list has no keys, and in `backend` every key is the name of a backend.
+            // Lists have no keys, and each key in `backend` is the name of a backend.
             let Some(DeValue::Table(table)) = owner.value(self.tree) else { continue };
             let is_there = matches!(path.0.last(), Some(Step::Key(key)) if table.contains_key(key.as_str()));
             if !is_there && owner.header() != "[backend]" && is_known(self.tree, path, &owner) {
@@ -94,15 +96,15 @@ impl<'t, 's> Misplaced<'t, 's> {
     }
 }
 
-/// Whether the table of `owner` has a key like the one at `path`.
+/// Whether the table `owner` accepts the key at `path`.
 fn is_known(tree: &Spanned<DeTable<'_>>, path: &Path, owner: &Path) -> bool {
     path.entry(tree).is_some_and(|(key, value)| {
         let at = key.span().start;
-        !unread(&nothing_but(&owner.0, key, value)).contains(&at)
+        !invalid_values(&single_entry(&owner.0, key, value)).contains(&at)
     })
 }
 
-/// The header in a comment that is nothing else: `#[service.up]`, `# [[service.check]]  # more`.
+/// Returns the table header if the comment contains nothing else: `#[service.up]`, `# [[service.check]]  # more`.
 fn header_in(line: &str) -> Option<&str> {
     let header = line.strip_prefix('#')?.trim_start_matches('#').trim_start();
     let end = header.rfind(']')?;

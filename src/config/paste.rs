@@ -1,4 +1,4 @@
-//! The checks that come with a role as tables of the file, to be pasted there and changed.
+//! Formats the default checks of a service as tables that an operator can paste into the file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,13 +9,13 @@ use crate::probe::dns::{DnsProbe, Expectation};
 use crate::probe::set::ProbeSet;
 use crate::text::{toml_string, toml_strings};
 
-/// The checks of a service, as `[[service.check]]`.
+/// The checks of a service as `[[service.check]]` tables.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tables<'a>(pub(super) &'a Service);
 
 impl fmt::Display for Tables<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The check of the address is supplied beside written ones, too.
+        // The address check is a default even beside checks of the file.
         let mut written = self.0.checks.iter().filter(|check| !matches!(check.probe, Probe::Address(_)));
         written.try_for_each(|check| table(f, check))
     }
@@ -26,7 +26,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "on-fail = \"{}\"", check.on_fail.otherwise.word())?;
     match &check.probe {
         Probe::Dns(set) => dns(f, set),
-        // Which process that is, the backend says.
+        // The backend defines the process.
         Probe::Process(_) => writeln!(f, "process = {{}}"),
         Probe::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
         Probe::Address(_) => writeln!(f, "address = {{}}"),
@@ -34,17 +34,17 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     }
 }
 
-/// A round asks every query at every server over every transport, and so consists of all of each.
+/// The `dns` table of a check, which sends every query to every server over every transport.
 fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     let probes = set.probes();
     let Some(first) = probes.first() else { return Ok(()) };
-    let queries = each(probes, |probe| probe.question.query().to_string());
-    let servers = each(probes, |probe| match probe.server.port() {
+    let queries = distinct(probes, |probe| probe.question.query().to_string());
+    let servers = distinct(probes, |probe| match probe.server.port() {
         53 => probe.server.ip().to_string(),
         _ => probe.server.to_string(),
     });
-    let sources = each(probes, |probe| probe.source.map(|source| source.to_string()).unwrap_or_default());
-    let transports = each(probes, |probe| probe.transport.to_string());
+    let sources = distinct(probes, |probe| probe.source.map(|source| source.to_string()).unwrap_or_default());
+    let transports = distinct(probes, |probe| probe.transport.to_string());
     writeln!(f, "[service.check.dns]\nqueries = {}", toml_strings(&queries))?;
     writeln!(f, "server = {}\nsource = {}", toml_strings(&servers), toml_strings(&sources))?;
     writeln!(f, "transport = {}", toml_strings(&transports))?;
@@ -61,8 +61,8 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     )
 }
 
-/// What the probes have of something, each once, in their order.
-fn each(probes: &[DnsProbe], of: impl Fn(&DnsProbe) -> String) -> Vec<String> {
+/// The distinct values of the probes, in order.
+fn distinct(probes: &[DnsProbe], of: impl Fn(&DnsProbe) -> String) -> Vec<String> {
     let mut seen = BTreeSet::new();
     probes.iter().map(of).filter(|text| seen.insert(text.clone())).collect()
 }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn pasted_they_mean_the_same() {
+    fn pasted_tables_give_the_same_checks() {
         for (kept, replaced) in [
             ("", ""),
             ("", "role = \"resolver\"\n"),

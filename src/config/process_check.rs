@@ -13,7 +13,7 @@ use crate::probe::process::ProcessProbe;
 use crate::process::ProcessSource;
 
 impl Resolver<'_> {
-    /// The process that a check called `check` watches.
+    /// Builds the probe of a `process` table.
     pub(super) fn process(
         &self,
         written: &Spanned<file::Process>,
@@ -29,16 +29,15 @@ impl Resolver<'_> {
         let source = of_backend.map_or_else(|| ProcessSource::new(pid_file, unit), Ok);
         let source = source.map_err(|neither| {
             let message = format!(
-                "the process of check `{check}` {neither}, and its service has no backend that does, expected one of \
-                 them or both"
+                "the process of check `{check}` {neither}, and its service has no backend with one, expected pid-file or unit \
+                 or both"
             );
             self.error(&written.span(), message)
         })?;
         Ok(ProcessProbe { source, timeout })
     }
 
-    /// A unit that can have a process of its own, by the whole name: systemd names the cgroup after it, and it is
-    /// the name that polkit is told.
+    /// Reads the full name of a service unit. systemd names the cgroup after it, and polkit rules match it.
     pub(super) fn unit(&self, written: &Spanned<String>) -> Result<String> {
         let unit = written.get_ref();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
@@ -49,21 +48,21 @@ impl Resolver<'_> {
         }
         let shown = unit.escape_debug();
         let message = format!(
-            "`{shown}` is no unit with a process, expected the whole name of one, such as \"unbound.service\" or \
+            "`{shown}` is not a service unit, expected a full unit name such as \"unbound.service\" or \
              \"kresd@1.service\""
         );
         Err(self.error(&written.span(), message))
     }
 }
 
-/// The check that watches the main process of a backend, where it is known how to find it.
-pub(super) fn check_of(backend: &Backend, timing: Timing) -> Option<Check> {
+/// The check of the backend's main process, if the backend says how to find it.
+pub(super) fn main_process_check(backend: &Backend, timing: Timing) -> Option<Check> {
     let source = backend.process_source()?;
     Some(Check {
         name: "process".to_owned(),
         timing,
         on_fail: OnFail::always(Severity::Down),
         probe: Probe::Process(ProcessProbe { source, timeout: timing.timeout }),
-        default: Some("the main process of the backend: its end is seen at once"),
+        default: Some("the main process of the backend; an exit is detected at once"),
     })
 }

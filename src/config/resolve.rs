@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::address::service_addresses;
-use super::bounds::{self, twice};
+use super::bounds::{self, duplicate};
 use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Placed, Start};
 use super::survey::Survey;
@@ -60,7 +60,7 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// With every value and every rule that is broken, each at its place.
     pub(crate) fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
-        let mut survey = Survey::of(source);
+        let mut survey = Survey::new(source);
         let file = survey.file.take();
         let mut resolver = Self {
             source,
@@ -86,8 +86,8 @@ impl<'a> Resolver<'a> {
     fn file(&mut self, file: File, host: &str) -> Result<Config> {
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
-        let neighbors = self.each_once(&file.exabgp.neighbors);
-        self.neighbors_unread = neighbors.is_err() || self.survey.is_hurt(&["exabgp", "neighbors"]);
+        let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
+        self.neighbors_unread = neighbors.is_err() || self.survey.has_invalid(&["exabgp", "neighbors"]);
         self.neighbors = neighbors.clone().unwrap_or_default();
         let exabgp = self.exabgp(&file.exabgp);
         let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
@@ -117,7 +117,8 @@ impl<'a> Resolver<'a> {
     }
 
     fn management(&self, node: Option<&Spanned<file::Node>>) -> Result<Vec<IpAddr>> {
-        if self.survey.is_hurt(&["node", "management"]) || (node.is_none() && self.survey.is_hurt(&["node"]))
+        if self.survey.has_invalid(&["node", "management"])
+            || (node.is_none() && self.survey.has_invalid(&["node"]))
         {
             return Err(Refused);
         }
@@ -131,14 +132,14 @@ impl<'a> Resolver<'a> {
             return Err(self.error(&management.span(), "no management address, expected at least one"));
         }
         match (1..).zip(&list).find(|(next, address)| list[*next..].contains(address)) {
-            Some((_, address)) => Err(self.error(&management.span(), twice(address))),
+            Some((_, address)) => Err(self.error(&management.span(), duplicate(address))),
             None => Ok(list),
         }
     }
 
     /// Every service, each with a name and prefixes of its own.
     fn services(&self, file: &File) -> Result<Vec<Service>> {
-        if file.service.is_empty() && !self.survey.is_hurt(&["service"]) {
+        if file.service.is_empty() && !self.survey.has_invalid(&["service"]) {
             return Err(self.error(&(0..0), "no [[service]], expected at least one"));
         }
         let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
@@ -192,8 +193,8 @@ impl<'a> Resolver<'a> {
         // Without its backend it is not known which checks it has.
         let checks = backend.clone().and_then(|backend| {
             let mut checks = self.checks(written, backend.as_deref(), timing)?;
-            self.decides(written, &checks)?;
-            checks.extend(self.supplied_address_check(written, &checks, timing)?);
+            self.require_deciding_check(written, &checks)?;
+            checks.extend(self.default_address_check(written, &checks, timing)?);
             Ok(checks)
         });
         let unknown_after =
@@ -330,7 +331,7 @@ impl<'a> Resolver<'a> {
                 relapse: own.thresholds.relapse,
             },
         };
-        if self.survey.is_hurt(&["defaults"]) {
+        if self.survey.has_invalid(&["defaults"]) {
             // What is compared might not be what was meant.
             return Ok(timing);
         }

@@ -1,13 +1,12 @@
-//! The checks that a service gets by its role, or by its backend, when the file lists none.
+//! The default checks of a service that lists none, depending on its role and backend.
 //!
-//! | check | asks | over | a failure |
-//! |---|---|---|---|
+//! | check | probes | over | a failure |
 //! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down |
 //! | the same with `-tcp` | every service address | TCP | degrades the service |
-//! | `management` | the management addresses | both | is shown, and moves no route |
+//! | `management` | the management addresses | both | is shown and moves no route |
 //!
-//! A service address is a host prefix of the service, or one that its key `address` lists. Where a family has prefixes
-//! but no address among them, the management address of that family stands in: then it decides.
+//! A service address is a host prefix of the service or an address of its key `address`. If a family has prefixes but
+//! no such address, the management address of that family decides instead.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,25 +24,26 @@ use crate::probe::dns::{DnsProbe, Expectation, Flag, Query, Question, Rcode, Rco
 use crate::probe::locality::Locality;
 use crate::probe::set::ProbeSet;
 
-/// The port of every address.
+/// The DNS port.
 const PORT: u16 = 53;
 
-const LIFE_ONLY: &str = "any answer but SERVFAIL counts: this proves life only; say role = \"resolver\", or \
-                         role = \"authoritative\" with zones, or list checks of your own";
-const OVER_TCP: &str = "the same over TCP, which idle connections can exhaust: a failure degrades at most";
-const MANAGEMENT: &str = "the server may not listen on the management address: this alone moves no route";
+const LIFE_ONLY: &str = "any answer except SERVFAIL passes, which shows only that the server runs; set role = \"resolver\", or \
+                         role = \"authoritative\" with zones, or list your own checks";
+const OVER_TCP: &str =
+    "the same over TCP, which idle connections can exhaust; a failure only degrades the service";
+const MANAGEMENT: &str = "the server may not listen on the management address, so a failure moves no route";
 
-/// What a role asks.
+/// The questions of a role.
 struct Asked {
     /// The name of the check over UDP.
     name: &'static str,
-    /// Why this is asked.
+    /// Why the check exists.
     why: &'static str,
     questions: Vec<Arc<Question>>,
 }
 
 impl Resolver<'_> {
-    /// The checks of a service that lists none: see the table above, and the process of its backend.
+    /// The default checks of the table above, and the process of the backend.
     pub(super) fn role_checks(
         &self,
         service: &file::Service,
@@ -64,8 +64,10 @@ impl Resolver<'_> {
             let (on_fail, probe) = (OnFail::always(severity), Probe::Dns(set));
             Ok(Check { name, timing, on_fail, probe, default: Some(why) })
         };
-        let mut checks: Vec<_> =
-            backend.and_then(|backend| process_check::check_of(backend, timing)).into_iter().collect();
+        let mut checks: Vec<_> = backend
+            .and_then(|backend| process_check::main_process_check(backend, timing))
+            .into_iter()
+            .collect();
         let name = asked.name.to_owned();
         checks.push(check(name, asked.why, Severity::Down, &deciding, &[Transport::Udp])?);
         let name = format!("{}-tcp", asked.name);
@@ -77,8 +79,8 @@ impl Resolver<'_> {
         Ok(checks)
     }
 
-    /// Every question to every address over every transport, from the management address of the family; where there
-    /// is none, from the address itself.
+    /// Builds a probe for every question, address and transport. The source is the management address of the family, or
+    /// the address itself if there is none.
     fn role_probes(
         &self,
         questions: &[Arc<Question>],
@@ -106,7 +108,7 @@ impl Resolver<'_> {
         probes
     }
 
-    /// The service addresses, and the management addresses that stand in for families without one.
+    /// The service addresses, and the management addresses of families without one.
     fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
         let prefixes = || service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
         let hosts = || prefixes().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
@@ -122,21 +124,24 @@ impl Resolver<'_> {
         }
     }
 
-    /// What the role asks, or the only role of the backend.
+    /// The questions of the role, or of the only role of the backend.
     fn asked(&self, service: &file::Service, backend: Option<&Backend>) -> Result<Asked> {
         let refused = |message: String| self.error(&service.name.span(), message);
         let written = service.role.as_ref().map(|role| *role.get_ref());
         let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
         if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
-            return Err(self.error(&zones.span(), "zones need role = \"authoritative\""));
+            return Err(self.error(
+                &zones.span(),
+                "zones need a server that is authoritative, expected role = \"authoritative\"",
+            ));
         }
         let localhost = || "localhost. A".parse::<Query>().map_err(refused);
         let well = |rcodes| Expectation { rcodes, ..Expectation::default() };
         let (name, why, queries, expect) = match role {
             Some(Role::Resolver) => (
                 "answers",
-                "every stock resolver answers this by itself",
+                "every resolver answers this query itself",
                 vec![localhost()?],
                 well(Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN])),
             ),
@@ -146,13 +151,13 @@ impl Resolver<'_> {
                     let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
                     return Err(self.error(
                         &span,
-                        "no zones, expected those this server must answer for: zones = [\"example.org\"]",
+                        "no zones, expected the zones that this server must serve: zones = [\"example.org\"]",
                     ));
                 }
                 let aa: Flag = "aa".parse().map_err(refused)?;
                 let expect = Expectation { flags: vec![aa], min_answers: 1, ..Expectation::default() };
                 let queries = zones.iter().map(|zone| zone.0.0.clone()).collect();
-                ("zones", "each zone's SOA, answered with authority", queries, expect)
+                ("zones", "the SOA of each zone, with an authoritative answer", queries, expect)
             }
             None => ("alive", LIFE_ONLY, vec![localhost()?], well(Rcodes::any_but([Rcode::SERVFAIL]))),
         };

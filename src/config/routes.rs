@@ -1,4 +1,5 @@
-//! Routes: the prefixes of a service, with the next hop that each family needs, and lines that fit into a write.
+//! Builds routes: the prefixes of a service with next hops for each family. Checks that the commands fit into one
+//! write.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -15,41 +16,41 @@ use crate::exabgp::command::{Family, LINE_LIMIT};
 use crate::exabgp::{Advertisement, Dialect, NextHop, Route};
 
 impl Resolver<'_> {
-    /// Every prefix towards everyone who is told of it, with what is advertised in each state.
+    /// All routes of a service with their advertisements in each state.
     pub(super) fn announcements(&self, service: &file::Service) -> Result<Vec<(Route, Ladder)>> {
         let prefixes = &service.prefixes;
         if prefixes.get_ref().is_empty() {
             return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
         }
         let own = service.terms();
-        let Some(announce) = &service.announce else { return self.announced_by(service, &own) };
+        let Some(announce) = &service.announce else { return self.announcements_with(service, &own) };
         let mut refused = Ok(());
         for (key, place) in own.written() {
             let message =
-                format!("`{key}` stands beside `announce`, expected it in each entry of `announce`");
+                format!("`{key}` has no effect beside `announce`, expected it in each entry of `announce`");
             refused = Err(self.error(&place, message));
         }
         if announce.get_ref().is_empty() {
-            refused = Err(self.error(&announce.span(), "no entry of `announce`, expected at least one"));
+            refused = Err(self.error(&announce.span(), "`announce` is empty, expected at least one entry"));
         }
         let mut told = vec![];
         let mut announcements = vec![];
         for entry in announce.get_ref() {
             if entry.get_ref().neighbors.is_empty() {
-                let message = "no neighbors, expected those that this entry of `announce` is for";
+                let message = "this entry of `announce` has no neighbors, expected at least one";
                 refused = Err(self.error(&entry.span(), message));
             }
             for neighbor in &entry.get_ref().neighbors {
                 let address = neighbor.get_ref().0.0;
                 if told.contains(&address) {
                     let message = format!(
-                        "`{address}` is in an entry of `announce` above, expected each neighbor once"
+                        "`{address}` is in an earlier entry of `announce`, expected each neighbor once"
                     );
                     refused = Err(self.error(&neighbor.span(), message));
                 }
             }
             told.extend(entry.get_ref().neighbors.iter().map(|neighbor| neighbor.get_ref().0.0));
-            match self.announced_by(service, entry.get_ref()) {
+            match self.announcements_with(service, entry.get_ref()) {
                 Ok(more) => announcements.extend(more),
                 Err(refusal) => refused = Err(refusal),
             }
@@ -57,8 +58,12 @@ impl Resolver<'_> {
         refused.map(|()| announcements)
     }
 
-    /// Every prefix with one set of terms.
-    fn announced_by(&self, service: &file::Service, terms: &file::Terms) -> Result<Vec<(Route, Ladder)>> {
+    /// The routes of every prefix with one set of terms.
+    fn announcements_with(
+        &self,
+        service: &file::Service,
+        terms: &file::Terms,
+    ) -> Result<Vec<(Route, Ladder)>> {
         let neighbors = self.neighbors(&terms.neighbors);
         let med_increase = self.med_increase(terms);
         let path_information = self.path_information(terms);
@@ -76,7 +81,7 @@ impl Resolver<'_> {
         let routes: Vec<_> = (0..).zip(service.prefixes.get_ref()).map(route).collect();
         let routes: Vec<_> = routes.into_iter().collect::<Result<_>>()?;
         let ladder = ladder(terms);
-        self.lines_fit(service, &routes, &ladder)?;
+        self.require_short_commands(service, &routes, &ladder)?;
         Ok(routes.into_iter().map(|route| (route, ladder.clone())).collect())
     }
 
@@ -88,15 +93,14 @@ impl Resolver<'_> {
             let address = neighbor.get_ref().0.0;
             let is_any = self.neighbors.is_empty() || self.neighbors_unread;
             if !is_any && !self.neighbors.contains(&address) {
-                let message =
-                    format!("`{address}` is not among exabgp.neighbors, which a service can only narrow");
+                let message = format!("`{address}` is not in exabgp.neighbors, expected one of those");
                 return Err(self.error(&neighbor.span(), message));
             }
         }
-        self.each_once(written)
+        self.unique_neighbors(written)
     }
 
-    /// It is added to the MED of `up`: without one there would be nothing to add it to.
+    /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
     fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
         let has_med = |rung: &Spanned<file::Rung>| match rung.get_ref() {
@@ -104,7 +108,8 @@ impl Resolver<'_> {
             WordOr::Table(attributes) => attributes.med.is_some(),
         };
         if *increase.get_ref() > 0 && !written.up.as_ref().is_some_and(has_med) {
-            let message = "med-increase adds to the med of `up`, which has none, expected `up = { med = … }`";
+            let message =
+                "med-increase adds to the med of `up`, but `up` has none, expected `up = { med = … }`";
             return Err(self.error(&increase.span(), message));
         }
         Ok(*increase.get_ref())
@@ -123,7 +128,7 @@ impl Resolver<'_> {
             let own = self.management.iter().copied().find(of_family);
             return own.map(NextHop::Address).ok_or_else(|| {
                 let message = format!(
-                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or a `next-hop` to the service",
+                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or set `next-hop` in the service",
                     family.name()
                 );
                 self.error(place, message)
@@ -138,8 +143,10 @@ impl Resolver<'_> {
             return Ok(NextHop::Address(address));
         }
         if !listed.clone().any(|hop| hop == WrittenNextHop::Itself) {
-            let message =
-                format!("`{prefix}` has no next hop: `next-hop` lists no {} address", family.name());
+            let message = format!(
+                "`{prefix}` has no next hop: `next-hop` lists no {} address, expected one",
+                family.name()
+            );
             return Err(self.error(&hops.span(), message));
         }
         let sessions_known = family == Family::V4 && neighbors.is_empty();
@@ -151,13 +158,13 @@ impl Resolver<'_> {
         }
         let name = family.name();
         let message = format!(
-            "next hop \"self\" of `{prefix}` needs {name} sessions only, since ExaBGP takes the address of the session; \
-             name the {name} neighbors in `neighbors`, or write the address"
+            "next hop \"self\" of `{prefix}` needs {name} sessions only, because ExaBGP uses the address of the session; \
+             list the {name} neighbors in `neighbors`, or set an address"
         );
         Err(self.error(&hops.span(), message))
     }
 
-    /// It is part of the key of a route: two different ones would be two routes.
+    /// Reads the path identifier. It is part of the key of a route, so it cannot differ between states.
     fn path_information(&self, written: &file::Terms) -> Result<Option<PathInformation>> {
         let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
         let mut first: Option<Option<PathInformation>> = None;
@@ -165,7 +172,7 @@ impl Resolver<'_> {
             if let WordOr::Table(attributes) = rung.get_ref() {
                 let path = attributes.path_information.map(|path| path.0);
                 if first.is_some_and(|first| first != path) {
-                    let message = "path-information differs between the states of one service: that would be two routes";
+                    let message = "path-information differs between the states of a service, expected the same in all: a different one is another route";
                     return Err(self.error(&rung.span(), message));
                 }
                 first = Some(path);
@@ -174,7 +181,12 @@ impl Resolver<'_> {
         Ok(first.flatten())
     }
 
-    fn lines_fit(&self, written: &file::Service, routes: &[Route], ladder: &Ladder) -> Result<()> {
+    fn require_short_commands(
+        &self,
+        written: &file::Service,
+        routes: &[Route],
+        ladder: &Ladder,
+    ) -> Result<()> {
         let longest = ladder.rungs().into_iter().flat_map(|(state, advertisement)| {
             let lines = routes.iter().flat_map(move |route| {
                 [Dialect::Neighbor, Dialect::Peer]
@@ -185,8 +197,8 @@ impl Resolver<'_> {
         match longest.max_by_key(|(length, _)| *length) {
             Some((length, state)) if length > LINE_LIMIT => {
                 let message = format!(
-                    "the command for state {state} would be {length} bytes long, and must not exceed {LINE_LIMIT}; \
-                     fewer attributes or neighbors are needed"
+                    "the command for state {state} would have {length} bytes, expected at most {LINE_LIMIT}; \
+                     use fewer attributes or neighbors"
                 );
                 Err(self.error(&written.name.span(), message))
             }
@@ -195,8 +207,8 @@ impl Resolver<'_> {
     }
 }
 
-/// What is advertised in each state. Without attributes of its own a degraded service advertises what one that is up
-/// does: nothing is sent that is not configured.
+/// The advertisements of each state. Without its own attributes, `degraded` advertises the same as `up`: nothing is
+/// sent that is not configured.
 fn ladder(terms: &file::Terms) -> Ladder {
     let up = rung(terms.up.as_ref(), Advertisement::Announce(Attributes::default()));
     Ladder {

@@ -1,4 +1,4 @@
-//! What can be read of a file that is not in order: which prefixes must not stay announced meanwhile.
+//! Reads prefixes and directories from a configuration file that is invalid, so that its prefixes can be withdrawn.
 
 use std::path::{Path, PathBuf};
 
@@ -13,27 +13,27 @@ use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{NextHop, Route};
 
-/// What a broken file still says.
+/// The readable parts of an invalid file.
 #[derive(Debug)]
 pub(crate) struct Salvage {
-    /// Where the state is kept.
+    /// The state directory.
     pub(crate) state: PathBuf,
-    /// Where the sockets are.
+    /// The directory of the sockets.
     pub(crate) control: PathBuf,
-    /// Every prefix that can be made out, of whatever service.
+    /// Every prefix found in the file, of any service.
     pub(crate) routes: Vec<Route>,
 }
 
 impl Salvage {
-    /// The same of what is behind a path; where that is no file, or cannot be read, of nothing.
+    /// Reads a file. The result is empty if the path is not a regular file or cannot be read.
     #[must_use]
-    pub(crate) fn of_file(path: &Path) -> Self {
-        Self::of(&String::from_utf8_lossy(&bytes_of_file(path).unwrap_or_default()))
+    pub(crate) fn from_file(path: &Path) -> Self {
+        Self::from_text(&String::from_utf8_lossy(&bytes_of_file(path).unwrap_or_default()))
     }
 
-    /// Reads as much as can be read. Looks for quoted words, since whatever else holds a file together may be broken.
+    /// Reads as much as possible. Looks for quoted words, because the structure of the file may be broken.
     #[must_use]
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         let legible = toml::from_str::<Legible>(text).unwrap_or_default().control;
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
         let path = |wanted: &str| {
@@ -54,7 +54,7 @@ impl Salvage {
         }
     }
 
-    /// A configuration that withdraws these routes and nothing else.
+    /// Builds a configuration that withdraws these routes and does nothing else.
     #[must_use]
     pub(crate) fn withdrawing(self, host: &str, more: impl IntoIterator<Item = Route>) -> Config {
         let mut routes: Vec<Route> = vec![];
@@ -98,7 +98,7 @@ impl Salvage {
     }
 }
 
-/// A file that holds together, whatever else is wrong with it.
+/// The control table of a file with valid TOML syntax.
 #[derive(Default, Deserialize)]
 struct Legible {
     #[serde(default)]
@@ -113,7 +113,7 @@ struct Directories {
 
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// A withdraw needs the prefix alone.
+/// Builds a route for a withdraw, which needs only the prefix.
 fn route(text: &str) -> Option<Route> {
     let Prefix(prefix) = text.parse().ok()?;
     Some(Route {
@@ -130,40 +130,40 @@ mod tests {
     use super::*;
 
     fn prefixes(text: &str) -> Vec<String> {
-        Salvage::of(text).routes.iter().map(|route| route.prefix.to_string()).collect()
+        Salvage::from_text(text).routes.iter().map(|route| route.prefix.to_string()).collect()
     }
 
     #[test]
-    fn finds_prefixes_whatever_else_is_wrong() {
+    fn finds_prefixes_in_broken_files() {
         let text = "[node]\nmanagement = [\"10.1.0.2\"\n[[service]]\nname = \nprefixes = [\"192.0.2.53/32\", \"nonsense\"]\n";
         assert_eq!(prefixes(text), ["192.0.2.53/32"]);
         assert_eq!(prefixes("prefixes = ['2001:db8::/48'\nfall = 0\n"), ["2001:db8::/48"]);
         assert!(
             prefixes("# prefixes = [\"192.0.2.53/32\"]").is_empty(),
-            "a comment may name what others announce"
+            "a comment may name prefixes of others"
         );
         assert!(prefixes("").is_empty() && prefixes("\u{0}]]]==").is_empty());
     }
 
     #[test]
-    fn finds_the_directories_however_they_are_written() {
+    fn finds_the_directories_in_every_notation() {
         for text in [
             "[control]\ndirectory = \"/run/#x\"\nstate = '/x' # y\n[[service]]\nfall = 0\n",
             "control = { directory = \"/run/#x\", state = \"/x\" }\n",
             "control.directory = \"/run/#x\"\ncontrol.state = \"/x\"\n",
         ] {
-            let salvage = Salvage::of(text);
+            let salvage = Salvage::from_text(text);
             assert_eq!(salvage.control, PathBuf::from("/run/#x"), "{text}");
             assert_eq!(salvage.state, PathBuf::from("/x"), "{text}");
         }
-        let broken = Salvage::of("control.directory = \"/run/x\"\n[node\n");
+        let broken = Salvage::from_text("control.directory = \"/run/x\"\n[node\n");
         assert_eq!(broken.control, PathBuf::from("/run/x"));
     }
 
     #[test]
     fn withdraws_each_prefix_once() {
         let text = "prefixes = [\"192.0.2.53/32\"]\n[[service]]\nprefixes = [\"192.0.2.53/32\", \"2001:db8::/48\"]\n";
-        let salvage = Salvage::of(text);
+        let salvage = Salvage::from_text(text);
         let announced = salvage.routes.clone();
         let config = salvage.withdrawing("host", announced);
         let prefixes: Vec<_> =
@@ -172,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn finds_where_the_state_is() {
+    fn finds_the_state_directory() {
         let text = "[control]\nstate = \"/tmp/x\"\n[node\n";
-        assert_eq!(Salvage::of(text).state, PathBuf::from("/tmp/x"));
-        assert_eq!(Salvage::of("garbage").state, PathBuf::from(DEFAULT_STATE));
+        assert_eq!(Salvage::from_text(text).state, PathBuf::from("/tmp/x"));
+        assert_eq!(Salvage::from_text("garbage").state, PathBuf::from(DEFAULT_STATE));
     }
 }

@@ -1,8 +1,8 @@
-//! Reads a file as far as single values go, and finds every value that cannot be read, not only the first.
+//! Parses a file and finds every invalid value, not only the first.
 //!
-//! serde stops at the first error. So the value is taken out of the parsed tree, and the rest is read again, until it
-//! can be read. What a rule between values then finds in the same table may be a consequence of that, and is not said:
-//! [`Survey::hides`].
+//! serde stops at the first error. So this module removes the invalid value from the parsed tree and parses the rest
+//! again, until it succeeds. An error from a rule between values in the same table may then be a consequence and is not
+//! reported: [`Survey::hides`].
 
 use std::collections::HashSet;
 
@@ -13,111 +13,118 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use super::cite::{Fault, Source};
 use super::file::File;
 use super::misplaced::Misplaced;
-use super::tree::{Path, take};
+use super::tree::{Path, remove};
 
-/// How many values are taken out before what is left is given up.
-const MOST: usize = 50;
+/// Maximum number of values to remove before giving up.
+const MAX_REMOVED: usize = 50;
 
-/// What was found.
+/// The result of parsing.
 #[derive(Debug)]
 pub(super) struct Survey<'s> {
-    /// The file without the values that cannot be read; `None` where nothing can be read.
+    /// The file without invalid values; `None` if it cannot be parsed at all.
     pub(super) file: Option<File>,
-    /// What is wrong with those.
+    /// The errors.
     pub(super) faults: Vec<Fault>,
     tree: Option<Spanned<DeTable<'s>>>,
-    /// What cannot be read.
-    hurt: Vec<Path>,
-    /// The tables with an unknown key, which may be meant to be one that is missed there.
-    misspelt: Vec<Path>,
+    /// The paths of invalid values.
+    invalid: Vec<Path>,
+    /// Tables with an unknown key. That key may be the misspelled name of a missing key.
+    misspelled: Vec<Path>,
 }
 
-/// A value that cannot be read, and the way to it in the whole tree.
-struct Unread {
+/// An invalid value and its path in the complete tree.
+struct Invalid {
     error: Error,
     path: Option<Path>,
 }
 
 impl<'s> Survey<'s> {
-    /// Reads the text.
-    pub(super) fn of(source: Source<'s>) -> Self {
+    /// Parses the text.
+    pub(super) fn new(source: Source<'s>) -> Self {
         let tree = match DeTable::parse(source.text) {
             Ok(tree) => tree,
             Err(error) => {
                 let fault = source.fault(error.span().unwrap_or(0..0), in_plain_words(error.message()));
-                return Self { file: None, faults: vec![fault], tree: None, hurt: vec![], misspelt: vec![] };
+                return Self {
+                    file: None,
+                    faults: vec![fault],
+                    tree: None,
+                    invalid: vec![],
+                    misspelled: vec![],
+                };
             }
         };
-        let (file, unread) = read(&tree);
+        let (file, invalid_values) = read(&tree);
         let misplaced = Misplaced::new(source.text, &tree);
-        let (mut faults, mut hurt, mut misspelt) = (vec![], vec![], vec![]);
-        for Unread { error, path } in unread {
+        let (mut faults, mut invalid, mut misspelled) = (vec![], vec![], vec![]);
+        for Invalid { error, path } in invalid_values {
             let span = error.span().unwrap_or(0..0);
             let word = error.message().split('`').nth(1).unwrap_or_default();
             let message = match (&path, error.message()) {
                 (Some(path), unknown) if unknown.starts_with("unknown field") => {
-                    misspelt.push(path.parent());
+                    misspelled.push(path.parent());
                     misplaced.message(path, &span, word, unknown)
                 }
                 (Some(path), missing) if missing.starts_with("missing field") => {
-                    hurt.push(path.clone());
+                    invalid.push(path.clone());
                     if tree_lacks(&tree, path, word) {
                         format!("{} has no `{word}`, expected one", path.header())
                     } else {
-                        // It is there, and its value is what cannot be read.
+                        // The key is present, and its value is the invalid one.
                         continue;
                     }
                 }
                 (path, message) => {
-                    hurt.extend(path.clone());
+                    invalid.extend(path.clone());
                     in_plain_words(message)
                 }
             };
             faults.push(source.fault(span, message));
         }
-        Self { file, faults, tree: Some(tree), hurt, misspelt }
+        Self { file, faults, tree: Some(tree), invalid, misspelled }
     }
 
-    /// Whether something of the table at these steps could not be read.
-    pub(super) fn is_hurt(&self, table: &[&str]) -> bool {
-        self.hurt.iter().any(|path| path.is_in(table))
+    /// Whether the table at these steps has an invalid value.
+    pub(super) fn has_invalid(&self, table: &[&str]) -> bool {
+        self.invalid.iter().any(|path| path.is_in(table))
     }
 
-    /// Whether an error at this place may come from nothing but a value that could not be read. A check suffers from
-    /// what its service lacks, and never the other way round.
+    /// Whether an error at this place may be a consequence of an invalid value. An invalid value of a service affects
+    /// its checks, but not the reverse.
     pub(super) fn hides(&self, fault: &Fault) -> bool {
-        let Some(at) = self.tree.as_ref().and_then(|tree| Path::of(tree, &fault.span())) else {
-            return !self.hurt.is_empty() && fault.span().is_empty();
+        let Some(at) = self.tree.as_ref().and_then(|tree| Path::to(tree, &fault.span())) else {
+            return !self.invalid.is_empty() && fault.span().is_empty();
         };
-        self.misspelt.contains(&at) || self.hurt.iter().any(|hurt| at.starts_with(hurt.item()))
+        self.misspelled.contains(&at) || self.invalid.iter().any(|invalid| at.starts_with(invalid.item()))
     }
 }
 
-/// Reads the tree again and again, each time without what could not be read before.
-fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Unread>) {
+/// Parses the tree repeatedly, each time without the value that was invalid before.
+fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
     let mut left = tree.clone();
-    let mut unread = vec![];
-    while unread.len() < MOST {
+    let mut invalid_values = vec![];
+    while invalid_values.len() < MAX_REMOVED {
         match File::deserialize(Deserializer::from(left.clone())) {
-            Ok(file) => return (Some(file), unread),
+            Ok(file) => return (Some(file), invalid_values),
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                let here = Path::of(&left, &span);
-                let is_out = here.is_some_and(|here| take(left.get_mut(), &here.0).is_some());
-                let path = Path::of(tree, &span);
-                unread.push(Unread { error, path });
+                let here = Path::to(&left, &span);
+                let is_out = here.is_some_and(|here| remove(left.get_mut(), &here.0).is_some());
+                let path = Path::to(tree, &span);
+                invalid_values.push(Invalid { error, path });
                 if !is_out {
                     break;
                 }
             }
         }
     }
-    (None, unread)
+    (None, invalid_values)
 }
 
-/// Where in the text values cannot be read.
-pub(super) fn unread(tree: &Spanned<DeTable<'_>>) -> HashSet<usize> {
-    let starts = read(tree).1.into_iter().filter_map(|unread| Some(unread.error.span()?.start));
+/// The positions of invalid values in the text.
+pub(super) fn invalid_values(tree: &Spanned<DeTable<'_>>) -> HashSet<usize> {
+    let starts =
+        read(tree).1.into_iter().filter_map(|invalid_values| Some(invalid_values.error.span()?.start));
     starts.collect()
 }
 
@@ -128,7 +135,7 @@ fn tree_lacks(tree: &Spanned<DeTable<'_>>, path: &Path, key: &str) -> bool {
     }
 }
 
-/// What serde and the parser say, without the names of types in Rust.
+/// Rewrites messages of serde and the TOML parser without names of Rust types.
 fn in_plain_words(message: &str) -> String {
     let line = message.lines().collect::<Vec<_>>().join(", ");
     let words = [

@@ -1,4 +1,4 @@
-//! Paths through the parsed tree of a file: from a place in the text to the value there, and back.
+//! Paths in the parsed tree of a file: finds the value at a place in the text, and the value at a path.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -6,26 +6,26 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
-/// A step from a value into it.
+/// One step of a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Step {
     Key(String),
     Index(usize),
 }
 
-/// The steps from the top of the file.
+/// The steps from the root of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Path(pub(super) Vec<Step>);
 
 impl Path {
-    /// To the innermost key or value around a place of the text.
-    pub(super) fn of(tree: &Spanned<DeTable<'_>>, span: &Range<usize>) -> Option<Self> {
+    /// The path of the innermost key or value around a place in the text.
+    pub(super) fn to(tree: &Spanned<DeTable<'_>>, span: &Range<usize>) -> Option<Self> {
         let mut search = Search { span, here: vec![], found: None };
         search.table(tree.get_ref());
         search.found.map(Self)
     }
 
-    /// What is there.
+    /// The value at this path.
     pub(super) fn value<'t, 's>(&self, tree: &'t Spanned<DeTable<'s>>) -> Option<&'t DeValue<'s>> {
         let (first, rest) = self.0.split_first()?;
         let Step::Key(first) = first else { return None };
@@ -37,7 +37,7 @@ impl Path {
         })
     }
 
-    /// The entry there, if it is one of a table.
+    /// The key and value at this path, if it is an entry of a table.
     pub(super) fn entry<'s>(
         &self,
         tree: &Spanned<DeTable<'s>>,
@@ -52,7 +52,7 @@ impl Path {
         table.get_key_value(last.as_str()).map(|(key, value)| (key.clone(), value.clone()))
     }
 
-    /// The header of a table as one writes it: `[service.dampening]`, `[[service.check]]`.
+    /// The header of a table: `[service.dampening]`, `[[service.check]]`.
     pub(super) fn header(&self) -> String {
         let mut name = String::new();
         for step in &self.0 {
@@ -67,23 +67,23 @@ impl Path {
         }
     }
 
-    /// The table around it.
+    /// The path of the enclosing table.
     pub(super) fn parent(&self) -> Self {
         Self(self.0.split_last().map_or(&[][..], |(_, parent)| parent).to_vec())
     }
 
-    /// Whether it leads into the table of these keys.
+    /// Whether the path is inside the table with these keys.
     pub(super) fn is_in(&self, keys: &[&str]) -> bool {
         let is = |(step, key): (&Step, &&str)| matches!(step, Step::Key(own) if own == key);
         self.0.len() >= keys.len() && self.0.iter().zip(keys).all(is)
     }
 
-    /// Whether it leads there by way of these steps.
+    /// Whether the path begins with these steps.
     pub(super) fn starts_with(&self, steps: &[Step]) -> bool {
         self.0.starts_with(steps)
     }
 
-    /// The steps to the check, the service, the backend or the table that it belongs to.
+    /// The steps to the enclosing check, service, backend or table.
     pub(super) fn item(&self) -> &[Step] {
         let length = match self.0.as_slice() {
             [Step::Key(service), Step::Index(_), Step::Key(check), Step::Index(_), ..]
@@ -98,8 +98,8 @@ impl Path {
     }
 }
 
-/// A file of nothing but one entry, with the tables around it.
-pub(super) fn nothing_but<'s>(
+/// Builds a tree with a single entry and its enclosing tables.
+pub(super) fn single_entry<'s>(
     tables: &[Step],
     key: Spanned<DeString<'s>>,
     value: Spanned<DeValue<'s>>,
@@ -109,7 +109,7 @@ pub(super) fn nothing_but<'s>(
     while let Some(step) = steps.next() {
         let value = DeValue::Table(std::mem::take(&mut table));
         let (key, value) = match (step, steps.peek()) {
-            // An element of a list, and the key of the list.
+            // An element of a list, with the key of the list.
             (Step::Index(_), Some(Step::Key(list))) => {
                 let only = DeValue::Array(std::iter::once(Spanned::new(0..0, value)).collect());
                 steps.next();
@@ -123,7 +123,7 @@ pub(super) fn nothing_but<'s>(
     Spanned::new(0..0, table)
 }
 
-/// The way to the innermost value around a place.
+/// Search for the innermost value around a place.
 struct Search<'a> {
     span: &'a Range<usize>,
     here: Vec<Step>,
@@ -135,7 +135,7 @@ impl Search<'_> {
         outer.start <= self.span.start && self.span.end <= outer.end
     }
 
-    fn look(&mut self, step: Step, is_around: bool, value: &DeValue<'_>) {
+    fn visit(&mut self, step: Step, is_around: bool, value: &DeValue<'_>) {
         self.here.push(step);
         if is_around && self.found.as_ref().is_none_or(|found| found.len() < self.here.len()) {
             self.found = Some(self.here.clone());
@@ -144,7 +144,7 @@ impl Search<'_> {
             DeValue::Table(table) => self.table(table),
             DeValue::Array(array) => {
                 for (index, value) in array.iter().enumerate() {
-                    self.look(Step::Index(index), self.is_around(&value.span()), value.get_ref());
+                    self.visit(Step::Index(index), self.is_around(&value.span()), value.get_ref());
                 }
             }
             _ => {}
@@ -155,35 +155,35 @@ impl Search<'_> {
     fn table(&mut self, table: &DeTable<'_>) {
         for (key, value) in table {
             let is_around = self.is_around(&key.span()) || self.is_around(&value.span());
-            self.look(Step::Key(key.get_ref().to_string()), is_around, value.get_ref());
+            self.visit(Step::Key(key.get_ref().to_string()), is_around, value.get_ref());
         }
     }
 }
 
 /// An entry of a table, or an element of a list, which has no key.
-pub(super) type Taken<'s> = (Option<Spanned<DeString<'s>>>, Spanned<DeValue<'s>>);
+pub(super) type Removed<'s> = (Option<Spanned<DeString<'s>>>, Spanned<DeValue<'s>>);
 
-/// Takes what is at these steps out of the tree.
-pub(super) fn take<'s>(table: &mut DeTable<'s>, steps: &[Step]) -> Option<Taken<'s>> {
+/// Removes the value at these steps from the tree.
+pub(super) fn remove<'s>(table: &mut DeTable<'s>, steps: &[Step]) -> Option<Removed<'s>> {
     let (Step::Key(key), rest) = steps.split_first()? else { return None };
     if rest.is_empty() {
         return table.remove_entry(key.as_str()).map(|(key, value)| (Some(key), value));
     }
-    take_of(table.get_mut(key.as_str())?.get_mut(), rest)
+    remove_from(table.get_mut(key.as_str())?.get_mut(), rest)
 }
 
-fn take_of<'s>(value: &mut DeValue<'s>, steps: &[Step]) -> Option<Taken<'s>> {
+fn remove_from<'s>(value: &mut DeValue<'s>, steps: &[Step]) -> Option<Removed<'s>> {
     match (value, steps) {
-        (DeValue::Table(table), steps) => take(table, steps),
+        (DeValue::Table(table), steps) => remove(table, steps),
         (DeValue::Array(array), [Step::Index(index)]) => {
-            // A list of tables that loses one need not know any more that it was written as such.
+            // A list of tables that loses an element need not remember its notation.
             let mut items: Vec<_> = std::mem::replace(array, DeArray::new()).into_iter().collect();
-            let taken = (*index < items.len()).then(|| items.remove(*index));
+            let removed = (*index < items.len()).then(|| items.remove(*index));
             *array = items.into_iter().collect();
-            taken.map(|value| (None, value))
+            removed.map(|value| (None, value))
         }
         (DeValue::Array(array), [Step::Index(index), rest @ ..]) => {
-            take_of(array.get_mut(*index)?.get_mut(), rest)
+            remove_from(array.get_mut(*index)?.get_mut(), rest)
         }
         _ => None,
     }

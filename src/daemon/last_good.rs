@@ -81,7 +81,7 @@ impl LastGood {
     /// else in the one that the file still names, else in the default one.
     #[must_use]
     pub(crate) fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
-        let state = Salvage::of_file(configuration).state;
+        let state = Salvage::from_file(configuration).state;
         let mut states =
             given.map_or_else(|| vec![state.as_path(), DEFAULT_STATE.as_ref()], |state| vec![state]);
         states.dedup();
@@ -126,7 +126,7 @@ impl LastGood {
     /// The directory of the sockets that it names. As far as it is legible: it need not be usable.
     #[must_use]
     pub(crate) fn control(&self) -> Option<PathBuf> {
-        self.read().ok().map(|text| Salvage::of(&text).control)
+        self.read().ok().map(|text| Salvage::from_text(&text).control)
     }
 
     fn understand(&self, text: &str, host: &str) -> Result<Kept, String> {
@@ -148,7 +148,7 @@ impl LastGood {
             return Err("it was kept on another machine: the machine-id is another".to_owned());
         }
         // With the two lines, so that an error points at the line of the file that is kept.
-        let config = Config::understand(Source { path: &self.file, text }, host).map_err(|error| {
+        let config = Config::resolve(Source { path: &self.file, text }, host).map_err(|error| {
             format!("version {} understood it, this one does not: {error}", binding.version)
         })?;
         let age = match binding.stamp.age_at(&Stamp::now()) {

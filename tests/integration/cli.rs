@@ -101,7 +101,7 @@ fn check_config_shows_values_lines_and_times() {
     for expected in [
         "interval 1s, fast-interval 100ms, timeout 500ms, rise 5, fall 3",
         "up        neighbor * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100 community [ 64512:100 ]",
-        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s and the latency of the last answer",
+        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s plus the latency of the last answer",
         "the lines below assume exabgp 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`",
         "192.0.2.53:53 tcp localhost. A from 10.1.0.2: NOERROR or NXDOMAIN",
     ] {
@@ -115,7 +115,7 @@ fn check_config_says_where_a_default_check_comes_from() {
         "check-config",
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/smallest.toml"),
     ]));
-    assert!(text.contains("check alive") && text.contains("this proves life only"), "{text}");
+    assert!(text.contains("check alive") && text.contains("which shows only that the server runs"), "{text}");
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn check_config_shows_what_is_watched_and_how_soon_its_end_is_seen() {
     let text = stdout(&dnsherald(&["check-config", file]));
     for expected in [
         "check alive: on-fail down, unknown: observe",
-        "    must be there: the process of unbound.service\n",
-        "    its end is detected at once, return takes 5s at worst\n",
+        "    must run: the process of unbound.service\n",
+        "    an exit is detected at once, return takes at most 5s\n",
     ] {
         assert!(text.contains(expected), "`{expected}` is missing in:\n{text}");
     }
@@ -150,7 +150,7 @@ fn check_config_promises_no_times_for_what_is_observed() {
     );
     let text = stdout(&dnsherald(&["check-config", configuration.path()]));
     assert_eq!(text.matches("at worst").count(), 1, "{text}");
-    assert!(text.contains("    observed: shown and logged, but decides nothing"), "{text}");
+    assert!(text.contains("    observed: shown and logged, moves no route"), "{text}");
     assert!(text.contains("api 6") && !text.contains("assume"), "{text}");
 }
 

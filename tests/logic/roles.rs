@@ -84,7 +84,7 @@ fn the_management_address_decides_where_no_service_address_is_known() {
     assert_eq!(asked(&config), expected(want));
     let told = Description(&config).to_string();
     for prefix in ["198.51.100.0/24", "2001:db8:5300::/48"] {
-        assert!(told.contains(&format!("warning: no check asks an address of {prefix}")), "{told}");
+        assert!(told.contains(&format!("warning: no check probes an address of {prefix}")), "{told}");
     }
     assert!(!told.contains("an address of 192.0.2.53/32"), "{told}");
 }
@@ -100,7 +100,7 @@ fn without_a_management_address_of_the_family_the_service_address_asks_itself() 
     ];
     assert_eq!(asked(&config), expected(want));
     let told = Description(&config).to_string();
-    assert!(told.contains("2001:db8:53::53 is asked from 2001:db8:53::53, for want of"), "{told}");
+    assert!(told.contains("2001:db8:53::53 is probed from 2001:db8:53::53, because"), "{told}");
 }
 
 #[test]

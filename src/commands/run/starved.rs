@@ -82,7 +82,7 @@ fn has_readable_state(options: &Run) -> bool {
 
 fn store(options: &Run) -> Store {
     let path = &options.configuration.config;
-    let state = options.state.clone().unwrap_or_else(|| Salvage::of_file(path).state);
+    let state = options.state.clone().unwrap_or_else(|| Salvage::from_file(path).state);
     Store::new(&state, path)
 }
 

@@ -18,7 +18,7 @@ use crate::status::Trouble;
 /// Withdraws what may be announced, and comes back when the file is in order, or when it has been long enough to exit.
 pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
     let path = &options.configuration.config;
-    let salvage = Salvage::of_file(path);
+    let salvage = Salvage::from_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
     let (memory, _) = Store::new(&state, path).load();
     let announced: Vec<_> = memory.announced().cloned().collect();

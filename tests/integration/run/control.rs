@@ -465,7 +465,7 @@ fn a_reload_of_what_is_no_file_changes_nothing() {
     for _ in 0..3 {
         let refused = client.ask(&Request::Reload).unwrap_err().to_string();
         assert!(
-            refused.starts_with("nothing is changed: ") && refused.ends_with(" is not a file"),
+            refused.starts_with("nothing is changed: ") && refused.ends_with(" not a regular file"),
             "{refused}"
         );
     }

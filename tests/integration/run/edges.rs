@@ -48,11 +48,11 @@ fn a_configuration_that_becomes_a_pipe_is_refused_until_it_is_a_file_again() {
     pipe("first");
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
-    helper.logs("cannot read the configuration: it is not a file");
+    helper.logs("cannot read the configuration: not a regular file");
     pop.is_configured("[node");
     helper.logs("unclosed");
     pipe("second");
-    helper.logs("cannot read the configuration: it is not a file");
+    helper.logs("cannot read the configuration: not a regular file");
     pop.is_configured(&pop.configuration());
     helper.comes_to_say(ANNOUNCE);
 }

@@ -88,7 +88,7 @@ fn what_cannot_be_read_at_all_is_no_decision_of_the_operator() {
     let mut helper = pop.helper_with(&["--state", state.to_str().unwrap()], ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.logs("it is not a file");
+    helper.logs("not a regular file");
 }
 
 #[test]
