@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use dnsherald::engine::service::State;
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
@@ -57,6 +58,21 @@ fn every_fault_withdraws_and_its_end_announces() {
         pop.server.becomes(Fault::None);
         helper.says(ANNOUNCE);
     }
+}
+
+/// What is not configured is not sent: no MED, and no withdraw either.
+#[test]
+fn a_degraded_service_without_attributes_of_its_own_keeps_its_route() {
+    let pop = Pop::with(Plan { check: "on-fail = \"degraded\"", ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].state == State::Degraded);
+    helper.logs("up -> degraded");
+    pop.server.becomes(Fault::None);
+    pop.comes_to_be(|status| status.services[0].state == State::Up);
+    helper.has_said_no_more();
 }
 
 #[test]

@@ -104,6 +104,27 @@ fn a_host_without_ipv4_keeps_watch_over_its_ipv6_address() {
     });
 }
 
+/// Beside their results, for the file may be meant for another host.
+#[test]
+fn check_and_check_config_say_which_address_is_missing() {
+    let name = "run::address::check_and_check_config_say_which_address_is_missing";
+    in_namespace(name, "", || {
+        let missing = "warning: service resolver: 192.0.2.53 is not on this host";
+        let elsewhere = "warning: management address 203.0.113.2 is not on this host";
+        let pop = pop(|text| text.replace("[\"127.0.0.1\"]", "[\"127.0.0.1\", \"203.0.113.2\"]"));
+        let said = |words: &[&str]| String::from_utf8(pop.command(words).stderr).unwrap();
+        for words in [["check"], ["check-config"]] {
+            let said = said(&words);
+            assert!(said.contains(missing) && said.contains(elsewhere), "{words:?}: {said}");
+        }
+        shell(PRESENT);
+        shell("ip addr add 203.0.113.2/32 dev lo");
+        for words in [["check"], ["check-config"]] {
+            assert_eq!(said(&words), "", "{words:?}");
+        }
+    });
+}
+
 /// The server is in another network namespace, or behind DNAT.
 #[test]
 fn an_address_that_is_elsewhere_on_purpose_is_not_missed() {

@@ -535,14 +535,16 @@ fn slow_clients_floods_and_garbage_hold_up_nobody() {
     assert_eq!(pop.status().services[0].drains, []);
 }
 
-/// As a script of another user that hangs does.
+/// As a script of another user that hangs does. What it does not read of a status fills the buffer of its socket.
 #[test]
 fn idle_connections_of_another_user_hold_up_neither_root_nor_the_status() {
     if !geteuid().is_root() {
         return crate::support::lacks("root");
     }
-    let pop = Pop::new();
+    let pop = Pop::with(Plan { prefixes: 3000, ..Plan::default() });
     let mut helper = announced(&pop);
+    let status = pop.told(&["status", "--json"]);
+    assert!(status.len() > 300_000, "{} octets fit into a buffer", status.len());
     let directory = pop.file("control");
     // The way to the sockets, and the socket of requests, as for a member of the group.
     for folder in directory.ancestors().take_while(|folder| folder.parent().is_some()) {
@@ -578,7 +580,7 @@ while True:
     other.wait().unwrap();
     assert!(drained.status.success(), "{drained:?}");
     assert!(status.status.success(), "{status:?}");
-    helper.says(WITHDRAW);
+    helper.comes_to_say(WITHDRAW);
 }
 
 /// What its command has reported as failed does not happen later.

@@ -1,6 +1,7 @@
 //! A host that has run out of descriptors or threads: what is not known moves no route.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 
@@ -8,6 +9,7 @@ use nix::unistd::geteuid;
 
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 use crate::support::lacks;
+use crate::support::namespace::{in_namespace, shell};
 
 /// A user of the tests for the threads that are used up.
 const USER: u32 = 64_991;
@@ -39,11 +41,53 @@ fn thousands_of_names_need_few_descriptors() {
     let names: Vec<_> = (0..10_000).map(|nth| format!("n{nth}.example. A")).collect();
     let text = pop.configuration().replace("query = \"localhost. A\"", &format!("queries = {names:?}"));
     pop.is_configured(&text);
-    let mut helper = pop.helper_after("ulimit -Hn 128; ulimit -Sn 100", ideal("5.0.15"));
+    let mut helper = pop.helper_after("ulimit -Sn 100; ulimit -Hn 128", ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
     assert!(pop.server.queries() >= 10_000, "{}", pop.server.queries());
     assert!(!helper.log().contains("unknown:"), "{}", helper.log());
+}
+
+/// In the status of a check that finds out nothing.
+const UNKNOWN: &str = "\"unknown-for-seconds\"";
+
+/// The soft limit that a process begins with is for programs that use `select`.
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let pop = Pop::new();
+    let mut helper = pop.helper_after("ulimit -Sn 100; ulimit -Hn 200", ideal("5.0.15"));
+    helper.opens();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", pop.status().pid)).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let values: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(values, ["200", "200"]);
+}
+
+/// As another user without rights can do: each port of the management address is taken.
+#[test]
+fn no_port_to_be_had_moves_no_route() {
+    let name = "run::shortage::no_port_to_be_had_moves_no_route";
+    let few = "sysctl -q -w net.ipv4.ip_local_port_range='40000 40019'";
+    in_namespace(name, "", || {
+        let pop = Pop::new();
+        shell(few);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        let mut taken = vec![];
+        // A probe that is under way has one of them, for a moment.
+        assert!(eventually(|| {
+            taken.extend((40_000..40_020).filter_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok()));
+            taken.len() == 20
+        }));
+        assert!(eventually(|| pop.told(&["status", "--json"]).contains(UNKNOWN)));
+        helper.logs("unknown");
+        let asked = pop.server.queries();
+        drop(taken);
+        assert!(eventually(|| pop.server.queries() > asked + 5));
+        assert!(eventually(|| !pop.told(&["status", "--json"]).contains(UNKNOWN)));
+        helper.has_said_no_more();
+    });
 }
 
 /// Processes of [`USER`] that do nothing, until no further one can be started.
