@@ -23,8 +23,15 @@ use crate::exabgp::Advertisement;
 use crate::exabgp::link::entry::Entry;
 use crate::period::Shown;
 
-/// The legend, in one line.
-pub(crate) const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening   x drained   \\ falling   / rising   . not known yet";
+/// The legend, in two lines of less than 80 characters.
+pub(crate) const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening\n\
+                          x drained   \\ falling   / rising   . not known yet";
+
+/// Between a name and its row.
+const BETWEEN: &str = "  ";
+
+/// The fewest columns that show anything.
+const FEWEST: u32 = 20;
 
 /// A state in a column, ordered from best to worst.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -137,10 +144,14 @@ impl Timeline {
         self.end = self.end.max(end);
     }
 
-    /// Returns a picture at most `columns` wide beside the names.
+    /// Returns a picture in lines of at most `width` characters, with at most `most` columns beside the names. Where the names
+    /// leave less, it has [`FEWEST`].
     #[must_use]
-    pub(crate) fn draw(&self, columns: u32) -> Picture<'_> {
-        let stretch = (self.end.since_start() / columns.max(1)).max(Duration::from_micros(1));
+    pub(crate) fn draw(&self, width: usize, most: u32) -> Picture<'_> {
+        let names = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+        let left = width.saturating_sub(names + BETWEEN.len());
+        let columns = u32::try_from(left).unwrap_or(u32::MAX).min(most).max(FEWEST);
+        let stretch = (self.end.since_start() / columns).max(Duration::from_micros(1));
         Picture { timeline: self, stretch, columns }
     }
 }
@@ -159,16 +170,16 @@ impl fmt::Display for Picture<'_> {
         let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
         let end = Shown(self.timeline.end.since_start()).to_string();
         let columns = self.columns as usize;
-        writeln!(f, "{:width$}  0s{end:>1$}", "", columns.saturating_sub(2))?;
+        writeln!(f, "{:width$}{BETWEEN}0s{end:>1$}", "", columns.saturating_sub(2))?;
         for row in rows {
-            write!(f, "{:width$}  ", row.name)?;
+            write!(f, "{:width$}{BETWEEN}", row.name)?;
             for column in 0..self.columns {
                 let from = Moment::START + self.stretch * column;
                 write!(f, "{}", row.worst(from, from + self.stretch).symbol())?;
             }
             writeln!(f)?;
         }
-        writeln!(f, "{:width$}  one column is {}", "", Shown(self.stretch))
+        writeln!(f, "{:width$}{BETWEEN}one column is {}", "", Shown(self.stretch))
     }
 }
 
@@ -179,5 +190,24 @@ impl Row {
         let standing = after.checked_sub(1).map(|index| self.changes[index].1);
         let coming = self.changes[after..].iter().take_while(|(at, _)| *at < until).map(|(_, sign)| *sign);
         standing.into_iter().chain(coming).max().unwrap_or(Sign::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_and_its_legend_fit_the_width() {
+        let row = |name: &str, sign| Row { name: name.to_owned(), changes: vec![(Moment::START, sign)] };
+        let rows = vec![row("resolver/answers", Sign::Good), row("192.0.2.53/32", Sign::Down)];
+        let timeline = Timeline { rows, end: Moment::after_start(Duration::from_secs(20)) };
+        let lines = |width| timeline.draw(width, 100).to_string();
+        let widest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+        assert_eq!(widest(&lines(80)), Some(80), "{}", lines(80));
+        assert_eq!(widest(&lines(60)), Some(60));
+        assert_eq!(widest(&lines(10)), Some("resolver/answers".len() + 2 + 20), "names stay whole");
+        assert!(timeline.draw(80, 50).to_string().contains("one column is 400ms"));
+        assert!(widest(LEGEND) < Some(80));
     }
 }

@@ -31,10 +31,17 @@ use crate::exabgp::link::Parent;
 use crate::exit::Exit;
 use crate::responder::{Fault, Responder};
 use crate::text;
+use crate::text::wrap::wrapped;
 use crate::timeline::{LEGEND, Timeline};
 
-/// The width of the timeline beside the names.
-const COLUMNS: u32 = 80;
+/// Characters of a line.
+const WIDTH: usize = 80;
+
+/// Columns of the timeline, beside the names.
+const COLUMNS: u32 = 62;
+
+/// The column of what is told, behind the time and a sign.
+const TOLD: usize = 11;
 
 /// What the embedded server does, and for how many milliseconds.
 const SCRIPT: [(u64, &str, Fault); 12] = [
@@ -70,10 +77,7 @@ async fn play() -> anyhow::Result<Exit> {
     for line in toml.lines() {
         writeln!(out, "    {line}")?;
     }
-    writeln!(
-        out,
-        "\nSeconds, then `>` what ExaBGP is told, `!` what the log says, `*` what the server does:\n"
-    )?;
+    writeln!(out, "\nSeconds; `>` a line to ExaBGP, `!` a line of the log, `*` what the server does:\n")?;
     let narrator = RefCell::new(Narrator {
         out,
         began: Instant::now(),
@@ -101,7 +105,7 @@ async fn play() -> anyhow::Result<Exit> {
     }
     let mut narrator = narrator.into_inner();
     narrator.result?;
-    write!(narrator.out, "\n{}{LEGEND}\n", narrator.timeline.draw(COLUMNS))?;
+    write!(narrator.out, "\n{}{LEGEND}\n", narrator.timeline.draw(WIDTH, COLUMNS))?;
     Ok(Exit::Success)
 }
 
@@ -120,7 +124,7 @@ fall = 3
 [[service]]
 name = "resolver"
 prefixes = ["192.0.2.53/32"]
-address = false                   # its server is on loopback, its prefix on no interface
+address = false                   # the prefix is on no interface here
 up = {{ med = 100, community = ["64512:100"] }}
 degraded = {{ med = 400 }}
 
@@ -135,7 +139,11 @@ max-suppress = "20s"
 [[service.check]]
 name = "answers"
 on-fail = {{ servfail = "degraded" }}
-dns = {{ query = "localhost. A", server = "{}", transport = ["udp", "tcp"] }}
+
+[service.check.dns]
+query = "localhost. A"
+server = "{}"
+transport = ["udp", "tcp"]
 "#,
         responder.address()
     )
@@ -172,7 +180,8 @@ struct Narrator {
 impl Narrator {
     fn tell(&mut self, text: &str) {
         let at = self.began.elapsed().as_secs_f64();
-        let written = writeln!(self.out, "{at:>8.3} {text}").and_then(|()| self.out.flush());
+        let lines = wrapped(&format!("{at:>8.3} {text}"), WIDTH, TOLD);
+        let written = writeln!(self.out, "{}", lines.join("\n")).and_then(|()| self.out.flush());
         if self.result.is_ok() {
             self.result = written;
         }

@@ -19,7 +19,10 @@ use crate::trace::names::Names;
 use crate::trace::read::TraceError;
 use crate::trace::{Header, Step, Trace, What};
 
-/// The width of the timeline beside the names.
+/// Characters of a line.
+const WIDTH: usize = 80;
+
+/// Columns of the timeline beside the names, unless these leave less.
 const COLUMNS: u32 = 60;
 
 /// Plays the trace and prints what came of it.
@@ -60,7 +63,7 @@ pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
         let Printer { timeline, result, .. } = printer;
         result?;
         if !options.json {
-            write!(out, "\n{}{LEGEND}\n", timeline.draw(COLUMNS))?;
+            write!(out, "\n{}{LEGEND}\n", timeline.draw(WIDTH, COLUMNS))?;
         }
     }
     out.flush()?;
