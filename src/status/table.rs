@@ -72,8 +72,7 @@ impl Table<'_> {
     }
 
     fn bgp_sessions(&self, f: &mut fmt::Formatter<'_>, exabgp: &ExaBgp) -> fmt::Result {
-        let unknown = "not known (neighbor-changes is not configured for this process, or no session has changed \
-                       since the helper started)";
+        let unknown = "not known (no neighbor-changes from exabgp yet)";
         if exabgp.bgp_sessions.is_empty() {
             return self.pair(f, "BGP sessions", unknown);
         }

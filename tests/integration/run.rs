@@ -31,6 +31,7 @@ mod sessions;
 mod shortage;
 mod watchdog;
 mod watched;
+mod watching;
 
 #[test]
 fn the_version_of_exabgp_decides_how_it_is_spoken_to() {

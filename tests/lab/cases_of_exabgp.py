@@ -3,13 +3,14 @@
 import re
 import signal
 import time
+from datetime import datetime
 
 from addresses import POP1
 from cases import case
 from configuration import Timing, resolver
 from expectations import HELPER_RETURNS, expect_back, expect_done, expect_stated, expect_still, expect_withdrawn
 from process import end, free_descriptor, set_descriptor_limit
-from waiting import PATIENCE, Unmet, wait_until
+from waiting import PATIENCE, Unmet, let_pass, wait_until
 
 # ExaBGP waits before it connects again; how long, differs by version.
 SESSION_RETURNS = 10.0
@@ -53,6 +54,54 @@ def session_cleared(lab, report):
     wait_until(lambda: lab.all_lost(since), 5, "the router loses the routes with the session")
     expect_back(lab, report, since, SESSION_RETURNS)
     lab.note_session()
+
+
+@case("session shown")
+def session_shown(lab, report):
+    """The status tells the BGP session: up, down while the router refuses it, up again, each since when; a helper that has heard nothing says so."""
+    started = time.time()
+    lab.start_announced(resolver(POP1))
+    up = _session_comes_to_be(lab, "up", started, time.time())
+    since = time.time()
+    lab.router.close_session(POP1.name)
+    wait_until(lambda: lab.all_lost(since), 5, "the router loses the routes with the session")
+    down = _session_comes_to_be(lab, "down", since, since + 5)
+    report.found(f"down: {down.get('reason')}")
+    shown = lab.pop1.dnsherald("status").stdout
+    if f"BGP {up['neighbor']}" not in shown or "DOWN since " not in shown:
+        raise Unmet(f"the table does not show the session: {shown}")
+    # Attempts that the router refuses do not move the beginning.
+    let_pass(3)
+    again = _session(lab)
+    if again["state"] != "down" or abs(_moment(again["since"]) - _moment(down["since"])) > 0.5:
+        raise Unmet(f"down since {down['since']}, and later {again}")
+    reopened = time.time()
+    lab.router.open_session(POP1.name)
+    expect_back(lab, report, reopened, SESSION_RETURNS)
+    _session_comes_to_be(lab, "up", reopened, time.time())
+    former = lab.pop1.exabgp.helper()
+    end(former)
+    expect_stated(lab.pop1.status_if_any, lab.pop1.exabgp.helper_other_than(former))
+    if lab.pop1.status()["exabgp"]["bgp-sessions"] or "BGP sessions            not known" not in lab.pop1.dnsherald("status").stdout:
+        raise Unmet(f"the successor cannot know the session: {lab.pop1.status()['exabgp']}")
+    lab.note_session()
+
+
+def _session(lab):
+    sessions = lab.pop1.status()["exabgp"]["bgp-sessions"]
+    return sessions[0] if len(sessions) == 1 else None
+
+
+def _moment(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _session_comes_to_be(lab, state, after, before):
+    """Waits until the session is in this state, and looks whether it says to have come into it between these moments."""
+    session = wait_until(lambda: (found := _session(lab)) and found["state"] == state and found, PATIENCE, f"the session is {state}")
+    if not after - 0.5 <= _moment(session["since"]) <= before + 0.5:
+        raise Unmet(f"{state} since {session['since']}, expected between {after:.1f} and {before:.1f}")
+    return session
 
 
 @case("reload (SIGUSR1)")

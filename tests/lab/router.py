@@ -139,6 +139,13 @@ class Router(Namespace):
         """What an operator does with `birdc restart`: the session is closed with an administrative reset."""
         self.ask(f"restart {session}")
 
+    def close_session(self, session):
+        """`birdc disable`: administratively shut down, and refused until [open_session]."""
+        self.ask(f"disable {session}")
+
+    def open_session(self, session):
+        self.ask(f"enable {session}")
+
 
 def _read_answer(connection):
     """Lines numbered `1007-` go on, a line numbered `0000 ` is the last one."""

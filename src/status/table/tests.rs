@@ -48,9 +48,7 @@ exabgp 5.0.15, spoken to as `neighbor * announce route`, answers within 1.20ms,
   BGP 10.1.0.9            DOWN since 03:03:29 (1m 1s): peer reset, message
                             [closing connection] error[the TCP connection was
                             closed by the remote end]
-  BGP 2001:db8:1::1       not known (neighbor-changes is not configured for this
-                            process, or no session has changed since the helper
-                            started)
+  BGP 2001:db8:1::1       not known (no neighbor-changes from exabgp yet)
 
 resolver: down since 03:03:16 (1m 15s): check answers: no answer within 500ms
   next                    announced at the earliest 03:04:33 (answers: 1 of 3
@@ -99,7 +97,7 @@ fn sessions_of_which_nothing_is_known_are_not_taken_for_any_state() {
     let (_, after) = rest.split_once("]},").unwrap();
     let table = shown(&format!("{before}}},{after}"), 80);
     assert!(
-        table.contains("  BGP sessions            not known (neighbor-changes is not configured"),
+        table.contains("  BGP sessions            not known (no neighbor-changes from exabgp yet)"),
         "{table}"
     );
 }

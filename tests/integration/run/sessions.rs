@@ -19,7 +19,10 @@ fn the_state_of_each_session_and_its_beginning_are_shown() {
     helper.opens();
     helper.says(ANNOUNCE);
     assert_eq!(pop.status().exabgp.bgp_sessions, []);
-    assert!(pop.told(&["status"]).contains("BGP sessions            not known (neighbor-changes"));
+    assert!(
+        pop.told(&["status"])
+            .contains("BGP sessions            not known (no neighbor-changes from exabgp yet)")
+    );
 
     let before = SystemTime::now();
     helper.hears("neighbor 10.0.0.1 connected");

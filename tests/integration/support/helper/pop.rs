@@ -151,9 +151,15 @@ impl Pop {
     ///
     /// It is asked by the user `operator`, by means of sudo.
     pub(crate) fn command(&self, words: &[&str]) -> Output {
+        self.prepared(words).output().unwrap()
+    }
+
+    /// The same, to be started in another way.
+    pub(crate) fn prepared(&self, words: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.env("SUDO_USER", "operator");
-        command.args(words).arg("-c").arg(self.configuration_file()).output().unwrap()
+        command.args(words).arg("-c").arg(self.configuration_file());
+        command
     }
 
     /// A command that goes well, and what it prints.

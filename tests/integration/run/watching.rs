@@ -1,0 +1,160 @@
+//! `status --watch` on a terminal: drawn in place, and the terminal is given back however it ends.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+
+use crate::support::helper::{ANNOUNCE, Helper, Pop, eventually, ideal};
+
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+const ROWS: u16 = 10;
+
+/// `status --watch` on a terminal of 60 columns.
+struct Watch {
+    child: Child,
+    keys: File,
+    terminal: OwnedFd,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Watch {
+    fn of(pop: &Pop) -> Self {
+        let size = Winsize { ws_row: ROWS, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
+        let ends = openpty(&size, None).unwrap();
+        let stdio = || Stdio::from(ends.slave.try_clone().unwrap());
+        let mut command = pop.prepared(&["status", "--watch"]);
+        command.env("TERM", "xterm").stdin(stdio()).stdout(stdio()).stderr(stdio());
+        let child = command.spawn().unwrap();
+        drop(command);
+        let shown = Arc::new(Mutex::new(vec![]));
+        let (mut screen, seen) = (File::from(ends.master.try_clone().unwrap()), Arc::clone(&shown));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut buffer) {
+                seen.lock().unwrap().extend(&buffer[..count]);
+            }
+        });
+        Self { child, keys: File::from(ends.master), terminal: ends.slave, shown }
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8(self.shown.lock().unwrap().clone()).unwrap()
+    }
+
+    fn shows(&self, text: &str) {
+        assert!(eventually(|| self.shown().contains(text)), "{text:?} is not in {:?}", self.shown());
+    }
+
+    fn is_canonical(&self) -> bool {
+        tcgetattr(&self.terminal).unwrap().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
+    }
+
+    /// It ends, and has left the terminal as it was.
+    fn gives_back(&mut self) -> ExitStatus {
+        let mut ended = None;
+        assert!(eventually(|| {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        }));
+        self.shows(LEAVE);
+        let shown = self.shown();
+        assert!(shown.starts_with(ENTER) && shown.ends_with(LEAVE), "{shown:?}");
+        assert!(self.is_canonical(), "keys are not echoed");
+        ended.unwrap()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn announced(pop: &Pop) -> Helper {
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper
+}
+
+#[test]
+fn it_draws_in_place_and_ends_with_q() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let mut watch = Watch::of(&pop);
+    watch.shows("resolver: up since ");
+    watch.shows("q: quit; not shown: ");
+    assert!(!watch.is_canonical());
+    let frames = |watch: &Watch| watch.shown().matches("\x1b[H").count();
+    assert!(eventually(|| frames(&watch) >= 3), "it draws again and again");
+    for frame in watch.shown().split("\x1b[H").skip(1) {
+        let lines = frame.matches('\n').count();
+        assert!(lines < usize::from(ROWS), "a line more, and the terminal scrolls: {frame:?}");
+    }
+    watch.keys.write_all(b"xq").unwrap();
+    assert!(watch.gives_back().success());
+}
+
+#[test]
+fn a_signal_ends_it_as_it_ends_other_commands() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let mut watch = Watch::of(&pop);
+        watch.shows("resolver: ");
+        kill(Pid::from_raw(watch.child.id().try_into().unwrap()), signal).unwrap();
+        assert_eq!(watch.gives_back().signal(), Some(signal as i32));
+    }
+}
+
+#[test]
+fn a_helper_that_is_not_there_is_waited_for() {
+    let pop = Pop::new();
+    let mut watch = Watch::of(&pop);
+    watch.shows("no status: ");
+    let _helper = announced(&pop);
+    watch.shows("resolver: ");
+    watch.keys.write_all(b"q").unwrap();
+    assert!(watch.gives_back().success());
+}
+
+#[test]
+fn a_helper_that_hangs_does_not_keep_it_from_ending() {
+    let pop = Pop::new();
+    let helper = announced(&pop);
+    let mut watch = Watch::of(&pop);
+    watch.shows("resolver: ");
+    helper.hangs();
+    watch.keys.write_all(b"q").unwrap();
+    assert!(watch.gives_back().success());
+}
+
+#[test]
+fn where_nothing_can_be_drawn_one_follows_the_other() {
+    let pop = Pop::new();
+    let _helper = announced(&pop);
+    let mut child = pop.prepared(&["status", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = vec![];
+    let mut out = child.stdout.take().unwrap();
+    let headings = |said: &[u8]| String::from_utf8_lossy(said).matches("as of ").count();
+    while headings(&said) < 2 {
+        let mut buffer = [0; 4096];
+        let count = out.read(&mut buffer).unwrap();
+        assert!(count > 0, "it goes on");
+        said.extend(&buffer[..count]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!said.contains(&0x1b), "no escape sequence reaches a pipe");
+}
