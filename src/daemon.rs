@@ -298,9 +298,9 @@ impl<'a> Daemon<'a> {
         let mut over = false;
         let mut blocked = false;
         let speaks = actions.iter().any(|action| matches!(action, Action::Print(_)));
-        if speaks && self.engine.link().entries().len() <= FEW {
+        if speaks && self.engine.api_session().entries().len() <= FEW {
             // No announce leaves before its withdraw is at hand.
-            self.surroundings.last_words.set(&self.engine.link().farewell());
+            self.surroundings.last_words.set(&self.engine.api_session().final_withdraws());
         }
         for action in actions {
             match action {
@@ -349,7 +349,7 @@ impl<'a> Daemon<'a> {
     fn update(&mut self) {
         let began = Instant::now();
         if std::mem::take(&mut self.said) {
-            self.surroundings.last_words.set(&self.engine.link().farewell());
+            self.surroundings.last_words.set(&self.engine.api_session().final_withdraws());
         }
         if std::mem::take(&mut self.unsaved)
             && let Some(store) = &mut self.store

@@ -6,13 +6,15 @@
 //!
 //! Inside, an outcome goes through the [`check`] it belongs to (three counters of [`hysteresis`]), the [`service`]
 //! takes the worst of its checks, [`dampening`] and the operator have their say, the [`ladder`] turns the state into
-//! an advertisement, and the [link](crate::exabgp::link) says it to ExaBGP.
+//! an advertisement, and the [API session](api_session) sends it to ExaBGP.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
 use self::action::Action;
+use self::api_session::route_entry::RouteEntry;
+use self::api_session::{ApiSession, Parent, Settings};
 use self::drain::Drains;
 use self::event::{CheckId, Event, ServiceId};
 use self::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
@@ -22,11 +24,10 @@ use self::plan::Plan;
 use self::service::{Service, StartPolicy};
 use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
-use crate::exabgp::link::entry::Entry;
-use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, Route};
 
 pub(crate) mod action;
+pub(crate) mod api_session;
 pub(crate) mod check;
 pub(crate) mod compat;
 pub(crate) mod dampening;
@@ -56,9 +57,9 @@ pub(crate) struct Engine {
     services: Vec<Service>,
     /// What each of them is configured to be.
     plans: Vec<plan::Service>,
-    /// For each route of the link, the service it belongs to. The link may have more, which an earlier helper left.
+    /// For each route of the API session, the service it belongs to. It may have more, which an earlier helper left.
     owners: Vec<ServiceId>,
-    link: Link,
+    api_session: ApiSession,
     /// Drains of all services, which those that are added later have, too.
     of_all: Drains,
     memory: Memory,
@@ -105,7 +106,7 @@ impl Engine {
             services,
             plans: plan.services.clone(),
             owners,
-            link: Link::new(settings, routes, announced),
+            api_session: ApiSession::new(settings, routes, announced),
             of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
             memory,
             prelude,
@@ -157,9 +158,9 @@ impl Engine {
                 | Event::Unhold(..)
                 | Event::Undampen(_)),
             ) => self.obey(now, event, &mut out),
-            (Phase::Running, Event::Heard(line)) => self.link.hear(now, &line, &mut out),
-            (Phase::Running, Event::OutputBlocked) => self.link.block(&mut out),
-            (Phase::Running, Event::OutputUnblocked) => self.link.unblock(now, &mut out),
+            (Phase::Running, Event::Heard(line)) => self.api_session.on_line(now, &line, &mut out),
+            (Phase::Running, Event::OutputBlocked) => self.api_session.on_output_blocked(&mut out),
+            (Phase::Running, Event::OutputUnblocked) => self.api_session.on_output_unblocked(now, &mut out),
         }
         if self.phase == Phase::Running {
             self.advance(now, ticks, &mut out);
@@ -175,7 +176,7 @@ impl Engine {
             return None;
         }
         let services = self.services.iter().flat_map(|service| [service.next_round(), service.deadline()]);
-        services.chain([self.link.deadline(), self.heartbeat_at]).flatten().min()
+        services.chain([self.api_session.deadline(), self.heartbeat_at]).flatten().min()
     }
 
     /// Whether the next [`Event::Tick`] starts a round, or repeats what is said of a disabled service. Where `exabgp
@@ -200,16 +201,16 @@ impl Engine {
 
     /// The conversation with ExaBGP.
     #[must_use]
-    pub(crate) const fn link(&self) -> &Link {
-        &self.link
+    pub(crate) const fn api_session(&self) -> &ApiSession {
+        &self.api_session
     }
 
     /// What is said about the prefixes of the service at this place.
-    pub(crate) fn entries_of(&self, place: usize) -> impl Iterator<Item = &Entry> {
-        self.link.entries()[self.routes_of(place)].iter()
+    pub(crate) fn entries_of(&self, place: usize) -> impl Iterator<Item = &RouteEntry> {
+        self.api_session.entries()[self.routes_of(place)].iter()
     }
 
-    /// Where they are in the link: in the order of the configuration, as the services.
+    /// Where they are in the API session: in the order of the configuration, as the services.
     fn routes_of(&self, place: usize) -> Range<usize> {
         let first = self.owners.partition_point(|owner| owner.0 < place);
         let number = self.owners[first..].iter().take_while(|owner| owner.0 == place).count();
@@ -217,8 +218,8 @@ impl Engine {
     }
 
     /// Routes that nobody wants any more and that may still be announced.
-    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &Entry> {
-        self.link.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
+    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &RouteEntry> {
+        self.api_session.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
 
     /// What should survive a restart, as of `now`.
@@ -274,17 +275,17 @@ impl Engine {
         self.phase = Phase::Running;
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.append(&mut self.prelude);
-        self.link.begin(now, out);
-        for route in self.owners.len()..self.link.entries().len() {
-            let prefix = self.link.entries()[route].route.prefix.to_string();
+        self.api_session.begin(now, out);
+        for route in self.owners.len()..self.api_session.entries().len() {
+            let prefix = self.api_session.entries()[route].route.prefix.to_string();
             out.push(Notice::LeftBehind { prefix }.into());
-            self.link.desire(now, route, &Advertisement::Withdraw, out);
+            self.api_session.desire(now, route, &Advertisement::Withdraw, out);
         }
     }
 
     fn terminate(&mut self) -> Vec<Action> {
         self.phase = Phase::Over;
-        let lines = self.link.farewell();
+        let lines = self.api_session.final_withdraws();
         let notice = Notice::Terminating { withdrawn: lines.len() };
         let lines = lines.into_iter().map(Action::Print);
         std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
@@ -298,7 +299,7 @@ impl Engine {
             service.decide(now, ticks, out);
         }
         self.say_what_is_stated(now, out);
-        self.link.expire(now, out);
+        self.api_session.expire(now, out);
         let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
         // Whoever is to end after the first decision need not look any further.
         if !(self.once && decided) {
@@ -312,13 +313,13 @@ impl Engine {
             out.push(Action::Save);
         }
         self.note_what_is_settled(now, out);
-        if self.once && decided && self.link.entries().iter().all(|entry| entry.answered) {
+        if self.once && decided && self.api_session.entries().iter().all(|entry| entry.answered) {
             self.phase = Phase::Over;
             out.push(Action::Exit);
         }
     }
 
-    /// Tells the link what every service wants for its prefixes.
+    /// Tells the API session what every service wants for its prefixes.
     fn say_what_is_stated(&mut self, now: Moment, out: &mut Vec<Action>) {
         let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
         let mut place_in_service = vec![0; self.services.len()];
@@ -328,7 +329,7 @@ impl Engine {
             let advertisement = self.services[owner.0].stated(place)?;
             Some((route, advertisement, restated[owner.0]))
         });
-        self.link.desire_all(now, wishes, out);
+        self.api_session.desire_all(now, wishes, out);
     }
 }
 

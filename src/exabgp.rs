@@ -1,8 +1,8 @@
-//! What ExaBGP is told: routes, their attributes, and the words for them.
+//! The codec of the ExaBGP API: routes and attributes, the text of commands, and replies.
 //!
 //! [`attributes`] holds what a route may carry, typed, so that no free text can reach a command line. [`command`]
-//! puts commands into the dialect of the ExaBGP at hand, [`reply`] sorts what comes back, and [`link`] is the
-//! conversation: one command in flight, what is desired and what is acknowledged.
+//! writes commands in the dialect of the running ExaBGP, [`reply`] parses the lines of ExaBGP. When to send what is
+//! decided by `engine::api_session`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +14,6 @@ use self::attributes::{Attributes, PathInformation};
 
 pub(crate) mod attributes;
 pub(crate) mod command;
-pub(crate) mod link;
 pub(crate) mod reply;
 
 /// Where a route leads.

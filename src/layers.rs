@@ -19,7 +19,6 @@ const KNOTS: &[(&str, &str)] = &[
     ("backend", "status"),
     ("systemd", "backend"),
     ("sys", "directory"),
-    ("exabgp", "engine"),
     ("logging", "healthcheck"),
     ("process", "probe"),
 ];

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::check::Check;
 use crate::engine::hysteresis;
 use crate::engine::moment::Moment;
 use crate::engine::service::{Service, State};
 use crate::exabgp::Advertisement;
-use crate::exabgp::link::entry::Entry;
 use crate::period::Shown;
 
 /// The legend, in two lines of less than 80 characters.
@@ -81,7 +81,7 @@ impl Sign {
         }
     }
 
-    const fn from_route(entry: &Entry) -> Self {
+    const fn from_route(entry: &RouteEntry) -> Self {
         match &entry.acknowledged {
             None => Self::Unknown,
             Some(Advertisement::Announce(_)) => Self::Good,
@@ -131,7 +131,7 @@ impl Timeline {
             let checks = service.checks().iter().map(Sign::from_check);
             checks.chain([Sign::from_service(service)])
         });
-        let routes = engine.link().entries().iter().map(Sign::from_route);
+        let routes = engine.api_session().entries().iter().map(Sign::from_route);
         for (row, sign) in self.rows.iter_mut().zip(services.chain(routes)) {
             if row.changes.last().is_none_or(|(_, last)| *last != sign) {
                 row.changes.push((now, sign));

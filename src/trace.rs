@@ -30,12 +30,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::engine::api_session::Parent;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event};
 use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::exabgp::link::Parent;
 use crate::outcome::Outcome;
 use crate::period::Period;
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::config::Config;
 use crate::daemon::store::Store;
 use crate::engine::Engine;
+use crate::engine::api_session::Parent;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
 use crate::engine::service::{Service, State};
-use crate::exabgp::link::Parent;
 use crate::period::Shown;
 
 /// What a helper that starts now would do.

@@ -21,7 +21,7 @@ use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
 use crate::daemon::linger::Told;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, Surroundings};
-use crate::exabgp::link::Parent;
+use crate::engine::api_session::Parent;
 use crate::exit::Exit;
 use crate::logging::counted;
 use crate::period::Shown;

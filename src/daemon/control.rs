@@ -321,8 +321,8 @@ async fn carry_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::api_session::Parent;
     use crate::engine::memory::Memory;
-    use crate::exabgp::link::Parent;
 
     #[tokio::test]
     async fn whoever_asks_without_end_gets_a_share_of_the_time() {

@@ -11,7 +11,7 @@ use super::last_words::{LIMIT, LastWords};
 use super::output::Output;
 use super::signals::Signals;
 use super::watchdog::Watchdog;
-use crate::exabgp::link::Parent;
+use crate::engine::api_session::Parent;
 
 /// Where lines go and come from, and who is there.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What the engine and the link have to say for the log: what happened, and how urgent it is.
+//! What the engine has to say for the log: what happened, and how urgent it is.
 //!
 //! [`words`] holds the sentences, [`prefixes`] and [`until`] parts of them.
 
@@ -180,7 +180,7 @@ pub(crate) enum Notice {
     Terminating {
         withdrawn: usize,
     },
-    // From the link.
+    // From the API session.
     Detected {
         version: String,
         understood: Dialect,

@@ -97,7 +97,7 @@ impl Engine {
         self.forget_drains_of_all(&held, &mut out);
         let (owners, routes) = routes(next);
         self.owners = owners;
-        self.link.change(now, settings(next, self.parent), routes, &mut out);
+        self.api_session.change(now, settings(next, self.parent), routes, &mut out);
         self.heartbeat = heartbeat(next);
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);

@@ -8,8 +8,8 @@ use super::notice::prefixes::Prefixes;
 use super::notice::until::Until;
 use super::notice::{Notice, Stands, Stated};
 use super::service;
-use crate::exabgp::link::Parent;
-use crate::exabgp::link::entry::Entry;
+use crate::engine::api_session::Parent;
+use crate::engine::api_session::route_entry::RouteEntry;
 
 /// How it is known that what a service states has reached ExaBGP.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,12 +56,12 @@ impl Engine {
         let silence = match how {
             Confirmation::Acknowledged => None,
             Confirmation::Said => {
-                Some(self.link.silence().unwrap_or("exabgp answers no commands").to_owned())
+                Some(self.api_session.silence().unwrap_or("exabgp answers no commands").to_owned())
             }
         };
         for route in [Stands::Announced, Stands::Withdrawn] {
-            let said = |entry: &&Entry| entry.stands() == Some(route);
-            let prefixes: Prefixes = self.entries_of(place).filter(said).map(Entry::shown).collect();
+            let said = |entry: &&RouteEntry| entry.stands() == Some(route);
+            let prefixes: Prefixes = self.entries_of(place).filter(said).map(RouteEntry::shown).collect();
             if prefixes.is_empty() {
                 continue;
             }
@@ -70,7 +70,7 @@ impl Engine {
                 state: service.state(),
                 route,
                 prefixes,
-                moved: self.entries_of(place).filter(said).any(Entry::is_news),
+                moved: self.entries_of(place).filter(said).any(RouteEntry::is_news),
                 silence: silence.clone(),
                 why: service.reason(),
                 until: if route == Stands::Withdrawn { service.until(now) } else { Until::Open },
@@ -78,15 +78,15 @@ impl Engine {
             };
             out.push(Notice::Stated(Box::new(stated)).into());
         }
-        self.link.report(self.routes_of(place));
+        self.api_session.report(self.routes_of(place));
     }
 
     /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
     pub(super) fn confirmation(&self, place: usize) -> Option<Confirmation> {
-        if self.entries_of(place).all(Entry::is_settled) {
+        if self.entries_of(place).all(RouteEntry::is_settled) {
             return Some(Confirmation::Acknowledged);
         }
-        let said = !self.link.answers() && self.entries_of(place).all(Entry::is_said);
+        let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_said);
         said.then_some(Confirmation::Said)
     }
 }

@@ -98,11 +98,11 @@ mod tests {
     use super::super::tests::{given, line};
     use crate::engine::Engine;
     use crate::engine::action::Action;
+    use crate::engine::api_session::Parent;
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
     use crate::engine::service::State;
-    use crate::exabgp::link::Parent;
     use crate::outcome::{Cause, Outcome};
 
     const CHECK: CheckId = CheckId { service: ServiceId(0), check: 0 };

@@ -9,13 +9,13 @@ use super::{
     SessionState,
 };
 use crate::engine::Engine;
+use crate::engine::api_session::neighbors::{self, BgpState};
+use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::check::Check;
 use crate::engine::drain::Drains;
 use crate::engine::hold::Holds;
 use crate::engine::moment::Moment;
 use crate::engine::service;
-use crate::exabgp::link::entry::Entry;
-use crate::exabgp::link::neighbors::{self, BgpState};
 use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
 
@@ -24,7 +24,7 @@ impl Document {
     #[must_use]
     pub(crate) fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
         let now = clock.now();
-        let link = engine.link();
+        let session = engine.api_session();
         Self {
             format: FORMAT.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -38,13 +38,13 @@ impl Document {
             running_since: clock.ago(now.since_start()),
             at: clock.at(now),
             exabgp: ExaBgp {
-                version: link.version().map(ToString::to_string),
-                dialect: link.dialect(),
-                answers: link.answers(),
-                silence: link.silence().map(ToOwned::to_owned),
-                latency_seconds: link.record().latency.map(|latency| latency.as_secs_f64()),
-                refused: link.record().refused,
-                unanswered: link.record().unanswered,
+                version: session.version().map(ToString::to_string),
+                dialect: session.dialect(),
+                answers: session.answers(),
+                silence: session.silence().map(ToOwned::to_owned),
+                latency_seconds: session.record().latency.map(|latency| latency.as_secs_f64()),
+                refused: session.record().refused,
+                unanswered: session.record().unanswered,
                 bgp_sessions: bgp_sessions(engine, clock),
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
@@ -58,7 +58,8 @@ impl Document {
 fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
     let named = engine.plans().iter().flat_map(|plan| &plan.routes).flat_map(|route| &route.neighbors);
     let mut sessions: BTreeMap<_, _> = named.map(|neighbor| (neighbor, None)).collect();
-    sessions.extend(engine.link().neighbors().iter().map(|(neighbor, session)| (neighbor, Some(session))));
+    sessions
+        .extend(engine.api_session().neighbors().iter().map(|(neighbor, session)| (neighbor, Some(session))));
     sessions
         .into_iter()
         .map(|(neighbor, session)| bgp_session(neighbor.to_string(), session, clock))
@@ -157,7 +158,7 @@ fn holds(holds: &Holds, clock: &Clock) -> Vec<Hold> {
     shown.collect()
 }
 
-fn prefix(entry: &Entry) -> Prefix {
+fn prefix(entry: &RouteEntry) -> Prefix {
     let subject = format!(" route {}", entry.route.prefix);
     let words = |advertisement: &Advertisement| {
         Dialect::Plain.advertise(&entry.route, advertisement).replacen(&subject, "", 1)
@@ -217,9 +218,9 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::engine::api_session::Parent;
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
-    use crate::exabgp::link::Parent;
 
     #[test]
     fn what_each_neighbor_is_told_is_shown_on_its_own() {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::names::Names;
 use super::{ALL, Answering, Header, Step, Trace, UID, UNTIL_EXIT, What};
+use crate::engine::api_session::Parent;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
-use crate::exabgp::link::Parent;
 use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::period::{LONGEST, Period};
 

@@ -1,4 +1,4 @@
-//! `dnsherald run` with the test in the place of ExaBGP, over real pipes. What the link does when is settled by the
+//! `dnsherald run` with the test in the place of ExaBGP, over real pipes. What the API session does when is settled by the
 //! scenarios, in virtual time; here it is the program that is held to it.
 
 use std::fs;

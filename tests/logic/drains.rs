@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
+use crate::engine::api_session::Parent;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::engine::service::State;
-use crate::exabgp::link::Parent;
 use crate::outcome::Outcome;
 use proptest::prelude::*;
 

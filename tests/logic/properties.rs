@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
+use crate::engine::api_session::Parent;
 use crate::engine::check::Check;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
@@ -17,7 +18,6 @@ use crate::engine::notice::Notice;
 use crate::engine::service::State;
 use crate::exabgp::Advertisement;
 use crate::exabgp::command::ASK_VERSION;
-use crate::exabgp::link::Parent;
 use crate::exabgp::reply::Reply;
 use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::simulate::{Watcher, play};
@@ -182,7 +182,7 @@ impl Bench {
     }
 
     fn wishes(&self) -> Vec<Option<Advertisement>> {
-        self.engine.link().entries().iter().map(|entry| entry.desired.clone()).collect()
+        self.engine.api_session().entries().iter().map(|entry| entry.desired.clone()).collect()
     }
 
     /// From now on ExaBGP 5 answers each line a moment later, for longer than any pause and suppression; so many of the
@@ -421,7 +421,7 @@ proptest! {
             bench.tell(1, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         }
         bench.is_answered_properly(is_well, refused);
-        for entry in bench.engine.link().entries() {
+        for entry in bench.engine.api_session().entries() {
             prop_assert_eq!(entry.desired.as_ref().map(Advertisement::announces), Some(is_well));
             prop_assert_eq!(&entry.acknowledged, &entry.desired);
         }

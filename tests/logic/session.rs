@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::action::Action;
+use crate::engine::api_session::{ApiSession, Parent, Settings};
 use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
-use crate::exabgp::link::{Link, Parent, Settings};
 use crate::exabgp::{Advertisement, NextHop, Route};
 
 const ROUTES: usize = 4;
@@ -158,7 +158,7 @@ impl ExaBgp {
 }
 
 struct Run {
-    link: Link,
+    session: ApiSession,
     exabgp: ExaBgp,
     now: Moment,
     /// Since when a route is shown as settled that is not so.
@@ -184,7 +184,7 @@ impl Run {
     }
 
     fn look(&mut self) -> Result<(), String> {
-        for (place, entry) in self.link.entries().iter().enumerate() {
+        for (place, entry) in self.session.entries().iter().enumerate() {
             let shown = entry.acknowledged.as_ref().map(Advertisement::announces);
             let wrong = entry.is_settled() && shown != Some(self.exabgp.rib[place]);
             if !wrong {
@@ -243,9 +243,9 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         // What earlier helpers may have left.
         rib: [dice.one_in(2); ROUTES],
     };
-    let link = Link::new(settings, (0..ROUTES).map(route).collect(), vec![]);
+    let session = ApiSession::new(settings, (0..ROUTES).map(route).collect(), vec![]);
     let mut run = Run {
-        link,
+        session,
         exabgp,
         now: Moment::START,
         wrong_since: BTreeMap::new(),
@@ -253,13 +253,13 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         sent: [None; ROUTES],
     };
     let mut out = vec![];
-    run.link.begin(run.now, &mut out);
+    run.session.begin(run.now, &mut out);
     run.carry_out(out);
     let mut wish_at = after(dice.millis(300));
     let mut wanted = [None; ROUTES];
     loop {
         let due =
-            [run.link.deadline(), run.exabgp.next(), Some(wish_at)].into_iter().flatten().min().unwrap();
+            [run.session.deadline(), run.exabgp.next(), Some(wish_at)].into_iter().flatten().min().unwrap();
         if due > after(END) {
             break;
         }
@@ -267,7 +267,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         let mut out = vec![];
         if run.exabgp.next() == Some(due) {
             for line in run.exabgp.take().lines {
-                run.link.hear(run.now, line, &mut out);
+                run.session.on_line(run.now, line, &mut out);
             }
         } else if wish_at == due {
             // At first each gets its wish; nothing new is wanted for a while before the end.
@@ -282,11 +282,11 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
             if announce {
                 run.waiting.remove(&place);
             }
-            let new = run.link.entries()[place].desired.as_ref() != Some(&advertisement);
+            let new = run.session.entries()[place].desired.as_ref() != Some(&advertisement);
             if !announce && new && run.sent[place] != Some(false) {
                 run.waiting.insert(place, run.now);
             }
-            run.link.desire(run.now, place, &advertisement, &mut out);
+            run.session.desire(run.now, place, &advertisement, &mut out);
             let pause = if dice.one_in(3) { dice.millis(20) } else { dice.millis(8_000) };
             wish_at = if run.now + pause > after(BAD) && wanted.iter().all(Option::is_some) {
                 after(END + Duration::from_secs(1))
@@ -294,11 +294,11 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
                 run.now + pause
             };
         }
-        run.link.expire(run.now, &mut out);
+        run.session.expire(run.now, &mut out);
         run.carry_out(out);
         run.look()?;
     }
-    for (place, entry) in run.link.entries().iter().enumerate() {
+    for (place, entry) in run.session.entries().iter().enumerate() {
         let (desired, rib) = (entry.desired.as_ref().map(Advertisement::announces), run.exabgp.rib[place]);
         if desired != Some(rib) || entry.acknowledged != entry.desired {
             return Err(format!(

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Config;
+use crate::engine::api_session::Parent;
+use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
-use crate::exabgp::link::Parent;
-use crate::exabgp::link::entry::Entry;
 use crate::outcome::{Cause, Failure, Outcome};
 
 /// Two services, one of two prefixes.
@@ -384,7 +384,7 @@ fn a_command_in_flight_is_answered_for_its_own_route() {
     bench.answers = true;
     bench.tell(Event::Heard("done".to_owned()));
     assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
-    assert!(bench.engine.link().entries().iter().all(|entry| !entry.perhaps_announced));
+    assert!(bench.engine.api_session().entries().iter().all(|entry| !entry.perhaps_announced));
 }
 
 /// What was acknowledged last may be long out of date when ExaBGP does not answer.
@@ -632,7 +632,7 @@ fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
     assert_eq!(desired(&bench), [(true, med(100)), (true, med(200))]);
     bench.reload(TO_TWO);
     assert_eq!(bench.said, [""; 0]);
-    assert!(bench.engine.entries_of(0).all(Entry::is_settled));
+    assert!(bench.engine.entries_of(0).all(RouteEntry::is_settled));
     // One of them is to be told something else, and the other hears nothing.
     bench.reload("a to=10.0.0.1/100 to=10.0.0.2/300 192.0.2.1/32");
     let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";

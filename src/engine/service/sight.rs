@@ -216,11 +216,11 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::engine::Engine;
+    use crate::engine::api_session::Parent;
     use crate::engine::drain::{Lasts, Lift, Order};
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::order::Holder;
-    use crate::exabgp::link::Parent;
     use crate::outcome::Outcome;
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::api_session::Parent;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::exabgp::link::Parent;
 use crate::status::time::Clock;
 use crate::status::{BgpSession, Hold, Last, SessionState};
 

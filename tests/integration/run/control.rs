@@ -187,7 +187,7 @@ fn undampen_ends_what_dampening_holds_and_says_what_it_was() {
     assert_eq!(pop.told(&["undampen", "--quiet-if-none"]), "");
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
-    helper.logs("even if healthy; to end it: dnsherald undampen resolver (until ");
+    helper.logs(" UTC) even if healthy; to end it: dnsherald undampen resolver");
     pop.server.becomes(Fault::None);
     helper.logs("passes again; suppressed, returns in ");
     pop.comes_to_be(|status| status.services[0].dampening.returns_in_seconds.is_some());

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
+use crate::engine::api_session::Parent;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::exabgp::link::Parent;
 use crate::outcome::{Cause, Outcome};
 
 const RESOLVER: ServiceId = ServiceId(0);

@@ -1,4 +1,4 @@
-//! One route of the link: what is desired, what ExaBGP has acknowledged, and when to say it next.
+//! One route of the API session: what is desired, what ExaBGP has acknowledged, and when to say it next.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::fnv::fnv64;
 
 /// A route and the state of the conversation about it.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct RouteEntry {
     /// What the conversation is about.
     pub(crate) route: Route,
     /// What the service wants; `None` until its first decision.
@@ -39,7 +39,7 @@ pub(crate) struct Entry {
 }
 
 /// The routes in their order, and behind them what an earlier helper `announced` and nobody wants any more.
-pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<Entry> {
+pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteEntry> {
     let mut by_prefix: HashMap<IpNet, Vec<Route>> = HashMap::new();
     for route in announced {
         by_prefix.entry(route.prefix).or_default().push(route);
@@ -47,7 +47,7 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<Entry>
     let of_earlier = |route: Route| {
         let beside = by_prefix.get(&route.prefix).map_or(&[][..], Vec::as_slice);
         let perhaps_announced = beside.iter().any(|announced| announced.is_the_same_as(&route));
-        Entry { perhaps_announced, ..Entry::new(route) }
+        RouteEntry { perhaps_announced, ..RouteEntry::new(route) }
     };
     let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
     for wanted in &entries {
@@ -57,11 +57,11 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<Entry>
     }
     let mut left_behind: Vec<_> = by_prefix.into_values().flatten().collect();
     left_behind.sort_by_key(|route| route.prefix);
-    entries.extend(left_behind.into_iter().map(Entry::left_behind));
+    entries.extend(left_behind.into_iter().map(RouteEntry::left_behind));
     entries
 }
 
-impl Entry {
+impl RouteEntry {
     /// A route that an earlier helper announced and nobody wants any more.
     pub(super) fn left_behind(route: Route) -> Self {
         Self { perhaps_announced: true, left_behind: true, ..Self::new(route) }

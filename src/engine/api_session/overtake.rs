@@ -1,13 +1,13 @@
 //! Withdraws that do not wait for the answer to another command.
 
-use super::entry::{Entry, Urgency};
-use super::{Link, PATIENCE, Stage, State};
+use super::route_entry::{RouteEntry, Urgency};
+use super::{ApiSession, PATIENCE, Stage, State};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::exabgp::Advertisement;
 
-impl Link {
+impl ApiSession {
     /// When the withdraws that are due stop waiting: [`PATIENCE`] after the first became due, and at once where ExaBGP
     /// has answered nothing for as long.
     pub(super) fn overtake_at(&self) -> Option<Moment> {
@@ -56,7 +56,7 @@ impl Link {
     }
 }
 
-impl Entry {
+impl RouteEntry {
     /// A withdraw of what may be announced, which has not been sent since.
     pub(super) fn is_urgent(&self) -> bool {
         self.urgency() == Urgency::Withdraw && self.said != Some(Advertisement::Withdraw)

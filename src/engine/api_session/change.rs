@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use ipnet::IpNet;
 
-use super::entry::Entry;
-use super::{Link, Mark, Settings, State, Subject};
+use super::route_entry::RouteEntry;
+use super::{ApiSession, Mark, Settings, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::exabgp::Route;
 
-impl Link {
+impl ApiSession {
     /// From now on these are the settings and the routes. What is known of a route that stays is kept; one that is no
     /// longer wanted and may be announced is withdrawn. Nothing is said yet: what services state of the routes comes
-    /// first ([`Link::desire_all`]).
+    /// first ([`ApiSession::desire_all`]).
     pub(crate) fn change(
         &mut self,
         now: Moment,
@@ -33,7 +33,7 @@ impl Link {
             self.plan_refresh(now);
         }
         if self.dialect() != spoken {
-            self.entries.iter_mut().for_each(Entry::forget_said);
+            self.entries.iter_mut().for_each(RouteEntry::forget_said);
             self.entries.iter_mut().for_each(|entry| entry.restate(now));
         }
     }
@@ -60,7 +60,7 @@ impl Link {
                 let known = beside().filter_map(|place| before[place].as_ref());
                 let told = known.filter(|entry| entry.route.has_the_prefix_of(&route));
                 let stands = told.filter_map(|entry| entry.desired.clone()).next();
-                let mut entry = Entry::new(route);
+                let mut entry = RouteEntry::new(route);
                 if let Some(stands) = stands {
                     entry.desire(now, &stands);
                 }
@@ -98,7 +98,7 @@ impl Link {
     /// lost that one with it.
     pub(super) fn restate_beside(&mut self, now: Moment, withdrawn: usize) {
         let gone = self.entries[withdrawn].route.clone();
-        let beside = |entry: &&mut Entry| !entry.left_behind && entry.route.may_go_with(&gone);
+        let beside = |entry: &&mut RouteEntry| !entry.left_behind && entry.route.may_go_with(&gone);
         self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
 }

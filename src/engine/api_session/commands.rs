@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::entry::Entry;
-use super::{Link, Mark, Parent, Stage, State, Subject};
+use super::route_entry::RouteEntry;
+use super::{ApiSession, Mark, Parent, Stage, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, Family};
 
-impl Link {
+impl ApiSession {
     /// The log tells what is desired for these routes.
     pub(crate) fn report(&mut self, routes: Range<usize>) {
-        self.entries[routes].iter_mut().for_each(Entry::report);
+        self.entries[routes].iter_mut().for_each(RouteEntry::report);
     }
 
     pub(super) fn ask_again(&mut self, now: Moment, out: &mut Vec<Action>) {
@@ -50,7 +50,7 @@ impl Link {
 
     /// The most urgent entry that is due, and when all have been said the end-of-RIB markers.
     fn next_subject(&mut self, now: Moment) -> Option<Subject> {
-        let due = |entry: &Entry| entry.due.filter(|due| *due <= now);
+        let due = |entry: &RouteEntry| entry.due.filter(|due| *due <= now);
         let waiting = self.entries.iter().enumerate();
         let waiting = waiting.filter_map(|(route, entry)| Some((entry.urgency(), due(entry)?, route)));
         if let Some((_, _, route)) = waiting.min() {
@@ -101,7 +101,7 @@ impl Link {
         if !self.settings.end_of_rib {
             return vec![];
         }
-        let mark = |entry: &Entry| Mark {
+        let mark = |entry: &RouteEntry| Mark {
             family: Family::of(entry.route.prefix.addr()),
             neighbors: entry.route.neighbors.clone(),
         };

@@ -18,30 +18,30 @@
 //! After trouble of any kind, what was acknowledged meanwhile is stated once more when all has been calm for [`CALM`],
 //! so that no wrong pairing outlives it.
 //!
-//! The link never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
+//! The session never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
-//! This file holds the state and the timers; [`statements`] sends commands, [`answers`] deals with replies and their
-//! absence, [`overtake`] with what does not wait for them, [`entry`] is one route.
+//! This file holds the state and the timers; [`commands`] sends commands, [`replies`] deals with replies and their
+//! absence, [`overtake`] with what does not wait for them, [`route_entry`] is one route.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use self::entry::{Backoff, Entry};
 use self::neighbors::{Change, Neighbors};
-use super::command::{Family, GREETING};
-use super::reply::{Reply, Version};
-use super::{Advertisement, Dialect, Route};
+use self::route_entry::{Backoff, RouteEntry};
 use crate::engine::action::Action;
 use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
+use crate::exabgp::command::{Family, GREETING};
+use crate::exabgp::reply::{Reply, Version};
+use crate::exabgp::{Advertisement, Dialect, Route};
 
-mod answers;
 mod change;
-pub(crate) mod entry;
+mod commands;
 pub(crate) mod neighbors;
 mod overtake;
-mod statements;
+mod replies;
+pub(crate) mod route_entry;
 
 /// The longest that a withdraw waits for the answer to another command.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
@@ -143,9 +143,9 @@ struct Mark {
 
 /// The conversation and what it is about.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ApiSession {
     settings: Settings,
-    entries: Vec<Entry>,
+    entries: Vec<RouteEntry>,
     state: State,
     /// When the present state has lasted too long.
     until: Option<Moment>,
@@ -164,7 +164,7 @@ pub(crate) struct Link {
     has_answered: bool,
     version_without_done: bool,
     /// Silence has been reported, and not been broken since.
-    mute: bool,
+    unresponsive: bool,
     why: Option<String>,
     /// Standard output takes no more at the moment.
     full: bool,
@@ -189,7 +189,7 @@ pub(crate) struct Link {
     neighbors: Neighbors,
 }
 
-impl Link {
+impl ApiSession {
     /// Nothing said, nothing desired. What an earlier helper `announced` may still be: of the `routes` this is known, and
     /// behind them stand those that it has left behind.
     #[must_use]
@@ -198,7 +198,7 @@ impl Link {
             random: settings.seed | 1,
             answers: settings.parent == Parent::ExaBgp && settings.compat.await_replies,
             settings,
-            entries: entry::inherited(routes, announced),
+            entries: route_entry::inherited(routes, announced),
             state: State::Silent,
             until: None,
             version: None,
@@ -208,7 +208,7 @@ impl Link {
             ask_once_more: false,
             has_answered: false,
             version_without_done: false,
-            mute: false,
+            unresponsive: false,
             why: None,
             full: false,
             refresh_at: None,
@@ -226,7 +226,7 @@ impl Link {
 
     /// The routes and what is known of them.
     #[must_use]
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[RouteEntry] {
         &self.entries
     }
 
@@ -312,7 +312,7 @@ impl Link {
     }
 
     /// Takes a line from standard input.
-    pub(crate) fn hear(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
+    pub(crate) fn on_line(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
         match Reply::of(line) {
             Reply::Done => self.answered(now, true, out),
             Reply::Error => self.answered(now, false, out),
@@ -336,7 +336,7 @@ impl Link {
     }
 
     /// Standard output takes no more: nothing is said, and no answer is awaited, until it does.
-    pub(crate) fn block(&mut self, out: &mut Vec<Action>) {
+    pub(crate) fn on_output_blocked(&mut self, out: &mut Vec<Action>) {
         if !self.full {
             self.full = true;
             out.push(Notice::OutputBlocked.into());
@@ -344,7 +344,7 @@ impl Link {
     }
 
     /// Standard output takes lines again, and has taken the one that was waiting.
-    pub(crate) fn unblock(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(crate) fn on_output_unblocked(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.full = false;
         out.push(Notice::OutputUnblocked.into());
         if self.until.is_some() {
@@ -355,7 +355,7 @@ impl Link {
         self.proceed(now, out);
     }
 
-    /// The next moment at which [`Link::expire`] has something to do.
+    /// The next moment at which [`ApiSession::expire`] has something to do.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.full {
@@ -395,7 +395,7 @@ impl Link {
 
     /// The withdraws of all that may be announced, for the last moment. `exabgp healthcheck` makes no difference.
     #[must_use]
-    pub(crate) fn farewell(&self) -> Vec<String> {
+    pub(crate) fn final_withdraws(&self) -> Vec<String> {
         self.entries
             .iter()
             .filter(|entry| entry.perhaps_announced || self.settings.compat.withdraw_all_at_exit)
@@ -403,7 +403,7 @@ impl Link {
             .collect()
     }
 
-    fn words(&self, entry: &Entry, advertisement: &Advertisement) -> String {
+    fn words(&self, entry: &RouteEntry, advertisement: &Advertisement) -> String {
         if self.settings.compat.withdraw_with_next_hop {
             self.dialect().advertise_as_healthcheck(&entry.route, advertisement)
         } else {

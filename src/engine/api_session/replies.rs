@@ -1,15 +1,15 @@
 //! Replies, and their absence.
 
-use super::entry::{Backoff, Entry};
-use super::{CALM, HANDSHAKE, Link, SETTLE, Stage, State, Subject, Trouble};
+use super::route_entry::{Backoff, RouteEntry};
+use super::{ApiSession, CALM, HANDSHAKE, SETTLE, Stage, State, Subject, Trouble};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::exabgp::reply::Version;
 
-impl Link {
+impl ApiSession {
     pub(super) fn answered(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
-        self.mute = false;
+        self.unresponsive = false;
         self.unanswered_since = None;
         let why = self.why.take();
         if !self.settings.compat.await_replies {
@@ -157,7 +157,7 @@ impl Link {
         self.unanswered_since = None;
         if self.dialect() != before {
             // What was said before may not have been understood.
-            self.entries.iter_mut().for_each(Entry::forget_said);
+            self.entries.iter_mut().for_each(RouteEntry::forget_said);
             self.restate_all(now, out);
         }
         if !matches!(self.state, State::Resynchronizing(Stage::Asked)) {
@@ -183,7 +183,7 @@ impl Link {
             State::Resynchronizing(Stage::Asked) => {
                 self.late_replies += 1;
                 self.troubled(now);
-                if !std::mem::replace(&mut self.mute, true) {
+                if !std::mem::replace(&mut self.unresponsive, true) {
                     out.push(Notice::NoVersion { spoken: self.dialect() }.into());
                 }
                 self.become_ready(now, out);
