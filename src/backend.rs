@@ -1,7 +1,7 @@
 //! The stock DNS server of this host: checked, reloaded, restarted, and asked how it is.
 //!
 //! ```text
-//! [backend.NAME] ──► Backend: unit, commands, limits ──► run: a control program, with a deadline
+//! [backend.NAME] ──► Backend: unit, commands, limits ──► program: a control program, with a deadline
 //!                      ▲ what the file does not say  ├──► channel: a socket, HTTP, CHAOS
 //!                    Kind ──► Driver: Facts, and      └──► systemd: unit state, restart
 //!                             how replies are read ◄── Reply
@@ -35,10 +35,8 @@ pub(crate) mod hooks;
 mod kind;
 pub(crate) mod listeners;
 pub(crate) mod privilege;
-mod program;
 pub(crate) mod quiet;
 pub(crate) mod rate_limit;
-pub(crate) mod run;
 pub(crate) mod served;
 mod server;
 pub(crate) mod systemd;
@@ -60,13 +58,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::program::{Ended, Program};
 use crate::text::foreign;
 
 pub(crate) use self::channel::Request;
 pub(crate) use self::kind::{Kind, Role};
-pub(crate) use self::program::Program;
 pub(crate) use self::rate_limit::RateLimit;
-pub(crate) use self::run::Ended;
 pub(crate) use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 
 /// What is known of a server without asking it, on Debian.

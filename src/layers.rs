@@ -17,10 +17,8 @@ const KNOTS: &[(&str, &str)] = &[
     ("backend", "config"),
     ("backend", "control"),
     ("backend", "status"),
-    ("systemd", "backend"),
     ("sys", "directory"),
     ("logging", "healthcheck"),
-    ("process", "probe"),
 ];
 
 /// The row of each top-level module, counted from the top.

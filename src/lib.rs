@@ -73,15 +73,17 @@ pub mod outcome;
 pub(crate) mod period;
 pub mod probe;
 pub(crate) mod process;
+pub(crate) mod program;
 pub mod responder;
 pub(crate) mod simulate;
 pub mod status;
 pub mod sys;
 pub(crate) mod systemd;
+#[cfg(test)]
+mod test_support;
 pub mod text;
 pub(crate) mod timeline;
 pub mod trace;
-pub mod umask;
 
 #[cfg(test)]
 #[path = "../tests/logic/main.rs"]

@@ -8,11 +8,12 @@ use dnsherald::cli::{Cli, Command};
 use dnsherald::exit::Exit;
 use dnsherald::logging::{Way, aside};
 use dnsherald::sys::signals::ignore_strays;
-use dnsherald::{commands, logging, text, umask};
+use dnsherald::sys::umask;
+use dnsherald::{commands, logging, text};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
-    umask::leave_the_owner_alone();
+    umask::keep_owner_permissions();
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "healthcheck") {
         survive_strays();

@@ -1,49 +1,41 @@
-//! The main process of the DNS server: found, held on to, and noticed to be gone within a millisecond.
+//! The main process of the DNS server: where it is found, and the handle that cannot mean another process.
 //!
 //! ```text
 //! ProcessSource ──► find: pid-file, else the unit's cgroup, else systemctl ──► ProcessHandle: pidfd, number, name
-//!                  │ nothing                                                   │
-//!                  ▼                                                           ▼
-//!               Missing: surely, or not to be told         deaths: a thread that polls the pidfds
-//!                  │                                                           │ readable: it has ended
-//!                  ▼                                                           ▼
-//!               watch: what a round of the check says  ◄───────────────────  watch: tells at once
+//!                    │ nothing found
+//!                    ▼
+//!                  Missing: certainly, or perhaps
 //! ```
 //!
-//! None of it needs privileges. A number alone proves nothing, for numbers are used again. So a process is taken by
-//! its pidfd first, then looked at in `/proc`, and if it is still alive after that, it was that process which was
-//! looked at ([`handle`]).
+//! None of it needs privileges. A number alone proves nothing, for the kernel uses numbers again. So a process is first
+//! opened by its pidfd, then looked at in `/proc`. If it still runs after that, `/proc` has shown this process
+//! ([`handle`]).
 //!
-//! Only what is certain may move a route: that a process has ended which was held, or that systemd says that its unit
-//! does not run. A pid-file that is missing, stale or nonsense proves nothing, and neither does a systemd that does
-//! not answer.
+//! Only certain news may move a route: the exit of a process that was open, or systemd's word that its unit does not
+//! run. A pid-file that is missing, stale or garbled proves nothing, and neither does a systemd that does not answer.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub(crate) mod cgroup;
-pub(crate) mod deaths;
 pub(crate) mod find;
 pub(crate) mod handle;
 pub(crate) mod pid_file;
-#[cfg(test)]
-mod sleeper;
-pub(crate) mod watch;
 
-/// Where the main process is to be found; at least one of both.
+/// Where the main process is found: a pid-file, a unit, or both.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct ProcessSource {
-    /// The file into which it writes its number.
+    /// The file into which the process writes its number.
     pid_file: Option<PathBuf>,
-    /// The systemd unit to which it belongs.
+    /// The systemd unit of the process.
     unit: Option<String>,
 }
 
 impl ProcessSource {
-    /// Both, or one of them.
+    /// At least one of both.
     ///
     /// # Errors
-    /// The end of the sentence that says that there is neither.
+    /// The end of a sentence, if there is neither.
     pub(crate) fn new(pid_file: Option<PathBuf>, unit: Option<String>) -> Result<Self, &'static str> {
         if pid_file.is_none() && unit.is_none() {
             return Err("names neither pid-file nor unit");
@@ -51,13 +43,13 @@ impl ProcessSource {
         Ok(Self { pid_file, unit })
     }
 
-    /// The file into which it writes its number.
+    /// The file into which the process writes its number.
     #[must_use]
     pub(crate) fn pid_file(&self) -> Option<&Path> {
         self.pid_file.as_deref()
     }
 
-    /// The systemd unit to which it belongs.
+    /// The systemd unit of the process.
     #[must_use]
     pub(crate) fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
@@ -80,14 +72,14 @@ impl fmt::Display for ProcessSource {
 /// Why no process was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Missing {
-    /// There is none.
+    /// It certainly does not run.
     Surely(String),
-    /// There may be one, or not.
+    /// It may run or not.
     Perhaps(String),
 }
 
 impl Missing {
-    /// The sentence.
+    /// The sentence that says why.
     #[must_use]
     pub(crate) fn why(&self) -> &str {
         let (Self::Surely(why) | Self::Perhaps(why)) = self;

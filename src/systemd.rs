@@ -1,7 +1,7 @@
-//! What systemd says of this host and its units.
+//! What systemd says about this host and its units.
 //!
-//! Asking needs no privilege, takes some 10 ms, and can hang. `systemctl show` exits with 0 for units that do not exist,
-//! and prints properties in an order of its own.
+//! Asking needs no privilege, takes some 10 ms, and can hang. `systemctl show` exits with status 0 for units that do not
+//! exist, and prints properties in an order of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::backend::Program;
-use crate::backend::run::{Ended, run};
+use crate::program::{Ended, Program, run};
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,CanReload,\
-                          StateChangeTimestamp,ControlGroup";
+                          StateChangeTimestamp,ControlGroup,TimeoutStopUSec";
 
-/// A unit, as `systemctl show` has it.
+/// Limit for a question: systemd answers in milliseconds, unless it is itself in trouble.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// A unit, as `systemctl show` prints it.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Unit {
-    /// Its canonical name, which is the one that polkit is told: `named.service`, though asked for `bind9.service`.
+    /// Its canonical name, which polkit rules need: `named.service` if asked for `bind9.service`.
     pub(crate) id: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub(crate) load_state: String,
@@ -27,24 +29,27 @@ pub(crate) struct Unit {
     pub(crate) active_state: String,
     /// Finer: `running`, `dead`, `auto-restart`.
     pub(crate) sub_state: String,
-    /// How it ended last: `success`, `exit-code`, `signal`, `watchdog`, `start-limit-hit`.
+    /// Its last result: `success`, `exit-code`, `signal`, `watchdog`, `start-limit-hit`.
     pub(crate) result: String,
-    /// Of the server, while it runs.
+    /// The main process, while it runs.
     pub(crate) main_pid: Option<u32>,
-    /// How often systemd has started it again by itself.
+    /// Number of automatic restarts.
     pub(crate) n_restarts: u32,
-    /// Another one at every start.
+    /// A new one at every start.
     pub(crate) invocation_id: String,
-    /// Whether `systemctl reload` does anything.
+    /// Whether the unit has a reload.
     pub(crate) can_reload: bool,
-    /// When the state changed last, as systemd writes it.
+    /// Time of the last change of state, as systemd writes it.
     pub(crate) since: String,
     /// Its control group, below `/sys/fs/cgroup`.
     pub(crate) control_group: String,
+    /// `TimeoutStopSec=`, as systemd writes it: `1min 30s`, `infinity`.
+    #[serde(skip)]
+    pub(crate) stop_timeout: String,
 }
 
 impl Unit {
-    /// Reads lines of `Key=value` in any order; what is missing is empty.
+    /// Reads lines of `Key=value` in any order. A missing property is empty.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
         let values: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
@@ -61,46 +66,47 @@ impl Unit {
             can_reload: value("CanReload") == "yes",
             since: value("StateChangeTimestamp"),
             control_group: value("ControlGroup"),
+            stop_timeout: value("TimeoutStopUSec"),
         }
     }
 
-    /// Whether the server is up, as systemd sees it; a hung one is.
+    /// Whether systemd sees the server up. A hung server counts as up.
     #[must_use]
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.active_state.as_str(), "active" | "reloading")
     }
 
-    /// Whether there is no process of it, and none coming.
+    /// Whether it has no process, and is not about to start one.
     #[must_use]
     pub(crate) fn is_down(&self) -> bool {
         matches!(self.active_state.as_str(), "inactive" | "failed")
     }
 
-    /// Where its processes are, if it has any. Also where the unit was asked for by an alias.
+    /// The control group of its processes, if it has any. Right also if the unit was asked for by an alias.
     #[must_use]
     pub(crate) fn cgroup(&self) -> Option<&str> {
         Some(self.control_group.as_str()).filter(|path| path.len() > 1)
     }
 
-    /// Whether it surely does not run. Of a unit that it does not know, or that is masked, systemd says that it is
-    /// inactive, too; but then the unit's name may be wrong, and the server be well.
+    /// Whether it certainly does not run. systemd also calls an unknown or masked unit inactive; but then the configured
+    /// name may be wrong, and the server be well.
     #[must_use]
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_certainly_down(&self) -> bool {
         self.main_pid.is_none() && self.load_state == "loaded" && self.is_down()
     }
 
-    /// Why it has no main process, as the end of a sentence that begins with the unit.
+    /// Why it has no main process, as the end of a sentence that starts with the unit.
     #[must_use]
     pub(crate) fn without_process(&self) -> String {
         match self.load_state.as_str() {
             "loaded" => format!("is {} and has no main process", self.active_state),
             "not-found" => "is not known to systemd".to_owned(),
-            "" => "is nothing that systemd says anything of".to_owned(),
+            "" => "has no state in the answer of systemctl".to_owned(),
             other => format!("is {other} and has no main process"),
         }
     }
 
-    /// As a person would say it: `active (running)`, `failed (start-limit-hit)`, `not found`.
+    /// For people: `active (running)`, `failed (start-limit-hit)`, `not found`.
     #[must_use]
     pub(crate) fn words(&self) -> String {
         match self.load_state.as_str() {
@@ -119,13 +125,36 @@ pub(crate) fn is_booted() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// Asks systemd about a unit. One that does not exist is no error, but has a state of its own.
+/// Asks systemd about a unit. A unit that does not exist is no error, but has a state of its own.
 ///
 /// # Errors
-/// What became of `systemctl` where it has not exited with 0 within `limit`.
+/// The result of `systemctl`, if it did not exit with status 0 within `limit`.
 pub(crate) async fn ask(unit: &str, limit: Duration) -> Result<Unit, Ended> {
     let ended = run(&Program::new("systemctl", &["show", "-p", PROPERTIES, "--", unit]), limit).await;
     if ended.succeeded() { Ok(Unit::parse(&ended.out)) } else { Err(ended) }
+}
+
+/// The file of a unit with its drop-ins, as `systemctl cat` prints them.
+///
+/// # Errors
+/// The result of `systemctl`, if it did not exit with status 0 within [`LIMIT`].
+pub(crate) async fn unit_file(unit: &str) -> Result<String, Ended> {
+    let ended = run(&Program::new("systemctl", &["cat", "--no-pager", "--", unit]), LIMIT).await;
+    if ended.succeeded() { Ok(ended.out) } else { Err(ended) }
+}
+
+/// Makes systemd read the files of all units again. That restarts no unit.
+///
+/// # Errors
+/// The result of `systemctl`, if it did not exit with status 0 within [`LIMIT`].
+pub(crate) async fn reload_unit_files() -> Result<(), Ended> {
+    let ended = run(&Program::new("systemctl", &["daemon-reload"]), LIMIT).await;
+    if ended.succeeded() { Ok(()) } else { Err(ended) }
+}
+
+/// The state of the whole system, as `systemctl is-system-running` prints it; empty if systemd does not answer.
+pub(crate) async fn system_state() -> String {
+    run(&Program::new("systemctl", &["is-system-running"]), LIMIT).await.out
 }
 
 #[cfg(test)]
@@ -134,13 +163,14 @@ mod tests {
 
     #[test]
     fn a_unit_is_read_in_any_order() {
-        let text = "MainPID=812\nSubState=running\nNRestarts=2\nControlGroup=/system.slice/unbound.service\n\
+        let text = "MainPID=812\nSubState=running\nNRestarts=2\nTimeoutStopUSec=1min 30s\nControlGroup=/system.slice/unbound.service\n\
                     LoadState=loaded\nActiveState=active\nResult=success\nCanReload=yes\n\
                     InvocationID=5bb0e52e60dc4dd4a8c0e9d0a54b1a4f\nStateChangeTimestamp=Mon 2026-11-23 17:39:12 UTC\n";
         let unit = Unit::parse(text);
         assert_eq!(unit.words(), "active (running)");
         assert_eq!((unit.main_pid, unit.n_restarts, unit.can_reload), (Some(812), 2, true));
         assert_eq!(unit.control_group, "/system.slice/unbound.service");
+        assert_eq!(unit.stop_timeout, "1min 30s");
         assert_eq!(unit.since, "Mon 2026-11-23 17:39:12 UTC");
         assert!(unit.is_active() && !unit.is_down());
     }
@@ -163,8 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_known_unit_that_does_not_run_is_over() {
-        assert!(unit("loaded", "inactive", 0).is_over() && unit("loaded", "failed", 0).is_over());
+    fn only_a_known_unit_is_certainly_down() {
+        assert!(
+            unit("loaded", "inactive", 0).is_certainly_down()
+                && unit("loaded", "failed", 0).is_certainly_down()
+        );
         for (load, active, pid) in [
             ("loaded", "active", 0),
             ("loaded", "activating", 0),
@@ -174,7 +207,7 @@ mod tests {
             ("not-found", "inactive", 0),
             ("masked", "inactive", 0),
         ] {
-            assert!(!unit(load, active, pid).is_over(), "{load} {active} {pid}");
+            assert!(!unit(load, active, pid).is_certainly_down(), "{load} {active} {pid}");
         }
         assert_eq!(unit("not-found", "inactive", 0).without_process(), "is not known to systemd");
     }

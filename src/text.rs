@@ -13,6 +13,8 @@
 //! Escaped is each character for which [`is_doubtful`] is true. Printable text of any script stays as it is. A backslash
 //! stays as well, so that escaping twice changes nothing.
 
+pub(crate) mod excerpt;
+
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 

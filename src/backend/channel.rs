@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::run::{End, Ended, KEPT, run};
 use super::targets::Target;
-use super::{Facts, Program, Trouble, privilege};
+use super::{Facts, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::period::Period;
 use crate::probe::dns::{Question, Transport};
+use crate::program::{End, Ended, KEPT, Program, run};
 use crate::text::foreign;
 
 /// What is asked, and how. Shown as a person would do it.

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use crate::probe::command::process::Process;
 use crate::probe::dns::Transport;
+use crate::sys::procfs::all_pids;
 
 /// Where DNS is answered.
 pub(crate) const PORT: u16 = 53;
@@ -75,7 +75,7 @@ pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| links.contains(&link))
     };
-    Process::numbers().into_iter().map(Pid::as_raw).filter(holds).collect()
+    all_pids().into_iter().map(Pid::as_raw).filter(holds).collect()
 }
 
 /// Those of one table, which is that of `/proc/net/udp`, `udp6`, `tcp` or `tcp6`.

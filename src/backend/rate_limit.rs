@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::channel::read;
-use super::run::{KEPT, run};
-use super::{Backend, Program, Trouble, Words};
+use super::{Backend, Trouble, Words};
+use crate::program::{KEPT, Program, run};
 
 /// So many of the services' zones are looked at.
 const MOST_ZONES: usize = 16;

@@ -1,22 +1,19 @@
-//! The server's systemd unit: how it is restarted, and what to do where systemd refuses.
+//! The server's systemd unit: restarts it, and names the remedy if systemd refuses.
 //!
-//! `systemctl restart` is "stop, then start", and at the start limit it leaves the server stopped, with every later
-//! start refused. So `reset-failed` goes first; how often one restarts is then a matter of whoever asks for it.
+//! `systemctl restart` stops, then starts. At the start limit it leaves the server stopped and refuses every later
+//! start. So `reset-failed` runs first; the caller limits how often it restarts.
 
 use std::time::Duration;
 
-use super::run::{End, Ended, run};
-use super::{Program, Trouble, privilege};
-use crate::systemd::{Unit, ask, is_booted};
+use super::{Trouble, privilege};
+use crate::program::{End, Ended, Program, run};
+use crate::systemd::{LIMIT, Unit, ask, is_booted};
 
-/// What a restart may take: the longest time to stop, and to start, of the units that Debian ships, but for Knot DNS
-/// with its five minutes.
+/// Limit of a restart: the longest times to stop and to start of the units that Debian ships. Knot DNS has five minutes;
+/// that is left out.
 pub(crate) const RESTART_LIMIT: Duration = Duration::from_secs(200);
 
-/// systemd answers in milliseconds, if it is not itself in trouble.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// Of what restarting a unit consists, as polkit is told.
+/// The verbs of a restart, as polkit knows them.
 pub(crate) const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
 
 /// The state of a unit.
@@ -28,14 +25,14 @@ pub(crate) async fn show(unit: &str) -> Result<Unit, Trouble> {
     ask(unit, LIMIT).await.map_err(|ended| refused(unit, "shown", &ended))
 }
 
-/// Restarts a unit and waits until it is up. Whatever comes of it, look at the state: after `limit` the restart goes
-/// on without us.
+/// Restarts a unit and waits until it is up, for at most `limit`; after that the restart goes on without us. Look at the
+/// state of the unit in either case.
 ///
 /// # Errors
 /// With the reason, and the remedy where a privilege is missing.
 pub(crate) async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
     booted(unit)?;
-    // It fails where the unit has never failed, or where it is not permitted; then so does the restart.
+    // This fails if the unit has never failed, or if it is not permitted. The restart reports the latter.
     run(&Program::new("systemctl", &["reset-failed", "--no-ask-password", "--", unit]), LIMIT).await;
     let ended = run(&restart_program(unit), limit).await;
     if ended.succeeded() {
@@ -45,7 +42,7 @@ pub(crate) async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> 
     Err(refused(if id.is_empty() { unit } else { &id }, "restarted", &ended))
 }
 
-/// What restarts a unit.
+/// The command that restarts a unit.
 #[must_use]
 pub(crate) fn restart_program(unit: &str) -> Program {
     Program::new("systemctl", &["restart", "--no-ask-password", "--", unit])
@@ -64,7 +61,7 @@ pub(super) fn booted(unit: &str) -> Result<(), Trouble> {
     .untouched())
 }
 
-/// What `systemctl` complained about.
+/// The error for what `systemctl` complained about, with its remedy.
 fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
     let why = |what: &str| format!("unit {unit} cannot be {done}: {what}");
     if ended.end == End::Missing {

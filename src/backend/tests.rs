@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 
 use super::channel::Reply;
 use super::channel::read;
-use super::run::End;
 use super::*;
+use crate::program::End;
 
 fn ended(code: i32, out: &str, err: &str) -> Ended {
     let end = End::Exited(ExitStatus::from_raw(code << 8));

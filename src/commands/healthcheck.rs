@@ -37,7 +37,7 @@ use crate::healthcheck::syslog::{self, Syslog};
 use crate::healthcheck::{self, Refusal, setup};
 use crate::logging::{self, Way, aside};
 use crate::outcome::Outcome;
-use crate::probe::command::adopt_orphans;
+use crate::program::adopt_orphans;
 use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::sys::signals::STOPS;
 use crate::text;

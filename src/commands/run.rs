@@ -25,7 +25,7 @@ use crate::engine::api_session::Parent;
 use crate::exit::Exit;
 use crate::logging::counted;
 use crate::period::Shown;
-use crate::probe::command::adopt_orphans;
+use crate::program::adopt_orphans;
 use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::trace::names::Names;
 use crate::trace::record::Recorder;

@@ -14,9 +14,10 @@ use super::file::{self, Placed};
 use super::resolve::{Refused, Resolver, Result};
 use crate::backend::rate_limit;
 use crate::backend::targets::Target;
-use crate::backend::{Ask, Backend, Heal, Kind, Program, Quiet, Request, Restart, Step, Words};
+use crate::backend::{Ask, Backend, Heal, Kind, Quiet, Request, Restart, Step, Words};
 use crate::config::defaults::backend as default;
 use crate::period::Period;
+use crate::program::Program;
 
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -173,7 +174,7 @@ impl Resolver<'_> {
             Err(self.error(&written.span(), format!("{what}, {expected}")))
         };
         self.without_zero(&written.span(), words)?;
-        match Program::of_words(words) {
+        match Program::from_words(words) {
             None => refuse("found no program"),
             Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(
                 &format!("`{}` is a relative path, and ExaBGP starts its helpers in /", program.name()),
@@ -210,7 +211,7 @@ impl Known<'_> {
     }
 
     fn program(&self, words: Words) -> Option<Program> {
-        Program::of_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
+        Program::from_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
     }
 
     fn rate_limit_commands(&self, source: rate_limit::Source) -> rate_limit::Commands {

@@ -18,8 +18,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::backend::run::{Ended, run};
-use crate::backend::{Backend, Heal, Program};
+use crate::backend::{Backend, Heal};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::ServiceId;
@@ -27,6 +26,7 @@ use crate::engine::moment::Moment;
 use crate::engine::service::Service;
 use crate::logging::counted;
 use crate::period::Shown;
+use crate::program::{Ended, Program, run};
 
 /// Longer than any transaction takes, but for the time that the server has to start.
 const LIMIT: Duration = Duration::from_secs(20 * 60);

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use crate::handoff::lock;
 use crate::period::Period;
-use crate::probe::command::run::{Run, how, shell};
-use crate::probe::command::text::beginning;
+use crate::program::child::{ChildGroup, describe_exit, shell};
+use crate::text::excerpt::beginning;
 
 #[cfg(test)]
 mod tests;
@@ -43,7 +43,7 @@ pub(crate) struct Hook {
 impl Hook {
     /// A program and its arguments, quoted so that the shell takes them as they are.
     #[must_use]
-    pub(crate) fn of_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
+    pub(crate) fn from_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
         let quoted: Vec<_> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
         Self {
             text: format!("exec {}", quoted.join(" ")),
@@ -174,25 +174,25 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
     let mut command = shell(&hook.text);
     command.env("STATE", &hook.state).env("SERVICE", &hook.service).env("REASON", &hook.reason);
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = match Run::start(command) {
-        Ok(run) => run,
+    let mut group = match ChildGroup::spawn(command) {
+        Ok(group) => group,
         Err(error) => return log::error!("{hook}: cannot start a shell: {error}"),
     };
-    let exit = match timeout(patience, run.exit()).await {
+    let exit = match timeout(patience, group.wait()).await {
         Ok(exit) => Ok(exit),
         Err(_) => {
             let (behind, limit) = (queue.waiting().hooks.len(), Period(patience));
             log::error!("{hook}: still running after {limit}, and {behind} wait behind it");
-            timeout(grace, run.exit()).await
+            timeout(grace, group.wait()).await
         }
     };
     match exit {
         Ok(Ok(status)) if status.success() => log::debug!("{hook}: done"),
-        Ok(Ok(status)) => log::warn!("{hook}: {}", how(status)),
+        Ok(Ok(status)) => log::warn!("{hook}: {}", describe_exit(status)),
         Ok(Err(error)) => log::error!("{hook}: cannot wait for it: {error}"),
         Err(_) => {
-            let left = run.end().await;
-            log::error!("{hook}: killed after {}{left}", Period(patience + grace));
+            let survivors = group.kill().await;
+            log::error!("{hook}: killed after {}{survivors}", Period(patience + grace));
         }
     }
 }

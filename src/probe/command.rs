@@ -1,45 +1,9 @@
 //! Checks by a shell command, as `exabgp healthcheck --command` has them: exit status 0 passes.
 //!
-//! ```text
-//! text ── run: `sh -c` in a group of its own ──► exit status, or the timeout
-//!              │ pipe                                │           │
-//!              ▼                                     ▼           ▼
-//!         output: its end is kept ── text ──► the sentence   sweep: kill what descends from it
-//!                                                                │ dead
-//!                                                                ▼
-//!                                                  orphans: reap what is not ours by birth
-//! ```
-//!
-//! The verdict falls when the shell exits, not when its output ends: what a command leaves in the background may keep
-//! the pipe until it is killed. Only the end of the output is kept; the rest is read and forgotten, so that a command
-//! is never stuck in a write, and slowly enough that an endless one costs little. Nothing here waits for a command
-//! except as a future; and other processes are looked for in `/proc` only after a timeout, or where the shell has left
-//! a child to us, on another thread, unless a future is dropped.
-//!
-//! # What a command leaves behind
-//!
-//! Nothing, whether it passes, fails or times out, as far as that can be had without privileges. What belongs to a run is known by any of three marks: its
-//! process group, its descent from the shell (parents, in `/proc`), and a variable in its environment,
-//! `DNSHERALD_RUN`, of a value that no other run has. A process that leaves the group or the session keeps the
-//! variable; one that clears its environment keeps its parents. All that bear a mark are stopped first, until a look
-//! at `/proc` finds every one of them stopped, for what is stopped cannot fork away. Then all are killed, and looked
-//! for until none is found. The shell is reaped after that, so that neither its number nor that of its group can have
-//! passed to a stranger. It ends there:
-//!
-//! * Who left the group, *and* cleared, overwrote or hid its environment (by not being dumpable), *and* had lost a
-//!   parent on the way to the shell when the timeout came, or the shell itself by its exit, bears no mark. Nor is it guessed at: it might be a daemon
-//!   that a hook has just started.
-//! * A process with another user's rights (`sudo`) is found by descent, but cannot be signalled; one that hangs in the
-//!   kernel does not die of it. Both are named in the sentence of the failure.
-//! * Who starts a successor and is gone in less time than `/proc` can be read may escape. The youngest are looked at
-//!   first, and looks are repeated while any was gone before its turn, but not for ever: a quarter of a second, or
-//!   twenty looks, if those take longer.
-//! * What others start on behalf of the command, systemd, cron, a container engine, is theirs.
-//! * If this process is itself killed by SIGKILL, or aborts, the command goes on. When a future is dropped, cancelled
-//!   or with the runtime, its command is swept as after a timeout.
-//!
-//! A cgroup of its own would hold all of these but the last two; but that takes a cgroup delegated to us, and ExaBGP's
-//! is not.
+//! The verdict falls when the shell exits, not when its output ends: a process in the background may keep the pipe
+//! open. That process is then killed, whether the command passes, fails or times out ([`crate::program`]). Only the end
+//! of the output is kept. The rest is read and dropped, so that a command never blocks in a write, and slowly enough
+//! that an endless output costs little.
 
 use std::fmt;
 use std::io;
@@ -47,73 +11,69 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use self::output::{Keep, Output};
-use self::run::{Run, how, shell};
 use crate::outcome::{Cause, Outcome};
 use crate::period::{Period, Shown};
 use crate::probe::deadline::Deadline;
+use crate::program::child::{ChildGroup, describe_exit, shell};
+use crate::program::output::{Keep, Output};
+use crate::text::excerpt::{beginning, last_lines};
 
-mod orphans;
-pub(crate) mod output;
-pub(crate) mod process;
-pub(crate) mod run;
-mod sweep;
 #[cfg(test)]
-pub(crate) mod tests;
-pub(crate) mod text;
+mod tests;
 
-pub(crate) use self::orphans::adopt_orphans;
-
-/// How much of an output is kept, in octets.
+/// The part of the output that is kept, in octets.
 const KEPT: Keep = Keep::End(4096);
 
-/// A check by a shell command. Shown as its text in backquotes, on one line and not too long.
+/// A check by a shell command. Shown as its text in backquotes, on one line, shortened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandProbe {
-    /// What `sh -c` is given.
+    /// The command for `sh -c`.
     pub(crate) text: String,
-    /// How long it may take; without, for ever.
+    /// Killed after this time. `None` for no limit.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl CommandProbe {
-    /// Runs it once. After a timeout it is back a few milliseconds later, when what belongs to the command is dead.
+    /// Runs the command once. After a timeout it returns a few milliseconds later, once all processes of the command are
+    /// dead.
     ///
-    /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it kills the command, and blocks
-    /// for as long as that takes.
+    /// Await it on a tokio runtime with I/O and time enabled. Dropping it kills the command, and blocks until that is
+    /// done.
     pub(crate) async fn ask(&self) -> Outcome {
         let began = Instant::now();
         let deadline = Deadline::after(self.timeout.unwrap_or(Duration::MAX));
-        let (mut run, mut output) = match self.start() {
+        let (mut group, mut output) = match self.start() {
             Ok(started) => started,
             Err(error) => return self.fail(Cause::Local, &format!("cannot start a shell: {error}"), ""),
         };
+        // Wait for the shell, and read its output.
         let exit = async {
             tokio::select! {
                 biased;
-                exit = run.is_over() => exit,
+                exit = group.exited() => exit,
                 never = output.drain() => match never {},
             }
         };
-        let over = timeout(self.timeout.unwrap_or(Duration::MAX), exit).await;
+        let waited = timeout(self.timeout.unwrap_or(Duration::MAX), exit).await;
         let took = began.elapsed();
-        let ended = match over {
-            Ok(Ok(())) => Ok(run.finish().await),
+        // Kill what is left.
+        let ended = match waited {
+            Ok(Ok(())) => Ok(group.finish().await),
             Ok(Err(error)) => Ok(Err(error)),
-            Err(_) => Err(run.end().await),
+            Err(_) => Err(group.kill().await),
         };
         match ended {
-            Ok(Ok((status, left))) => {
+            Ok(Ok((status, survivors))) => {
                 if status.success() {
                     return Outcome::pass(took);
                 }
-                let how = format!("{}{left}", how(status));
-                self.fail(Cause::Command, &how, &text::last_lines(&output.kept()))
+                let how = format!("{}{survivors}", describe_exit(status));
+                self.fail(Cause::Command, &how, &last_lines(&output.kept()))
             }
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
-            Err(left) => {
+            Err(survivors) => {
                 let limit = Period(self.timeout.unwrap_or_default());
-                // A process that did not run knows nothing of the time that the command had.
+                // If this process did not run, it does not know how long the command did.
                 let (cause, slept) = match deadline.slept(began + took) {
                     Some(late) => {
                         (Cause::Local, format!(", but this process did not run for {}", Shown(late)))
@@ -122,21 +82,21 @@ impl CommandProbe {
                 };
                 self.fail(
                     cause,
-                    &format!("not done within {limit}{slept}{left}"),
-                    &text::last_lines(&output.kept()),
+                    &format!("not done within {limit}{slept}{survivors}"),
+                    &last_lines(&output.kept()),
                 )
             }
         }
     }
 
-    fn start(&self) -> io::Result<(Run, Output)> {
+    fn start(&self) -> io::Result<(ChildGroup, Output)> {
         let (output, writer) = Output::pipe(KEPT)?;
         let mut command = shell(&self.text);
         command.stdout(writer.try_clone()?).stderr(writer);
-        Ok((Run::start(command)?, output))
+        Ok((ChildGroup::spawn(command)?, output))
     }
 
-    /// A failure, with what the command said last.
+    /// An outcome with the last lines of the output.
     fn fail(&self, cause: Cause, why: &str, said: &str) -> Outcome {
         let colon = if said.is_empty() { "" } else { ": " };
         Outcome::fail(cause, format!("{self}: {why}{colon}{said}"))
@@ -145,6 +105,6 @@ impl CommandProbe {
 
 impl fmt::Display for CommandProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", text::beginning(&self.text))
+        write!(f, "`{}`", beginning(&self.text))
     }
 }

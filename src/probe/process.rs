@@ -1,7 +1,7 @@
-//! Checks of a process: whether the main process of the DNS server is there.
+//! Checks of a process: whether the main process of the DNS server runs.
 //!
-//! Asked once, for `dnsherald check`, one looks for it and lets go again. The daemon keeps hold of it instead, see
-//! [`crate::process::watch`].
+//! `dnsherald check` looks for it once ([`ProcessProbe::ask`]). The daemon keeps a [`Watch`](watch::Watch) on it, which
+//! reports its exit within milliseconds.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,24 +10,28 @@ use crate::outcome::{Cause, Outcome};
 use crate::process::find::Finder;
 use crate::process::{Missing, ProcessSource};
 
-/// A process, and how long looking for it may take.
+mod state;
+mod succession;
+pub(crate) mod watch;
+
+/// A process, and the time that the search for it may take.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ProcessProbe {
-    /// Where to look for it.
+    /// Where the process is found.
     pub(crate) source: ProcessSource,
-    /// How long that may take.
+    /// Limit of the search.
     pub(crate) timeout: Duration,
 }
 
 impl ProcessProbe {
-    /// Looks for it once, and says what was found behind its label. To be awaited on a tokio runtime with I/O and time
+    /// Looks for the process once. Returns the outcome behind its label. Await it on a tokio runtime with I/O and time
     /// enabled.
     pub(crate) async fn ask(&self) -> (String, Outcome) {
         let began = Instant::now();
         match Finder::new(self.source.clone()).find(self.timeout).await {
-            Ok(held) => {
-                let stopped = if held.is_stopped() { ", which is stopped" } else { "" };
-                (format!("{held}{stopped}"), Outcome::pass(began.elapsed()))
+            Ok(process) => {
+                let stopped = if process.is_stopped() { ", which is stopped" } else { "" };
+                (format!("{process}{stopped}"), Outcome::pass(began.elapsed()))
             }
             Err(Missing::Surely(why)) => (self.to_string(), Outcome::fail(Cause::ProcessGone, why)),
             Err(Missing::Perhaps(why)) => (self.to_string(), Outcome::fail(Cause::ProcessUnknown, why)),

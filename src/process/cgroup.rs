@@ -1,8 +1,9 @@
-//! systemd puts all that a unit starts into a cgroup of the unit's name, and anybody may read which.
+//! From a process to its systemd unit, and back, through the cgroups. Every user may read them.
 //!
-//! From a process to its unit one comes by `/proc/PID/cgroup`, whatever the version of cgroups and wherever they are
-//! mounted. From a unit to its processes one comes by its directory: mostly `system.slice/UNIT`, but an instance of a
-//! template has a slice of its own (`system.slice/system-kresd.slice/kresd@1.service`), and `Slice=` may name any.
+//! systemd puts all processes of a unit into a cgroup of the unit's name. `/proc/PID/cgroup` names the cgroup of a
+//! process, in any version of cgroups and wherever they are mounted. The processes of a unit are in its directory:
+//! mostly `system.slice/UNIT`, but an instance of a template has a slice of its own
+//! (`system.slice/system-kresd.slice/kresd@1.service`), and `Slice=` may name any.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,20 +11,20 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
-use crate::probe::command::process::Process;
+use crate::sys::procfs::ProcStat;
 
 /// Where systemd's hierarchy is: alone (version 2), beside version 1, or within version 1.
 pub(crate) const ROOTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
-/// Slices lie in slices, but hardly deeper.
+/// Slices are nested, but hardly deeper.
 const DEEPEST: usize = 6;
 
-/// The cgroups of one process, one a hierarchy.
+/// The cgroups of one process, one for each hierarchy.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Membership(Vec<String>);
 
 impl Membership {
-    /// That of the process of this number.
+    /// The cgroups of the process of this number.
     #[must_use]
     pub(crate) fn of(pid: i32) -> Self {
         Self::read(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
@@ -35,27 +36,27 @@ impl Membership {
         Self(paths.map(str::to_owned).collect())
     }
 
-    /// Whether systemd has started it on behalf of this unit.
+    /// Whether the process belongs to this unit.
     #[must_use]
     pub(crate) fn is_of_unit(&self, unit: &str) -> bool {
         self.0.iter().any(|path| path.split('/').any(|part| part == unit))
     }
 
-    /// Whether it is in this cgroup or one below it.
+    /// Whether the process is in this cgroup or below it.
     #[must_use]
     pub(crate) fn is_below(&self, cgroup: &str) -> bool {
         self.0.iter().any(|path| Path::new(path).starts_with(cgroup))
     }
 
-    /// The one that says most, for people.
+    /// The longest path, for people.
     #[must_use]
     pub(crate) fn shown(&self) -> &str {
         self.0.iter().max_by_key(|path| path.len()).map_or("no cgroup", String::as_str)
     }
 }
 
-/// The processes of a unit, and nothing if it has no cgroup here: then it is not running, or is known by another name,
-/// or this is not systemd's machine.
+/// The processes of a unit. Empty if it has no cgroup here: then it does not run, or has another name, or systemd does
+/// not run this host.
 #[must_use]
 pub(crate) fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
     let folder = roots.iter().find_map(|root| folder_of(unit, Path::new(root)));
@@ -84,10 +85,10 @@ fn slices_in(folder: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "slice")).collect()
 }
 
-/// Those of whom the parent is not among them: the main process, if it is one.
+/// The processes whose parent is not among them. If it is one, it is the main process.
 #[must_use]
 pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
-    let alive = |pid: &i32| Process::of(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
+    let alive = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
     let processes: Vec<_> = pids.iter().filter_map(alive).collect();
     let known: BTreeSet<_> = processes.iter().map(|process| process.pid).collect();
     let eldest = processes.iter().filter(|process| !known.contains(&process.parent));
@@ -96,9 +97,8 @@ pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
-
     use super::*;
+    use crate::test_support::Sleeper;
 
     #[test]
     fn a_process_is_of_the_unit_that_its_cgroup_is_named_after() {
@@ -132,28 +132,15 @@ mod tests {
         fs::remove_dir_all(root).unwrap();
     }
 
-    /// Children of the test, killed and reaped when dropped.
-    struct Killed(Vec<Child>);
-
-    impl Drop for Killed {
-        fn drop(&mut self) {
-            for child in &mut self.0 {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
-        }
-    }
-
     #[test]
-    fn the_main_process_is_nobodys_child() {
-        let sleepers = (0..2).map(|_| Command::new("sleep").arg("1000").spawn().unwrap());
-        let mut sleepers = Killed(sleepers.collect());
-        let numbers: Vec<i32> = sleepers.0.iter().map(|child| child.id().try_into().unwrap()).collect();
+    fn the_main_process_is_no_child_of_the_others() {
+        let mut sleepers = [Sleeper::start(), Sleeper::start()];
+        let numbers = sleepers.each_ref().map(Sleeper::pid);
         let us = std::process::id().try_into().unwrap();
         assert_eq!(eldest(&[numbers[0], us, numbers[1]]), [us]);
-        assert_eq!(eldest(&numbers), numbers, "which of both is not to be told");
-        sleepers.0[0].kill().unwrap();
-        sleepers.0[0].wait().unwrap();
+        assert_eq!(eldest(&numbers), numbers, "either may be the main one");
+        sleepers[0].kill();
+        sleepers[0].reap();
         assert_eq!(eldest(&numbers), numbers[1..]);
     }
 }

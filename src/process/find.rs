@@ -1,7 +1,7 @@
-//! Finding the main process: what the pid-file says, else what the unit's cgroup holds, else what systemd says.
+//! Finds the main process: in the pid-file, else in the cgroup of its unit, else by asking systemd.
 //!
-//! The first two are a few reads of files and say nothing for sure when they find nothing: a pid-file is left behind by
-//! a crash, and not yet written at a start. What systemd says takes longer, and is certain.
+//! The first two take a few reads of files, and prove nothing if they find nothing: a crash leaves a pid-file behind, and
+//! a starting server has not written it yet. systemd takes longer to answer, and is certain.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,14 +16,14 @@ use crate::handoff::lock;
 use crate::period::Period;
 use crate::systemd;
 
-/// How often systemd is asked at most, which has better things to do; and how long a cheap look may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// systemd is asked at most once in this time. Also the limit of a cheap search.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was found in the place of the process.
+/// What was found instead of the process.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Instead {
     why: String,
-    /// The pid-file names a living process that is not of the unit: perhaps the server, started by somebody else.
+    /// The pid-file names a running process outside the unit: perhaps the server, started by other means.
     other_alive: bool,
 }
 
@@ -33,66 +33,66 @@ impl From<String> for Instead {
     }
 }
 
-/// Who looks for one process, and is in no hurry: one look at a time.
+/// Searches for one process, one search at a time.
 #[derive(Debug)]
 pub(crate) struct Finder {
     source: ProcessSource,
-    /// A disk that hangs keeps one thread, not one more with every round.
+    /// A disk that hangs keeps one thread, not one more with every probe.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// What systemd was last asked in vain.
-    told: Mutex<Option<(Instant, Missing)>>,
+    /// The last answer of systemd without a process, and its time.
+    last_missing: Mutex<Option<(Instant, Missing)>>,
 }
 
 impl Finder {
-    /// Has not looked yet.
+    /// Has not searched yet.
     #[must_use]
     pub(crate) fn new(source: ProcessSource) -> Self {
-        Self { source, turn: Arc::default(), told: Mutex::default() }
+        Self { source, turn: Arc::default(), last_missing: Mutex::default() }
     }
 
-    /// Where it looks.
+    /// Where it searches.
     #[must_use]
     pub(crate) const fn source(&self) -> &ProcessSource {
         &self.source
     }
 
-    /// Looks everywhere, for at most as long as `limit`.
+    /// Searches everywhere, for at most `limit`.
     ///
     /// # Errors
-    /// What is missing, and how surely.
+    /// Why no process was found, and how certain that is.
     pub(crate) async fn find(&self, limit: Duration) -> Result<ProcessHandle, Missing> {
         let find = async {
-            let instead = match self.off_the_loop(look).await {
-                Ok(held) => return Ok(held),
+            let instead = match self.on_a_thread(look).await {
+                Ok(process) => return Ok(process),
                 Err(why) => why,
             };
             let Some(unit) = self.source.unit() else { return Err(Missing::Perhaps(instead.why)) };
-            if let Some(missing) = self.told_lately() {
+            if let Some(missing) = self.lately_missing() {
                 return Err(missing);
             }
             let found = by_systemd(unit, &instead, limit).await;
             if let Err(missing) = &found {
-                *lock(&self.told) = Some((Instant::now(), missing.clone()));
+                *lock(&self.last_missing) = Some((Instant::now(), missing.clone()));
             }
             found
         };
-        let late = || format!("looking for it took longer than {}", Period(limit));
+        let late = || format!("the search for it took longer than {}", Period(limit));
         timeout(limit, find).await.unwrap_or_else(|_| Err(Missing::Perhaps(late())))
     }
 
-    /// Looks where looking is cheap.
+    /// Searches without asking systemd.
     pub(crate) async fn find_cheaply(&self) -> Option<ProcessHandle> {
-        timeout(PATIENCE, self.off_the_loop(look)).await.ok()?.ok()
+        timeout(ASK_INTERVAL, self.on_a_thread(look)).await.ok()?.ok()
     }
 
-    /// Whom the pid-file names, if there is one and it can be believed.
+    /// The process that the pid-file names, if that is believable.
     pub(crate) async fn named(&self, limit: Duration) -> Option<ProcessHandle> {
         let path = self.source.pid_file()?.to_owned();
-        let named = self.off_the_loop(move |source| by_pid_file(&path, source.unit()));
+        let named = self.on_a_thread(move |source| by_pid_file(&path, source.unit()));
         timeout(limit, named).await.ok()?.ok()
     }
 
-    async fn off_the_loop<F>(&self, look: F) -> Result<ProcessHandle, Instead>
+    async fn on_a_thread<F>(&self, look: F) -> Result<ProcessHandle, Instead>
     where
         F: FnOnce(&ProcessSource) -> Result<ProcessHandle, Instead> + Send + 'static,
     {
@@ -102,19 +102,19 @@ impl Finder {
             let _until_done = turn;
             look(&source)
         });
-        looked.await.unwrap_or_else(|_| Err("looking for it was broken off".to_owned().into()))
+        looked.await.unwrap_or_else(|_| Err("the search for it was interrupted".to_owned().into()))
     }
 
-    fn told_lately(&self) -> Option<Missing> {
-        let told = lock(&self.told);
-        told.as_ref().filter(|(at, _)| at.elapsed() < PATIENCE).map(|(_, missing)| missing.clone())
+    fn lately_missing(&self) -> Option<Missing> {
+        let last = lock(&self.last_missing);
+        last.as_ref().filter(|(at, _)| at.elapsed() < ASK_INTERVAL).map(|(_, missing)| missing.clone())
     }
 }
 
 fn look(source: &ProcessSource) -> Result<ProcessHandle, Instead> {
     let file = source.pid_file().map(|path| by_pid_file(path, source.unit()));
     let instead = match file {
-        Some(Ok(held)) => return Ok(held),
+        Some(Ok(process)) => return Ok(process),
         Some(Err(instead)) => Some(instead),
         None => None,
     };
@@ -125,51 +125,51 @@ fn look(source: &ProcessSource) -> Result<ProcessHandle, Instead> {
     })
 }
 
-/// Asks systemd, which is certain, unless what was found elsewhere contradicts it.
+/// Asks systemd, which is certain unless the pid-file contradicts it.
 async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<ProcessHandle, Missing> {
     let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
-    let told = systemd::ask(unit, limit).await.map_err(|ended| {
+    let shown = systemd::ask(unit, limit).await.map_err(|ended| {
         perhaps(format!(
-            "systemctl says nothing of {unit} ({ended}): is systemd running? Without it a `pid-file` tells the process"
+            "systemctl does not answer for {unit} ({ended}): is systemd running? Without systemd, set `pid-file`"
         ))
     })?;
-    let without = || format!("{unit} {}", told.without_process());
-    if told.is_over() && !instead.other_alive {
+    let without = || format!("{unit} {}", shown.without_process());
+    if shown.is_certainly_down() && !instead.other_alive {
         return Err(Missing::Surely(without()));
     }
-    let Some(pid) = told.main_pid.and_then(|pid| i32::try_from(pid).ok()) else {
+    let Some(pid) = shown.main_pid.and_then(|pid| i32::try_from(pid).ok()) else {
         return Err(perhaps(without()));
     };
     let not_it = |what: String| perhaps(format!("systemd says that the main process of {unit} is {what}"));
-    let held = ProcessHandle::open(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
-    // If the number had passed to a stranger since, that would be elsewhere. The cgroup also tells an alias.
-    let membership = held.membership();
-    if membership.is_of_unit(unit) || told.cgroup().is_some_and(|cgroup| membership.is_below(cgroup)) {
-        return Ok(held);
+    let process = ProcessHandle::open(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
+    // Another process of that number would be in another cgroup. The cgroup also proves an alias of the unit.
+    let membership = process.membership();
+    if membership.is_of_unit(unit) || shown.cgroup().is_some_and(|cgroup| membership.is_below(cgroup)) {
+        return Ok(process);
     }
-    Err(not_it(format!("{held}, which is in {}", membership.shown())))
+    Err(not_it(format!("{process}, which is in {}", membership.shown())))
 }
 
-/// The process that the file names, if it can be the one that wrote it.
+/// The process that the file names, if it can be the one that wrote the file.
 ///
 /// # Errors
-/// The sentence about what is there instead.
+/// A sentence about what was found instead.
 pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
     let written = pid_file::read(path)?;
     let shown = path.display();
-    let held = ProcessHandle::open(written.pid)
+    let process = ProcessHandle::open(written.pid)
         .map_err(|why| format!("{shown} names process {}{why}", written.pid))?;
     match unit {
-        Some(unit) if !held.membership().is_of_unit(unit) => {
-            let cgroup = held.membership().shown();
-            let why = format!("{shown} names {held}, which is not of {unit} but in {cgroup}");
+        Some(unit) if !process.membership().is_of_unit(unit) => {
+            let cgroup = process.membership().shown();
+            let why = format!("{shown} names {process}, which is not of {unit} but in {cgroup}");
             Err(Instead { why, other_alive: true })
         }
-        None if !held.was_there_at(written.at) => {
+        None if !process.was_there_at(written.at) => {
             let why = "began only after that was written: it is stale, or the clock has been set";
-            Err(format!("{shown} names {held}, which {why}").into())
+            Err(format!("{shown} names {process}, which {why}").into())
         }
-        _ => Ok(held),
+        _ => Ok(process),
     }
 }
 
@@ -178,9 +178,9 @@ fn by_cgroup(unit: &str) -> Result<ProcessHandle, String> {
     match cgroup::eldest(&pids)[..] {
         [] => Err(format!("{unit} has no process in its cgroup")),
         [pid] => {
-            let held = ProcessHandle::open(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
-            if held.membership().is_of_unit(unit) {
-                return Ok(held);
+            let process = ProcessHandle::open(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
+            if process.membership().is_of_unit(unit) {
+                return Ok(process);
             }
             Err(format!("{unit} had process {pid}, which has ended"))
         }
@@ -195,35 +195,33 @@ fn by_cgroup(unit: &str) -> Result<ProcessHandle, String> {
 mod tests {
     use std::fs::{self, File};
     use std::path::PathBuf;
-    use std::process::{Child, Command};
     use std::time::SystemTime;
 
     use super::*;
+    use crate::test_support::Sleeper;
 
-    struct Daemon(Child, PathBuf);
+    struct Daemon(Sleeper, PathBuf);
 
     impl Daemon {
         fn start(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("dnsherald-find-{}-{name}.pid", std::process::id()));
-            let child = Command::new("sleep").arg("1000").spawn().unwrap();
-            fs::write(&path, format!("{}\n", child.id())).unwrap();
+            let child = Sleeper::start();
+            fs::write(&path, format!("{}\n", child.pid())).unwrap();
             Self(child, path)
         }
     }
 
     impl Drop for Daemon {
         fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
             let _ = fs::remove_file(&self.1);
         }
     }
 
     #[test]
-    fn a_pid_file_is_believed_unless_it_is_older_than_whom_it_names() {
+    fn a_pid_file_is_believed_unless_it_is_older_than_its_process() {
         let daemon = Daemon::start("stale");
-        let held = by_pid_file(&daemon.1, None).unwrap();
-        assert_eq!(u32::try_from(held.pid()), Ok(daemon.0.id()));
+        let process = by_pid_file(&daemon.1, None).unwrap();
+        assert_eq!(process.pid(), daemon.0.pid());
         let written_at =
             |at: SystemTime| File::options().write(true).open(&daemon.1).unwrap().set_modified(at).unwrap();
         let day = Duration::from_secs(86_400);
@@ -244,15 +242,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_ended_is_not_found() {
+    fn a_process_that_has_exited_is_not_found() {
         let mut daemon = Daemon::start("ended");
-        daemon.0.kill().unwrap();
-        daemon.0.wait().unwrap();
+        daemon.0.kill();
+        daemon.0.reap();
         assert!(by_pid_file(&daemon.1, None).unwrap_err().why.ends_with(", which is gone"));
     }
 
     #[test]
-    fn without_a_unit_nothing_is_ever_missing_for_sure() {
+    fn without_a_unit_a_process_is_never_certainly_missing() {
         let source = ProcessSource::new(Some("/nowhere/x.pid".into()), None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let missing = runtime.block_on(Finder::new(source).find(Duration::from_secs(20)));

@@ -1,4 +1,4 @@
-//! Files into which daemons write their number, and what is found there instead.
+//! Reads the file into which a daemon writes its number.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,22 +7,22 @@ use std::time::SystemTime;
 
 use crate::text::foreign;
 
-/// More than any number takes.
+/// Octets that are read: more than any number takes.
 const ENOUGH: u64 = 64;
 
-/// What a file says.
+/// The content of a pid-file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Written {
-    /// The number of a process, whichever it is by now.
+    /// A number. Another process may have it by now.
     pub(crate) pid: i32,
-    /// When that was written.
+    /// When the file was written.
     pub(crate) at: SystemTime,
 }
 
-/// What the file says.
+/// Reads the file.
 ///
 /// # Errors
-/// The sentence about what is there instead.
+/// A sentence about what was found instead.
 pub(crate) fn read(path: &Path) -> Result<Written, String> {
     let shown = path.display();
     let unreadable = |error: io::Error| match error.kind() {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_nothing_else() {
+    fn only_a_number_is_accepted() {
         assert_eq!(parse(b"4711\n"), Ok(4711));
         assert_eq!(parse(b"  17"), Ok(17));
         assert!(parse(b" \n").unwrap_err().contains("empty"));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_waited_for() {
+    fn a_pipe_or_directory_does_not_block() {
         let folder = std::env::temp_dir();
         assert!(read(&folder).unwrap_err().contains("is no file"));
         let pipe = folder.join(format!("dnsherald-pid-file-{}", std::process::id()));

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::{Backend, Checked, Restart};
 use crate::backend::channel::{install, is_denied, read};
-use crate::backend::run::{End, Ended, run};
-use crate::backend::{Program, Trouble, privilege, systemd};
+use crate::backend::{Trouble, privilege, systemd};
+use crate::program::{End, Ended, Program, run};
 
 /// How many lines of a failed check are shown. The first is usually the cause of the others.
 const SHOWN: usize = 12;

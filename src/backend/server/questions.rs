@@ -3,11 +3,11 @@
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
 use crate::backend::{State, Status, Trouble, systemd};
-use crate::probe::command::text::beginning;
 use crate::process::Missing;
 use crate::process::find::Finder;
 use crate::process::handle::ProcessHandle;
 use crate::systemd::Unit;
+use crate::text::excerpt::beginning;
 
 impl Backend {
     /// How it is: what its control channel says, else what systemd or the pid file say.

@@ -10,8 +10,8 @@ use crate::backend::listeners::{self, Listener, holders};
 use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::Probe;
-use crate::probe::command::process::Process;
 use crate::process::handle::ProcessHandle;
+use crate::sys::procfs::ProcStat;
 
 /// A process that descends from the server's main process does so in fewer generations.
 const GENERATIONS: usize = 8;
@@ -55,7 +55,7 @@ impl Before {
     /// to be `another`, it may be one of them.
     pub(super) fn stands_beside(&self, process: &ProcessHandle, another: bool) -> Option<String> {
         let is_this = |earlier: &&ProcessHandle| earlier.pid() == process.pid();
-        let mut left = self.processes.iter().filter(|earlier| !earlier.has_ended());
+        let mut left = self.processes.iter().filter(|earlier| !earlier.has_exited());
         if left.clone().any(|earlier| is_this(&earlier)) && another {
             return Some(format!("it is still {process}, from before the restart"));
         }
@@ -159,7 +159,7 @@ impl Compared {
 
 /// Whether this is the main process or descends from it.
 fn is_of(pid: i32, main: &ProcessHandle) -> bool {
-    let parent = |pid: &i32| Process::of(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
+    let parent = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
     std::iter::successors(Some(pid), parent).take(GENERATIONS).any(|ancestor| ancestor == main.pid())
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Journal, Transaction};
-use crate::backend::run::{GRACE, Limit, run_within};
-use crate::backend::{Program, Trouble};
+use crate::backend::Trouble;
 use crate::control::Request;
 use crate::period::Period;
+use crate::program::{GRACE, Limit, Program, run_within};
 
 /// Between two prolongations of the drain. What is left of it after a missed one is more than what is needed to see
 /// the server back.

@@ -61,7 +61,7 @@ impl Transaction<'_> {
                 // What cannot be known is not waited for: the checks decide. That the earlier one is there is known.
                 Some(Err(Missing::Perhaps(_))) | None => {
                     let is_left =
-                        |earlier: &&ProcessHandle| self.deed == Deed::Restart && !earlier.has_ended();
+                        |earlier: &&ProcessHandle| self.deed == Deed::Restart && !earlier.has_exited();
                     match (before.processes.iter().find(is_left), found) {
                         (Some(earlier), _) => format!("{earlier}, from before the restart, has not ended"),
                         (None, Some(Err(missing))) => return Ok(format!("not known: {}", missing.why())),

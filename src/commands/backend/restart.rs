@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::backend::Backend;
 use crate::backend::transaction::{Deed, Done, Outcome, Progress, Step, Transaction};
-use crate::backend::{Backend, Program};
 use crate::cli::BackendRestart;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::daemon::signals::Signals;
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
+use crate::program::Program;
 use crate::text;
 
 /// What automation is told.

@@ -5,15 +5,14 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::super::helper::Helper;
 use super::super::{complain, host_name, named, runtime};
+use crate::backend::Backend;
 use crate::backend::hooks::install::{Installed, install, place_of};
 use crate::backend::hooks::{StopTime, drop_in, stop_commands};
-use crate::backend::run::run;
 use crate::backend::transaction::{quiet, wait_until_acknowledged};
-use crate::backend::{Backend, Program};
 use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
@@ -22,7 +21,7 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
 use crate::status::Service;
-use crate::text;
+use crate::{systemd, text};
 
 /// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
 /// decide.
@@ -34,9 +33,6 @@ const ELSE: Duration = Duration::from_secs(40);
 /// What is waited for the clients where the file does not say how to see that they have gone: the default of `settle`.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// systemd answers in milliseconds.
-const LIMIT: Duration = Duration::from_secs(5);
-
 /// Prints or installs the drop-in for a unit of this host.
 ///
 /// # Errors
@@ -44,14 +40,14 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyhow::Result<Exit> {
     let unit = &options.unit.0;
     let runtime = runtime().context("cannot start the event loop")?;
-    let ask = |words: &[&str]| {
-        let program = Program::new("systemctl", words);
-        let ended = runtime.block_on(run(&program, LIMIT));
-        if ended.succeeded() { Ok(ended.out) } else { bail!("unit {unit}: {program}: {ended}") }
-    };
-    let text = ask(&["cat", "--no-pager", "--", unit.as_str()])?;
-    let stop = ask(&["show", "-p", "TimeoutStopUSec", "--value", "--", unit.as_str()])?;
-    let stop = match stop.trim() {
+    let (text, shown) = runtime.block_on(async {
+        let text = systemd::unit_file(unit).await;
+        let text = text.map_err(|ended| anyhow!("unit {unit}: systemctl cat {unit}: {ended}"))?;
+        let shown = systemd::ask(unit, systemd::LIMIT).await;
+        let shown = shown.map_err(|ended| anyhow!("unit {unit}: systemctl show {unit}: {ended}"))?;
+        anyhow::Ok((text, shown))
+    })?;
+    let stop = match shown.stop_timeout.as_str() {
         "infinity" => StopTime::Infinite,
         time => time.parse().map_or(StopTime::DEFAULT, |Period(time)| StopTime::Within(time)),
     };
@@ -88,7 +84,9 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
         Installed::Same => "as it is to be already",
     };
     // It is in force once systemd has read it, which takes no restart of the unit.
-    ask(&["daemon-reload"]).with_context(|| {
+    let read = runtime.block_on(systemd::reload_unit_files());
+    let read = read.map_err(|ended| anyhow!("unit {unit}: systemctl daemon-reload: {ended}"));
+    read.with_context(|| {
         format!("{} is {done}; next: systemctl daemon-reload, which could not be done", place.display())
     })?;
     writeln!(text::stdout(), "{}: {done}; systemd has read it", place.display())?;
@@ -136,7 +134,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         return Ok(());
     }
     let runtime = runtime().context("cannot start the event loop")?;
-    let state = runtime.block_on(run(&Program::new("systemctl", &["is-system-running"]), LIMIT)).out;
+    let state = runtime.block_on(systemd::system_state());
     let quiets =
         config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest());
     let longest = LASTS + quiets.max().unwrap_or_default();

@@ -101,7 +101,7 @@ impl Observer for Attendant {
     fn enter(&mut self, service: &str, state: &str, reason: &str) {
         let Some(words) = self.on_change.get(service) else { return };
         if self.runs_hooks {
-            self.hooks.run(Hook::of_words(words, state, service, reason));
+            self.hooks.run(Hook::from_words(words, state, service, reason));
         } else {
             log::info!(
                 "service {service}: on-change not run with STATE={state}: standard output is a terminal"

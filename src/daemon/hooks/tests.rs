@@ -4,14 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::probe::command::tests::{eventually, long, running, sleeping};
+use crate::test_support::{eventually, running, sleeping, unique_seconds};
 
 /// A file in which hooks write down what they are told.
 struct Notes(PathBuf);
 
 impl Notes {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("dnsherald-hooks-{}", long()));
+        let path = std::env::temp_dir().join(format!("dnsherald-hooks-{}", unique_seconds()));
         fs::write(&path, "").unwrap();
         Self(path)
     }
@@ -61,7 +61,7 @@ async fn a_hook_that_fails_or_cannot_start_does_not_stop_those_behind_it() {
 async fn a_slow_hook_holds_up_nobody_but_those_behind_it() {
     let notes = Notes::new();
     let hooks = Hooks::within(Limits { patience: Duration::from_millis(10), ..Limits::USUAL });
-    let gate = std::env::temp_dir().join(format!("dnsherald-hooks-{}", long()));
+    let gate = std::env::temp_dir().join(format!("dnsherald-hooks-{}", unique_seconds()));
     let wait = format!("until [ -e {} ]; do sleep 0.01; done; ", gate.display());
     let slow = notes.hook("DOWN");
     hooks.run(Hook { text: wait + &slow.text, ..slow });
@@ -75,7 +75,7 @@ async fn a_slow_hook_holds_up_nobody_but_those_behind_it() {
 
 #[tokio::test]
 async fn a_hook_that_hangs_is_killed_in_the_end() {
-    let long = long();
+    let long = unique_seconds();
     let [patience, grace] = [30, 20].map(Duration::from_millis);
     let hooks = Hooks::within(Limits { patience, grace, ..Limits::USUAL });
     hooks.run(hook(&format!("(setsid sleep {long} &) & sleep {long}"), "DOWN"));
@@ -97,7 +97,7 @@ async fn beyond_the_bound_the_newest_are_kept() {
 
 #[tokio::test]
 async fn dropped_hooks_are_killed_and_forgotten() {
-    let (notes, long) = (Notes::new(), long());
+    let (notes, long) = (Notes::new(), unique_seconds());
     let hooks = Hooks::start();
     hooks.run(hook(&format!("sleep {long}"), "DOWN"));
     hooks.run(notes.hook("UP"));
@@ -113,7 +113,7 @@ async fn words_reach_a_program_as_they_are() {
     let hooks = Hooks::start();
     let words =
         ["sh", "-c", "echo \"$1\" > \"$2\"", "sh", "it's: resolver it's \"so\"", notes.0.to_str().unwrap()];
-    hooks.run(Hook::of_words(&words.map(str::to_owned), "UP", "resolver", ""));
+    hooks.run(Hook::from_words(&words.map(str::to_owned), "UP", "resolver", ""));
     hooks.finish().await;
     assert_eq!(notes.states(), ["it's"]);
 }

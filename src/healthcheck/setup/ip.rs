@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::period::Period;
-use crate::probe::command::run::how;
+use crate::program::child::describe_exit;
 
 /// Time limit of one call.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl Ip {
             return Ok(());
         }
         let colon = if error_output.is_empty() { "" } else { ": " };
-        let why = format!("`{shown}` {}{colon}{error_output}", how(status));
+        let why = format!("`{shown}` {}{colon}{error_output}", describe_exit(status));
         Err(if status.code() == Some(REFUSED) { Failure::Refused(why) } else { Failure::Failed(why) })
     }
 

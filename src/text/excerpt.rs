@@ -1,14 +1,14 @@
-//! What others wrote, made fit for one line of a log: [`foreign_octets`], length bounded.
+//! Excerpts of foreign text that fit into one line of a log: [`foreign_octets`], length bounded.
 
 use crate::text::foreign_octets;
 
-/// How much of a command names it, in characters.
+/// Characters of a command that name it.
 const NAME: usize = 60;
 
-/// How much of the output is told, in characters.
-const TOLD: usize = 160;
+/// Characters of an output that are shown.
+const SHOWN: usize = 160;
 
-/// Between lines that are told as one.
+/// Between lines that are joined to one.
 const BREAK: &str = " | ";
 
 /// The beginning of a command, on one line.
@@ -20,24 +20,24 @@ pub(crate) fn beginning(text: &str) -> String {
     }
 }
 
-/// The last lines of an output as one, as many as can be told; of a line too long, its end.
+/// The last lines of an output, joined to one: as many as fit, or the end of the last one if it does not fit.
 pub(crate) fn last_lines(output: &[u8]) -> String {
     let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
-    let mut told = String::new();
+    let mut shown = String::new();
     for line in lines.rev().filter(|line| !line.is_empty()).map(foreign_octets) {
-        let length = told.chars().count() + line.chars().count();
-        if told.is_empty() {
-            told = match length.checked_sub(TOLD) {
+        let length = shown.chars().count() + line.chars().count();
+        if shown.is_empty() {
+            shown = match length.checked_sub(SHOWN) {
                 None | Some(0) => line,
                 Some(over) => format!("…{}", line.chars().skip(over).collect::<String>()),
             };
-        } else if length + BREAK.len() <= TOLD {
-            told = format!("{line}{BREAK}{told}");
+        } else if length + BREAK.len() <= SHOWN {
+            shown = format!("{line}{BREAK}{shown}");
         } else {
             break;
         }
     }
-    told
+    shown
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_printed_is_escaped() {
+    fn unprintable_characters_are_escaped() {
         assert_eq!(
             last_lines(b"\x1b[31mno\x1b[0m \xff\0 'a' \"\xc3\xa9\"\n"),
             r#"\u{1b}[31mno\u{1b}[0m \xff\u{0} 'a' "é""#
@@ -54,14 +54,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_told_as_far_as_they_fit() {
+    fn the_last_lines_are_shown_as_far_as_they_fit() {
         assert_eq!(last_lines(b""), "");
         assert_eq!(last_lines(b"\n \n"), "");
         assert_eq!(last_lines(b"one\n\ntwo\r\nthree\n"), "one | two | three");
-        let long = "x".repeat(TOLD - 6);
+        let long = "x".repeat(SHOWN - 6);
         assert_eq!(last_lines(format!("before\nmid\n{long}").as_bytes()), format!("mid | {long}"));
-        let longer = format!("first\n{}end", "x".repeat(TOLD));
-        assert_eq!(last_lines(longer.as_bytes()), format!("…{}end", "x".repeat(TOLD - 3)));
+        let longer = format!("first\n{}end", "x".repeat(SHOWN));
+        assert_eq!(last_lines(longer.as_bytes()), format!("…{}end", "x".repeat(SHOWN - 3)));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Children that are not ours by birth: what a command left behind, once its own parent is gone.
+//! Processes that a program leaves behind become our children, and we reap them when they exit.
 //!
-//! They go to init, which reaps them when they die; but ExaBGP is process 1 of many a container, and reaps nothing.
-//! So we [adopt](adopt_orphans) and reap them ourselves, and nobody else's: a child that we started is tokio's to
-//! reap, or of whoever started it. An orphan is known by its process group, which is not ours, while it is not on the
-//! list of those that we started in a group of their own. Hence every child that gets such a group is started here.
+//! Otherwise they go to init, which reaps them; but ExaBGP is process 1 of many a container, and reaps none. We reap
+//! orphans only: a child that we started is reaped by tokio, or by the code that started it. An orphan is a child in a
+//! process group other than ours that is not on the list of those that we started in a group of their own. Hence every
+//! child that gets a group of its own is started here.
 
 use std::collections::HashSet;
 use std::io;
@@ -19,18 +19,18 @@ use signal_hook::low_level::pipe;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use super::process::Process;
 use crate::handoff::lock;
+use crate::sys::procfs::{our_children, our_zombies};
 
-/// Those that we started and that are not reaped yet.
+/// The children that we started and that are not reaped yet.
 static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 fn started() -> MutexGuard<'static, Vec<Pid>> {
     lock(&STARTED)
 }
 
-/// From now on what commands leave behind becomes our child, and is reaped when it dies. To be called once, on the
-/// tokio runtime that is to do it.
+/// From now on the orphans of programs become our children, and are reaped when they exit. Call this once, on the tokio
+/// runtime that is to reap them.
 ///
 /// # Errors
 /// When the system has no descriptor left.
@@ -49,9 +49,9 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a child in a group of its own, which is not to be taken for an orphan.
-pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
-    // Locked before it exists: it may be dead before it is on the list.
+/// Starts a child in a group of its own, and notes that it is no orphan.
+pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Pid)> {
+    // Locked before the child exists: it may exit before it is on the list.
     let mut started = started();
     let child = command.process_group(0).spawn()?;
     let number = child.id().and_then(|number| i32::try_from(number).ok());
@@ -60,16 +60,16 @@ pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
     Ok((child, pid))
 }
 
-/// Our children that we did not start, dead or alive; nothing where that is not to be seen.
+/// Our children that we did not start, dead or alive; `None` if that cannot be seen.
 pub(super) fn adopted() -> Option<Vec<Pid>> {
-    // Locked before the look: what is started meanwhile would be taken for an orphan.
+    // Locked before the look: a child that is started meanwhile would be taken for an orphan.
     let started = started();
-    // One look can miss a child: the kernel skips some while another one exits, and hands those of an ending thread to one
-    // that was looked at before.
-    let mut children: HashSet<_> = Process::our_children()?.into_iter().collect();
+    // One look can miss a child: the kernel skips some while another one exits, and hands those of an ending thread to
+    // a thread that was looked at before.
+    let mut children: HashSet<_> = our_children()?.into_iter().collect();
     loop {
         let before = children.len();
-        children.extend(Process::our_children()?);
+        children.extend(our_children()?);
         if children.len() == before {
             break;
         }
@@ -78,8 +78,8 @@ pub(super) fn adopted() -> Option<Vec<Pid>> {
     Some(children.into_iter().collect())
 }
 
-/// What was started has been reaped. Of the orphans that died, it may have hidden some.
-pub(super) fn reaped(pid: Pid) {
+/// Takes a child off the list once it is reaped, and reaps the dead orphans that it may have hidden.
+pub(super) fn on_reaped(pid: Pid) {
     let mut started = started();
     if let Some(place) = started.iter().position(|other| *other == pid) {
         started.swap_remove(place);
@@ -87,17 +87,17 @@ pub(super) fn reaped(pid: Pid) {
     reap(&started);
 }
 
-/// Reaps all orphans that are dead, unless one of those that we started died before them: what that one hides is
-/// reaped after it. `/proc` is read only where the kernel shows but somebody else's child.
+/// Reaps all dead orphans. The kernel shows one dead child at a time: if it shows one that we started, the orphans behind
+/// it are reaped after that child is. `/proc` is read only if the kernel shows another child that is not ours to reap.
 fn reap(started: &[Pid]) {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let is_orphan =
         |pid: &Pid| !started.contains(pid) && getpgid(Some(*pid)).is_ok_and(|group| group != getpgrp());
-    let hidden = || Process::our_dead().find(is_orphan);
+    let hidden = || our_zombies().find(is_orphan);
     loop {
         let first = match waitid(Id::All, look) {
             Ok(status) => status.pid(),
-            // It died of a real-time signal, of which nix knows no name, and so we learn no number.
+            // It died of a real-time signal, which nix cannot name, so that it returns no number either.
             Err(Errno::EINVAL) => hidden(),
             Err(_) => None,
         };

@@ -1,4 +1,4 @@
-//! What a command writes into a pipe, of which the beginning or the end is kept.
+//! The output of a program, read from a pipe. Its beginning or its end is kept.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -9,26 +9,26 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
-/// What is read at once, in octets.
+/// Octets read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// What is read before a pause: what a pipe holds.
+/// Chunks read before a pause; together they are what a pipe holds.
 const CHUNKS: usize = 4;
 
-/// A command that writes without end would otherwise keep a core busy, and us another. So it may write some
-/// 16 MB a second, more than an honest check needs.
+/// Pause after [`CHUNKS`]. It limits a program that writes without end to some 16 MB a second, so that it keeps neither
+/// its core nor ours busy.
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// Which part of an output is kept, and how many octets of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Keep {
-    /// What came first.
+    /// The first octets.
     Beginning(usize),
-    /// What came last.
+    /// The last octets.
     End(usize),
 }
 
-/// The reading end, and what is kept of what came.
+/// The reading end of the pipe, and the part of the output that is kept.
 #[derive(Debug)]
 pub(crate) struct Output {
     pipe: Receiver,
@@ -37,14 +37,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The reading end, and the end for the command.
+    /// A pipe, and its writing end for the program.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
     pub(crate) fn pipe(keep: Keep) -> io::Result<(Self, PipeWriter)> {
         let (reader, writer) = io::pipe()?;
         let pipe = Receiver::from_owned_fd(OwnedFd::from(reader))?;
         Ok((Self { pipe, keep, kept: Vec::new() }, writer))
     }
 
-    /// Reads for as long as it is polled. That nothing more comes is no news: the command's exit is.
+    /// Reads as long as it is polled. It does not return at the end of the output: the program's exit counts.
     pub(crate) async fn drain(&mut self) -> Infallible {
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -58,10 +61,10 @@ impl Output {
         }
     }
 
-    /// What is kept, with what is in the pipe by now.
+    /// The kept part, with what is in the pipe by now.
     pub(crate) fn kept(self) -> Vec<u8> {
         let Self { pipe, keep, mut kept } = self;
-        // Past tokio, which would look only if it had been told that there is something.
+        // Not through tokio, which reads only after the kernel has reported data.
         if let Ok(pipe) = pipe.into_nonblocking_fd() {
             let mut pipe = File::from(pipe);
             let mut chunk = vec![0; CHUNK];

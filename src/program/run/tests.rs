@@ -1,9 +1,9 @@
-//! Control programs that behave, and control programs that do not.
+//! Programs that behave, and programs that do not.
 
 use std::fs;
 
 use super::*;
-use crate::probe::command::tests::{eventually, long, running};
+use crate::test_support::{eventually, running, unique_seconds};
 
 /// Not to be reached.
 const PATIENT: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ async fn ran(text: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn both_outputs_and_the_status_are_told() {
+async fn both_outputs_and_the_status_are_returned() {
     let ended = ran("echo asked; echo 'no such zone' >&2; exit 3").await;
     assert_eq!(
         (ended.code(), ended.out.as_str(), ended.err.as_str()),
@@ -30,7 +30,7 @@ async fn both_outputs_and_the_status_are_told() {
 }
 
 #[tokio::test]
-async fn it_reads_nothing_and_speaks_english() {
+async fn it_has_no_input_and_the_c_locale() {
     assert_eq!(ran("cat; echo $LC_ALL").await.out, "C\n");
 }
 
@@ -41,8 +41,8 @@ async fn arguments_are_not_read_by_a_shell() {
 }
 
 #[tokio::test]
-async fn what_hangs_is_killed_with_its_children() {
-    let long = long();
+async fn a_program_that_hangs_is_killed_with_its_children() {
+    let long = unique_seconds();
     let hung = script(&format!("echo begun; setsid sleep {long} & sleep {long}"));
     let ended = run(&hung, Duration::from_millis(300)).await;
     assert!(ended.is_late());
@@ -60,7 +60,7 @@ async fn megabytes_neither_block_nor_are_kept() {
 }
 
 #[tokio::test]
-async fn nonsense_is_shown_and_harms_nobody() {
+async fn unprintable_output_is_escaped() {
     let ended = ran(r"printf '\033[31m\377\n\000' >&2; exit 200").await;
     assert_eq!(ended.code(), Some(200));
     assert_eq!(ended.lines(), [r"\u{1b}[31m�", r"\u{0}"]);
@@ -68,7 +68,7 @@ async fn nonsense_is_shown_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_not_permitted_is_told_apart() {
+async fn a_missing_program_differs_from_one_that_is_not_permitted() {
     let of = |name: &str| Program::new(name, &[]);
     assert_eq!(run(&of("dnsherald-no-such-program"), PATIENT).await.end, End::Missing);
     assert_eq!(run(&of("/nowhere/dnsherald"), PATIENT).await.end, End::Missing);

@@ -1,8 +1,8 @@
-//! A program and its arguments, as an argument list: no shell reads it, so nothing in it needs quoting.
+//! A program and its arguments as a list. No shell reads it, so that nothing needs quoting.
 
 use std::fmt;
 
-/// A program, by its path or by a bare name to be found, and its arguments. Shown as one would type it.
+/// A program, by its path or a name to search for, and its arguments. Shown as one would type it in a shell.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Program {
     name: String,
@@ -10,14 +10,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The first word is the program. None without one, or with an empty one.
+    /// From words, of which the first is the program. `None` if there is none, or if it is empty.
     #[must_use]
-    pub(crate) fn of_words(words: &[String]) -> Option<Self> {
+    pub(crate) fn from_words(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         (!name.is_empty()).then(|| Self { name: name.clone(), arguments: arguments.to_vec() })
     }
 
-    /// A program and arguments that are known to be there.
+    /// A program and its arguments.
     #[must_use]
     pub(crate) fn new(name: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -31,13 +31,13 @@ impl Program {
         Self { name: self.name.clone(), arguments }
     }
 
-    /// Its path or its bare name.
+    /// Its path or name.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it is given.
+    /// Its arguments.
     #[must_use]
     pub(crate) fn arguments(&self) -> &[String] {
         &self.arguments
@@ -51,7 +51,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// A word as a shell would have to be given it.
+/// A word, quoted for a shell if necessary.
 fn typed(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn without_a_first_word_there_is_no_program() {
-        assert_eq!(Program::of_words(&[]), None);
-        assert_eq!(Program::of_words(&[String::new(), "x".to_owned()]), None);
-        assert_eq!(Program::of_words(&["true".to_owned()]), Some(Program::new("true", &[])));
+        assert_eq!(Program::from_words(&[]), None);
+        assert_eq!(Program::from_words(&[String::new(), "x".to_owned()]), None);
+        assert_eq!(Program::from_words(&["true".to_owned()]), Some(Program::new("true", &[])));
     }
 }

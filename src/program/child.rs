@@ -1,0 +1,170 @@
+//! A child in a process group of its own, which does not outlive its owner.
+//!
+//! It ends in one of four ways. It [exits](ChildGroup::wait), and what it left in the background lives on; it
+//! [exits](ChildGroup::exited) and what it left is [killed](ChildGroup::finish); it is [killed](ChildGroup::kill) with
+//! all that descends from it; or it is dropped, which also kills it, and blocks until that is done.
+
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rustix::io::Errno;
+use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
+
+use super::marks::{Marks, VARIABLE};
+use super::orphans;
+use super::sweep::sweep;
+use crate::sys::pidfd::Pidfd;
+
+/// Time for killed processes to end. Only a process that hangs in the kernel, or a load under which nothing else would
+/// run either, takes longer.
+const SWEEP_LIMIT: Duration = Duration::from_millis(250);
+
+/// The same if the sweep blocks the thread of the caller.
+const BLOCKING_SWEEP_LIMIT: Duration = Duration::from_millis(50);
+
+/// `sh -c TEXT`, with nothing to read.
+pub(crate) fn shell(text: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(text).stdin(Stdio::null());
+    command
+}
+
+/// How a program ended, as the end of a sentence: `exited with status 1`, `was killed by SIGKILL`.
+pub(crate) fn describe_exit(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {number}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+/// A running child and its process group.
+#[derive(Debug)]
+pub(crate) struct ChildGroup {
+    child: Child,
+    /// Until the child is reaped, or given up.
+    marks: Option<Marks>,
+}
+
+impl ChildGroup {
+    /// Starts the command.
+    ///
+    /// # Errors
+    /// Those of fork and exec: no process or descriptor left, no such program.
+    pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
+        let value = Marks::unique_value();
+        command.env(VARIABLE, &value);
+        let (child, leader) = orphans::spawn(&mut command)?;
+        // Closes our copies of the pipes that the child writes to: otherwise its output would not end with it.
+        drop(command);
+        Ok(Self { child, marks: Some(Marks { leader, value }) })
+    }
+
+    /// Sends TERM to the child and its process group. Without effect once the child is reaped.
+    pub(crate) fn terminate(&self) {
+        if let Some(marks) = &self.marks {
+            // It fails only if all of them are gone.
+            let _ = killpg(marks.leader, Signal::SIGTERM);
+        }
+    }
+
+    /// Waits until the child exits, and reaps it.
+    ///
+    /// # Errors
+    /// None known, unless other code reaps our children.
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.on_reaped();
+        Ok(status)
+    }
+
+    /// Waits until the child exits, and does not reap it: its number stays its own, so that [`finish`](Self::finish) can
+    /// find what it left.
+    ///
+    /// # Errors
+    /// When no descriptor is left, and those of [`wait`](Self::wait).
+    pub(crate) async fn exited(&mut self) -> io::Result<()> {
+        let Some(marks) = &self.marks else { return Ok(()) };
+        match Pidfd::open(marks.leader.as_raw()) {
+            Ok(pidfd) => pidfd.into_watcher()?.exited().await,
+            // A kernel before 5.3, or a filter on system calls: what the child left stays.
+            Err(Errno::NOSYS | Errno::PERM) => self.wait().await.map(drop),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Kills what the child left, once it has [exited](Self::exited), and reaps it. Returns how it ended, and what did
+    /// not die.
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait).
+    pub(crate) async fn finish(self) -> io::Result<(ExitStatus, Survivors)> {
+        let mut group = self;
+        let mut survivors = Survivors::default();
+        // What is left is our child by now, or a parent of it is. As a rule there is none.
+        let adopted = orphans::adopted();
+        if let Some(marks) = group.marks.clone()
+            && adopted.as_ref().is_none_or(|adopted| !adopted.is_empty())
+        {
+            let sweep_what_is_left = move || {
+                let is_left = adopted.is_none_or(|adopted| adopted.iter().any(|pid| marks.may_mark(*pid)));
+                if is_left { sweep(&marks, SWEEP_LIMIT) } else { vec![] }
+            };
+            survivors = Survivors(spawn_blocking(sweep_what_is_left).await.unwrap_or_default());
+        }
+        Ok((group.wait().await?, survivors))
+    }
+
+    /// Kills the child and all that descends from it. Returns what did not die.
+    pub(crate) async fn kill(self) -> Survivors {
+        let mut group = self;
+        spawn_blocking(move || group.sweep(SWEEP_LIMIT)).await.unwrap_or_default()
+    }
+
+    fn sweep(&mut self, limit: Duration) -> Survivors {
+        let Some(marks) = &self.marks else { return Survivors::default() };
+        let survivors = Survivors(sweep(marks, limit));
+        // Dead by now, the child is only reaped. If it hangs in the kernel, tokio reaps it when it dies.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.on_reaped();
+        }
+        self.marks = None;
+        survivors
+    }
+
+    fn on_reaped(&mut self) {
+        if let Some(marks) = self.marks.take() {
+            orphans::on_reaped(marks.leader);
+        }
+    }
+}
+
+impl Drop for ChildGroup {
+    fn drop(&mut self) {
+        self.sweep(BLOCKING_SWEEP_LIMIT);
+    }
+}
+
+/// The processes that did not die when killed. Shown as the end of a sentence, empty if there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Survivors(Vec<Pid>);
+
+impl fmt::Display for Survivors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        write!(f, ", and still there when killed: process {first}")?;
+        others.iter().try_for_each(|pid| write!(f, ", {pid}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Runs a program to its end: no shell, nothing to read, a deadline, and an output of bounded length.
+//!
+//! Control programs of DNS servers hang for a minute or for ever if their server does: every run has a deadline, and
+//! after it the program is killed with all that it started. `LC_ALL=C` keeps messages in English, since some states are
+//! known by their words only.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::child::{ChildGroup, describe_exit};
+use super::output::{Keep, Output};
+use super::search_path::{find, search_path};
+use super::{End, Ended, Program};
+use crate::period::Period;
+
+/// Octets of each output that are kept: statistics and lists of errors fit.
+pub(crate) const KEPT: usize = 64 * 1024;
+
+/// Time between TERM and KILL for [`Limit::Terminate`].
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a program may run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Limit {
+    /// Until it exits.
+    Endless,
+    /// Killed after this time.
+    Kill(Duration),
+    /// Ended by TERM after this time, and killed [`GRACE`] later.
+    Terminate(Duration),
+}
+
+impl Limit {
+    const fn time(self) -> Option<Duration> {
+        match self {
+            Self::Endless => None,
+            Self::Kill(time) | Self::Terminate(time) => Some(time),
+        }
+    }
+}
+
+/// Runs a program until it exits, or until `limit`, then kills it with all that it started.
+///
+/// Await it on a tokio runtime with I/O and time enabled. Dropping it kills the program.
+pub(crate) async fn run(program: &Program, limit: Duration) -> Ended {
+    run_within(program, Limit::Kill(limit)).await
+}
+
+/// The same with another kind of limit.
+pub(crate) async fn run_within(program: &Program, limit: Limit) -> Ended {
+    // Find it.
+    let path = search_path();
+    let found = match find(program.name(), &path) {
+        Ok(found) => found,
+        Err(end) => return Ended::unstarted(end),
+    };
+    // Start it.
+    let (mut group, mut out, mut err) = match start(program, &found, &path) {
+        Ok(started) => started,
+        Err(error) => {
+            return Ended::unstarted(match error.kind() {
+                io::ErrorKind::NotFound => End::Missing,
+                io::ErrorKind::PermissionDenied => End::NotPermitted,
+                _ => End::NotStarted(error.to_string()),
+            });
+        }
+    };
+    // Wait for it, and read its outputs.
+    let end = match (exit_within(&mut group, &mut out, &mut err, limit.time()).await, limit) {
+        (Some(Ok(status)), _) => End::Exited(status),
+        (Some(Err(error)), _) => End::NotStarted(format!("cannot wait for it: {error}")),
+        (None, Limit::Terminate(time)) => End::TimedOut(time, terminate(group, &mut out, &mut err).await),
+        (None, Limit::Kill(_) | Limit::Endless) => {
+            End::TimedOut(limit.time().unwrap_or_default(), group.kill().await.to_string())
+        }
+    };
+    let text = |output: Output| String::from_utf8_lossy(&output.kept()).into_owned();
+    Ended { end, out: text(out), err: text(err) }
+}
+
+/// Waits until the program exits, and reads its outputs meanwhile. `None` if it does not exit in time.
+async fn exit_within(
+    group: &mut ChildGroup,
+    out: &mut Output,
+    err: &mut Output,
+    time: Option<Duration>,
+) -> Option<io::Result<ExitStatus>> {
+    let exit = async {
+        tokio::select! {
+            biased;
+            status = group.wait() => status,
+            never = out.drain() => match never {},
+            never = err.drain() => match never {},
+        }
+    };
+    match time {
+        Some(time) => timeout(time, exit).await.ok(),
+        None => Some(exit.await),
+    }
+}
+
+/// Ends a program by TERM, after [`GRACE`] by KILL. Returns the end of a sentence that says which.
+async fn terminate(mut group: ChildGroup, out: &mut Output, err: &mut Output) -> String {
+    group.terminate();
+    match exit_within(&mut group, out, err, Some(GRACE)).await {
+        Some(Ok(status)) => format!(", told to end by TERM, {}", describe_exit(status)),
+        Some(Err(error)) => format!(", told to end by TERM, not waited for: {error}"),
+        None => format!(", told to end by TERM, killed {} later{}", Period(GRACE), group.kill().await),
+    }
+}
+
+fn start(program: &Program, found: &Path, path: &[PathBuf]) -> io::Result<(ChildGroup, Output, Output)> {
+    let (out, out_writer) = Output::pipe(Keep::Beginning(KEPT))?;
+    let (err, err_writer) = Output::pipe(Keep::Beginning(KEPT))?;
+    let mut command = Command::new(found);
+    command.args(program.arguments()).stdin(Stdio::null()).stdout(out_writer).stderr(err_writer);
+    command.env("LC_ALL", "C").env("PATH", std::env::join_paths(path).unwrap_or_else(|_| OsString::new()));
+    Ok((ChildGroup::spawn(command)?, out, err))
+}
+
+#[cfg(test)]
+mod tests;

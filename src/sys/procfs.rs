@@ -1,0 +1,134 @@
+//! Processes, as `/proc` shows them.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use nix::sys::prctl::get_child_subreaper;
+use nix::unistd::{Pid, getpid};
+
+/// The parent of the kernel's own threads, which have no environment at all.
+const KTHREADD: Pid = Pid::from_raw(2);
+
+/// A process, as `/proc/PID/stat` had it.
+#[derive(Debug)]
+pub(crate) struct ProcStat {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
+    /// Start time, in ticks since the boot.
+    pub(crate) began: u64,
+    state: u8,
+}
+
+/// The numbers of all processes that this user can see. The youngest are last, until the numbers wrap.
+pub(crate) fn all_pids() -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))).collect()
+}
+
+/// Our children, adopted ones included. `None` if this process is no subreaper, or the kernel does not list them.
+pub(crate) fn our_children() -> Option<Vec<Pid>> {
+    if !get_child_subreaper().unwrap_or(false) {
+        return None;
+    }
+    let mut children = vec![];
+    for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        // A thread that has ended meanwhile has handed its children on to one that may have been read before.
+        let text = fs::read_to_string(thread.path().join("children")).ok()?;
+        let pids = text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
+        children.extend(pids.map(Pid::from_raw));
+    }
+    Some(children)
+}
+
+/// Our children that have exited and are not reaped.
+pub(crate) fn our_zombies() -> impl Iterator<Item = Pid> {
+    let all = all_pids().into_iter().filter_map(ProcStat::read);
+    all.filter(|process| process.is_dead() && process.parent == getpid()).map(|process| process.pid)
+}
+
+impl ProcStat {
+    /// The process of this number, unless it is gone.
+    pub(crate) fn read(pid: Pid) -> Option<Self> {
+        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The second field is a name in parentheses, and may itself contain spaces, parentheses, anything.
+    fn parse(pid: Pid, stat: &[u8]) -> Option<Self> {
+        let name = stat.iter().rposition(|octet| *octet == b')')?;
+        let mut fields = str::from_utf8(&stat[name + 1..]).ok()?.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+        let group = Pid::from_raw(fields.next()?.parse().ok()?);
+        let began = fields.nth(16)?.parse().ok()?;
+        Some(Self { pid, parent, group, began, state })
+    }
+
+    /// Whether it has exited.
+    pub(crate) const fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether a signal or a debugger has stopped it.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
+    }
+
+    /// Whether it is in a system call that no signal ends.
+    pub(crate) const fn is_uninterruptible(&self) -> bool {
+        self.state == b'D'
+    }
+
+    /// Whether it was started with `name=value` in its environment. `Some(false)` if this user may not read that;
+    /// `None` if the process has no environment at the moment: during an exec, and at its end.
+    pub(crate) fn has_variable(&self, name: &str, value: &str) -> Option<bool> {
+        if self.parent == KTHREADD {
+            return Some(false);
+        }
+        let environment = match fs::read(format!("/proc/{}/environ", self.pid)) {
+            Ok(environment) if environment.is_empty() => return None,
+            Ok(environment) => environment,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Some(false),
+            Err(_) => return None,
+        };
+        let is_it = |entry: &[u8]| {
+            let rest = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            rest == Some(value.as_bytes())
+        };
+        Some(environment.split(|octet| *octet == 0).any(is_it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let stat = b"17 (a) Z 1 (\xff)) T 4 5 6 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9 9\n";
+        let process = ProcStat::parse(Pid::from_raw(17), stat).unwrap();
+        let numbers = [process.pid, process.parent, process.group].map(Pid::as_raw);
+        assert_eq!((numbers, process.began), ([17, 4, 5], 77123));
+        assert!(process.is_stopped() && !process.is_dead() && !process.is_uninterruptible());
+        assert!(ProcStat::parse(Pid::from_raw(17), b"17 (a) T 4 5").is_none());
+    }
+
+    #[test]
+    fn a_child_is_younger_than_us_and_has_the_environment_that_we_gave_it() {
+        assert!(all_pids().contains(&getpid()));
+        let name = "DNSHERALD_TEST";
+        let mut cat = std::process::Command::new("cat");
+        cat.env(name, "a=b").stdin(std::process::Stdio::piped());
+        let mut child = cat.spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let process = ProcStat::read(pid).unwrap();
+        // Until the exec is done it has no environment.
+        while process.has_variable(name, "a=b") != Some(true) {
+            std::thread::yield_now();
+        }
+        assert_eq!(process.has_variable(name, "a"), Some(false));
+        child.wait().unwrap();
+        assert!(process.parent == getpid() && process.began >= ProcStat::read(getpid()).unwrap().began);
+        assert!(ProcStat::read(pid).is_none());
+    }
+}
