@@ -5,7 +5,7 @@
 //! process group other than ours that is not on the list of those that we started in a group of their own. Hence every
 //! child that gets a group of its own is started here.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::net;
 use std::sync::{Mutex, MutexGuard};
@@ -21,6 +21,9 @@ use tokio::process::{Child, Command};
 
 use crate::handoff::lock;
 use crate::sys::procfs::{our_children, our_zombies};
+
+/// Looks at our children before giving up: under a load of many that start and exit, two rarely are equal.
+const LOOKS: u32 = 100;
 
 /// The children that we started and that are not reaped yet.
 static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -64,18 +67,27 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Pid)> {
 pub(super) fn adopted() -> Option<Vec<Pid>> {
     // Locked before the look: a child that is started meanwhile would be taken for an orphan.
     let started = started();
-    // One look can miss a child: the kernel skips some while another one exits, and hands those of an ending thread to
-    // a thread that was looked at before.
-    let mut children: HashSet<_> = our_children()?.into_iter().collect();
-    loop {
-        let before = children.len();
-        children.extend(our_children()?);
-        if children.len() == before {
-            break;
-        }
-    }
+    let mut children = all_children()?;
     children.retain(|pid| !started.contains(pid));
     Some(children.into_iter().collect())
+}
+
+/// Our children, none missing; `None` if that cannot be seen.
+///
+/// One look can miss a child: if the kernel has just listed one that is reaped, it goes on by position and skips one.
+/// It also hands the children of an ending thread to a thread that may have been looked at before. Either way the next
+/// look differs. So two equal looks are complete.
+fn all_children() -> Option<BTreeSet<Pid>> {
+    let look = || Some(our_children()?.into_iter().collect::<BTreeSet<_>>());
+    let mut seen = look()?;
+    for _ in 0..LOOKS {
+        let again = look()?;
+        if again == seen {
+            return Some(seen);
+        }
+        seen = again;
+    }
+    None
 }
 
 /// Takes a child off the list once it is reaped, and reaps the dead orphans that it may have hidden.
