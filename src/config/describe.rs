@@ -14,6 +14,7 @@ use crate::engine::dampening::{Mode, Policy};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
+use crate::outcome::Cause;
 use crate::period::Period;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
@@ -101,6 +102,13 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     Ok(())
 }
 
+/// Whether the answer of another PoP brings the service down: the check expects the NSID of this one.
+fn withdraws_for_another_pop(check: &Check) -> bool {
+    let Probe::Dns(set) = &check.probe else { return false };
+    check.on_fail.severity(Cause::WrongIdentity) == Severity::Down
+        && set.probes().iter().any(|probe| probe.question.expect().nsid.is_some())
+}
+
 /// Warns about prefixes without probes and about addresses that are probed from themselves.
 fn warn_of_unprobed_addresses(
     f: &mut fmt::Formatter<'_>,
@@ -119,7 +127,7 @@ fn warn_of_unprobed_addresses(
     if probes.is_empty() {
         return Ok(());
     }
-    if service.addresses.is_none() && !probes.iter().any(|probe| probe.question.expect().nsid.is_some()) {
+    if service.addresses.is_none() && !service.checks.iter().any(withdraws_for_another_pop) {
         writeln!(
             f,
             "  warning: with `address = false` another PoP may answer the probes; identify this one with `expect.nsid` \
