@@ -1,5 +1,4 @@
-//! One short file per subcommand. Each is handed its options and returns how it ended; what it prints goes through
-//! the writer it takes from here.
+//! The subcommands, one file each. Each takes its options and returns the exit status.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -24,28 +23,28 @@ pub mod simulate;
 pub mod status;
 pub mod undampen;
 
-/// The name of this host, for people.
+/// The name of this host, for messages.
 #[must_use]
 pub(crate) fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// There was nothing to do: says what was looked for, unless that is no news.
-fn nothing_to_do(quiet_if_none: bool, sentence: &str) -> io::Result<Exit> {
+/// Reports that there was nothing to do, unless `quiet_if_none` is set.
+fn nothing_to_do(quiet_if_none: bool, message: &str) -> io::Result<Exit> {
     if quiet_if_none {
         return Ok(Exit::Success);
     }
-    writeln!(text::stderr(), "dnsherald: {sentence}")?;
+    writeln!(text::stderr(), "dnsherald: {message}")?;
     Ok(Exit::Failure)
 }
 
-/// Names that a helper has given, safe to show.
+/// Names from a helper, escaped for display.
 fn named(services: &[String]) -> String {
     services.iter().map(|name| text::foreign(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// Says on standard error why a command failed, unless whoever read its output has merely gone.
+/// Prints why a command failed to standard error, unless the reader of its output has closed the pipe.
 pub fn complain(error: &anyhow::Error) {
     let gone = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
@@ -55,10 +54,10 @@ pub fn complain(error: &anyhow::Error) {
     }
 }
 
-/// A runtime of one thread.
+/// Creates a runtime with one thread.
 ///
 /// # Errors
-/// When the system has no descriptor left.
+/// Returns an error if the system has no descriptor left.
 pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -1,15 +1,15 @@
-//! The loop: the only place where the engine meets the clock, the sockets and the files.
+//! The event loop: the only place where the engine meets clocks, sockets and files.
 //!
 //! ```text
-//!   probe tasks ──┐                                    ┌──► output: standard output, one write a line
+//!   probe tasks ──┐                                    ┌──► output: standard output, one write per line
 //!   input ────────┼─► Event ─► Engine::handle ─► Action ├──► probe tasks
 //!   signals ──────┤                                    ├──► log
 //!   processes ────┤                                    │
-//!   timer, files ─┘                                    └──► store: what survives a restart
+//!   timer, files ─┘                                    └──► store: state that survives a restart
 //! ```
 //!
-//! One thread decides and never blocks: what could block (a full pipe, a slow disk) is polled or handed to another
-//! thread. Beside it the [dead-man](last_words) watches that it turns.
+//! A single thread runs the loop and never blocks: operations that can block (a full pipe, a slow disk) are polled or
+//! run on another thread. The [dead-man thread](deadman) withdraws if the loop stalls.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use tokio::time::Instant;
 
 use self::addresses::Addresses;
 use self::control::{Asked, Control};
-use self::disable_files::{AT_ROUND, AT_START, DisableFiles, Look};
+use self::disable_files::{AT_ROUND, AT_START, DisableFiles, ScanTime};
 use self::healing::Healers;
+pub(crate) use self::io::LoopIo;
 use self::learned::next_changes;
-pub(crate) use self::observer::Observer;
 use self::output::Written;
 use self::probes::{Probes, probes};
 use self::processes::Processes;
@@ -30,7 +30,7 @@ use self::requests::Promised;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 use self::store::merge::Change;
-pub(crate) use self::surroundings::Surroundings;
+pub(crate) use self::supervisor::{Observer, Supervisor};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
@@ -42,17 +42,17 @@ use crate::outcome::Outcome;
 use crate::probe::Probe;
 
 pub(crate) mod addresses;
-mod concerned;
 pub(crate) mod control;
+pub mod deadman;
 pub(crate) mod disable_files;
+pub(crate) mod exit_delay;
 pub(crate) mod healing;
 pub(crate) mod hooks;
 pub(crate) mod input;
+pub(crate) mod io;
 pub mod last_good;
-pub mod last_words;
 mod learned;
-pub(crate) mod linger;
-pub(crate) mod observer;
+mod loss;
 pub(crate) mod output;
 mod probes;
 pub(crate) mod processes;
@@ -61,47 +61,48 @@ mod report;
 mod requests;
 mod rounds;
 pub(crate) mod signals;
-pub(crate) mod stamp;
 pub mod store;
-pub(crate) mod surroundings;
+pub(crate) mod supervisor;
+pub(crate) mod timestamp;
 pub(crate) mod watchdog;
 
-/// How often the loop turns at least; disable-files are looked for as often, if not [before rounds](Look).
+/// Maximum duration of a turn of the loop. The loop looks for disable-files at the same rate, unless they are scanned
+/// [before rounds](ScanTime).
 const TURN: Duration = Duration::from_secs(1);
 
-/// Bringing last words and state up to date takes longer the more prefixes there are. It is done before the loop waits,
-/// but not more often than that it takes the twentieth part of the time...
-const SHARE: u32 = 20;
+/// Updating the dead-man's withdraws and the state takes longer with more prefixes. The loop does it before it waits,
+/// but limits it to one part in this many of its time...
+const UPDATE_SHARE: u32 = 20;
 
-/// ...and not later than this.
-const LATEST: Duration = Duration::from_millis(100);
+/// ...and delays it by at most this.
+const MAX_UPDATE_DELAY: Duration = Duration::from_millis(100);
 
-/// So few routes that last words are brought up to date before every line.
-const FEW: usize = 64;
+/// Up to this number of routes, the dead-man's withdraws are updated before every command.
+const FEW_ROUTES: usize = 64;
 
 /// Both ends of a channel to the loop.
 type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 
 /// What wakes the loop.
-enum Arrival {
+enum Wakeup {
     Event(Event),
     Outcome(RoundId, Outcome),
     Learned(Vec<Change>),
-    Question(Asked),
-    /// Time has passed.
-    Nothing,
+    Request(Asked),
+    /// The timer expired.
+    Timer,
 }
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// ExaBGP is gone, or we were told to stop.
-    Over,
-    /// The observer wanted no more.
-    Enough,
+    /// ExaBGP has exited, or a signal asked the helper to stop.
+    Exit,
+    /// The supervisor stopped the loop.
+    Stopped,
 }
 
-/// An engine at work.
+/// The engine with its input and output.
 #[derive(Debug)]
 pub(crate) struct Daemon<'a> {
     engine: Engine,
@@ -111,15 +112,15 @@ pub(crate) struct Daemon<'a> {
     addresses: Addresses,
     disable_files: DisableFiles,
     rate_limit: RateLimit,
-    /// Something has been said since the last words were set.
-    said: bool,
-    /// Something has changed that should survive a restart.
+    /// Whether commands were sent since the dead-man's withdraws were updated.
+    printed: bool,
+    /// Whether state that should survive a restart has changed.
     unsaved: bool,
-    /// Requests that are carried out, and answered when they would survive a restart.
+    /// Requests that were carried out and are answered once the state is written.
     promised: Vec<Promised>,
-    /// Not before this are last words and state brought up to date again.
+    /// Earliest time of the next update of the dead-man and the state.
     update_at: Instant,
-    surroundings: &'a mut Surroundings,
+    io: &'a mut LoopIo,
     store: Option<Store>,
     control: Option<Control>,
     healers: Option<Healers>,
@@ -129,16 +130,16 @@ pub(crate) struct Daemon<'a> {
 }
 
 impl<'a> Daemon<'a> {
-    /// A daemon for this configuration. Without a store nothing is remembered.
+    /// Creates a daemon for this configuration. Without a store it remembers nothing.
     #[must_use]
     pub(crate) fn new(
         config: &Config,
-        surroundings: &'a mut Surroundings,
+        io: &'a mut LoopIo,
         store: Option<Store>,
         memory: Memory,
         age: Duration,
     ) -> Self {
-        let engine = Engine::new(&config.plan(), surroundings.parent, memory, age);
+        let engine = Engine::new(&config.plan(), io.parent, memory, age);
         let probes = probes(config);
         let events = mpsc::unbounded_channel();
         let mut processes = Processes::default();
@@ -150,14 +151,14 @@ impl<'a> Daemon<'a> {
             probes,
             processes,
             addresses,
-            disable_files: DisableFiles::of(config, &engine),
+            disable_files: DisableFiles::new(config, &engine),
             engine,
             rate_limit: RateLimit::default(),
-            said: false,
+            printed: false,
             unsaved: false,
             promised: vec![],
             update_at: Instant::now(),
-            surroundings,
+            io,
             store,
             control: None,
             healers: None,
@@ -167,129 +168,131 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// With sockets to ask and be told.
+    /// Adds the sockets for status and requests.
     #[must_use]
     pub(crate) fn with_control(self, control: Option<Control>) -> Self {
         Self { control, ..self }
     }
 
-    /// Restarts servers that stay unwell. They are drained through the sockets, so that there have to be some.
+    /// Enables automatic restarts. They need the control sockets to drain services, so they stay off without them.
     #[must_use]
     pub(crate) fn with_healing(self, healers: Healers) -> Self {
-        Self { healers: self.control.is_some().then_some(healers), ..self }
+        Self { healers: Some(healers), ..self }
     }
 
-    /// Runs until there is nobody left to speak to, or the observer has seen enough.
-    pub(crate) async fn run(mut self, observer: &mut dyn Observer) -> Ending {
-        let ending = self.turn(observer).await;
+    /// Runs until ExaBGP exits, a signal arrives, or the supervisor stops the loop.
+    pub(crate) async fn run(mut self, supervisor: &mut dyn Supervisor) -> Ending {
+        let ending = self.turn(supervisor).await;
         self.update();
         self.log_summaries(true);
-        if ending == Ending::Over {
-            self.surroundings.watchdog.rest();
+        if ending == Ending::Exit {
+            self.io.watchdog.stop();
         }
         if self.store.as_ref().is_some_and(|store| !store.wait_written(PATIENCE)) {
-            log::warn!("the state could not be written in time: the next start may know of an older one");
+            log::warn!("the state was not written in time: the next start may read an older one");
         }
         ending
     }
 
-    async fn turn(&mut self, observer: &mut dyn Observer) -> Ending {
-        self.look_for_disable_files(AT_START, observer).await;
-        if self.tell(Event::Start, observer) {
-            return Ending::Over;
+    async fn turn(&mut self, supervisor: &mut dyn Supervisor) -> Ending {
+        self.scan_disable_files(AT_START, supervisor).await;
+        if self.handle(Event::Start, supervisor) {
+            return Ending::Exit;
         }
         if let Some(store) = &mut self.store {
             store.begin();
         }
         let mut next_turn = Instant::now() + TURN;
         loop {
-            self.surroundings.last_words.beat();
-            self.surroundings.watchdog.beat(Instant::now().into_std(), &self.engine, observer.trouble());
+            self.io.deadman.beat();
+            self.io.watchdog.beat(Instant::now().into_std(), &self.engine, supervisor.config_trouble());
             if self.update_at <= Instant::now() {
                 self.update();
             }
             let deadline = self.engine.deadline().map(|deadline| self.began + deadline.since_start());
-            let update_at = (self.said || self.unsaved).then_some(self.update_at);
+            let update_at = (self.printed || self.unsaved).then_some(self.update_at);
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
             let arrival = tokio::select! {
-                Some(event) = self.events.1.recv() => Arrival::Event(event),
-                Some((round, outcome)) = self.outcomes.1.recv() => Arrival::Outcome(round, outcome),
-                event = self.disable_files.next() => Arrival::Event(event),
-                line = self.surroundings.input.line() => {
-                    Arrival::Event(line.map_or(Event::ParentGone, Event::Heard))
+                Some(event) = self.events.1.recv() => Wakeup::Event(event),
+                Some((round, outcome)) = self.outcomes.1.recv() => Wakeup::Outcome(round, outcome),
+                event = self.disable_files.next() => Wakeup::Event(event),
+                line = self.io.input.line() => {
+                    Wakeup::Event(line.map_or(Event::ParentGone, Event::Heard))
                 }
-                unblocked = self.surroundings.output.unblocked() => Arrival::Event(match unblocked {
+                unblocked = self.io.output.unblocked() => Wakeup::Event(match unblocked {
                     Written::Gone => Event::ParentGone,
-                    Written::Whole | Written::Waiting => Event::OutputUnblocked,
+                    Written::Complete | Written::Waiting => Event::OutputUnblocked,
                 }),
-                () = self.surroundings.signals.terminate() => Arrival::Event(Event::Terminate),
-                changes = next_changes(&mut self.store) => Arrival::Learned(changes),
-                asked = next_question(&mut self.control) => Arrival::Question(asked),
-                () = tokio::time::sleep_until(wake) => Arrival::Nothing,
+                () = self.io.signals.received() => Wakeup::Event(Event::Terminate),
+                changes = next_changes(&mut self.store) => Wakeup::Learned(changes),
+                asked = next_request(&mut self.control) => Wakeup::Request(asked),
+                () = tokio::time::sleep_until(wake) => Wakeup::Timer,
             };
             let ending = match arrival {
-                Arrival::Event(event) => self.tell(event, observer).then_some(Ending::Over),
-                Arrival::Outcome(round, outcome) => {
+                Wakeup::Event(event) => self.handle(event, supervisor).then_some(Ending::Exit),
+                Wakeup::Outcome(round, outcome) => {
                     let check = self.rounds.end(round);
                     check.and_then(|check| {
-                        self.tell(Event::Outcome(check, outcome), observer).then_some(Ending::Over)
+                        self.handle(Event::Outcome(check, outcome), supervisor).then_some(Ending::Exit)
                     })
                 }
-                Arrival::Learned(changes) => self.learn(&changes, observer).then_some(Ending::Over),
-                Arrival::Question(asked) => self.answer(asked, observer),
-                Arrival::Nothing if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                    self.tick(observer).await.then_some(Ending::Over)
+                Wakeup::Learned(changes) => self.learn(&changes, supervisor).then_some(Ending::Exit),
+                Wakeup::Request(asked) => self.answer(asked, supervisor),
+                Wakeup::Timer if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    self.tick(supervisor).await.then_some(Ending::Exit)
                 }
-                Arrival::Nothing => None,
+                Wakeup::Timer => None,
             };
             if let Some(ending) = ending {
                 return ending;
             }
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
-                if self.disable_files.look == Look::EachTurn {
-                    self.disable_files.begin();
+                if self.disable_files.scan_time == ScanTime::EachTurn {
+                    self.disable_files.start_scan();
                 }
                 self.log_summaries(false);
-                if let Some(healers) = &mut self.healers {
-                    healers.look(Moment::after_start(self.began.elapsed()), &self.engine);
+                if self.control.is_some()
+                    && let Some(healers) = &mut self.healers
+                {
+                    healers.restart_unwell(Moment::after_start(self.began.elapsed()), &self.engine);
                 }
             }
-            if !observer.goes_on() {
-                return Ending::Enough;
+            if supervisor.on_turn().is_break() {
+                return Ending::Stopped;
             }
-            if let Some(config) = observer.next_configuration()
-                && observer.reloads(&config)
-                && self.reload(&config, observer)
+            if let Some(config) = supervisor.next_config()
+                && supervisor.before_reload(&config).is_continue()
+                && self.reload(&config, supervisor)
             {
-                return Ending::Over;
+                return Ending::Exit;
             }
         }
     }
 
-    /// A deadline has come. True if it was the last time.
-    async fn tick(&mut self, observer: &mut dyn Observer) -> bool {
+    /// Handles a deadline. Returns true if the loop must end.
+    async fn tick(&mut self, supervisor: &mut dyn Supervisor) -> bool {
         let now = Moment::after_start(self.began.elapsed());
-        if self.disable_files.look == Look::BeforeRounds && self.engine.is_round_due(now) {
-            self.look_for_disable_files(AT_ROUND, observer).await;
-            return self.tell(Event::Tick, observer);
+        if self.disable_files.scan_time == ScanTime::BeforeRounds && self.engine.is_round_due(now) {
+            self.scan_disable_files(AT_ROUND, supervisor).await;
+            return self.handle(Event::Tick, supervisor);
         }
-        // At this very moment, lest a round become due meanwhile that nobody has looked before.
-        self.tell_at(now, Event::Tick, observer)
+        // At the same instant, so that no further round becomes due without a scan of the disable-files.
+        self.handle_at(now, Event::Tick, supervisor)
     }
 
-    /// Lets the engine decide, and carries its decisions out. True if it was the last time.
-    fn tell(&mut self, event: Event, observer: &mut dyn Observer) -> bool {
-        self.tell_at(Moment::after_start(self.began.elapsed()), event, observer)
+    /// Passes an event to the engine and carries out its actions. Returns true if the loop must end.
+    fn handle(&mut self, event: Event, supervisor: &mut dyn Supervisor) -> bool {
+        self.handle_at(Moment::after_start(self.began.elapsed()), event, supervisor)
     }
 
-    fn tell_at(&mut self, now: Moment, event: Event, observer: &mut dyn Observer) -> bool {
-        observer.before(now, &event);
+    fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
+        supervisor.before_event(now, &event);
         let actions = self.engine.handle(now, event);
-        self.carry_out(now, &actions, observer)
+        self.carry_out(now, &actions, supervisor)
     }
 
-    fn carry_out(&mut self, now: Moment, actions: &[Action], observer: &mut dyn Observer) -> bool {
+    fn carry_out(&mut self, now: Moment, actions: &[Action], supervisor: &mut dyn Supervisor) -> bool {
         if let Some(control) = &mut self.control
             && !actions.is_empty()
         {
@@ -297,20 +300,20 @@ impl<'a> Daemon<'a> {
         }
         let mut over = false;
         let mut blocked = false;
-        let speaks = actions.iter().any(|action| matches!(action, Action::Print(_)));
-        if speaks && self.engine.api_session().entries().len() <= FEW {
-            // No announce leaves before its withdraw is at hand.
-            self.surroundings.last_words.set(&self.engine.api_session().final_withdraws());
+        let prints = actions.iter().any(|action| matches!(action, Action::Print(_)));
+        if prints && self.engine.api_session().entries().len() <= FEW_ROUTES {
+            // The dead-man must hold the withdraw before the announce is sent.
+            self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
         for action in actions {
             match action {
                 Action::Print(line) => {
-                    self.said = true;
-                    match self.surroundings.output.say(line) {
-                        Written::Whole => {}
+                    self.printed = true;
+                    match self.io.output.write_line(line) {
+                        Written::Complete => {}
                         Written::Waiting => blocked = true,
                         Written::Gone => {
-                            log::warn!("cannot write to standard output: exabgp is gone");
+                            log::warn!("cannot write to standard output: ExaBGP has exited");
                             over = true;
                         }
                     }
@@ -322,13 +325,13 @@ impl<'a> Daemon<'a> {
                     }
                 }
                 Action::Save => self.unsaved = true,
-                Action::Settled(service) | Action::Said(service) => self.settled(*service, observer),
-                Action::Enter { service, state, reason } => observer.enter(service, state, reason),
+                Action::Settled(service) | Action::Said(service) => self.settled(*service, supervisor),
+                Action::Enter { service, state, reason } => supervisor.on_state(service, state, reason),
                 Action::Exit => over = true,
             }
         }
-        observer.after(now, actions, &self.engine);
-        over || (blocked && self.tell(Event::OutputBlocked, observer))
+        supervisor.after_actions(now, actions, &self.engine);
+        over || (blocked && self.handle(Event::OutputBlocked, supervisor))
     }
 
     fn probe(&mut self, check: CheckId) {
@@ -340,16 +343,16 @@ impl<'a> Daemon<'a> {
                 (Probe::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
                 _ => probe.ask(|cause| on_fail.severity(cause)).await,
             };
-            // Nobody listens any more once the loop has ended.
+            // Sending fails only after the loop has ended.
             let _ = outcomes.send((round, outcome));
         });
     }
 
-    /// Brings up to date what others say, and remember, should this process be no more.
+    /// Updates the dead-man's withdraws and the stored state.
     fn update(&mut self) {
         let began = Instant::now();
-        if std::mem::take(&mut self.said) {
-            self.surroundings.last_words.set(&self.engine.api_session().final_withdraws());
+        if std::mem::take(&mut self.printed) {
+            self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
         if std::mem::take(&mut self.unsaved)
             && let Some(store) = &mut self.store
@@ -357,18 +360,18 @@ impl<'a> Daemon<'a> {
             store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
             requests::answer_once_written(std::mem::take(&mut self.promised), store);
         }
-        self.update_at = Instant::now() + (began.elapsed() * SHARE).min(LATEST);
+        self.update_at = Instant::now() + (began.elapsed() * UPDATE_SHARE).min(MAX_UPDATE_DELAY);
     }
 
-    /// Nothing else is attended to meanwhile, so that `limit` is short.
-    async fn look_for_disable_files(&mut self, limit: Duration, observer: &mut dyn Observer) {
-        for event in self.disable_files.look_within(limit).await {
-            self.tell(event, observer);
+    /// Scans all disable-files. The loop does nothing else meanwhile, so `limit` must be short.
+    async fn scan_disable_files(&mut self, limit: Duration, supervisor: &mut dyn Supervisor) {
+        for event in self.disable_files.scan_within(limit).await {
+            self.handle(event, supervisor);
         }
     }
 }
 
-async fn next_question(control: &mut Option<Control>) -> Asked {
+async fn next_request(control: &mut Option<Control>) -> Asked {
     match control {
         Some(control) => control.next().await,
         None => std::future::pending().await,

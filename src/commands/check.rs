@@ -1,4 +1,4 @@
-//! `check`: every probe once, without hysteresis, for people, scripts and monitoring.
+//! `check`: runs every probe once, without hysteresis, for operators, scripts and monitoring.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::period::Shown;
 use crate::probe::Probe;
 use crate::text;
 
-/// What one probe found.
+/// The result of one probe.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ProbeReport {
@@ -31,7 +31,7 @@ struct ProbeReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_seconds: Option<f64>,
     strays: u32,
-    /// Datagrams that no answer came to.
+    /// Number of datagrams without an answer.
     lost: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     nsid: Option<String>,
@@ -42,9 +42,9 @@ struct ProbeReport {
 struct CheckReport {
     check: String,
     passed: bool,
-    /// Neither passed nor failed: too many probes found out nothing about the server.
+    /// Whether too many probes are unknown to decide between pass and failure.
     unknown: bool,
-    /// What the failure does to the service; `observe` where there is none.
+    /// The effect of the failure on the service; `observe` if there is none.
     severity: Severity,
     need: usize,
     probes: Vec<ProbeReport>,
@@ -54,31 +54,31 @@ struct CheckReport {
 #[serde(rename_all = "kebab-case")]
 struct ServiceReport {
     service: String,
-    /// The helper probes and announces it.
+    /// Whether the helper probes and announces it.
     enabled: bool,
-    /// What a helper that starts now would make of it, whatever the checks say.
+    /// The state after a start now, if it does not depend on the checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<String>,
     severity: Severity,
-    /// A check that asks the server, or runs a command, is unknown.
+    /// Whether a check that probes the server or runs a command is unknown.
     unknown: bool,
     checks: Vec<CheckReport>,
 }
 
-/// Probes once and shows what was found.
+/// Runs every probe once and shows the results.
 ///
-/// What monitoring cannot be told, for instance because nothing can be printed, is unknown to it: 1 would be a warning.
+/// If the result cannot be shown, the exit status is "unknown": 1 would be a warning.
 ///
 /// # Errors
-/// None; the result is that of the other commands.
+/// None; the result type is that of the other commands.
 pub fn run(options: &Options) -> anyhow::Result<Exit> {
-    Ok(probe_and_show(options).unwrap_or_else(|error| {
+    Ok(probe_services(options).unwrap_or_else(|error| {
         complain(&error);
         Exit::Unknown
     }))
 }
 
-fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
+fn probe_services(options: &Options) -> anyhow::Result<Exit> {
     let config = match Config::load(&options.configuration.config, &host_name()) {
         Ok(config) => config,
         Err(error) if options.plugin => {
@@ -107,10 +107,10 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     }
     let runtime = runtime().context("cannot start the event loop")?;
     let reports = runtime.block_on(probe(&services));
-    // What hangs elsewhere must not hold up the end.
+    // Do not wait for tasks that hang.
     runtime.shutdown_background();
     let mut reports = reports?;
-    let prospect = Prospect::of(&config, &options.configuration.config);
+    let prospect = Prospect::new(&config, &options.configuration.config);
     for report in &mut reports {
         let place = config.services.iter().position(|service| service.name == report.service);
         report.now = place.and_then(|place| prospect.of_service(place)).map(ToOwned::to_owned);
@@ -126,7 +126,7 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
         table(&reports)
     };
     let mut out = text::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print what was found")?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print the results")?;
     Ok(match worst(&reports) {
         Severity::Observe if reports.iter().any(|report| report.unknown) => Exit::Unknown,
         Severity::Observe => Exit::Success,
@@ -135,17 +135,17 @@ fn probe_and_show(options: &Options) -> anyhow::Result<Exit> {
     })
 }
 
-/// Every check at once, so that servers that hang cost one timeout together, not each its own. Reported in the order
+/// Runs all checks concurrently, so that several hanging servers cost one timeout together. Reports them in the order
 /// of the configuration.
 async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceReport>> {
-    let begin = |check: &config::Check| tokio::spawn(probe_check(check.clone()));
-    let begun: Vec<Vec<_>> =
-        services.iter().map(|service| service.checks.iter().map(begin).collect()).collect();
+    let start = |check: &config::Check| tokio::spawn(probe_check(check.clone()));
+    let started: Vec<Vec<_>> =
+        services.iter().map(|service| service.checks.iter().map(start).collect()).collect();
     let mut reports = vec![];
-    for (service, asked) in services.iter().zip(begun) {
+    for (service, asked) in services.iter().zip(started) {
         let mut checks = vec![];
         for check in asked {
-            checks.push(check.await.context("a probe was broken off")?);
+            checks.push(check.await.context("a probe was aborted")?);
         }
         reports.push(ServiceReport {
             service: service.name.clone(),
@@ -190,7 +190,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
         });
     }
     let passed = passes >= check.probe.need();
-    // The process is a second witness: a check of it that finds out nothing leaves the service as the others say.
+    // An unknown process check does not make the service unknown.
     let asks = matches!(check.probe, Probe::Dns(_) | Probe::Command(_));
     CheckReport {
         check: check.name.clone(),
@@ -206,7 +206,7 @@ fn worst(reports: &[ServiceReport]) -> Severity {
     reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Observe)
 }
 
-/// A service of which nothing is wrong is up; else it is as bad as its worst check.
+/// The state of a service: that of its worst check.
 const fn state(report: &ServiceReport) -> &'static str {
     match report.severity {
         Severity::Observe if report.unknown => "unknown",
@@ -245,11 +245,11 @@ fn table(reports: &[ServiceReport]) -> String {
 fn result(probe: &ProbeReport) -> String {
     let mut text = match (probe.latency_seconds, &probe.detail) {
         (Some(latency), _) => {
-            let repeated = if probe.lost > 0 { ", to the repeated question" } else { "" };
+            let repeated = if probe.lost > 0 { ", after a retry" } else { "" };
             format!("ok in {}{repeated}", Shown(Duration::from_secs_f64(latency)))
         }
         (None, Some(detail)) => {
-            // The label stands in front of the line already.
+            // The line already starts with the label.
             let detail = detail
                 .strip_prefix(&probe.probe)
                 .map_or(detail.as_str(), |rest| rest.trim_start_matches(": "));
@@ -263,7 +263,7 @@ fn result(probe: &ProbeReport) -> String {
     text
 }
 
-/// One line after the guidelines for monitoring plugins: status, text, and performance data behind a bar.
+/// Formats a line as monitoring plugins do: status, text, and performance data after a bar.
 fn plugin_line(reports: &[ServiceReport]) -> String {
     let status = match worst(reports) {
         Severity::Observe if reports.iter().any(|report| report.unknown) => "UNKNOWN",
@@ -271,7 +271,7 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         Severity::Degraded => "WARNING",
         Severity::Down => "CRITICAL",
     };
-    let mut sentences = vec![];
+    let mut messages = vec![];
     let mut latencies = vec![];
     for report in reports {
         let probes = || report.checks.iter().flat_map(|check| &check.probes);
@@ -279,11 +279,11 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
         let passed = probes().filter(|probe| probe.passed).count();
         let now = report.now.as_ref().map_or_else(String::new, |now| format!(" (would be {now})"));
-        let sentence = match why {
+        let message = match why {
             Some(why) => format!("{} {}: {why}", report.service, state(report)),
             None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
         };
-        sentences.push(format!("{sentence}{now}").replace('|', "/"));
+        messages.push(format!("{message}{now}").replace('|', "/"));
         for check in &report.checks {
             let slowest = check
                 .probes
@@ -298,5 +298,5 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         }
     }
     let bar = if latencies.is_empty() { "" } else { " | " };
-    format!("DNS {status} - {}{bar}{}\n", sentences.join("; "), latencies.join(" "))
+    format!("DNS {status} - {}{bar}{}\n", messages.join("; "), latencies.join(" "))
 }

@@ -1,4 +1,4 @@
-//! `check-config`: what is wrong with a file, or what it means.
+//! `check-config`: shows the errors of a configuration file, or what it means.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,18 +14,18 @@ use crate::exit::Exit;
 use crate::period::Shown;
 use crate::text;
 
-/// Prints what the configuration means, or why it is refused.
+/// Prints the meaning of the configuration, or its errors.
 ///
 /// # Errors
-/// When nothing can be printed.
+/// Returns an error if nothing can be printed.
 pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     let file = options.config.as_ref().unwrap_or(&options.file);
     match Config::load(file, &host_name()) {
         Ok(config) => {
             if !options.quiet {
-                let now = Prospect::of(&config, file).lines(&config);
+                let now = Prospect::new(&config, file).lines(&config);
                 let mut out = text::stdout();
-                writeln!(out, "{now}{}: in order\n\n{}", file.display(), Description(&config))?;
+                writeln!(out, "{now}{}: valid\n\n{}", file.display(), Description(&config))?;
                 missing::warn(&config)?;
             }
             Ok(Exit::Success)
@@ -40,13 +40,13 @@ pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     }
 }
 
-/// What `run` would do with a file that has this error, where it has something else to run.
+/// What `run` would use instead of a file with this error.
 fn last_good(file: &Path, error: &ConfigError) -> Option<String> {
     if error.is_gone() || error.is_denied() {
         return None;
     }
     let places = LastGood::places(None, file);
     let kept = places.into_iter().find_map(|place| place.load(&host_name()).ok().flatten())?;
-    let age = kept.age.map_or_else(String::new, |age| format!(", kept {} ago", Shown(age)));
+    let age = kept.age.map_or_else(String::new, |age| format!(", stored {} ago", Shown(age)));
     Some(format!("now: `run` would use the LAST GOOD CONFIGURATION in {}{age}", kept.file.display()))
 }

@@ -1,4 +1,4 @@
-//! `completions`: what a shell is to know of our commands and options.
+//! `completions`: prints shell completions.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::exit::Exit;
 /// Prints the script for this shell.
 ///
 /// # Errors
-/// When nobody reads it.
+/// Returns an error if the output is closed.
 pub fn run(shell: CompletedShell) -> anyhow::Result<Exit> {
     let shell = match shell {
         CompletedShell::Bash => Shell::Bash,

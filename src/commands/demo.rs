@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ use tokio::time::Instant;
 use super::runtime;
 use super::simulate::remark;
 use crate::config::Config;
+use crate::daemon::deadman::Deadman;
 use crate::daemon::input::Input;
-use crate::daemon::last_words::LastWords;
 use crate::daemon::output::Output;
 use crate::daemon::signals::Signals;
 use crate::daemon::watchdog::Watchdog;
-use crate::daemon::{Daemon, Observer, Surroundings};
+use crate::daemon::{Daemon, LoopIo, Observer, Supervisor};
 use crate::engine::Engine;
 use crate::engine::action::Action;
 use crate::engine::api_session::Parent;
@@ -88,16 +89,16 @@ async fn play() -> anyhow::Result<Exit> {
     let (to_exabgp, said) = mpsc::unbounded_channel();
     let (to_us, heard) = mpsc::unbounded_channel();
     tokio::spawn(stand_in(said, to_us));
-    let mut surroundings = Surroundings {
+    let mut io = LoopIo {
         parent: Parent::ExaBgp,
         output: Output::channel(to_exabgp),
         input: Input::channel(heard),
         signals: Signals::catch().context("cannot catch signals")?,
-        last_words: LastWords::on(std::fs::File::create("/dev/null")?),
+        deadman: Deadman::new(std::fs::File::create("/dev/null")?),
         watchdog: Watchdog::default(),
     };
     let over = Cell::new(false);
-    let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
+    let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
     let mut audience = Audience { narrator: &narrator, over: &over };
     tokio::select! {
         _ = daemon.run(&mut audience) => {}
@@ -194,18 +195,20 @@ struct Audience<'a> {
 }
 
 impl Observer for Audience<'_> {
-    fn after(&mut self, at: Moment, actions: &[Action], engine: &Engine) {
+    fn after_actions(&mut self, at: Moment, actions: &[Action], engine: &Engine) {
         let mut narrator = self.narrator.borrow_mut();
         narrator.timeline.note(at, engine);
         for text in actions.iter().filter_map(remark) {
             narrator.tell(&text);
         }
     }
+}
 
-    fn goes_on(&mut self) -> bool {
+impl Supervisor for Audience<'_> {
+    fn on_turn(&mut self) -> ControlFlow<()> {
         if self.narrator.borrow().result.is_err() {
             self.over.set(true);
         }
-        !self.over.get()
+        if self.over.get() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! `drain` and `undrain`: maintenance.
+//! `drain` and `undrain`: withdraw services for maintenance and return them.
 
 use std::io::Write;
 
@@ -15,13 +15,13 @@ use crate::exit::Exit;
 use crate::status::Service;
 use crate::text::{self, foreign};
 
-/// Begins a drain.
+/// Starts a drain.
 ///
 /// # Errors
-/// When there is no helper, no such service, or, where that is waited for, no acknowledgement.
+/// Returns an error if there is no helper or no such service, or with `--wait` if the withdraw is not acknowledged.
 pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
-    helper.complain();
+    helper.print_file_error();
     let order = Order {
         holder: options.holder.clone().unwrap_or_else(caller),
         reason: options.reason.clone().unwrap_or_default().into(),
@@ -63,12 +63,12 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
 /// Ends drains.
 ///
 /// # Errors
-/// When there is no helper, no such service, or, where that is waited for, a service is not announced.
+/// Returns an error if there is no helper or no such service, or with `--wait` if a service is not announced.
 pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
     let helper = Helper::find(&options.helper);
-    helper.complain();
+    helper.print_file_error();
     let client = helper.client()?;
     let lifted = client.ask(&request)?;
     let document = client.status()?;
@@ -78,13 +78,13 @@ pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     if lifted.is_empty() {
         exit = nothing_to_do(options.quiet_if_none, &nothing_to_undrain(options))?;
     } else if options.once_healthy {
-        writeln!(text::stdout(), "{} may return as soon as the checks have passed anew", named(&lifted))?;
+        writeln!(text::stdout(), "{} returns once its checks pass", named(&lifted))?;
     } else {
         writeln!(text::stdout(), "undrained {}", named(&lifted))?;
     }
     let is_quiet = options.once_healthy || (lifted.is_empty() && options.quiet_if_none);
     if !is_quiet {
-        concerned.iter().try_for_each(|service| say_what_is_left(service, &lifted))?;
+        concerned.iter().try_for_each(|service| print_remaining_reasons(service, &lifted))?;
     }
     if !options.wait || exit != Exit::Success {
         return Ok(exit);
@@ -104,20 +104,20 @@ fn nothing_to_undrain(options: &Undrain) -> String {
     format!("nothing to undrain: no drain of {whose}{held}")
 }
 
-/// Says what keeps a service withdrawn after drains of these have been `lifted`.
-fn say_what_is_left(service: &Service, lifted: &[String]) -> std::io::Result<()> {
+/// Prints why a service stays withdrawn after drains of the `lifted` services have ended.
+fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Result<()> {
     let name = foreign(&service.name);
     let mut out = text::stdout();
     if service.is_held() {
         return writeln!(out, "{name} is still drained: {}", foreign(&service.reason));
     }
     let Some(held) = service.dampening.held() else { return Ok(()) };
-    // What dampening holds down was perhaps never drained.
+    // A service that dampening holds down may not have been drained.
     let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
     writeln!(out, "{name} is {not}{held}; to end it: dnsherald undampen {name}")
 }
 
-/// Waits until the servers behind these services are quiet, as far as the configuration tells which those are.
+/// Waits until the servers of these services receive few queries, for services with a backend.
 async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Result<()> {
     let Ok(config) = &helper.file else { return Ok(()) };
     for backend in &config.backends {

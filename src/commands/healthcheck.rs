@@ -1,4 +1,4 @@
-//! `healthcheck`: in place of `exabgp healthcheck`, with its options, its lines and its hooks.
+//! `healthcheck`: replaces `exabgp healthcheck`, with its options, commands and hooks.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -18,9 +18,9 @@ use signal_hook::flag;
 use super::host_name;
 use super::run::pause_before_exit;
 use crate::backend::privilege::is_root;
+use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::hooks::{Hook, Hooks};
-use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
-use crate::daemon::{Daemon, Observer, Surroundings};
+use crate::daemon::{Daemon, LoopIo, Observer, Supervisor};
 use crate::engine::Engine;
 use crate::engine::action::Action;
 use crate::engine::event::Event;
@@ -42,14 +42,13 @@ use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::sys::signals::STOPS;
 use crate::text;
 
-/// How long the loop may stand still until addresses are there that are about to be announced: less than the dead-man
-/// waits.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the loop waits for addresses that are about to be announced; less than the limit of the dead-man.
+const ADD_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the end waits for addresses to be removed: whoever is told to stop is to be gone within half a second.
-const LAST_PATIENCE: Duration = Duration::from_millis(300);
+/// How long the exit waits for the removal of addresses: a stopped process must exit within half a second.
+const REMOVE_LIMIT: Duration = Duration::from_millis(300);
 
-/// Understands the words behind `healthcheck` and does what they say, until ExaBGP is gone or a signal says so.
+/// Parses the arguments of `healthcheck` and runs until ExaBGP exits or a signal arrives.
 #[must_use]
 pub fn run(words: impl Iterator<Item = OsString>) -> Exit {
     let options = match healthcheck::parse(words) {
@@ -60,7 +59,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Exit {
         return refuse(&refusal);
     }
     start_logging(&options);
-    let exit = obey(&options).unwrap_or_else(|error| {
+    let exit = run_options(&options).unwrap_or_else(|error| {
         log::error!("{error:#}");
         if options.wait {
             pause_before_exit();
@@ -71,7 +70,8 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Exit {
     exit
 }
 
-/// ExaBGP gives up on a helper that dies six times within 64 seconds, so that even an error is not in a hurry.
+/// Prints the refusal. Delays an error exit, because ExaBGP stops restarting a helper that dies six times within 64
+/// seconds.
 fn refuse(refusal: &Refusal) -> Exit {
     refusal.print();
     let exit = refusal.exit();
@@ -81,7 +81,7 @@ fn refuse(refusal: &Refusal) -> Exit {
     exit
 }
 
-/// Whoever was there before is overwritten: where ExaBGP is reloaded, two helpers overlap.
+/// Writes the process ID. Overwrites an existing file, because two helpers overlap when ExaBGP reloads.
 fn write_process_id(options: &Options) -> Result<(), Refusal> {
     let Some(file) = options.pid_file.as_ref().filter(|_| !options.print_config) else { return Ok(()) };
     write_for_root(file, &format!("{}\n", process::id())).map_err(|error| {
@@ -89,8 +89,8 @@ fn write_process_id(options: &Options) -> Result<(), Refusal> {
     })
 }
 
-/// Root writes to a plain file that has no other name, and to none that a link leads to: the directory may be that of
-/// ExaBGP's user.
+/// Writes a file. For root, only a regular file with a single name and not through symlinks: the directory may belong
+/// to ExaBGP's user.
 fn write_for_root(path: &Path, text: &str) -> io::Result<()> {
     if !is_root() {
         return fs::write(path, text);
@@ -98,13 +98,13 @@ fn write_for_root(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     let mut file = options.open(path).map_err(|error| match error.raw_os_error() {
-        Some(ELOOP) => io::Error::other("it is a link, which root does not follow, expected a file"),
+        Some(ELOOP) => io::Error::other("it is a symlink, expected a regular file"),
         _ => error,
     })?;
     let found = file.metadata()?;
     if found.is_file() {
         if found.nlink() != 1 {
-            return Err(io::Error::other("it has several names (hard links), expected a file with one"));
+            return Err(io::Error::other("it has several hard links, expected a file with one name"));
         }
         file.set_len(0)?;
     }
@@ -122,7 +122,7 @@ fn start_logging(options: &Options) {
     logging::start_with(level, Way::Aside, options.log.console, syslog);
 }
 
-fn obey(options: &Options) -> anyhow::Result<Exit> {
+fn run_options(options: &Options) -> anyhow::Result<Exit> {
     let (advertised, mut addresses) = advertised(options)?;
     if options.print_config {
         write!(text::stdout(), "{}", Printed { options, advertised: &advertised })?;
@@ -130,7 +130,7 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
     }
     for prefix in &advertised.repeated {
         log::warn!(
-            "{prefix} is named more than once: it is announced once, with the metric of the last; expected once"
+            "{prefix} occurs more than once: it is announced once, with the metric of the last; expected each prefix once"
         );
     }
     let identity = identity::look_up(&options.identity).map_err(anyhow::Error::msg)?;
@@ -148,7 +148,7 @@ fn obey(options: &Options) -> anyhow::Result<Exit> {
     exit
 }
 
-/// What was given, or else what stands on the loopback interface.
+/// The addresses of `--ip`, else those of the loopback interface.
 fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses)> {
     match &options.addresses {
         Addresses::Given(given) => {
@@ -158,11 +158,13 @@ fn advertised(options: &Options) -> anyhow::Result<(Advertised, setup::Addresses
             let found = setup::found(label.as_ref()).context("cannot read the addresses of this host")?;
             if found.is_empty() {
                 let wanted = match label {
-                    None => "none but those of loopback is on lo".to_owned(),
-                    Some(label) if label.exact => format!("none on lo has the label lo:{}", label.text),
-                    Some(label) => format!("none on lo has a label that starts with lo:{}", label.text),
+                    None => "lo has only loopback addresses".to_owned(),
+                    Some(label) if label.exact => format!("no address of lo has the label lo:{}", label.text),
+                    Some(label) => format!("no address of lo has a label that starts with lo:{}", label.text),
                 };
-                anyhow::bail!("no address to advertise: none was given with --ip, and {wanted}");
+                anyhow::bail!(
+                    "no address to advertise: --ip is not given, and {wanted}; expected --ip, or addresses on lo"
+                );
             }
             let advertised = options.advertising.advertise(&found).map_err(anyhow::Error::msg)?;
             Ok((advertised, setup::Addresses::from_interface(&found, &options.setup)))
@@ -176,10 +178,10 @@ async fn serve(
     addresses: setup::Addresses,
 ) -> anyhow::Result<Exit> {
     if let Err(error) = adopt_orphans() {
-        log::warn!("cannot adopt what checks leave behind: {error}");
+        log::warn!("cannot adopt orphaned processes of checks: {error}");
     }
     let pause = if io::stdout().is_terminal() || !options.wait { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
-    let mut surroundings = Surroundings::of_this_process(pause)?;
+    let mut io = LoopIo::from_process(pause)?;
     let config = options.configuration(advertised, &host_name());
     let stops = Arc::new(AtomicBool::new(false));
     for signal in STOPS {
@@ -188,56 +190,59 @@ async fn serve(
     let sets_up = options.setup.at_start || options.setup.dynamic;
     let addresses = sets_up.then(|| AddressWorker::start(addresses)).transpose();
     let addresses = addresses.context("cannot start a thread for addresses")?;
-    let mut attendant = Attendant { options, addresses, hooks: Hooks::start(), stops };
-    let daemon = Daemon::new(&config, &mut surroundings, None, Memory::default(), Duration::ZERO);
-    daemon.run(&mut attendant).await;
+    let mut observer = HealthcheckObserver { options, addresses, hooks: Hooks::start(), stops };
+    let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
+    daemon.run(&mut observer).await;
     if options.interval.is_none() {
         tokio::select! {
-            () = attendant.hooks.finish() => {}
-            () = surroundings.signals.terminate() => log::warn!("told to stop before the last hook was done"),
+            () = observer.hooks.finish() => {}
+            () = io.signals.received() => log::warn!("stopped by a signal before the last hook finished"),
         }
-    } else if let Some(addresses) = attendant.addresses
-        && !addresses.remove_within(LAST_PATIENCE)
+    } else if let Some(addresses) = observer.addresses
+        && !addresses.remove_within(REMOVE_LIMIT)
     {
-        log::warn!("told to stop, and `ip` takes long: addresses that were added may be left");
+        log::warn!("stopped by a signal while `ip` is slow: added addresses may remain");
     }
     Ok(Exit::Success)
 }
 
-/// Does what goes along with a change of state.
-struct Attendant<'a> {
+/// Sets up addresses and runs hooks when the state changes.
+struct HealthcheckObserver<'a> {
     options: &'a Options,
-    /// `None` where none are set up.
+    /// `None` if no addresses are set up.
     addresses: Option<AddressWorker>,
     hooks: Hooks,
-    /// Set by SIGTERM and its like.
+    /// Set by a signal that stops the helper.
     stops: Arc<AtomicBool>,
 }
 
-impl Attendant<'_> {
-    /// Those that come and go with the state.
+impl HealthcheckObserver<'_> {
+    /// The addresses that follow the state.
     fn dynamic(&self) -> Option<&AddressWorker> {
         self.addresses.as_ref().filter(|_| self.options.setup.dynamic)
     }
 }
 
-impl Observer for Attendant<'_> {
-    fn before(&mut self, _at: Moment, event: &Event) {
+impl Supervisor for HealthcheckObserver<'_> {}
+
+impl Observer for HealthcheckObserver<'_> {
+    fn before_event(&mut self, _at: Moment, event: &Event) {
         match event {
-            Event::Heard(line) => log::debug!("exabgp says: {line}"),
+            Event::Heard(line) => log::debug!("received from ExaBGP: {line}"),
             Event::Outcome(_, Outcome::Pass { latency }) => {
-                log::debug!("the check has passed within {} ms", latency.as_millis());
+                log::debug!("the check passed within {} ms", latency.as_millis());
             }
-            Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check has failed: {failure}"),
+            Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check failed: {failure}"),
             _ => {}
         }
     }
 
-    /// A predecessor that ends late takes away what it added: with each check, and at each announcement, we look again.
-    fn after(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
+    /// Adds missing addresses with each check and announcement, because a previous process that ends late removes its
+    /// own.
+    fn after_actions(&mut self, _at: Moment, actions: &[Action], engine: &Engine) {
         for action in actions {
             if let Action::Print(line) = action {
-                log::debug!("told exabgp: {line}");
+                log::debug!("sent to ExaBGP: {line}");
             }
         }
         let looks = |action: &Action| match action {
@@ -254,15 +259,15 @@ impl Observer for Attendant<'_> {
         }
     }
 
-    /// The addresses are there before anything is announced, unless that takes too long; hooks of the very state run
-    /// before those for any.
-    fn enter(&mut self, service: &str, state: &str, reason: &str) {
+    /// Adds addresses before they are announced, unless that takes too long. Hooks of the state run before those of any
+    /// state.
+    fn on_state(&mut self, service: &str, state: &str, reason: &str) {
         let options = &self.options.hooks;
         if state == "UP"
             && let Some(addresses) = self.dynamic()
-            && !addresses.add_within(PATIENCE, &self.stops)
+            && !addresses.add_within(ADD_LIMIT, &self.stops)
         {
-            log::warn!("`ip` takes long to add addresses: announcing them meanwhile");
+            log::warn!("`ip` takes long to add addresses: announcing them before they are present");
         }
         let own: &[String] = match state {
             "UP" => &options.up,
@@ -280,8 +285,8 @@ impl Observer for Attendant<'_> {
         }
     }
 
-    /// Not before ExaBGP has acknowledged it are the addresses taken away from under the traffic.
-    fn settled(&mut self, _service: &str, state: State) {
+    /// Removes addresses only after ExaBGP has acknowledged the withdraw, so that no traffic is lost.
+    fn on_acknowledged(&mut self, _service: &str, state: State) {
         if let Some(addresses) = self.dynamic()
             && matches!(state, State::Down | State::Drained)
         {

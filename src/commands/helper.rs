@@ -1,12 +1,10 @@
-//! Finds the running helper, whether the configuration file can be used or not: it may be broken just when the helper
-//! is needed.
+//! Finds the running helper, even if the configuration file is broken.
 //!
 //! ```text
-//!   --control DIR ─► the file ─► what is legible of it ─► the last good one ─► the default ─► every helper that listens
+//!   --control DIR ─► the file ─► its readable parts ─► the last good one ─► the default ─► every listening helper
 //! ```
 //!
-//! Each place but the first two may belong to the helper of another file: there the helper is asked which file it was
-//! started with.
+//! All places except the first two may belong to the helper of another file, so that helper is asked for its file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,55 +20,55 @@ use crate::control::{DEFAULT_DIRECTORY, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
 
-/// The sockets that are open on this host, also those of other network namespaces' processes that share the file system.
+/// The open Unix sockets of this host, including those of other network namespaces.
 const SOCKETS: &str = "/proc/net/unix";
 
-/// No more of them are asked.
-const MOST: usize = 64;
+/// Maximum number of helpers to ask.
+const MAX_ASKED: usize = 64;
 
-/// The running helper, as far as it is found, and what its file says.
+/// The running helper, if found, and its configuration.
 #[derive(Debug)]
 pub(super) struct Helper {
     pub(super) client: Client,
-    /// The file, or why it cannot be used.
+    /// The configuration, or its error.
     pub(super) file: Result<Config, ConfigError>,
     path: PathBuf,
-    /// The file of the helper that is found in its place.
-    stranger: Option<PathBuf>,
+    /// The file of a helper that was found but runs with another file.
+    other_file: Option<PathBuf>,
 }
 
 impl Helper {
-    /// The helper that these options mean. Where none is found, the client says so when it is asked.
+    /// Finds the helper of these options. If there is none, requests to the client fail.
     pub(super) fn find(options: &Options) -> Self {
         let path = &options.configuration.config;
         let file = Config::load_file(path, &host_name());
-        let mut stranger = None;
+        let mut other_file = None;
         let client = match (&options.control, &file) {
             (Some(directory), _) => Client::new(directory),
             (None, Ok(config)) => {
                 let client = Client::new(&config.control);
-                if client.is_there() { client } else { elsewhere(path).unwrap_or(client) }
+                if client.is_there() { client } else { find_elsewhere(path).unwrap_or(client) }
             }
-            (None, Err(error)) => elsewhere(path).unwrap_or_else(|| {
+            (None, Err(error)) => find_elsewhere(path).unwrap_or_else(|| {
                 let client = Client::new(&Salvage::from_file(path).control);
-                // Without a file, as where none is named, any helper is meant.
-                stranger = if error.is_gone() { None } else { client.status().ok() };
+                // Without a file, any helper counts.
+                other_file = if error.is_gone() { None } else { client.status().ok() };
                 client
             }),
         };
-        let stranger = stranger.map(|document| document.configuration);
-        Self { client, file, path: path.clone(), stranger }
+        let other_file = other_file.map(|document| document.configuration);
+        Self { client, file, path: path.clone(), other_file }
     }
 
-    /// The helper to be asked.
+    /// The client of the helper.
     ///
     /// # Errors
-    /// When only that of another file is found.
+    /// Returns an error if only a helper with another file is found.
     pub(super) fn client(&self) -> anyhow::Result<&Client> {
-        match &self.stranger {
+        match &self.other_file {
             None => Ok(&self.client),
             Some(other) => anyhow::bail!(
-                "no helper of {} is found: the one in its place was started with {}; name the directory of the \
+                "no helper of {} found: the helper at its sockets was started with {}; name the directory of the \
                  sockets with --control",
                 self.path.display(),
                 other.display()
@@ -78,8 +76,8 @@ impl Helper {
         }
     }
 
-    /// Says what is wrong with the file, beside the result. What this user may not read is no fault of the file.
-    pub(super) fn complain(&self) {
+    /// Prints the error of the file as a note. Skips a missing permission, which is no error of the file.
+    pub(super) fn print_file_error(&self) {
         if let Err(error) = &self.file
             && !error.is_denied()
         {
@@ -87,20 +85,20 @@ impl Helper {
         }
     }
 
-    /// The same, unless the helper has said so itself.
-    pub(super) fn complain_beside(&self, document: &Document) {
+    /// Prints the error unless the helper has reported it.
+    pub(super) fn print_file_error_unless_known(&self, document: &Document) {
         let is_known =
             |error: &ConfigError| document.trouble.as_ref().is_some_and(|known| *known == error.summary());
         if !self.file.as_ref().is_err_and(is_known) {
-            self.complain();
+            self.print_file_error();
         }
     }
 
-    /// What the file says, or else what the last good one does, which runs in its place. Of that one the commands may
-    /// be run only where nobody but this user and root could have written them.
+    /// Returns the configuration, or the last good one, which the helper uses instead. Refuses one that other users can
+    /// write, because it names commands.
     ///
     /// # Errors
-    /// Why neither can be used.
+    /// Returns an error if neither can be used.
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
         let error = match self.file {
             Ok(config) => return Ok(config),
@@ -110,10 +108,10 @@ impl Helper {
             let file = place.file().display();
             match place.load(&host_name()) {
                 Ok(Some(kept)) => {
-                    if let Err(why) = place.is_trusted() {
+                    if let Err(why) = place.check_trusted() {
                         anyhow::bail!(
-                            "{error}\nthe last good configuration in {file} is not used, for it names commands, and \
-                             others than this user and root can write to it: {why}"
+                            "{error}\nthe last good configuration in {file} is not used, because it names commands and users other than \
+                             this one and root can write it: {why}"
                         );
                     }
                     complain(&anyhow::anyhow!(
@@ -129,26 +127,27 @@ impl Helper {
     }
 }
 
-/// The helper of this file, at any place but the one that the file names.
-fn elsewhere(path: &Path) -> Option<Client> {
+/// Finds the helper of this file at any place except the one that the file names.
+fn find_elsewhere(path: &Path) -> Option<Client> {
     let salvage = Salvage::from_file(path);
     let kept = LastGood::places(None, path).into_iter().filter_map(|place| place.control());
     let known = [salvage.control].into_iter().chain(kept).chain([DEFAULT_DIRECTORY.into()]);
     let clients = known.map(|directory| Client::new(&directory));
     let listening = || listening(&salvage.state).into_iter().map(|directory| Client::new(&directory));
     let mut clients = clients.chain(std::iter::once_with(listening).flatten());
-    clients.find(|client| client.is_there() && client.status().is_ok_and(|document| is_of(&document, path)))
+    clients
+        .find(|client| client.is_there() && client.status().is_ok_and(|document| uses_file(&document, path)))
 }
 
 /// Whether a helper was started with this file.
-fn is_of(document: &Document, path: &Path) -> bool {
+fn uses_file(document: &Document, path: &Path) -> bool {
     let real = |path: &Path| fs::canonicalize(path).ok();
     let (its, ours) = (document.configuration.as_path(), absolute(path));
     its == ours || real(its).is_some_and(|its| Some(its) == real(&ours))
 }
 
-/// The directories with a socket of a helper of ours, of root's, or of whoever owns one of our directories. Another
-/// user's could say anything.
+/// The directories with sockets of helpers that belong to this user, root, or the owner of one of our directories.
+/// Sockets of other users are not trusted.
 fn listening(state: &Path) -> Vec<PathBuf> {
     let owner = |path: &Path| fs::symlink_metadata(path).map(|found| found.uid()).ok();
     let own =
@@ -164,11 +163,12 @@ fn listening(state: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = text.lines().filter_map(directory).filter(is_ours).collect();
     found.sort();
     found.dedup();
-    found.truncate(MOST);
+    found.truncate(MAX_ASKED);
     found
 }
 
-/// The directory of a status socket, which was bound beside its place and then renamed.
+/// The directory of a status socket in a line of the kernel. The name is the temporary one, because the socket was
+/// renamed.
 fn directory(line: &str) -> Option<PathBuf> {
     let at = line.find(" /")?;
     let path = Path::new(&line[at + 1..]);
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_directory_of_a_socket_is_what_the_kernel_says() {
+    fn reads_the_directory_of_a_socket() {
         let line = |path: &str| format!("0000000000000000: 00000002 00000000 00010000 0001 01 18405 {path}");
         assert_eq!(directory(&line("/run/x y/status.17.new")), Some(PathBuf::from("/run/x y")));
         for other in ["/run/x/control.17.new", "@/run/x/status.17.new", "/run/dbus/socket", ""] {

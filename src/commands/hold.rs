@@ -1,4 +1,4 @@
-//! `hold` and `unhold`: a service is announced against its checks, for a while.
+//! `hold` and `unhold`: keep a service announced against its checks for a limited time.
 
 use std::io::Write;
 
@@ -14,13 +14,13 @@ use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
 use crate::text::{self, foreign};
 
-/// Pins a service announced.
+/// Keeps a service announced.
 ///
 /// # Errors
-/// When there is no helper, no such service, or, where that is waited for, the service is not announced.
+/// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced.
 pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
-    helper.complain();
+    helper.print_file_error();
     let order = HoldOrder {
         holder: options.holder.clone().unwrap_or_else(caller),
         reason: options.reason.clone().into(),
@@ -44,7 +44,7 @@ pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
         document.services.iter().filter(|service| held.contains(&service.name) && service.is_held())
     {
         let (name, reason) = (foreign(&service.name), foreign(&service.reason));
-        writeln!(text::stdout(), "{name} is drained all the same: {reason}")?;
+        writeln!(text::stdout(), "{name} stays drained: {reason}")?;
     }
     Ok(Exit::Success)
 }
@@ -52,10 +52,10 @@ pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
 /// Ends holds.
 ///
 /// # Errors
-/// When there is no helper, or no such service.
+/// Returns an error if there is no helper or no such service.
 pub fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
-    helper.complain();
+    helper.print_file_error();
     let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };
     let ended = helper.client()?.ask(&request)?;
     if ended.is_empty() {

@@ -1,4 +1,4 @@
-//! Which addresses of the configuration are not on this host, said beside the result of `check` and `check-config`.
+//! Warns about configured addresses that are not on this host, for `check` and `check-config`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use crate::probe::Probe;
 use crate::probe::address::Sight;
 use crate::text;
 
-/// Says so on standard error, one line each. The configuration may be meant for another host: this is no error.
+/// Prints one warning per address to standard error. It is no error, because the configuration may be for another host.
 ///
 /// # Errors
-/// When nothing can be printed.
+/// Returns an error if nothing can be printed.
 pub(super) fn warn(config: &Config) -> io::Result<()> {
     let mut err = text::stderr();
     for warning in warnings(config, |address, device| look_up(address, device).ok()) {
@@ -21,7 +21,7 @@ pub(super) fn warn(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// `look_up` says where the kernel delivers, `None` where it does not say.
+/// `look_up` returns where the kernel delivers, or `None` if it cannot say.
 fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<Delivery>) -> Vec<String> {
     let mut all = vec![];
     let devices: Vec<_> = config.services.iter().flat_map(devices).collect();
@@ -29,8 +29,8 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
         let is_here = |device| matches!(look_up(*address, device), None | Some(Delivery::Here));
         if !is_here(None) && !devices.iter().any(|device| is_here(Some(device))) {
             all.push(format!(
-                "management address {address} is not on this host: no probe can be sent from it, and what is asked \
-                 there stays unknown"
+                "management address {address} is not on this host: no probe can be sent from it, and probes to it stay \
+                 unknown"
             ));
         }
     }
@@ -41,7 +41,7 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
             let sight = probe.look_with(|address| answers(address).ok_or(io::ErrorKind::Unsupported.into()));
             if let Sight::Missing(why) = sight {
                 all.push(format!(
-                    "service {}: {why}; until it is, the service stays withdrawn; add it to `lo`, or say `address = \
+                    "service {}: {why}; the service stays withdrawn until it is; add it to `lo`, or set `address = \
                      false` if the server is in another network namespace",
                     service.name
                 ));
@@ -51,7 +51,7 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
     all
 }
 
-/// The VRFs in which the addresses of a service are looked up.
+/// The VRFs in which addresses of a service are looked up.
 fn devices(service: &Service) -> impl Iterator<Item = &str> {
     service.checks.iter().filter_map(|check| match &check.probe {
         Probe::Address(probe) => probe.device.as_deref(),
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn of(service: &str, here: &[&str]) -> Vec<String> {
+    fn warnings_for(service: &str, here: &[&str]) -> Vec<String> {
         let text = format!(
             "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"dns\"\nrole = \"resolver\"\n\
              prefixes = [\"192.0.2.53/32\"]\n{service}\n"
@@ -80,17 +80,24 @@ mod tests {
     }
 
     #[test]
-    fn each_missing_address_is_named() {
-        let all = of("", &[]);
+    fn warns_about_each_missing_address() {
+        let all = warnings_for("", &[]);
         assert!(all[0].starts_with("management address 10.1.0.2 is not on this host"), "{all:?}");
         assert!(all[1].starts_with("service dns: 192.0.2.53 is not on this host"), "{all:?}");
-        assert_eq!(of("", &["10.1.0.2", "192.0.2.53"]), [""; 0]);
-        assert_eq!(of("address = false", &["10.1.0.2"]), [""; 0]);
-        assert_eq!(of("enabled = false", &["10.1.0.2"]), [""; 0]);
-        assert_eq!(of("device = \"vrf-dns\"", &["10.1.0.2%vrf-dns", "192.0.2.53%vrf-dns"]), [""; 0]);
-        assert_eq!(of("device = \"vrf-dns\"", &["10.1.0.2", "192.0.2.53"]).len(), 1, "not in the VRF");
+        assert_eq!(warnings_for("", &["10.1.0.2", "192.0.2.53"]), [""; 0]);
+        assert_eq!(warnings_for("address = false", &["10.1.0.2"]), [""; 0]);
+        assert_eq!(warnings_for("enabled = false", &["10.1.0.2"]), [""; 0]);
+        assert_eq!(
+            warnings_for("device = \"vrf-dns\"", &["10.1.0.2%vrf-dns", "192.0.2.53%vrf-dns"]),
+            [""; 0]
+        );
+        assert_eq!(
+            warnings_for("device = \"vrf-dns\"", &["10.1.0.2", "192.0.2.53"]).len(),
+            1,
+            "not in the VRF"
+        );
         let unknown = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\n";
         let config = Config::parse(Path::new("f"), unknown, "host").unwrap();
-        assert_eq!(warnings(&config, |_, _| None), [""; 0], "the kernel does not say");
+        assert_eq!(warnings(&config, |_, _| None), [""; 0], "the kernel cannot say");
     }
 }

@@ -1,4 +1,4 @@
-//! `reload`: has the running helper read its configuration again.
+//! `reload`: makes the running helper read its configuration again.
 
 use std::io::Write;
 
@@ -9,10 +9,10 @@ use crate::control::Request;
 use crate::exit::Exit;
 use crate::text;
 
-/// Asks for it, and says which services there are now.
+/// Sends the request and prints the services of the new configuration.
 ///
 /// # Errors
-/// When there is no helper, or it finds the file wanting: then nothing is changed.
+/// Returns an error if there is no helper or the configuration is invalid. Then nothing changes.
 pub fn run(options: &Options) -> anyhow::Result<Exit> {
     let helper = Helper::find(options);
     let services = helper.client()?.ask(&Request::Reload)?;

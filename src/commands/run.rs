@@ -1,4 +1,4 @@
-//! `run`: what ExaBGP starts.
+//! `run`: the helper that ExaBGP starts.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use self::attendant::Attendant;
 use self::broken::BrokenFile;
+use self::observer::RunObserver;
 use self::starved::Start;
 use super::host_name;
 use crate::backend::privilege::is_root;
@@ -15,12 +15,12 @@ use crate::cli::Run;
 use crate::config::cite::ConfigError;
 use crate::config::{Config, absolute};
 use crate::daemon::control::{Control, Subject};
+use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
+use crate::daemon::exit_delay::StopFlag;
 use crate::daemon::healing::Healers;
-use crate::daemon::last_good::{Keeper, Kept, LastGood};
-use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
-use crate::daemon::linger::Told;
+use crate::daemon::last_good::{LastGood, SavedConfig, Saver};
 use crate::daemon::store::Store;
-use crate::daemon::{Daemon, Ending, Surroundings};
+use crate::daemon::{Daemon, Ending, LoopIo};
 use crate::engine::api_session::Parent;
 use crate::exit::Exit;
 use crate::logging::counted;
@@ -31,50 +31,49 @@ use crate::trace::names::Names;
 use crate::trace::record::Recorder;
 use crate::trace::{Answering, Header};
 
-mod attendant;
 mod broken;
+mod observer;
 mod starved;
 mod withdrawn;
 
-/// Runs until ExaBGP is gone or a signal says so.
+/// Runs until ExaBGP exits or a signal arrives.
 ///
 /// # Errors
-/// When there is no standard input or output.
+/// Returns an error if standard input or output is closed.
 pub fn run(options: &Run) -> anyhow::Result<Exit> {
     raise_descriptor_limit();
     let on_terminal = io::stdout().is_terminal();
     let start = if on_terminal { Start::Normal } else { starved::wait_for_resources(options)? };
-    if start == Start::ExaBgpGone {
+    if start == Start::ExaBgpExited {
         return Ok(Exit::Success);
     }
     let runtime = runtime_with_workers().context("cannot start the event loop")?;
     let exit = runtime.block_on(serve(options, start == Start::Withdrawn));
-    // What hangs elsewhere must not hold up the end.
+    // Do not wait for tasks that hang.
     runtime.shutdown_background();
     exit
 }
 
-/// Lets time pass before a failure ends the process: ExaBGP gives up on a helper that dies six times within 64
-/// seconds, and then exits itself. Ends sooner when told to, or when ExaBGP is gone. A person at a terminal need not
-/// wait.
+/// Delays the exit after a failure: ExaBGP stops restarting a helper that dies six times within 64 seconds, and then
+/// exits itself. Ends early on a signal or when ExaBGP exits. On a terminal there is no delay.
 pub fn pause_before_exit() {
     if !io::stdout().is_terminal() {
-        Told::by_signals().unwrap_or_default().linger(PAUSE_BEFORE_EXIT);
+        StopFlag::from_signals().unwrap_or_default().delay_exit(PAUSE_BEFORE_EXIT);
     }
 }
 
-/// Loads the configuration and does the main job with it. `withdrawn` says that everything has been withdrawn before.
+/// Loads the configuration and runs the daemon. `withdrawn` means that all prefixes have been withdrawn before.
 async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
     let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
-    let mut surroundings = Surroundings::of_this_process(pause)?;
+    let mut io = LoopIo::from_process(pause)?;
     let host = host_name();
     loop {
-        // A person may well give a pipe.
+        // On a terminal the file may be a pipe.
         let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };
         let error = match loaded {
-            Ok(config) => return work(options, &config, None, withdrawn, &mut surroundings).await,
+            Ok(config) => return run_daemon(options, &config, None, withdrawn, &mut io).await,
             Err(error) => error,
         };
         log::error!("{error}");
@@ -83,23 +82,23 @@ async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
         }
         if let Some(kept) = last_good(options, &error, &host) {
             let broken = BrokenFile::new(path, &host, error, Some(kept.file));
-            return work(options, &kept.config, Some(broken), withdrawn, &mut surroundings).await;
+            return run_daemon(options, &kept.config, Some(broken), withdrawn, &mut io).await;
         }
-        let ending = withdrawn::wait(options, error, &mut surroundings).await;
+        let ending = withdrawn::wait(options, error, &mut io).await;
         if options.exit_on_bad_config {
             return Ok(Exit::Config);
         }
-        if ending == Ending::Over {
+        if ending == Ending::Exit {
             return Ok(Exit::Success);
         }
         withdrawn = true;
-        log::info!("the configuration {} is in order now: starting", path.display());
+        log::info!("the configuration {} is valid now: starting", path.display());
     }
 }
 
-/// What to run in place of a file with this error. A file that is gone is the operator's decision, and whoever wants an
-/// exit wants no other configuration.
-fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<Kept> {
+/// The last good configuration to run instead of a file with this error. A missing file is the operator's decision, and
+/// `--exit-on-bad-config` excludes another configuration.
+fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<SavedConfig> {
     let path = &options.configuration.config;
     if error.is_gone() || options.exit_on_bad_config {
         return None;
@@ -108,19 +107,19 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<Kept> {
         match place.load(host) {
             Ok(Some(kept)) => {
                 if is_root()
-                    && let Err(why) = place.is_trusted()
+                    && let Err(why) = place.check_trusted()
                 {
                     log::error!(
-                        "the last good configuration in {} is not used, for root would run the commands that it \
-                         names: {why}",
+                        "the last good configuration in {} is not used, because root would run its commands: \
+                         {why}",
                         kept.file.display()
                     );
                     continue;
                 }
-                let age = kept.age.map_or_else(String::new, |age| format!(", kept {} ago", Shown(age)));
+                let age = kept.age.map_or_else(String::new, |age| format!(", stored {} ago", Shown(age)));
                 log::error!(
-                    "{} cannot be used: running the LAST GOOD CONFIGURATION in {}{age}; correct the file, and it is \
-                     taken within seconds, without a restart",
+                    "{} cannot be used: running the LAST GOOD CONFIGURATION in {}{age}; correct the file: it takes \
+                     effect within seconds without a restart",
                     path.display(),
                     kept.file.display()
                 );
@@ -133,18 +132,18 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<Kept> {
     None
 }
 
-/// The main job. Where everything has been `withdrawn` in the meantime, no earlier state is of interest. Where the last
-/// good configuration is in force, the file is `broken`.
-async fn work(
+/// Runs the daemon. If all prefixes have been `withdrawn` before, earlier states do not matter. If the last good
+/// configuration is in force, `broken` is the configuration file.
+async fn run_daemon(
     options: &Run,
     config: &Config,
     broken: Option<BrokenFile>,
     withdrawn: bool,
-    surroundings: &mut Surroundings,
+    io: &mut LoopIo,
 ) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
-    let on_terminal = surroundings.parent == Parent::Terminal;
-    // A run by hand must not disturb what the real helper remembers.
+    let on_terminal = io.parent == Parent::Terminal;
+    // A run on a terminal must not change the state of the real helper.
     let state = options.state.as_ref().unwrap_or(&config.state);
     let mut store = (!on_terminal).then(|| Store::new(state, path));
     let (mut memory, age) = store.as_mut().map(Store::load).unwrap_or_default();
@@ -155,13 +154,13 @@ async fn work(
         let header = Header {
             configuration: config.origin.as_ref().map(|origin| origin.text.clone()),
             host: Some(host_name()),
-            exabgp: Answering::Recorded(surroundings.parent),
+            exabgp: Answering::Recorded(io.parent),
             memory: (!memory.services.is_empty()).then(|| (memory.clone(), age)),
         };
         Recorder::start(file, &header, Names::new(config))
     });
     if let Err(error) = adopt_orphans() {
-        log::warn!("cannot adopt what commands leave behind: {error}");
+        log::warn!("cannot adopt orphaned processes of commands: {error}");
     }
     let services = config.services.len();
     let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
@@ -174,20 +173,20 @@ async fn work(
         counted(checks, "check"),
         path.display()
     );
-    let mut keeper = (!on_terminal).then(|| Keeper::new(options.state.clone()));
-    // The last good one is kept already.
-    if let (Some(keeper), None) = (&mut keeper, &broken) {
-        keeper.becomes(config);
+    let mut saver = (!on_terminal).then(|| Saver::new(options.state.clone()));
+    // The last good configuration is stored already.
+    if let (Some(saver), None) = (&mut saver, &broken) {
+        saver.set_config(config);
     }
-    let mut attendant = Attendant::new(config, recorder, keeper, broken);
+    let mut observer = RunObserver::new(config, recorder, saver, broken);
     let control = if on_terminal { None } else { control(config, path) };
-    let daemon = Daemon::new(config, surroundings, store, memory, age).with_control(control);
-    let daemon = daemon.with_healing(Healers::of(config, path));
-    daemon.run(&mut attendant).await;
+    let daemon = Daemon::new(config, io, store, memory, age).with_control(control);
+    let daemon = daemon.with_healing(Healers::new(config, path));
+    daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }
 
-/// The sockets. Without them the main job is done all the same.
+/// Opens the control sockets. The helper also runs without them.
 fn control(config: &Config, path: &Path) -> Option<Control> {
     let subject =
         Subject { configuration: absolute(path), node: config.node.name.clone(), host: host_name() };
@@ -195,9 +194,9 @@ fn control(config: &Config, path: &Path) -> Option<Control> {
     opened
         .inspect_err(|why| {
             log::error!(
-                "{why}; `dnsherald status` and `dnsherald drain` will find nobody. The directory is to be one that the \
-                 user whom exabgp runs helpers as can write to, as the package makes /run/dnsherald; or name \
-                 another one in control.directory"
+                "{why}; `dnsherald status` and `dnsherald drain` will find no helper. ExaBGP's helper user needs write \
+                 permission on the directory, as the package sets for /run/dnsherald; or set another one in \
+                 control.directory"
             );
         })
         .ok()

@@ -1,4 +1,4 @@
-//! `simulate`: a trace through the engine in virtual time.
+//! `simulate`: runs a trace through the engine in virtual time.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -25,10 +25,10 @@ const WIDTH: usize = 80;
 /// Columns of the timeline beside the names, unless these leave less.
 const COLUMNS: u32 = 60;
 
-/// Plays the trace and prints what came of it.
+/// Plays the trace and prints the results.
 ///
 /// # Errors
-/// When the trace cannot be read, makes no sense, or nothing can be printed.
+/// Returns an error if the trace cannot be read or parsed, or nothing can be printed.
 pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let text = read(&options.trace)?;
     let located = |error: TraceError| anyhow::anyhow!("{}: {error}", options.trace.display());
@@ -39,7 +39,7 @@ pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
         }
         (None, Some(toml)) => (options.trace.as_path(), toml.clone()),
         (None, None) => anyhow::bail!(
-            "{}: the trace carries no configuration (lines that begin with `| `); name one with -c FILE",
+            "{}: the trace contains no configuration (lines that begin with `| `); name one with -c FILE",
             options.trace.display()
         ),
     };
@@ -79,7 +79,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read the trace {}", path.display()))
 }
 
-/// Prints what ExaBGP would be told and what changed, as it happens.
+/// Prints commands to ExaBGP and transitions as they happen.
 struct Printer<'a, W> {
     out: &'a mut W,
     json: bool,
@@ -88,7 +88,7 @@ struct Printer<'a, W> {
 }
 
 impl<W: Write> Watcher for Printer<'_, W> {
-    /// A trace that says when it ends is shown until then, though nothing happens any more.
+    /// The timeline extends to the `end` of the trace even if nothing happens before.
     fn step(&mut self, at: Moment, step: &Step) {
         if step.what == What::End {
             self.timeline.extend(at);
@@ -115,7 +115,7 @@ impl<W: Write> Watcher for Printer<'_, W> {
     }
 }
 
-/// What an annotated trace says of an action.
+/// The text of an action in an annotated trace.
 #[must_use]
 pub(crate) fn remark(action: &Action) -> Option<String> {
     match action {
@@ -126,11 +126,11 @@ pub(crate) fn remark(action: &Action) -> Option<String> {
     }
 }
 
-/// The trace as it was written, with what came of each line beneath it. Annotating twice changes nothing.
+/// The trace with the actions of each line below it. Annotating twice changes nothing.
 #[must_use]
 pub(crate) fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
     struct Annotator {
-        /// Behind which line of the trace, and what.
+        /// The line of the trace that each remark follows, and the remark.
         remarks: Vec<(usize, String)>,
         line: usize,
     }
@@ -156,7 +156,7 @@ pub(crate) fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
         }
         annotated.push_str(line);
         annotated.push('\n');
-        while let Some((_, remark)) = remarks.next_if(|(behind, _)| *behind == number) {
+        while let Some((_, remark)) = remarks.next_if(|(after, _)| *after == number) {
             annotated.push_str(&remark);
             annotated.push('\n');
         }

@@ -32,8 +32,8 @@ pub fn run(options: &Status) -> anyhow::Result<Exit> {
             Exit::Unknown
         }));
     }
-    let document = helper.client().and_then(Client::status).inspect_err(|_| helper.complain())?;
-    helper.complain_beside(&document);
+    let document = helper.client().and_then(Client::status).inspect_err(|_| helper.print_file_error())?;
+    helper.print_file_error_unless_known(&document);
     show(&document, options.json)?;
     Ok(Exit::Success)
 }

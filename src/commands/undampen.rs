@@ -1,4 +1,4 @@
-//! `undampen`: ends what dampening does to a service.
+//! `undampen`: clears the dampening of a service.
 
 use std::io::Write;
 
@@ -9,14 +9,14 @@ use crate::control::Request;
 use crate::exit::Exit;
 use crate::text::{self, foreign};
 
-/// Clears penalty, suppression and the longer return.
+/// Clears the penalty, the suppression and the delayed return.
 ///
 /// # Errors
-/// When there is no helper, or no such service.
+/// Returns an error if there is no helper or no such service.
 pub fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let request = Request::Undampen { service: options.service.clone() };
     let helper = Helper::find(&options.helper);
-    helper.complain();
+    helper.print_file_error();
     let cleared = helper.client()?.ask(&request)?;
     if cleared.is_empty() {
         let whose = foreign(options.service.as_deref().unwrap_or("any service"));

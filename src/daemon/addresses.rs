@@ -1,25 +1,25 @@
-//! The addresses that checks watch, and what the loop is told when one is missing.
+//! Watches the addresses of `address` checks and reports missing ones to the loop.
 
 use std::collections::HashMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Probes;
-use super::concerned::Concerned;
+use super::loss::LossReporter;
 use crate::engine::event::{CheckId, Event};
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::address::AddressProbe;
 use crate::probe::address::watch::Watch;
 
-/// Every address that is watched.
+/// All watched addresses.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     watch: Option<Watch>,
 }
 
 impl Addresses {
-    /// From now on these checks watch, and no others.
+    /// Replaces the watched addresses by those of these checks.
     pub(super) fn assign(&mut self, probes: &Probes, events: &UnboundedSender<Event>) {
         let mut wanted = HashMap::<AddressProbe, Vec<CheckId>>::new();
         for (check, (probe, _)) in probes {
@@ -35,17 +35,17 @@ impl Addresses {
             match Watch::start() {
                 Ok(watch) => self.watch = Some(watch),
                 Err(error) => log::error!(
-                    "cannot start a thread that watches addresses: {error}; a missing one is noticed by the next \
-                     round of its check"
+                    "cannot start the thread that watches addresses: {error}; only the next round of its \
+                     check detects a missing one"
                 ),
             }
         }
         let Some(watch) = &self.watch else { return };
         watch.assign(wanted.into_iter().map(|(probe, mut checks)| {
             checks.sort();
-            let concerned = Concerned { checks, cause: Cause::AddressMissing, events: events.clone() };
-            let tell: Box<dyn Fn(&str) + Send> = Box::new(move |why| concerned.hear(why));
-            (probe, tell)
+            let reporter = LossReporter { checks, cause: Cause::AddressMissing, events: events.clone() };
+            let report: Box<dyn Fn(&str) + Send> = Box::new(move |why| reporter.report(why));
+            (probe, report)
         }));
     }
 }

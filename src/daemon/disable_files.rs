@@ -1,13 +1,13 @@
-//! Disable-files: an operator's files whose presence drains a service.
+//! Disable-files: while such a file exists, its service is drained.
 //!
 //! ```text
-//!   turn, round ──► a look, on a thread ──► finding ──► Event, where it is another than before
+//!   turn, round ──► scan, on a thread ──► result ──► Event, if it differs from the last one
 //! ```
 //!
-//! The file system of such a file may hang: a share whose server is gone, an automount. So the loop looks at nothing
-//! itself, and while there is no answer everything stays as it was last known, with a warning. At a start that is as it
-//! was before the restart, where that is remembered, and else *not drained*: hosts that have a share in common would
-//! otherwise all stay withdrawn when they boot without it, and whether the server answers is for the checks to say.
+//! The file system of such a file may hang: a share whose server is down, an automount. So the loop does not access
+//! files itself. While a file system does not answer, the last known result stands, with a warning. At start that is
+//! the remembered result, else *not drained*: otherwise all hosts with a common share would stay withdrawn if they boot
+//! without it, and the checks decide whether the server answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -16,84 +16,82 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use self::lookers::{Exists, Finding, Lookers, Unseen};
+use self::scanners::{Exists, ScanError, ScanResult, Scanners};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::engine::Engine;
 use crate::engine::event::{Event, ServiceId};
 use crate::period::Shown;
 
-mod lookers;
+mod scanners;
 
-/// How long the start waits for files that do not answer: about as long as the first verdict takes.
+/// How long the start waits for files that do not answer: about the time of the first verdict.
 pub(crate) const AT_START: Duration = Duration::from_secs(1);
 
-/// How long a round waits for one, once: no other round does, until it has answered in less. Till then what is found
-/// late counts at the next round.
+/// How long a round waits for a file. If a file is late, later rounds do not wait for it until it has answered in time
+/// again, and its result counts at the next round.
 pub(crate) const AT_ROUND: Duration = Duration::from_millis(500);
 
-/// A look that takes so long is complained about.
+/// A scan that takes longer logs a warning.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// When to look, beside the start.
+/// When files are scanned, besides the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Look {
+pub(crate) enum ScanTime {
     /// At every turn of the loop.
     EachTurn,
-    /// Right before a round starts, and before what is said of a disabled service is repeated: what `exabgp
-    /// healthcheck` does.
+    /// Before each round, and before commands of a disabled service are repeated, as `exabgp healthcheck` does.
     BeforeRounds,
 }
 
 /// The disable-files of all services.
 #[derive(Debug)]
 pub(crate) struct DisableFiles {
-    /// When to look for them.
-    pub(crate) look: Look,
-    lookers: Lookers,
+    /// When files are scanned.
+    pub(crate) scan_time: ScanTime,
+    scanners: Scanners,
     files: BTreeMap<Arc<Path>, DisableFile>,
-    /// Found, and still to be told.
+    /// Events that are not reported yet.
     events: VecDeque<Event>,
 }
 
-/// One file, which may be that of many services.
+/// One file, which several services may share.
 #[derive(Debug, Default)]
 struct DisableFile {
-    services: Vec<Concerned>,
-    /// Since when it is being looked for. It is not asked for again meanwhile: a disk that hangs keeps one thread, not
-    /// one more with every second.
-    asked: Option<Instant>,
+    services: Vec<AffectedService>,
+    /// Start of the running scan. No second scan starts meanwhile, so that a hanging disk occupies one thread only.
+    scan_started: Option<Instant>,
     trouble: Trouble,
-    /// It is a configuration file. That one vanishes, as at a purge of the package, is no word of an operator that
-    /// the drain is over: it lasts until the file does not name it any more.
+    /// Whether it is a configuration file. If one disappears, for instance when the package is purged, that does not
+    /// show that the operator wants the drain to end. The drain lasts until the configuration no longer names the file.
     is_configuration: bool,
-    /// That it has vanished was logged.
-    is_missed: bool,
+    /// Whether its disappearance has been logged.
+    is_missing_logged: bool,
 }
 
 #[derive(Debug)]
-struct Concerned {
+struct AffectedService {
     service: ServiceId,
     name: String,
-    /// What the engine knows.
+    /// The state that the engine knows.
     present: bool,
-    /// It was told so, and does not only remember it.
-    told: bool,
+    /// Whether that state was reported, not only remembered.
+    reported: bool,
 }
 
-/// What was complained about last.
+/// The last problem that was logged.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Trouble {
     #[default]
     None,
-    /// It cannot be looked for.
+    /// The file cannot be accessed.
     Refused,
-    /// Its file system does not answer, or not in time.
+    /// The file system does not answer, or too late.
     Silent,
 }
 
-impl Look {
-    /// An answer that takes longer is late.
-    const fn patience(self) -> Duration {
+impl ScanTime {
+    /// The time after which an answer is late.
+    const fn time_limit(self) -> Duration {
         match self {
             Self::EachTurn => SLOW,
             Self::BeforeRounds => AT_ROUND,
@@ -102,11 +100,12 @@ impl Look {
 }
 
 impl DisableFiles {
-    /// Those of this configuration, taken as the engine knows them.
+    /// The disable-files of this configuration, in the state that the engine knows.
     #[must_use]
-    pub(crate) fn of(config: &Config, engine: &Engine) -> Self {
-        let look = if config.compat.look_before_each_round { Look::BeforeRounds } else { Look::EachTurn };
-        let mut files = Self::new(look, Path::try_exists);
+    pub(crate) fn new(config: &Config, engine: &Engine) -> Self {
+        let scan_time =
+            if config.compat.look_before_each_round { ScanTime::BeforeRounds } else { ScanTime::EachTurn };
+        let mut files = Self::with_scanner(scan_time, Path::try_exists);
         for ((id, plan), service) in (0..).map(ServiceId).zip(&config.services).zip(engine.services()) {
             if let Some(path) = &plan.disable_file {
                 files.add(id, &plan.name, path, service.is_disabled());
@@ -119,102 +118,105 @@ impl DisableFiles {
         files
     }
 
-    fn new(look: Look, exists: Exists) -> Self {
-        Self { look, lookers: Lookers::new(exists), files: BTreeMap::new(), events: VecDeque::new() }
+    fn with_scanner(scan_time: ScanTime, exists: Exists) -> Self {
+        Self { scan_time, scanners: Scanners::new(exists), files: BTreeMap::new(), events: VecDeque::new() }
     }
 
     fn add(&mut self, service: ServiceId, name: &str, path: &Path, present: bool) {
         let file = self.files.entry(path.into()).or_default();
-        file.services.push(Concerned { service, name: name.to_owned(), present, told: false });
+        file.services.push(AffectedService { service, name: name.to_owned(), present, reported: false });
     }
 
-    /// Looks that `before` has begun go on, for the files that are here as well.
+    /// Takes over running scans of `before`, for files that both have.
     pub(crate) fn continue_after(&mut self, before: Self) {
         for (path, file) in &mut self.files {
             if let Some(known) = before.files.get(path) {
-                (file.asked, file.trouble, file.is_missed) = (known.asked, known.trouble, known.is_missed);
+                (file.scan_started, file.trouble, file.is_missing_logged) =
+                    (known.scan_started, known.trouble, known.is_missing_logged);
             }
         }
-        self.lookers = before.lookers;
+        self.scanners = before.scanners;
     }
 
-    /// Begins to look for each, unless that is still under way.
-    pub(crate) fn begin(&mut self) {
+    /// Starts a scan of each file, unless one is running.
+    pub(crate) fn start_scan(&mut self) {
         let now = Instant::now();
         let mut due = vec![];
         for (path, file) in &mut self.files {
-            match file.asked {
-                Some(asked) if now.duration_since(asked) < SLOW => {}
-                Some(_) => file.complain_of_silence(path, SLOW),
+            match file.scan_started {
+                Some(scan_started) if now.duration_since(scan_started) < SLOW => {}
+                Some(_) => file.warn_of_silence(path, SLOW),
                 None => {
-                    file.asked = Some(now);
+                    file.scan_started = Some(now);
                     due.push(Arc::clone(path));
                 }
             }
         }
-        self.lookers.look_for(due);
+        self.scanners.scan(due);
     }
 
-    /// The next that is found to be another than before, or still there after a restart. Where one looks before rounds,
-    /// that is told then.
+    /// Waits for the next change, or for a file that still exists after a restart. Never returns if files are scanned
+    /// before rounds; `scan_within` returns changes then.
     pub(crate) async fn next(&mut self) -> Event {
         loop {
-            if self.look == Look::BeforeRounds {
+            if self.scan_time == ScanTime::BeforeRounds {
                 std::future::pending::<()>().await;
             }
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let finding = self.lookers.next().await;
-            self.take(&finding);
+            let result = self.scanners.next().await;
+            self.apply(&result);
         }
     }
 
-    /// Looks for each, and waits until that is done, but no longer than `limit`, and not for what has not answered
-    /// in time before. Says what is another than before.
-    pub(crate) async fn look_within(&mut self, limit: Duration) -> Vec<Event> {
-        while let Some(finding) = self.lookers.try_next() {
-            self.take(&finding);
+    /// Scans each file and waits until done, at most `limit`, and not for files that were late before. Returns the
+    /// changes.
+    pub(crate) async fn scan_within(&mut self, limit: Duration) -> Vec<Event> {
+        while let Some(result) = self.scanners.try_next() {
+            self.apply(&result);
         }
         let began = Instant::now();
-        self.begin();
+        self.start_scan();
         let is_awaited = |file: &DisableFile| {
-            file.trouble != Trouble::Silent && file.asked.is_some_and(|asked| asked >= began)
+            file.trouble != Trouble::Silent
+                && file.scan_started.is_some_and(|scan_started| scan_started >= began)
         };
         while self.files.values().any(is_awaited) {
-            let Ok(finding) = timeout_at(began + limit, self.lookers.next()).await else { break };
-            self.take(&finding);
+            let Ok(result) = timeout_at(began + limit, self.scanners.next()).await else { break };
+            self.apply(&result);
         }
         for (path, file) in self.files.iter_mut().filter(|(_, file)| is_awaited(file)) {
-            file.complain_of_silence(path, limit);
+            file.warn_of_silence(path, limit);
         }
         self.events.drain(..).collect()
     }
 
-    fn take(&mut self, finding: &Finding) {
-        // After a reload nobody may want to know any more.
-        if let Some(file) = self.files.get_mut(&finding.path) {
-            file.take(finding, self.look.patience(), &mut self.events);
+    fn apply(&mut self, result: &ScanResult) {
+        // After a reload the file may no longer be in use.
+        if let Some(file) = self.files.get_mut(&result.path) {
+            file.apply(result, self.scan_time.time_limit(), &mut self.events);
         }
     }
 }
 
 impl DisableFile {
-    /// What cannot be looked for is taken as it was last, with a warning.
-    fn take(&mut self, finding: &Finding, patience: Duration, out: &mut VecDeque<Event>) {
-        let Finding { path, found, at } = finding;
-        let took = self.asked.take().map_or(Duration::ZERO, |asked| at.duration_since(asked));
+    /// Applies a result. A file that cannot be accessed keeps its last state, with a warning.
+    fn apply(&mut self, result: &ScanResult, time_limit: Duration, out: &mut VecDeque<Event>) {
+        let ScanResult { path, found, at } = result;
+        let took =
+            self.scan_started.take().map_or(Duration::ZERO, |scan_started| at.duration_since(scan_started));
         self.trouble = match (found, self.trouble) {
             (Err(_), Trouble::Refused) => Trouble::Refused,
             (Err(why), _) => {
-                self.complain_of(path, why);
+                self.warn_of(path, why);
                 Trouble::Refused
             }
-            (Ok(_), Trouble::Silent) if took > patience => Trouble::Silent,
+            (Ok(_), Trouble::Silent) if took > time_limit => Trouble::Silent,
             (Ok(_), Trouble::Silent) => {
                 log::info!(
                     "{}: the file system of the disable-file {} answers again",
-                    self.whose(),
+                    self.affected(),
                     path.display()
                 );
                 Trouble::None
@@ -223,58 +225,58 @@ impl DisableFile {
         };
         let &Ok(found) = found else { return };
         if self.is_configuration && !found && self.services.iter().any(|service| service.present) {
-            return self.miss(path);
+            return self.keep_drained(path);
         }
-        self.is_missed = false;
-        for Concerned { service, present, told, .. } in &mut self.services {
-            let knew = std::mem::replace(present, found) == found && (*told || !found);
-            *told = true;
+        self.is_missing_logged = false;
+        for AffectedService { service, present, reported, .. } in &mut self.services {
+            let knew = std::mem::replace(present, found) == found && (*reported || !found);
+            *reported = true;
             if !knew {
                 out.push_back(Event::DisableFile(*service, found));
             }
         }
     }
 
-    /// Leaves all as it is, with a warning.
-    fn miss(&mut self, path: &Path) {
-        if !std::mem::replace(&mut self.is_missed, true) {
+    /// Keeps the last state of a configuration file that disappeared, with a warning.
+    fn keep_drained(&mut self, path: &Path) {
+        if !std::mem::replace(&mut self.is_missing_logged, true) {
             log::warn!(
-                "{}: the disable-file {} has gone, which is a configuration file: taken as still there. To end the \
-                 drain, put the file back without the key `disable-file` and run `dnsherald reload`",
-                self.whose(),
+                "{}: the disable-file {} is a configuration file and has disappeared: the drain stays. To end it, restore \
+                 the file without the key `disable-file` and run `dnsherald reload`",
+                self.affected(),
                 path.display()
             );
         }
     }
 
-    fn complain_of(&self, path: &Path, why: &Unseen) {
-        let (whose, path, taken) = (self.whose(), path.display(), self.taken());
+    fn warn_of(&self, path: &Path, why: &ScanError) {
+        let (affected, path, assumed) = (self.affected(), path.display(), self.assumed());
         match why {
-            Unseen::Refused(error) => log::warn!(
-                "{whose}: cannot look for the disable-file {path}: {error}; taken as {taken}. Every directory above it \
-                 must be one that the user whom exabgp runs helpers as can enter"
+            ScanError::Refused(error) => log::warn!(
+                "{affected}: cannot look for the disable-file {path}: {error}; assuming it is {assumed}. ExaBGP's helper user \
+                 needs execute permission on every directory above it"
             ),
-            Unseen::NoThread(error) => log::warn!(
-                "{whose}: cannot start a thread to look for the disable-file {path}: {error}; taken as {taken}. See \
-                 the limits on processes and memory of the user whom exabgp runs helpers as (LimitNPROC, TasksMax)"
+            ScanError::NoThread(error) => log::warn!(
+                "{affected}: cannot start a thread to look for the disable-file {path}: {error}; assuming it is {assumed}. \
+                 Raise the limits on processes and memory of ExaBGP's helper user (LimitNPROC, TasksMax)"
             ),
         }
     }
 
-    fn complain_of_silence(&mut self, path: &Path, after: Duration) {
+    fn warn_of_silence(&mut self, path: &Path, after: Duration) {
         if self.trouble != Trouble::Silent {
             log::warn!(
-                "{}: the file system of the disable-file {} has not answered within {}; taken as {} until it does",
-                self.whose(),
+                "{}: the file system of the disable-file {} has not answered within {}; assuming it is {} until it does",
+                self.affected(),
                 path.display(),
                 Shown(after),
-                self.taken()
+                self.assumed()
             );
         }
         self.trouble = Trouble::Silent;
     }
 
-    fn whose(&self) -> String {
+    fn affected(&self) -> String {
         match &self.services[..] {
             [] => String::new(),
             [only] => format!("service {}", only.name),
@@ -282,14 +284,14 @@ impl DisableFile {
         }
     }
 
-    fn taken(&self) -> &'static str {
+    fn assumed(&self) -> &'static str {
         let mut present = self.services.iter().map(|service| service.present);
         if !present.clone().any(|present| present) {
             "absent"
         } else if present.all(|present| present) {
-            "still there"
+            "present"
         } else {
-            "last known"
+            "as last known"
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Restarting a server that stays down or hung without being asked, where the configuration wants that.
+//! Restarts a server that stays down or hung, if the configuration asks for it.
 //!
 //! ```text
-//!   well ──► unwell ──after──► restart, at most so often ──► well
-//!                                 │ too often
+//!   well ──► unwell ──after──► restart, at most `at-most` times in `per` ──► well
+//!                                 │ limit reached
 //!                                 ▼
-//!                              given up until it is well by itself, or that time is over
+//!                              given up, until the server recovers or `per` has passed
 //! ```
 //!
-//! It is the transaction of `dnsherald backend restart` that is run, as a program of its own: the loop goes on probing,
-//! and the helper needs no other privilege than a person at the command line would.
+//! The restart is `dnsherald backend restart`, run as a separate process. So the loop continues to probe, and the
+//! helper needs no other privileges than an operator at the command line.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -28,24 +28,24 @@ use crate::logging::counted;
 use crate::period::Shown;
 use crate::program::{Ended, Program, run};
 
-/// Longer than any transaction takes, but for the time that the server has to start.
+/// Time limit of a restart, in addition to the start timeout of the server.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// So many lines of what the restart says are logged: the reason, and where to look.
-const SAID: usize = 3;
+/// Number of lines of the restart's report to log.
+const REPORT_LINES: usize = 3;
 
-/// What is to be done about a server.
+/// What to do about a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Remedy {
-    /// Nothing yet.
+    /// Nothing.
     Wait,
-    /// Restart it.
+    /// Restart the server.
     Restart,
-    /// Nothing more: it has been restarted too often. Said once.
+    /// Give up after too many restarts. Returned once.
     GiveUp,
 }
 
-/// When to restart, as pure as the engine.
+/// Decides when to restart; reads no clock.
 #[derive(Clone, Debug)]
 struct Healing {
     heal: Heal,
@@ -59,8 +59,8 @@ impl Healing {
         Self { heal, unwell_since: None, restarts: VecDeque::new(), given_up: false }
     }
 
-    /// To be asked again and again, but not while a restart is under way.
-    fn look(&mut self, now: Moment, unwell: bool) -> Remedy {
+    /// Decides at `now`. Call it periodically, except while a restart is running.
+    fn decide(&mut self, now: Moment, unwell: bool) -> Remedy {
         if !unwell {
             self.unwell_since = None;
             self.given_up = false;
@@ -86,10 +86,10 @@ struct Healer {
     backend: Arc<Backend>,
     services: Vec<ServiceId>,
     healing: Healing,
-    under_way: Arc<AtomicBool>,
+    is_running: Arc<AtomicBool>,
 }
 
-/// Every server that is to be healed.
+/// All servers with automatic restarts.
 #[derive(Debug)]
 pub(crate) struct Healers {
     configuration: PathBuf,
@@ -97,9 +97,9 @@ pub(crate) struct Healers {
 }
 
 impl Healers {
-    /// Those of a configuration, which is in this file.
+    /// Creates the healers of a configuration that comes from this file.
     #[must_use]
-    pub(crate) fn of(config: &Config, configuration: &Path) -> Self {
+    pub(crate) fn new(config: &Config, configuration: &Path) -> Self {
         let mut healers = vec![];
         for backend in &config.backends {
             let Some(heal) = backend.heal else { continue };
@@ -109,45 +109,45 @@ impl Healers {
                 backend: Arc::clone(backend),
                 services: ours.map(|(id, _)| id).collect(),
                 healing: Healing::new(heal),
-                under_way: Arc::default(),
+                is_running: Arc::default(),
             });
         }
         Self { configuration: configuration.to_owned(), healers }
     }
 
-    /// Another configuration: what was done under the one before is not forgotten.
+    /// Replaces the configuration and keeps the history of restarts.
     #[must_use]
-    pub(crate) fn become_those_of(self, config: &Config) -> Self {
-        let mut next = Self::of(config, &self.configuration);
+    pub(crate) fn with_config(self, config: &Config) -> Self {
+        let mut next = Self::new(config, &self.configuration);
         for healer in &mut next.healers {
             let before = self.healers.iter().find(|before| before.backend.name == healer.backend.name);
             if let Some(before) = before {
                 let heal = healer.healing.heal;
                 healer.healing = Healing { heal, ..before.healing.clone() };
-                healer.under_way = Arc::clone(&before.under_way);
+                healer.is_running = Arc::clone(&before.is_running);
             }
         }
         next
     }
 
-    /// Restarts what has been unwell for long enough. To be called on the runtime of the loop.
-    pub(crate) fn look(&mut self, now: Moment, engine: &Engine) {
+    /// Restarts servers that have been unwell for long enough. Must run on the runtime of the loop.
+    pub(crate) fn restart_unwell(&mut self, now: Moment, engine: &Engine) {
         for healer in &mut self.healers {
-            if healer.under_way.load(Ordering::Relaxed) {
+            if healer.is_running.load(Ordering::Relaxed) {
                 continue;
             }
             let is_unwell = |id: &ServiceId| engine.services().get(id.0).is_some_and(Service::is_unwell);
             let unwell = healer.services.iter().any(is_unwell);
             let (name, heal) = (&healer.backend.name, healer.healing.heal);
-            match healer.healing.look(now, unwell) {
+            match healer.healing.decide(now, unwell) {
                 Remedy::Wait => {}
                 Remedy::Restart => {
-                    log::warn!("backend {name}: unwell for {}: restarting it", Shown(heal.after));
-                    restart(&healer.backend, &self.configuration, &healer.under_way);
+                    log::warn!("backend {name}: down or hung for {}; restarting it", Shown(heal.after));
+                    restart(&healer.backend, &self.configuration, &healer.is_running);
                 }
                 Remedy::GiveUp => log::error!(
-                    "backend {name}: still unwell after {} to restart it within {}: no more of them until it is well, \
-                     or that time is over",
+                    "backend {name}: still down or hung after {} to restart it within {}; no further attempts until it \
+                     recovers or that time has passed",
                     counted(heal.at_most.get() as usize, "attempt"),
                     Shown(heal.per)
                 ),
@@ -156,7 +156,7 @@ impl Healers {
     }
 }
 
-/// What the restart says of the step at which it has failed, else how it ended.
+/// The report about the step that failed, else the exit status.
 fn why(ended: &Ended) -> String {
     let report = serde_json::from_str::<Value>(&ended.out).unwrap_or_default();
     let failed = report["steps"].as_array().and_then(|steps| steps.last()).filter(|step| step["ok"] == false);
@@ -165,31 +165,31 @@ fn why(ended: &Ended) -> String {
         return ended.to_string();
     };
     let mut lines = found.lines();
-    let said = lines.by_ref().take(SAID).collect::<Vec<_>>().join(" | ");
+    let said = lines.by_ref().take(REPORT_LINES).collect::<Vec<_>>().join(" | ");
     let more = if lines.next().is_some() { " | …" } else { "" };
     format!("{step}: {said}{more}")
 }
 
-fn restart(backend: &Backend, configuration: &Path, under_way: &Arc<AtomicBool>) {
+fn restart(backend: &Backend, configuration: &Path, is_running: &Arc<AtomicBool>) {
     let (name, limit) = (&backend.name, LIMIT + backend.start_timeout);
     let Ok(itself) = std::env::current_exe() else {
-        return log::error!("backend {name}: cannot be restarted: the path of this program is not known");
+        return log::error!("backend {name}: cannot restart: the path of this program is unknown");
     };
     let (itself, configuration) = (itself.display().to_string(), configuration.display().to_string());
-    // After an upgrade of this program: its successor is in the same place.
+    // After an upgrade the new program is at the same path.
     let itself = itself.strip_suffix(" (deleted)").unwrap_or(&itself).to_owned();
     let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing", "--json"];
     let program = Program::new(&itself, &words);
-    let (name, under_way) = (name.clone(), Arc::clone(under_way));
-    under_way.store(true, Ordering::Relaxed);
+    let (name, is_running) = (name.clone(), Arc::clone(is_running));
+    is_running.store(true, Ordering::Relaxed);
     tokio::spawn(async move {
         let ended = run(&program, limit).await;
         if ended.succeeded() {
-            log::info!("backend {name}: restarted, and well again");
+            log::info!("backend {name}: restarted; it answers again");
         } else {
-            log::error!("backend {name}: its restart did not help: {}", why(&ended));
+            log::error!("backend {name}: the restart failed: {}", why(&ended));
         }
-        under_way.store(false, Ordering::Relaxed);
+        is_running.store(false, Ordering::Relaxed);
     });
 }
 
@@ -211,28 +211,28 @@ mod tests {
     }
 
     #[test]
-    fn what_recovers_in_time_is_left_alone() {
+    fn does_not_restart_a_server_that_recovers_in_time() {
         let mut healing = healing();
-        assert_eq!(healing.look(at(0), true), Remedy::Wait);
-        assert_eq!(healing.look(Moment::START + Duration::from_secs(59), false), Remedy::Wait);
-        assert_eq!(healing.look(at(1), true), Remedy::Wait);
-        assert_eq!(healing.look(at(2), true), Remedy::Restart);
+        assert_eq!(healing.decide(at(0), true), Remedy::Wait);
+        assert_eq!(healing.decide(Moment::START + Duration::from_secs(59), false), Remedy::Wait);
+        assert_eq!(healing.decide(at(1), true), Remedy::Wait);
+        assert_eq!(healing.decide(at(2), true), Remedy::Restart);
     }
 
     #[test]
-    fn what_does_not_recover_is_restarted_so_often_and_no_more() {
+    fn restarts_at_most_as_often_as_configured() {
         let mut healing = healing();
-        let remedies: Vec<_> = (0..65).map(|minute| healing.look(at(minute), true)).collect();
+        let remedies: Vec<_> = (0..65).map(|minute| healing.decide(at(minute), true)).collect();
         let restarts: Vec<_> = (0..)
             .zip(&remedies)
             .filter(|(_, remedy)| **remedy == Remedy::Restart)
             .map(|(at, _)| at)
             .collect();
-        assert_eq!(restarts, [1, 3, 61, 63], "the first is forgiven after an hour");
+        assert_eq!(restarts, [1, 3, 61, 63], "the first no longer counts after an hour");
         let given_up =
             |remedies: &[Remedy]| remedies.iter().filter(|remedy| **remedy == Remedy::GiveUp).count();
-        assert_eq!(given_up(&remedies), 1, "said once");
-        let later: Vec<_> = (65..67).map(|minute| healing.look(at(minute), true)).collect();
+        assert_eq!(given_up(&remedies), 1, "returned once");
+        let later: Vec<_> = (65..67).map(|minute| healing.decide(at(minute), true)).collect();
         assert_eq!(given_up(&later), 1, "and again, when it has been restarted in between");
     }
 }

@@ -1,13 +1,13 @@
-//! Hooks: shell commands that are run when a state changes.
+//! Hooks: shell commands that run when a state changes.
 //!
 //! ```text
-//! run ──► queue, oldest first ──► one task: `sh -c`, one at a time ──► log, if it went wrong
+//! run ──► queue, oldest first ──► one task: `sh -c`, one at a time ──► log, on failure
 //! ```
 //!
-//! [`Hooks::run`] only queues, so that no hook holds up a probe or a withdraw; and since one begins when the one
-//! before has ended, they see the changes in their order. A hook that hangs is complained about, then killed as a
-//! check is. What queues up behind it beyond the bound pushes out the oldest: what hooks leave behind, a file, a page,
-//! a flag, is to match the present state in the end, and what was before is in the log.
+//! [`Hooks::run`] only queues, so no hook delays a probe or a withdraw. Hooks run one after the other and so see
+//! changes in order. A hook that hangs logs an error and is killed later, like a check. If the queue is full, the
+//! oldest hook is dropped: what hooks leave behind (a file, a page, a flag) must match the latest state, and the log
+//! has earlier ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,21 +27,21 @@ use crate::text::excerpt::beginning;
 #[cfg(test)]
 mod tests;
 
-/// A command, and what it is told in its environment.
+/// A command with its environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Hook {
-    /// What `sh -c` is given. It has nothing to read, and what it writes is not kept.
+    /// The text for `sh -c`. Its input is empty and its output is discarded.
     pub(crate) text: String,
-    /// `STATE`: the state that the service is in now, as the hook is to see it.
+    /// `STATE`: the new state, by its hook name.
     pub(crate) state: String,
-    /// `SERVICE`: whose state it is.
+    /// `SERVICE`: the name of the service.
     pub(crate) service: String,
-    /// `REASON`: the sentence that explains the change.
+    /// `REASON`: the reason of the change.
     pub(crate) reason: String,
 }
 
 impl Hook {
-    /// A program and its arguments, quoted so that the shell takes them as they are.
+    /// Creates a hook from a program and its arguments, quoted for the shell.
     #[must_use]
     pub(crate) fn from_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
         let quoted: Vec<_> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
@@ -60,23 +60,23 @@ impl fmt::Display for Hook {
     }
 }
 
-/// What hooks may take.
+/// Limits of hooks.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// How many may wait.
+    /// Size of the queue.
     waiting: usize,
-    /// After this a hook that runs is complained about.
-    patience: Duration,
-    /// After this much more it is killed.
-    grace: Duration,
+    /// A running hook logs an error after this time.
+    warn_after: Duration,
+    /// The hook is killed this much later.
+    kill_after: Duration,
 }
 
 impl Limits {
     const USUAL: Self =
-        Self { waiting: 100, patience: Duration::from_secs(30), grace: Duration::from_secs(270) };
+        Self { waiting: 100, warn_after: Duration::from_secs(30), kill_after: Duration::from_secs(270) };
 }
 
-/// The queue, and the task that works it off. Dropped, it kills the hook that runs and forgets those that wait.
+/// The queue and the task that runs the hooks. Dropping it kills the running hook and drops waiting ones.
 #[derive(Debug)]
 pub(crate) struct Hooks {
     queue: Arc<Queue>,
@@ -84,7 +84,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Nothing to run yet. To be called on a tokio runtime with I/O and time enabled.
+    /// Starts the task with an empty queue. Must run on a tokio runtime with I/O and time enabled.
     #[must_use]
     pub(crate) fn start() -> Self {
         Self::within(Limits::USUAL)
@@ -96,17 +96,17 @@ impl Hooks {
         Self { queue, task }
     }
 
-    /// Runs it when those before it have ended. Never waits.
+    /// Queues a hook. Never blocks.
     pub(crate) fn run(&self, hook: Hook) {
         if let Some(oldest) = self.queue.push(hook) {
-            log::error!("{oldest}: dropped, since {} newer ones wait", self.queue.limits.waiting);
+            log::error!("{oldest}: dropped, because {} newer hooks wait", self.queue.limits.waiting);
         }
     }
 
-    /// Waits until all have been run.
+    /// Waits until all queued hooks have run.
     pub(crate) async fn finish(mut self) {
         self.queue.close();
-        // An error would mean that the task has panicked; then there is nothing to wait for.
+        // An error means that the task panicked; then there is nothing to wait for.
         let _ = (&mut self.task).await;
     }
 }
@@ -135,7 +135,7 @@ impl Queue {
         lock(&self.waiting)
     }
 
-    /// Queues a hook, and returns the one for which there is no room any more.
+    /// Queues a hook and returns the one that was dropped for it.
     fn push(&self, hook: Hook) -> Option<Hook> {
         let mut waiting = self.waiting();
         waiting.hooks.push_back(hook);
@@ -148,7 +148,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The next hook, once there is one, or nothing, if there will be none.
+    /// Waits for the next hook. Returns `None` if the queue is empty and closed.
     async fn next(&self) -> Option<Hook> {
         loop {
             {
@@ -170,7 +170,7 @@ async fn work(queue: Arc<Queue>) {
 }
 
 async fn carry_out(hook: &Hook, queue: &Queue) {
-    let Limits { patience, grace, .. } = queue.limits;
+    let Limits { warn_after, kill_after, .. } = queue.limits;
     let mut command = shell(&hook.text);
     command.env("STATE", &hook.state).env("SERVICE", &hook.service).env("REASON", &hook.reason);
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -178,12 +178,12 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
         Ok(group) => group,
         Err(error) => return log::error!("{hook}: cannot start a shell: {error}"),
     };
-    let exit = match timeout(patience, group.wait()).await {
+    let exit = match timeout(warn_after, group.wait()).await {
         Ok(exit) => Ok(exit),
         Err(_) => {
-            let (behind, limit) = (queue.waiting().hooks.len(), Period(patience));
-            log::error!("{hook}: still running after {limit}, and {behind} wait behind it");
-            timeout(grace, group.wait()).await
+            let (waiting_hooks, limit) = (queue.waiting().hooks.len(), Period(warn_after));
+            log::error!("{hook}: still running after {limit}; {waiting_hooks} hooks wait for it");
+            timeout(kill_after, group.wait()).await
         }
     };
     match exit {
@@ -192,7 +192,7 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
         Ok(Err(error)) => log::error!("{hook}: cannot wait for it: {error}"),
         Err(_) => {
             let survivors = group.kill().await;
-            log::error!("{hook}: killed after {}{survivors}", Period(patience + grace));
+            log::error!("{hook}: killed after {}{survivors}", Period(warn_after + kill_after));
         }
     }
 }

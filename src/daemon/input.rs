@@ -1,4 +1,4 @@
-//! Standard input, always drained: 64 KiB of answers that nobody reads stop every ExaBGP up to 5.0.
+//! Reads standard input continuously: ExaBGP up to 5.0 stops if 64 KiB of its answers stay unread.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,37 +11,37 @@ use tokio::sync::mpsc;
 
 use super::output::{copy_of, is_pipe};
 
-/// No event of ExaBGP is nearly as long; the rest of a longer line is dropped.
+/// Longest line; longer lines are cut. Events of ExaBGP are much shorter.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// What is read at once.
+/// Maximum size of a read.
 const PIECE: usize = 16 * 1024;
 
-/// So many lines are handed out before everybody else has a turn: a flood of them must not delay a probe.
-const AT_ONCE: usize = 64;
+/// After this number of lines other tasks run, so that a flood of lines does not delay probes.
+const LINES_PER_TURN: usize = 64;
 
-/// Not more often than this is a line that is too long complained about.
-const COMPLAIN: Duration = Duration::from_secs(10);
+/// Minimum interval between warnings about long lines.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where lines are heard.
+/// The source of lines.
 #[derive(Debug)]
 pub(crate) struct Input {
-    way: Way,
+    source: Source,
     lines: Lines,
     buffer: Box<[u8]>,
-    /// Lines handed out since everybody had a turn.
-    handed_out: usize,
+    /// Lines returned since other tasks ran.
+    returned: usize,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Source {
     /// A pipe.
     Pipe(pipe::Receiver),
-    /// A thread that reads something else, piece by piece.
+    /// A thread that reads anything except a pipe.
     Pieces(mpsc::Receiver<Vec<u8>>),
-    /// The other half of a program that stands for ExaBGP.
+    /// A channel from a simulated ExaBGP.
     Channel(mpsc::UnboundedReceiver<String>),
-    /// Nothing will ever be heard.
+    /// No input.
     Nothing,
 }
 
@@ -49,61 +49,61 @@ impl Input {
     /// Standard input.
     ///
     /// # Errors
-    /// When standard input is closed.
+    /// Returns an error if standard input is closed.
     pub(crate) fn stdin() -> io::Result<Self> {
         let file = copy_of(io::stdin())?;
         if is_pipe(&file) {
-            return Ok(Self::over(Way::Pipe(pipe::Receiver::from_file(file)?)));
+            return Ok(Self::from_source(Source::Pipe(pipe::Receiver::from_file(file)?)));
         }
         let (pieces, channel) = mpsc::channel(1);
         thread::Builder::new().name("input".into()).spawn(move || read_to_end(file, &pieces))?;
-        Ok(Self::over(Way::Pieces(channel)))
+        Ok(Self::from_source(Source::Pieces(channel)))
     }
 
-    /// Lines from the other end of a channel.
+    /// Reads lines from a channel.
     #[must_use]
     pub(crate) fn channel(lines: mpsc::UnboundedReceiver<String>) -> Self {
-        Self::over(Way::Channel(lines))
+        Self::from_source(Source::Channel(lines))
     }
 
-    /// Silence, for a terminal.
+    /// Never returns a line; for a terminal.
     #[must_use]
     pub(crate) fn nothing() -> Self {
-        Self::over(Way::Nothing)
+        Self::from_source(Source::Nothing)
     }
 
-    fn over(way: Way) -> Self {
-        Self { way, lines: Lines::default(), buffer: vec![0; PIECE].into(), handed_out: 0 }
+    fn from_source(source: Source) -> Self {
+        Self { source, lines: Lines::default(), buffer: vec![0; PIECE].into(), returned: 0 }
     }
 
-    /// The next line; `None` at the end. Can be dropped and called again without losing anything.
+    /// Returns the next line, or `None` at the end. Dropping the future loses nothing.
     pub(crate) async fn line(&mut self) -> Option<String> {
         loop {
-            if self.handed_out >= AT_ONCE {
-                self.handed_out = 0;
+            if self.returned >= LINES_PER_TURN {
+                self.returned = 0;
                 tokio::task::yield_now().await;
             }
             if let Some(line) = self.lines.next() {
-                self.handed_out += 1;
+                self.returned += 1;
                 return Some(line);
             }
-            let pipe = match &mut self.way {
-                Way::Nothing => std::future::pending().await,
-                Way::Channel(lines) => return lines.recv().await,
-                Way::Pieces(pieces) => {
+            let pipe = match &mut self.source {
+                Source::Nothing => std::future::pending().await,
+                Source::Channel(lines) => return lines.recv().await,
+                Source::Pieces(pieces) => {
                     self.lines.add(&pieces.recv().await?);
-                    self.handed_out = AT_ONCE;
+                    self.returned = LINES_PER_TURN;
                     continue;
                 }
-                Way::Pipe(pipe) => pipe,
+                Source::Pipe(pipe) => pipe,
             };
             pipe.readable().await.ok()?;
             match pipe.try_read(&mut self.buffer) {
                 Ok(0) => return None,
                 Ok(count) => {
                     self.lines.add(&self.buffer[..count]);
-                    // A piece without a line break must not be followed by the next without a turn for others.
-                    self.handed_out = AT_ONCE;
+                    // Let other tasks run after each read, even if it contained no complete line.
+                    self.returned = LINES_PER_TURN;
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(_) => return None,
@@ -112,7 +112,7 @@ impl Input {
     }
 }
 
-/// Reads what is no pipe, and so can neither be polled nor be trusted not to block. Never ahead by more than a piece.
+/// Reads a file that cannot be polled and may block. Reads at most one piece ahead.
 fn read_to_end(mut file: File, pieces: &mpsc::Sender<Vec<u8>>) {
     let mut buffer = vec![0; PIECE];
     loop {
@@ -129,37 +129,37 @@ fn read_to_end(mut file: File, pieces: &mpsc::Sender<Vec<u8>>) {
     }
 }
 
-/// Bytes in, lines out. What is not UTF-8 is shown as such.
+/// Splits bytes into lines. Invalid UTF-8 is replaced.
 #[derive(Debug, Default)]
 struct Lines {
-    whole: VecDeque<String>,
-    begun: Vec<u8>,
+    complete: VecDeque<String>,
+    partial: Vec<u8>,
     too_long: bool,
-    complained: Option<Instant>,
+    warned: Option<Instant>,
 }
 
 impl Lines {
     fn add(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            let room = LONGEST_LINE - self.begun.len();
+            let room = LONGEST_LINE - self.partial.len();
             self.too_long |= text.len() > room;
-            self.begun.extend_from_slice(&text[..text.len().min(room)]);
+            self.partial.extend_from_slice(&text[..text.len().min(room)]);
             if ends {
-                let line = String::from_utf8_lossy(&self.begun).into_owned();
-                self.whole.push_back(line);
-                self.begun.clear();
-                let lately = self.complained.is_some_and(|complained| complained.elapsed() < COMPLAIN);
+                let line = String::from_utf8_lossy(&self.partial).into_owned();
+                self.complete.push_back(line);
+                self.partial.clear();
+                let lately = self.warned.is_some_and(|warned| warned.elapsed() < WARNING_INTERVAL);
                 if std::mem::take(&mut self.too_long) && !lately {
-                    self.complained = Some(Instant::now());
-                    log::warn!("exabgp said a line of more than {LONGEST_LINE} bytes: its end was dropped");
+                    self.warned = Some(Instant::now());
+                    log::warn!("ExaBGP sent a line of more than {LONGEST_LINE} bytes: the rest was dropped");
                 }
             }
         }
     }
 
     fn next(&mut self) -> Option<String> {
-        self.whole.pop_front()
+        self.complete.pop_front()
     }
 }
 
@@ -176,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_put_together_from_any_pieces() {
+    fn joins_pieces_to_lines() {
         assert_eq!(lines(&[b"do", b"ne\nerr", b"or\n\ndo"]), ["done", "error", ""]);
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_room_than_allowed() {
+    fn limits_the_length_of_a_line() {
         let long = vec![b'x'; 3 * LONGEST_LINE];
         let heard = lines(&[&long, b"\ndone\n"]);
         assert_eq!(heard[0].len(), LONGEST_LINE);
@@ -189,19 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_is_survived() {
+    fn replaces_invalid_utf8() {
         assert_eq!(lines(&[b"\xff\xfe\n"]), ["\u{fffd}\u{fffd}"]);
     }
 
     #[test]
-    fn what_is_no_pipe_is_read_to_its_end_whatever_is_in_it() {
+    fn reads_a_file_to_its_end() {
         let path = std::env::temp_dir().join(format!("dnsherald-input-{}", std::process::id()));
         std::fs::write(&path, b"done\n\xff\nexabgp 5.0.15\n").unwrap();
         let file = File::open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let (pieces, channel) = mpsc::channel(1);
         let reader = thread::spawn(move || read_to_end(file, &pieces));
-        let mut input = Input::over(Way::Pieces(channel));
+        let mut input = Input::from_source(Source::Pieces(channel));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for expected in [Some("done"), Some("\u{fffd}"), Some("exabgp 5.0.15"), None] {
             assert_eq!(runtime.block_on(input.line()).as_deref(), expected);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_without_end_is_not_read_ahead() {
+    fn does_not_read_ahead() {
         let (pieces, mut channel) = mpsc::channel(1);
         let reader = thread::spawn(move || read_to_end(File::open("/dev/zero").unwrap(), &pieces));
         assert_eq!(channel.blocking_recv().unwrap().len(), PIECE);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn others_have_their_turn_in_a_flood() {
+    fn other_tasks_run_during_a_flood() {
         let mut input = Input::nothing();
         input.lines.add(&b"done\n".repeat(1000));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -232,6 +232,6 @@ mod tests {
             }
             heard
         });
-        assert_eq!(heard, AT_ONCE + 1);
+        assert_eq!(heard, LINES_PER_TURN + 1);
     }
 }

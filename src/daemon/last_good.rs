@@ -1,12 +1,12 @@
-//! The last configuration that was put in force, kept for a start at which its file cannot be used.
+//! Stores the last good configuration, for a start at which the file cannot be used.
 //!
 //! ```text
-//!   first verdicts are in ──► <state>/<name of the file>-<hash of its path>.last-good.toml ──► a start with a broken file
+//!   first verdicts ──► <state>/<file name>-<hash of its path>.last-good.toml ──► start with a broken file
 //! ```
 //!
-//! It is the text of the file behind two lines of comment. The second one binds it to the absolute path of the file and
-//! to the machine-id: a copy of it on another host must not announce what that host never should. It is used whole or
-//! not at all, and only if it has reached the disk whole.
+//! The stored file is the text of the configuration after two comment lines. The second line binds it to the absolute
+//! path of the configuration and to the machine-id: a copy on another host must not announce the prefixes of this one.
+//! It is used completely or not at all, and only if its checksum matches.
 
 use std::fs;
 use std::io;
@@ -17,25 +17,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::stamp::{Age, Stamp};
 use super::store;
+use super::timestamp::{Age, Timestamp};
 use crate::config::cite::Source;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
 use crate::fnv::{fnv32, fnv64};
 use crate::sys::trusted_path::{is_guarded, is_ours};
 
-pub(crate) use self::keeper::Keeper;
+pub(crate) use self::saver::Saver;
 
-mod keeper;
+mod saver;
 
-/// Names the format, so that a foreign or newer file is known as such.
+/// The format, to recognize foreign and newer files.
 const FORMAT: &str = "# dnsherald last good configuration 1";
 
-/// Where a host says which one it is; the second where there is no systemd.
+/// Files with the machine-id; the second on hosts without systemd.
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
-/// What it is bound to, and how to tell that it is whole.
+/// What a stored file is bound to, and its checksum.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Binding {
@@ -45,10 +45,10 @@ struct Binding {
     /// FNV-1a of the text, in 64 bits.
     checksum: u64,
     #[serde(flatten)]
-    stamp: Stamp,
+    timestamp: Timestamp,
 }
 
-/// The place where the last good configuration of a file is kept on this host.
+/// The stored configuration of a configuration file on this host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastGood {
     file: PathBuf,
@@ -56,19 +56,19 @@ pub struct LastGood {
     machine_id: Option<String>,
 }
 
-/// A configuration that was in force.
+/// A last good configuration.
 #[derive(Debug)]
-pub(crate) struct Kept {
-    /// What it means, on this host and for this version.
+pub(crate) struct SavedConfig {
+    /// The resolved configuration.
     pub(crate) config: Config,
-    /// Where it is kept.
+    /// The stored file.
     pub(crate) file: PathBuf,
-    /// How long ago it was kept; `None` where the clock has been set back since.
+    /// Its age; `None` if the clock was set back since.
     pub(crate) age: Option<Duration>,
 }
 
 impl LastGood {
-    /// That of a configuration file, in a state directory.
+    /// The stored configuration of a file, in a state directory.
     #[must_use]
     pub fn new(state: &Path, configuration: &Path) -> Self {
         let configuration = absolute(configuration);
@@ -77,8 +77,8 @@ impl LastGood {
         Self { file: state.join(name), configuration, machine_id: machine_id() }
     }
 
-    /// Every place where that of a configuration file may be that cannot be used: in the state directory that is given,
-    /// else in the one that the file still names, else in the default one.
+    /// All candidates for a file that cannot be used: in the given state directory, else in the one that the file names
+    /// and in the default one.
     #[must_use]
     pub(crate) fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
         let state = Salvage::from_file(configuration).state;
@@ -88,19 +88,19 @@ impl LastGood {
         states.into_iter().map(|state| Self::new(state, configuration)).collect()
     }
 
-    /// Where it is kept.
+    /// The path of the stored file.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// What is kept, for the host of this name; `None` if nothing is.
+    /// Loads the stored configuration for the host of this name. Returns `None` if there is none.
     ///
     /// # Errors
-    /// The sentence that says why it cannot be used.
-    pub(crate) fn load(&self, host: &str) -> Result<Option<Kept>, String> {
+    /// Returns an error that says why it cannot be used.
+    pub(crate) fn load(&self, host: &str) -> Result<Option<SavedConfig>, String> {
         match self.read() {
-            Ok(text) => self.understand(&text, host).map(Some),
+            Ok(text) => self.resolve(&text, host).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
         }
@@ -109,61 +109,61 @@ impl LastGood {
         })
     }
 
-    /// What the file says, whatever it is bound to.
+    /// Reads the file without checking it.
     fn read(&self) -> io::Result<String> {
         store::read(&self.file)
     }
 
-    /// Whether this user may run the commands that it names: only root and this user could have written them.
+    /// Checks that only root and this user can write the file. Otherwise its commands must not be run.
     ///
     /// # Errors
-    /// When another user could, with the path that this user has power over.
-    pub(crate) fn is_trusted(&self) -> io::Result<()> {
+    /// Returns an error with the path that another user can change.
+    pub(crate) fn check_trusted(&self) -> io::Result<()> {
         self.file.parent().map_or(Ok(()), is_guarded)?;
         is_ours(&self.file, false).map(drop)
     }
 
-    /// The directory of the sockets that it names. As far as it is legible: it need not be usable.
+    /// The socket directory that it names, even if the configuration is invalid.
     #[must_use]
     pub(crate) fn control(&self) -> Option<PathBuf> {
         self.read().ok().map(|text| Salvage::from_text(&text).control)
     }
 
-    fn understand(&self, text: &str, host: &str) -> Result<Kept, String> {
+    fn resolve(&self, text: &str, host: &str) -> Result<SavedConfig, String> {
         let mut parts = text.splitn(3, '\n');
         let (format, binding, body) = (parts.next(), parts.next(), parts.next());
         if format != Some(FORMAT) {
-            return Err(format!("it has another format than `{FORMAT}`, which this version writes"));
+            return Err(format!("it has another format, expected `{FORMAT}`"));
         }
         let binding: Binding = serde_json::from_str(binding.unwrap_or_default().trim_start_matches("# "))
-            .map_err(|error| format!("its second line is not understood: {error}"))?;
+            .map_err(|error| format!("its second line is invalid: {error}"))?;
         let body = body.unwrap_or_default();
         if binding.checksum != fnv64(body.as_bytes()) {
-            return Err("it is torn or was edited: its checksum is another".to_owned());
+            return Err("it is incomplete or was edited: its checksum does not match".to_owned());
         }
         if binding.configuration != self.configuration {
             return Err(format!("it belongs to the configuration {}", binding.configuration.display()));
         }
         if self.machine_id.as_ref() != Some(&binding.machine_id) {
-            return Err("it was kept on another machine: the machine-id is another".to_owned());
+            return Err("it comes from another machine: the machine-id differs".to_owned());
         }
-        // With the two lines, so that an error points at the line of the file that is kept.
+        // Parse it with the two lines, so that errors have the line numbers of the stored file.
         let config = Config::resolve(Source { path: &self.file, text }, host).map_err(|error| {
-            format!("version {} understood it, this one does not: {error}", binding.version)
+            format!("version {} accepted it, this version does not: {error}", binding.version)
         })?;
-        let age = match binding.stamp.age_at(&Stamp::now()) {
+        let age = match binding.timestamp.age_at(&Timestamp::now()) {
             Age::Known(age) => Some(age),
             Age::Unknown(_) => None,
         };
         let origin = Origin { file: self.configuration.clone(), text: body.to_owned() };
         let config = Config { origin: Some(Arc::new(origin)), ..config };
-        Ok(Kept { config, file: self.file.clone(), age })
+        Ok(SavedConfig { config, file: self.file.clone(), age })
     }
 
-    /// Keeps a text, unless it is kept already.
+    /// Stores a text.
     ///
     /// # Errors
-    /// When this host does not say which one it is, or the file cannot be written.
+    /// Returns an error if this host has no machine-id or the file cannot be written.
     pub(crate) fn save(&self, text: &str) -> io::Result<()> {
         let Some(machine_id) = self.machine_id.clone() else {
             let [first, second] = MACHINE_IDS;
@@ -174,12 +174,12 @@ impl LastGood {
             machine_id,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             checksum: fnv64(text.as_bytes()),
-            stamp: Stamp::now(),
+            timestamp: Timestamp::now(),
         };
         store::write(&self.file, &format!("{FORMAT}\n# {}\n{text}", serde_json::to_string(&binding)?))
     }
 
-    /// Forgets what is kept here.
+    /// Removes the stored file.
     pub(crate) fn remove(&self) {
         let _ = fs::remove_file(&self.file);
     }
@@ -187,7 +187,7 @@ impl LastGood {
 
 fn machine_id() -> Option<String> {
     let read = |path| fs::read_to_string(path).ok().map(|text: String| text.trim().to_owned());
-    // As long as the first boot is not over systemd has `uninitialized` there.
+    // During the first boot systemd stores `uninitialized` there.
     let is_one = |id: &String| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     MACHINE_IDS.into_iter().filter_map(read).find(is_one)
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_what_is_meant() {
+    fn loads_a_stored_configuration() {
         let (state, last_good) = last_good("kept");
         assert!(last_good.load("host").unwrap().is_none());
         last_good.save(TEXT).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_bound_to_another_or_not_whole_is_not_used_and_says_why() {
+    fn refuses_foreign_and_incomplete_files() {
         let (state, last_good) = last_good("bound");
         last_good.save(TEXT).unwrap();
         let refusal = |last_good: &LastGood| last_good.load("host").unwrap_err();
@@ -232,8 +232,8 @@ mod tests {
         assert!(refusal(&other).contains("belongs to the configuration /etc/x/pop.toml"));
         let whole = fs::read_to_string(&last_good.file).unwrap();
         for (text, why) in [
-            (whole[..whole.len() - 9].to_owned(), "torn"),
-            (whole.replace("10.1.0.2", "10.1.0.3"), "torn"),
+            (whole[..whole.len() - 9].to_owned(), "incomplete"),
+            (whole.replace("10.1.0.2", "10.1.0.3"), "incomplete"),
             (whole.replace("configuration 1", "configuration 2"), "another format"),
             (String::new(), "another format"),
             (format!("{FORMAT}\n# nonsense\n"), "second line"),
@@ -241,7 +241,7 @@ mod tests {
             fs::write(&last_good.file, text).unwrap();
             assert!(refusal(&last_good).contains(why), "{}", refusal(&last_good));
         }
-        // Of a version that knew more.
+        // Written by a newer version.
         last_good.save(&format!("{TEXT}quantum = true\n")).unwrap();
         let why = refusal(&last_good);
         assert!(why.contains(".last-good.toml:8:1: unknown key `quantum`"), "{why}");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_machine_id_nothing_is_kept() {
+    fn stores_nothing_without_a_machine_id() {
         let (state, last_good) = last_good("no-machine");
         let error = LastGood { machine_id: None, ..last_good }.save(TEXT).unwrap_err();
         assert!(error.to_string().contains("no machine-id"), "{error}");
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_a_file_that_others_can_write_are_not_trusted() {
+    fn does_not_trust_a_file_that_others_can_write() {
         use std::os::unix::fs::PermissionsExt;
         let (state, last_good) = last_good("trusted");
-        assert!(last_good.is_trusted().is_err());
+        assert!(last_good.check_trusted().is_err());
         last_good.save(TEXT).unwrap();
-        assert!(last_good.is_trusted().is_ok());
+        assert!(last_good.check_trusted().is_ok());
         fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(last_good.is_trusted().is_err());
+        assert!(last_good.check_trusted().is_err());
         fs::remove_dir_all(state).unwrap();
     }
 }

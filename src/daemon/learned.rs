@@ -1,10 +1,10 @@
-//! What another helper with the same configuration file has been told of drains and holds, carried out here as well.
+//! Applies drains and holds that another helper with the same configuration file has received.
 //!
-//! At a reload of ExaBGP the next helper begins before the former has ended, and either may be told of a drain.
+//! When ExaBGP reloads, the next helper starts before the previous one has ended, and either may receive a request.
 
 use super::store::Store;
 use super::store::merge::Change;
-use super::{Daemon, Observer};
+use super::{Daemon, Supervisor};
 use crate::engine::drain::{Drain, Drains, Lasts, Lift, Order, RememberedDrain};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::{HoldOrder, HoldTime};
@@ -12,8 +12,8 @@ use crate::engine::memory::ALL_SERVICES;
 use crate::engine::order::Kind;
 
 impl Daemon<'_> {
-    /// Carries out the changes that another helper has written. True if it was the last time.
-    pub(super) fn learn(&mut self, changes: &[Change], observer: &mut dyn Observer) -> bool {
+    /// Carries out changes that another helper has written. Returns true if the loop must end.
+    pub(super) fn learn(&mut self, changes: &[Change], supervisor: &mut dyn Supervisor) -> bool {
         let mut over = false;
         for change in changes {
             let what = if change.order.is_some() { "begun" } else { "ended" };
@@ -25,16 +25,16 @@ impl Daemon<'_> {
             );
             if change.service != ALL_SERVICES && self.services_of(change).next().is_none() {
                 log::warn!(
-                    "no service here is called {0} or has only prefixes of it, so that none is drained with it or \
-                     returns; see `dnsherald status`",
+                    "no service of this configuration is called {0} or contains only its prefixes, so the change contains no effect \
+                     here; see `dnsherald status`",
                     change.service
                 );
             }
             for event in self.events_of(change) {
-                over |= self.tell(event, observer);
+                over |= self.handle(event, supervisor);
             }
         }
-        // With it, or decided against: the file is to have what counts here.
+        // Write the state again, so that the file has the orders that are in force here.
         self.unsaved = true;
         over
     }
@@ -46,8 +46,9 @@ impl Daemon<'_> {
         let all = change.service == ALL_SERVICES;
         let lift = |once_healthy| Lift { holder: Some(change.holder.clone()), once_healthy };
         let Some(drain) = &change.order else {
-            // One that was given another reason or end here in the meantime stays.
-            let is_meant = |drains: &Drains| change.was.as_ref().is_some_and(|was| has(drains, change, was));
+            // Keep an order whose reason or end was changed here meanwhile.
+            let is_meant =
+                |drains: &Drains| change.was.as_ref().is_some_and(|was| contains(drains, change, was));
             let of = |id: &ServiceId| self.engine.services()[id.0].drains();
             let concerned = self.services_of(change).filter(|id| is_meant(of(id)));
             return if !all {
@@ -66,7 +67,7 @@ impl Daemon<'_> {
         }
         let mut events = vec![];
         let of = |id: &ServiceId| self.engine.services()[id.0].drains();
-        for service in self.services_of(change).filter(|id| !has(of(id), change, drain)) {
+        for service in self.services_of(change).filter(|id| !contains(of(id), change, drain)) {
             events.push(Event::Drain(service, order.clone()));
             if drain.returning {
                 events.push(Event::Undrain(service, lift(true)));
@@ -78,8 +79,9 @@ impl Daemon<'_> {
     fn events_of_hold(&self, change: &Change) -> Vec<Event> {
         let of = |id: &ServiceId| self.engine.services()[id.0].holds().orders();
         let Some(hold) = &change.order else {
-            // One that was given another reason or end here in the meantime stays.
-            let is_meant = |id: &ServiceId| change.was.as_ref().is_some_and(|was| has(of(id), change, was));
+            // Keep an order whose reason or end was changed here meanwhile.
+            let is_meant =
+                |id: &ServiceId| change.was.as_ref().is_some_and(|was| contains(of(id), change, was));
             let ended = self.services_of(change).filter(is_meant);
             return ended.map(|service| Event::Unhold(service, Some(change.holder.clone()))).collect();
         };
@@ -88,11 +90,11 @@ impl Daemon<'_> {
         };
         let order =
             HoldOrder { holder: change.holder.clone(), reason: hold.reason.clone(), lasts, uid: hold.uid };
-        let begun = self.services_of(change).filter(|id| !has(of(id), change, hold));
+        let begun = self.services_of(change).filter(|id| !contains(of(id), change, hold));
         begun.map(|service| Event::Hold(service, order.clone())).collect()
     }
 
-    /// The service of that name; else those that have none but prefixes of it.
+    /// The service of that name, else the services whose prefixes all belong to it.
     fn services_of(&self, change: &Change) -> impl Iterator<Item = ServiceId> {
         let plans = self.engine.plans();
         let named = plans.iter().position(|plan| plan.name == change.service);
@@ -104,8 +106,8 @@ impl Daemon<'_> {
     }
 }
 
-/// Whether this drain is among them already.
-fn has(drains: &Drains, change: &Change, drain: &RememberedDrain) -> bool {
+/// Whether `drains` contains this drain already.
+fn contains(drains: &Drains, change: &Change, drain: &RememberedDrain) -> bool {
     let alike = |held: &Drain| {
         let ends_alike = held.expires.is_some() == drain.remaining.is_some();
         held.reason == drain.reason && held.returning == drain.returning && ends_alike
@@ -113,7 +115,7 @@ fn has(drains: &Drains, change: &Change, drain: &RememberedDrain) -> bool {
     drains.iter().any(|(holder, held)| *holder == change.holder && alike(held))
 }
 
-/// The next changes. Waits for ever where nothing is remembered.
+/// Waits for the next changes; for ever without a store.
 pub(super) async fn next_changes(store: &mut Option<Store>) -> Vec<Change> {
     match store {
         Some(store) => store.learn().await,

@@ -1,4 +1,4 @@
-//! Standard output, which is ExaBGP's: whole lines, one write each, and never a wait.
+//! Writes commands to ExaBGP on standard output: complete lines, one write each, without blocking.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,102 +9,102 @@ use std::os::unix::fs::FileTypeExt;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-/// What became of a line.
+/// The result of writing a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
-    /// The reader has it, or the pipe to it.
-    Whole,
-    /// The pipe is full; the line waits here.
+    /// The line was written.
+    Complete,
+    /// The pipe is full; the line is queued.
     Waiting,
-    /// Nobody will read it.
+    /// The reader has closed the pipe.
     Gone,
 }
 
-/// Where lines are said.
+/// The destination of lines.
 #[derive(Debug)]
 pub(crate) struct Output {
-    way: Way,
-    /// Lines for which there was no room, oldest first.
+    sink: Sink,
+    /// Queued lines, oldest first.
     waiting: VecDeque<String>,
 }
 
 #[derive(Debug)]
-enum Way {
-    /// A pipe, which can be full. Written to directly, since tokio tries nothing before it has polled once; `room`
-    /// tells when a full one takes more.
+enum Sink {
+    /// A pipe. Lines are written directly, because tokio does not try before it has polled once; `room` reports when a
+    /// full pipe accepts more.
     Pipe { file: File, room: pipe::Sender },
     /// A file or a terminal.
     Plain(File),
-    /// The other half of a program that stands for ExaBGP.
+    /// A channel to a simulated ExaBGP.
     Channel(mpsc::UnboundedSender<String>),
 }
 
 impl Output {
-    /// Standard output, switched to non-blocking where it is a pipe.
+    /// Uses standard output, in non-blocking mode if it is a pipe.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// Returns an error if standard output is closed.
     pub(crate) fn stdout() -> io::Result<Self> {
         let file = copy_of(io::stdout())?;
         if !is_pipe(&file) {
-            return Ok(Self::over(Way::Plain(file)));
+            return Ok(Self::from_sink(Sink::Plain(file)));
         }
-        // Non-blocking from here on, by whichever copy of the descriptor.
+        // This sets all copies of the descriptor to non-blocking mode.
         let room = pipe::Sender::from_file(copy_of(&file)?)?;
-        Ok(Self::over(Way::Pipe { file, room }))
+        Ok(Self::from_sink(Sink::Pipe { file, room }))
     }
 
-    /// Lines that arrive at the other end of a channel.
+    /// Sends lines to a channel.
     #[must_use]
     pub(crate) fn channel(lines: mpsc::UnboundedSender<String>) -> Self {
-        Self::over(Way::Channel(lines))
+        Self::from_sink(Sink::Channel(lines))
     }
 
-    const fn over(way: Way) -> Self {
-        Self { way, waiting: VecDeque::new() }
+    const fn from_sink(sink: Sink) -> Self {
+        Self { sink, waiting: VecDeque::new() }
     }
 
-    /// Says a line, behind those that wait.
-    pub(crate) fn say(&mut self, line: &str) -> Written {
-        if let Way::Channel(lines) = &self.way {
-            return lines.send(line.to_owned()).map_or(Written::Gone, |()| Written::Whole);
+    /// Writes a line after all queued ones.
+    pub(crate) fn write_line(&mut self, line: &str) -> Written {
+        if let Sink::Channel(lines) = &self.sink {
+            return lines.send(line.to_owned()).map_or(Written::Gone, |()| Written::Complete);
         }
         self.waiting.push_back(format!("{line}\n"));
-        self.write_waiting()
+        self.write_queued()
     }
 
-    /// Comes back when lines waited and have left, or can no longer. Waits for ever while none wait.
+    /// Waits until queued lines are written or can no longer be. Waits for ever if no line is queued.
     pub(crate) async fn unblocked(&mut self) -> Written {
         loop {
-            match &self.way {
-                Way::Pipe { room, .. } if !self.waiting.is_empty() => {
+            match &self.sink {
+                Sink::Pipe { room, .. } if !self.waiting.is_empty() => {
                     if room.writable().await.is_err() {
                         return Written::Gone;
                     }
                 }
                 _ => std::future::pending().await,
             }
-            match self.write_waiting() {
-                Written::Waiting => self.forget_room(),
-                written @ (Written::Whole | Written::Gone) => return written,
+            match self.write_queued() {
+                Written::Waiting => self.clear_readiness(),
+                written @ (Written::Complete | Written::Gone) => return written,
             }
         }
     }
 
-    /// There was no room after all: the next [`pipe::Sender::writable`] must not say so again at once.
-    fn forget_room(&self) {
-        if let Way::Pipe { room, .. } = &self.way {
+    /// Clears the readiness of the pipe, so that the next [`pipe::Sender::writable`] waits.
+    fn clear_readiness(&self) {
+        if let Sink::Pipe { room, .. } = &self.sink {
             let _ = room.try_io(|| io::Result::<()>::Err(ErrorKind::WouldBlock.into()));
         }
     }
 
-    fn write_waiting(&mut self) -> Written {
+    fn write_queued(&mut self) -> Written {
         while let Some(line) = self.waiting.front() {
-            let written = match &mut self.way {
-                // Up to PIPE_BUF a pipe takes all or nothing.
-                Way::Pipe { file, .. } => file.write(line.as_bytes()).map(drop),
-                Way::Plain(file) => file.write_all(line.as_bytes()),
-                Way::Channel(_) => Ok(()),
+            let written = match &mut self.sink {
+                // Up to PIPE_BUF, a write to a pipe is all or nothing.
+                Sink::Pipe { file, .. } => file.write(line.as_bytes()).map(drop),
+                Sink::Plain(file) => file.write_all(line.as_bytes()),
+                Sink::Channel(_) => Ok(()),
             };
             match written {
                 Ok(()) => {
@@ -115,16 +115,16 @@ impl Output {
                 Err(_) => return Written::Gone,
             }
         }
-        Written::Whole
+        Written::Complete
     }
 }
 
-/// Whether `file` is one end of a pipe, as between ExaBGP and its helpers.
+/// Whether `file` is a pipe, as between ExaBGP and its helpers.
 pub(super) fn is_pipe(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-/// A copy of a descriptor, so that whoever holds it cannot close the original.
+/// Duplicates a descriptor, so that closing the copy leaves the original open.
 pub(super) fn copy_of(source: impl AsFd) -> io::Result<File> {
     source.as_fd().try_clone_to_owned().map(|fd: OwnedFd| File::from(fd))
 }

@@ -1,4 +1,4 @@
-//! The processes that checks watch. The loop gets an event when one exits.
+//! Watches the processes of `process` checks and reports their exit to the loop.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Probes;
-use super::concerned::Concerned;
+use super::loss::LossReporter;
 use crate::engine::event::{CheckId, Event};
 use crate::handoff::lock;
 use crate::outcome::Cause;
@@ -23,7 +23,7 @@ pub(crate) struct Processes {
 #[derive(Debug)]
 struct Watched {
     watch: Arc<Watch>,
-    concerned: Arc<Mutex<Concerned>>,
+    reporter: Arc<Mutex<LossReporter>>,
 }
 
 impl Processes {
@@ -39,11 +39,11 @@ impl Processes {
         self.watched.retain(|source, _| wanted.contains_key(source));
         for (source, mut checks) in wanted {
             checks.sort();
-            let concerned = Concerned { checks, cause: Cause::ProcessGone, events: events.clone() };
+            let reporter = LossReporter { checks, cause: Cause::ProcessGone, events: events.clone() };
             if let Some(watched) = self.watched.get(source) {
-                *lock(&watched.concerned) = concerned;
+                *lock(&watched.reporter) = reporter;
             } else {
-                let watched = Watched::new(source, concerned);
+                let watched = Watched::new(source, reporter);
                 self.watched.insert(source.clone(), watched);
             }
         }
@@ -58,11 +58,11 @@ impl Processes {
 }
 
 impl Watched {
-    fn new(source: &ProcessSource, concerned: Concerned) -> Self {
-        let concerned = Arc::new(Mutex::new(concerned));
-        let told = Arc::clone(&concerned);
-        let on_exit = move |why: &str| lock(&told).hear(why);
+    fn new(source: &ProcessSource, reporter: LossReporter) -> Self {
+        let reporter = Arc::new(Mutex::new(reporter));
+        let reported = Arc::clone(&reporter);
+        let on_exit = move |why: &str| lock(&reported).report(why);
         let watch = Arc::new(Watch::new(source.clone(), on_exit));
-        Self { watch, concerned }
+        Self { watch, reporter }
     }
 }

@@ -1,22 +1,22 @@
-//! What the loop logs: notices of the engine, what is settled, and summaries of what the log did not get.
+//! What the loop logs: notices of the engine and summaries of repeated messages.
 
 use std::time::SystemTime;
 
 use super::rate_limit::Summary;
-use super::{Daemon, Observer};
+use super::{Daemon, Supervisor};
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, Timed};
 use crate::logging::time_of_day;
 
 impl Daemon<'_> {
-    /// What a service states is acknowledged, or said to an ExaBGP that acknowledges nothing. The log knows by a notice.
-    pub(super) fn settled(&self, id: ServiceId, observer: &mut dyn Observer) {
+    /// Called when the commands of a service are acknowledged, or sent to an ExaBGP that acknowledges nothing.
+    pub(super) fn settled(&self, id: ServiceId, supervisor: &mut dyn Supervisor) {
         let Some(service) = self.engine.services().get(id.0) else { return };
-        observer.settled(service.name(), service.state());
+        supervisor.on_acknowledged(service.name(), service.state());
     }
 
-    /// Sums up repeated messages: of each minute that is over, and at the end (`all`) the rest.
+    /// Logs summaries of repeated messages: of each past minute, and with `all` the rest.
     pub(super) fn log_summaries(&mut self, all: bool) {
         let now = Moment::after_start(self.began.elapsed());
         for Summary { urgency, line } in self.rate_limit.summaries(now, all) {

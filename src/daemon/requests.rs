@@ -1,4 +1,4 @@
-//! What comes in through the sockets, carried out between two events.
+//! Carries out requests from the control sockets, between two events.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Asked, Wish};
 use super::disable_files::DisableFiles;
 use super::store::Store;
-use super::{Daemon, Ending, Observer, probes};
+use super::{Daemon, Ending, Supervisor, probes};
 use crate::config::Config;
 use crate::control::Reply;
 use crate::engine::drain::Holder;
@@ -18,22 +18,21 @@ use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
 use crate::period::Shown;
 
-/// How long the disk is waited for before a request is answered without it. Less than a client waits.
+/// How long a request waits for the disk before it is answered without it. Shorter than the timeout of a client.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// So many may hold a drain, or a hold, of one service; one more is refused.
+/// Maximum number of holders of drains, and of holds, per service.
 const HOLDERS: usize = 16;
 
-/// The services that a request was about, and who has asked.
+/// The services of a request, and the channel for its answer.
 pub(super) type Promised = (Vec<String>, oneshot::Sender<Reply>);
 
-/// Answers requests as soon as what they have changed is on the disk, so that what was promised survives a SIGKILL. The
-/// loop does not wait for that.
+/// Answers requests once their changes are on disk, so that they survive a SIGKILL. The loop does not wait for that.
 pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
     for (names, answer) in promised {
-        let witness = store.witness();
+        let waiter = store.write_waiter();
         tokio::task::spawn_blocking(move || {
-            let reply = if witness.wait_written(WRITING) { Reply::Done } else { Reply::Unsaved };
+            let reply = if waiter.wait_written(WRITING) { Reply::Done } else { Reply::Unsaved };
             let _ = answer.send(reply(names));
         });
     }
@@ -60,11 +59,11 @@ impl Wish {
 
 impl Daemon<'_> {
     /// What came in through the sockets.
-    pub(super) fn answer(&mut self, asked: Asked, observer: &mut dyn Observer) -> Option<Ending> {
-        // Whoever asked may have gone in the meantime, which changes nothing.
+    pub(super) fn answer(&mut self, asked: Asked, supervisor: &mut dyn Supervisor) -> Option<Ending> {
+        // The client may have disconnected, which changes nothing.
         match asked {
             Asked::Within(expires, asked) => match expires.late_by() {
-                None => self.answer(*asked, observer),
+                None => self.answer(*asked, supervisor),
                 Some(late) => {
                     asked.refuse(format!(
                         "the request came to its turn {} too late: the helper was stopped or overloaded; nothing is \
@@ -78,13 +77,13 @@ impl Daemon<'_> {
                 if let Some(control) = &mut self.control {
                     control.wants_document(answer);
                 }
-                self.answer(Asked::Turn, observer)
+                self.answer(Asked::Turn, supervisor)
             }
             Asked::Turn => {
                 let now = Moment::after_start(self.began.elapsed());
                 if let Some(control) = &mut self.control {
                     control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
-                    control.hand_out(&self.engine, now, observer.trouble());
+                    control.hand_out(&self.engine, now, supervisor.config_trouble());
                 }
                 None
             }
@@ -98,27 +97,27 @@ impl Daemon<'_> {
                     let names = self.names(&concerned, &wish);
                     let mut over = false;
                     for event in wish.of(only, &concerned) {
-                        over |= self.tell(event, observer);
+                        over |= self.handle(event, supervisor);
                     }
                     if self.unsaved {
                         self.promised.push((names, answer));
                     } else {
                         let _ = answer.send(Reply::Done(names));
                     }
-                    over.then_some(Ending::Over)
+                    over.then_some(Ending::Exit)
                 }
             },
             Asked::Reload(config, answer) => {
-                if !observer.reloads(&config) {
+                if supervisor.before_reload(&config).is_break() {
                     let _ = answer.send(Reply::Done(
                         config.services.iter().map(|service| service.name.clone()).collect(),
                     ));
-                    return Some(Ending::Enough);
+                    return Some(Ending::Stopped);
                 }
-                let over = self.reload(&config, observer);
+                let over = self.reload(&config, supervisor);
                 let names = self.engine.services().iter().map(|service| service.name().to_owned());
                 let _ = answer.send(Reply::Done(names.collect()));
-                over.then_some(Ending::Over)
+                over.then_some(Ending::Exit)
             }
         }
     }
@@ -144,7 +143,7 @@ impl Daemon<'_> {
     /// The services that a wish is about, or why it is refused.
     fn concerned(&self, wanted: Option<&str>, wish: &Wish) -> Result<Vec<(ServiceId, String)>, String> {
         if self.store.is_none() {
-            return Err("there is no configuration in order, so that everything is withdrawn".to_owned());
+            return Err("there is no valid configuration, so all prefixes are withdrawn".to_owned());
         }
         let names = self.engine.services().iter().map(|service| service.name().to_owned());
         let mut services: Vec<_> = (0..).map(ServiceId).zip(names).collect();
@@ -178,31 +177,31 @@ impl Daemon<'_> {
         holders.clone().count() >= HOLDERS && holders.all(|holder| holder != one_more)
     }
 
-    /// From now on this configuration is in force. True if it was the last time.
-    pub(super) fn reload(&mut self, config: &Config, observer: &mut dyn Observer) -> bool {
+    /// Puts this configuration into effect. Returns true if the loop must end.
+    pub(super) fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
         let (probes, events) = (probes(config), mpsc::unbounded_channel());
-        // From here on the end of a process is told in the places of the new configuration. Those that were told
-        // before are told once, and must not be lost.
+        // From here on exits of processes are reported for the new configuration. Events that are already queued are
+        // reported only once and must not be lost.
         self.processes.assign(&probes, &events.0);
         self.addresses.assign(&probes, &events.0);
         let mut over = false;
         while let Ok(event) = self.events.1.try_recv() {
-            over |= self.tell(event, observer);
+            over |= self.handle(event, supervisor);
         }
         let now = Moment::after_start(self.began.elapsed());
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
-        observer.reloaded(config);
+        supervisor.after_reload(config);
         self.probes = probes;
         if let Some(control) = &mut self.control {
             control.becomes(config);
         }
-        let before = std::mem::replace(&mut self.disable_files, DisableFiles::of(config, &self.engine));
+        let before = std::mem::replace(&mut self.disable_files, DisableFiles::new(config, &self.engine));
         self.disable_files.continue_after(before);
-        self.healers = self.healers.take().map(|healers| healers.become_those_of(config));
+        self.healers = self.healers.take().map(|healers| healers.with_config(config));
         self.events = events;
-        over |= self.carry_out(now, &actions, observer);
-        self.disable_files.begin();
+        over |= self.carry_out(now, &actions, supervisor);
+        self.disable_files.start_scan();
         over
     }
 }

@@ -1,40 +1,40 @@
-//! Rounds of probes that are under way, and the checks they belong to.
+//! Tracks running rounds of probes and their checks.
 //!
-//! A round keeps its number when a reload moves its check to another place, so that its outcome counts there. The
-//! outcome of a round whose check is gone or changed is dropped.
+//! A round keeps its number if a reload moves its check, so its outcome still counts. The outcome is dropped if its
+//! check was removed or changed.
 
 use std::collections::HashMap;
 
 use crate::engine::event::CheckId;
 
-/// One round of one check; never used twice in the life of a helper.
+/// The number of a round, unique for the life of a helper.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct RoundId(u64);
 
-/// Every round under way.
+/// All running rounds.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
-    begun: u64,
-    under_way: HashMap<RoundId, CheckId>,
+    last: u64,
+    running: HashMap<RoundId, CheckId>,
 }
 
 impl Rounds {
-    /// A round of this check begins.
+    /// Starts a round of this check.
     pub(super) fn begin(&mut self, check: CheckId) -> RoundId {
-        self.begun += 1;
-        let round = RoundId(self.begun);
-        self.under_way.insert(round, check);
+        self.last += 1;
+        let round = RoundId(self.last);
+        self.running.insert(round, check);
         round
     }
 
-    /// The round is over: the present place of its check, or `None` where no check waits for it any more.
+    /// Ends a round. Returns the current ID of its check, or `None` if the check no longer waits for it.
     pub(super) fn end(&mut self, round: RoundId) -> Option<CheckId> {
-        self.under_way.remove(&round)
+        self.running.remove(&round)
     }
 
-    /// A reload has moved checks: `kept` has the present place of each that goes on, by its former one.
+    /// Updates the IDs after a reload. `kept` maps the former ID of each remaining check to the current one.
     pub(super) fn reassign(&mut self, kept: &HashMap<CheckId, CheckId>) {
-        self.under_way.retain(|_, check| match kept.get(check) {
+        self.running.retain(|_, check| match kept.get(check) {
             Some(present) => {
                 *check = *present;
                 true
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_follows_its_check_through_reloads_and_ends_with_it() {
+    fn a_round_follows_its_check_through_reloads() {
         let mut rounds = Rounds::default();
         let (moved, gone) = (rounds.begin(check(0)), rounds.begin(check(1)));
         rounds.reassign(&HashMap::from([(check(0), check(1))]));

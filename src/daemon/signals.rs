@@ -1,4 +1,4 @@
-//! The signals that mean "stop", as something to wait for.
+//! Waits for signals that ask the process to stop.
 
 use std::io;
 use std::os::unix::net;
@@ -8,15 +8,15 @@ use tokio::net::UnixStream;
 
 use crate::sys::signals::STOPS;
 
-/// [`STOPS`], through a pipe that the handler writes to.
+/// Receives [`STOPS`] through a pipe that the signal handler writes to.
 #[derive(Debug)]
 pub(crate) struct Signals(UnixStream);
 
 impl Signals {
-    /// From now on these signals no longer end the process by themselves.
+    /// Catches these signals. They no longer end the process.
     ///
     /// # Errors
-    /// When the system has no descriptor left.
+    /// Returns an error if the system has no descriptor left.
     pub(crate) fn catch() -> io::Result<Self> {
         let (reader, writer) = net::UnixStream::pair()?;
         reader.set_nonblocking(true)?;
@@ -26,8 +26,8 @@ impl Signals {
         UnixStream::from_std(reader).map(Self)
     }
 
-    /// Comes back when one of them has arrived.
-    pub(crate) async fn terminate(&mut self) {
+    /// Waits until a signal arrives.
+    pub(crate) async fn received(&mut self) {
         loop {
             if self.0.readable().await.is_err() {
                 std::future::pending::<()>().await;

@@ -1,14 +1,14 @@
-//! What survives a restart, in a file: `<state>/<name of the configuration file>-<hash of its path>.json`.
+//! The state that survives a restart, in `<state>/<configuration file name>-<hash of its path>.json`.
 //!
-//! Written beside, by a thread of its own, and renamed, so that there is always a whole one. Where the power fails
-//! before the disk has it, the one before is read, `….json.before`. A file that is foreign costs a warning and nothing
-//! else, and a disk that hangs costs what was written last. What cannot be written is written again until it can.
+//! A thread writes a new file and renames it, so that the file is always complete. If power fails before it reaches the
+//! disk, the previous file is read, `….json.before`. A foreign file only costs a warning, and a hanging disk only the
+//! last changes. A failed write is repeated until it succeeds.
 //!
-//! Two helpers with one configuration file overlap for a moment at a reload of ExaBGP. They write under a lock, [merge]
-//! what the other has changed of drains and holds, and look each second whether it has; of the rest, the newer one's stands.
+//! When ExaBGP reloads, two helpers with one configuration file overlap. They write under a lock, [merge] each other's
+//! drains and holds, and check every second for changes. For all other state the newer helper wins.
 //!
-//! It belongs to the absolute path of the configuration as it was given. Where links lead is not asked: they may
-//! lead nowhere just when the state is needed, because there is no configuration.
+//! The file belongs to the absolute path of the configuration as given. Symlinks are not resolved, because they may be
+//! broken exactly when the state is needed.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use self::disk::before;
 use self::merge::Change;
 use self::writer::{Job, Writer};
-use super::stamp::{Age, Stamp};
+use super::timestamp::{Age, Timestamp};
 use crate::config::absolute;
 use crate::engine::memory::{Memory, Remembered};
 use crate::fnv::fnv32;
@@ -37,7 +37,7 @@ mod lock;
 pub(crate) mod merge;
 mod writer;
 
-/// Names the format, so that a foreign file is known as such.
+/// The format, to recognize foreign files.
 const FORMAT: &str = "dnsherald state 1";
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,23 +45,23 @@ const FORMAT: &str = "dnsherald state 1";
 struct Document {
     format: String,
     configuration: PathBuf,
-    /// Higher for each helper that has taken over from the one before.
+    /// Increases with each helper that replaces another.
     #[serde(default)]
     generation: u64,
-    /// The helper that has written it.
+    /// The process ID of the helper that wrote it.
     #[serde(default)]
     process: u32,
     #[serde(flatten)]
-    stamp: Stamp,
+    timestamp: Timestamp,
     services: Memory,
 }
 
 impl Document {
-    /// What this text says of this configuration, without the drains that were to end with an earlier helper.
+    /// Parses a state file of this configuration, without drains that end with their helper.
     ///
     /// # Errors
-    /// When it is torn, of another format, or of another configuration.
-    fn understand(text: &str, configuration: &Path) -> Result<Self, String> {
+    /// Returns an error if it is incomplete or has another format or configuration.
+    fn parse(text: &str, configuration: &Path) -> Result<Self, String> {
         let mut document: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if document.format != FORMAT {
             return Err(format!("its format is `{}`, expected `{FORMAT}`", document.format));
@@ -73,7 +73,7 @@ impl Document {
         Ok(document)
     }
 
-    /// Without all that is not needed to see which drains and holds another has changed.
+    /// A copy with only the drains and holds, to detect changes by another helper.
     fn with_orders_only(&self) -> Self {
         let services = self.services.services.iter();
         let orders = |kept: &Remembered| Remembered {
@@ -85,50 +85,50 @@ impl Document {
         Self {
             format: self.format.clone(),
             configuration: self.configuration.clone(),
-            stamp: self.stamp.clone(),
+            timestamp: self.timestamp.clone(),
             services: Memory { services },
             ..*self
         }
     }
 
-    /// Whether it is of a helper that has taken over from the one of `other`, and lives.
+    /// Whether its helper replaced that of `other` and is still running.
     fn succeeds(&self, other: &Self) -> bool {
         self.generation > other.generation && Path::new(&format!("/proc/{}", self.process)).exists()
     }
 }
 
-/// Waiting for the disk for so long is shown.
+/// A longer wait for the disk is shown in the status.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Why the last could not be written, as long as it is not.
+/// Why the last write failed, until one succeeds.
 type Failure = Arc<Mutex<Option<String>>>;
 
-/// The file, and who writes it.
+/// The state file and its writer.
 #[derive(Debug)]
 pub struct Store {
     file: PathBuf,
     configuration: PathBuf,
-    /// The newest waits here; the thread that takes it is started by [`Store::begin`] or the first.
+    /// The queue of the writer thread, which [`Store::begin`] or the first job starts.
     newest: Option<Arc<Handoff<Job>>>,
     failure: Failure,
-    /// Since when something waits to be written.
+    /// When the oldest unwritten change was queued.
     waits_since: Instant,
-    /// What was loaded.
+    /// The document that was loaded.
     loaded: Option<Document>,
     learned: (mpsc::UnboundedSender<Vec<Change>>, mpsc::UnboundedReceiver<Vec<Change>>),
-    /// How many changes of other helpers were handed out.
+    /// Number of changes of other helpers that were returned.
     told: usize,
 }
 
-/// Knows whether what was saved is written, for those who may wait.
+/// Waits, on another thread, until saved state is written.
 #[derive(Debug)]
-pub(crate) struct Witness {
+pub(crate) struct WriteWaiter {
     newest: Option<Arc<Handoff<Job>>>,
     failure: Failure,
 }
 
-impl Witness {
-    /// Waits until all is written, but not longer than this. True if it is.
+impl WriteWaiter {
+    /// Waits until all state is written, at most `limit`. Returns whether it is.
     #[must_use]
     pub(crate) fn wait_written(&self, limit: Duration) -> bool {
         self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit)) && lock(&self.failure).is_none()
@@ -136,7 +136,7 @@ impl Witness {
 }
 
 impl Store {
-    /// The store of a configuration file, in a state directory.
+    /// Creates the store of a configuration file, in a state directory.
     #[must_use]
     pub fn new(directory: &Path, configuration: &Path) -> Self {
         let configuration = absolute(configuration);
@@ -154,37 +154,37 @@ impl Store {
         }
     }
 
-    /// Where it is kept.
+    /// The path of the state file.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// What was remembered and how long ago; nothing, with a warning, where that cannot be known.
+    /// Loads the state and its age. Returns empty state if there is none, with a warning if it cannot be read.
     #[must_use]
     pub(crate) fn load(&mut self) -> (Memory, Duration) {
         let understood = match read(&self.file) {
-            Ok(text) => Document::understand(&text, &self.configuration)
-                .map_err(|why| format!("the state in {} is of no use: {why}", self.file.display())),
+            Ok(text) => Document::parse(&text, &self.configuration)
+                .map_err(|why| format!("the state in {} cannot be used: {why}", self.file.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
             Err(error) => Err(format!("cannot read the state in {}: {error}", self.file.display())),
         };
         let known = understood.or_else(|why| {
             let text = read(&before(&self.file)).ok();
-            let known = text.and_then(|text| Document::understand(&text, &self.configuration).ok());
-            let instead = if known.is_some() { "taking the one before" } else { "starting without" };
+            let known = text.and_then(|text| Document::parse(&text, &self.configuration).ok());
+            let instead = if known.is_some() { "using the previous one" } else { "starting without state" };
             log::warn!("{why}; {instead}");
             known.ok_or(())
         });
         let Ok(mut document) = known else { return Default::default() };
         self.loaded = Some(document.clone());
-        let age = match document.stamp.age_at(&Stamp::now()) {
+        let age = match document.timestamp.age_at(&Timestamp::now()) {
             Age::Known(age) => age,
             Age::Unknown(ahead) => {
-                // It may be old, so nothing of it is adopted; and what shall hold for some time holds for all of it.
+                // The state may be old: adopt no route, and let limited orders last their full time.
                 document.services.forget_states();
                 log::warn!(
-                    "the state in {} was written {} in the future: the clock of this host is wrong, or was; nothing is \
+                    "the state in {} was written {} in the future: the clock of this host is or was wrong; no route is \
                      adopted, drains and penalties count from now on",
                     self.file.display(),
                     Period(Duration::from_secs(ahead.as_secs()))
@@ -195,15 +195,14 @@ impl Store {
         (document.services, age)
     }
 
-    /// Has it written down, soon, and again and again until that succeeds. Of several that wait for a slow disk only
-    /// the newest is written.
+    /// Queues state to be written, and repeats failed writes. If several wait, only the newest is written.
     pub(crate) fn save(&mut self, memory: &Memory) {
         let document = Document {
             format: FORMAT.to_owned(),
             configuration: self.configuration.clone(),
             generation: self.generation(),
             process: std::process::id(),
-            stamp: Stamp::now(),
+            timestamp: Timestamp::now(),
             services: memory.clone(),
         };
         if self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO)) {
@@ -211,11 +210,11 @@ impl Store {
         }
         self.begin();
         if let Some(newest) = &self.newest {
-            newest.supersede(Job { document, told: self.told });
+            newest.supersede(Job { document, seen_changes: self.told });
         }
     }
 
-    /// Starts the thread that writes, and that sees what another helper writes.
+    /// Starts the thread that writes the state and reads changes of another helper.
     pub(crate) fn begin(&mut self) {
         if self.newest.is_some() {
             return;
@@ -232,8 +231,8 @@ impl Store {
         let started = thread::Builder::new().name("state".into()).spawn(move || writer.work(&jobs));
         if let Err(error) = started {
             newest.abandon();
-            let why = format!("cannot start a thread to write the state: {error}");
-            log::warn!("{why}; it will not survive a restart");
+            let why = format!("cannot start the thread that writes the state: {error}");
+            log::warn!("{why}; drains and penalties will not survive a restart");
             *lock(&self.failure) = Some(why);
         }
         self.newest = Some(newest);
@@ -243,15 +242,15 @@ impl Store {
         self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1))
     }
 
-    /// What another helper with this configuration file has changed of the drains: one that is ending while this one has
-    /// begun, as at a reload of ExaBGP. Waits for ever where there is none.
+    /// Waits for changes of drains and holds by another helper with this configuration file, as during a reload of
+    /// ExaBGP.
     pub(crate) async fn learn(&mut self) -> Vec<Change> {
         let Some(changes) = self.learned.1.recv().await else { return std::future::pending().await };
         self.told += changes.len();
         changes
     }
 
-    /// Why what was saved is not on the disk, if it is not.
+    /// Why saved state is not on disk, if it is not.
     #[must_use]
     pub(crate) fn unwritten(&self) -> Option<String> {
         let waits = || {
@@ -265,13 +264,13 @@ impl Store {
         lock(&self.failure).clone().or_else(waits)
     }
 
-    /// Whom to ask elsewhere whether what was saved is written.
+    /// Returns a handle to wait for the write on another thread.
     #[must_use]
-    pub(crate) fn witness(&self) -> Witness {
-        Witness { newest: self.newest.clone(), failure: Arc::clone(&self.failure) }
+    pub(crate) fn write_waiter(&self) -> WriteWaiter {
+        WriteWaiter { newest: self.newest.clone(), failure: Arc::clone(&self.failure) }
     }
 
-    /// Waits until all is done with, but not longer than this. True if it is.
+    /// Waits until the writer has no work, at most `limit`. Returns whether it has none.
     #[must_use]
     pub(crate) fn wait_written(&self, limit: Duration) -> bool {
         self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit))

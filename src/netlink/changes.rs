@@ -1,7 +1,7 @@
-//! Links, addresses, routes and rules, as they change.
+//! Notices changes of links, addresses, routes and rules.
 //!
-//! What changed is not read: whoever waits looks everything up again, for the kernel drops messages where they come
-//! too fast, and only a look-up says what is true now.
+//! The content of a change is not read. The kernel drops messages if they arrive too fast, so the caller looks up the
+//! current state after each change.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,18 +14,18 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 /// (`linux/rtnetlink.h`: group n is bit n - 1).
 const GROUPS: u32 = 1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 18;
 
-/// So many messages are discarded at once: a router that loads its table has hundreds of thousands.
-const AT_ONCE: usize = 256;
+/// Maximum number of messages to discard in one call; a router that loads its table causes hundreds of thousands.
+const MAX_MESSAGES: usize = 256;
 
-/// A socket that hears of every change, and is readable from then on until the change is [taken](Self::take).
+/// A socket that receives every change. It is readable until the change is [taken](Self::take).
 #[derive(Debug)]
 pub(crate) struct Changes(OwnedFd);
 
 impl Changes {
-    /// Hears of every change from now on.
+    /// Subscribes to all changes from now on.
     ///
     /// # Errors
-    /// When netlink is not permitted, or no descriptor is left.
+    /// Returns an error if netlink is not permitted or no descriptor is left.
     pub(crate) fn subscribe() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
@@ -33,15 +33,15 @@ impl Changes {
         Ok(Self(socket))
     }
 
-    /// Whether anything has changed since the last time, without waiting. Messages that the kernel dropped (`ENOBUFS`)
-    /// are a change, too. Takes a bounded number of messages; if there are more, the socket stays readable.
+    /// Whether anything changed since the last call. Never waits. Messages that the kernel dropped (`ENOBUFS`) count as
+    /// a change. Reads a limited number of messages; if there are more, the socket stays readable.
     ///
     /// # Errors
-    /// When the socket is of no further use.
+    /// Returns an error if the socket is no longer usable.
     pub(crate) fn take(&self) -> io::Result<bool> {
         let mut changed = false;
         let mut start = [0; 16];
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_MESSAGES {
             match recv(&self.0, &mut start[..], RecvFlags::TRUNC) {
                 Ok(_) | Err(Errno::NOBUFS | Errno::INTR) => changed = true,
                 Err(Errno::AGAIN) => break,
@@ -66,8 +66,8 @@ mod tests {
     use crate::netlink::namespace::{in_namespace, shell};
 
     #[test]
-    fn every_kind_of_change_is_heard() {
-        let name = "netlink::changes::tests::every_kind_of_change_is_heard";
+    fn receives_every_kind_of_change() {
+        let name = "netlink::changes::tests::receives_every_kind_of_change";
         in_namespace(name, "", || {
             let changes = Changes::subscribe().unwrap();
             assert!(!changes.take().unwrap());
@@ -90,15 +90,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_is_a_change() {
-        in_namespace("netlink::changes::tests::what_was_dropped_is_a_change", "", || {
+    fn dropped_messages_are_a_change() {
+        in_namespace("netlink::changes::tests::dropped_messages_are_a_change", "", || {
             let changes = Changes::subscribe().unwrap();
             shell("seq 1000 5095 | sed 's|.*|route add blackhole 10.0.0.0/24 table &|' | ip -batch -");
             assert_eq!(recv(&changes.0, &mut [0; 16][..], RecvFlags::TRUNC).unwrap_err(), Errno::NOBUFS);
             assert!(changes.take().unwrap());
             while changes.take().unwrap() {}
             shell("ip link set lo down");
-            assert!(changes.take().unwrap(), "it goes on");
+            assert!(changes.take().unwrap(), "the socket still works");
         });
     }
 }

@@ -1,16 +1,16 @@
-//! Netlink messages as octets (`linux/netlink.h`): a header, a fixed body, attributes. Numbers are in the byte order
-//! of the host.
+//! Encodes and decodes netlink messages (`linux/netlink.h`): a header, a fixed body, attributes. Numbers are in host
+//! byte order.
 
 /// Octets of `struct nlmsghdr`.
 pub(super) const HEADER: usize = 16;
 
-/// `NLM_F_REQUEST`: to the kernel.
+/// `NLM_F_REQUEST`: a message to the kernel.
 pub(super) const REQUEST: u16 = 0x01;
 
 /// `NLM_F_ROOT | NLM_F_MATCH`: all objects, in several messages.
 pub(super) const DUMP: u16 = 0x300;
 
-/// `NLM_F_DUMP_INTR`: the objects changed during the dump, so that it may lack some.
+/// `NLM_F_DUMP_INTR`: the objects changed during the dump, which may be incomplete.
 const INTERRUPTED: u16 = 0x10;
 
 /// `NLMSG_ERROR`.
@@ -19,7 +19,7 @@ const ERROR: u16 = 2;
 /// `NLMSG_DONE`: the end of a dump.
 const DONE: u16 = 3;
 
-/// A message to the kernel.
+/// Builds a message to the kernel.
 pub(super) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     let mut octets = Vec::with_capacity(HEADER + body.len());
@@ -32,7 +32,7 @@ pub(super) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<
     octets
 }
 
-/// An attribute, padded to a multiple of four octets.
+/// Builds an attribute, padded to a multiple of four octets.
 pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
     let mut octets = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
@@ -40,7 +40,7 @@ pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// A message of the kernel.
+/// A message from the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Message<'a> {
     pub(super) sequence: u32,
@@ -48,18 +48,18 @@ pub(super) struct Message<'a> {
     pub(super) content: Content<'a>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Content<'a> {
-    /// The request failed with this error number; 0 is an acknowledgement.
+    /// The request failed with this error number; 0 is an acknowledgment.
     Error(i32),
-    /// The dump is complete; with an error number if it is not.
+    /// The dump is complete, or failed if the error number is not 0.
     Done(i32),
-    /// An object of this kind, with its body.
+    /// An object of this kind, and its body.
     Object(u16, &'a [u8]),
 }
 
-/// Takes the first message off `octets`. `None` at the end, and where the octets are no message.
+/// Splits the first message off `octets`. Returns `None` at the end and if the octets are not a message.
 pub(super) fn take<'a>(octets: &mut &'a [u8]) -> Option<Message<'a>> {
     let length = usize::try_from(u32::from_ne_bytes(array(octets, 0)?)).ok()?;
     let body = octets.get(HEADER..length)?;
@@ -76,7 +76,7 @@ pub(super) fn take<'a>(octets: &mut &'a [u8]) -> Option<Message<'a>> {
     Some(Message { sequence, interrupted: flags & INTERRUPTED != 0, content })
 }
 
-/// The attribute of this kind among `octets`.
+/// Finds the attribute of this kind in `octets`.
 pub(super) fn find(mut octets: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16::from_ne_bytes(array(octets, 0)?));
@@ -89,7 +89,7 @@ pub(super) fn find(mut octets: &[u8], wanted: u16) -> Option<&[u8]> {
     }
 }
 
-/// So many octets from `start` on.
+/// Reads `N` octets from `start` on.
 pub(super) fn array<const N: usize>(octets: &[u8], start: usize) -> Option<[u8; N]> {
     octets.get(start..)?.first_chunk().copied()
 }
@@ -98,7 +98,7 @@ pub(super) fn array<const N: usize>(octets: &[u8], start: usize) -> Option<[u8; 
 mod tests {
     use super::*;
 
-    /// The octets of a header, on a host of either byte order.
+    /// Builds a header in host byte order.
     fn header(length: u32, kind: u16, flags: u16, sequence: u32) -> Vec<u8> {
         let mut octets = length.to_ne_bytes().to_vec();
         octets.extend(kind.to_ne_bytes());
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_a_header_and_its_body() {
+    fn builds_a_request() {
         let expected = [header(20, 26, 0x301, 7), vec![1, 2, 3, 4]].concat();
         assert_eq!(request(26, DUMP, 7, &[1, 2, 3, 4]), expected);
     }
 
     #[test]
-    fn an_attribute_is_padded_and_found() {
+    fn pads_and_finds_attributes() {
         let pair = |kind: u16, length: u16| [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
         let octets = attribute(1, &[9, 8, 7, 6, 5]);
         assert_eq!(octets, [pair(1, 9), vec![9, 8, 7, 6, 5, 0, 0, 0]].concat());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_taken_one_after_the_other() {
+    fn splits_messages() {
         let mut octets = header(18, 24, INTERRUPTED, 5);
         octets.extend([1, 2, 0, 0]);
         octets.extend(header(20, 2, 0, 6));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_ends_the_reading() {
+    fn stops_at_invalid_messages() {
         for length in [0, 15, 17, u32::MAX] {
             let octets = header(length, 24, 0, 1);
             assert_eq!(take(&mut &octets[..]), None, "{length}");

@@ -1,13 +1,13 @@
-//! A network namespace for a test: the test binary runs once more, inside, with that one test.
+//! Runs a test in its own network namespace: the test binary runs again inside, with that test only.
 
 use std::env;
 use std::process::Command;
 
-/// Set inside.
+/// Set inside the namespace.
 const INSIDE: &str = "DNSHERALD_TEST_INSIDE";
 
-/// Runs `body` in a network namespace of its own, as its root, after the shell commands of `setup`. `name` is the path
-/// of the test. Where this user may make no namespace nothing is tested, which fails the full run (`DNSHERALD_FULL=1`).
+/// Runs `body` in a network namespace, as its root, after the shell commands of `setup`. `name` is the path of the
+/// test. If this user may not create namespaces, the test is skipped, which fails the full run (`DNSHERALD_FULL=1`).
 pub(crate) fn in_namespace(name: &str, setup: &str, body: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
         return body();
@@ -21,19 +21,19 @@ pub(crate) fn in_namespace(name: &str, setup: &str, body: impl FnOnce()) {
         let is_full = env::var_os("DNSHERALD_FULL").is_some_and(|value| value == "1");
         assert!(
             !is_full,
-            "{name}: this user may make no network namespace, and the full run leaves no test out"
+            "{name}: this user may not create network namespaces, and the full run skips no test"
         );
         return;
     }
     let script = format!("set -e\nip link set lo up\n{setup}\nexec \"$0\" --exact {name} --nocapture");
     let test = env::current_exe().unwrap();
     let output = unshare().args(["sh", "-c", &script]).arg(test).env(INSIDE, "1").output().unwrap();
-    let told = [output.stdout, output.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    let output_text = [output.stdout, output.stderr].concat();
+    let output_text = String::from_utf8_lossy(&output_text);
+    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
 }
 
-/// Runs a command of a shell, inside.
+/// Runs a shell command inside the namespace.
 pub(crate) fn shell(command: &str) {
     assert!(Command::new("sh").args(["-ec", command]).status().unwrap().success(), "{command}");
 }

@@ -1,7 +1,7 @@
-//! Where the kernel delivers what this host sends to an address: `RTM_GETROUTE` (`linux/rtnetlink.h`).
+//! Looks up where the kernel delivers packets to an address: `RTM_GETROUTE` (`linux/rtnetlink.h`).
 //!
-//! The addresses of the interfaces (`getifaddrs`) are no answer to that: with AnyIP (`ip route add local …`) and in a
-//! VRF the host takes packets to an address that no interface has there.
+//! The addresses of the interfaces (`getifaddrs`) do not answer this: with AnyIP (`ip route add local …`) and in a VRF
+//! the host receives packets for addresses that no interface has.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
+use super::connection::{Connection, Wanted};
 use super::message::{array, attribute};
-use super::talk::{Talk, Wanted};
 
 /// `RTM_NEWROUTE`.
 const NEW_ROUTE: u16 = 24;
@@ -20,29 +20,29 @@ const NEW_ROUTE: u16 = 24;
 /// `RTM_GETROUTE`.
 const GET_ROUTE: u16 = 26;
 
-/// `RTA_DST`: the address asked for.
+/// `RTA_DST`: the address to look up.
 const DESTINATION: u16 = 1;
 
 /// `RTA_OIF`: the index of the interface, or of the VRF.
 const OUTPUT: u16 = 4;
 
-/// The octet of `struct rtmsg` that holds the type of the route.
+/// Offset of the route type in `struct rtmsg`.
 const TYPE: usize = 7;
 
 /// `RTN_LOCAL`.
 const LOCAL: u8 = 2;
 
-/// `RTN_BLACKHOLE` to `RTN_PROHIBIT`: routes that discard.
+/// `RTN_BLACKHOLE` to `RTN_PROHIBIT`: routes that drop packets.
 const DISCARDING: std::ops::RangeInclusive<u8> = 6..=8;
 
-/// Where a packet goes.
+/// Where the kernel delivers a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Delivery {
-    /// To this host itself.
+    /// To this host.
     Here,
-    /// Out of this host: another one may answer.
+    /// To another host, which may answer.
     Elsewhere,
-    /// Nowhere: there is no route, or one that discards.
+    /// Nowhere: there is no route, or one that drops packets.
     Nowhere,
     /// Nowhere: there is no device of the name in which to look.
     NoDevice,
@@ -60,15 +60,15 @@ impl fmt::Display for Delivery {
 }
 
 thread_local! {
-    /// Opened by the first look-up of a thread, and kept: so a look-up needs no descriptor when there is none left.
-    static KEPT: RefCell<Option<Talk>> = const { RefCell::new(None) };
+    /// Opened by the first look-up of a thread and reused, so that later look-ups need no descriptor.
+    static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
 }
 
-/// Asks the kernel where it delivers packets to `address`; with a `device`, in the VRF of this name.
+/// Looks up where the kernel delivers packets to `address`, in the VRF `device` if one is given.
 ///
 /// # Errors
-/// When the kernel cannot be asked: netlink is not permitted (`AF_NETLINK` in `RestrictAddressFamilies=`), no
-/// descriptor is left, or the kernel lacks the address family.
+/// Returns an error if the kernel cannot be asked: netlink is not permitted (`AF_NETLINK` in
+/// `RestrictAddressFamilies=`), no descriptor is left, or the kernel lacks the address family.
 pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Delivery> {
     let index = match device.map(if_nametoindex) {
         None => None,
@@ -81,8 +81,8 @@ pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Deliv
     if !is_ambiguous {
         return answer;
     }
-    // The kernel has one number for a blackhole route and for a request that it does not understand. It delivers to
-    // the loopback address, so it understands the request if it says so.
+    // The kernel returns the same error for a blackhole route and for an invalid request. If it delivers the loopback
+    // address locally, the request is valid.
     let loopback = match address {
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
@@ -94,34 +94,34 @@ pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Deliv
 }
 
 fn ask(address: IpAddr, index: Option<u32>) -> io::Result<Delivery> {
-    KEPT.with_borrow_mut(|kept| {
-        let mut talk = match kept.take() {
-            Some(talk) => talk,
-            None => Talk::open(None)?,
+    CONNECTION.with_borrow_mut(|cached| {
+        let mut connection = match cached.take() {
+            Some(connection) => connection,
+            None => Connection::open(None)?,
         };
         let mut delivery = None;
-        let answered = talk.ask(GET_ROUTE, 0, &body(address, index), |kind, route| {
+        let answered = connection.ask(GET_ROUTE, 0, &body(address, index), |kind, route| {
             delivery = (kind == NEW_ROUTE).then(|| read(route)).flatten();
             Wanted::NoMore
         });
         match (answered, delivery) {
             (Ok(()), Some(delivery)) => {
-                *kept = Some(talk);
+                *cached = Some(connection);
                 Ok(delivery)
             }
             (Ok(()), None) => Err(io::Error::from(io::ErrorKind::InvalidData)),
             (Err(error), _) => {
                 let errno = error.raw_os_error().map(Errno::from_raw);
-                // An answer as any other, after which the socket is of use.
+                // A normal answer; the socket stays usable.
                 if matches!(
                     errno,
                     Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL)
                 ) {
-                    *kept = Some(talk);
+                    *cached = Some(connection);
                 }
                 match errno {
                     Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ENODEV) => Ok(Delivery::Nowhere),
-                    // What a route of type prohibit gives.
+                    // The answer for a route of type prohibit.
                     Some(Errno::EACCES) => Ok(Delivery::Nowhere),
                     _ => Err(error),
                 }
@@ -130,7 +130,7 @@ fn ask(address: IpAddr, index: Option<u32>) -> io::Result<Delivery> {
     })
 }
 
-/// `struct rtmsg` and its attributes.
+/// Builds `struct rtmsg` and its attributes.
 fn body(address: IpAddr, index: Option<u32>) -> Vec<u8> {
     let (family, destination) = match address {
         IpAddr::V4(address) => (rustix::net::AddressFamily::INET, address.octets().to_vec()),
@@ -164,7 +164,7 @@ mod tests {
     use crate::netlink::namespace::{in_namespace, shell};
 
     #[test]
-    fn a_request_has_these_octets() {
+    fn encodes_a_request() {
         let number = |number: u16| number.to_ne_bytes().to_vec();
         let expected = [
             vec![2, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_route_of_type_local_is_here() {
+    fn only_a_local_route_is_here() {
         let route = |kind| {
             let mut octets = [0; 12];
             octets[TYPE] = kind;
@@ -199,75 +199,66 @@ mod tests {
         assert_eq!(read(&[2; 7]), None);
     }
 
-    /// Where the kernel delivers, told in one word for each address.
-    fn told(addresses: &[&str]) -> Vec<Delivery> {
+    /// Where the kernel delivers each address.
+    fn delivery_of(addresses: &[&str]) -> Vec<Delivery> {
         addresses.iter().map(|address| look_up(address.parse().unwrap(), None).unwrap()).collect()
     }
 
-    fn comes_to_be(address: &str, delivery: Delivery) {
+    fn wait_for_delivery(address: &str, delivery: Delivery) {
         let began = Instant::now();
-        while told(&[address]) != [delivery] {
-            assert!(began.elapsed() < Duration::from_secs(20), "{address}: {:?}", told(&[address]));
+        while delivery_of(&[address]) != [delivery] {
+            assert!(began.elapsed() < Duration::from_secs(20), "{address}: {:?}", delivery_of(&[address]));
             std::thread::yield_now();
         }
     }
 
     #[test]
-    fn in_a_device_that_is_not_there_nothing_is_delivered() {
+    fn a_missing_device_delivers_nowhere() {
         assert_eq!(look_up("127.0.0.1".parse().unwrap(), Some("no-such-vrf")).unwrap(), Delivery::NoDevice);
     }
 
     #[test]
-    fn an_address_is_here_as_long_as_an_interface_has_it() {
+    fn an_address_of_an_interface_is_here() {
         let setup = "ip addr add 192.0.2.53/32 dev lo; ip addr add 2001:db8::53/128 dev lo";
-        in_namespace(
-            "netlink::route::tests::an_address_is_here_as_long_as_an_interface_has_it",
-            setup,
-            || {
-                let addresses =
-                    ["192.0.2.53", "2001:db8::53", "127.0.0.53", "::1", "192.0.2.54", "2001:db8::54"];
-                let (here, nowhere) = (Delivery::Here, Delivery::Nowhere);
-                // The kernel adds the local route of an IPv6 address a moment after the address.
-                comes_to_be("2001:db8::53", here);
-                assert_eq!(told(&addresses), [here, here, here, here, nowhere, nowhere]);
-                shell("ip addr del 192.0.2.53/32 dev lo; ip addr del 2001:db8::53/128 dev lo");
-                assert_eq!(told(&addresses), [nowhere, nowhere, here, here, nowhere, nowhere]);
-            },
-        );
-    }
-
-    #[test]
-    fn an_address_that_only_a_route_makes_local_is_here() {
-        let setup = "ip route add local 192.0.2.0/24 dev lo; ip -6 route add local 2001:db8::/64 dev lo";
-        in_namespace(
-            "netlink::route::tests::an_address_that_only_a_route_makes_local_is_here",
-            setup,
-            || {
-                assert_eq!(told(&["192.0.2.53", "2001:db8::53"]), [Delivery::Here; 2]);
-            },
-        );
-    }
-
-    #[test]
-    fn what_another_host_gets_is_not_here() {
-        let setup = "ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip link set v0 up; \
-                     ip -6 addr add 2001:db8:1::1/64 dev v0 nodad; ip route add default via 10.0.0.2; \
-                     ip -6 route add default via 2001:db8:1::2";
-        in_namespace("netlink::route::tests::what_another_host_gets_is_not_here", setup, || {
-            assert_eq!(told(&["192.0.2.53", "2001:db8::53"]), [Delivery::Elsewhere; 2]);
-            assert_eq!(told(&["10.0.0.1", "2001:db8:1::1"]), [Delivery::Here; 2]);
+        in_namespace("netlink::route::tests::an_address_of_an_interface_is_here", setup, || {
+            let addresses = ["192.0.2.53", "2001:db8::53", "127.0.0.53", "::1", "192.0.2.54", "2001:db8::54"];
+            let (here, nowhere) = (Delivery::Here, Delivery::Nowhere);
+            // The kernel adds the local route of an IPv6 address a moment after the address.
+            wait_for_delivery("2001:db8::53", here);
+            assert_eq!(delivery_of(&addresses), [here, here, here, here, nowhere, nowhere]);
+            shell("ip addr del 192.0.2.53/32 dev lo; ip addr del 2001:db8::53/128 dev lo");
+            assert_eq!(delivery_of(&addresses), [nowhere, nowhere, here, here, nowhere, nowhere]);
         });
     }
 
-    /// Many announce from such a route, below which the service address stands.
     #[test]
-    fn a_route_that_discards_is_no_route() {
-        in_namespace("netlink::route::tests::a_route_that_discards_is_no_route", "", || {
+    fn an_address_with_a_local_route_is_here() {
+        let setup = "ip route add local 192.0.2.0/24 dev lo; ip -6 route add local 2001:db8::/64 dev lo";
+        in_namespace("netlink::route::tests::an_address_with_a_local_route_is_here", setup, || {
+            assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [Delivery::Here; 2]);
+        });
+    }
+
+    #[test]
+    fn an_address_of_another_host_is_elsewhere() {
+        let setup = "ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip link set v0 up; \
+                     ip -6 addr add 2001:db8:1::1/64 dev v0 nodad; ip route add default via 10.0.0.2; \
+                     ip -6 route add default via 2001:db8:1::2";
+        in_namespace("netlink::route::tests::an_address_of_another_host_is_elsewhere", setup, || {
+            assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [Delivery::Elsewhere; 2]);
+            assert_eq!(delivery_of(&["10.0.0.1", "2001:db8:1::1"]), [Delivery::Here; 2]);
+        });
+    }
+
+    /// Many hosts have such a route to originate a prefix that contains the service address.
+    #[test]
+    fn a_discarding_route_delivers_nowhere() {
+        in_namespace("netlink::route::tests::a_discarding_route_delivers_nowhere", "", || {
             for kind in ["blackhole", "unreachable", "prohibit"] {
                 shell(&format!(
                     "ip route add {kind} 192.0.2.0/24; ip -6 route add {kind} 2001:db8::/64 metric 1"
                 ));
-                assert_eq!(told(&["192.0.2.53", "2001:db8::53"]), [Delivery::Nowhere; 2], "{kind}");
+                assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [Delivery::Nowhere; 2], "{kind}");
                 shell("ip route flush 192.0.2.0/24; ip -6 route del 2001:db8::/64");
             }
         });

@@ -1,15 +1,15 @@
-//! Which sockets take what arrives at an address and port: `sock_diag` (`linux/inet_diag.h`).
+//! Finds sockets that receive packets for an address and port: `sock_diag` (`linux/inet_diag.h`).
 //!
-//! It sees the sockets of this network namespace, whoever owns them. `/proc/net/udp` says the same, but reading it
-//! takes the kernel tens of milliseconds where a resolver has thousands of sockets.
+//! It lists the sockets of this network namespace, of all users. `/proc/net/udp` has the same content, but reading it
+//! takes the kernel tens of milliseconds if a resolver has thousands of sockets.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use rustix::net::{AddressFamily, netlink};
 
+use super::connection::{Connection, Wanted};
 use super::message::{DUMP, array, find};
-use super::talk::{Talk, Wanted};
 
 /// `SOCK_DIAG_BY_FAMILY`.
 const BY_FAMILY: u16 = 20;
@@ -23,13 +23,13 @@ const LISTENING: u32 = 1 << 10;
 /// `INET_DIAG_SKV6ONLY`: whether an IPv6 socket takes no IPv4.
 const V6_ONLY: u16 = 11;
 
-/// Octets of `struct inet_diag_msg`, behind which attributes stand.
+/// Size of `struct inet_diag_msg`, which attributes follow.
 const ATTRIBUTES: usize = 72;
 
-/// An interrupted dump is repeated so many times.
+/// How often an interrupted dump is tried.
 const ATTEMPTS: usize = 3;
 
-/// What the sockets carry.
+/// The protocol of a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Protocol {
     /// UDP sockets that are not connected.
@@ -55,12 +55,11 @@ impl Protocol {
     }
 }
 
-/// Whether there is a socket that takes what arrives at this address and port: bound to the address, or to the
-/// wildcard address of its family, or, for IPv4, to `::` without `IPV6_V6ONLY`. A socket that is bound to a device
-/// counts, whichever device that is.
+/// Whether a socket receives packets for this address and port: bound to the address, to the wildcard address of its
+/// family, or, for IPv4, to `::` without `IPV6_V6ONLY`. A socket bound to any device counts.
 ///
 /// # Errors
-/// When the kernel cannot be asked, or its tables change all the time.
+/// Returns an error if the kernel cannot be asked or its tables change continuously.
 pub(crate) fn listener(at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
     let families: &[AddressFamily] = match at {
         SocketAddr::V4(_) => &[AddressFamily::INET, AddressFamily::INET6],
@@ -85,9 +84,9 @@ fn find_among(family: AddressFamily, at: SocketAddr, protocol: Protocol) -> io::
     let mut attempt = 1;
     loop {
         let mut found = false;
-        let mut talk = Talk::open(Some(netlink::SOCK_DIAG))?;
-        let answered = talk.ask(BY_FAMILY, DUMP, &body(family, at.port(), protocol), |kind, socket| {
-            found |= kind == BY_FAMILY && takes(socket, family, at);
+        let mut connection = Connection::open(Some(netlink::SOCK_DIAG))?;
+        let answered = connection.ask(BY_FAMILY, DUMP, &body(family, at.port(), protocol), |kind, socket| {
+            found |= kind == BY_FAMILY && receives(socket, family, at);
             if found { Wanted::NoMore } else { Wanted::More }
         });
         match answered {
@@ -99,18 +98,18 @@ fn find_among(family: AddressFamily, at: SocketAddr, protocol: Protocol) -> io::
     }
 }
 
-/// `struct inet_diag_req_v2`: every socket of this family and local port.
+/// Builds `struct inet_diag_req_v2`: all sockets of this family and local port.
 fn body(family: AddressFamily, port: u16, protocol: Protocol) -> Vec<u8> {
     let mut octets = vec![u8::try_from(family.as_raw()).unwrap_or_default(), protocol.number(), 0, 0];
     octets.extend(protocol.states().to_ne_bytes());
     octets.extend(port.to_be_bytes());
-    // No more of `struct inet_diag_sockid` is asked for.
+    // The remaining fields of `struct inet_diag_sockid` stay zero.
     octets.resize(56, 0);
     octets
 }
 
-/// Whether the socket that `struct inet_diag_msg` describes takes what arrives at this address and port.
-fn takes(socket: &[u8], family: AddressFamily, at: SocketAddr) -> bool {
+/// Whether the socket in `struct inet_diag_msg` receives packets for this address and port.
+fn receives(socket: &[u8], family: AddressFamily, at: SocketAddr) -> bool {
     let read = || {
         let [state] = array(socket, 1)?;
         let port = u16::from_be_bytes(array(socket, 4)?);
@@ -144,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_has_these_octets() {
+    fn encodes_a_request() {
         let expected =
             [vec![2, 17, 0, 0], u32::MAX.to_ne_bytes().to_vec(), vec![0, 53], vec![0; 46]].concat();
         assert_eq!(body(AddressFamily::INET, 53, Protocol::Udp), expected);
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_read_from_these_octets() {
+    fn decodes_a_socket() {
         let socket = |state: u8, port: u16, peer: u16, address: &str| {
             let mut octets = vec![2, state, 0, 0];
             octets.extend(port.to_be_bytes());
@@ -167,7 +166,7 @@ mod tests {
             octets
         };
         let at = "192.0.2.53:53".parse().unwrap();
-        let v4 = |octets: &[u8]| takes(octets, AddressFamily::INET, at);
+        let v4 = |octets: &[u8]| receives(octets, AddressFamily::INET, at);
         assert!(v4(&socket(7, 53, 0, "192.0.2.53")));
         assert!(v4(&socket(7, 53, 0, "0.0.0.0")));
         assert!(!v4(&socket(7, 53, 0, "192.0.2.54")));
@@ -176,21 +175,21 @@ mod tests {
         assert!(!v4(&socket(7, 53, 0, "192.0.2.53")[..ATTRIBUTES - 1]), "cut short");
         let dual = socket(7, 53, 0, "::");
         let only = [dual.clone(), super::super::message::attribute(V6_ONLY, &[1])].concat();
-        assert!(takes(&dual, AddressFamily::INET6, at));
-        assert!(!takes(&only, AddressFamily::INET6, at));
-        assert!(takes(&only, AddressFamily::INET6, "[2001:db8::53]:53".parse().unwrap()));
-        assert!(takes(&socket(7, 53, 0, "::ffff:192.0.2.53"), AddressFamily::INET6, at));
+        assert!(receives(&dual, AddressFamily::INET6, at));
+        assert!(!receives(&only, AddressFamily::INET6, at));
+        assert!(receives(&only, AddressFamily::INET6, "[2001:db8::53]:53".parse().unwrap()));
+        assert!(receives(&socket(7, 53, 0, "::ffff:192.0.2.53"), AddressFamily::INET6, at));
     }
 
     #[test]
-    fn the_kernel_knows_which_udp_port_is_open() {
+    fn finds_open_udp_ports() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = socket.local_addr().unwrap();
         assert!(listener(at, Protocol::Udp).unwrap());
         assert!(!listener(at, Protocol::Tcp).unwrap());
         let beside = SocketAddr::new("127.0.0.2".parse().unwrap(), at.port());
         assert!(!listener(beside, Protocol::Udp).unwrap());
-        // Connected, it takes only what its peer sends.
+        // A connected socket receives only packets of its peer.
         socket.connect("127.0.0.1:9").unwrap();
         assert!(!listener(at, Protocol::Udp).unwrap());
         drop(socket);
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_at_the_wildcard_address_takes_what_arrives_at_any() {
+    fn a_wildcard_socket_receives_for_all_addresses() {
         for wildcard in ["0.0.0.0:0", "[::]:0"] {
             let socket = UdpSocket::bind(wildcard).unwrap();
             let at = SocketAddr::new("127.0.0.53".parse().unwrap(), socket.local_addr().unwrap().port());
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_knows_which_tcp_port_is_open() {
+    fn finds_open_tcp_ports() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = socket.local_addr().unwrap();
         let _connection = TcpStream::connect(at).unwrap();

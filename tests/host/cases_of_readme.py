@@ -223,7 +223,7 @@ HOW = {
     "exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),
     "python3 -m exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),
     "dnsherald healthcheck … --print-config": Typed(
-        (r"in order", r"must pass:\n +10\.1\.0\.2:53 udp localhost\. A"),
+        (r": valid", r"must pass:\n +10\.1\.0\.2:53 udp localhost\. A"),
         instead="dnsherald healthcheck --ip 192.0.2.53 --dns 'localhost. A' --dns-server 10.1.0.2 --dns-expect NOERROR"
         " --print-config > healthcheck.toml && dnsherald check-config healthcheck.toml",
     ),

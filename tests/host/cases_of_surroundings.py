@@ -121,7 +121,7 @@ def wrong_clock(lab, report):
 
     ahead = {"saved-at": _milliseconds(10 * YEAR), "uptime": {"boot": ANOTHER_BOOT, "milliseconds": 0}}
     since = _restart_with_state(pop, ahead)
-    until_said(pop, since, "in the future: the clock of this host is wrong, or was; nothing is adopted", "starting -> up")
+    until_said(pop, since, "in the future: the clock of this host is or was wrong; no route is adopted", "starting -> up")
     if "adopting" in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"):
         raise Unmet("a state of the future was adopted")
     since = time.time()

@@ -22,7 +22,7 @@ from waiting import PATIENCE, Unmet, wait_until
 CORRECTED = 5.0
 GARBAGE = "this = is [ not TOML\n"
 IN_FORCE = "running the LAST GOOD CONFIGURATION"
-TAKEN = "takes the place of the last good one"
+TAKEN = "replaces the last good one"
 
 
 @case("configuration mistyped")

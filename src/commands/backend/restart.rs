@@ -107,7 +107,7 @@ pub(super) async fn run(
         waits: None,
         steps: vec![],
     };
-    let outcome = transaction.run(&mut show, signals.terminate()).await;
+    let outcome = transaction.run(&mut show, signals.received()).await;
     // From here on nothing but the exit status matters: whoever read the output may have gone.
     let (name, mut out) = (&backend.name, text::stdout());
     if options.json {

@@ -1,7 +1,8 @@
-//! A start without the descriptors or threads that a helper needs: it withdraws, and waits until they are there.
+//! Handles a start without the descriptors or threads that a helper needs: withdraws and waits until they are
+//! available.
 //!
-//! A helper that cannot start cannot see the server fail either. So what an earlier one may have announced is withdrawn,
-//! in each dialect, since there is no loop to ask ExaBGP for its version.
+//! A helper that cannot start cannot detect a failed server. So it withdraws what an earlier helper may have announced,
+//! in each dialect, because it has no loop to ask ExaBGP for its version.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -18,38 +19,38 @@ use crate::logging::counted;
 use crate::sys::resources::Missing;
 use crate::text;
 
-/// How often the helper looks whether it can start now.
-const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How often to check whether the start is possible.
+const RETRY_INTERVAL: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// The reason is logged again after this time.
+/// Interval at which the reason is logged again.
 const REMINDER: Duration = Duration::from_secs(300);
 
-/// How a start that lacked something goes on.
+/// How to continue after the wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Start {
     /// Nothing was missing.
     Normal,
-    /// Everything was withdrawn before.
+    /// All prefixes have been withdrawn.
     Withdrawn,
-    /// ExaBGP is gone.
-    ExaBgpGone,
+    /// ExaBGP has exited.
+    ExaBgpExited,
 }
 
-/// Returns once the host has what a helper needs. Standard input is read meanwhile.
+/// Waits until the host has the resources. Reads standard input meanwhile.
 ///
 /// # Errors
-/// When standard output cannot be written to.
+/// Returns an error if standard output cannot be written.
 pub(super) fn wait_for_resources(options: &Run) -> io::Result<Start> {
     let Some(mut missing) = Missing::look() else { return Ok(Start::Normal) };
     let mut withdrawn = withdraw(&announced(options))?;
-    let mut told = Instant::now();
+    let mut logged = Instant::now();
     log::error!("cannot start: {missing}; withdrew {}, waiting", counted(withdrawn, "prefix"));
     loop {
         if is_input_closed()? {
-            log::info!("exabgp is gone (standard input closed): exiting");
-            return Ok(Start::ExaBgpGone);
+            log::info!("ExaBGP has exited (standard input closed): exiting");
+            return Ok(Start::ExaBgpExited);
         }
-        // Without a descriptor the state could not be read.
+        // Without a descriptor the state could not be read before.
         if withdrawn == 0 && has_readable_state(options) {
             withdrawn = withdraw(&announced(options))?;
             if withdrawn > 0 {
@@ -58,18 +59,18 @@ pub(super) fn wait_for_resources(options: &Run) -> io::Result<Start> {
         }
         match Missing::look() {
             None => break,
-            Some(now) if now != missing || told.elapsed() >= REMINDER => {
+            Some(now) if now != missing || logged.elapsed() >= REMINDER => {
                 log::error!("still cannot start: {now}");
-                (missing, told) = (now, Instant::now());
+                (missing, logged) = (now, Instant::now());
             }
             Some(_) => {}
         }
     }
-    log::info!("descriptors and threads are there now: starting");
+    log::info!("descriptors and threads are available now: starting");
     Ok(Start::Withdrawn)
 }
 
-/// What an earlier helper may have announced, by its state file.
+/// The routes that an earlier helper may have announced, from the state file.
 fn announced(options: &Run) -> Vec<Route> {
     let (memory, _) = store(options).load();
     memory.announced().cloned().collect()
@@ -86,24 +87,25 @@ fn store(options: &Run) -> Store {
     Store::new(&state, path)
 }
 
-/// Writes the withdraws, one `write` each, and says for how many routes.
+/// Writes the withdraws, one `write` each. Returns the number of routes.
 fn withdraw(routes: &[Route]) -> io::Result<usize> {
     let mut out = text::stdout();
-    let mut say = |line: &str| out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
-    say(GREETING)?;
+    let mut write_line =
+        |line: &str| out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
+    write_line(GREETING)?;
     for route in routes {
         for dialect in [Dialect::Plain, Dialect::Peer] {
-            say(&dialect.advertise(route, &Advertisement::Withdraw))?;
+            write_line(&dialect.advertise(route, &Advertisement::Withdraw))?;
         }
     }
     Ok(routes.len())
 }
 
-/// Lets [`LOOK`] pass, or reads what ExaBGP says, and tells whether it is gone.
+/// Waits for [`RETRY_INTERVAL`] or reads input. Returns whether ExaBGP has exited.
 fn is_input_closed() -> io::Result<bool> {
     let stdin = io::stdin();
     let mut polled = [PollFd::new(&stdin, PollFlags::IN)];
-    match poll(&mut polled, Some(&LOOK)) {
+    match poll(&mut polled, Some(&RETRY_INTERVAL)) {
         Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(false),
         Ok(_) => {}
         Err(error) => return Err(error.into()),

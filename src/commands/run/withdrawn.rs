@@ -1,5 +1,6 @@
-//! Without any configuration: everything that may be announced is withdrawn, until there is one.
+//! Runs without a configuration: withdraws all prefixes that may be announced, and waits for a valid file.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::broken::BrokenFile;
@@ -9,14 +10,14 @@ use crate::commands::host_name;
 use crate::config::Config;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
-use crate::daemon::last_words::PAUSE_BEFORE_EXIT;
+use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::store::Store;
-use crate::daemon::{Daemon, Ending, Observer, Surroundings};
+use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
 use crate::logging::counted;
 use crate::status::Trouble;
 
-/// Withdraws what may be announced, and comes back when the file is in order, or when it has been long enough to exit.
-pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut Surroundings) -> Ending {
+/// Withdraws all prefixes that may be announced. Returns when the file is valid, or when it is time to exit.
+pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> Ending {
     let path = &options.configuration.config;
     let salvage = Salvage::from_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
@@ -26,12 +27,12 @@ pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut S
     let until = if options.exit_on_bad_config {
         format!("exiting in {PAUSE_BEFORE_EXIT:?}")
     } else {
-        format!("waiting until {} is in order", path.display())
+        format!("waiting until {} is valid", path.display())
     };
     match config.services.iter().map(|service| service.routes.len()).sum::<usize>() {
         0 => log::error!(
-            "without a configuration: neither {} nor the state in {} names a prefix; what was announced before, if \
-             anything, still stands; {until}",
+            "without a configuration: neither {} nor the state in {} names a prefix; earlier announcements, if any, \
+             stay; {until}",
             path.display(),
             state.display()
         ),
@@ -40,36 +41,39 @@ pub(super) async fn wait(options: &Run, error: ConfigError, surroundings: &mut S
     let exit_at = options.exit_on_bad_config.then(|| Instant::now() + PAUSE_BEFORE_EXIT);
     let was_gone = error.is_gone();
     let mut withdrawn =
-        Withdrawn { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
+        WaitForConfig { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
     let control = control(&config, path);
-    let daemon = Daemon::new(&config, surroundings, None, memory, Duration::ZERO).with_control(control);
+    let daemon = Daemon::new(&config, io, None, memory, Duration::ZERO).with_control(control);
     daemon.run(&mut withdrawn).await
 }
 
-/// Ends the loop when the file is in order; or, where we are to exit, when the time has come.
-struct Withdrawn {
+/// Ends the loop when the file is valid, or when it is time to exit.
+struct WaitForConfig {
     file: BrokenFile,
     exit_at: Option<Instant>,
-    /// At first there was no file.
+    /// Whether the file was missing at first.
     was_gone: bool,
 }
 
-impl Observer for Withdrawn {
-    /// It begins with the configuration that is in order now.
-    fn reloads(&mut self, _config: &Config) -> bool {
-        false
+impl Observer for WaitForConfig {}
+
+impl Supervisor for WaitForConfig {
+    /// Ends the loop; the new configuration starts with a new daemon.
+    fn before_reload(&mut self, _config: &Config) -> ControlFlow<()> {
+        ControlFlow::Break(())
     }
 
-    fn goes_on(&mut self) -> bool {
+    fn on_turn(&mut self) -> ControlFlow<()> {
         let now = Instant::now();
-        match self.exit_at {
+        let waits = match self.exit_at {
             Some(exit_at) => now < exit_at,
-            // A file that is there again, though in no order, has a last good one.
-            None => self.file.look(now).is_none() && self.file.is_gone() == self.was_gone,
-        }
+            // A file that reappears, even an invalid one, may have a last good configuration.
+            None => self.file.poll(now).is_none() && self.file.is_gone() == self.was_gone,
+        };
+        if waits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    fn trouble(&self) -> Option<&Trouble> {
+    fn config_trouble(&self) -> Option<&Trouble> {
         Some(self.file.trouble())
     }
 }

@@ -20,21 +20,22 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn really(look: Look) -> DisableFiles {
-    DisableFiles::new(look, Path::try_exists)
+fn real_files(scan_time: ScanTime) -> DisableFiles {
+    DisableFiles::with_scanner(scan_time, Path::try_exists)
 }
 
-/// A file whose file system hangs: opening a pipe takes until somebody else opens it, too.
-fn hanging(folder: &Path, look: Look, present: bool) -> (DisableFiles, PathBuf) {
+/// A file whose file system hangs: opening a pipe blocks until another process opens it.
+fn hanging(folder: &Path, scan_time: ScanTime, present: bool) -> (DisableFiles, PathBuf) {
     let path = folder.join("off");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let mut files =
-        DisableFiles::new(look, |path| fs::OpenOptions::new().write(true).open(path).map(|_| true));
+    let mut files = DisableFiles::with_scanner(scan_time, |path| {
+        fs::OpenOptions::new().write(true).open(path).map(|_| true)
+    });
     files.add(SERVICE, "resolver", &path, present);
     (files, path)
 }
 
-/// It answers once.
+/// Lets the file system answer once.
 fn answers(pipe: &Path) {
     drop(fs::File::open(pipe).unwrap());
 }
@@ -44,53 +45,53 @@ fn trouble(files: &DisableFiles) -> Trouble {
 }
 
 #[test]
-fn what_appears_and_goes_is_told_once_and_what_cannot_be_looked_for_stays() {
+fn reports_each_change_once_and_keeps_the_state_of_inaccessible_files() {
     let folder = folder("told");
-    let mut files = really(Look::EachTurn);
+    let mut files = real_files(ScanTime::EachTurn);
     files.add(SERVICE, "resolver", &folder.join("off"), false);
     on_the_loop(async {
-        assert_eq!(files.look_within(LONG).await, []);
+        assert_eq!(files.scan_within(LONG).await, []);
         fs::write(folder.join("off"), "").unwrap();
-        assert_eq!(files.look_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
-        assert_eq!(files.look_within(LONG).await, []);
-        // A file in the place of the directory: nobody, not even root, can look into it.
+        assert_eq!(files.scan_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
+        assert_eq!(files.scan_within(LONG).await, []);
+        // A file instead of the directory: not even root can look into it.
         fs::remove_dir_all(&folder).unwrap();
         fs::write(&folder, "").unwrap();
-        assert_eq!(files.look_within(LONG).await, []);
+        assert_eq!(files.scan_within(LONG).await, []);
         assert_eq!(trouble(&files), Trouble::Refused);
         fs::remove_file(&folder).unwrap();
-        assert_eq!(files.look_within(LONG).await, [Event::DisableFile(SERVICE, false)]);
+        assert_eq!(files.scan_within(LONG).await, [Event::DisableFile(SERVICE, false)]);
         assert_eq!(trouble(&files), Trouble::None);
     });
 }
 
 #[test]
-fn all_services_that_share_a_file_are_told() {
+fn reports_a_shared_file_to_all_its_services() {
     let folder = folder("shared");
-    let mut files = really(Look::EachTurn);
+    let mut files = real_files(ScanTime::EachTurn);
     for service in 0..3 {
         files.add(ServiceId(service), "one of three", &folder.join("off"), service == 1);
     }
     fs::write(folder.join("off"), "").unwrap();
-    let told = on_the_loop(files.look_within(LONG));
+    let reported = on_the_loop(files.scan_within(LONG));
     let expected = [0, 1, 2].map(|service| Event::DisableFile(ServiceId(service), true));
-    assert_eq!(told, expected, "the second was only remembered");
-    assert_eq!(on_the_loop(files.look_within(LONG)), []);
+    assert_eq!(reported, expected, "the second was only remembered");
+    assert_eq!(on_the_loop(files.scan_within(LONG)), []);
     fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn a_file_system_that_hangs_is_waited_for_once_and_changes_nothing_until_it_answers() {
+fn waits_once_for_a_hanging_file_system_and_keeps_the_state() {
     let folder = folder("hangs");
-    let (mut files, pipe) = hanging(&folder, Look::EachTurn, false);
+    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
     on_the_loop(async {
-        assert_eq!(files.look_within(SHORT).await, []);
+        assert_eq!(files.scan_within(SHORT).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
-        let asked = files.files[&*pipe].asked;
-        // Were it waited for, the test would hang here.
-        assert_eq!(files.look_within(Duration::MAX / 2).await, []);
-        files.begin();
-        assert_eq!(files.files[&*pipe].asked, asked, "one look at a time");
+        let scan_started = files.files[&*pipe].scan_started;
+        // Waiting for it would hang the test here.
+        assert_eq!(files.scan_within(Duration::MAX / 2).await, []);
+        files.start_scan();
+        assert_eq!(files.files[&*pipe].scan_started, scan_started, "one scan at a time");
         answers(&pipe);
         assert_eq!(files.next().await, Event::DisableFile(SERVICE, true));
         assert_eq!(trouble(&files), Trouble::None);
@@ -99,121 +100,121 @@ fn a_file_system_that_hangs_is_waited_for_once_and_changes_nothing_until_it_answ
 }
 
 #[test]
-fn others_are_looked_for_while_one_hangs() {
+fn scans_other_files_while_one_hangs() {
     let folder = folder("others");
-    let (mut files, pipe) = hanging(&folder, Look::EachTurn, false);
+    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
     fs::write(folder.join("on"), "").unwrap();
     files.add(ServiceId(0), "other", &folder.join("on"), false);
-    let told = on_the_loop(files.look_within(SHORT.max(AT_START)));
-    assert_eq!(told, [Event::DisableFile(ServiceId(0), true)]);
+    let reported = on_the_loop(files.scan_within(SHORT.max(AT_START)));
+    assert_eq!(reported, [Event::DisableFile(ServiceId(0), true)]);
     answers(&pipe);
     fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn what_comes_late_is_told_before_the_next_round_where_one_looks_then() {
+fn reports_a_late_result_before_the_next_round() {
     let folder = folder("rounds");
-    let (mut files, pipe) = hanging(&folder, Look::BeforeRounds, false);
+    let (mut files, pipe) = hanging(&folder, ScanTime::BeforeRounds, false);
     on_the_loop(async {
-        assert_eq!(files.look_within(SHORT).await, []);
+        assert_eq!(files.scan_within(SHORT).await, []);
         answers(&pipe);
-        while !files.lookers.has_found() {
+        while !files.scanners.has_result() {
             assert!(tokio::time::timeout(Duration::from_millis(1), files.next()).await.is_err());
         }
-        // The next look hangs again, and what the last has found is told all the same.
-        assert_eq!(files.look_within(SHORT).await, [Event::DisableFile(SERVICE, true)]);
+        // The next scan hangs again, but the result of the last one is reported.
+        assert_eq!(files.scan_within(SHORT).await, [Event::DisableFile(SERVICE, true)]);
     });
     answers(&pipe);
     fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn after_a_reload_a_look_that_is_under_way_goes_on() {
+fn a_running_scan_continues_after_a_reload() {
     let folder = folder("reload");
-    let (mut files, pipe) = hanging(&folder, Look::EachTurn, false);
+    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
     on_the_loop(async {
-        assert_eq!(files.look_within(SHORT).await, []);
-        let mut next = DisableFiles::new(Look::EachTurn, |_| panic!("a second look"));
+        assert_eq!(files.scan_within(SHORT).await, []);
+        let mut next = DisableFiles::with_scanner(ScanTime::EachTurn, |_| panic!("a second scan"));
         next.add(ServiceId(7), "resolver", &pipe, false);
         next.continue_after(files);
-        next.begin();
+        next.start_scan();
         answers(&pipe);
         assert_eq!(next.next().await, Event::DisableFile(ServiceId(7), true));
     });
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// 700 ms, as a share does that is far away.
-fn slowly(path: &Path) -> io::Result<bool> {
+/// Takes 700 ms, like a remote share.
+fn exists_slowly(path: &Path) -> io::Result<bool> {
     std::thread::sleep(AT_ROUND + Duration::from_millis(200));
     path.try_exists()
 }
 
 #[test]
-fn a_file_that_is_slow_but_does_not_hang_is_waited_for_once_and_counts_a_round_later() {
+fn waits_once_for_a_slow_file_and_applies_it_a_round_later() {
     let folder = folder("slow");
-    let mut files = DisableFiles::new(Look::BeforeRounds, slowly);
+    let mut files = DisableFiles::with_scanner(ScanTime::BeforeRounds, exists_slowly);
     files.add(SERVICE, "resolver", &folder.join("off"), false);
     on_the_loop(async {
-        assert_eq!(files.look_within(AT_ROUND).await, []);
+        assert_eq!(files.scan_within(AT_ROUND).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
         fs::write(folder.join("off"), "").unwrap();
-        let mut told = vec![];
-        while told.is_empty() {
-            told = files.look_within(Duration::MAX / 2).await;
-            assert_eq!(trouble(&files), Trouble::Silent, "neither answers again nor does not");
-            assert!(files.files.values().all(|file| file.asked.is_some()), "not waited for");
+        let mut reported = vec![];
+        while reported.is_empty() {
+            reported = files.scan_within(Duration::MAX / 2).await;
+            assert_eq!(trouble(&files), Trouble::Silent, "still late");
+            assert!(files.files.values().all(|file| file.scan_started.is_some()), "not waited for");
             tokio::time::sleep(SHORT).await;
         }
-        assert_eq!(told, [Event::DisableFile(SERVICE, true)]);
+        assert_eq!(reported, [Event::DisableFile(SERVICE, true)]);
     });
     fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn one_that_is_in_time_again_is_waited_for_again() {
+fn waits_again_for_a_file_that_is_fast_again() {
     let folder = folder("again");
-    let (mut files, pipe) = hanging(&folder, Look::BeforeRounds, false);
+    let (mut files, pipe) = hanging(&folder, ScanTime::BeforeRounds, false);
     on_the_loop(async {
-        assert_eq!(files.look_within(SHORT).await, []);
+        assert_eq!(files.scan_within(SHORT).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
         let path = Arc::clone(files.files.keys().next().unwrap());
-        let asked = files.files[&path].asked.unwrap();
-        let finding = |at| Finding { path: Arc::clone(&path), found: Ok(false), at };
-        files.take(&finding(asked + AT_ROUND * 2));
+        let scan_started = files.files[&path].scan_started.unwrap();
+        let result = |at| ScanResult { path: Arc::clone(&path), found: Ok(false), at };
+        files.apply(&result(scan_started + AT_ROUND * 2));
         assert_eq!(trouble(&files), Trouble::Silent);
-        files.files.get_mut(&path).unwrap().asked = Some(asked);
-        files.take(&finding(asked + AT_ROUND / 2));
+        files.files.get_mut(&path).unwrap().scan_started = Some(scan_started);
+        files.apply(&result(scan_started + AT_ROUND / 2));
         assert_eq!(trouble(&files), Trouble::None);
     });
     answers(&pipe);
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// Names of those that have looked.
-static LOOKERS: std::sync::Mutex<Vec<std::thread::ThreadId>> = std::sync::Mutex::new(vec![]);
+/// The threads that have scanned.
+static SCANNERS: std::sync::Mutex<Vec<std::thread::ThreadId>> = std::sync::Mutex::new(vec![]);
 
 #[test]
-fn a_thousand_files_are_looked_for_by_few_threads() {
-    let mut files = DisableFiles::new(Look::EachTurn, |_| {
-        LOOKERS.lock().unwrap().push(std::thread::current().id());
+fn few_threads_scan_a_thousand_files() {
+    let mut files = DisableFiles::with_scanner(ScanTime::EachTurn, |_| {
+        SCANNERS.lock().unwrap().push(std::thread::current().id());
         Ok(true)
     });
     for service in 0..1000 {
         files.add(ServiceId(service), "one of many", Path::new(&format!("/nowhere/{service}")), false);
     }
-    assert_eq!(on_the_loop(files.look_within(LONG)).len(), 1000);
-    let mut lookers = LOOKERS.lock().unwrap().clone();
-    assert_eq!(lookers.len(), 1000);
-    lookers.sort_by_key(|looker| format!("{looker:?}"));
-    lookers.dedup();
-    assert!(lookers.len() < 100, "{} threads", lookers.len());
+    assert_eq!(on_the_loop(files.scan_within(LONG)).len(), 1000);
+    let mut scanners = SCANNERS.lock().unwrap().clone();
+    assert_eq!(scanners.len(), 1000);
+    scanners.sort_by_key(|looker| format!("{looker:?}"));
+    scanners.dedup();
+    assert!(scanners.len() < 100, "{} threads", scanners.len());
 }
 
 #[test]
-fn behind_many_that_hang_the_others_are_looked_for() {
+fn scans_files_behind_many_hanging_ones() {
     let folder = folder("behind");
-    let (mut files, _) = hanging(&folder, Look::EachTurn, false);
+    let (mut files, _) = hanging(&folder, ScanTime::EachTurn, false);
     let pipes: Vec<_> = (0..30).map(|number| folder.join(format!("hangs-{number}"))).collect();
     assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
     for pipe in &pipes {
@@ -222,7 +223,7 @@ fn behind_many_that_hang_the_others_are_looked_for() {
     fs::write(folder.join("on"), "").unwrap();
     files.add(ServiceId(1), "other", &folder.join("on"), false);
     let first = on_the_loop(async {
-        files.begin();
+        files.start_scan();
         files.next().await
     });
     assert_eq!(first, Event::DisableFile(ServiceId(1), true));
@@ -230,29 +231,29 @@ fn behind_many_that_hang_the_others_are_looked_for() {
 }
 
 #[test]
-fn that_nobody_can_look_is_complained_of_once() {
-    let mut files = really(Look::EachTurn);
+fn a_missing_thread_is_an_error() {
+    let mut files = real_files(ScanTime::EachTurn);
     files.add(SERVICE, "resolver", Path::new("/nowhere/off"), true);
     let path = Arc::clone(files.files.keys().next().unwrap());
-    let found = Err(Unseen::NoThread(io::ErrorKind::WouldBlock.into()));
-    files.take(&Finding { path, found, at: Instant::now() });
+    let found = Err(ScanError::NoThread(io::ErrorKind::WouldBlock.into()));
+    files.apply(&ScanResult { path, found, at: Instant::now() });
     assert_eq!(trouble(&files), Trouble::Refused);
     assert!(files.events.is_empty());
 }
 
 #[test]
-fn a_configuration_file_that_vanishes_ends_no_drain() {
+fn a_missing_configuration_file_keeps_the_drain() {
     let folder = folder("configuration");
     let path = folder.join("dnsherald.toml");
-    let mut files = really(Look::EachTurn);
+    let mut files = real_files(ScanTime::EachTurn);
     files.add(SERVICE, "resolver", &path, false);
     files.files.get_mut(&*path).unwrap().is_configuration = true;
     on_the_loop(async {
-        assert_eq!(files.look_within(LONG).await, []);
+        assert_eq!(files.scan_within(LONG).await, []);
         fs::write(&path, "").unwrap();
-        assert_eq!(files.look_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
+        assert_eq!(files.scan_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
         fs::remove_file(&path).unwrap();
-        assert_eq!(files.look_within(LONG).await, []);
+        assert_eq!(files.scan_within(LONG).await, []);
     });
     fs::remove_dir_all(folder).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Hooks that behave, and hooks that do not.
+//! Tests of hooks that succeed, fail and hang.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::test_support::{eventually, running, sleeping, unique_seconds};
 
-/// A file in which hooks write down what they are told.
+/// A file to which hooks write their environment.
 struct Notes(PathBuf);
 
 impl Notes {
@@ -20,7 +20,7 @@ impl Notes {
         hook(&format!("echo \"$STATE: $SERVICE $REASON\" >> {}", self.0.display()), state)
     }
 
-    /// The states that were written down, with all that belongs to them.
+    /// The states in the file, after checking the other variables.
     fn states(self) -> Vec<String> {
         let written = fs::read_to_string(&self.0).unwrap();
         fs::remove_file(self.0).unwrap();
@@ -46,7 +46,7 @@ async fn hooks_run_in_order_and_see_their_environment() {
 }
 
 #[tokio::test]
-async fn a_hook_that_fails_or_cannot_start_does_not_stop_those_behind_it() {
+async fn later_hooks_run_after_a_failure() {
     let notes = Notes::new();
     let hooks = Hooks::start();
     for text in ["exit 1", "kill -KILL $$", "\0"] {
@@ -58,9 +58,9 @@ async fn a_hook_that_fails_or_cannot_start_does_not_stop_those_behind_it() {
 }
 
 #[tokio::test]
-async fn a_slow_hook_holds_up_nobody_but_those_behind_it() {
+async fn a_slow_hook_delays_only_later_hooks() {
     let notes = Notes::new();
-    let hooks = Hooks::within(Limits { patience: Duration::from_millis(10), ..Limits::USUAL });
+    let hooks = Hooks::within(Limits { warn_after: Duration::from_millis(10), ..Limits::USUAL });
     let gate = std::env::temp_dir().join(format!("dnsherald-hooks-{}", unique_seconds()));
     let wait = format!("until [ -e {} ]; do sleep 0.01; done; ", gate.display());
     let slow = notes.hook("DOWN");
@@ -74,20 +74,20 @@ async fn a_slow_hook_holds_up_nobody_but_those_behind_it() {
 }
 
 #[tokio::test]
-async fn a_hook_that_hangs_is_killed_in_the_end() {
+async fn kills_a_hanging_hook() {
     let long = unique_seconds();
-    let [patience, grace] = [30, 20].map(Duration::from_millis);
-    let hooks = Hooks::within(Limits { patience, grace, ..Limits::USUAL });
+    let [warn_after, kill_after] = [30, 20].map(Duration::from_millis);
+    let hooks = Hooks::within(Limits { warn_after, kill_after, ..Limits::USUAL });
     hooks.run(hook(&format!("(setsid sleep {long} &) & sleep {long}"), "DOWN"));
     hooks.finish().await;
     eventually(|| running(&long).is_empty()).await;
 }
 
 #[tokio::test]
-async fn beyond_the_bound_the_newest_are_kept() {
+async fn a_full_queue_keeps_the_newest_hooks() {
     let notes = Notes::new();
     let hooks = Hooks::within(Limits { waiting: 2, ..Limits::USUAL });
-    // Nothing is awaited here, so that none of them begins.
+    // The task does not run before the first await.
     for state in ["1", "2", "3", "4"] {
         hooks.run(notes.hook(state));
     }
@@ -96,7 +96,7 @@ async fn beyond_the_bound_the_newest_are_kept() {
 }
 
 #[tokio::test]
-async fn dropped_hooks_are_killed_and_forgotten() {
+async fn dropping_kills_and_forgets_hooks() {
     let (notes, long) = (Notes::new(), unique_seconds());
     let hooks = Hooks::start();
     hooks.run(hook(&format!("sleep {long}"), "DOWN"));
@@ -108,7 +108,7 @@ async fn dropped_hooks_are_killed_and_forgotten() {
 }
 
 #[tokio::test]
-async fn words_reach_a_program_as_they_are() {
+async fn passes_words_to_a_program_unchanged() {
     let notes = Notes::new();
     let hooks = Hooks::start();
     let words =

@@ -1,4 +1,4 @@
-//! The state file on the disk: replaced at one stroke, and the one before kept until the disk has the next.
+//! The state file on disk: replaced atomically; the previous file is kept until the next is on disk.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,25 +10,25 @@ use serde::de::IgnoredAny;
 use crate::sys::files::{Draft, open_plain, text_of};
 use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
-/// ExaBGP hands down a umask under which directories cannot be entered, so modes are set explicitly.
+/// ExaBGP passes on a umask that makes new directories inaccessible, so modes are set explicitly.
 pub(super) const DIRECTORY_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
 
-/// No state and no configuration is longer, in bytes.
-const LARGEST: u64 = 16 << 20;
+/// Largest file to read, in bytes.
+const MAX_SIZE: u64 = 16 << 20;
 
-/// Tells one file from the next at the same path.
+/// Identifies a version of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Mark {
+pub(super) struct FileId {
     device: u64,
     inode: u64,
     modified: (i64, i64),
     size: u64,
 }
 
-impl Mark {
-    /// Of the file that is there now; `None` where there is none.
-    pub(super) fn of(file: &Path) -> Option<Self> {
+impl FileId {
+    /// The current file; `None` if there is none.
+    pub(super) fn read(file: &Path) -> Option<Self> {
         let found = fs::symlink_metadata(file).ok()?;
         Some(Self {
             device: found.dev(),
@@ -39,7 +39,7 @@ impl Mark {
     }
 }
 
-/// What helpers that were killed while writing have left beside the file.
+/// Removes temporary files of helpers that were killed while writing.
 pub(super) fn remove_leftovers(file: &Path) {
     let Some((directory, name)) = file.parent().zip(file.file_stem()) else { return };
     let beside = format!("{}.", name.to_string_lossy());
@@ -58,41 +58,41 @@ pub(super) fn remove_leftovers(file: &Path) {
     }
 }
 
-/// Makes the directory of a state file.
+/// Creates the directory of a state file.
 ///
 /// # Errors
-/// When it cannot be made, and for root also when another user could lead root elsewhere from there.
-pub(super) fn make_place(file: &Path) -> io::Result<()> {
+/// Returns an error if it cannot be created, and for root also if another user could redirect the path.
+pub(super) fn make_directory(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |directory| make_for_own_files(directory, DIRECTORY_MODE))
 }
 
-/// The text of a state file, which is a plain file, and not another user's in a directory that all users can write to.
+/// Reads a state file, which must be a regular file.
 pub(in crate::daemon) fn read(file: &Path) -> io::Result<String> {
     let opened = open_plain(file)?;
     is_own_where_shared(file, &opened.metadata()?)?;
-    text_of(opened, LARGEST)
+    text_of(opened, MAX_SIZE)
 }
 
 pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {
-    make_place(file)?;
-    // Two helpers overlap for a moment when ExaBGP reloads: each writes beside under its own name.
+    make_directory(file)?;
+    // During a reload of ExaBGP two helpers overlap: each uses its own temporary name.
     let mut draft = Draft::create(file.with_extension(format!("{}.new", std::process::id())), FILE_MODE)?;
     draft.file.write_all(text.as_bytes())?;
-    keep(file);
+    keep_previous(file);
     draft.replaces(file)?;
-    // In this order: a helper that is killed now has left its state, whatever the disk is busy with, and a machine
-    // that loses power now finds at worst a torn file, and the one before.
+    // In this order: if the helper is killed now, the state is saved even if the disk is slow. If power fails now, at
+    // worst the file is incomplete and the previous one is read.
     draft.file.sync_all().and_then(|()| sync_directory(file))
 }
 
-/// Where the one before is kept.
+/// The path of the previous file.
 pub(super) fn before(file: &Path) -> PathBuf {
     file.with_extension("json.before")
 }
 
-/// Keeps the file until the disk has the next, unless it is torn itself: then the one before it stays. Without that a
-/// torn one would cost the state, as on a file system that has no links.
-pub(super) fn keep(file: &Path) {
+/// Keeps the current file as the previous one until the next is on disk, unless it is incomplete itself. On a file
+/// system without hard links there is no previous file.
+pub(super) fn keep_previous(file: &Path) {
     let text = read(file).unwrap_or_default();
     if serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return;
@@ -104,10 +104,10 @@ pub(super) fn keep(file: &Path) {
     }
 }
 
-/// Has the disk know the name as well.
+/// Syncs the directory, so that the rename is on disk.
 fn sync_directory(file: &Path) -> io::Result<()> {
     match file.parent().map(|directory| fs::File::open(directory)?.sync_all()) {
-        // Not every file system can.
+        // Not every file system supports this.
         Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
         _ => Ok(()),
     }

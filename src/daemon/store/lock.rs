@@ -1,4 +1,4 @@
-//! One helper at a time reads the state file, merges and writes it.
+//! The lock that serializes reads, merges and writes of the state file.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,19 +11,19 @@ use nix::libc::O_NOFOLLOW;
 
 use crate::sys::trusted_path::is_own_where_shared;
 
-/// How long another helper is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for another helper.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Between two attempts.
+/// Pause between attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 const MODE: u32 = 0o640;
 
-/// Takes the lock of this state file, which lies beside it and stays there. It is held until it is dropped, or the
-/// process is gone. `None` on a file system that has no locks.
+/// Takes the lock of this state file. The lock file stays. The lock is released when dropped or when the process ends.
+/// Returns `None` on a file system without locks.
 ///
 /// # Errors
-/// When the file of the lock cannot be opened, or another helper has held it for [`PATIENCE`].
+/// Returns an error if the lock file cannot be opened or another helper holds the lock for [`LOCK_TIMEOUT`].
 pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
     let path = file.with_extension("lock");
     let lock = OpenOptions::new()
@@ -36,7 +36,7 @@ pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
         .open(&path)?;
     let found = lock.metadata()?;
     if !found.is_file() {
-        return Err(io::Error::other(format!("the lock {} is no plain file", path.display())));
+        return Err(io::Error::other(format!("the lock {} is not a regular file", path.display())));
     }
     is_own_where_shared(&path, &found)
         .map_err(|error| io::Error::other(format!("the lock {}: {error}", path.display())))?;
@@ -44,7 +44,7 @@ pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(Some(lock)),
-            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_TIMEOUT => thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 return Err(io::Error::other(format!("another helper holds the lock {}", path.display())));
             }

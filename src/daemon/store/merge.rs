@@ -1,8 +1,8 @@
-//! What two helpers have made of the drains and holds of one state file.
+//! Merges the drains and holds of two helpers with one state file.
 //!
-//! Each knows what the file held when it last read or wrote it. What is in the file otherwise, another helper has
-//! changed; what is in its own memory otherwise, it has changed itself. A change is taken over where the other side has
-//! not changed the same order; else an order prevails over its end.
+//! Each helper knows the content of the file when it last read or wrote it. A difference in the file is a change by the
+//! other helper; a difference in memory is its own change. A change is applied if the other side has not changed the
+//! same order. If both have, an order wins over its end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use ipnet::IpNet;
 use crate::engine::memory::{Memory, NO_LONGER_CONFIGURED, Remembered};
 use crate::engine::order::{Holder, Kind, RememberedOrder};
 
-/// The ends of the same order differ by no more, though they were written at different moments.
+/// Two ends of the same order differ at most by this, although they were written at different times.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// What a helper has changed of an order.
+/// A change of an order by a helper.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
-    /// The service's name in the configuration of that helper, or that of all services.
+    /// The name of the service in that helper's configuration, or the name for all services.
     pub(crate) service: String,
-    /// Its prefixes, under whatever name.
+    /// The prefixes of the service.
     pub(crate) prefixes: Vec<IpNet>,
     /// A drain or a hold.
     pub(crate) kind: Kind,
-    /// Whose.
+    /// The holder.
     pub(crate) holder: Holder,
-    /// As it was before; `None` where there was none.
+    /// The order before; `None` if there was none.
     pub(crate) was: Option<RememberedOrder>,
-    /// As it is now; `None` where it has ended.
+    /// The order after; `None` if it ended.
     pub(crate) order: Option<RememberedOrder>,
 }
 
-/// What was remembered, so long ago.
+/// Memory and its age.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aged<'a> {
     pub(super) memory: &'a Memory,
@@ -40,7 +40,7 @@ pub(super) struct Aged<'a> {
 }
 
 impl Aged<'_> {
-    /// The order as it is now, unless its time is over by now, or it ends with its helper.
+    /// The current order, unless it has expired or ends with its helper.
     fn order(&self, service: &str, kind: Kind, holder: &Holder) -> Option<RememberedOrder> {
         let order = self.memory.services.get(service)?.orders(kind).get(holder)?;
         let remaining = order.remaining.map(|remaining| remaining.saturating_sub(self.age));
@@ -49,7 +49,7 @@ impl Aged<'_> {
     }
 }
 
-/// What has changed from what was `known` to what is `found`, of services that are found.
+/// The changes between `known` and `found`, for services in `found`.
 pub(super) fn changes(known: Aged<'_>, found: Aged<'_>) -> Vec<Change> {
     let mut changes = vec![];
     for (service, remembered) in &found.memory.services {
@@ -62,7 +62,7 @@ pub(super) fn changes(known: Aged<'_>, found: Aged<'_>) -> Vec<Change> {
                 before.into_iter().flatten().chain(remembered.orders(kind)).collect();
             for holder in holders.into_keys() {
                 let (was, is) = (known.order(service, kind, holder), found.order(service, kind, holder));
-                if !are_same(was.as_ref(), is.as_ref()) {
+                if !is_same(was.as_ref(), is.as_ref()) {
                     changes.push(Change {
                         service: service.clone(),
                         prefixes: remembered.prefixes.clone(),
@@ -78,17 +78,17 @@ pub(super) fn changes(known: Aged<'_>, found: Aged<'_>) -> Vec<Change> {
     changes
 }
 
-/// Makes the change in `memory`, which is of so long ago, unless the same order has changed there, too. True if it is
-/// made.
+/// Applies the change to `memory`, which has this age, unless the same order changed there. Returns whether it was
+/// applied.
 pub(super) fn apply(change: &Change, memory: &mut Memory, age: Duration) -> bool {
     let Change { service, prefixes, kind, holder, was, order } = change;
     let has = Aged { memory, age }.order(service, *kind, holder);
     let is_there = memory.services.get(service).is_some_and(|kept| kept.orders(*kind).contains_key(holder));
-    let unchanged = are_same(was.as_ref(), has.as_ref());
+    let unchanged = is_same(was.as_ref(), has.as_ref());
     match order {
         Some(order) if !is_there || (unchanged && has.is_some()) => {
             let empty = || Remembered { prefixes: prefixes.clone(), ..Remembered::default() };
-            // As of the moment that the memory is of.
+            // Converted to the time of the memory.
             let order = RememberedOrder {
                 remaining: order.remaining.map(|remaining| remaining.saturating_add(age)),
                 age: order.age.saturating_sub(age),
@@ -106,7 +106,7 @@ pub(super) fn apply(change: &Change, memory: &mut Memory, age: Duration) -> bool
     }
 }
 
-fn are_same(one: Option<&RememberedOrder>, other: Option<&RememberedOrder>) -> bool {
+fn is_same(one: Option<&RememberedOrder>, other: Option<&RememberedOrder>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return one.is_none() && other.is_none() };
     let ends_alike = match (one.remaining, other.remaining) {
         (Some(one), Some(other)) => one.abs_diff(other) <= TOLERANCE,

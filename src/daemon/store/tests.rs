@@ -3,7 +3,7 @@ use std::fs;
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::disk::{DIRECTORY_MODE, keep};
+use super::disk::{DIRECTORY_MODE, keep_previous};
 use super::*;
 use crate::engine::drain::{Holder, RememberedDrain};
 use crate::engine::service::State;
@@ -20,14 +20,14 @@ fn memory() -> Memory {
     Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) }
 }
 
-/// Saves and waits until it is written.
+/// Saves and waits until written.
 fn saved(store: &mut Store, memory: &Memory) {
     store.save(memory);
     assert!(store.wait_written(Duration::from_secs(20)));
 }
 
 #[test]
-fn what_was_saved_is_loaded() {
+fn loads_saved_state() {
     let directory = directory("roundtrip");
     let mut store = Store::new(&directory.join("new/deep"), Path::new("resolver.toml"));
     saved(&mut store, &memory());
@@ -38,7 +38,7 @@ fn what_was_saved_is_loaded() {
 }
 
 #[test]
-fn a_torn_or_foreign_file_costs_nothing() {
+fn ignores_incomplete_and_foreign_files() {
     let directory = directory("torn");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     saved(&mut store, &memory());
@@ -56,9 +56,9 @@ fn a_torn_or_foreign_file_costs_nothing() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// As a host without a battery leaves it that is off for some time, and begins where its clock stood last, or before.
+/// A host without a battery starts with an old clock.
 #[test]
-fn what_was_written_in_the_future_is_remembered_and_not_adopted() {
+fn state_from_the_future_is_kept_but_not_adopted() {
     let directory = directory("future");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let mut memory = memory();
@@ -82,34 +82,34 @@ fn what_was_written_in_the_future_is_remembered_and_not_adopted() {
 }
 
 #[test]
-fn behind_a_torn_file_is_the_one_before() {
+fn reads_the_previous_file_if_the_current_is_incomplete() {
     let directory = directory("before");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     saved(&mut store, &memory());
     saved(&mut store, &Memory::default());
-    assert_eq!(store.load().0, Memory::default(), "the newest, while it is whole");
+    assert_eq!(store.load().0, Memory::default(), "the newest, if it is complete");
     for octet in [0, 0xff] {
         fs::write(&store.file, vec![octet; 100]).unwrap();
         assert_eq!(store.load().0, memory());
-        // And so it is when the power fails again, at the first save.
-        keep(&store.file);
+        // The same after a second power failure at the first save.
+        keep_previous(&store.file);
         assert_eq!(store.load().0, memory());
     }
     fs::remove_file(&store.file).unwrap();
-    assert_eq!(store.load().0, Memory::default(), "what an operator has removed stays so");
+    assert_eq!(store.load().0, Memory::default(), "state that an operator removed stays removed");
     fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
-fn an_unwritable_place_costs_nothing() {
+fn survives_an_unwritable_directory() {
     let mut store = Store::new(Path::new("/proc/nowhere"), Path::new("resolver.toml"));
     saved(&mut store, &memory());
     assert_eq!(store.load().0, Memory::default());
-    assert!(!store.witness().wait_written(Duration::from_secs(20)));
+    assert!(!store.write_waiter().wait_written(Duration::from_secs(20)));
 }
 
 #[test]
-fn of_many_the_newest_is_written() {
+fn writes_only_the_newest_state() {
     let directory = directory("newest");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     for penalty in 0..200 {
@@ -124,28 +124,31 @@ fn of_many_the_newest_is_written() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// As long as another helper holds the lock, the thread that writes waits.
+/// While another helper holds the lock, the writer waits.
 #[test]
-fn a_disk_that_hangs_is_waited_for_no_longer_than_said() {
+fn waits_for_a_hanging_disk_up_to_the_limit() {
     let directory = directory("hangs");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let held = lock::take(&store.file).unwrap().unwrap();
     store.save(&memory());
     assert!(!store.wait_written(Duration::from_millis(50)));
     store.save(&memory());
-    assert!(!store.witness().wait_written(Duration::from_millis(50)));
+    assert!(!store.write_waiter().wait_written(Duration::from_millis(50)));
     drop(held);
-    assert!(store.witness().wait_written(Duration::from_secs(20)), "once it is back, all is written");
+    assert!(
+        store.write_waiter().wait_written(Duration::from_secs(20)),
+        "the state is written once the lock is free"
+    );
     assert_eq!(store.load().0, memory());
     fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
-fn what_the_killed_have_left_is_removed() {
+fn removes_temporary_files_of_killed_helpers() {
     let directory = directory("leftovers");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let beside = |pid: u32| store.file.with_extension(format!("{pid}.new"));
-    // Nobody has a number beyond the largest there can be.
+    // No process has a number beyond the maximum.
     let (dead, alive, foreign) = (beside(4_194_305), beside(1), directory.join("other.4194305.new"));
     for file in [&dead, &alive, &foreign] {
         fs::write(file, "{").unwrap();
@@ -156,7 +159,7 @@ fn what_the_killed_have_left_is_removed() {
 }
 
 #[test]
-fn links_do_not_matter_and_paths_do() {
+fn identifies_the_configuration_by_its_path() {
     let directory = directory("links");
     let (link, other) = (directory.join("a.toml"), directory.join("deep/a.toml"));
     let mut store = Store::new(&directory, &link);
@@ -170,7 +173,7 @@ fn links_do_not_matter_and_paths_do() {
 }
 
 #[test]
-fn every_directory_that_is_made_can_be_entered() {
+fn creates_accessible_directories() {
     let directory = directory("modes");
     let mut store = Store::new(&directory.join("x/a/b"), Path::new("resolver.toml"));
     saved(&mut store, &memory());
@@ -181,7 +184,7 @@ fn every_directory_that_is_made_can_be_entered() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// Longer than anything takes on the busiest machine.
+/// Longer than any step takes on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
 
 fn eventually(mut condition: impl FnMut() -> bool) -> bool {
@@ -196,13 +199,13 @@ fn eventually(mut condition: impl FnMut() -> bool) -> bool {
 }
 
 #[test]
-fn what_could_not_be_written_is_written_as_soon_as_it_can() {
+fn repeats_a_failed_write() {
     let directory = directory("again");
     let place = directory.join("state");
     fs::write(&place, "in the way").unwrap();
     let mut store = Store::new(&place, Path::new("resolver.toml"));
     saved(&mut store, &memory());
-    assert!(!store.witness().wait_written(LONG));
+    assert!(!store.write_waiter().wait_written(LONG));
     assert!(store.unwritten().is_some_and(|why| why.starts_with("cannot write the state to ")));
     fs::remove_file(&place).unwrap();
     assert!(eventually(|| store.unwritten().is_none()), "{:?}", store.unwritten());
@@ -211,7 +214,7 @@ fn what_could_not_be_written_is_written_as_soon_as_it_can() {
 }
 
 #[test]
-fn a_lock_that_is_a_link_is_not_followed() {
+fn does_not_follow_a_link_as_lock() {
     let directory = directory("lock");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     std::os::unix::fs::symlink(directory.join("precious"), store.file.with_extension("lock")).unwrap();
@@ -220,7 +223,7 @@ fn a_lock_that_is_a_link_is_not_followed() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// One of the operator, until it is lifted.
+/// A drain by the operator, until lifted.
 fn drained() -> Memory {
     let mut memory = memory();
     let drain = RememberedDrain {
@@ -250,10 +253,8 @@ fn drains(directory: &Path) -> usize {
     Store::new(directory, Path::new("resolver.toml")).load().0.services["resolver"].drains.len()
 }
 
-/// As at a reload of ExaBGP: the former helper is told of a drain while the next has begun.
-/// Whoever can put a link there could have another file overwritten, and read what the state is.
 #[test]
-fn links_in_the_place_of_the_state_are_not_followed() {
+fn does_not_follow_a_link_as_state_file() {
     let directory = directory("no-links");
     let (state, precious) = (directory.join("state"), directory.join("precious"));
     let mut store = Store::new(&state, Path::new("resolver.toml"));
@@ -273,7 +274,7 @@ fn links_in_the_place_of_the_state_are_not_followed() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_the_state_or_its_lock_is_not_waited_for() {
+fn does_not_block_on_a_pipe() {
     let directory = directory("pipes");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let lock = store.file.with_extension("lock");
@@ -282,7 +283,7 @@ fn a_pipe_in_the_place_of_the_state_or_its_lock_is_not_waited_for() {
     }
     assert_eq!(store.load().0, Memory::default());
     saved(&mut store, &memory());
-    assert!(store.unwritten().is_some_and(|why| why.ends_with(".lock is no plain file")));
+    assert!(store.unwritten().is_some_and(|why| why.ends_with(".lock is not a regular file")));
     fs::remove_file(lock).unwrap();
     assert!(eventually(|| store.unwritten().is_none()), "{:?}", store.unwritten());
     assert_eq!(store.load().0, memory());
@@ -290,7 +291,7 @@ fn a_pipe_in_the_place_of_the_state_or_its_lock_is_not_waited_for() {
 }
 
 #[test]
-fn of_two_helpers_neither_loses_a_drain_of_the_other() {
+fn two_helpers_keep_each_others_drains() {
     let directory = directory("two");
     let mut former = Store::new(&directory, Path::new("resolver.toml"));
     saved(&mut former, &memory());
@@ -304,7 +305,7 @@ fn of_two_helpers_neither_loses_a_drain_of_the_other() {
     let mut younger = drained();
     younger.services.values_mut().for_each(|service| service.penalty = 1.0);
     saved(&mut next, &younger);
-    // The former ends, and what it knows of all else is out of date.
+    // The former helper ends; its other state is outdated.
     saved(&mut former, &drained());
     assert!((penalty(&directory) - 1.0).abs() < 0.1);
     saved(&mut former, &memory());
@@ -316,7 +317,7 @@ fn of_two_helpers_neither_loses_a_drain_of_the_other() {
 }
 
 #[test]
-fn a_drain_that_the_loop_does_not_know_yet_is_written_all_the_same() {
+fn writes_a_drain_that_the_loop_has_not_seen() {
     let directory = directory("not-yet");
     let mut former = Store::new(&directory, Path::new("resolver.toml"));
     saved(&mut former, &memory());
@@ -329,6 +330,6 @@ fn a_drain_that_the_loop_does_not_know_yet_is_written_all_the_same() {
     }
     assert_eq!(learns(&mut next).len(), 1);
     saved(&mut next, &memory());
-    assert_eq!(drains(&directory), 0, "it knows of it now, and has ended it");
+    assert_eq!(drains(&directory), 0, "it knows the drain now and has ended it");
     fs::remove_dir_all(directory).unwrap();
 }

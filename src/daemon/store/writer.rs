@@ -1,4 +1,4 @@
-//! The thread that writes the state, and sees what another helper writes.
+//! The thread that writes the state and reads changes of another helper.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,49 +6,49 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::disk::{Mark, make_place, read, remove_leftovers, write};
+use super::disk::{FileId, make_directory, read, remove_leftovers, write};
 use super::merge::{Aged, Change, apply, changes};
 use super::{Document, FORMAT, Failure, lock as state_lock};
-use crate::daemon::stamp::{Age, Stamp};
+use crate::daemon::timestamp::{Age, Timestamp};
 use crate::engine::memory::Memory;
 use crate::fnv::fnv64;
 use crate::handoff::{Handoff, Taken, lock};
 use crate::logging::counted;
 use crate::period::Shown;
 
-/// How often it looks whether another helper has written.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often to look for changes by another helper.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Before what could not be written is tried again, at first and at the longest.
+/// Pause before a failed write is repeated: the first and the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What is to be written.
+/// A document to write.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) document: Document,
-    /// So many changes of other helpers are in it, or were decided against.
-    pub(super) told: usize,
+    /// Number of changes by other helpers that the document takes into account.
+    pub(super) seen_changes: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Writer {
     file: PathBuf,
     configuration: PathBuf,
-    /// What the file held when it was last read or written here.
+    /// The content of the file when it was last read or written here.
     known: Document,
-    seen: Option<Mark>,
-    /// Changes of other helpers that the loop may not know yet, and how many it has been told before them.
+    seen: Option<FileId>,
+    /// Changes by other helpers that the loop may not know yet, and the number of changes it received before.
     learned: Vec<Change>,
-    told: usize,
-    tell: UnboundedSender<Vec<Change>>,
+    seen_changes: usize,
+    send_changes: UnboundedSender<Vec<Change>>,
     failure: Failure,
     trouble: Option<Trouble>,
-    /// The hash of what could not be written, but may be in the file all the same.
+    /// The hash of a document whose write failed, which may be in the file nevertheless.
     attempted: Option<u64>,
 }
 
-/// What could not be written.
+/// A write that failed.
 #[derive(Debug)]
 struct Trouble {
     job: Job,
@@ -59,20 +59,20 @@ struct Trouble {
 }
 
 impl Writer {
-    /// Of a helper that began with what is `loaded`. It tells of changes of others, and of its failure.
+    /// Creates the writer of a helper that started with the `loaded` document.
     pub(super) fn new(
         file: PathBuf,
         configuration: PathBuf,
         loaded: Option<&Document>,
         failure: Failure,
-        tell: UnboundedSender<Vec<Change>>,
+        send_changes: UnboundedSender<Vec<Change>>,
     ) -> Self {
         let nothing = || Document {
             format: FORMAT.to_owned(),
             configuration: configuration.clone(),
             generation: 0,
             process: 0,
-            stamp: Stamp::now(),
+            timestamp: Timestamp::now(),
             services: Memory::default(),
         };
         let known = loaded.map_or_else(nothing, Document::with_orders_only);
@@ -82,17 +82,17 @@ impl Writer {
             known,
             seen: None,
             learned: vec![],
-            told: 0,
-            tell,
+            seen_changes: 0,
+            send_changes,
             failure,
             trouble: None,
             attempted: None,
         }
     }
 
-    /// Works until there is nothing more to come.
+    /// Runs until the queue is closed.
     pub(super) fn work(mut self, jobs: &Handoff<Job>) {
-        if make_place(&self.file).is_ok() {
+        if make_directory(&self.file).is_ok() {
             remove_leftovers(&self.file);
         }
         loop {
@@ -100,13 +100,13 @@ impl Writer {
                 .trouble
                 .as_ref()
                 .map(|trouble| trouble.again_at.saturating_duration_since(Instant::now()));
-            match jobs.take_within(again_in.map_or(LOOK, |again| again.min(LOOK))) {
+            match jobs.take_within(again_in.map_or(POLL_INTERVAL, |again| again.min(POLL_INTERVAL))) {
                 Taken::Item(job) => self.carry_out(job),
                 Taken::Nothing => {
                     let is_due = |trouble: &mut Trouble| trouble.again_at <= Instant::now();
                     match self.trouble.take_if(is_due) {
-                        Some(trouble) => self.try_again(trouble),
-                        None => self.look(),
+                        Some(trouble) => self.retry(trouble),
+                        None => self.read_changes(),
                     }
                 }
                 Taken::Closed => return,
@@ -114,37 +114,38 @@ impl Writer {
         }
     }
 
-    fn try_again(&mut self, mut trouble: Trouble) {
+    fn retry(&mut self, mut trouble: Trouble) {
         let written = self.write(&mut trouble.job);
-        self.conclude(trouble.job, written, Some((trouble.since, trouble.attempts, trouble.pause)));
+        self.record_result(trouble.job, written, Some((trouble.since, trouble.attempts, trouble.pause)));
     }
 
     fn carry_out(&mut self, mut job: Job) {
         let before = self.trouble.take().map(|trouble| (trouble.since, trouble.attempts, trouble.pause));
         let written = self.write(&mut job);
-        self.conclude(job, written, before);
+        self.record_result(job, written, before);
     }
 
-    /// Notes how it went; `before` says since when, how often and with what pause it has failed.
-    fn conclude(&mut self, job: Job, written: io::Result<()>, before: Option<(Instant, usize, Duration)>) {
+    /// Records the result of a write. `before` has the start, number and pause of earlier failures.
+    fn record_result(
+        &mut self,
+        job: Job,
+        written: io::Result<()>,
+        before: Option<(Instant, usize, Duration)>,
+    ) {
         let file = self.file.display();
         match written {
             Ok(()) => {
                 *lock(&self.failure) = None;
                 if let Some((since, attempts, _)) = before {
                     let failed = counted(attempts, "failed attempt");
-                    log::info!(
-                        "the state is written to {file}, after {failed} in {}",
-                        Shown(since.elapsed())
-                    );
+                    log::info!("wrote the state to {file} after {failed} in {}", Shown(since.elapsed()));
                 }
             }
             Err(error) => {
                 let why = format!("cannot write the state to {file}: {error}");
                 if before.is_none() {
                     log::warn!(
-                        "{why}; drains and penalties will not survive a restart until it is written; it is tried again \
-                         until it is"
+                        "{why}; drains and penalties will not survive a restart until it succeeds; retrying"
                     );
                 }
                 *lock(&self.failure) = Some(why);
@@ -157,25 +158,25 @@ impl Writer {
         }
     }
 
-    /// Merges and writes, under the lock. What is newer than the job is another helper's, which has taken over: then only
-    /// the drains that changed here are added to it.
+    /// Merges and writes under the lock. If another helper has replaced this one, only the drains that changed here are
+    /// added to its document.
     fn write(&mut self, job: &mut Job) -> io::Result<()> {
-        make_place(&self.file)?;
+        make_directory(&self.file)?;
         let _held = state_lock::take(&self.file)?;
-        // What the loop may not have known when it gave the job.
-        self.forget_what_was_told(job.told);
+        // Changes that the loop may not have known when it queued the job.
+        self.forget_seen_changes(job.seen_changes);
         let age = age(&job.document);
         for change in &self.learned {
             apply(change, &mut job.document.services, age);
         }
-        // A successor's document is needed whole, and what failed to be written may be there all the same.
+        // Read the file again to get the successor's complete document, or a document whose write failed.
         if self.attempted.is_some() || self.known.succeeds(&job.document) {
             self.seen = None;
         }
         let mut successor = None;
-        if let Some(mut theirs) = self.read_another() {
+        if let Some(mut theirs) = self.read_foreign() {
             let own = changes(aged(&self.known), aged(&job.document));
-            self.take_over(&theirs, Some(job));
+            self.apply_changes(&theirs, Some(job));
             if theirs.succeeds(&job.document) {
                 let age = self::age(&theirs);
                 let made = own.iter().filter(|change| apply(change, &mut theirs.services, age)).count();
@@ -190,36 +191,35 @@ impl Writer {
         self.attempted = Some(fnv64(text.as_bytes()));
         write(&self.file, &text)?;
         self.attempted = None;
-        self.seen = Mark::of(&self.file);
+        self.seen = FileId::read(&self.file);
         self.known = next.with_orders_only();
         Ok(())
     }
 
-    /// Sees what another helper has written.
-    fn look(&mut self) {
-        if let Some(theirs) = self.read_another() {
-            self.take_over(&theirs, None);
+    /// Reads changes by another helper.
+    fn read_changes(&mut self) {
+        if let Some(theirs) = self.read_foreign() {
+            self.apply_changes(&theirs, None);
         }
     }
 
-    /// What is in the file, where that is another than was read or written here last. What cannot be understood is
-    /// as good as nothing.
-    fn read_another(&mut self) -> Option<Document> {
-        let mark = Mark::of(&self.file)?;
+    /// The document in the file, if it is not the one that was last read or written here. Ignores invalid documents.
+    fn read_foreign(&mut self) -> Option<Document> {
+        let mark = FileId::read(&self.file)?;
         if self.seen == Some(mark) {
             return None;
         }
         let text = read(&self.file).ok()?;
         self.seen = Some(mark);
-        let found = Document::understand(&text, &self.configuration).ok()?;
+        let found = Document::parse(&text, &self.configuration).ok()?;
         if self.attempted == Some(fnv64(text.as_bytes())) {
             self.known = found.with_orders_only();
         }
         Some(found)
     }
 
-    /// Takes over the drains that `theirs` has changed, into the job if there is one, and tells the loop.
-    fn take_over(&mut self, theirs: &Document, job: Option<&mut Job>) {
+    /// Applies the orders that `theirs` has changed to the job, if there is one, and sends them to the loop.
+    fn apply_changes(&mut self, theirs: &Document, job: Option<&mut Job>) {
         let mut found = changes(aged(&self.known), aged(theirs));
         if let Some(job) = job {
             let age = age(&job.document);
@@ -228,21 +228,21 @@ impl Writer {
         self.known = theirs.with_orders_only();
         if !found.is_empty() {
             self.learned.extend(found.iter().cloned());
-            // Nobody listens any more once the loop has ended.
-            let _ = self.tell.send(found);
+            // Sending fails only after the loop has ended.
+            let _ = self.send_changes.send(found);
         }
     }
 
-    fn forget_what_was_told(&mut self, told: usize) {
-        let known = told.saturating_sub(self.told).min(self.learned.len());
+    fn forget_seen_changes(&mut self, seen_changes: usize) {
+        let known = seen_changes.saturating_sub(self.seen_changes).min(self.learned.len());
         self.learned.drain(..known);
-        self.told += known;
+        self.seen_changes += known;
     }
 }
 
-/// So long ago it was written; of the future counts as now.
+/// The age of a document; zero if it is from the future.
 fn age(document: &Document) -> Duration {
-    match document.stamp.age_at(&Stamp::now()) {
+    match document.timestamp.age_at(&Timestamp::now()) {
         Age::Known(age) => age,
         Age::Unknown(_) => Duration::ZERO,
     }

@@ -30,7 +30,7 @@ fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
     helper.comes_to_say("# dnsherald");
     helper.says("system version 0");
     helper.says_all((0..2).map(announce));
-    helper.logs("is in order now");
+    helper.logs("is valid now");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_configuration_file_that_vanishes_is_no_end_of_a_drain() {
     helper.opens();
     helper.says(WITHDRAW);
     fs::remove_file(pop.configuration_file()).unwrap();
-    helper.logs("has gone, which is a configuration file");
+    helper.logs("is a configuration file and has disappeared");
     pop.server.is_asked_again(5);
     helper.has_said_no_more();
     pop.is_configured(&pop.configuration().replace("disable-file", "# disable-file"));

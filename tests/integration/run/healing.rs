@@ -85,7 +85,7 @@ fn a_server_that_stays_down_is_restarted_and_returns() {
     assert!(eventually(|| mark.exists()), "log:\n{}", helper.log());
     pop.server.becomes(Fault::None);
     helper.says(ANNOUNCE);
-    helper.logs("backend generic: restarted, and well again");
+    helper.logs("backend generic: restarted; it answers again");
     helper.logs("the drain by backend/generic is over: the checks pass");
     assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
 }
@@ -98,6 +98,6 @@ fn a_restart_that_does_not_help_says_why() {
                    config-check = [\"sh\", \"-c\", \"echo line 7: nonsense; exit 1\"]\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
     let helper = withdrawn(&pop);
-    helper.logs("backend generic: its restart did not help: configuration: the configuration is broken");
+    helper.logs("backend generic: the restart failed: configuration: the configuration is broken");
     helper.logs("line 7: nonsense");
 }

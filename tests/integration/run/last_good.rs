@@ -69,7 +69,7 @@ fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
 
     // The same again takes its place, and moves nothing.
     pop.is_configured(&pop.configuration());
-    helper.logs("is in order now, and takes the place of the last good one");
+    helper.logs("is valid now and replaces the last good one");
     helper.logs("configuration reloaded: 1 service unchanged");
     pop.comes_to_be(|status| status.trouble.is_none() && status.last_good.is_none());
     pop.server.is_asked_again(3);
@@ -117,7 +117,7 @@ fn a_copy_on_another_host_is_not_used() {
     let kept = fs::read_to_string(&file).unwrap();
     let machine_id = fs::read_to_string("/etc/machine-id").unwrap();
     fs::write(&file, kept.replace(machine_id.trim(), &"0".repeat(32))).unwrap();
-    withdraws(&pop, &[], "it was kept on another machine");
+    withdraws(&pop, &[], "it comes from another machine");
 }
 
 #[test]

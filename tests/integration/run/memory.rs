@@ -84,7 +84,7 @@ fn what_was_written_in_the_future_is_not_adopted() {
     is_dated(&pop, 1 << 43);
     pop.server.becomes(Fault::Refuse);
     let mut helper = pop.helper(ideal("5.0.15"));
-    helper.logs("in the future: the clock of this host is wrong, or was; nothing is adopted");
+    helper.logs("in the future: the clock of this host is or was wrong; no route is adopted");
     helper.opens();
     helper.says(WITHDRAW);
 }
@@ -132,7 +132,7 @@ fn a_state_that_is_of_no_use_costs_a_warning() {
         let mut helper = pop.helper(ideal("5.0.15"));
         helper.opens();
         helper.says(ANNOUNCE);
-        helper.logs("is of no use");
+        helper.logs("cannot be used");
         pop.remembers("\"acknowledged\": \"up\"");
     }
 }
@@ -169,7 +169,7 @@ fn a_drain_that_could_not_be_written_is_as_soon_as_it_can() {
     assert!(table.contains("NOT ON DISK") && table.contains("not a directory"), "{table}");
     fs::remove_file(pop.file("state")).unwrap();
     pop.comes_to_be(|status| status.unwritten.is_none());
-    helper.logs("the state is written to ");
+    helper.logs("wrote the state to ");
     assert_eq!(helper.log().matches("cannot write the state").count(), 1, "{}", helper.log());
     helper.dies_suddenly();
     let mut successor = pop.helper(ideal("5.0.15"));

@@ -45,7 +45,7 @@ fn it_ends_when_nobody_reads_its_output() {
     helper.opens();
     helper.says(ANNOUNCE);
     helper.exits_well();
-    helper.logs("exabgp is gone");
+    helper.logs("ExaBGP has exited");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn nothing_is_written_where_another_user_can_put_links() {
     ));
     helper.logs(&format!("cannot write the state to {}: {}", pop.state_file().display(), refused("state")));
     helper.logs(&format!(
-        "cannot keep the configuration in {}: {}",
+        "cannot store the last good configuration in {}: {}",
         pop.last_good().file().display(),
         refused("state")
     ));
@@ -182,7 +182,7 @@ fn the_last_good_configuration_of_another_user_is_not_run() {
         helper.opens();
         helper.says(WITHDRAW);
         helper.logs(&format!(
-            "the last good configuration in {} is not used, for root would run",
+            "the last good configuration in {} is not used, because root would run",
             kept.display()
         ));
     }
@@ -247,8 +247,8 @@ fn the_process_id_of_healthcheck_goes_to_no_link() {
         let output = command.arg("--pid").arg(file).output().unwrap();
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(told(&link).contains("it is a link, which root does not follow"), "{}", told(&link));
-    assert!(told(&hard).contains("several names"), "{}", told(&hard));
+    assert!(told(&link).contains("it is a symlink"), "{}", told(&link));
+    assert!(told(&hard).contains("several hard links"), "{}", told(&hard));
     is_untouched(&precious);
     told(&plain);
     let written = fs::read_to_string(&plain).unwrap();

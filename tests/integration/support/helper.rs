@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dnsherald::daemon::last_words::PAUSE_BEFORE_EXIT;
+use dnsherald::daemon::deadman::PAUSE_BEFORE_EXIT;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;

@@ -23,7 +23,7 @@ fn of_now(memory: &Memory) -> Aged<'_> {
     Aged { memory, age: Duration::ZERO }
 }
 
-/// What becomes of ours.
+/// The result of the merge.
 fn merged(known: Option<&str>, ours: Option<&str>, theirs: Option<&str>) -> Option<String> {
     let [known, mut ours, theirs] = [known, ours, theirs].map(|reason| memory(reason.map(drain)));
     for change in changes(of_now(&known), of_now(&theirs)) {
@@ -33,7 +33,7 @@ fn merged(known: Option<&str>, ours: Option<&str>, theirs: Option<&str>) -> Opti
 }
 
 #[test]
-fn what_one_side_has_changed_counts_and_of_two_changes_the_drain() {
+fn applies_changes_of_one_side_and_prefers_a_drain() {
     let (a, b, c) = (Some("a"), Some("b"), Some("c"));
     let kept = |reason: Option<&str>| reason.map(ToOwned::to_owned);
     for (known, ours, theirs, expected) in [
@@ -54,7 +54,7 @@ fn what_one_side_has_changed_counts_and_of_two_changes_the_drain() {
 }
 
 #[test]
-fn an_end_is_the_same_whenever_it_was_written_and_another_when_it_was_moved() {
+fn compares_ends_at_the_same_time() {
     let lasting = |remaining| memory(Some(RememberedOrder { remaining: Some(remaining), ..drain("a") }));
     let (known, later) = (lasting(2 * HOUR), lasting(HOUR));
     let known = Aged { memory: &known, age: HOUR };
@@ -64,11 +64,11 @@ fn an_end_is_the_same_whenever_it_was_written_and_another_when_it_was_moved() {
     let change = &changes(known, of_now(&lasting(3 * HOUR)))[0];
     assert!(apply(change, &mut old, HOUR));
     let remaining = old.services["resolver"].drains[&Holder::operator()].remaining;
-    assert_eq!(remaining, Some(4 * HOUR), "of which one is over");
+    assert_eq!(remaining, Some(4 * HOUR), "one of them has passed");
 }
 
 #[test]
-fn what_ends_with_its_helper_or_is_over_concerns_no_other() {
+fn ignores_expired_and_temporary_drains() {
     let nothing = memory(None);
     let until_exit = memory(Some(RememberedOrder { until_exit: true, ..drain("a") }));
     let over = memory(Some(RememberedOrder { remaining: Some(HOUR), ..drain("a") }));
@@ -76,15 +76,15 @@ fn what_ends_with_its_helper_or_is_over_concerns_no_other() {
     assert_eq!(changes(of_now(&nothing), Aged { memory: &over, age: HOUR }), []);
 }
 
-/// It is called otherwise there.
+/// The service has another name there.
 #[test]
-fn a_service_that_is_not_there_has_ended_nothing() {
+fn a_missing_service_ends_no_drain() {
     let known = memory(Some(drain("a")));
     assert_eq!(changes(of_now(&known), of_now(&Memory::default())), []);
 }
 
 #[test]
-fn holds_are_merged_as_drains_are() {
+fn merges_holds_like_drains() {
     let with = |reason: Option<&str>| {
         let holds = reason.map(|reason| (Holder::operator(), drain(reason))).into_iter().collect();
         let remembered = Remembered { holds, ..Remembered::default() };

@@ -1,8 +1,8 @@
-//! When something was written down, so that its age is known when it is read again, perhaps by another process.
+//! Timestamps of stored data, to compute its age later, perhaps in another process.
 //!
-//! The wall clock can be set: a host without a battery begins in the past, and jumps when the network tells it the time.
-//! The clock that counts from the boot cannot, so within one boot that one counts. Over a reboot there is only the wall
-//! clock; what it says was written in the future is of an age that nobody knows.
+//! The wall clock can be set: a host without a battery starts in the past and jumps when it synchronizes. The clock
+//! that counts from the boot cannot be set, so it is used within one boot. After a reboot only the wall clock is left;
+//! the age of data from the future is unknown.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::clock::since_boot;
 
-/// Fresh at every boot.
+/// Changes at every boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A moment by both clocks, in milliseconds.
+/// A time by both clocks, in milliseconds.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Stamp {
-    /// Since 1970.
+pub(crate) struct Timestamp {
+    /// Since 1970-01-01.
     saved_at: u64,
-    /// Not where the system does not say which boot this is.
+    /// `None` if the system has no boot ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uptime: Option<Uptime>,
 }
@@ -31,17 +31,17 @@ struct Uptime {
     milliseconds: u64,
 }
 
-/// How old something is.
+/// The age of data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Age {
-    /// So old.
+    /// Its age.
     Known(Duration),
-    /// By the wall clock it is of the future, by so much.
+    /// Unknown: by the wall clock the data is this far in the future.
     Unknown(Duration),
 }
 
-impl Stamp {
-    /// This moment.
+impl Timestamp {
+    /// The current time.
     #[must_use]
     pub(crate) fn now() -> Self {
         let boot = fs::read_to_string(BOOT_ID).ok().map(|text| text.trim().to_owned());
@@ -53,7 +53,7 @@ impl Stamp {
         }
     }
 
-    /// How old it is at another moment.
+    /// The age of this timestamp at `now`.
     #[must_use]
     pub(crate) fn age_at(&self, now: &Self) -> Age {
         if let (Some(then), Some(now)) = (&self.uptime, &now.uptime)
@@ -78,33 +78,33 @@ mod tests {
 
     const DAY: u64 = 86_400_000;
 
-    fn stamp(saved_at: u64, boot: &str, milliseconds: u64) -> Stamp {
-        Stamp { saved_at, uptime: Some(Uptime { boot: boot.to_owned(), milliseconds }) }
+    fn timestamp(saved_at: u64, boot: &str, milliseconds: u64) -> Timestamp {
+        Timestamp { saved_at, uptime: Some(Uptime { boot: boot.to_owned(), milliseconds }) }
     }
 
     #[test]
-    fn within_a_boot_a_clock_that_is_set_changes_no_age() {
+    fn setting_the_clock_changes_no_age_within_a_boot() {
         let second = Age::Known(Duration::from_secs(1));
-        let then = stamp(20_000 * DAY, "a", 5_000);
+        let then = timestamp(20_000 * DAY, "a", 5_000);
         for set in [20_000 * DAY + 1_000, 0, 24_000 * DAY] {
-            assert_eq!(then.age_at(&stamp(set, "a", 6_000)), second);
+            assert_eq!(then.age_at(&timestamp(set, "a", 6_000)), second);
         }
-        assert_eq!(then.age_at(&stamp(20_000 * DAY, "a", 4_999)), Age::Known(Duration::ZERO));
+        assert_eq!(then.age_at(&timestamp(20_000 * DAY, "a", 4_999)), Age::Known(Duration::ZERO));
     }
 
     #[test]
-    fn over_a_reboot_the_wall_clock_counts_and_the_future_is_of_no_known_age() {
-        let (day, then) = (Duration::from_millis(DAY), stamp(20_000 * DAY, "a", 5_000));
-        assert_eq!(then.age_at(&stamp(20_001 * DAY, "b", 6_000)), Age::Known(day));
-        assert_eq!(then.age_at(&stamp(19_999 * DAY, "b", 6_000)), Age::Unknown(day));
-        let nameless = Stamp { saved_at: 20_001 * DAY, uptime: None };
-        assert_eq!(then.age_at(&nameless), Age::Known(day), "a system that does not say which boot it is");
+    fn after_a_reboot_the_wall_clock_counts() {
+        let (day, then) = (Duration::from_millis(DAY), timestamp(20_000 * DAY, "a", 5_000));
+        assert_eq!(then.age_at(&timestamp(20_001 * DAY, "b", 6_000)), Age::Known(day));
+        assert_eq!(then.age_at(&timestamp(19_999 * DAY, "b", 6_000)), Age::Unknown(day));
+        let nameless = Timestamp { saved_at: 20_001 * DAY, uptime: None };
+        assert_eq!(then.age_at(&nameless), Age::Known(day), "a system without a boot ID");
     }
 
     #[test]
-    fn this_system_says_which_boot_it_is() {
-        let then = Stamp::now();
+    fn this_system_has_a_boot_id() {
+        let then = Timestamp::now();
         assert!(then.uptime.is_some());
-        assert!(matches!(then.age_at(&Stamp::now()), Age::Known(age) if age < Duration::from_secs(60)));
+        assert!(matches!(then.age_at(&Timestamp::now()), Age::Known(age) if age < Duration::from_secs(60)));
     }
 }

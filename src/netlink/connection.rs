@@ -1,4 +1,4 @@
-//! A conversation with the kernel: one request, and the messages that answer it.
+//! A netlink connection to the kernel: sends a request and reads the answer.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,45 +11,45 @@ use rustix::net::{
 
 use super::message::{self, Content};
 
-/// The kernel fills at most this much at a time (`NLMSG_GOODSIZE`, and 32 KiB for dumps).
+/// Maximum size of a datagram from the kernel (`NLMSG_GOODSIZE`, and 32 KiB for dumps).
 pub(super) const BUFFER: usize = 32 * 1024;
 
-/// A dump of more datagrams than this is given up: about a million sockets.
-const DATAGRAMS: usize = 8192;
+/// Maximum number of datagrams in a dump: about a million sockets.
+const MAX_DATAGRAMS: usize = 8192;
 
-/// Whether the one who reads wants more.
+/// Whether the reader wants further objects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wanted {
     More,
     NoMore,
 }
 
-/// A netlink socket that hears the kernel only.
+/// A netlink socket that receives messages only from the kernel.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct Connection {
     socket: OwnedFd,
     sequence: u32,
 }
 
-impl Talk {
-    /// Opens a socket; without a `protocol` that is `NETLINK_ROUTE`, whose number is 0.
+impl Connection {
+    /// Opens a socket. Without a `protocol` it uses `NETLINK_ROUTE`, whose number is 0.
     ///
     /// # Errors
-    /// When the process has no descriptor left, or may not use netlink.
+    /// Returns an error if no descriptor is left or netlink is not permitted.
     pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-        // Connected, it takes no message of another process.
+        // A connected socket receives no messages of other processes.
         connect(&socket, &SocketAddrNetlink::new(0, 0))?;
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// Sends a request and hands each object of the answer to `read`, as its kind and its body, until the answer is
-    /// complete or `read` wants no more. After an error or `NoMore` the socket is of no further use.
+    /// Sends a request and passes the kind and body of each object in the answer to `read`, until the answer is
+    /// complete or `read` wants no more. After an error or `NoMore` the socket is no longer usable.
     ///
     /// # Errors
-    /// The error number of the kernel's answer. `EINTR` for a dump that was interrupted by a change, `EMSGSIZE` for an
-    /// answer that is too large, `EAGAIN` where no answer is there.
+    /// Returns the error number of the kernel's answer, `EINTR` if a change interrupted a dump, `EMSGSIZE` if the
+    /// answer is too large, and `EAGAIN` if there is no answer.
     pub(super) fn ask(
         &mut self,
         kind: u16,
@@ -61,7 +61,7 @@ impl Talk {
         send(&self.socket, &message::request(kind, flags, self.sequence, body), SendFlags::empty())?;
         let dumps = flags & message::DUMP != 0;
         let mut buffer = [0; BUFFER];
-        for _ in 0..DATAGRAMS {
+        for _ in 0..MAX_DATAGRAMS {
             let (_, length) = recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC)?;
             let mut octets = buffer.get(..length).ok_or(Errno::MSGSIZE)?;
             while let Some(message) = message::take(&mut octets) {

@@ -1,23 +1,23 @@
-//! The checks that are told, between two rounds, that what they hold on to has gone.
+//! Reports to checks, between two rounds, that a watched process or address is lost.
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::{CheckId, Event};
 use crate::outcome::{Cause, Failure};
 
-/// Who is told of a loss, as [`Event::Gone`], and how.
+/// The checks that receive an event about a loss.
 #[derive(Debug)]
-pub(super) struct Concerned {
+pub(super) struct LossReporter {
     pub(super) checks: Vec<CheckId>,
     pub(super) cause: Cause,
     pub(super) events: UnboundedSender<Event>,
 }
 
-impl Concerned {
-    /// Tells each check why.
-    pub(super) fn hear(&self, why: &str) {
+impl LossReporter {
+    /// Sends each check an event with the reason.
+    pub(super) fn report(&self, why: &str) {
         for check in &self.checks {
-            // The loop has ended where nothing receives.
+            // Sending fails only after the loop has ended.
             let _ = self.events.send(Event::Gone(*check, Failure::new(self.cause, why)));
         }
     }

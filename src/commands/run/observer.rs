@@ -1,0 +1,114 @@
+//! Records events, runs hooks, and stores the last good configuration.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::broken::BrokenFile;
+use crate::config::Config;
+use crate::daemon::hooks::{Hook, Hooks};
+use crate::daemon::last_good::Saver;
+use crate::daemon::{Observer, Supervisor};
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::event::Event;
+use crate::engine::moment::Moment;
+use crate::status::Trouble;
+use crate::trace::record::Recorder;
+
+/// Records events, runs the hooks of the configuration, stores configurations that have led to verdicts, and puts a
+/// broken file into effect once it is valid.
+pub(super) struct RunObserver {
+    recorder: Option<Recorder>,
+    /// The hook of each service that has one.
+    on_change: HashMap<String, Vec<String>>,
+    /// False on a terminal, which is a dry run.
+    runs_hooks: bool,
+    hooks: Hooks,
+    /// `None` on a terminal.
+    saver: Option<Saver>,
+    /// The broken configuration file, while the last good configuration is in force.
+    broken: Option<BrokenFile>,
+}
+
+impl RunObserver {
+    pub(super) fn new(
+        config: &Config,
+        recorder: Option<Recorder>,
+        saver: Option<Saver>,
+        broken: Option<BrokenFile>,
+    ) -> Self {
+        warn_if_idle(config);
+        // A dry run neither stores nor runs anything.
+        let runs_hooks = saver.is_some();
+        Self { recorder, on_change: on_change(config), runs_hooks, hooks: Hooks::start(), saver, broken }
+    }
+}
+
+fn on_change(config: &Config) -> HashMap<String, Vec<String>> {
+    let services = config.services.iter().filter(|plan| !plan.on_change.is_empty());
+    services.map(|plan| (plan.name.clone(), plan.on_change.clone())).collect()
+}
+
+/// Warns an operator who has forgotten to enable the services.
+fn warn_if_idle(config: &Config) {
+    if config.is_idle() {
+        log::warn!(
+            "no service is enabled: nothing is probed or announced; set `enabled = true` in a [[service]] and run \
+             `dnsherald reload`"
+        );
+    }
+}
+
+impl Observer for RunObserver {
+    fn before_event(&mut self, at: Moment, event: &Event) {
+        if self.recorder.as_mut().is_some_and(|recorder| !recorder.record(at, event)) {
+            self.recorder = None;
+        }
+    }
+
+    fn after_actions(&mut self, _at: Moment, _actions: &[Action], engine: &Engine) {
+        if let Some(saver) = &mut self.saver {
+            saver.save_if_decided(engine);
+        }
+    }
+
+    fn on_state(&mut self, service: &str, state: &str, reason: &str) {
+        let Some(words) = self.on_change.get(service) else { return };
+        if self.runs_hooks {
+            self.hooks.run(Hook::from_words(words, state, service, reason));
+        } else {
+            log::info!(
+                "service {service}: on-change not run with STATE={state}: standard output is a terminal"
+            );
+        }
+    }
+}
+
+impl Supervisor for RunObserver {
+    fn before_reload(&mut self, config: &Config) -> ControlFlow<()> {
+        self.on_change = on_change(config);
+        warn_if_idle(config);
+        if self.recorder.take().is_some() {
+            log::warn!("the recording ends here: a trace contains only one configuration");
+        }
+        if self.broken.take().is_some() {
+            log::info!("the configuration is valid now and replaces the last good one");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn after_reload(&mut self, config: &Config) {
+        if let Some(saver) = &mut self.saver {
+            saver.set_config(config);
+        }
+    }
+
+    fn next_config(&mut self) -> Option<Config> {
+        self.broken.as_mut()?.poll(Instant::now())
+    }
+
+    fn config_trouble(&self) -> Option<&Trouble> {
+        self.broken.as_ref().map(BrokenFile::trouble)
+    }
+}

@@ -1,0 +1,49 @@
+//! The traits through which a command observes the loop and controls it.
+
+use std::ops::ControlFlow;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::action::Action;
+use crate::engine::event::Event;
+use crate::engine::moment::Moment;
+use crate::engine::service::State;
+use crate::status::Trouble;
+
+/// Observes events and actions: records, runs hooks, sets up addresses.
+pub(crate) trait Observer {
+    /// Called before the engine handles an event.
+    fn before_event(&mut self, _at: Moment, _event: &Event) {}
+    /// Called after the loop has carried out the actions of an event.
+    fn after_actions(&mut self, _at: Moment, _actions: &[Action], _engine: &Engine) {}
+    /// Called when a service enters the state with this hook name, before its commands go to ExaBGP.
+    fn on_state(&mut self, _service: &str, _state: &str, _reason: &str) {}
+    /// Called when ExaBGP has acknowledged the commands of a state for all prefixes of a service.
+    fn on_acknowledged(&mut self, _service: &str, _state: State) {}
+}
+
+/// Observes the loop, and decides about its configuration and its end.
+pub(crate) trait Supervisor: Observer {
+    /// Called before a new configuration takes effect. `Break` ends the loop with [`Ending::Stopped`] instead.
+    ///
+    /// [`Ending::Stopped`]: super::Ending::Stopped
+    fn before_reload(&mut self, _config: &Config) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    /// Called when a new configuration has taken effect.
+    fn after_reload(&mut self, _config: &Config) {}
+    /// Returns a configuration that is to take effect without a request. Called once per turn of the loop.
+    fn next_config(&mut self) -> Option<Config> {
+        None
+    }
+    /// The error of the configuration file, if it cannot be used.
+    fn config_trouble(&self) -> Option<&Trouble> {
+        None
+    }
+    /// Called once per turn of the loop. `Break` ends the loop with [`Ending::Stopped`].
+    ///
+    /// [`Ending::Stopped`]: super::Ending::Stopped
+    fn on_turn(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
