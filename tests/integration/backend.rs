@@ -1,4 +1,4 @@
-//! `backend status`, `check` and `reload` of a `generic` server, whose control programs are lines of shell, good and bad.
+//! Tests `backend status`, `check` and `reload` with a `generic` server, whose control programs are shell commands.
 
 use std::fs;
 use std::process::Output;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::cli::{File, dnsherald, stderr, stdout};
 use crate::support::zones::{port_53, serves_zones};
 
-/// A time limit that a busy machine keeps to.
+/// A time limit that even a busy machine keeps.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Runs a command for the only backend, which has these keys besides a `restart`.
+/// Runs a command for a single backend with these keys and a `restart`.
 fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
     let configuration = File::new(
         &format!("backend-{name}"),
@@ -26,7 +26,7 @@ fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
     dnsherald(&arguments)
 }
 
-/// A key that runs a line of shell.
+/// A key with a shell command.
 fn shell(key: &str, line: &str) -> String {
     format!("{key} = [\"sh\", \"-c\", '''{line}''']\n")
 }
@@ -57,7 +57,7 @@ fn a_server_that_answers_runs() {
 }
 
 #[test]
-fn a_control_program_that_hangs_is_ended_in_time() {
+fn kills_a_hanging_control_program() {
     let began = Instant::now();
     let (code, json) = status("hangs", &shell("status", "sleep 1000 & sleep 1000"));
     assert!(began.elapsed() < SOON);
@@ -66,7 +66,7 @@ fn a_control_program_that_hangs_is_ended_in_time() {
 }
 
 #[test]
-fn megabytes_are_read_and_mostly_forgotten() {
+fn reads_megabytes_of_output_and_keeps_little() {
     let line = "yes 'no end' | head -c 5000000; exit 1";
     let keys = [shell("config-check", line), shell("status", line)].concat();
     let output = backend("megabytes", &keys, &["check"]);
@@ -79,7 +79,7 @@ fn megabytes_are_read_and_mostly_forgotten() {
 }
 
 #[test]
-fn nonsense_and_what_is_missing_are_no_verdict_on_the_server() {
+fn invalid_and_missing_output_say_nothing_about_the_server() {
     let nonsense = shell("status", r"printf '\033[2J\377'; exit 77");
     let missing = "status = [\"dnsherald-no-such-program\"]\n";
     for (name, keys, said) in
@@ -103,7 +103,7 @@ fn nonsense_and_what_is_missing_are_no_verdict_on_the_server() {
 }
 
 #[test]
-fn a_broken_configuration_ends_a_reload_before_the_server_is_touched() {
+fn a_broken_configuration_stops_a_reload_before_it_starts() {
     let touched = std::env::temp_dir().join(format!("dnsherald-touched-{}", std::process::id()));
     let reload = shell("reload", &format!("touch {}", touched.display()));
     let broken = [shell("config-check", "echo line 7: no such option >&2; exit 2"), reload.clone()].concat();
@@ -120,7 +120,7 @@ fn a_broken_configuration_ends_a_reload_before_the_server_is_touched() {
 }
 
 #[test]
-fn a_configuration_that_we_may_not_read_is_not_called_broken() {
+fn an_unreadable_configuration_is_not_broken() {
     let keys = shell("config-check", "echo dns.conf: Permission denied; exit 1");
     let said = stderr(&backend("unreadable", &keys, &["check"]));
     assert!(said.starts_with("generic: cannot check the configuration: "), "{said}");
@@ -128,7 +128,7 @@ fn a_configuration_that_we_may_not_read_is_not_called_broken() {
 }
 
 #[test]
-fn what_a_tool_says_of_a_configuration_that_is_not_there_is_not_believed() {
+fn ignores_the_result_of_a_check_without_a_configuration() {
     let keys = "config-file = \"/nowhere/dns.conf\"\nconfig-check = [\"true\", \"/nowhere/dns.conf\"]\n\
                 status = [\"sh\", \"-c\", \"echo connection refused; exit 1\", \"/nowhere/dns.conf\"]\n";
     let check = backend("not-there", keys, &["check"]);
@@ -144,7 +144,7 @@ fn what_a_tool_says_of_a_configuration_that_is_not_there_is_not_believed() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn reports_what_the_server_does_not_support() {
     let reload = backend("no-reload", "", &["reload"]);
     assert_eq!(reload.status.code(), Some(1));
     assert!(stderr(&reload).contains("no `reload` is configured"), "{}", stderr(&reload));
@@ -154,7 +154,7 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
-fn the_backend_is_named_where_there_are_several() {
+fn several_backends_need_a_name() {
     let unknown = backend("unknown", "", &["check", "unbound"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("no backend `unbound`") && stderr(&unknown).contains("it has generic"));
@@ -165,9 +165,9 @@ fn the_backend_is_named_where_there_are_several() {
     assert_eq!(bad.status.code(), Some(78));
 }
 
-/// A reload that is done, and after which a zone is not served: one of the service, or one that only the server lists.
+/// A reload after which a zone is not served: a zone of the service, or one that only the server lists.
 #[test]
-fn a_reload_that_loses_a_zone_has_failed() {
+fn a_reload_that_loses_a_zone_fails() {
     const ADDRESS: &str = "127.53.77.3";
     let Some(socket) = port_53(ADDRESS) else { return };
     let lost = std::env::temp_dir().join(format!("dnsherald-lost-{}", std::process::id()));

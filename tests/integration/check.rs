@@ -1,4 +1,4 @@
-//! `check`: the table, the JSON, the line for monitoring, and the exit codes they rely on.
+//! Tests `check`: the table, the JSON, the plugin line, and the exit statuses.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -29,7 +29,7 @@ fn check(name: &str, fault: Fault, options: &[&str]) -> Output {
 }
 
 #[test]
-fn check_tells_the_four_states_by_its_exit_code() {
+fn check_has_four_exit_statuses() {
     let codes = [("ok", Fault::None), ("degraded", Fault::Servfail), ("down", Fault::Refuse)]
         .map(|(name, fault)| check(name, fault, &[]).status.code());
     assert_eq!(codes, [Some(0), Some(1), Some(2)]);
@@ -49,7 +49,7 @@ fn check_shows_a_table() {
 }
 
 #[test]
-fn check_speaks_json() {
+fn check_prints_json() {
     let output = check("json", Fault::Servfail, &["--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json[0]["service"], "resolver");
@@ -58,7 +58,7 @@ fn check_speaks_json() {
 }
 
 #[test]
-fn check_speaks_as_a_monitoring_plugin() {
+fn check_prints_a_plugin_line() {
     let line = stdout(&check("plugin", Fault::None, &["resolver", "--plugin"]));
     assert!(line.starts_with("DNS OK - resolver up: 2 of 2 probes passed | 'resolver/answers'="), "{line}");
     assert_eq!(line.lines().count(), 1);
@@ -68,7 +68,7 @@ fn check_speaks_as_a_monitoring_plugin() {
     assert!(line.starts_with("DNS UNKNOWN - /nowhere/dnsherald.toml: cannot read"), "{line}");
 }
 
-/// One would be a warning, and nothing is known of the service.
+/// Status 1 would be a warning, but the state of the service is unknown.
 #[test]
 fn check_that_cannot_print_is_unknown() {
     let server = Server::with(Fault::None);
@@ -84,7 +84,7 @@ fn check_that_cannot_print_is_unknown() {
     assert!(stderr(&output).contains("cannot print what was found: "), "{}", stderr(&output));
 }
 
-/// Services `s1`, `s2` … each with two checks that wait for this server for a second.
+/// Services `s1`, `s2` … with two checks each that wait a second for this server.
 fn hanging(server: &Server, services: usize) -> String {
     let mut toml =
         "[node]\nmanagement = [\"127.0.0.1\"]\n[defaults]\ninterval = \"1s\"\ntimeout = \"1s\"\n".to_owned();
@@ -103,7 +103,7 @@ fn hanging(server: &Server, services: usize) -> String {
 }
 
 #[test]
-fn check_asks_everything_at_once_and_reports_in_order() {
+fn check_probes_concurrently_and_reports_in_order() {
     let server = Server::with(Fault::Silent);
     let configuration = File::new("hanging", &hanging(&server, 8));
     let began = Instant::now();
@@ -118,7 +118,7 @@ fn check_asks_everything_at_once_and_reports_in_order() {
 }
 
 #[test]
-fn check_shows_the_process_that_it_finds_and_what_it_finds_instead() {
+fn check_shows_the_process_or_why_it_is_missing() {
     let pid_file = File::new("alive", &format!("{}\n", std::process::id()));
     let configuration = |path: &str| {
         let toml = format!(

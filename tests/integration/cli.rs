@@ -1,4 +1,4 @@
-//! The commands as an operator types them.
+//! Tests the commands as an operator types them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +23,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A file that is gone when the test is.
+/// A file that is removed when the test ends.
 pub(crate) struct File(PathBuf);
 
 impl File {
@@ -45,14 +45,14 @@ impl Drop for File {
 }
 
 #[test]
-fn bad_usage_is_2_and_says_what_is_meant() {
+fn bad_usage_exits_with_2_and_suggests_the_command() {
     let output = dnsherald(&["chekc"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     assert!(stderr(&output).contains("check"), "{}", stderr(&output));
 }
 
-/// The words that lead to a command, for it and for each below it.
+/// The words of a command and of each of its subcommands.
 fn commands(of: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
     let below = of.get_subcommands().flat_map(|below| {
         let words = [words, &[below.get_name().to_owned()]].concat();
@@ -62,7 +62,7 @@ fn commands(of: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_has_help_that_explains_each_option_and_each_command_below() {
+fn the_help_explains_every_option_and_subcommand() {
     let commands = commands(&Cli::command(), &[]);
     assert!(commands.len() > 18, "{commands:?}");
     for command in &commands {
@@ -110,7 +110,7 @@ fn check_config_shows_values_lines_and_times() {
 }
 
 #[test]
-fn check_config_says_where_a_default_check_comes_from() {
+fn check_config_explains_default_checks() {
     let text = stdout(&dnsherald(&[
         "check-config",
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/smallest.toml"),
@@ -119,7 +119,7 @@ fn check_config_says_where_a_default_check_comes_from() {
 }
 
 #[test]
-fn check_config_shows_what_is_watched_and_how_soon_its_end_is_seen() {
+fn check_config_shows_the_watched_process() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/process.toml");
     let text = stdout(&dnsherald(&["check-config", file]));
     for expected in [
@@ -132,7 +132,7 @@ fn check_config_shows_what_is_watched_and_how_soon_its_end_is_seen() {
 }
 
 #[test]
-fn check_config_takes_its_file_as_the_other_commands_do() {
+fn check_config_accepts_its_file_as_an_option() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resolver.toml");
     let output = dnsherald(&["check-config", "-c", file]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -141,7 +141,7 @@ fn check_config_takes_its_file_as_the_other_commands_do() {
 }
 
 #[test]
-fn check_config_promises_no_times_for_what_is_observed() {
+fn check_config_shows_no_times_for_observed_checks() {
     let configuration = File::new(
         "ignored",
         "[node]\nmanagement = [\"10.1.0.2\"]\n[exabgp]\napi = \"6\"\n[[service]]\nname = \"s\"\n\
@@ -172,7 +172,7 @@ fn simulate_prints_lines_transitions_and_a_timeline() {
 }
 
 #[test]
-fn simulate_json_is_one_action_a_line() {
+fn simulate_prints_one_json_action_per_line() {
     let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/closed-port.txt");
     let text = stdout(&dnsherald(&["simulate", "--json", "--trace", trace]));
     let actions: Vec<serde_json::Value> =
@@ -184,7 +184,7 @@ fn simulate_json_is_one_action_a_line() {
 }
 
 #[test]
-fn simulate_says_which_line_of_a_trace_makes_no_sense() {
+fn simulate_names_the_line_of_an_error() {
     let trace = File::new(
         "bad.trace",
         "| [node]\n| management = [\"10.1.0.2\"]\n| [[service]]\n| name = \"s\"\n| prefixes = [\"192.0.2.1/32\"]\n0 start\n1 fial alive timeout\n",
@@ -194,9 +194,9 @@ fn simulate_says_which_line_of_a_trace_makes_no_sense() {
     assert!(stderr(&output).contains("line 7: `fial alive timeout` is unknown"), "{}", stderr(&output));
 }
 
-/// A month at one outcome per second; the bound is for a debug build on a busy machine.
+/// Simulates a month with one outcome per second. The limit suits a debug build on a busy machine.
 #[test]
-fn a_month_is_simulated_in_no_time() {
+fn simulates_a_month_quickly() {
     let scenario =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/closed-port.txt")).unwrap();
     let header: String =
@@ -209,9 +209,9 @@ fn a_month_is_simulated_in_no_time() {
     assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }
 
-/// What exactly comes when depends on how busy the machine is; that it is right is shown in virtual time.
+/// The exact times depend on the load of the machine; scenarios test them in virtual time.
 #[test]
-fn the_demo_shows_the_main_job_and_ends_by_itself() {
+fn the_demo_shows_a_failover_and_ends() {
     let output = dnsherald(&["demo"]);
     let text = stdout(&output);
     let unbroken = text.replace("\n           ", " ");
@@ -228,9 +228,9 @@ fn the_demo_shows_the_main_job_and_ends_by_itself() {
     assert_eq!(too_wide, [""; 0]);
 }
 
-/// systemd says in `JOURNAL_STREAM` which file is the journal; here it is one of our own.
+/// systemd names the journal in `JOURNAL_STREAM`; the test uses its own file.
 #[test]
-fn the_log_carries_priorities_only_for_the_journal() {
+fn the_log_has_priorities_only_for_the_journal() {
     let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/bad/host-bits.toml");
     let journal = File::new("journal", "");
     let logged = |stream: &str| {
@@ -243,7 +243,7 @@ fn the_log_carries_priorities_only_for_the_journal() {
             .stderr(stderr)
             .spawn()
             .unwrap();
-        // Standard input has ended: ExaBGP is gone, and so is the helper, once it has complained of its configuration.
+        // Standard input has ended, so the helper logs the error of its configuration and exits.
         assert!(helper.wait().unwrap().success());
         fs::read_to_string(&journal.0).unwrap()
     };
@@ -258,7 +258,7 @@ fn the_log_carries_priorities_only_for_the_journal() {
 }
 
 #[test]
-fn what_healthcheck_prints_as_a_configuration_is_accepted() {
+fn accepts_the_configuration_that_healthcheck_prints() {
     let lines: [&[&str]; 6] = [
         &[
             "--ip",
@@ -345,7 +345,7 @@ fn what_healthcheck_prints_as_a_configuration_is_accepted() {
     }
 }
 
-/// The words of a line, as a shell would split it up to a comment, a pipe or a redirection.
+/// Splits a line into words as a shell does, up to a comment, a pipe or a redirection.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![];
     let (mut word, mut quote) = (String::new(), None);
@@ -365,16 +365,16 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_of_the_readme_and_the_examples_is_understood() {
+fn parses_every_command_of_the_readme_and_the_examples() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let help = stdout(&dnsherald(&["--help"]));
-    // In the help the explanation stands two blanks behind.
+    // In the help, two spaces precede the explanation.
     let helped = help.lines().map(|line| line.trim().split("  ").next().unwrap_or_default());
     let lines = readme.lines().map(str::trim).chain(helped);
     let lines: Vec<_> = lines.filter(|line| line.starts_with("dnsherald ") && !line.contains(". ")).collect();
     assert!(lines.len() > 20, "{lines:?}");
     for line in lines {
-        // The rest of the sentence that README and help open with.
+        // The rest of the first sentence of README and help.
         let words = words(line);
         if words[1] == "keeps" {
             continue;
@@ -385,9 +385,10 @@ fn every_command_of_the_readme_and_the_examples_is_understood() {
     }
 }
 
-/// Run they are by other tests, most on a booted host (tests/host, which needs root); here it is seen that none is left out.
+/// Other tests run the commands, most on a booted host (tests/host, which needs root). This test checks that none is
+/// missing.
 #[test]
-fn each_command_of_the_readme_is_run_by_a_test() {
+fn a_test_runs_each_command_of_the_readme() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host/readme.py");
     let output = Command::new("python3").args(["-B", script]).output().expect("python3 is needed");
     assert!(output.status.success(), "{}", stderr(&output));

@@ -1,4 +1,4 @@
-//! The completions of each shell, which are kept in `packaging/completions` for the package.
+//! Tests the shell completions in `packaging/completions`.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn completions(shell: &str) -> String {
 }
 
 #[test]
-fn every_shell_learns_every_command() {
+fn completions_contain_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = completions(shell);
         for word in ["check-config", "healthcheck", "until-exit", "once-healthy", "undampen"] {
@@ -26,7 +26,7 @@ fn every_shell_learns_every_command() {
 }
 
 #[test]
-fn what_the_package_brings_is_what_the_program_prints() {
+fn the_packaged_completions_are_those_of_the_program() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions");
     for (shell, file) in [("bash", "dnsherald.bash"), ("zsh", "_dnsherald"), ("fish", "dnsherald.fish")] {
         assert_eq!(difference(&folder.join(file), &completions(shell)), None);
@@ -34,7 +34,7 @@ fn what_the_package_brings_is_what_the_program_prints() {
 }
 
 #[test]
-fn each_shell_that_is_here_accepts_its_script() {
+fn installed_shells_accept_their_completions() {
     for shell in ["bash", "zsh", "fish"] {
         let started = Command::new(shell).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let Ok(mut child) = started else {

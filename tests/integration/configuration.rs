@@ -1,5 +1,5 @@
-//! The corpus of configurations: `tests/config/good` must be accepted, `tests/config/bad` refused with the words
-//! beside each. `UPDATE_KEPT=1` rewrites the words. And whatever is shipped is accepted.
+//! The corpus of configurations: `tests/config/good` must be accepted, `tests/config/bad` refused with the errors
+//! beside each file. `UPDATE_KEPT=1` rewrites the errors. All shipped configurations must be accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ fn every_configuration_in_the_readme_is_accepted() {
     assert!(blocks.len() >= 2, "{} blocks of TOML in the README", blocks.len());
     for (toml, _) in blocks {
         let mut toml = toml.to_owned();
-        // What shows one table only is completed by the smallest rest.
+        // A single table is completed with a minimal configuration.
         if !toml.contains("[node]") {
             toml += "\n[node]\nmanagement = [\"10.1.0.2\"]\n";
         }

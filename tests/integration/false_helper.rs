@@ -1,5 +1,4 @@
-//! Sockets that are not those of a helper of ours: whoever owns their directory can put others there, and root's commands
-//! connect to them.
+//! Sockets of a false helper: the owner of their directory can replace them, and commands of root connect to them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::binary;
 
-/// What a terminal obeys, what reverses text, and a line break.
+/// Terminal escapes, text that reverses the direction, and a line break.
 const EVIL: &str = "\x1b]0;pwned\x07\x1b[31mEVIL\u{9b}2J\u{202e}\u{200b}\nforged";
 
 /// A folder with a configuration, and the sockets in it.
@@ -51,7 +50,7 @@ impl Drop for Place {
     }
 }
 
-/// Takes every connection to a socket, each on a thread of its own.
+/// Accepts every connection to a socket, each on its own thread.
 fn serve(socket: &Path, attend: impl Fn(UnixStream) + Clone + Send + 'static) {
     let _ = fs::remove_file(socket);
     let listener = UnixListener::bind(socket).unwrap();
@@ -111,7 +110,7 @@ fn documents() -> Vec<Value> {
     places.iter().map(hostile).collect()
 }
 
-/// Where in a document there is a text.
+/// The paths of all texts in a document.
 fn texts(value: &Value, place: &mut String, into: &mut Vec<String>) {
     let mut inside = |key: String, value: &Value| {
         let length = place.len();
@@ -131,7 +130,7 @@ fn texts(value: &Value, place: &mut String, into: &mut Vec<String>) {
 }
 
 #[test]
-fn nothing_that_a_helper_says_moves_the_cursor() {
+fn escapes_answers_of_a_helper() {
     let place = Place::new("escapes");
     for document in documents() {
         let text = document.to_string();
@@ -161,7 +160,7 @@ fn nothing_that_a_helper_says_moves_the_cursor() {
 }
 
 #[test]
-fn nothing_in_a_configuration_or_its_name_moves_the_cursor() {
+fn escapes_errors_of_a_configuration() {
     let place = Place::new("citation");
     let file = place.0.join("\x1b[31m\u{202e}.toml");
     fs::write(&file, "[node]\nname = \"\x7f\x1b[2J\u{202e}\" 7\n\"\u{9b}\u{2066}\" = 1\n").unwrap();
@@ -177,9 +176,9 @@ fn nothing_in_a_configuration_or_its_name_moves_the_cursor() {
     is_harmless("a wrong option", &output);
 }
 
-/// A conversation has one deadline, however little is said how often.
+/// One deadline limits a request, however slowly the answer arrives.
 #[test]
-fn a_helper_that_says_a_byte_a_second_holds_no_command() {
+fn a_slow_answer_ends_at_the_deadline() {
     let place = Place::new("drips");
     let backend =
         "\n[backend.g]\nkind = \"generic\"\nunit = \"g.service\"\nrestart = [\"true\"]\nsettle = \"0s\"\n";
@@ -213,9 +212,9 @@ fn a_helper_that_says_a_byte_a_second_holds_no_command() {
     assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
 }
 
-/// Whoever answers without end fills no memory.
+/// An endless answer does not fill the memory.
 #[test]
-fn a_helper_that_says_too_much_is_not_listened_to() {
+fn limits_the_size_of_an_answer() {
     let place = Place::new("floods");
     let flood = |mut client: UnixStream| while client.write_all(&[b' '; 65536]).is_ok() {};
     serve(&status_socket(&place.control()), flood);

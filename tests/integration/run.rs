@@ -1,5 +1,5 @@
-//! `dnsherald run` with the test in the place of ExaBGP, over real pipes. What the API session does when is settled by the
-//! scenarios, in virtual time; here it is the program that is held to it.
+//! Tests `dnsherald run` over real pipes; the test acts as ExaBGP. Scenarios cover the API session in virtual time;
+//! these tests cover the program.
 
 use std::fs;
 
@@ -34,7 +34,7 @@ mod watched;
 mod watching;
 
 #[test]
-fn the_version_of_exabgp_decides_how_it_is_spoken_to() {
+fn uses_the_dialect_of_the_version() {
     let pop = Pop::new();
     for (version, selector) in [("4.2.21", ""), ("5.0.15", "neighbor * "), ("6.0.0-4460078e", "peer * ")] {
         let asked = pop.server.queries();
@@ -48,7 +48,7 @@ fn the_version_of_exabgp_decides_how_it_is_spoken_to() {
 }
 
 #[test]
-fn every_fault_withdraws_and_its_end_announces() {
+fn every_fault_withdraws_and_recovery_announces() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -77,7 +77,7 @@ fn a_degraded_service_without_attributes_of_its_own_keeps_its_route() {
 }
 
 #[test]
-fn a_server_that_is_dead_from_the_start_is_withdrawn() {
+fn withdraws_a_server_that_is_dead_at_start() {
     let pop = Pop::new();
     pop.server.becomes(Fault::Closed);
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -97,7 +97,7 @@ fn a_disable_file_drains_when_it_appears() {
 }
 
 #[test]
-fn a_service_disabled_from_the_start_is_announced_when_the_file_is_gone() {
+fn announces_when_the_disable_file_is_removed() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
     fs::write(pop.file("off"), "").unwrap();
     let mut helper = pop.helper(ideal("5.0.15"));

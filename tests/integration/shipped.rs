@@ -1,4 +1,4 @@
-//! What the package ships: manual pages that name everything, a configuration to start from, units that systemd accepts.
+//! Tests the files of the package: complete manual pages, a configuration to start from, units that systemd accepts.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn the_shipped_line_of_healthcheck_is_understood() {
+fn parses_the_shipped_healthcheck_line() {
     let text = read("exabgp-configs/healthcheck/exabgp.conf");
     let (_, line) = text.split_once("run /usr/bin/dnsherald ").unwrap();
     let (line, _) = line.split_once(';').unwrap();
-    // ExaBGP takes what stands in quotes as one word.
+    // ExaBGP treats quoted text as one word.
     let quoted = line.split('"').enumerate().flat_map(|(number, text)| match number % 2 {
         0 => text.split_whitespace().collect(),
         _ => vec![text],

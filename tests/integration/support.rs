@@ -1,8 +1,8 @@
-//! The vocabulary of the tests.
+//! Helpers for the tests.
 //!
-//! Some tests need something of the system: a program such as `mandoc`, a file of another package, port 53. Where it is
-//! missing they pass without having looked. In the full run nothing may pass so: with `DNSHERALD_FULL=1` in the
-//! environment they fail and name what is missing ([`lacks`](fn@lacks)).
+//! Some tests need a program such as `mandoc`, a file of another package, or port 53. If it is missing, they pass
+//! without testing anything. In the full run, with `DNSHERALD_FULL=1` in the environment, they fail and name what is
+//! missing ([`lacks`]).
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a trace may say, what it may not, and that no number in it is too large.
+//! Tests the syntax of traces and the limits of their numbers.
 
 use std::fs;
 use std::io::Write;
@@ -31,7 +31,7 @@ fn refused(trace: &str, words: &str) {
     }
 }
 
-/// Plays a trace about this configuration.
+/// Plays a trace with this configuration.
 fn simulate(toml: &str, trace: &str) -> Output {
     let header: String = toml.lines().map(|line| format!("| {line}\n")).collect();
     let mut child = Command::new(binary())
@@ -51,7 +51,7 @@ fn longest() -> String {
 }
 
 #[test]
-fn who_answers_is_a_version_or_one_of_four_words() {
+fn exabgp_is_a_version_or_one_of_four_words() {
     refused("exabgp slient\n0 start\n", "line 1: `exabgp slient` is unknown");
     refused("exabgp\n0 start\n", "expected a version that begins with a digit");
     for word in ["silent", "recorded", "recorded-terminal", "terminal", "4.2.21", "6.0.0-x"] {
@@ -60,7 +60,7 @@ fn who_answers_is_a_version_or_one_of_four_words() {
 }
 
 #[test]
-fn a_header_stands_before_the_first_event() {
+fn a_header_precedes_the_first_event() {
     for line in ["exabgp silent", "host fra1", "memory 1s {}", "| [node]"] {
         refused(&format!("0 start\n{line}\n1 end\n"), "line 2: `");
         refused(&format!("# comment\n0 start\n\n{line}\n"), "before the first event, line 2");
@@ -68,7 +68,7 @@ fn a_header_stands_before_the_first_event() {
 }
 
 #[test]
-fn a_repetition_is_what_reads_wholly_as_one() {
+fn only_complete_repetitions_count() {
     let one = |line: &str| read(&format!("{line}\n")).unwrap().steps.remove(0);
     let step = one("1 fail answers servfail upstream is gone x3 every 100ms");
     assert_eq!((step.count, step.every), (3, Duration::from_millis(100)));
@@ -91,7 +91,7 @@ fn a_repetition_is_what_reads_wholly_as_one() {
 }
 
 #[test]
-fn numbers_that_make_no_sense_are_refused() {
+fn refuses_invalid_numbers() {
     refused("0 pass answers x0 every 1s\n", "line 1: `x0` is not a number of repetitions");
     refused("0 pass answers x99999999999999999999 every 1s\n", "is not a number of repetitions");
     refused("0 pass answers x2 every 0s\n", "expected a period of at least 1us");
@@ -103,9 +103,9 @@ fn numbers_that_make_no_sense_are_refused() {
     refused("-1 start\n", "is not a time");
 }
 
-/// Counted in 32 bits, these would end after 71 minutes.
+/// With 32 bits, these would end after 71 minutes.
 #[test]
-fn the_end_of_a_series_is_counted_in_64_bits() {
+fn the_end_of_a_series_has_64_bits() {
     let step = read("0 pass answers x10000000001 every 1us\n").unwrap().steps.remove(0);
     assert_eq!(step.end(), Moment::START + Duration::from_secs(10_000));
     let step = read("0 pass answers x3 every 1ns\n").unwrap().steps.remove(0);
@@ -113,7 +113,7 @@ fn the_end_of_a_series_is_counted_in_64_bits() {
 }
 
 #[test]
-fn a_trace_that_starts_nothing_is_an_error() {
+fn a_trace_without_a_start_is_an_error() {
     let output = simulate(TOML, "0 becomes answers pass\n10 end\n");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
@@ -121,7 +121,7 @@ fn a_trace_that_starts_nothing_is_an_error() {
 }
 
 #[test]
-fn the_timeline_goes_on_until_the_end() {
+fn the_timeline_extends_to_the_end() {
     let silent = "[exabgp]\nrefresh = \"0s\"\n";
     let output = simulate(&format!("{silent}{TOML}"), "0 start\n0 pass answers x5 every 100ms\n600 end\n");
     let shown = String::from_utf8(output.stdout).unwrap();
@@ -129,7 +129,7 @@ fn the_timeline_goes_on_until_the_end() {
 }
 
 #[test]
-fn the_timeline_shows_a_return_that_waits_after_falls() {
+fn the_timeline_shows_a_delayed_return() {
     let up_and_down =
         |at: u32| format!("{at} pass answers x5 every 1s\n{} fail answers timeout x3 every 100ms\n", at + 10);
     let output = simulate(
@@ -144,9 +144,9 @@ fn the_timeline_shows_a_return_that_waits_after_falls() {
     assert!(row.contains("_===") && shown.contains("= held by dampening"), "{shown}");
 }
 
-/// The longest periods and the highest counts that a configuration takes, over the longest time that a trace takes.
+/// The longest periods and highest counts of a configuration, over the longest time of a trace.
 #[test]
-fn huge_values_are_harmless() {
+fn accepts_huge_values() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/good/longest-periods.toml");
     let output = Command::new(binary()).args(["check-config", file]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -157,7 +157,7 @@ fn huge_values_are_harmless() {
     let output = simulate(&longest(), events);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");
-    // One result in a row decides, and everything is announced with the highest MED there is.
+    // A single result decides, and routes have the highest MED.
     let decisive =
         longest().replace("rise = 4294967295", "rise = 1").replace("fall = 4294967295", "fall = 1");
     let output = simulate(&decisive, events);

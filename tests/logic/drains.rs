@@ -1,4 +1,4 @@
-//! A drain that was accepted holds its prefixes withdrawn, whatever the configuration and the helper go through.
+//! A drain keeps its prefixes withdrawn through all reloads and restarts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,13 +23,13 @@ type Layout = BTreeMap<&'static str, Vec<usize>>;
 enum Step {
     Drain(Option<usize>),
     Undrain(Option<usize>),
-    /// Another configuration, by a reload.
+    /// A reload with another configuration.
     Reload(Layout),
-    /// The same, but the helper was killed in between.
+    /// The same with a killed helper.
     Restart(Layout),
 }
 
-/// Each of six prefixes belongs to one of four services, or to none; there is at least one service.
+/// Each of six prefixes belongs to one of four services or to none. At least one service exists.
 fn layout() -> impl Strategy<Value = Layout> {
     let owners = proptest::collection::vec(proptest::option::of(0..4_usize), 6);
     owners.prop_filter_map("no service", |owners| {
@@ -119,7 +119,7 @@ impl Pop {
         service.is_some_and(|service| service.state() == State::Drained)
     }
 
-    /// By whom each service is held, and what is stated of each prefix.
+    /// The holders of each service, and the state of each prefix.
     fn seen(&self) -> Vec<String> {
         let services = self.engine.services().iter().enumerate();
         let seen = services.map(|(place, service)| {
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_drained_stays_withdrawn_through_reloads_and_restarts(first in layout(), steps in steps()) {
+    fn a_drain_stays_in_force_through_reloads_and_restarts(first in layout(), steps in steps()) {
         let mut pop = Pop::start(first, Memory::default());
         let mut all_drained = false;
         for step in steps {

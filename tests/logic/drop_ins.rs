@@ -1,4 +1,4 @@
-//! `systemd/backends`: what `dnsherald backend hooks` prints for the units of Debian's DNS servers.
+//! `systemd/backends` has the output of `dnsherald backend hooks` for the units of Debian's DNS servers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::backend::hooks::{StopTime, drop_in, stop_commands};
 use crate::logic::kept::difference;
 use crate::logic::lacks::lacks;
 
-/// The units as their drop-ins are called. Of `kresd@1.service` Debian has the template.
+/// The units of the drop-ins. Debian ships the template of `kresd@1.service`.
 const UNITS: [&str; 8] = [
     "dnsdist.service",
     "knot.service",
@@ -21,7 +21,7 @@ const UNITS: [&str; 8] = [
     "unbound.service",
 ];
 
-/// The longest that our part of a stop takes where the configuration sets no other times.
+/// The longest time that our hook delays a stop with default times.
 const DRAINS: Duration = Duration::from_secs(50);
 
 fn kept(unit: &str) -> PathBuf {
@@ -29,13 +29,13 @@ fn kept(unit: &str) -> PathBuf {
     folder.join(format!("{unit}.d/dnsherald.conf"))
 }
 
-/// What Debian's package of the server brings, where it is installed.
+/// The unit of Debian's package, if it is installed.
 fn of_debian(unit: &str) -> Option<String> {
     let template = unit.replace("@1.", "@.");
     fs::read_to_string(Path::new("/usr/lib/systemd/system").join(template)).ok()
 }
 
-/// As systemd has it of a unit that says this.
+/// The unit as systemd reports it.
 fn stop_time(unit_text: &str) -> StopTime {
     let said = unit_text.lines().find_map(|line| line.strip_prefix("TimeoutStopSec="));
     said.map_or(StopTime::DEFAULT, |time| {
@@ -45,9 +45,9 @@ fn stop_time(unit_text: &str) -> StopTime {
 }
 
 #[test]
-fn each_is_what_hooks_prints_for_the_unit_of_debian() {
+fn each_drop_in_is_the_output_of_backend_hooks() {
     for unit in UNITS {
-        // Where the server is not installed, the drop-in says itself which commands it keeps.
+        // If the server is not installed, the drop-in itself says which commands it keeps.
         let text = of_debian(unit).unwrap_or_else(|| {
             lacks(&format!("{unit} of Debian"));
             fs::read_to_string(kept(unit)).unwrap()
@@ -59,7 +59,7 @@ fn each_is_what_hooks_prints_for_the_unit_of_debian() {
 }
 
 #[test]
-fn there_is_none_of_another_unit() {
+fn no_drop_in_is_unused() {
     let folder = kept(UNITS[0]).parent().unwrap().parent().unwrap().to_owned();
     let mut found: Vec<_> = fs::read_dir(folder)
         .unwrap()

@@ -1,4 +1,4 @@
-//! What holds for every series of events, not only for those somebody thought of.
+//! Properties that hold for every series of events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -27,7 +27,7 @@ use proptest::prelude::*;
 
 const FALL: usize = 3;
 
-/// The shortest time after which an answer is given up.
+/// The minimum timeout of an acknowledgment.
 const HANDSHAKE: Duration = Duration::from_millis(500);
 
 fn config(dampening: &str) -> Config {
@@ -78,7 +78,7 @@ fn of_class(is_unknown: bool) -> Vec<Cause> {
     Cause::ALL.iter().copied().filter(|cause| (cause.class() == Class::Unknown) == is_unknown).collect()
 }
 
-/// The causes that count as a failure by default: a server that limits the rate of answers serves.
+/// The causes that count as failures by default. A server that limits its rate serves.
 fn failures() -> Vec<Cause> {
     of_class(false).into_iter().filter(|cause| *cause != Cause::RateLimited).collect()
 }
@@ -95,7 +95,7 @@ fn dampening_mode() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&["enforce", "observe"][..])
 }
 
-/// Anything that can happen, with the milliseconds since what happened before.
+/// Any event, with the milliseconds since the previous one.
 fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let line = prop_oneof![
         4 => Just("done".to_owned()),
@@ -128,7 +128,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     proptest::collection::vec((0..800_u64, event), 0..120)
 }
 
-/// The same, and holds.
+/// The same with holds.
 fn events_and_holds() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let hold = prop_oneof![
         3 => (holder(), 1..5_000_u64).prop_map(|(holder, lasts)| {
@@ -146,7 +146,7 @@ fn events_and_holds() -> impl Strategy<Value = Vec<(u64, Event)>> {
     })
 }
 
-/// A server that works and fails by turns; both checks see the same. Now and then it is drained.
+/// A server that works and fails alternately; both checks see the same. It is drained at times.
 fn flaps() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let turn =
         (1..6_usize, 50..400_u64, any::<bool>(), 0..12_u8).prop_map(|(rounds, every, passes, drain)| {
@@ -185,8 +185,8 @@ impl Bench {
         self.engine.api_session().entries().iter().map(|entry| entry.desired.clone()).collect()
     }
 
-    /// From now on ExaBGP 5 answers each line a moment later, for longer than any pause and suppression; so many of the
-    /// first it refuses. A server that `is_well` passes all the while.
+    /// From now on ExaBGP 5 answers each command a little later, for longer than any pause and suppression. It refuses
+    /// the first `refused` commands. If `is_well`, the server passes meanwhile.
     fn is_answered_properly(&mut self, is_well: bool, mut refused: usize) {
         let passes = |at| Event::Outcome(check(at), Outcome::pass(Duration::from_millis(1)));
         let mut coming = VecDeque::new();
@@ -208,7 +208,7 @@ impl Bench {
         }
     }
 
-    /// From now on every round passes, and nothing is drained: how long until the service is up.
+    /// From now on every round passes and nothing is drained. Returns the time until the service is up.
     fn returns_in(&mut self) -> Duration {
         let began = self.now;
         self.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
@@ -249,7 +249,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn fall_failures_in_a_row_leave_the_prefix_withdrawn(events in events(), cause in proptest::sample::select(failures())) {
+    fn fall_consecutive_failures_withdraw_the_prefix(events in events(), cause in proptest::sample::select(failures())) {
         let mut bench = Bench::new(&config("mode = \"off\""));
         for (later, event) in events {
             bench.tell(later, event);
@@ -261,7 +261,7 @@ proptest! {
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
     }
 
-    /// Until `unknown-after` an unknown outcome is as if no probe had been sent.
+    /// Until `unknown-after`, an unknown outcome has the effect of no probe.
     #[test]
     fn an_unknown_outcome_moves_no_route(events in events(), unknown in proptest::sample::select(unknowns()), at in 0..2_usize) {
         let mut bench = Bench::new(&config(QUICK));
@@ -277,7 +277,7 @@ proptest! {
     }
 
     #[test]
-    fn the_end_of_a_process_withdraws_at_once(events in events()) {
+    fn the_exit_of_a_process_withdraws_at_once(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
             bench.tell(later, event);
@@ -298,7 +298,7 @@ proptest! {
         prop_assert!(bench.engine.services()[0].drains().is_empty());
     }
 
-    /// Whatever its checks say, and its falls.
+    /// Independent of its checks and falls.
     #[test]
     fn a_held_service_is_announced_unless_it_is_drained_or_lacks_its_address(events in events_and_holds()) {
         let mut bench = Bench::new(&config(QUICK));
@@ -319,7 +319,7 @@ proptest! {
             prop_assert!(!(is_drained && bench.announced()));
             let last = |check: &Check| check.last().map(|(_, outcome)| outcome.clone());
             let found: Vec<_> = service.checks().iter().map(last).collect();
-            // What is unknown leaves a missing address missing; what nobody has looked for since the start is not known.
+            // An unknown outcome keeps a missing address missing. Without a look-up since the start, it is not known.
             let has_address = found.iter().all(|last| match last {
                 Some(Outcome::Pass { .. }) => true,
                 Some(Outcome::Fail(failure)) => failure.cause != Cause::AddressMissing,
@@ -333,7 +333,7 @@ proptest! {
             }
             prop_assert!(!(is_held && lacks_address && bench.announced()));
         }
-        // After the last end the checks decide.
+        // After the last hold ends, the checks decide.
         bench.tell(6_000, Event::Tick);
         for _ in 0..FALL {
             bench.tell(10, Event::Outcome(check(0), Outcome::fail(Cause::Timeout, "")));
@@ -362,9 +362,9 @@ proptest! {
         }
     }
 
-    /// Unless `enforce` is asked for.
+    /// Unless the mode is `enforce`.
     #[test]
-    fn a_server_that_is_well_again_is_missed_for_a_minute_at_most(
+    fn a_recovered_server_returns_within_a_minute(
         events in flaps(), dampening in proptest::sample::select(&["", "mode = \"observe\"", "max-rise-time = \"0s\""][..]),
     ) {
         let config = config(dampening);
@@ -378,11 +378,11 @@ proptest! {
     }
 
     #[test]
-    fn the_wish_depends_on_nothing_but_the_events(events in events(), ticks in proptest::collection::vec(0..400_u64, 120)) {
+    fn the_desired_state_depends_only_on_the_events(events in events(), ticks in proptest::collection::vec(0..400_u64, 120)) {
         let config = config(QUICK);
         let (mut plain, mut ticked) = (Bench::new(&config), Bench::new(&config));
-        // What was out when a process ended, or when all was to be checked anew, as at the end of a drain, does not
-        // count; and whether it was depends on the ticks: here outcomes come that no round has asked for.
+        // Probes that were in flight when a process exited or a drain ended do not count. Whether they were depends on
+        // the ticks: the test delivers outcomes that no round has requested.
         let forgets = |event: &Event| match event {
             Event::Gone(..) | Event::Undrain(..) | Event::UndrainAll(_) | Event::DisableFile(_, false) => true,
             Event::Drain(_, order) | Event::DrainAll(order) => order.lasts != Lasts::UntilLifted,
@@ -399,7 +399,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_due_is_done_so_that_the_loop_never_spins(events in events()) {
+    fn a_deadline_is_handled_so_the_loop_never_spins(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
             bench.tell(later, event);
@@ -408,9 +408,9 @@ proptest! {
         }
     }
 
-    /// However ExaBGP behaves: once it answers properly again, it ends up with what is desired.
+    /// Whatever ExaBGP does: once it answers correctly again, it has the desired routes.
     #[test]
-    fn a_conversation_gone_wrong_comes_right(events in events(), is_well in any::<bool>(), refused in 0..6_usize) {
+    fn the_api_session_recovers(events in events(), is_well in any::<bool>(), refused in 0..6_usize) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
             bench.tell(later, event);
@@ -427,13 +427,13 @@ proptest! {
         }
     }
 
-    /// Only withdraws overtake it, and the question for the version that follows them.
+    /// Only withdraws may overtake it, and the version query that follows them.
     #[test]
     fn one_command_is_in_flight_at_a_time(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         let mut answered = false;
         let mut said = Moment::START;
-        // Where answers are switched off there is nothing to wait for, and the engine says so first.
+        // If answers are off, the engine does not wait and says so first.
         let mut awaits = true;
         for (later, event) in events {
             answered |= matches!(&event, Event::Heard(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
@@ -459,7 +459,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_can_be_written_down_and_read_again(events in events()) {
+    fn traces_round_trip(events in events()) {
         let config = config(QUICK);
         let names = Names::new(&config);
         for (_, event) in events {
@@ -474,7 +474,7 @@ proptest! {
         }
     }
 
-    /// The worst-case times of `check-config` are kept, whenever the fault begins.
+    /// `check-config` promises worst-case times. They hold whenever the fault begins.
     #[test]
     fn faults_are_detected_within_the_promised_time(
         interval in 20..2000_u64, fast in 1..100_u32, timeout in 1..100_u32, rise in 1..6_u32, fall in 1..6_u32,
@@ -504,7 +504,7 @@ proptest! {
         play(&config, &trace, &mut lines);
         let routes: Vec<_> = lines.0.iter().filter(|(_, line)| line.contains(" route ")).collect();
         prop_assert_eq!(routes.len(), 3, "{:?}", routes);
-        // The conversation itself takes a millisecond per answer.
+        // The API session takes a millisecond per answer.
         let slack = Duration::from_millis(5);
         prop_assert!(routes[1].0.since_start() <= fault + bound + slack, "{:?} {:?}", routes[1], fault + bound);
         prop_assert!(routes[2].0.since_start() <= returned + slack, "{:?} {:?}", routes[2], returned);

@@ -1,4 +1,4 @@
-//! The checks that come with a role: which addresses they ask, from where, over what, and what a failure does.
+//! Tests the default checks of a role: their addresses, sources, transports and the effect of a failure.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn config(management: &str, service: &str) -> Config {
     Config::parse(Path::new("roles.toml"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Each check as `NAME SEVERITY`, and behind it its probes as `SERVER TRANSPORT SOURCE`.
+/// Each check as `NAME SEVERITY`, followed by its probes as `SERVER TRANSPORT SOURCE`.
 fn asked(config: &Config) -> Vec<(String, Vec<String>)> {
     let (address, checks) = config.services[0].checks.split_last().unwrap();
     assert!(matches!(address.probe, Probe::Address(_)), "{address:?}");
@@ -39,7 +39,7 @@ fn expected(checks: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
 const BOTH: &str = "[\"10.1.0.2\", \"2001:db8:1::2\"]";
 
 #[test]
-fn every_service_address_of_both_families_is_asked_and_decides() {
+fn probes_every_service_address_of_both_families() {
     let config = config(BOTH, "role = \"resolver\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8:53::53/128\"]");
     let want: &[(&str, &[&str])] = &[
         ("answers down", &["192.0.2.53 udp 10.1.0.2", "2001:db8:53::53 udp 2001:db8:1::2"]),
@@ -59,7 +59,7 @@ fn every_service_address_of_both_families_is_asked_and_decides() {
 }
 
 #[test]
-fn every_zone_is_asked_at_every_service_address() {
+fn probes_every_zone_at_every_service_address() {
     let config = config(
         "[\"10.1.0.2\"]",
         "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\n\
@@ -71,7 +71,7 @@ fn every_zone_is_asked_at_every_service_address() {
 }
 
 #[test]
-fn the_management_address_decides_where_no_service_address_is_known() {
+fn the_management_address_decides_without_a_service_address() {
     let config = config(
         BOTH,
         "role = \"resolver\"\nprefixes = [\"198.51.100.0/24\", \"192.0.2.53/32\", \"2001:db8:5300::/48\"]",
@@ -90,7 +90,7 @@ fn the_management_address_decides_where_no_service_address_is_known() {
 }
 
 #[test]
-fn without_a_management_address_of_the_family_the_service_address_asks_itself() {
+fn probes_from_the_service_address_without_a_management_address() {
     let config =
         config("[\"10.1.0.2\"]", "prefixes = [\"2001:db8:53::53/128\"]\nnext-hop = \"2001:db8:1::2\"");
     let want: &[(&str, &[&str])] = &[
@@ -104,14 +104,14 @@ fn without_a_management_address_of_the_family_the_service_address_asks_itself() 
 }
 
 #[test]
-fn a_management_address_that_is_the_service_address_decides() {
+fn a_management_address_equal_to_the_service_address_decides() {
     let config = config("[\"10.1.0.2\"]", "role = \"resolver\"\nprefixes = [\"10.1.0.2/32\"]");
     let names: Vec<_> = asked(&config).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["answers down", "answers-tcp degraded"]);
 }
 
 #[test]
-fn only_what_asks_over_udp_brings_down() {
+fn only_udp_checks_bring_the_service_down() {
     for service in ["role = \"resolver\"", "role = \"authoritative\"\nzones = [\"example.org\"]", ""] {
         let config = config(BOTH, &format!("prefixes = [\"192.0.2.53/32\"]\n{service}"));
         let down: Vec<_> = config.services[0]
@@ -124,9 +124,9 @@ fn only_what_asks_over_udp_brings_down() {
     }
 }
 
-/// To withdraw for load alone would move the load to the next point of presence.
+/// Withdrawing because of load would move the load to the next PoP.
 #[test]
-fn what_comes_of_load_is_observed_unless_the_file_says_otherwise() {
+fn causes_of_load_are_observed_by_default() {
     let severities = |on_fail: &str| {
         let check = format!(
             "prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"a\"\n{on_fail}\n\

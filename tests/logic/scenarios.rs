@@ -1,6 +1,6 @@
-//! `tests/scenarios/*.txt`: what happens, and beneath it what comes of it, in virtual time.
+//! `tests/scenarios/*.txt`: events, and below each the resulting actions, in virtual time.
 //!
-//! Each file is its own expectation: annotated anew it must not change. `UPDATE_KEPT=1` rewrites them.
+//! Each file is its own expectation: annotating it again must not change it. `UPDATE_KEPT=1` rewrites the files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

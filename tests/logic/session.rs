@@ -1,5 +1,5 @@
-//! The API session against a simulated ExaBGP that loses answers, delays them and lets some overtake others, in virtual
-//! time over many seeds: once it answers everything again, what is shown as acknowledged is what it really has.
+//! Tests the API session with a simulated ExaBGP that loses, delays and reorders answers, in virtual time with many
+//! seeds. Once ExaBGP answers correctly again, the acknowledged routes are the routes that it has.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::exabgp::{Advertisement, NextHop, Route};
 const ROUTES: usize = 4;
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For so long ExaBGP misbehaves.
+/// How long ExaBGP misbehaves.
 const BAD: Duration = Duration::from_secs(90);
 
-/// Within this time after that, no route may be shown as settled that is not. The calm that the session waits for, and
-/// the longest pause before it says something again, with what a last lost answer may take.
+/// After this time, no route may be shown as acknowledged that is not: the calm period of the session, its longest
+/// pause and the delay of a last lost answer.
 const BOUND: Duration = Duration::from_secs(60 + 40);
 
-/// So long goes on what is well.
+/// How long ExaBGP behaves afterwards.
 const END: Duration = Duration::from_secs(90 + 60 + 60 + 60);
 
-/// The longest that a withdraw waits.
+/// The longest wait of a withdraw.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A series of numbers that depends on nothing but its seed.
+/// A deterministic series of numbers from a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -50,15 +50,15 @@ impl Dice {
 
 #[derive(Clone, Copy, Debug)]
 enum Model {
-    /// 4.2.21: answers to comments and to the question for the version overtake queued route commands.
+    /// 4.2.21: answers to comments and version queries overtake queued route commands.
     Old,
-    /// 5.0: the same, with another selector.
+    /// 5.0: the same with another selector.
     Five,
-    /// 6: all in order.
+    /// 6: answers in order.
     Six,
 }
 
-/// What a command comes to, at its time.
+/// The effect of a command and its time.
 struct Effect {
     at: Moment,
     route: Option<(usize, bool)>,
@@ -69,9 +69,9 @@ struct ExaBgp {
     model: Model,
     dice: Dice,
     losses: u64,
-    /// It reads nothing until then.
+    /// It does not read before this time.
     stalled: Moment,
-    /// When the last queued command is done.
+    /// When the last queued command is finished.
     queue_free: Moment,
     sync_free: Moment,
     queued: VecDeque<Effect>,
@@ -161,11 +161,11 @@ struct Run {
     session: ApiSession,
     exabgp: ExaBgp,
     now: Moment,
-    /// Since when a route is shown as settled that is not so.
+    /// Since when a route is wrongly shown as acknowledged.
     wrong_since: BTreeMap<usize, Moment>,
-    /// Withdraws that are wanted and have not been sent, and since when.
+    /// Withdraws that are desired but not sent, and since when.
     waiting: BTreeMap<usize, Moment>,
-    /// Whether the last that was sent of a route announces it.
+    /// Whether the last command of a route announces it.
     sent: [Option<bool>; ROUTES],
 }
 
@@ -240,7 +240,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         sync_free: Moment::START,
         queued: VecDeque::new(),
         sync: VecDeque::new(),
-        // What earlier helpers may have left.
+        // Routes that earlier helpers may have left.
         rib: [dice.one_in(2); ROUTES],
     };
     let session = ApiSession::new(settings, (0..ROUTES).map(route).collect(), vec![]);
@@ -270,7 +270,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
                 run.session.on_line(run.now, line, &mut out);
             }
         } else if wish_at == due {
-            // At first each gets its wish; nothing new is wanted for a while before the end.
+            // At first the desired state changes at random; before the end it stays the same.
             let place = wanted.iter().position(Option::is_none);
             let place = place.unwrap_or_else(|| usize::try_from(dice.roll(ROUTES as u64)).unwrap());
             let announce = dice.one_in(2);
@@ -309,7 +309,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The seeds that go wrong, with the first of them in words.
+/// The failing seeds, with a description of the first.
 fn failures(model: Model, seeds: u64) -> Vec<String> {
     let outcomes = (1..=seeds).map(|seed| (seed, play(model, seed)));
     outcomes.filter_map(|(seed, outcome)| Some(format!("{model:?} {seed}: {}", outcome.err()?))).collect()
@@ -322,16 +322,16 @@ fn all_are_right(model: Model) {
 }
 
 #[test]
-fn what_exabgp_4_has_is_known_once_it_answers_again() {
+fn knows_the_routes_of_exabgp_4_once_it_answers_again() {
     all_are_right(Model::Old);
 }
 
 #[test]
-fn what_exabgp_5_has_is_known_once_it_answers_again() {
+fn knows_the_routes_of_exabgp_5_once_it_answers_again() {
     all_are_right(Model::Five);
 }
 
 #[test]
-fn what_exabgp_6_has_is_known_once_it_answers_again() {
+fn knows_the_routes_of_exabgp_6_once_it_answers_again() {
     all_are_right(Model::Six);
 }

@@ -1,4 +1,4 @@
-//! Answers: refused, late, lost, never given, switched off.
+//! Answers of ExaBGP: refused, late, lost, missing, disabled.
 
 use dnsherald::responder::Fault;
 
@@ -9,13 +9,13 @@ use crate::support::helper::{
 
 const ASK: &str = "system version 0";
 
-/// Where a helper waits no longer than this for an answer.
+/// A short timeout of acknowledgments.
 fn waiting_for(ack_timeout: &'static str) -> Pop {
     Pop::with(Plan { exabgp: ack_timeout, ..Plan::default() })
 }
 
 #[test]
-fn what_is_refused_is_said_again() {
+fn repeats_refused_commands() {
     let pop = Pop::new();
     let mut refused = false;
     let parent: Parent = Box::new(move |line| {
@@ -37,7 +37,7 @@ fn what_is_refused_is_said_again() {
 }
 
 #[test]
-fn without_an_answer_probing_goes_on_and_the_version_is_asked_for_again() {
+fn continues_to_probe_without_answers() {
     let pop = waiting_for("ack-timeout = \"200ms\"");
     let mut helper = pop.helper(once_greeted("5.0.15"));
     helper.opens();
@@ -52,7 +52,7 @@ fn without_an_answer_probing_goes_on_and_the_version_is_asked_for_again() {
 }
 
 #[test]
-fn a_parent_that_was_mute_is_understood_once_it_speaks() {
+fn uses_answers_that_start_late() {
     let pop = waiting_for("ack-timeout = \"100ms\"");
     let mut helper = pop.helper(silent());
     helper.opens();
@@ -65,7 +65,7 @@ fn a_parent_that_was_mute_is_understood_once_it_speaks() {
 }
 
 #[test]
-fn a_late_answer_is_not_taken_for_that_of_the_next_command() {
+fn a_late_answer_does_not_match_the_next_command() {
     let pop = waiting_for("ack-timeout = \"400ms\"");
     let mut helper = pop.helper(once_greeted("5.0.15"));
     helper.opens();
@@ -86,7 +86,7 @@ fn a_late_answer_is_not_taken_for_that_of_the_next_command() {
 }
 
 #[test]
-fn events_in_between_are_no_answers() {
+fn events_are_no_answers() {
     const DOWN: &str = "neighbor 10.0.0.1 down - peer reset, message [closing connection]";
     const FSM: &str = r#"{ "exabgp": "5.0.0", "type": "fsm", "state": "ESTABLISHED" }"#;
     const UP: &str = r#"{ "exabgp": "5.0.0", "time": 1.5, "pid": 12, "ppid": 1, "counter": 9, "type": "state",
@@ -115,7 +115,7 @@ fn events_in_between_are_no_answers() {
 }
 
 #[test]
-fn where_nothing_is_answered_nothing_is_waited_for() {
+fn does_not_wait_if_answers_are_off() {
     let pop = Pop::with(Plan { prefixes: 50, exabgp: "ack-timeout = \"400ms\"", ..Plan::default() });
     let mut helper = pop.helper(without_acks("5.0.15"));
     helper.opens();
@@ -125,9 +125,9 @@ fn where_nothing_is_answered_nothing_is_waited_for() {
     helper.says_all((0..50).map(announce));
 }
 
-/// However long answers are waited for, and however many withdraws there are.
+/// Independent of the timeout and the number of withdraws.
 #[test]
-fn withdraws_do_not_wait_for_the_answer_to_another_command() {
+fn withdraws_do_not_wait_for_other_answers() {
     let pop = Pop::with(Plan { prefixes: 50, exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
     let mut helper = pop.helper(until(2 + 50, "5.0.15"));
     helper.opens();
@@ -150,9 +150,9 @@ fn withdraws_do_not_wait_for_the_answer_to_another_command() {
     pop.comes_to_be(|status| status.services[0].settled());
 }
 
-/// Where ExaBGP answers no commands it may have refused them all.
+/// If ExaBGP answers no commands, it may have refused them all.
 #[test]
-fn said_is_not_acknowledged() {
+fn sent_is_not_acknowledged() {
     let pop = Pop::new();
     let mut helper = pop.helper(without_acks("5.0.15"));
     helper.opens();
@@ -177,9 +177,9 @@ fn said_is_not_acknowledged() {
     assert!(!helper.log().contains("(acknowledged)"), "{}", helper.log());
 }
 
-/// Nothing is answered at all, though answers may come.
+/// No command is answered, although answers are on.
 #[test]
-fn what_is_not_answered_yet_is_unknown() {
+fn unanswered_commands_are_unacknowledged() {
     let pop = Pop::new();
     let mut helper = pop.helper(once_greeted("5.0.15"));
     helper.opens();
@@ -189,7 +189,7 @@ fn what_is_not_answered_yet_is_unknown() {
 }
 
 #[test]
-fn what_is_answered_is_not_said_again() {
+fn does_not_repeat_acknowledged_commands() {
     let pop = Pop::with(Plan { prefixes: 3, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

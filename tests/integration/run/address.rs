@@ -1,4 +1,4 @@
-//! The service address on a real interface, in a network namespace: it goes, it comes back, it was never there.
+//! Service addresses on a real interface in a network namespace: removed, restored, or never present.
 //!
 //! Two kinds of interfaces are modules that a kernel may lack. `dummy`: then one end of a veth pair stands in, which
 //! loses its addresses in the same way. `vrf`: then only a VRF that is not there can be tried, and the
@@ -12,7 +12,7 @@ use crate::support::namespace::{in_namespace, shell};
 const PRESENT: &str = "ip addr add 192.0.2.53/32 dev lo";
 const ABSENT: &str = "ip addr del 192.0.2.53/32 dev lo";
 
-/// A point of presence whose service address has to be on this host.
+/// A PoP whose service address must be on this host.
 fn pop(change: impl Fn(String) -> String) -> Pop {
     let pop = Pop::new();
     pop.is_configured(&change(pop.configuration().replace("address = false\n", "")));
@@ -20,8 +20,8 @@ fn pop(change: impl Fn(String) -> String) -> Pop {
 }
 
 #[test]
-fn a_service_address_that_goes_withdraws_until_it_is_back() {
-    let name = "run::address::a_service_address_that_goes_withdraws_until_it_is_back";
+fn a_removed_service_address_withdraws_until_it_is_restored() {
+    let name = "run::address::a_removed_service_address_withdraws_until_it_is_restored";
     in_namespace(name, PRESENT, || {
         let pop = pop(|text| text);
         let mut helper = pop.helper(ideal("5.0.15"));
@@ -31,7 +31,7 @@ fn a_service_address_that_goes_withdraws_until_it_is_back() {
             shell(ABSENT);
             helper.says(WITHDRAW);
             helper.logs("192.0.2.53 is not on this host");
-            // The server answers all the while at another address.
+            // The server continues to answer at another address.
             pop.server.is_asked_again(5);
             helper.has_said_no_more();
             shell(PRESENT);
@@ -40,10 +40,10 @@ fn a_service_address_that_goes_withdraws_until_it_is_back() {
     });
 }
 
-/// No round is due for hours: only the event tells.
+/// No round is due for hours; only the event reports the loss.
 #[test]
-fn the_end_of_a_service_address_is_seen_between_two_rounds() {
-    let name = "run::address::the_end_of_a_service_address_is_seen_between_two_rounds";
+fn detects_a_removed_service_address_between_rounds() {
+    let name = "run::address::detects_a_removed_service_address_between_rounds";
     in_namespace(name, PRESENT, || {
         let pop = pop(|text| text.replace("interval = \"100ms\"\nfast", "interval = \"1h\"\nfast"));
         let mut helper = pop.helper(ideal("5.0.15"));
@@ -55,8 +55,8 @@ fn the_end_of_a_service_address_is_seen_between_two_rounds() {
 }
 
 #[test]
-fn an_address_that_is_not_there_from_the_start_is_not_announced() {
-    let name = "run::address::an_address_that_is_not_there_from_the_start_is_not_announced";
+fn does_not_announce_an_address_missing_at_start() {
+    let name = "run::address::does_not_announce_an_address_missing_at_start";
     in_namespace(name, "", || {
         let pop = pop(|text| text);
         let mut helper = pop.helper(ideal("5.0.15"));
@@ -68,10 +68,10 @@ fn an_address_that_is_not_there_from_the_start_is_not_announced() {
     });
 }
 
-/// A route of type local is enough (AnyIP), here for a prefix whose address the configuration names.
+/// A route of type local suffices (AnyIP), here for a prefix whose address the configuration names.
 #[test]
-fn the_address_of_a_shorter_prefix_may_be_local_by_a_route_alone() {
-    let name = "run::address::the_address_of_a_shorter_prefix_may_be_local_by_a_route_alone";
+fn a_local_route_suffices_for_a_shorter_prefix() {
+    let name = "run::address::a_local_route_suffices_for_a_shorter_prefix";
     in_namespace(name, "ip route add local 192.0.2.0/24 dev lo", || {
         let named = |text: String| {
             text.replace("[\"192.0.2.53/32\"]", "[\"192.0.2.0/24\"]\naddress = [\"192.0.2.53\"]")
@@ -125,10 +125,10 @@ fn check_and_check_config_say_which_address_is_missing() {
     });
 }
 
-/// The server is in another network namespace, or behind DNAT.
+/// The server is in another network namespace or behind DNAT.
 #[test]
-fn an_address_that_is_elsewhere_on_purpose_is_not_missed() {
-    let name = "run::address::an_address_that_is_elsewhere_on_purpose_is_not_missed";
+fn address_false_lifts_the_check() {
+    let name = "run::address::address_false_lifts_the_check";
     in_namespace(name, "", || {
         let pop = Pop::new();
         let mut helper = pop.helper(ideal("5.0.15"));

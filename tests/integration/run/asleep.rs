@@ -1,4 +1,4 @@
-//! A helper that is stopped and continued, as by SIGSTOP or a paused virtual machine, knows nothing about the server.
+//! A stopped and continued helper (SIGSTOP or a paused virtual machine) knows nothing about the server meanwhile.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, ideal};
 
-/// One failure would withdraw, and the question under way while the helper is stopped is never answered.
+/// One failure withdraws. The probe in flight while the helper is stopped is never answered.
 #[test]
 fn a_stopped_and_continued_helper_moves_no_route() {
     let pop = Pop::with(Plan { check: "interval = \"3s\"\ntimeout = \"3s\"\nfall = 1", ..Plan::default() });

@@ -1,4 +1,4 @@
-//! Who asked for a drain or a hold: the holder is what the command says, the user id what the kernel says.
+//! The origin of a drain or hold: the command names the holder, the kernel reports the user ID.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

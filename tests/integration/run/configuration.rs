@@ -1,16 +1,16 @@
-//! A configuration that is bad, or not there, when it starts: it stays, withdraws, and waits for a better one.
+//! A bad or missing configuration at start: the helper keeps running, withdraws, and waits for a valid one.
 
 use std::fs;
 
 use crate::support::helper::{Helper, Plan, Pop, announce, ideal, withdraw};
 
-/// How the log points at a place.
+/// The place of an error in the log.
 fn place(pop: &Pop, text: &str, word: &str) -> String {
     let line = 1 + text[..text.find(word).unwrap()].matches('\n').count();
     format!("{}:{line}:", pop.configuration_file().display())
 }
 
-/// A helper announces two prefixes, is answered, and is killed.
+/// A helper announces two prefixes, gets its answers, and is killed.
 fn one_dies_suddenly_while_announced(pop: &Pop) {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -24,7 +24,7 @@ fn pop_of_two() -> Pop {
     Pop::with(Plan { prefixes: 2, ..Plan::default() })
 }
 
-/// Mended, the same process does what it should have done from the start.
+/// With a corrected file, the same process starts its normal work.
 fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
     pop.is_configured(&pop.configuration());
     helper.comes_to_say("# dnsherald");
@@ -34,7 +34,7 @@ fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
 }
 
 #[test]
-fn a_bad_one_withdraws_what_it_names_and_what_was_announced() {
+fn a_bad_file_withdraws_its_prefixes_and_earlier_announcements() {
     let pop = pop_of_two();
     one_dies_suddenly_while_announced(&pop);
     let bad = pop.configuration().replace("fall = 10", "fall = \"three\"").replace(", \"198.18.0.1/32\"", "");
@@ -55,7 +55,7 @@ fn a_bad_one_withdraws_what_it_names_and_what_was_announced() {
 }
 
 #[test]
-fn one_that_is_torn_in_the_middle_is_bad_as_well() {
+fn an_incomplete_file_is_bad() {
     let pop = pop_of_two();
     let whole = pop.configuration();
     pop.is_configured(&whole[..whole.find("up = {").unwrap() + 6]);
@@ -65,7 +65,7 @@ fn one_that_is_torn_in_the_middle_is_bad_as_well() {
 }
 
 #[test]
-fn a_missing_one_withdraws_what_was_announced() {
+fn a_missing_file_withdraws_earlier_announcements() {
     let pop = pop_of_two();
     one_dies_suddenly_while_announced(&pop);
     fs::remove_file(pop.configuration_file()).unwrap();
@@ -78,7 +78,7 @@ fn a_missing_one_withdraws_what_was_announced() {
 }
 
 #[test]
-fn while_it_waits_it_still_ends_when_it_should() {
+fn exits_when_told_while_waiting() {
     let pop = Pop::new();
     pop.is_configured("[node");
     for end in [|helper: &Helper| helper.is_sent("TERM"), |helper: &Helper| helper.hears_the_end()] {
@@ -92,7 +92,7 @@ fn while_it_waits_it_still_ends_when_it_should() {
 }
 
 #[test]
-fn where_it_is_to_exit_it_does_not_do_so_at_once() {
+fn exit_on_bad_config_delays_the_exit() {
     let pop = Pop::new();
     pop.is_configured("[node");
     let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));
@@ -103,7 +103,7 @@ fn where_it_is_to_exit_it_does_not_do_so_at_once() {
 }
 
 #[test]
-fn where_it_is_to_exit_it_can_be_told_to_do_so_sooner() {
+fn a_signal_ends_the_exit_delay() {
     let pop = Pop::new();
     pop.is_configured("[node");
     let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));

@@ -1,4 +1,4 @@
-//! What an operator asks of a running helper, and what others do to its sockets.
+//! Requests of an operator to a running helper, and attacks on its sockets.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,7 @@ use crate::support::helper::{
     ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw,
 };
 
-/// A helper that has announced, and whose sockets are there.
+/// A helper that has announced and opened its sockets.
 fn announced(pop: &Pop) -> Helper {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -30,7 +30,7 @@ fn announced(pop: &Pop) -> Helper {
 }
 
 #[test]
-fn the_status_says_what_is_and_why() {
+fn the_status_shows_states_and_reasons() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     let status = pop.status();
@@ -77,7 +77,7 @@ fn a_drain_withdraws_and_its_end_announces() {
 }
 
 #[test]
-fn undrain_says_when_there_is_nothing_to_end_and_waits_for_the_announcement() {
+fn undrain_reports_when_there_is_no_drain() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     let nothing = pop.command(&["undrain", "resolver"]);
@@ -94,7 +94,7 @@ fn undrain_says_when_there_is_nothing_to_end_and_waits_for_the_announcement() {
     );
     assert!(pop.status().services[0].settled() && pop.status().services[0].is_serving());
     helper.says(ANNOUNCE);
-    // Idempotent for scripts; a drain of another holder is not waited for.
+    // Idempotent for scripts. It does not wait for drains of other holders.
     let again = pop.told(&["undrain", "--wait", "--quiet-if-none"]);
     assert!(again.starts_with("announced resolver, acknowledged within "), "{again}");
     pop.told(&["drain", "--as", "other", "--reason", "new disk"]);
@@ -163,7 +163,7 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
 }
 
 #[test]
-fn a_drain_with_neither_end_nor_reason_is_taken_with_a_hint() {
+fn a_drain_without_end_and_reason_gives_a_hint() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     let drained = pop.command(&["drain", "resolver"]);
@@ -178,7 +178,7 @@ fn a_drain_with_neither_end_nor_reason_is_taken_with_a_hint() {
 }
 
 #[test]
-fn undampen_ends_what_dampening_holds_and_says_what_it_was() {
+fn undampen_ends_a_suppression_and_reports_it() {
     let pop = Pop::with(Plan { dampening: "mode = \"enforce\"\npenalty = 3000", ..Plan::default() });
     let mut helper = announced(&pop);
     let nothing = pop.command(&["undampen"]);
@@ -228,7 +228,7 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
 }
 
 #[test]
-fn a_drain_of_all_includes_what_is_added_and_survives_other_names() {
+fn a_drain_of_all_includes_added_services() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
@@ -252,7 +252,7 @@ fn a_drain_of_all_includes_what_is_added_and_survives_other_names() {
 }
 
 #[test]
-fn a_drain_until_the_exit_is_unknown_to_the_next_helper() {
+fn a_drain_until_exit_ends_with_the_helper() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     let said = pop.told(&["drain", "--as", "exabgp.service", "--until-exit", "--wait"]);
@@ -260,7 +260,7 @@ fn a_drain_until_the_exit_is_unknown_to_the_next_helper() {
     helper.says(WITHDRAW);
     let both = pop.told(&["drain", "--as", "unbound.service", "--until-exit", "--for", "1h"]);
     assert_eq!(both, "draining resolver for 1h or until the helper exits\n");
-    // A configuration that is read again does not end it.
+    // A reload does not end it.
     pop.is_configured(&pop.configuration().replace("med = 100", "med = 200"));
     pop.told(&["reload"]);
     pop.comes_to_be(|status| status.services[0].state == State::Drained);
@@ -273,7 +273,7 @@ fn a_drain_until_the_exit_is_unknown_to_the_next_helper() {
 }
 
 #[test]
-fn a_drain_ends_once_the_server_that_came_back_is_well() {
+fn once_healthy_ends_a_drain_after_new_passes() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     pop.told(&["drain", "--as", "unbound.service", "--wait"]);
@@ -288,7 +288,7 @@ fn a_drain_ends_once_the_server_that_came_back_is_well() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_with_the_reason() {
+fn refuses_requests_with_the_reason() {
     let pop = Pop::new();
     let refused = |words: &[&str], why: &str| {
         let output = pop.command(words);
@@ -344,9 +344,9 @@ fn a_reload_applies_the_difference() {
     assert!(pop.status().left_behind.is_empty() || eventually(|| pop.status().left_behind.is_empty()));
 }
 
-/// Each reload comes before the timeout of the round under way, which has to count all the same.
+/// Each reload precedes the timeout of the running round, which must still count.
 #[test]
-fn a_reload_in_a_loop_hides_no_server_that_hangs() {
+fn repeated_reloads_do_not_hide_a_hang() {
     let pop =
         Pop::with(Plan { check: "interval = \"500ms\"\ntimeout = \"500ms\"\nfall = 2", ..Plan::default() });
     let helper = announced(&pop);
@@ -359,7 +359,7 @@ fn a_reload_in_a_loop_hides_no_server_that_hangs() {
 }
 
 #[test]
-fn a_broken_file_that_is_mended_is_taken_at_once() {
+fn a_corrected_file_takes_effect_at_once() {
     let pop = Pop::new();
     let whole = pop.configuration();
     pop.is_configured(&whole.replace("rise = 2", "rise = 0"));
@@ -392,7 +392,7 @@ fn modes_do_not_depend_on_the_umask() {
 }
 
 #[test]
-fn a_directory_that_is_everybodys_is_warned_of() {
+fn warns_about_a_world_writable_directory() {
     let pop = Pop::new();
     fs::create_dir(pop.file("control")).unwrap();
     for directory in [pop.file(""), pop.file("control")] {
@@ -407,7 +407,7 @@ fn a_directory_that_is_everybodys_is_warned_of() {
 }
 
 #[test]
-fn a_drain_is_written_down_before_it_is_promised() {
+fn a_drain_is_stored_before_it_is_confirmed() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     pop.told(&["drain", "--reason", "new disk"]);
@@ -417,7 +417,7 @@ fn a_drain_is_written_down_before_it_is_promised() {
 }
 
 #[test]
-fn a_drain_that_cannot_be_written_down_is_done_and_said_to_be_so() {
+fn reports_a_drain_that_cannot_be_stored() {
     let pop = Pop::with(Plan { state: "/dev/null/state", ..Plan::default() });
     let mut helper = announced(&pop);
     let output = pop.command(&["drain"]);
@@ -428,7 +428,7 @@ fn a_drain_that_cannot_be_written_down_is_done_and_said_to_be_so() {
 }
 
 #[test]
-fn whoever_waits_for_a_drain_that_ends_is_told() {
+fn drain_wait_reports_a_drain_that_ends() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     let output = pop.command(&["drain", "--for", "1us", "--wait"]);
@@ -437,7 +437,7 @@ fn whoever_waits_for_a_drain_that_ends_is_told() {
 }
 
 #[test]
-fn so_many_may_drain_and_no_more() {
+fn limits_the_number_of_holders() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     let client = Client::new(&pop.file("control"));
@@ -454,9 +454,9 @@ fn so_many_may_drain_and_no_more() {
     assert!(drain(17).is_ok());
 }
 
-/// Reading a pipe that nobody writes to takes as long as a disk that is gone.
+/// Reading a pipe without a writer blocks, like a hanging disk.
 #[test]
-fn a_reload_of_what_is_no_file_changes_nothing() {
+fn a_reload_of_a_pipe_changes_nothing() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     fs::remove_file(pop.configuration_file()).unwrap();
@@ -473,9 +473,9 @@ fn a_reload_of_what_is_no_file_changes_nothing() {
     helper.says(WITHDRAW);
 }
 
-/// The status is everybody's, so that everybody can keep it busy.
+/// Every user may read the status and so can keep its socket busy.
 #[test]
-fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
+fn drains_for_a_stopping_unit_without_a_status() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let backend = "\n[backend.generic]\nunit = \"ns@1.service\"\nsettle = \"0s\"\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
@@ -491,7 +491,7 @@ fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
     let said = stopping("other");
     assert!(said.contains("no service has a backend with the unit other.service"), "{said}");
     helper.has_said_no_more();
-    // Of a service that it has not been told about yet the helper knows nothing; the others are drained all the same.
+    // The helper does not know a service that was not reloaded; the others are drained.
     let new = "\n[[service]]\nname = \"new\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\nbackend = \"generic\"\n";
     pop.is_configured(&format!("{}{new}{backend}", pop.configuration()).replacen(
         "name = \"resolver\"",
@@ -505,9 +505,9 @@ fn a_unit_that_stops_is_drained_for_though_there_is_no_status() {
     }
 }
 
-/// Whoever connects and says nothing, half of something or nonsense has a turn of its own and no more.
+/// A client that sends nothing, incomplete lines or garbage delays only itself.
 #[test]
-fn slow_clients_floods_and_garbage_hold_up_nobody() {
+fn slow_clients_floods_and_garbage_delay_no_request() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     let directory = pop.file("control");
@@ -535,9 +535,9 @@ fn slow_clients_floods_and_garbage_hold_up_nobody() {
     assert_eq!(pop.status().services[0].drains, []);
 }
 
-/// As a script of another user that hangs does. What it does not read of a status fills the buffer of its socket.
+/// Like a hanging script of another user.
 #[test]
-fn idle_connections_of_another_user_hold_up_neither_root_nor_the_status() {
+fn idle_connections_of_another_user_delay_no_request() {
     if !geteuid().is_root() {
         return crate::support::lacks("root");
     }
@@ -546,13 +546,13 @@ fn idle_connections_of_another_user_hold_up_neither_root_nor_the_status() {
     let status = pop.told(&["status", "--json"]);
     assert!(status.len() > 300_000, "{} octets fit into a buffer", status.len());
     let directory = pop.file("control");
-    // The way to the sockets, and the socket of requests, as for a member of the group.
+    // The path to the sockets and the control socket, as a member of the group.
     for folder in directory.ancestors().take_while(|folder| folder.parent().is_some()) {
         let mode = fs::metadata(folder).unwrap().permissions().mode();
         fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o055)).unwrap();
     }
     fs::set_permissions(control_socket(&directory), fs::Permissions::from_mode(0o666)).unwrap();
-    // It takes each connection that is dropped again at once, so that it has as many as it can at every moment.
+    // It reopens each dropped connection at once, so that it always has as many as possible.
     let script = "
 import os, select, socket, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -583,9 +583,9 @@ while True:
     helper.comes_to_say(WITHDRAW);
 }
 
-/// What its command has reported as failed does not happen later.
+/// A request that the command reported as failed must not take effect later.
 #[test]
-fn a_drain_that_a_stopped_helper_did_not_answer_has_no_effect() {
+fn a_drain_that_failed_has_no_later_effect() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     let pid = pop.status().pid;
@@ -598,22 +598,22 @@ fn a_drain_that_a_stopped_helper_did_not_answer_has_no_effect() {
         said.contains(&format!("the helper (pid {pid}) behind ")) && said.contains("does not respond"),
         "{said}"
     );
-    // A request that is sent now has one, and comes to its turn behind the first.
+    // A request sent now has an expiry and waits behind the first.
     pop.told(&["drain", "--as", "another"]);
     helper.comes_to_say(WITHDRAW);
     let holders: Vec<_> = pop.status().services[0].drains.iter().map(|drain| drain.holder.clone()).collect();
     assert_eq!(holders, ["another"]);
 }
 
-/// On its reload ExaBGP starts the successor before the predecessor has ended.
+/// On a reload ExaBGP starts the successor before the predecessor has ended.
 #[test]
-fn the_sockets_are_those_of_the_newest() {
+fn the_newest_helper_owns_the_sockets() {
     let pop = Pop::new();
     let mut first = announced(&pop);
     let predecessor = pop.status().pid;
     let _second = pop.helper(ideal("5.0.15"));
     pop.comes_to_be(|status| status.pid != predecessor);
-    // Of what the newest is told the other learns from the state, and neither takes it back.
+    // The other helper learns of requests to the newest from the state, and neither reverts them.
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     first.says(WITHDRAW);
     first.is_sent("TERM");
@@ -625,7 +625,7 @@ fn the_sockets_are_those_of_the_newest() {
 }
 
 #[test]
-fn without_a_directory_the_main_job_is_done() {
+fn runs_without_a_control_directory() {
     let pop = Pop::new();
     pop.is_configured(
         &pop.configuration().replace(&format!("{:?}", pop.file("control")), "\"/dev/null/control\""),
@@ -667,7 +667,7 @@ fn the_status_is_an_alert_for_monitoring() {
 }
 
 #[test]
-fn what_would_happen_now_is_said_first() {
+fn shows_first_what_a_start_would_do() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
     assert!(!pop.told(&["check-config"]).contains("now: "));
     let helper = announced(&pop);
@@ -693,9 +693,9 @@ fn what_would_happen_now_is_said_first() {
     );
 }
 
-/// Python gives it a terminal; the standard library has none.
+/// Python provides the terminal; the Rust standard library cannot.
 #[test]
-fn by_hand_no_hook_runs_and_no_exabgp_has_acknowledged() {
+fn a_dry_run_runs_no_hooks_and_claims_no_acknowledgment() {
     let pop =
         Pop::with(Plan { service: "on-change = [\"/bin/touch\", \"FOLDER/hooked\"]", ..Plan::default() });
     let mut python = Command::new("python3");
@@ -704,7 +704,7 @@ fn by_hand_no_hook_runs_and_no_exabgp_has_acknowledged() {
     let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut shown = String::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    // The state is entered, and settled, in this order.
+    // The state is entered, then acknowledged.
     while !shown.contains("on-change not run with STATE=DOWN") {
         if shown.contains("on-change not run with STATE=UP") {
             pop.server.becomes(Fault::Refuse);

@@ -1,4 +1,4 @@
-//! Where everything around it is broken: the log, the command line, the configuration, the disk.
+//! Broken surroundings: the log, the command line, the configuration, the disk.
 
 use std::fs;
 use std::process::Command;
@@ -7,25 +7,25 @@ use crate::support::helper::{
     ANNOUNCE, Helper, MODEST, Plan, Pop, WITHDRAW, announce, eventually, ideal, silent, withdraw,
 };
 
-/// A configuration with an error that takes more than a pipe to show, and differs from others by `mark`.
+/// A configuration with an error larger than a pipe, which `mark` distinguishes from others.
 fn too_long_to_show(pop: &Pop, mark: char) -> String {
     pop.configuration().replace("rise = 2", &format!("rise = 0 # {}", mark.to_string().repeat(100_000)))
 }
 
 #[test]
-fn with_a_log_that_nobody_reads_it_withdraws_and_ends() {
+fn works_with_a_log_that_is_not_read() {
     let pop = Pop::new();
     pop.is_configured(&too_long_to_show(&pop, 'a'));
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says(WITHDRAW);
     helper.is_logged_in_vain();
-    // It looks once a second, and complains of each.
+    // It reads the file once a second and logs each error.
     for mark in ['b', 'c', 'd'] {
         let text = too_long_to_show(&pop, mark);
         let before = helper.bytes_read();
         pop.is_configured(&text);
-        // It may be in the middle of the former one: with two of them read, one was this.
+        // It may still be logging the previous error: after two errors, one is this.
         let has_looked = || helper.bytes_read() - before > 2 * text.len() as u64;
         assert!(eventually(has_looked), "it no longer looks at its configuration");
     }
@@ -36,9 +36,9 @@ fn with_a_log_that_nobody_reads_it_withdraws_and_ends() {
     helper.exits_well();
 }
 
-/// A pipe that nobody writes to is waited for no longer than a disk that is gone.
+/// Reading a pipe without a writer blocks, like a hanging disk.
 #[test]
-fn a_configuration_that_becomes_a_pipe_is_refused_until_it_is_a_file_again() {
+fn refuses_a_pipe_as_configuration() {
     let pop = Pop::new();
     let pipe = |name: &str| {
         let pipe = pop.file(name);
@@ -58,7 +58,7 @@ fn a_configuration_that_becomes_a_pipe_is_refused_until_it_is_a_file_again() {
 }
 
 #[test]
-fn where_it_is_to_exit_on_a_bad_configuration_it_withdraws_first() {
+fn exit_on_bad_config_withdraws_first() {
     let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
     pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
     let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));
@@ -73,7 +73,7 @@ fn where_it_is_to_exit_on_a_bad_configuration_it_withdraws_first() {
 }
 
 #[test]
-fn with_bad_usage_it_waits_and_is_in_nobodys_way() {
+fn bad_usage_delays_the_exit() {
     let pop = Pop::new();
     for end in [|helper: &Helper| helper.is_sent("TERM"), |helper: &Helper| helper.hears_the_end()] {
         let mut helper = pop.helper_with(&["--no-such-option"], ideal("5.0.15"));
@@ -87,7 +87,7 @@ fn with_bad_usage_it_waits_and_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_configuration_that_is_not_text_does_not_hide_its_prefixes() {
+fn finds_prefixes_in_a_file_that_is_not_utf8() {
     let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
     let text = pop.configuration();
     fs::write(pop.configuration_file(), [b"# K\xf6ln\n", text.as_bytes()].concat()).unwrap();
@@ -98,7 +98,7 @@ fn a_configuration_that_is_not_text_does_not_hide_its_prefixes() {
 }
 
 #[test]
-fn a_recording_that_is_there_is_kept() {
+fn keeps_an_existing_recording() {
     let pop = Pop::new();
     let trace = pop.file("run.trace");
     for name in ["run.trace", "run.trace.1", "run.trace.2"] {
@@ -113,7 +113,7 @@ fn a_recording_that_is_there_is_kept() {
 }
 
 #[test]
-fn a_flood_is_counted_in_the_log_and_delays_no_probe() {
+fn a_flood_is_summed_up_and_delays_no_probe() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -135,7 +135,7 @@ fn a_flood_is_counted_in_the_log_and_delays_no_probe() {
 }
 
 #[test]
-fn an_input_that_is_no_pipe_and_never_ends_takes_no_memory() {
+fn an_endless_input_needs_no_memory() {
     let pop = Pop::new();
     let mut helper = pop.helper_after("exec </dev/zero", silent());
     helper.comes_to_say(&ANNOUNCE.replace("neighbor * ", ""));
@@ -146,7 +146,7 @@ fn an_input_that_is_no_pipe_and_never_ends_takes_no_memory() {
 }
 
 #[test]
-fn a_disable_file_that_cannot_be_looked_for_is_complained_about_once() {
+fn warns_once_about_an_inaccessible_disable_file() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/dnsherald.toml/off\"", ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

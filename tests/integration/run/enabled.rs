@@ -14,7 +14,7 @@ fn becomes(pop: &Pop, enabled: bool) {
 }
 
 #[test]
-fn what_an_earlier_helper_announced_is_withdrawn_and_enabled_by_a_reload() {
+fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     let pop = Pop::with(Plan { service: OFF, ..Plan::default() });
     becomes(&pop, true);
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -33,7 +33,7 @@ fn what_an_earlier_helper_announced_is_withdrawn_and_enabled_by_a_reload() {
     assert_eq!((service.enabled, service.state), (false, State::Drained));
     let shown = pop.told(&["status"]);
     assert!(shown.contains("resolver: not enabled since "), "{shown}");
-    // A drain can be asked for and ends again, and moves nothing.
+    // A drain is accepted and moves no route.
     pop.told(&["drain", "--as", "unbound.service", "--wait"]);
     pop.told(&["undrain", "--as", "unbound.service", "--once-healthy"]);
     pop.comes_to_be(|status| status.services[0].drains.is_empty());
@@ -47,7 +47,7 @@ fn what_an_earlier_helper_announced_is_withdrawn_and_enabled_by_a_reload() {
 }
 
 #[test]
-fn what_is_not_enabled_is_checked_and_shown() {
+fn shows_disabled_services() {
     let pop = Pop::with(Plan { service: OFF, ..Plan::default() });
     let shown = pop.told(&["check-config"]);
     assert!(shown.contains("service resolver\n  not enabled: "), "{shown}");
@@ -57,7 +57,7 @@ fn what_is_not_enabled_is_checked_and_shown() {
 }
 
 #[test]
-fn a_configuration_file_that_vanishes_is_no_end_of_a_drain() {
+fn a_missing_configuration_file_keeps_its_drain() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/dnsherald.toml\"", ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

@@ -1,4 +1,4 @@
-//! A server that stays down is restarted without being asked, through the same transaction as a person would.
+//! Automatic restarts of a server that stays down, through `backend restart`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,9 +9,9 @@ use dnsherald::responder::Fault;
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 
-/// What could not even be begun leaves nothing drained.
+/// A restart that cannot start leaves no drain.
 #[test]
-fn a_restart_that_is_not_possible_changes_nothing() {
+fn an_impossible_restart_changes_nothing() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let backend = "\n[backend.generic]\nrestart = [\"/no/such/program\"]\nsettle = \"0s\"\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
@@ -28,9 +28,9 @@ fn a_restart_that_is_not_possible_changes_nothing() {
     assert_eq!(pop.status().services[0].drains, []);
 }
 
-/// An upgrade that is broken off leaves half of a server.
+/// An interrupted upgrade would leave an incomplete server.
 #[test]
-fn a_command_comes_to_its_end_though_interrupted() {
+fn a_command_finishes_despite_signals() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let backend = "\n[backend.generic]\nrestart = [\"true\"]\nsettle = \"0s\"\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
@@ -48,7 +48,7 @@ fn a_command_comes_to_its_end_though_interrupted() {
     command.args(["backend", "restart", "--command", &upgrade, "-c"]).arg(pop.configuration_file());
     let mut restart = command.stdout(Stdio::null()).spawn().unwrap();
     assert!(eventually(|| began.exists()), "log:\n{}", helper.log());
-    // It is told to stop, and gets what is meant for others.
+    // It receives signals to stop and others.
     for signal in ["USR1", "XCPU", "RTMIN+3", "QUIT", "INT"] {
         let kill = format!("kill -s {signal} {}", restart.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -61,7 +61,7 @@ fn a_command_comes_to_its_end_though_interrupted() {
     assert!(pop.status().services[0].drains[0].expires_in_seconds.is_some());
 }
 
-/// A helper that has announced, and whose server is gone since.
+/// A helper that has announced and whose server has exited since.
 fn withdrawn(pop: &Pop) -> Helper {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -72,7 +72,7 @@ fn withdrawn(pop: &Pop) -> Helper {
 }
 
 #[test]
-fn a_server_that_stays_down_is_restarted_and_returns() {
+fn restarts_a_server_that_stays_down() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let (script, mark) = (pop.file("restart"), pop.file("restarted"));
     fs::write(&script, format!("#!/bin/sh\necho again >> {}\n", mark.display())).unwrap();
@@ -90,9 +90,9 @@ fn a_server_that_stays_down_is_restarted_and_returns() {
     assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
 }
 
-/// Whoever reads the log in the night is told what is in the way, and not the end of a table.
+/// The log must show the reason, not the end of a table.
 #[test]
-fn a_restart_that_does_not_help_says_why() {
+fn logs_why_a_restart_failed() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let backend = "\n[backend.generic]\nrestart = [\"true\"]\nheal = { after = \"1s\", at-most = 1 }\n\
                    config-check = [\"sh\", \"-c\", \"echo line 7: nonsense; exit 1\"]\n";

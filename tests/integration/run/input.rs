@@ -1,4 +1,4 @@
-//! Standard input: whatever is said there is taken, and no harm is done.
+//! Standard input: the helper reads everything and ignores unknown lines.
 
 use dnsherald::responder::Fault;
 
@@ -7,7 +7,7 @@ use crate::support::helper::{
 };
 
 #[test]
-fn odd_lines_are_logged_and_survived() {
+fn logs_unknown_lines() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -36,9 +36,9 @@ fn odd_lines_are_logged_and_survived() {
     helper.says(WITHDRAW);
 }
 
-/// Where nobody reads the answers, ExaBGP up to 5.0 stops after 13,107 of them.
+/// If the answers stay unread, ExaBGP up to 5.0 stops after 13,107 of them.
 #[test]
-fn a_day_of_answers_at_once_is_taken_at_once() {
+fn reads_a_day_of_answers_at_once() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -63,7 +63,7 @@ fn a_day_of_answers_at_once_is_taken_at_once() {
 }
 
 #[test]
-fn ten_thousand_sessions_up_become_a_few_statements() {
+fn ten_thousand_session_events_cause_few_commands() {
     let pop = Pop::with(Plan { prefixes: 3, exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
     let mut helper = pop.helper(reluctant("5.0.15", &pop.server));
     helper.opens();
@@ -84,7 +84,7 @@ fn ten_thousand_sessions_up_become_a_few_statements() {
 }
 
 #[test]
-fn a_line_in_pieces_is_one_line() {
+fn joins_a_line_from_pieces() {
     let pop = Pop::with(Plan { exabgp: "ack-timeout = \"1h\"", ..Plan::default() });
     let mut helper = pop.helper(once_greeted("5.0.15"));
     helper.opens();

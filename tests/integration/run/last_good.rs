@@ -1,4 +1,4 @@
-//! A start with a file that exists and cannot be used: the last configuration that was in force goes on.
+//! A start with a file that exists but cannot be used: the last good configuration stays in force.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -9,7 +9,7 @@ use crate::support::helper::{ANNOUNCE, DEADLINE, Helper, Plan, Pop, WITHDRAW, an
 
 const TYPO: (&str, &str) = ("rise = 2", "rize = 2");
 
-/// A helper has announced, its configuration is kept, and it was killed.
+/// A helper has announced, its configuration was stored, and it was killed.
 fn one_dies_suddenly_while_announced(pop: &Pop) {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -24,7 +24,7 @@ fn broken(pop: &Pop) -> String {
     pop.configuration().replace(right, wrong)
 }
 
-/// The next helper goes on as if the file were right.
+/// The next helper continues as if the file were valid.
 #[track_caller]
 fn goes_on(pop: &Pop) -> Helper {
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -34,7 +34,7 @@ fn goes_on(pop: &Pop) -> Helper {
     helper
 }
 
-/// The next helper withdraws, and says why it does not run the last good configuration.
+/// The next helper withdraws and logs why it does not use the last good configuration.
 #[track_caller]
 fn withdraws(pop: &Pop, options: &[&str], why: &str) -> Helper {
     let mut helper = pop.helper_with(options, ideal("5.0.15"));
@@ -45,7 +45,7 @@ fn withdraws(pop: &Pop, options: &[&str], why: &str) -> Helper {
 }
 
 #[test]
-fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
+fn a_typo_at_start_moves_no_route_and_is_reported() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     pop.is_configured(&broken(&pop));
@@ -67,7 +67,7 @@ fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
     let shown = pop.told(&["status"]);
     assert!(shown.contains("LAST GOOD CONFIGURATION"), "{shown}");
 
-    // The same again takes its place, and moves nothing.
+    // The unchanged file replaces it and moves no route.
     pop.is_configured(&pop.configuration());
     helper.logs("is valid now and replaces the last good one");
     helper.logs("configuration reloaded: 1 service unchanged");
@@ -77,13 +77,13 @@ fn a_typo_at_the_start_moves_nothing_and_is_said_everywhere() {
 }
 
 #[test]
-fn what_cannot_be_read_at_all_is_no_decision_of_the_operator() {
+fn an_unreadable_file_moves_no_route() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     let file = pop.configuration_file();
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    // The directory does not say where the state is.
+    // A directory does not name the state directory.
     let state = pop.file("state");
     let mut helper = pop.helper_with(&["--state", state.to_str().unwrap()], ideal("5.0.15"));
     helper.opens();
@@ -92,7 +92,7 @@ fn what_cannot_be_read_at_all_is_no_decision_of_the_operator() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_a_decision_of_the_operator() {
+fn a_missing_file_withdraws() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     fs::remove_file(pop.configuration_file()).unwrap();
@@ -101,7 +101,7 @@ fn a_file_that_is_gone_is_a_decision_of_the_operator() {
 }
 
 #[test]
-fn whoever_wants_an_exit_wants_no_other_configuration() {
+fn exit_on_bad_config_uses_no_other_configuration() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     pop.is_configured(&broken(&pop));
@@ -121,7 +121,7 @@ fn a_copy_on_another_host_is_not_used() {
 }
 
 #[test]
-fn what_was_reloaded_is_kept_once_it_has_decided() {
+fn stores_a_reloaded_configuration_after_its_verdicts() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -132,7 +132,7 @@ fn what_was_reloaded_is_kept_once_it_has_decided() {
     pop.told(&["reload"]);
     helper.says(ANNOUNCE.replace("100", "200"));
     pop.keeps_its_configuration();
-    // One that leads to no verdict is not kept: the server is silent, and the timeout an hour.
+    // A configuration without a verdict is not stored: the server is silent, and the timeout is an hour.
     pop.server.becomes(Fault::Silent);
     pop.is_configured(&second.replace("med = 200", "med = 300").replace("\"100ms\"", "\"1h\""));
     pop.told(&["reload"]);
@@ -146,7 +146,7 @@ fn what_was_reloaded_is_kept_once_it_has_decided() {
 }
 
 #[test]
-fn a_corrected_file_that_says_something_else_is_a_reload() {
+fn a_corrected_file_is_reloaded() {
     let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -163,7 +163,7 @@ fn a_corrected_file_that_says_something_else_is_a_reload() {
 }
 
 #[test]
-fn drains_go_on_under_the_last_good_configuration() {
+fn drains_continue_under_the_last_good_configuration() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

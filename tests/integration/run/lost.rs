@@ -1,4 +1,4 @@
-//! Commands whose configuration file is broken, or names another directory than the helper that runs: they find it.
+//! Commands find the running helper even if their configuration file is broken or names another directory.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, ideal};
 
 const UNIT: &str = "ns@1.service";
 
-/// A pop with a backend, of which no file tells once it is broken.
+/// A PoP with a backend that no file names once it is broken.
 fn pop() -> Pop {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     pop.is_configured(&configuration(&pop));
@@ -27,7 +27,7 @@ fn announced(pop: &Pop) -> Helper {
     helper
 }
 
-/// Every way to break a file that the helper has read.
+/// Ways to break a file that the helper has read.
 fn breakages(pop: &Pop) -> [String; 3] {
     let whole = configuration(pop);
     let typo = whole.replace("rise = 2", "rize = 2");
@@ -40,7 +40,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn the_running_helper_is_found_whatever_the_file_says() {
+fn finds_the_running_helper_with_any_file() {
     let pop = pop();
     let mut helper = announced(&pop);
     for text in breakages(&pop) {
@@ -62,7 +62,7 @@ fn the_running_helper_is_found_whatever_the_file_says() {
             said(&output)
         );
     }
-    // In order, but of a directory that counts from the next start on.
+    // A valid file whose directory takes effect at the next start.
     let other = format!("{:?}", pop.file("other"));
     pop.is_configured(&configuration(&pop).replace(&format!("{:?}", pop.file("control")), &other));
     assert!(pop.told(&["status"]).contains("resolver: up since"));
@@ -72,7 +72,7 @@ fn the_running_helper_is_found_whatever_the_file_says() {
 }
 
 #[test]
-fn a_unit_that_stops_is_drained_whatever_the_file_says() {
+fn drains_for_a_stopping_unit_with_any_file() {
     let pop = pop();
     let mut helper = announced(&pop);
     let hook = |words: &[&str]| {
@@ -92,14 +92,14 @@ fn a_unit_that_stops_is_drained_whatever_the_file_says() {
         hook(&["backend", "started", UNIT]);
         helper.says(ANNOUNCE);
     }
-    // The service of the running helper has another name by now, and the helper was not told.
+    // The service of the running helper has another name by now.
     pop.is_configured(&configuration(&pop).replace("\"resolver\"", "\"renamed\""));
     hook(&["backend", "stopping", UNIT]);
     helper.says(WITHDRAW);
 }
 
 #[test]
-fn a_backend_is_that_of_the_last_good_configuration() {
+fn uses_the_backend_of_the_last_good_configuration() {
     let pop = pop();
     let _helper = announced(&pop);
     pop.keeps_its_configuration();
@@ -113,7 +113,7 @@ fn a_backend_is_that_of_the_last_good_configuration() {
 }
 
 #[test]
-fn the_helper_of_another_file_is_left_alone() {
+fn leaves_the_helper_of_another_file_alone() {
     let pop = pop();
     let helper = announced(&pop);
     let other = pop.file("other.toml");

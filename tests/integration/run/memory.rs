@@ -1,4 +1,4 @@
-//! What survives `kill -9`, and what happens when it does not.
+//! State that survives `kill -9`, and what happens if it does not.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
 
-/// A helper announces, is answered, and is killed.
+/// A helper announces, gets its answer, and is killed.
 fn one_dies_suddenly_while_announced(pop: &Pop) {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -16,7 +16,7 @@ fn one_dies_suddenly_while_announced(pop: &Pop) {
 }
 
 #[test]
-fn the_successor_withdraws_what_its_predecessor_left_announced() {
+fn the_successor_withdraws_earlier_announcements() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     pop.server.becomes(Fault::Closed);
@@ -28,9 +28,9 @@ fn the_successor_withdraws_what_its_predecessor_left_announced() {
     successor.has_said_no_more();
 }
 
-/// ExaBGP keeps what it was told through the change of a configuration, `kill`, SIGUSR1 and SIGUSR2.
+/// ExaBGP keeps routes through a change of configuration, `kill`, SIGUSR1 and SIGUSR2.
 #[test]
-fn the_successor_withdraws_what_its_configuration_no_longer_names() {
+fn the_successor_withdraws_prefixes_that_are_no_longer_configured() {
     let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -59,7 +59,7 @@ fn the_successor_adopts_before_it_has_a_verdict() {
 }
 
 #[test]
-fn with_nothing_to_adopt_it_decides_first() {
+fn decides_first_without_a_route_to_adopt() {
     let pop = Pop::with(Plan { service: "start = \"adopt\"", ..Plan::default() });
     pop.server.becomes(Fault::Refuse);
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -67,7 +67,7 @@ fn with_nothing_to_adopt_it_decides_first() {
     helper.says(WITHDRAW);
 }
 
-/// As if the state had been written at this time, in milliseconds since 1970, and before a reboot.
+/// Dates the state to this time, in milliseconds since 1970, before a reboot.
 fn is_dated(pop: &Pop, saved_at: u64) {
     let state = fs::read_to_string(pop.state_file()).unwrap();
     let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
@@ -76,9 +76,9 @@ fn is_dated(pop: &Pop, saved_at: u64) {
     fs::write(pop.state_file(), state.to_string()).unwrap();
 }
 
-/// The clock went back over a reboot, so that the state may be of any age.
+/// The clock went back during a reboot, so the age of the state is unknown.
 #[test]
-fn what_was_written_in_the_future_is_not_adopted() {
+fn does_not_adopt_state_from_the_future() {
     let pop = Pop::with(Plan { service: "start = \"adopt\"", ..Plan::default() });
     one_dies_suddenly_while_announced(&pop);
     is_dated(&pop, 1 << 43);
@@ -90,7 +90,7 @@ fn what_was_written_in_the_future_is_not_adopted() {
 }
 
 #[test]
-fn what_is_suppressed_stays_so_until_it_has_decayed() {
+fn a_suppression_survives_a_restart() {
     let pop = Pop::with(Plan {
         dampening: "mode = \"enforce\"\npenalty = 3000\nhalf-life = \"15m\"",
         ..Plan::default()
@@ -122,7 +122,7 @@ fn what_is_suppressed_stays_so_until_it_has_decayed() {
 }
 
 #[test]
-fn a_state_that_is_of_no_use_costs_a_warning() {
+fn warns_about_unusable_state() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     let whole = fs::read_to_string(pop.state_file()).unwrap();
@@ -138,7 +138,7 @@ fn a_state_that_is_of_no_use_costs_a_warning() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_costs_a_warning() {
+fn warns_about_an_unwritable_directory() {
     let pop = Pop::with(Plan { state: "dnsherald.toml/state", ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -152,9 +152,9 @@ fn a_place_that_cannot_be_written_costs_a_warning() {
     assert_eq!(helper.log().matches("cannot write").count(), 1, "it says so once");
 }
 
-/// A disk that is full, or a directory that is missing, at the time of the drain.
+/// The disk is full or the directory is missing at the time of the drain.
 #[test]
-fn a_drain_that_could_not_be_written_is_as_soon_as_it_can() {
+fn stores_a_drain_as_soon_as_possible() {
     let pop = Pop::new();
     fs::write(pop.file("state"), "in the way").unwrap();
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -177,9 +177,9 @@ fn a_drain_that_could_not_be_written_is_as_soon_as_it_can() {
     successor.says(WITHDRAW);
 }
 
-/// Of a helper that is ending while this one has begun.
+/// Another helper is ending while this one has started.
 #[test]
-fn what_another_helper_writes_of_drains_counts_at_once() {
+fn applies_drains_of_another_helper_at_once() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();

@@ -1,4 +1,4 @@
-//! Standard output, and the log, when nobody reads them; and when nobody is left to write.
+//! Standard output and the log if they are not read, and a stalled loop.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use crate::support::helper::{
     Helper, MODEST, Parent, Plan, Pop, announce, answer_of, eventually, ideal, until, withdraw, without_acks,
 };
 
-/// Three statements of so many fill a pipe.
+/// This many prefixes fill a pipe within three refreshes.
 const MANY: usize = 300;
 
 fn large() -> Pop {
     Pop::with(Plan { prefixes: MANY, ..Plan::default() })
 }
 
-/// A helper whose parent has stopped reading, but still answers, until the pipe was full.
+/// A helper whose parent stopped reading but still answered until the pipe was full.
 fn stuffed(pop: &Pop, parent: Parent) -> Helper {
     let mut helper = pop.helper(parent);
     helper.opens();
@@ -28,7 +28,7 @@ fn stuffed(pop: &Pop, parent: Parent) -> Helper {
 }
 
 #[test]
-fn with_a_full_pipe_probing_goes_on_and_the_newest_comes_out() {
+fn probes_with_a_full_pipe_and_sends_the_newest_state() {
     let pop = large();
     let mut announces = until(2 + MANY, "5.0.15");
     let parent: Parent = Box::new(move |line| match line.contains("withdraw") {
@@ -53,7 +53,7 @@ fn with_a_full_pipe_probing_goes_on_and_the_newest_comes_out() {
 }
 
 #[test]
-fn a_full_pipe_does_not_keep_it_from_ending() {
+fn exits_with_a_full_pipe() {
     let pop = large();
     let mut helper = stuffed(&pop, until(2 + MANY, "5.0.15"));
     helper.is_sent("TERM");
@@ -61,7 +61,7 @@ fn a_full_pipe_does_not_keep_it_from_ending() {
 }
 
 #[test]
-fn without_answers_a_full_pipe_takes_no_memory() {
+fn a_full_pipe_needs_no_memory() {
     let pop = Pop::with(Plan { prefixes: MANY, exabgp: "ack-timeout = \"400ms\"", ..Plan::default() });
     let mut helper = pop.helper(without_acks("5.0.15"));
     helper.opens();
@@ -78,7 +78,7 @@ fn without_answers_a_full_pipe_takes_no_memory() {
 }
 
 #[test]
-fn a_log_that_is_closed_is_done_without() {
+fn works_with_a_closed_log() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -94,7 +94,7 @@ fn a_log_that_is_closed_is_done_without() {
 }
 
 #[test]
-fn a_log_that_is_full_stops_nothing() {
+fn works_with_a_full_log() {
     let pop = Pop::new();
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -108,14 +108,14 @@ fn a_log_that_is_full_stops_nothing() {
     helper.says(announce(0));
 }
 
-/// Only the thread that decides is stopped.
+/// Only the loop's thread is stopped.
 #[test]
-fn a_loop_that_hangs_is_withdrawn_by_another() {
+fn the_deadman_withdraws_if_the_loop_stalls() {
     let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
     helper.says_all((0..2).map(announce));
-    // Last words are brought up to date together with the state.
+    // The dead-man's withdraws are updated together with the state.
     pop.remembers("\"acknowledged\": \"up\"");
     helper.hangs();
     helper.says_all((0..2).map(withdraw));

@@ -1,4 +1,4 @@
-//! The process: how it ends, what it starts from, and that there may be two of it.
+//! The process: its exit, its inherited state, and two helpers at the same time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,12 +14,12 @@ use crate::support::helper::{
     once_greeted, silent, withdraw,
 };
 
-/// Each would end a process, and none means that it crashed, or is to stop.
+/// Signals that end a process by default but mean neither a crash nor a stop.
 const STRAYS: [&str; 13] = [
     "USR1", "USR2", "ALRM", "VTALRM", "PROF", "16", "XCPU", "XFSZ", "IO", "PWR", "RTMIN", "RTMIN+15", "RTMAX",
 ];
 
-/// A helper that has announced, and been answered.
+/// A helper that has announced and got its answer.
 fn announced(pop: &Pop) -> Helper {
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -29,7 +29,7 @@ fn announced(pop: &Pop) -> Helper {
 }
 
 #[test]
-fn it_ends_when_its_input_does() {
+fn exits_when_its_input_ends() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     helper.hears_the_end();
@@ -38,7 +38,7 @@ fn it_ends_when_its_input_does() {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_its_output() {
+fn exits_when_its_output_is_closed() {
     let pop = Pop::with(Plan { exabgp: "ack-timeout = \"100ms\"", ..Plan::default() });
     let leaves: Parent = Box::new(|line| (!line.contains("route")).then(|| answer_of("5.0.15", line)));
     let mut helper = pop.helper(leaves);
@@ -49,11 +49,11 @@ fn it_ends_when_nobody_reads_its_output() {
 }
 
 #[test]
-fn told_to_stop_it_withdraws_and_ends() {
+fn withdraws_and_exits_on_a_signal() {
     let pop = Pop::new();
     for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let mut helper = announced(&pop);
-        // systemd tells the whole group, and ExaBGP its helpers once more.
+        // systemd signals the whole group, and ExaBGP its helpers again.
         helper.is_sent(signal);
         helper.is_sent(signal);
         helper.says(WITHDRAW);
@@ -64,7 +64,7 @@ fn told_to_stop_it_withdraws_and_ends() {
 
 /// `systemctl kill -s USR1 exabgp` reaches the whole cgroup.
 #[test]
-fn a_signal_that_is_meant_for_others_changes_nothing_and_is_logged() {
+fn logs_and_ignores_other_signals() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     for signal in STRAYS {
@@ -82,9 +82,9 @@ fn a_signal_that_is_meant_for_others_changes_nothing_and_is_logged() {
     assert_eq!(helper.log().matches("ignored signal SIGUSR1:").count(), 1, "{}", helper.log());
 }
 
-/// Before there is a configuration, and while the pause after a bad command line lasts.
+/// Before there is a configuration, and during the delay after a bad command line.
 #[test]
-fn a_signal_that_is_meant_for_others_ends_no_helper_that_only_waits() {
+fn ignores_other_signals_while_waiting() {
     let pop = Pop::new();
     let mut helper = pop.helper_with(&["--nonsense"], silent());
     helper.logs("--nonsense");
@@ -95,9 +95,9 @@ fn a_signal_that_is_meant_for_others_ends_no_helper_that_only_waits() {
     assert_eq!(helper.exits().code(), Some(2));
 }
 
-/// A check may wait for a signal itself: an ignored one would be handed on to it.
+/// A check may wait for a signal itself, and would inherit an ignored one.
 #[test]
-fn what_it_starts_gets_every_signal_as_it_is_by_default() {
+fn children_have_default_signal_handlers() {
     let hook =
         "on-change = [\"/bin/sh\", \"-c\", \"grep -E '^Sig(Ign|Blk)' /proc/self/status > FOLDER/signals\"]";
     let pop = Pop::with(Plan { service: hook, ..Plan::default() });
@@ -106,13 +106,13 @@ fn what_it_starts_gets_every_signal_as_it_is_by_default() {
     assert!(eventually(|| signals().lines().count() == 2), "{}", signals());
     for line in signals().lines() {
         let mask = line.split_whitespace().nth(1).unwrap();
-        // The C library keeps 32 and 33 for itself.
+        // The C library uses 32 and 33 itself.
         assert_eq!(u64::from_str_radix(mask, 16).unwrap() & !(0b11 << 31), 0, "{line}");
     }
 }
 
 #[test]
-fn healthcheck_survives_a_signal_that_is_meant_for_others_too() {
+fn healthcheck_ignores_other_signals() {
     let words = ["healthcheck", "--ip", "192.0.2.53/32", "--command", "true", "--no-ack", "-i", "1"];
     let mut command = Command::new(binary());
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -135,7 +135,7 @@ fn healthcheck_survives_a_signal_that_is_meant_for_others_too() {
 }
 
 #[test]
-fn told_to_stop_it_waits_for_no_answer() {
+fn does_not_wait_for_answers_on_a_signal() {
     let pop = Pop::with(Plan { prefixes: 20, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -148,7 +148,7 @@ fn told_to_stop_it_waits_for_no_answer() {
         helper.is_sent("TERM");
     }
     helper.says_all((0..20).map(withdraw));
-    // It knows what the other has announced.
+    // It knows the announcements of the other.
     unanswered.says_all((0..20).map(withdraw));
     for mut helper in [helper, unanswered] {
         helper.exits_well();
@@ -157,7 +157,7 @@ fn told_to_stop_it_waits_for_no_answer() {
 }
 
 #[test]
-fn told_to_stop_before_it_could_say_anything_it_ends() {
+fn exits_on_a_signal_before_any_command() {
     let pop = Pop::new();
     let mut helper = pop.helper(silent());
     helper.says("# dnsherald");
@@ -166,7 +166,7 @@ fn told_to_stop_before_it_could_say_anything_it_ends() {
 }
 
 #[test]
-fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
+fn works_and_exits_with_a_hanging_disk() {
     let pop = Pop::new();
     let mut helper = announced(&pop);
     helper.hangs_in("state");
@@ -181,9 +181,9 @@ fn a_disk_that_hangs_keeps_it_neither_from_working_nor_from_ending() {
     assert!(!pop.state_file().exists(), "the disk did hang");
 }
 
-/// Under the umask of ExaBGP a new directory could not be entered.
+/// With the umask of ExaBGP, new directories would be inaccessible.
 #[test]
-fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
+fn creates_accessible_files_with_the_umask_of_exabgp() {
     let pop = Pop::with(Plan { state: "deep/state", ..Plan::default() });
     let mut helper = pop.helper_after("umask 0137", ideal("5.0.15"));
     helper.opens();
@@ -193,9 +193,9 @@ fn what_it_makes_is_usable_under_the_umask_of_exabgp() {
     assert_eq!(modes, ["750", "750", "640"]);
 }
 
-/// So that a control program, a check or a hook can use a directory that it makes for itself.
+/// A control program, a check or a hook must be able to use its own directories.
 #[test]
-fn what_it_runs_can_use_what_it_makes_under_the_umask_of_exabgp() {
+fn children_create_accessible_files_with_the_umask_of_exabgp() {
     let pop = Pop::new();
     let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
     let made = pop.file("made");
@@ -217,14 +217,14 @@ impl Drop for Sets<'_> {
     }
 }
 
-/// On SIGUSR2 ExaBGP starts the successor while the predecessor is still there.
+/// On SIGUSR2 ExaBGP starts the successor while the predecessor still runs.
 #[test]
-fn two_of_it_are_in_nobodys_way() {
+fn two_helpers_do_not_disturb_each_other() {
     let pop = Pop::new();
     let (mut old, mut new) = (announced(&pop), announced(&pop));
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Also where an assertion fails, or nobody would tell the thread.
+        // Also if an assertion fails, because the thread waits for it.
         let _over = Sets(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! A recorded run, replayed: the same lines at the same times.
+//! Recordings replay to the same commands at the same times.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -10,7 +10,7 @@ use dnsherald::responder::Fault;
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 
-/// What a replay says, and when.
+/// The commands of a replay, with times.
 fn replayed(trace: &Path, options: &[&str]) -> Vec<(String, String)> {
     let output =
         Command::new(binary()).args(["simulate", "--trace"]).arg(trace).args(options).output().unwrap();
@@ -21,7 +21,7 @@ fn replayed(trace: &Path, options: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_recording_replays_to_the_very_lines() {
+fn a_recording_replays_to_the_same_commands() {
     let pop = Pop::with(Plan {
         service: "disable-file = \"FOLDER/off\"",
         dampening: "mode = \"enforce\"\npenalty = 1500\nsuppress = 3500",
@@ -65,7 +65,7 @@ fn a_recording_replays_to_the_very_lines() {
 }
 
 #[test]
-fn a_recording_that_cannot_be_written_does_not_end_the_helper() {
+fn runs_without_a_recording_that_cannot_be_written() {
     let pop = Pop::new();
     for trace in ["/nowhere/run.trace", "/dev/full"] {
         let mut helper = pop.helper_with(&["--record", trace], ideal("5.0.15"));
@@ -76,11 +76,11 @@ fn a_recording_that_cannot_be_written_does_not_end_the_helper() {
 }
 
 #[test]
-fn a_recording_that_nobody_reads_stops_nothing() {
+fn runs_with_a_recording_that_is_not_read() {
     let pop = Pop::new();
     let pipe = pop.file("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // First nobody is there to open it for, and then somebody who reads nothing of it.
+    // At first no reader opens the pipe, then a reader does not read from it.
     let mut reader = None;
     for _ in 0..2 {
         let mut helper = pop.helper_with(&["--record", pipe.to_str().unwrap()], ideal("5.0.15"));

@@ -1,4 +1,4 @@
-//! `backend restart` that leaves more than one server, or less than there was; and a command in its place.
+//! `backend restart` that leaves two servers or fewer listeners, and `--command`.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -8,7 +8,7 @@ use std::thread;
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 
-/// What the lines of a restart may use. The pid file appears as a whole.
+/// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\
                          stops() { kill $(cat pid); }\n";
 
@@ -19,7 +19,7 @@ struct Site {
 }
 
 impl Site {
-    /// With these lines as its restart.
+    /// Uses these shell commands as its restart.
     fn new(restart: &str) -> Self {
         let pop = Pop::with(Plan { service: "backend = \"srv\"", ..Plan::default() });
         for folder in ["etc", "state"] {
@@ -56,7 +56,7 @@ impl Site {
         command.output().unwrap()
     }
 
-    /// Runs it, and is left drained for this reason.
+    /// Runs it; it leaves a drain with this reason.
     #[track_caller]
     fn is_left_drained(&mut self, options: &[&str], why: &str) {
         let output = self.run(options);
@@ -76,15 +76,15 @@ impl Drop for Site {
     }
 }
 
-/// Two servers would share the port, and each would answer some of the queries.
+/// Two servers would share the port, and each would answer some queries.
 #[test]
-fn a_second_server_beside_the_first_is_no_restart() {
+fn a_second_server_is_no_restart() {
     let mut site = Site::new("starts");
     site.is_left_drained(&[], "from before the restart, has not ended: end it (kill -s KILL ");
 }
 
 #[test]
-fn a_server_that_takes_the_place_of_another_is_a_restart() {
+fn a_replaced_server_is_a_restart() {
     let mut site = Site::new("stops; starts");
     let output = site.run(&[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -92,7 +92,7 @@ fn a_server_that_takes_the_place_of_another_is_a_restart() {
     site.helper.says(ANNOUNCE);
 }
 
-/// What listened before the first attempt has to listen after the second.
+/// Addresses that listened before the first attempt must listen after the second.
 #[test]
 fn a_rollback_that_loses_an_address_stays_drained() {
     let mut site = Site::new("stops; starts");
@@ -118,7 +118,7 @@ fn a_rollback_that_loses_an_address_stays_drained() {
 }
 
 #[test]
-fn a_command_has_no_limit_but_the_one_that_is_given() {
+fn a_command_has_only_the_given_limit() {
     let mut site = Site::new("exit 1");
     let output = site.run(&["--command", "true"]);
     let said = String::from_utf8_lossy(&output.stdout);

@@ -1,4 +1,4 @@
-//! The configuration of the last good restart, which `--rollback` puts back: where it is kept, and whom that place trusts.
+//! Rollback to the configuration of the last good restart: where it is stored, and which directories are trusted.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -11,13 +11,13 @@ use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, ideal, mode, without_acks};
 use crate::support::zones::{port_53, serves_zones};
 
-/// ExaBGP's, under which no directory can be entered.
+/// The umask of ExaBGP, which makes new directories inaccessible.
 const UMASK: &str = "0137";
 
-/// The user that ExaBGP runs as, for root.
+/// The user of ExaBGP, for root.
 const ANOTHER: u32 = 65534;
 
-/// A server that is restarted unless its configuration contains `broken`, and a helper that announces for it.
+/// A server that restarts unless its configuration contains `broken`, and a helper that announces for it.
 struct Site {
     pop: Pop,
     helper: Helper,
@@ -28,12 +28,12 @@ impl Site {
         Self::with(Plan { service: "backend = \"srv\"", ..Plan::default() }, "127.0.0.1", "true")
     }
 
-    /// Where it is managed, and what else is done at a restart, in the folder.
+    /// Its management address, and further shell commands of a restart in the folder.
     fn with(plan: Plan, management: &str, more: &str) -> Self {
         Self::under(ideal("5.0.15"), plan, management, more)
     }
 
-    /// The same under this parent.
+    /// The same with this parent.
     fn under(parent: Parent, plan: Plan, management: &str, more: &str) -> Self {
         let pop = Pop::with(plan);
         let restart = format!("cd {}; ! grep -q broken etc/srv.conf && {more}", pop.file("").display());
@@ -56,7 +56,7 @@ impl Site {
         Self { pop, helper }
     }
 
-    /// Where this user keeps configurations.
+    /// The directory in which this user stores configurations.
     fn place(&self) -> PathBuf {
         self.pop.file(if geteuid().is_root() { "state-rollback" } else { "state/rollback" })
     }
@@ -82,7 +82,7 @@ impl Site {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 
-    /// Refused with this reason, and nothing touched.
+    /// Refused with this reason, without a change.
     #[track_caller]
     fn is_refused(&mut self, why: &str) {
         let output = self.restart("--rollback");
@@ -104,9 +104,9 @@ impl Site {
     }
 }
 
-/// Whether the withdraw is in force cannot be known: a stated time is waited instead.
+/// It is unknown whether the withdraw is in force, so the command waits for a fixed time.
 #[test]
-fn a_restart_says_that_exabgp_acknowledges_nothing() {
+fn reports_that_exabgp_acknowledges_nothing() {
     let plan = Plan { service: "backend = \"srv\"", ..Plan::default() };
     let mut site = Site::under(without_acks("5.0.15"), plan, "127.0.0.1", "true");
     let output = site.restart("");
@@ -118,7 +118,7 @@ fn a_restart_says_that_exabgp_acknowledges_nothing() {
 }
 
 #[test]
-fn what_was_good_comes_back_under_any_umask() {
+fn restores_the_configuration_with_any_umask() {
     let mut site = Site::new();
     site.is_refused("no configuration is kept");
     site.restarts_well();
@@ -135,9 +135,9 @@ fn what_was_good_comes_back_under_any_umask() {
     assert_eq!(aside, ["broken", "broken again"]);
 }
 
-/// The state belongs to the user of ExaBGP, who may put there what root would install.
+/// The state belongs to ExaBGP's user, who may add files that root would install.
 #[test]
-fn what_lies_in_the_state_is_not_restored() {
+fn does_not_restore_files_from_the_state() {
     let mut site = Site::new();
     for place in ["state/configuration", "state/rollback"] {
         site.write(&format!("{place}/srv/srv.conf"), "broken, planted");
@@ -153,9 +153,9 @@ fn what_lies_in_the_state_is_not_restored() {
     );
 }
 
-/// A place in a folder that is another user's would be as good as that user's own.
+/// A directory in another user's folder is under that user's control.
 #[test]
-fn a_place_of_others_is_not_used() {
+fn does_not_use_a_directory_of_others() {
     let mut site = Site::new();
     site.restarts_well();
     let around = site.pop.file("");
@@ -169,7 +169,7 @@ fn a_place_of_others_is_not_used() {
 }
 
 #[test]
-fn a_restart_deletes_and_writes_nothing_where_a_link_leads() {
+fn does_not_follow_links() {
     let mut site = Site::new();
     site.write("victim/srv/precious", "precious");
     symlink(site.pop.file("victim"), site.pop.file("state/configuration")).unwrap();
@@ -180,9 +180,9 @@ fn a_restart_deletes_and_writes_nothing_where_a_link_leads() {
     assert_eq!((count("victim"), count("victim/srv")), (1, 1));
 }
 
-/// It would be restarted with the same again, and blamed for nothing.
+/// The rollback would restart it with the same file.
 #[test]
-fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
+fn refuses_a_rollback_without_a_stored_main_file() {
     let mut site = Site::new();
     fs::rename(site.pop.file("etc/srv.conf"), site.pop.file("etc/real.conf")).unwrap();
     symlink("real.conf", site.pop.file("etc/srv.conf")).unwrap();
@@ -197,7 +197,7 @@ fn a_main_file_that_cannot_be_kept_is_none_to_roll_back_to() {
     assert_eq!(site.read("etc/srv.conf"), "broken");
 }
 
-/// The server comes back, and has the zone of its last start: what was served before the attempt counts.
+/// The server restarts with the zone of its last start; the zones served before the attempt count.
 #[test]
 fn an_older_zone_does_not_return() {
     const ADDRESS: &str = "127.53.77.1";

@@ -1,4 +1,4 @@
-//! `run` by root where the directories belong to another user, who puts links there.
+//! `run` by root with directories of another user, who creates links in them.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -9,10 +9,10 @@ use nix::unistd::geteuid;
 use crate::support::helper::{ANNOUNCE, Helper, Pop, WITHDRAW, ideal};
 use crate::support::lacks;
 
-/// Whose the directories are.
+/// The owner of the directories.
 const USER: u32 = 64_731;
 
-/// A pop with the directories of [`USER`].
+/// A PoP with the directories of [`USER`].
 fn pop() -> Option<Pop> {
     if !geteuid().is_root() {
         lacks("root, who gives a directory to another user");
@@ -26,7 +26,7 @@ fn pop() -> Option<Pop> {
     Some(pop)
 }
 
-/// A file of root's, in the folder.
+/// A file of root in the folder.
 fn precious(pop: &Pop) -> PathBuf {
     let file = pop.file("precious");
     fs::write(&file, "kept").unwrap();
@@ -52,7 +52,7 @@ fn ends(helper: &mut Helper) {
 }
 
 #[test]
-fn nothing_is_written_where_another_user_can_put_links() {
+fn writes_nothing_where_another_user_can_create_links() {
     let Some(pop) = pop() else { return };
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
@@ -82,7 +82,7 @@ fn nothing_is_written_where_another_user_can_put_links() {
 
 /// Without the sticky bit another user can exchange root's files, and with it put a socket in the place of the next.
 #[test]
-fn a_directory_that_others_can_write_to_is_refused() {
+fn refuses_a_directory_that_others_can_write() {
     let Some(pop) = pop() else { return };
     for (name, mode) in [("control", 0o1777), ("state", 0o777)] {
         chown(pop.file(name), Some(0), Some(0)).unwrap();
@@ -131,7 +131,7 @@ fn a_state_is_kept_in_a_sticky_directory_and_no_file_of_another_user_is_read_the
 }
 
 #[test]
-fn a_link_to_a_directory_is_followed_where_only_root_could_have_put_it() {
+fn follows_links_that_only_root_can_create() {
     let Some(pop) = pop() else { return };
     let [real, theirs] = ["real", "theirs"].map(|name| pop.file(name));
     fs::create_dir(&real).unwrap();
@@ -145,7 +145,7 @@ fn a_link_to_a_directory_is_followed_where_only_root_could_have_put_it() {
     pop.remembers("\"acknowledged\": \"up\"");
     pop.comes_to_be(|status| status.services[0].settled());
     ends(&mut helper);
-    // The same directory, by a link of the other user.
+    // The same directory through a link of the other user.
     fs::remove_dir_all(&real).unwrap();
     fs::create_dir(&real).unwrap();
     fs::create_dir(&theirs).unwrap();
@@ -164,9 +164,9 @@ fn a_link_to_a_directory_is_followed_where_only_root_could_have_put_it() {
     assert_eq!(names(&real).len(), 0);
 }
 
-/// It names commands, which root would run.
+/// It names commands that root would run.
 #[test]
-fn the_last_good_configuration_of_another_user_is_not_run() {
+fn does_not_use_the_last_good_configuration_of_another_user() {
     let Some(pop) = pop() else { return };
     chown(pop.file("state"), Some(0), Some(0)).unwrap();
     let mut helper = pop.helper(ideal("5.0.15"));
@@ -189,7 +189,7 @@ fn the_last_good_configuration_of_another_user_is_not_run() {
 }
 
 #[test]
-fn a_recording_is_made_where_no_link_leads_elsewhere() {
+fn records_without_following_links() {
     let Some(pop) = pop() else { return };
     let precious = precious(&pop);
     let recorded = |place: &Path| {
@@ -207,7 +207,7 @@ fn a_recording_is_made_where_no_link_leads_elsewhere() {
         pop.file("state").display()
     ));
     ends(&mut helper);
-    // One that is everybody's, with a link and a pipe of that user.
+    // A world-writable one, with a link and a pipe of that user.
     let shared = pop.file("shared");
     fs::create_dir(&shared).unwrap();
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
@@ -225,7 +225,7 @@ fn a_recording_is_made_where_no_link_leads_elsewhere() {
 }
 
 #[test]
-fn the_process_id_of_healthcheck_goes_to_no_link() {
+fn healthcheck_writes_no_process_id_through_a_link() {
     let Some(pop) = pop() else { return };
     let precious = precious(&pop);
     let [link, hard, plain] = ["link", "hard", "plain"].map(|name| pop.file("control").join(name));

@@ -1,4 +1,4 @@
-//! What a status tells of the BGP sessions, as ExaBGP reports them in text (up to 5) and in JSON (6).
+//! BGP sessions in the status, from events of ExaBGP in text (up to 5) and JSON (6).
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use dnsherald::status::{BgpSession, SessionState};
 
 use crate::support::helper::{ANNOUNCE, Pop, ideal};
 
-/// The sessions as the helper knows them once there are so many.
+/// The sessions of the status, once there are this many.
 fn sessions(pop: &Pop, number: usize) -> Vec<BgpSession> {
     pop.comes_to_be(|status| status.exabgp.bgp_sessions.len() == number);
     pop.status().exabgp.bgp_sessions

@@ -1,4 +1,4 @@
-//! A host that has run out of descriptors or threads: what is not known moves no route.
+//! A host without free descriptors or threads: unknown outcomes move no route.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -11,10 +11,10 @@ use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, 
 use crate::support::lacks;
 use crate::support::namespace::{in_namespace, shell};
 
-/// A user of the tests for the threads that are used up.
+/// A test user for the threads that are used up.
 const USER: u32 = 64_991;
 
-/// How many it may have.
+/// Its limit.
 const LIMIT: usize = 16;
 
 #[test]
@@ -34,7 +34,7 @@ fn a_start_without_descriptors_withdraws() {
     successor.exits_well();
 }
 
-/// A check of every zone of a large server, under the usual soft limit and less.
+/// A check of every zone of a large server, with the usual soft limit and a lower one.
 #[test]
 fn thousands_of_names_need_few_descriptors() {
     let pop = Pop::with(Plan { check: "interval = \"4s\"\ntimeout = \"3s\"\nrise = 1", ..Plan::default() });
@@ -90,7 +90,7 @@ fn no_port_to_be_had_moves_no_route() {
     });
 }
 
-/// Processes of [`USER`] that do nothing, until no further one can be started.
+/// Idle processes of [`USER`] until no further one can be started.
 struct Crowd(Vec<Child>);
 
 impl Crowd {
@@ -125,16 +125,16 @@ fn threads_of_user() -> usize {
     own.map(|entry| fs::read_dir(entry.path().join("task")).map_or(0, Iterator::count)).sum()
 }
 
-/// A helper that runs as [`USER`], who may have [`LIMIT`] threads.
+/// A helper that runs as [`USER`] with at most [`LIMIT`] threads.
 fn helper_of_user(pop: &Pop) -> Helper {
     fs::set_permissions(pop.file(""), PermissionsExt::from_mode(0o777)).unwrap();
     let run = format!("set -- setpriv --reuid {USER} --clear-groups prlimit --nproc={LIMIT}:{LIMIT} \"$@\"");
     pop.helper_after(&run, ideal("5.0.15"))
 }
 
-/// One test, since both count the threads of the same user.
+/// One test, because both parts count the threads of the same user.
 #[test]
-fn no_thread_to_be_had_moves_no_route_and_ends_nothing() {
+fn a_lack_of_threads_moves_no_route() {
     if !geteuid().is_root() {
         return lacks("root, to run a helper as another user");
     }

@@ -1,4 +1,4 @@
-//! What systemd hears, with the test in its place.
+//! Messages to systemd; the test receives them.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -6,7 +6,7 @@ use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, DEADLINE, Helper, Pop, WITHDRAW, ideal};
 
-/// The socket of systemd, and a helper that is to be watched for half a second.
+/// The socket of systemd, and a helper with a watchdog of half a second.
 fn watched(pop: &Pop) -> (UnixDatagram, Helper) {
     let path = pop.file("notify");
     let systemd = UnixDatagram::bind(&path).unwrap();
@@ -18,7 +18,7 @@ fn watched(pop: &Pop) -> (UnixDatagram, Helper) {
     (systemd, helper)
 }
 
-/// What it says next that contains this.
+/// The next message that contains this text.
 #[track_caller]
 fn hears(systemd: &UnixDatagram, wanted: &str) -> String {
     let mut bytes = [0; 4096];
@@ -33,7 +33,7 @@ fn hears(systemd: &UnixDatagram, wanted: &str) -> String {
 }
 
 #[test]
-fn systemd_is_asked_to_watch_and_told_how_the_services_are() {
+fn requests_a_watchdog_and_reports_the_status() {
     let pop = Pop::new();
     let (systemd, mut helper) = watched(&pop);
     let first = hears(&systemd, "STATUS=dnsherald: resolver starting (no verdict yet)\n");
@@ -47,7 +47,7 @@ fn systemd_is_asked_to_watch_and_told_how_the_services_are() {
 }
 
 #[test]
-fn a_helper_with_a_broken_configuration_is_alive() {
+fn sends_keep_alive_messages_with_a_broken_configuration() {
     let pop = Pop::new();
     pop.is_configured("nonsense");
     let path = pop.file("notify");

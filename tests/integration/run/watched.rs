@@ -1,4 +1,4 @@
-//! The process of the DNS server is watched: its end withdraws, and what says nothing certain moves no route.
+//! Watches the process of the DNS server: its exit withdraws, and an unknown state moves no route.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::helper::{ANNOUNCE, Helper, Pop, WITHDRAW, announce, ideal, withdraw};
 
-/// A stand-in for the process, killed and reaped when dropped.
+/// A substitute for the process, killed and reaped when dropped.
 struct Daemon(Child);
 
 impl Daemon {
@@ -32,7 +32,7 @@ impl Drop for Daemon {
     }
 }
 
-/// A point of presence with a further check, `alive`.
+/// A PoP with a further check, `alive`.
 fn watching(process: &str, check: &str) -> Pop {
     let pop = Pop::new();
     let process = process.replace("FOLDER", &pop.file("").display().to_string());
@@ -52,9 +52,9 @@ fn announced(pop: &Pop) -> Helper {
     helper
 }
 
-/// The DNS server that is asked stays well, and no round of the check comes for an hour.
+/// The DNS server stays healthy, and no round of the check is due for an hour.
 #[test]
-fn the_end_of_the_process_withdraws_without_any_probe() {
+fn the_exit_of_the_process_withdraws_without_a_probe() {
     let pop = watching(PID_FILE, "interval = \"1h\"");
     let mut daemon = Daemon::start(&pop);
     let mut helper = announced(&pop);
@@ -66,7 +66,7 @@ fn the_end_of_the_process_withdraws_without_any_probe() {
 }
 
 #[test]
-fn a_new_process_announces_again_and_its_end_counts_as_well() {
+fn watches_the_new_process_as_well() {
     let pop = watching(PID_FILE, "");
     let mut daemon = Daemon::start(&pop);
     let mut helper = announced(&pop);
@@ -79,7 +79,7 @@ fn a_new_process_announces_again_and_its_end_counts_as_well() {
 }
 
 #[test]
-fn a_pid_file_that_proves_nothing_moves_no_route() {
+fn a_stale_pid_file_moves_no_route() {
     let pop = watching(PID_FILE, "");
     let mut dead = Daemon::start(&pop);
     dead.dies();
@@ -107,7 +107,7 @@ fn a_pid_file_that_proves_nothing_moves_no_route() {
 }
 
 #[test]
-fn a_process_that_is_found_late_is_watched_from_then_on() {
+fn watches_a_process_that_is_found_late() {
     let pop = watching(PID_FILE, "");
     let mut helper = announced(&pop);
     helper.logs("does not exist");
@@ -129,7 +129,7 @@ fn a_pid_file_of_a_process_of_another_unit_moves_no_route() {
     helper.has_said_no_more();
 }
 
-/// What systemd says, by a program of that name.
+/// A fake `systemctl`.
 fn systemctl(pop: &Pop, commands: &str) {
     let beside = pop.file("systemctl.new");
     fs::write(&beside, format!("#!/bin/sh\n{commands}\n")).unwrap();
@@ -149,21 +149,21 @@ fn with_our_systemctl(pop: &Pop) -> Helper {
 }
 
 #[test]
-fn a_unit_that_does_not_run_is_withdrawn_and_stays_so() {
+fn withdraws_a_unit_that_does_not_run() {
     let pop = watching("unit = \"dnsherald-test.service\"", "");
     systemctl(&pop, &says("loaded", "failed"));
     let mut helper = with_our_systemctl(&pop);
     helper.says(WITHDRAW);
     helper.logs("dnsherald-test.service is failed and has no main process");
-    // Not known any more, after a mistake of an upgrade: that is no sign of life.
+    // The unit is unknown after a failed upgrade, which is no sign of life.
     systemctl(&pop, &says("not-found", "inactive"));
     pop.server.is_asked_again(5);
     helper.has_said_no_more();
 }
 
-/// The server has been started by somebody else, so that its unit does not run.
+/// The server was started outside its unit.
 #[test]
-fn a_unit_that_does_not_run_proves_nothing_beside_a_living_process() {
+fn a_living_process_outweighs_its_unit() {
     let pop = watching(&format!("{PID_FILE}, unit = \"dnsherald-test.service\""), "");
     let mut daemon = Daemon::start(&pop);
     systemctl(&pop, &says("loaded", "inactive"));
@@ -177,7 +177,7 @@ fn a_unit_that_does_not_run_proves_nothing_beside_a_living_process() {
 }
 
 #[test]
-fn a_systemd_that_knows_nothing_moves_no_route() {
+fn an_unknown_unit_moves_no_route() {
     let pop = watching("unit = \"dnsherald-test.service\"", "timeout = \"50ms\"");
     for (commands, sentence) in [
         (says("not-found", "inactive"), "is not known to systemd"),
@@ -197,7 +197,7 @@ fn a_systemd_that_knows_nothing_moves_no_route() {
 }
 
 #[test]
-fn every_service_that_watches_the_process_is_withdrawn() {
+fn withdraws_every_service_of_the_process() {
     let pop = watching(PID_FILE, "");
     let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
     let (head, service) = configuration.split_once("[[service]]").unwrap();
@@ -219,9 +219,9 @@ fn every_service_that_watches_the_process_is_withdrawn() {
     assert_eq!(helper.log().matches("watching process").count(), 1, "{}", helper.log());
 }
 
-/// Otherwise its pid-file would be taken for stale, which moves no route.
+/// Otherwise its pid file would count as stale, which moves no route.
 #[test]
-fn what_has_ended_is_known_beyond_a_reload() {
+fn remembers_an_exit_after_a_reload() {
     let pop = watching(PID_FILE, "");
     let mut daemon = Daemon::start(&pop);
     let mut helper = announced(&pop);

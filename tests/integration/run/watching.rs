@@ -1,4 +1,4 @@
-//! `status --watch` on a terminal: drawn in place, and the terminal is given back however it ends.
+//! `status --watch` on a terminal: redraws in place and restores the terminal on every exit.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ impl Watch {
         tcgetattr(&self.terminal).unwrap().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
     }
 
-    /// It ends, and has left the terminal as it was.
+    /// Waits for the exit and checks that the terminal is restored.
     fn gives_back(&mut self) -> ExitStatus {
         let mut ended = None;
         assert!(eventually(|| {
@@ -119,7 +119,7 @@ fn a_signal_ends_it_as_it_ends_other_commands() {
 }
 
 #[test]
-fn a_helper_that_is_not_there_is_waited_for() {
+fn watch_waits_for_a_missing_helper() {
     let pop = Pop::new();
     let mut watch = Watch::of(&pop);
     watch.shows("no status: ");
@@ -141,7 +141,7 @@ fn a_helper_that_hangs_does_not_keep_it_from_ending() {
 }
 
 #[test]
-fn where_nothing_can_be_drawn_one_follows_the_other() {
+fn without_a_terminal_each_status_follows_the_last() {
     let pop = Pop::new();
     let _helper = announced(&pop);
     let mut child = pop.prepared(&["status", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! The licences of all that the program is linked with are in the copyright file of the package.
+//! The copyright file of the package contains the licenses of all linked crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::read;
 
-/// What the packages are built for.
+/// The targets of the packages.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
-/// Whether these licences, named as Debian does, are what an SPDX expression asks for: `OR` of `AND`, and parentheses.
+/// Whether these licenses, by their names in Debian, satisfy an SPDX expression: `OR`, `AND`, and parentheses.
 fn satisfies(granted: &BTreeSet<&str>, expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<_> = spaced.split_whitespace().collect();
@@ -46,7 +46,7 @@ fn one(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
         *rest = rest.strip_prefix(&[")"]).expect("a parenthesis is closed");
         return is_so;
     }
-    // With an exception it is another licence.
+    // A license with an exception is another license.
     if let ["WITH", _, more @ ..] = rest {
         *rest = more;
         return false;
@@ -54,7 +54,7 @@ fn one(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
     granted.contains(if *name == "MIT" { "Expat" } else { name })
 }
 
-/// The crates that the program is linked with, and their licences: name and SPDX expression.
+/// The linked crates and their licenses: name and SPDX expression.
 fn linked() -> BTreeSet<(String, String)> {
     let mut command = Command::new(env!("CARGO"));
     command.args([
@@ -81,7 +81,7 @@ fn linked() -> BTreeSet<(String, String)> {
             continue;
         }
         for dependency in nodes[&id]["deps"].as_array().unwrap() {
-            // Neither of the tests nor of a build script.
+            // Without dependencies of tests and build scripts.
             if dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null()) {
                 open.push(dependency["pkg"].as_str().unwrap().to_owned());
             }
@@ -92,7 +92,7 @@ fn linked() -> BTreeSet<(String, String)> {
     found.iter().map(|id| (text(id, "name"), text(id, "license"))).collect()
 }
 
-/// The paragraphs of the copyright file, each with its fields.
+/// The paragraphs of the copyright file with their fields.
 fn paragraphs(text: &str) -> Vec<BTreeMap<&str, String>> {
     text.split("\n\n")
         .map(|paragraph| {
@@ -114,7 +114,7 @@ fn paragraphs(text: &str) -> Vec<BTreeMap<&str, String>> {
 }
 
 #[test]
-fn the_licence_of_every_linked_crate_is_in_the_copyright_file() {
+fn the_copyright_file_has_the_license_of_every_crate() {
     let text = read("packaging/debian/copyright");
     let (mut granted, mut texts) = (BTreeMap::new(), BTreeSet::new());
     let paragraphs = paragraphs(&text);
@@ -147,7 +147,7 @@ fn the_licence_of_every_linked_crate_is_in_the_copyright_file() {
 }
 
 #[test]
-fn an_expression_is_satisfied_by_enough_licences_only() {
+fn an_expression_needs_enough_licenses() {
     let has = |granted: &[&str], expression: &str| satisfies(&granted.iter().copied().collect(), expression);
     assert!(has(&["Expat"], "MIT OR Apache-2.0") && has(&["Expat"], "MIT/Apache-2.0"));
     assert!(!has(&["Expat"], "Apache-2.0 AND ISC") && has(&["Apache-2.0", "ISC"], "Apache-2.0 AND ISC"));

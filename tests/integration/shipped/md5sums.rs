@@ -1,4 +1,4 @@
-//! `packaging/add-md5sums`, with which the package is finished.
+//! Tests `packaging/add-md5sums`, which completes the package.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

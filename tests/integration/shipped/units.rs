@@ -1,4 +1,4 @@
-//! The units and drop-ins, as far as systemd can judge them without starting anything.
+//! Checks the units and drop-ins with systemd without starting them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::lacks;
 
-/// A folder of units that is gone when the test is.
+/// A folder of units that is removed when the test ends.
 struct Units(PathBuf);
 
 impl Units {
@@ -16,7 +16,7 @@ impl Units {
         Self(folder)
     }
 
-    /// A unit as somebody else's package has it, and the drop-ins that we ship for it.
+    /// A unit of another package, and our drop-ins for it.
     fn with(&self, unit: &str, text: &str, drop_ins: &Path) {
         fs::write(self.0.join(unit), text).unwrap();
         let folder = self.0.join(format!("{unit}.d"));
@@ -28,7 +28,7 @@ impl Units {
         }
     }
 
-    /// Nothing to complain about, where systemd is here to say so.
+    /// systemd accepts it, if it is installed.
     fn verify(&self, unit: &str) {
         let verify =
             Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(self.0.join(unit)).output();
@@ -48,7 +48,7 @@ impl Drop for Units {
 fn systemd_accepts_the_units() {
     let systemd = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
     let units = Units::new("exabgp");
-    // What Debian's unit says that ours builds upon.
+    // The parts of Debian's unit that ours relies on.
     let exabgp = "[Service]\nRuntimeDirectory=exabgp\nRuntimeDirectoryMode=0750\nExecStart=/bin/true\nRestart=always\n";
     units.with("exabgp.service", exabgp, &systemd.join("exabgp.service.d"));
     fs::copy(systemd.join("dnsherald-drain.service"), units.0.join("dnsherald-drain.service")).unwrap();

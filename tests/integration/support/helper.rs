@@ -1,7 +1,7 @@
-//! `dnsherald run` with the test in the place of ExaBGP.
+//! Runs `dnsherald run`; the test acts as ExaBGP.
 //!
-//! A [`Pop`] is a point of presence: a scripted DNS server, a folder, a configuration. It starts [`Helper`]s, each
-//! with a [`Parent`] that reads what is said and answers. A test reads like the conversation that it is:
+//! A [`Pop`] is a PoP: a scripted DNS server, a folder and a configuration. It starts [`Helper`]s, each with a
+//! [`Parent`] that reads commands and answers:
 //!
 //! ```text
 //! let pop = Pop::new();
@@ -12,8 +12,8 @@
 //! helper.says(WITHDRAW);
 //! ```
 //!
-//! Nothing waits for a time: everything waits for something, up to [`DEADLINE`]. Whatever a helper says is held
-//! against the grammar of ExaBGP ([`grammar`]), in every test.
+//! Tests never wait for a fixed time, but for a condition, up to [`DEADLINE`]. Every command of a helper is checked
+//! against the grammar of ExaBGP ([`grammar`]).
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -39,16 +39,16 @@ mod pop;
 mod server;
 mod streams;
 
-/// Longer than anything takes on the busiest machine.
+/// Longer than any step takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A helper that lives next to nothing else should not be noticed: the most memory that it may ever take, in KiB.
+/// The most memory that a helper may ever use, in KiB.
 pub(crate) const MODEST: u64 = 10 * 1024;
 
-/// What a pipe holds.
+/// The capacity of a pipe.
 const PIPE: usize = 64 * 1024;
 
-/// Whether the condition comes true before the deadline.
+/// Whether the condition becomes true before the deadline.
 pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while !condition() {
@@ -66,12 +66,12 @@ pub(crate) struct Helper {
     ears: Arc<Mutex<Ears>>,
     mouth: mpsc::Sender<Speech>,
     log: Arc<Mutex<Log>>,
-    /// How many of the lines the test has taken.
+    /// The number of lines that the test has consumed.
     taken: usize,
 }
 
 impl Helper {
-    /// Starts a helper as ExaBGP does: in `/`, as a process group of its own, with three pipes.
+    /// Starts a helper as ExaBGP does: in `/`, in its own process group, with three pipes.
     fn start(mut command: Command, parent: Parent) -> Self {
         command.current_dir("/").process_group(0).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -95,14 +95,14 @@ impl Helper {
         self.says("system version 0");
     }
 
-    /// The very next line is this one.
+    /// Expects this as the next line.
     #[track_caller]
     pub(crate) fn says(&mut self, line: impl AsRef<str>) {
         let said = self.next();
         assert_eq!(said, line.as_ref(), "log:\n{}", self.log());
     }
 
-    /// Each of these lines comes next.
+    /// Expects these as the next lines.
     #[track_caller]
     pub(crate) fn says_all(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
@@ -110,13 +110,13 @@ impl Helper {
         }
     }
 
-    /// This line comes, after whatever others.
+    /// Waits for this line and skips others.
     #[track_caller]
     pub(crate) fn comes_to_say(&mut self, line: &str) {
         while self.next() != line {}
     }
 
-    /// The next line, whatever it is.
+    /// Returns the next line.
     #[track_caller]
     pub(crate) fn next(&mut self) -> String {
         let came = eventually(|| self.ears.lock().unwrap().lines.len() > self.taken);
@@ -125,24 +125,24 @@ impl Helper {
         self.ears.lock().unwrap().lines[self.taken - 1].clone()
     }
 
-    /// No line has come that the test has not taken.
+    /// Expects no further line.
     #[track_caller]
     pub(crate) fn has_said_no_more(&self) {
         assert_eq!(self.ears.lock().unwrap().lines[self.taken..], [""; 0], "log:\n{}", self.log());
     }
 
-    /// Every line so far.
+    /// Returns all lines so far.
     pub(crate) fn said(&self) -> Vec<String> {
         self.ears.lock().unwrap().lines.clone()
     }
 
-    /// The parent says a line.
+    /// Sends a line as the parent.
     #[track_caller]
     pub(crate) fn hears(&self, line: impl AsRef<[u8]>) {
         self.hears_all(&[line.as_ref(), b"\n"].concat());
     }
 
-    /// The parent says all this, and is not kept waiting for ever.
+    /// Sends all this as the parent, within the deadline.
     #[track_caller]
     pub(crate) fn hears_all(&self, text: &[u8]) {
         let (taken, wait) = mpsc::channel();
@@ -151,23 +151,23 @@ impl Helper {
         assert!(drained, "standard input is not drained; log:\n{}", self.log());
     }
 
-    /// The parent says nothing more, ever.
+    /// Closes the input of the helper.
     pub(crate) fn hears_the_end(&self) {
         let _ = self.mouth.send(Speech::End);
     }
 
-    /// Everything said to it before has been read: a pipe holds no more than the blanks that came after.
+    /// Waits until the helper has read its input: the pipe holds no more than the following spaces.
     #[track_caller]
     pub(crate) fn has_heard_all(&self) {
         self.hears(" ".repeat(PIPE - 1));
     }
 
-    /// The parent says all this, whether or not anybody listens.
+    /// Sends all this as the parent without waiting for the helper to read.
     pub(crate) fn is_shouted_at(&self, text: &str) {
         let _ = self.mouth.send(Speech::Text(text.into(), None));
     }
 
-    /// The parent reads no more of what is said.
+    /// The parent stops reading commands.
     pub(crate) fn is_ignored(&self) {
         self.ears.lock().unwrap().covered = true;
     }
@@ -177,7 +177,7 @@ impl Helper {
         self.ears.lock().unwrap().covered = false;
     }
 
-    /// The log comes to contain this.
+    /// Waits until the log contains this.
     #[track_caller]
     pub(crate) fn logs(&self, text: &str) {
         let logged = eventually(|| self.log.lock().unwrap().text.contains(text));
@@ -188,25 +188,25 @@ impl Helper {
         self.log.lock().unwrap().text.clone()
     }
 
-    /// Nobody reads the log, which is a pipe and has an end.
+    /// Stops reading the log, which is a pipe and fills up.
     pub(crate) fn is_logged_in_vain(&self) {
         self.log.lock().unwrap().ignored = true;
     }
 
-    /// After its next line the log is closed.
+    /// Closes the log after the next line.
     pub(crate) fn loses_its_log(&self) {
         self.log.lock().unwrap().over = true;
     }
 
-    /// Its loop stands still, while its other threads go on, until it is killed.
+    /// Stops the loop's thread until the helper is killed; the other threads run.
     pub(crate) fn hangs(&self) {
         let main = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         ptrace::attach(main).unwrap();
-        // Else it would be taken for its end.
+        // Otherwise the parent would see its end.
         assert!(matches!(waitpid(main, None).unwrap(), WaitStatus::Stopped(..)));
     }
 
-    /// Its thread of this name stands still, as in a disk that is gone, until it is killed.
+    /// Stops the thread of this name, as a hanging disk does, until the helper is killed.
     #[track_caller]
     pub(crate) fn hangs_in(&self, name: &str) {
         let is_it = |task: &std::fs::DirEntry| {
@@ -223,7 +223,7 @@ impl Helper {
         ptrace::attach(thread).unwrap();
         let waits = move || waitpid(thread, Some(WaitPidFlag::__WALL));
         assert!(matches!(waits().unwrap(), WaitStatus::Stopped(..)));
-        // The process has ended when each of its threads has, and whoever stops one is told first.
+        // The process ends when all its threads have ended; the tracer of a stopped one is notified first.
         thread::spawn(move || while matches!(waits(), Ok(WaitStatus::Stopped(..))) {});
     }
 
@@ -237,13 +237,13 @@ impl Helper {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
     }
 
-    /// Dies without a chance to do anything about it.
+    /// Kills the helper with SIGKILL.
     pub(crate) fn dies_suddenly(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Ends by itself, without the pause of one that has failed, and all it has said has been heard.
+    /// Waits for the helper to exit without the delay after a failure, and reads all its output.
     #[track_caller]
     pub(crate) fn exits(&mut self) -> ExitStatus {
         let began = Instant::now();
@@ -254,14 +254,14 @@ impl Helper {
         self.child.wait().unwrap()
     }
 
-    /// Ends by itself, with status 0.
+    /// Waits for the helper to exit with status 0.
     #[track_caller]
     pub(crate) fn exits_well(&mut self) {
         let status = self.exits();
         assert!(status.success(), "{status}; log:\n{}", self.log());
     }
 
-    /// The most memory it has ever taken, in KiB, without the pages of the executable, which grows with the program.
+    /// The most memory it has ever used, in KiB, without the pages of the executable.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let of = |key: &str| {
@@ -271,13 +271,13 @@ impl Helper {
         of("VmHWM:") - of("RssFile:")
     }
 
-    /// How much it has read so far, in bytes, from wherever.
+    /// The bytes it has read so far, from any file.
     pub(crate) fn bytes_read(&self) -> u64 {
         let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
         io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
     }
 
-    /// How many files it has open.
+    /// The number of its open files.
     pub(crate) fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }

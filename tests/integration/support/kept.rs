@@ -1,10 +1,10 @@
-//! Files that are kept in the repository and made by the program: made anew they must not change.
+//! Files in the repository that the program generates: generating them again must not change them.
 
 use std::fs;
 use std::path::Path;
 
-/// The first place where a kept file differs from what is made now. With `UPDATE_KEPT=1` it is rewritten instead; then
-/// read the difference as carefully as code.
+/// The first difference between a stored file and the generated one. With `UPDATE_KEPT=1` the file is rewritten; review
+/// the difference like code.
 pub(crate) fn difference(path: &Path, made: &str) -> Option<String> {
     if std::env::var_os("UPDATE_KEPT").is_some() {
         fs::write(path, made).unwrap();
@@ -13,7 +13,7 @@ pub(crate) fn difference(path: &Path, made: &str) -> Option<String> {
     (kept != made).then(|| first_place(path, &kept, made))
 }
 
-/// The first line that differs, with its surroundings.
+/// The first different line, with its context.
 fn first_place(path: &Path, kept: &str, made: &str) -> String {
     let pairs = kept.lines().zip(made.lines());
     let at = pairs.take_while(|(kept, made)| kept == made).count();

@@ -1,4 +1,4 @@
-//! The scripted DNS server on a thread of its own, for tests that start programs.
+//! The scripted DNS server in its own thread, for tests that start programs.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use dnsherald::responder::{Fault, Responder};
 use tokio::sync::oneshot;
 
-/// A DNS server on loopback with a fault; gone when dropped.
+/// A DNS server on loopback with a fault, stopped when dropped.
 pub(crate) struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,

@@ -1,11 +1,11 @@
-//! A server of zones on port 53 of a loopback address, which the program asks for serials.
+//! A DNS server on port 53 of a loopback address, which the program asks for serials.
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 
 use super::lacks;
 
-/// Port 53 of this address. Only root has it, and a server may listen on all addresses: then it is said what is lacking.
+/// Binds port 53 of this address. Only root may, and another server may listen there; then the test is skipped.
 pub(crate) fn port_53(address: &str) -> Option<UdpSocket> {
     match UdpSocket::bind((address, 53)) {
         Err(error) if [ErrorKind::PermissionDenied, ErrorKind::AddrInUse].contains(&error.kind()) => {
@@ -16,7 +16,7 @@ pub(crate) fn port_53(address: &str) -> Option<UdpSocket> {
     }
 }
 
-/// Answers every query with a SOA of the serial that its name has, or with none.
+/// Answers every query with a SOA with the serial of the name, or without one.
 pub(crate) fn serves_zones(socket: &UdpSocket, serial: impl Fn(&str) -> Option<u32>) {
     let mut query = [0; 512];
     while let Ok((size, client)) = socket.recv_from(&mut query) {
@@ -33,7 +33,7 @@ pub(crate) fn serves_zones(socket: &UdpSocket, serial: impl Fn(&str) -> Option<u
     }
 }
 
-/// The name that these labels are, with a dot behind each, in lower case.
+/// The name of these labels, with a dot after each, in lower case.
 fn name_of(mut labels: &[u8]) -> String {
     let mut name = String::new();
     while let Some((length, rest)) = labels.split_first() {

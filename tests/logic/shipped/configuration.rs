@@ -1,4 +1,4 @@
-//! The configuration that is shipped: it says nothing as it is, names every key, and each of its lines can be put in force.
+//! The shipped configuration announces nothing, names every key, and each of its lines is valid when uncommented.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,14 +10,14 @@ use super::tables::TABLES;
 
 pub(super) const FILE: &str = "packaging/dnsherald.toml";
 
-/// A key, or the head of a table, that is commented out: the `#` stands right before it.
+/// A key or table header that is commented out: the `#` directly precedes it.
 pub(super) fn setting(line: &str) -> Option<&str> {
     line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()))
 }
 
-/// The numbers of the lines that are commented out.
+/// The numbers of commented lines.
 pub(super) struct Parts {
-    /// Of each table that is commented out as a whole.
+    /// Those of completely commented tables.
     pub(super) blocks: Vec<Vec<usize>>,
     /// The others.
     pub(super) single: Vec<usize>,
@@ -25,7 +25,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn of(lines: &[&str]) -> Self {
-        // Tables that are commented out as a whole end with an empty line.
+        // A completely commented table ends with an empty line.
         let mut blocks: Vec<Vec<usize>> = vec![];
         let mut single = vec![];
         let mut inside = false;
@@ -44,7 +44,7 @@ impl Parts {
     }
 }
 
-/// The shipped configuration, with the lines of these numbers in force.
+/// The shipped configuration with these lines uncommented.
 pub(super) fn with(lines: &[&str], chosen: &[usize]) -> Result<Config, String> {
     let line = |(number, line): (usize, &&str)| match setting(line) {
         Some(setting) if chosen.contains(&number) => format!("{setting}\n"),
@@ -55,7 +55,7 @@ pub(super) fn with(lines: &[&str], chosen: &[usize]) -> Result<Config, String> {
 }
 
 #[test]
-fn it_is_valid_and_announces_nothing() {
+fn is_valid_and_announces_nothing() {
     let text = read(FILE);
     let config = Config::parse(Path::new("dnsherald.toml"), &text, "host").unwrap_or_else(|e| panic!("{e}"));
     assert!(config.is_idle(), "no service is enabled");
@@ -63,7 +63,7 @@ fn it_is_valid_and_announces_nothing() {
     assert!(config.services.iter().all(others), "its end, as at a purge, ends no drain");
 }
 
-/// The paths of a table and of all in it. Which of several tables of one name has a key makes no difference.
+/// The paths of a table and of all its keys. Tables of the same name are merged.
 fn paths(table: &toml::Table, prefix: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for (key, value) in table {
@@ -80,7 +80,7 @@ fn paths(table: &toml::Table, prefix: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn it_names_every_key_in_its_table() {
+fn names_every_key_in_its_table() {
     let text = read(FILE);
     let mut head = "";
     let mut named = BTreeSet::new();
@@ -98,19 +98,19 @@ fn it_names_every_key_in_its_table() {
 }
 
 #[test]
-fn every_line_can_be_put_in_force() {
+fn every_line_can_be_uncommented() {
     let text = read(FILE);
     let lines: Vec<_> = text.lines().collect();
     let Parts { blocks, single } = Parts::of(&lines);
     assert!(blocks.len() > 4 && single.len() > 30, "{} tables, {} lines", blocks.len(), single.len());
     for block in &blocks {
-        // A check that degrades needs a line elsewhere that says what that means.
+        // A check that degrades needs another line for `degraded`.
         let refused = with(&lines, block);
         let helped = single.iter().any(|line| with(&lines, &[&block[..], &[*line]].concat()).is_ok());
         assert!(refused.is_ok() || helped, "{refused:?}");
     }
     for number in single {
-        // Some need the line beside them, or one of the tables.
+        // Some need the adjacent line or one of the tables.
         let beside = [number - 1, number + 1].map(|other| vec![number, other]).into_iter();
         let tables = blocks.iter().map(|block| [&[number][..], block].concat());
         let alone = with(&lines, &[number]);

@@ -1,5 +1,4 @@
-//! What the shipped configuration and the README show as a default is the default: with it or without it, the same is
-//! meant.
+//! The defaults in the shipped configuration and the README are the real defaults.
 
 use std::path::Path;
 
@@ -8,17 +7,17 @@ use crate::config::Config;
 use super::configuration::{FILE, Parts, setting, with};
 use super::read;
 
-/// Keys without which a table is not accepted.
+/// Keys that a table requires.
 const REQUIRED: [&str; 7] = ["name", "prefixes", "management", "query", "dns", "process", "command"];
 
-/// Key and comment of a line that sets something.
+/// The key and comment of a line with a value.
 fn parts(line: &str) -> Option<(&str, &str)> {
     let (key, rest) = line.split_once(" = ")?;
     let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     is_key.then(|| (key, rest.split_once('#').map_or("", |(_, comment)| comment.trim())))
 }
 
-/// Whether it is given to be changed, or as another possibility.
+/// Whether it is an example or an alternative.
 fn is_example(comment: &str) -> bool {
     comment.contains("e.g.") || comment.starts_with("or:")
 }
@@ -37,10 +36,10 @@ fn the_shipped_configuration_shows_every_default() {
     };
     let is_default =
         |number: &usize| !head(number) && !is_example(parts(setting(lines[*number]).unwrap()).unwrap().1);
-    // A table whose first key is an example for all is one as a whole.
+    // A table whose first key is an example is an example itself.
     let all_examples = |block: &Vec<usize>| lines[block[1]].contains("e.g., as all here");
     let tables = blocks.iter().filter(|block| !all_examples(block));
-    // Each default, and the lines that make its table one that is accepted.
+    // Each default with the lines that its table requires.
     let of_tables = tables.flat_map(|block| {
         let heads: Vec<_> = block.iter().copied().filter(head).collect();
         block.iter().copied().filter(is_default).map(move |number| (heads.clone(), number))
@@ -51,7 +50,7 @@ fn the_shipped_configuration_shows_every_default() {
     let mut others = vec![];
     for (heads, number) in defaults {
         let chosen = [&heads[..], &[number]].concat();
-        // One needs the line above to be accepted.
+        // One needs the previous line.
         let above = || Some((with(&lines, &[number - 1]).ok()?, with(&lines, &[number - 1, number]).ok()?));
         let pair = match (with(&lines, &heads), with(&lines, &chosen)) {
             (Ok(without), Ok(with)) => Some((without, with)),
@@ -66,7 +65,7 @@ fn the_shipped_configuration_shows_every_default() {
 }
 
 #[test]
-fn what_heals_does_so_with_the_shown_values_unless_told_otherwise() {
+fn the_defaults_of_heal_are_the_shown_ones() {
     let heal = read(FILE).lines().find_map(|line| line.strip_prefix("#heal = ").map(str::to_owned)).unwrap();
     let with = |heal: &str| {
         let text = format!(

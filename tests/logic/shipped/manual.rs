@@ -1,4 +1,4 @@
-//! The manual pages: everything stands in them, at its place.
+//! The manual pages contain everything at its place.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,12 +11,12 @@ use super::read;
 use super::tables::TABLES;
 use crate::logic::lacks::lacks;
 
-/// A line of a page of mdoc, and where it stands.
+/// A line of an mdoc page and its place.
 struct Line<'a> {
     text: &'a str,
     /// The section or subsection.
     section: &'a str,
-    /// The items that it stands in, from the outermost list on, each as it opens.
+    /// The enclosing list items, from the outside in, each by its opening line.
     items: Vec<&'a str>,
 }
 
@@ -40,13 +40,13 @@ impl<'a> Line<'a> {
         lines
     }
 
-    /// The words that it sets in the face of commands or options.
+    /// The words in the face of commands or options.
     fn marked(&self) -> impl Iterator<Item = String> + use<'a> {
         let words = self.text.starts_with('.').then(|| self.text.split_whitespace());
         words.into_iter().flatten().map(|word| word.trim_matches([',', '.', '(', ')']).to_owned())
     }
 
-    /// Whether it is text of these items, or opens one below the last of them.
+    /// Whether it is text of these items or opens one below the last of them.
     fn is_right_in(&self, items: &[&str]) -> bool {
         let outer = match self.items.split_last() {
             Some((last, outer)) if *last == self.text => outer,
@@ -58,7 +58,7 @@ impl<'a> Line<'a> {
 }
 
 #[test]
-fn every_key_stands_in_its_manual_page_under_its_table() {
+fn the_manual_has_every_key_under_its_table() {
     let page = read("packaging/man/dnsherald.toml.5");
     let lines = Line::all_of(&page);
     let mut missing = vec![];
@@ -73,7 +73,7 @@ fn every_key_stands_in_its_manual_page_under_its_table() {
     assert_eq!(missing, [""; 0]);
 }
 
-/// Every command that is not divided further, by its whole name.
+/// Every command without subcommands, by its full name.
 fn commands(of: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
     let below = of.get_subcommands().flat_map(|below| {
         let name = format!("{name} {}", below.get_name());
@@ -84,10 +84,10 @@ fn commands(of: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
 }
 
 #[test]
-fn every_command_stands_in_the_manual_page_with_its_options() {
+fn the_manual_has_every_command_with_its_options() {
     let page = read("packaging/man/dnsherald.8");
     let lines = Line::all_of(&page);
-    // What holds for all commands stands before them, outside of any list.
+    // Text for all commands precedes them, outside of lists.
     let general = lines.iter().filter(|line| line.section == "DESCRIPTION" && line.items.is_empty());
     let general: BTreeSet<_> = general.flat_map(Line::marked).collect();
     let mut missing = vec![];
@@ -101,7 +101,7 @@ fn every_command_stands_in_the_manual_page_with_its_options() {
             missing.push(name.clone());
         }
         let words: BTreeSet<_> = there.into_iter().flat_map(Line::marked).chain(general.clone()).collect();
-        // As mdoc writes `--watch`: `Fl -watch`.
+        // `--watch` in mdoc: `Fl -watch`.
         let long =
             command.get_arguments().filter_map(|option| option.get_long().map(|long| format!("-{long}")));
         let short = command.get_arguments().filter_map(|option| option.get_short().map(String::from));
@@ -112,7 +112,7 @@ fn every_command_stands_in_the_manual_page_with_its_options() {
 }
 
 #[test]
-fn they_are_well_formed() {
+fn the_manual_pages_are_well_formed() {
     for page in ["packaging/man/dnsherald.8", "packaging/man/dnsherald.toml.5"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let Ok(output) = Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(&path).output() else {

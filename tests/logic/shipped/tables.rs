@@ -1,4 +1,4 @@
-//! The tables that a configuration may have, and the keys of each.
+//! The tables of a configuration and their keys.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,9 +7,9 @@ use crate::config::Config;
 
 /// A table of the configuration.
 pub(super) struct Table {
-    /// As the file has it, with dots.
+    /// Its dotted name in the file.
     pub(super) path: &'static str,
-    /// The section of dnsherald.toml(5) that explains it, and the items in there that lead to it.
+    /// Its section in dnsherald.toml(5), and the list items that lead to it.
     pub(super) manual: (&'static str, &'static [&'static str]),
 }
 
@@ -17,7 +17,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
     Table { path, manual: (section, items) }
 }
 
-/// They are as many as in `src/config/file.rs`; the file as a whole is one, whose keys are tables.
+/// All tables of `src/config/file.rs`; the file itself is one whose keys are tables.
 pub(super) const TABLES: [Table; 15] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
@@ -37,7 +37,7 @@ pub(super) const TABLES: [Table; 15] = [
 ];
 
 impl Table {
-    /// Every key: what serde says it expected in place of another.
+    /// Every key, from serde's message about an unknown one.
     fn keys(&self) -> BTreeSet<String> {
         const SERVICE: &str = "[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.1/32\"]\n";
         const CHECK: &str = "[[service.check]]\nname = \"c\"\n";
@@ -58,7 +58,7 @@ impl Table {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
-    /// Every key that is no table with a place of its own.
+    /// Every key except tables with their own place.
     pub(super) fn values(&self) -> Vec<String> {
         let mut keys = self.keys();
         keys.retain(|key| {
@@ -77,7 +77,7 @@ impl Table {
 }
 
 #[test]
-fn they_are_all_there_are() {
+fn lists_all_tables() {
     let tables = super::read("src/config/file.rs").matches("deny_unknown_fields").count();
     assert_eq!(
         tables,
