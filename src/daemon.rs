@@ -194,6 +194,7 @@ impl<'a> Daemon<'a> {
         ending
     }
 
+    /// Runs turns of the loop until it ends.
     async fn turn(&mut self, supervisor: &mut dyn Supervisor) -> Ending {
         self.scan_disable_files(AT_START, supervisor).await;
         if self.handle(Event::Start, supervisor) {
@@ -204,15 +205,17 @@ impl<'a> Daemon<'a> {
         }
         let mut next_turn = Instant::now() + TURN;
         loop {
+            // Report to the dead-man and systemd that the loop runs, and update state that is due.
             self.io.deadman.beat();
             self.io.watchdog.beat(Instant::now().into_std(), &self.engine, supervisor.config_trouble());
             if self.update_at <= Instant::now() {
                 self.update();
             }
+            // Wait for the first event, or for the earliest deadline.
             let deadline = self.engine.deadline().map(|deadline| self.began + deadline.since_start());
             let update_at = (self.printed || self.unsaved).then_some(self.update_at);
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
-            let arrival = tokio::select! {
+            let wakeup = tokio::select! {
                 Some(event) = self.events.1.recv() => Wakeup::Event(event),
                 Some((round, outcome)) = self.outcomes.1.recv() => Wakeup::Outcome(round, outcome),
                 event = self.disable_files.next() => Wakeup::Event(event),
@@ -228,7 +231,8 @@ impl<'a> Daemon<'a> {
                 asked = next_request(&mut self.control) => Wakeup::Request(asked),
                 () = tokio::time::sleep_until(wake) => Wakeup::Timer,
             };
-            let ending = match arrival {
+            // Handle it.
+            let ending = match wakeup {
                 Wakeup::Event(event) => self.handle(event, supervisor).then_some(Ending::Exit),
                 Wakeup::Outcome(round, outcome) => {
                     let check = self.rounds.end(round);
@@ -246,6 +250,7 @@ impl<'a> Daemon<'a> {
             if let Some(ending) = ending {
                 return ending;
             }
+            // Do the periodic work.
             if Instant::now() >= next_turn {
                 next_turn = Instant::now() + TURN;
                 if self.disable_files.scan_time == ScanTime::EachTurn {
@@ -258,6 +263,7 @@ impl<'a> Daemon<'a> {
                     healers.restart_unwell(Moment::after_start(self.began.elapsed()), &self.engine);
                 }
             }
+            // Let the supervisor stop the loop or replace the configuration.
             if supervisor.on_turn().is_break() {
                 return Ending::Stopped;
             }
@@ -292,6 +298,7 @@ impl<'a> Daemon<'a> {
         self.carry_out(now, &actions, supervisor)
     }
 
+    /// Carries out actions in order. Returns true if the loop must end.
     fn carry_out(&mut self, now: Moment, actions: &[Action], supervisor: &mut dyn Supervisor) -> bool {
         if let Some(control) = &mut self.control
             && !actions.is_empty()
@@ -334,6 +341,7 @@ impl<'a> Daemon<'a> {
         over || (blocked && self.handle(Event::OutputBlocked, supervisor))
     }
 
+    /// Starts a round of probes of this check as a task.
     fn probe(&mut self, check: CheckId) {
         let Some((probe, on_fail)) = self.probes.get(&check).cloned() else { return };
         let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());

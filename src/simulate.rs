@@ -105,6 +105,7 @@ impl Simulation<'_> {
     /// Plays everything before `end`. At the same instant the trace comes first, then answers, then deadlines.
     fn play_until(&mut self, end: Moment, trace: &Trace, series: &mut Series) {
         loop {
+            // Find the earliest of the next step, answer and deadline before `end`.
             let stepped = series.peek().map(|Reverse((at, ..))| *at);
             let answered = self.pending.peek().map(|Reverse((at, ..))| *at);
             let deadline = match self.answering {
@@ -115,6 +116,7 @@ impl Simulation<'_> {
             else {
                 return;
             };
+            // Play it.
             if stepped == Some(at)
                 && let Some(Reverse((_, place, repetition))) = series.pop()
             {

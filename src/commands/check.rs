@@ -94,6 +94,7 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
             return Ok(Exit::Unknown);
         }
     };
+    // Select the services.
     let chosen =
         |service: &&config::Service| options.service.as_ref().is_none_or(|name| *name == service.name);
     let services: Vec<_> = config.services.iter().filter(chosen).collect();
@@ -105,6 +106,7 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
         )?;
         return Ok(Exit::Unknown);
     }
+    // Run the probes.
     let runtime = runtime().context("cannot start the event loop")?;
     let reports = runtime.block_on(probe(&services));
     // Do not wait for tasks that hang.
@@ -118,6 +120,7 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
     if !options.json && !options.plugin {
         missing::warn(&config)?;
     }
+    // Print the results.
     let text = if options.json {
         text::json(serde_json::to_string_pretty(&reports)? + "\n")
     } else if options.plugin {

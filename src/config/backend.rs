@@ -63,6 +63,7 @@ impl Resolver<'_> {
                 self.error(&name.span(), format!("{why}; a backend with another name needs `kind = \"…\"`"))
             })?,
         };
+        // Values of the file replace the known facts about the kind of server.
         let facts = kind.facts();
         let unit = match &written.unit {
             Some(unit) => self.unit(unit).map(Some),
@@ -99,6 +100,7 @@ impl Resolver<'_> {
         let start_timeout = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
         let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
         let (holder, unit, config_file) = (holder?, unit?, config_file?);
+        // Fill the placeholders in the commands of the driver.
         let known = Known { config_file: config_file.as_deref(), unit: unit.as_deref(), targets };
         let reload = match reload? {
             Some(first) => vec![Step { first, otherwise: None }],

@@ -1,4 +1,4 @@
-//! The plan of the engine, from a configuration.
+//! Builds the plan of the engine from a configuration.
 
 use super::{Check, Config, Service};
 use crate::engine::plan::{self, Opaque, Plan};
@@ -6,7 +6,7 @@ use crate::fnv::fnv64;
 use crate::probe::Probe;
 
 impl Config {
-    /// What the engine has to know of it.
+    /// The parts of the configuration that the engine needs.
     #[must_use]
     pub(crate) fn plan(&self) -> Plan {
         Plan {

@@ -137,7 +137,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Every service, each with a name and prefixes of its own.
+    /// Resolves all services, with unique names and disjoint prefixes.
     fn services(&self, file: &File) -> Result<Vec<Service>> {
         if file.service.is_empty() && !self.survey.has_invalid(&["service"]) {
             return Err(self.error(&(0..0), "no [[service]], expected at least one"));

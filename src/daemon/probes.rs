@@ -1,4 +1,4 @@
-//! What the probes of each check ask, by its place in the configuration.
+//! The probes of each check, by its place in the configuration.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, ServiceId};
 use crate::probe::Probe;
 
-/// What is asked for each check, and how bad each failure is.
+/// The probe of each check, and the effects of its failures.
 pub(super) type Probes = HashMap<CheckId, (Arc<Probe>, Arc<OnFail>)>;
 
-/// Those of every check of this configuration.
+/// Collects the probes of all enabled services.
 pub(super) fn probes(config: &Config) -> Probes {
     let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
     services

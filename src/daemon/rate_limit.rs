@@ -19,16 +19,16 @@ use crate::period::Shown;
 
 mod topic;
 
-/// Messages are summed up after this time.
+/// Period after which messages are summed up.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Changes of one topic that are logged within a [`MINUTE`].
+/// Maximum number of logged changes per topic within a [`MINUTE`].
 const CHANGES: u32 = 4;
 
-/// New topics of one kind that are logged within a [`MINUTE`].
+/// Maximum number of logged new topics per kind within a [`MINUTE`].
 const TOPICS: u32 = 10;
 
-/// What the log got lately, and what it did not.
+/// Messages of the last minute: logged and withheld ones.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     topics: BTreeMap<String, Repeated>,
@@ -41,11 +41,11 @@ struct Repeated {
     began: Moment,
     /// How many were logged.
     logged: u32,
-    /// How many were not, by what they say, in the order in which they came first.
+    /// Number of withheld messages by content, in order of first occurrence.
     withheld: Vec<(String, u32)>,
-    /// That of the most urgent of those.
+    /// The highest urgency of the withheld messages.
     urgency: Urgency,
-    /// What the last message says, whether it was logged or not.
+    /// The content of the last message, logged or withheld.
     now: String,
 }
 

@@ -122,8 +122,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// What the reply to a wish names: the services for which it changes anything, or what there is to be cleared of
-    /// each.
+    /// The names in the reply to a request: the services that it changes, or what it clears of each.
     fn names(&self, concerned: &[(ServiceId, String)], wish: &Wish) -> Vec<String> {
         let now = Moment::after_start(self.began.elapsed());
         let named = |(id, name): &(ServiceId, String)| {

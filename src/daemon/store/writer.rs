@@ -173,6 +173,7 @@ impl Writer {
         if self.attempted.is_some() || self.known.succeeds(&job.document) {
             self.seen = None;
         }
+        // Merge a document that another helper has written since.
         let mut successor = None;
         if let Some(mut theirs) = self.read_foreign() {
             let own = changes(aged(&self.known), aged(&job.document));
@@ -186,6 +187,7 @@ impl Writer {
                 successor = Some(theirs);
             }
         }
+        // Write the document and remember its content.
         let next = successor.as_ref().unwrap_or(&job.document);
         let text = serde_json::to_string_pretty(next).map_err(io::Error::from)?;
         self.attempted = Some(fnv64(text.as_bytes()));
