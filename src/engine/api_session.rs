@@ -1,12 +1,5 @@
 //! The API session with ExaBGP: pure, one command in flight.
 //!
-//! ```text
-//!              answer or 500 ms                            no late replies       done, error
-//!   Greeting ──────────────────► Resynchronizing ────────────────► Ready ◄───────────── Sending
-//!                                  ▲  Asked ──► Answered ──► Settling │ ──────────────────► │
-//!                                  └──────────── ack-timeout, or an overtaking withdraw ────┘
-//! ```
-//!
 //! Answers carry no number, so a lost one could shift all that follow. Every command that is given up therefore counts
 //! as a late reply, and the version is asked for: the answer to that question is unmistakable, and what arrived before
 //! it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so late replies are discarded
@@ -20,34 +13,42 @@
 //!
 //! The session never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
-//! This file holds the state and the timers; [`commands`] sends commands, [`replies`] deals with replies and their
-//! absence, [`overtake`] with what does not wait for them, [`route_entry`] is one route.
+//! [`conversation`] is the state machine, [`replies`] feeds it and carries out its steps, [`timers`] has the deadlines.
+//! [`commands`] chooses what to send, [`overtake`] sends withdraws out of turn, [`recovery`] restates what may be wrong,
+//! [`change`] takes another configuration, [`marks`] has the end-of-RIB markers, [`route_entry`] one route, and
+//! [`neighbors`] the BGP sessions.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use self::conversation::{Mark, State};
 use self::neighbors::{Change, Neighbors};
+use self::recovery::Trouble;
 use self::route_entry::{Backoff, RouteEntry};
+pub(crate) use self::settings::{Parent, Settings};
 use crate::engine::action::Action;
-use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
-use crate::exabgp::command::{Family, GREETING};
+use crate::exabgp::command::GREETING;
 use crate::exabgp::reply::{Reply, Version};
 use crate::exabgp::{Advertisement, Dialect, Route};
 
 mod change;
 mod commands;
+mod conversation;
+mod marks;
 pub(crate) mod neighbors;
 mod overtake;
+mod recovery;
 mod replies;
 pub(crate) mod route_entry;
+mod settings;
+mod timers;
 
 /// The longest that a withdraw waits for the answer to another command.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// For so long there must be no trouble before the pairing of answers is trusted again. Longer than any pause before a
-/// command is sent again, so that a mute ExaBGP is never taken for a calm one.
+/// command is sent again, so that an unresponsive ExaBGP is never taken for a calm one.
 pub(crate) const CALM: Duration = Duration::from_secs(60);
 
 /// How long late answers are let pass once ExaBGP has answered the question that fences them off.
@@ -56,65 +57,6 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// How long the greeting, and the `done` behind the version, are waited for. ExaBGP answers both within milliseconds;
 /// where it answers nothing, waiting longer would only delay the first statement.
 const HANDSHAKE: Duration = Duration::from_millis(500);
-
-/// Who reads standard output.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Parent {
-    /// ExaBGP, which is asked for its version and answers commands.
-    ExaBgp,
-    /// A person: nothing is asked and nothing awaited.
-    Terminal,
-}
-
-/// How to talk.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// The dialect, where configuration pins it.
-    pub(crate) dialect: Option<Dialect>,
-    /// The longest wait for an answer.
-    pub(crate) ack_timeout: Duration,
-    /// How often everything is stated again; zero for never.
-    pub(crate) refresh: Duration,
-    /// Whether to mark the end of the first routes.
-    pub(crate) end_of_rib: bool,
-    /// Who reads standard output.
-    pub(crate) parent: Parent,
-    /// Where it behaves as `exabgp healthcheck` does.
-    pub(crate) compat: Compat,
-    /// Spreads the refreshes of many hosts; the same seed gives the same series.
-    pub(crate) seed: u64,
-}
-
-#[derive(Clone, Debug)]
-enum State {
-    /// Nothing said yet.
-    Silent,
-    /// The greeting is out.
-    Greeting,
-    /// The version has been asked for, so that commands and answers can be paired from there on.
-    Resynchronizing(Stage),
-    /// Nothing in flight.
-    Ready,
-    /// A command is in flight.
-    Sending(Subject),
-}
-
-/// How far a resynchronization has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Stage {
-    /// The question for the version is out.
-    Asked,
-    /// The version has come, its `done` has not.
-    Answered,
-    /// Late replies are discarded until none has come for [`SETTLE`].
-    Settling,
-}
-
-#[derive(Clone, Debug)]
-enum Subject {
-    Route(usize, Advertisement, String),
-    EndOfRib(Mark, String),
-}
 
 /// What became of commands, for people.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -125,20 +67,6 @@ pub(crate) struct Record {
     pub(crate) refused: u64,
     /// Commands that were not answered in time.
     pub(crate) unanswered: u64,
-}
-
-/// Since when the pairing of answers may have been wrong, and when the latest sign of it was seen.
-#[derive(Clone, Copy, Debug)]
-struct Trouble {
-    since: Moment,
-    latest: Moment,
-}
-
-/// An end-of-RIB marker: for a family, to the neighbors that get its routes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Mark {
-    family: Family,
-    neighbors: Vec<IpAddr>,
 }
 
 /// The conversation and what it is about.
@@ -314,10 +242,10 @@ impl ApiSession {
     /// Takes a line from standard input.
     pub(crate) fn on_line(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
         match Reply::of(line) {
-            Reply::Done => self.answered(now, true, out),
-            Reply::Error => self.answered(now, false, out),
+            Reply::Done => self.on_reply(now, true, out),
+            Reply::Error => self.on_reply(now, false, out),
             Reply::Why(text) => self.why = Some(text),
-            Reply::Version(version) => self.learn(now, version, out),
+            Reply::Version(version) => self.on_version(now, version, out),
             Reply::SessionConnected(neighbor) => self.neighbors.take(now, &neighbor, Change::Connected),
             Reply::SessionUp(neighbor) => {
                 self.neighbors.take(now, &neighbor, Change::Up);
@@ -333,64 +261,6 @@ impl ApiSession {
             Reply::Odd => out.push(Notice::OddLine { line: line.to_owned() }.into()),
             Reply::Nothing => {}
         }
-    }
-
-    /// Standard output takes no more: nothing is said, and no answer is awaited, until it does.
-    pub(crate) fn on_output_blocked(&mut self, out: &mut Vec<Action>) {
-        if !self.full {
-            self.full = true;
-            out.push(Notice::OutputBlocked.into());
-        }
-    }
-
-    /// Standard output takes lines again, and has taken the one that was waiting.
-    pub(crate) fn on_output_unblocked(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.full = false;
-        out.push(Notice::OutputUnblocked.into());
-        if self.until.is_some() {
-            self.until = Some(now + self.settings.ack_timeout);
-        }
-        self.unblocked_at = now;
-        self.unanswered_since = self.unanswered_since.map(|_| now);
-        self.proceed(now, out);
-    }
-
-    /// The next moment at which [`ApiSession::expire`] has something to do.
-    #[must_use]
-    pub(crate) fn deadline(&self) -> Option<Moment> {
-        if self.full {
-            return None;
-        }
-        let due =
-            matches!(self.state, State::Ready).then(|| self.entries.iter().filter_map(|entry| entry.due));
-        [self.until, self.refresh_at, self.resync_at, self.confirm_at(), self.overtake_at()]
-            .into_iter()
-            .flatten()
-            .chain(due.into_iter().flatten())
-            .min()
-    }
-
-    /// Does what has become due.
-    pub(crate) fn expire(&mut self, now: Moment, out: &mut Vec<Action>) {
-        if self.full {
-            return;
-        }
-        if self.refresh_at.is_some_and(|at| at <= now) {
-            self.plan_refresh(now);
-            self.unmarked.append(&mut self.refused_marks);
-            self.restate_all(now, out);
-        }
-        if self.resync_at.is_some_and(|at| at <= now) {
-            self.resync_at = None;
-            self.restate_all(now, out);
-        }
-        if self.confirm_at().is_some_and(|at| at <= now) {
-            self.confirm(now, out);
-        }
-        if self.until.is_some_and(|until| until <= now) {
-            self.give_up(now, out);
-        }
-        self.proceed(now, out);
     }
 
     /// The withdraws of all that may be announced, for the last moment. `exabgp healthcheck` makes no difference.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use ipnet::IpNet;
 
+use super::conversation::{Command, State};
 use super::route_entry::RouteEntry;
-use super::{ApiSession, Mark, Settings, State, Subject};
+use super::{ApiSession, Settings};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
@@ -40,7 +41,7 @@ impl ApiSession {
 
     fn change_routes(&mut self, now: Moment, routes: Vec<Route>, out: &mut Vec<Action>) {
         let in_flight = match &self.state {
-            State::Sending(Subject::Route(route, ..)) => Some(self.entries[*route].route.clone()),
+            State::Sending(Command::Route(route, ..)) => Some(self.entries[*route].route.clone()),
             _ => None,
         };
         let mut before: Vec<_> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
@@ -79,19 +80,10 @@ impl ApiSession {
             self.entries.push(entry.become_unwanted(now));
         }
         // The command in flight is about the same route, which may have another place.
-        if let (State::Sending(Subject::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
+        if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
             *route = place.unwrap_or(*route);
         }
-    }
-
-    /// What is new is still to be marked, and what is gone no more.
-    fn change_marks(&mut self, before: &[Mark]) {
-        let marks = self.marks();
-        self.unmarked.retain(|mark| marks.contains(mark));
-        self.refused_marks.retain(|mark| marks.contains(mark));
-        let new = marks.into_iter().filter(|mark| !before.contains(mark));
-        self.unmarked.extend(new);
     }
 
     /// What is no longer wanted has been withdrawn. Neighbors that are to have another route to its prefix may have

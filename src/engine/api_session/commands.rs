@@ -1,12 +1,13 @@
-//! What is said, and when.
+//! Which command is sent next.
 
 use std::ops::Range;
 
+use super::ApiSession;
+use super::conversation::{Command, Stage, State};
 use super::route_entry::RouteEntry;
-use super::{ApiSession, Mark, Parent, Stage, State, Subject};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
-use crate::exabgp::command::{ASK_VERSION, Family};
+use crate::exabgp::command::ASK_VERSION;
 
 impl ApiSession {
     /// The log tells what is desired for these routes.
@@ -37,8 +38,8 @@ impl ApiSession {
     /// long enough are sent in any case.
     pub(super) fn proceed(&mut self, now: Moment, out: &mut Vec<Action>) {
         while matches!(self.state, State::Ready) && !self.full {
-            if let Some(subject) = self.next_subject(now) {
-                self.send(now, subject, out);
+            if let Some(command) = self.next_command(now) {
+                self.send(now, command, out);
             } else {
                 break;
             }
@@ -49,7 +50,7 @@ impl ApiSession {
     }
 
     /// The most urgent entry that is due, and when all have been said the end-of-RIB markers.
-    fn next_subject(&mut self, now: Moment) -> Option<Subject> {
+    fn next_command(&mut self, now: Moment) -> Option<Command> {
         let due = |entry: &RouteEntry| entry.due.filter(|due| *due <= now);
         let waiting = self.entries.iter().enumerate();
         let waiting = waiting.filter_map(|(route, entry)| Some((entry.urgency(), due(entry)?, route)));
@@ -57,24 +58,24 @@ impl ApiSession {
             let wish = self.entries[route].desired.clone()?;
             self.entries[route].said(&wish);
             let line = self.words(&self.entries[route], &wish);
-            return Some(Subject::Route(route, wish, line));
+            return Some(Command::Route(route, wish, line));
         }
         let all_said = self.entries.iter().all(|entry| entry.desired.is_some() && entry.answered);
         let mark = self.unmarked.pop_if(|_| all_said)?;
         let line = self.dialect().end_of_rib(mark.family, &mark.neighbors);
-        Some(Subject::EndOfRib(mark, line))
+        Some(Command::EndOfRib(mark, line))
     }
 
-    fn send(&mut self, now: Moment, subject: Subject, out: &mut Vec<Action>) {
-        let (Subject::Route(_, _, line) | Subject::EndOfRib(_, line)) = &subject;
+    fn send(&mut self, now: Moment, command: Command, out: &mut Vec<Action>) {
+        let (Command::Route(_, _, line) | Command::EndOfRib(_, line)) = &command;
         let line = line.clone();
         if self.answers {
-            return self.say(now, State::Sending(subject), line, out);
+            return self.say(now, State::Sending(command), line, out);
         }
         out.push(Action::Print(line));
         // Should it answer after all, it answers these, too.
         self.late_replies = self.late_replies.saturating_add(1);
-        if let Subject::Route(route, ..) = subject {
+        if let Command::Route(route, ..) = command {
             self.entries[route].said_for_good(self.settings.parent);
             out.push(Action::Save);
             if self.entries[route].left_behind {
@@ -89,37 +90,5 @@ impl ApiSession {
         self.said_at = now;
         self.unanswered_since.get_or_insert(now);
         out.push(Action::Print(line));
-    }
-
-    /// Each family in use is to be marked, to whoever gets its routes; IPv4 first, since the last is taken first.
-    pub(super) fn mark_families(&mut self) {
-        self.unmarked = self.marks();
-        self.refused_marks.clear();
-    }
-
-    pub(super) fn marks(&self) -> Vec<Mark> {
-        if !self.settings.end_of_rib {
-            return vec![];
-        }
-        let mark = |entry: &RouteEntry| Mark {
-            family: Family::of(entry.route.prefix.addr()),
-            neighbors: entry.route.neighbors.clone(),
-        };
-        let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
-        marks.sort_by_cached_key(|mark| (mark.family == Family::V4, mark.neighbors.clone()));
-        marks.dedup();
-        marks
-    }
-
-    /// Within a tenth of the configured period, so that a fleet does not speak in unison.
-    pub(super) fn plan_refresh(&mut self, now: Moment) {
-        if self.settings.refresh.is_zero() || self.settings.parent == Parent::Terminal {
-            return;
-        }
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let tenths_of_percent = u32::try_from(900 + self.random % 201).unwrap_or(1000);
-        self.refresh_at = Some(now + self.settings.refresh * tenths_of_percent / 1000);
     }
 }

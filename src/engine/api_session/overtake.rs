@@ -1,7 +1,8 @@
 //! Withdraws that do not wait for the answer to another command.
 
+use super::conversation::{Input, State};
 use super::route_entry::{RouteEntry, Urgency};
-use super::{ApiSession, PATIENCE, Stage, State};
+use super::{ApiSession, PATIENCE};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
@@ -37,22 +38,8 @@ impl ApiSession {
         self.troubled(now);
         out.insert(place, Notice::Overtaken { withdraws }.into());
         self.unanswered_since.get_or_insert(now);
-        match std::mem::replace(&mut self.state, State::Ready) {
-            State::Sending(subject) => {
-                self.put_back(now, subject);
-                self.ask_again(now, out);
-            }
-            State::Greeting => {
-                self.late_replies += 1;
-                self.ask_again(now, out);
-            }
-            // The answer to the question that is out says nothing about what was sent after it.
-            state @ State::Resynchronizing(Stage::Asked | Stage::Answered | Stage::Settling) => {
-                self.state = state;
-                self.ask_once_more = true;
-            }
-            state @ (State::Silent | State::Ready) => self.state = state,
-        }
+        let step = self.step(Input::Overtake);
+        self.apply(now, step, out);
     }
 }
 

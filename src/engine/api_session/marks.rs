@@ -1,0 +1,37 @@
+//! End-of-RIB markers: the end of the first routes, for each family, to each set of neighbors.
+
+use super::ApiSession;
+use super::conversation::Mark;
+use super::route_entry::RouteEntry;
+use crate::exabgp::command::Family;
+
+impl ApiSession {
+    /// Each family in use is to be marked, to whoever gets its routes; IPv4 first, since the last is taken first.
+    pub(super) fn mark_families(&mut self) {
+        self.unmarked = self.marks();
+        self.refused_marks.clear();
+    }
+
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        if !self.settings.end_of_rib {
+            return vec![];
+        }
+        let mark = |entry: &RouteEntry| Mark {
+            family: Family::of(entry.route.prefix.addr()),
+            neighbors: entry.route.neighbors.clone(),
+        };
+        let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
+        marks.sort_by_cached_key(|mark| (mark.family == Family::V4, mark.neighbors.clone()));
+        marks.dedup();
+        marks
+    }
+
+    /// What is new is still to be marked, and what is gone no more.
+    pub(super) fn change_marks(&mut self, before: &[Mark]) {
+        let marks = self.marks();
+        self.unmarked.retain(|mark| marks.contains(mark));
+        self.refused_marks.retain(|mark| marks.contains(mark));
+        let new = marks.into_iter().filter(|mark| !before.contains(mark));
+        self.unmarked.extend(new);
+    }
+}

@@ -1,0 +1,76 @@
+//! Recovery from a wrong pairing of commands and replies.
+//!
+//! Where a reply is missing, or one arrived that no command awaited, acknowledgements may be wrong from then on. What was
+//! acknowledged meanwhile is stated once more when no trouble has been seen for [`CALM`].
+
+use super::conversation::Command;
+use super::route_entry::Backoff;
+use super::{ApiSession, CALM};
+use crate::engine::action::Action;
+use crate::engine::moment::Moment;
+
+/// Since when the pairing of replies may have been wrong, and when the latest sign of it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trouble {
+    since: Moment,
+    latest: Moment,
+}
+
+impl ApiSession {
+    /// The reply that is awaited becomes a late one.
+    pub(super) fn lose_reply(&mut self, now: Moment) {
+        self.late_replies += 1;
+        self.troubled(now);
+    }
+
+    /// Gives up the command in flight; it is sent again later.
+    pub(super) fn put_back(&mut self, now: Moment, command: Command) {
+        self.lose_reply(now);
+        match command {
+            Command::Route(route, ..) => {
+                self.entries[route].retry(now);
+            }
+            Command::EndOfRib(mark, _) => self.unmarked.push(mark),
+        }
+    }
+
+    /// Plans to state everything again, ever more slowly while this goes on.
+    pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.troubled(now);
+        if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
+            self.resync = Backoff::new();
+        }
+        self.stray_at = Some(now);
+        if self.resync_at.is_none() {
+            self.resync_at = Some(now + self.resync.pause());
+        }
+        for entry in &mut self.entries {
+            if entry.doubt(now, CALM) {
+                out.push(Action::Save);
+            }
+        }
+    }
+
+    /// An answer is missing, or came that nothing was waiting for: from now on acknowledgements may be wrong.
+    pub(super) fn troubled(&mut self, now: Moment) {
+        let since = self.trouble.map_or(now, |trouble| trouble.since);
+        self.trouble = Some(Trouble { since, latest: now });
+    }
+
+    /// When to state once more what was acknowledged during the trouble.
+    pub(super) fn confirm_at(&self) -> Option<Moment> {
+        self.trouble.map(|trouble| trouble.latest + CALM)
+    }
+
+    /// The trouble is over, and late replies have had their time: what was acknowledged meanwhile is stated once more.
+    /// Where answers seem to be switched off, ExaBGP is asked whether they are.
+    pub(super) fn confirm(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(trouble) = self.trouble.take() else { return };
+        if !self.answers {
+            self.troubled(now);
+            return self.ask_again(now, out);
+        }
+        let doubtful = self.entries.iter_mut().filter(|entry| entry.was_acknowledged_since(trouble.since));
+        doubtful.for_each(|entry| entry.restate(now));
+    }
+}
