@@ -41,7 +41,6 @@ pub(crate) mod served;
 mod server;
 pub(crate) mod systemd;
 pub(crate) mod targets;
-pub(crate) mod transaction;
 
 mod bind;
 mod dnsdist;

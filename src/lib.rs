@@ -31,6 +31,7 @@
 //! * [`probe`]: sends one question to one address over one transport and judges the answer.
 //! * [`process`], [`systemd`], [`netlink`]: watch the server's main process, its unit, and the addresses of this host.
 //! * [`backend`]: checks, queries, reloads and restarts the stock DNS servers.
+//! * [`restart`]: the restart of such a server as a transaction that loses no query.
 //! * [`config`]: turns the file into a checked configuration, or into errors at their place. Code behind it validates nothing.
 //! * [`daemon`]: the loop that connects the engine to the world, its dead-man thread, and the systemd watchdog.
 //! * [`control`], [`status`]: requests of an operator to the running helper, over two sockets.
@@ -75,6 +76,7 @@ pub mod probe;
 pub(crate) mod process;
 pub(crate) mod program;
 pub mod responder;
+pub(crate) mod restart;
 pub(crate) mod simulate;
 pub mod status;
 pub mod sys;

@@ -7,11 +7,11 @@ use anyhow::Context;
 use super::caller::caller;
 use super::helper::Helper;
 use super::{named, nothing_to_do, runtime};
-use crate::backend::transaction::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
+use crate::restart::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
 use crate::status::Service;
 use crate::text::{self, foreign};
 

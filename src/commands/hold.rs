@@ -7,11 +7,11 @@ use anyhow::Context;
 use super::caller::caller;
 use super::helper::Helper;
 use super::{named, nothing_to_do, runtime};
-use crate::backend::transaction::{Confirmed, wait_until_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
+use crate::restart::{Confirmed, wait_until_announced};
 use crate::text::{self, foreign};
 
 /// Keeps a service announced.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::backend::transaction::{Deed, Done, Outcome, Progress, Step, Transaction};
 use crate::cli::BackendRestart;
 use crate::config::Config;
 use crate::control::client::Client;
@@ -14,6 +13,7 @@ use crate::daemon::signals::Signals;
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
 use crate::program::Program;
+use crate::restart::{Deed, Done, Outcome, Progress, Step, Transaction};
 use crate::text;
 
 /// What automation is told.

@@ -12,7 +12,6 @@ use super::super::{complain, host_name, named, runtime};
 use crate::backend::Backend;
 use crate::backend::hooks::install::{Installed, install, place_of};
 use crate::backend::hooks::{StopTime, drop_in, stop_commands};
-use crate::backend::transaction::{quiet, wait_until_acknowledged};
 use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
@@ -20,6 +19,7 @@ use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
+use crate::restart::{quiet, wait_until_acknowledged};
 use crate::status::Service;
 use crate::{systemd, text};
 

@@ -20,22 +20,23 @@ use serde::Serialize;
 use self::before::Before;
 use self::command::Heed;
 use self::patience::Patience;
-use super::{Backend, Program, Trouble};
+use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
+use crate::program::Program;
 
 mod before;
 mod command;
 mod drained;
 mod helper;
-mod keep;
 mod lock;
 mod patience;
 mod server;
+mod snapshot;
 
-pub(crate) use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
-pub(crate) use self::keep::Kept;
-pub(crate) use self::lock::Lock;
+pub use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
+pub use self::lock::Lock;
+pub use self::snapshot::Kept;
 
 /// What is done, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -165,7 +166,7 @@ impl Transaction<'_> {
     pub(crate) fn longest(&self) -> Duration {
         let quiet = &self.backend.quiet;
         let once = quiet.longest()
-            + super::systemd::RESTART_LIMIT
+            + crate::backend::systemd::RESTART_LIMIT
             + patience::return_limit(self.config, self.backend)
             + MARGIN;
         let longest = if self.rollback { once * 2 } else { once };
