@@ -13,10 +13,7 @@ use imports::Import;
 
 /// Imports that break the rules today, as (importing module, imported module). Each has to be true: whoever removes the last such
 /// import deletes its line. New ones are not accepted.
-const KNOTS: &[(&str, &str)] = &[
-    ("sys", "directory"),
-    ("logging", "healthcheck"),
-];
+const KNOTS: &[(&str, &str)] = &[("sys", "directory"), ("logging", "healthcheck")];
 
 /// The row of each top-level module, counted from the top.
 type Rows = BTreeMap<String, usize>;

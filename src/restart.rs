@@ -1,15 +1,15 @@
-//! The restart of a DNS server as a transaction: no query is lost, or nothing is touched, or it stays drained.
+//! The restart of a DNS server as a transaction: it loses no query, or touches nothing, or leaves the server drained.
 //!
 //! ```text
 //!  lock ─► configuration ─► drain ─► quiet ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
 //!    └──────────┴─────────────┴────────┘         └──────────┴───────────┴──────────┴────────┘
-//!        fails: lifted, all is as before           fails: stays drained, which ends by itself;
-//!                                                  with a rollback: once more with the configuration before
+//!      fails: the drain ends, as before            fails: stays drained, until the drain expires;
+//!                                                  with a rollback: again with the configuration before
 //! ```
 //!
-//! It is run by a command, not by the helper: that one only drains, checks, and lets return, as it is asked to. So
-//! whatever becomes of the command, even SIGKILL, what is left is either the old state or a drain with a reason and an
-//! end; a server that is dead stays withdrawn because of its checks.
+//! A command runs it, not the helper: the helper only drains, checks, and announces again, as requested. Whatever
+//! happens to the command, even SIGKILL, it leaves either the old state or a drain with a reason and an end. A dead
+//! server stays withdrawn because of its checks.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -17,56 +17,56 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::before::Before;
-use self::command::Heed;
-use self::patience::Patience;
+use self::baseline::Baseline;
+use self::command::InterruptGuard;
+use self::recovery::Recovery;
+use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::program::Program;
 
-mod before;
+mod baseline;
 mod command;
 mod drained;
 mod helper;
 mod lock;
-mod patience;
-mod server;
+mod recovery;
 mod snapshot;
+mod verify;
 
-pub use self::drained::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
-pub use self::lock::Lock;
-pub use self::snapshot::Kept;
+pub(crate) use self::drained::{Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet};
+use self::lock::Lock;
+use self::snapshot::Snapshot;
 
-/// What is done, in this order.
+/// The steps, in their order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
-    /// Nobody else restarts a server of this host meanwhile.
+    /// Makes sure that no other restart is under way on this host.
     Lock,
-    /// The configuration on disk is in order.
+    /// Checks the configuration on disk.
     Configuration,
-    /// The services are withdrawn, and ExaBGP has acknowledged it.
+    /// Withdraws the services, and waits until ExaBGP has acknowledged it.
     Drain,
-    /// Clients have followed.
+    /// Waits until clients have followed.
     Quiet,
-    /// The server is restarted, or whatever is to be done to it.
+    /// Restarts the server, or does another operation.
     Restart,
-    /// Its process is there.
+    /// Waits for its process.
     Process,
-    /// It listens wherever it did before.
+    /// Waits until it listens wherever it did before.
     Listeners,
-    /// It serves every zone that it did, and none is older.
+    /// Waits until it serves every zone that it did, and none is older.
     Zones,
-    /// Every check has passed anew, and ExaBGP has acknowledged what follows from it.
+    /// Waits until every check has passed anew, and ExaBGP has acknowledged what follows from it.
     Checks,
-    /// The configuration before is put back.
+    /// Restores the configuration before.
     Rollback,
 }
 
 impl Step {
     /// Whether a failure here leaves the server as it was.
-    #[must_use]
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
     }
@@ -89,53 +89,53 @@ impl fmt::Display for Step {
     }
 }
 
-/// A step that is over.
+/// A step that has finished.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Done {
-    /// Which.
+    /// The step.
     pub(crate) step: Step,
-    /// How long it took.
+    /// How long it took, in seconds.
     pub(crate) seconds: f64,
     /// What was found.
     pub(crate) found: String,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub(crate) ok: bool,
 }
 
-/// How it ended.
+/// How the transaction ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// Restarted, and back.
+    /// The server is restarted, and its services have returned.
     Restarted,
-    /// The server was not touched, and the drain is lifted.
+    /// The server was not touched, and the drain has ended.
     Untouched,
-    /// The server was touched and did not come back well: the services stay drained until that expires.
+    /// The server was touched and did not recover: the services stay drained until the drain expires.
     LeftDrained,
-    /// The new configuration did not do; the one before is back, and so is the server.
+    /// The server did not recover with the new configuration; it did with the one before.
     RolledBack,
 }
 
-/// What is to be done to the server while it is drained.
+/// What to do to the server while it is drained.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Deed {
+pub(crate) enum Operation {
     /// Restart it.
     Restart,
     /// Make it read its configuration again.
     Reload,
-    /// Run a command of the operator's, for instance an upgrade. It comes to its end, unless a limit is given.
+    /// Run a command of the operator, for instance an upgrade, for as long as it takes or at most so long.
     Command(Program, Option<Duration>),
 }
 
-/// Who is told how it goes on.
+/// Receives the progress of a transaction.
 pub(crate) trait Progress {
-    /// A step begins.
-    fn begins(&mut self, step: Step);
-    /// A step is over.
-    fn is_over(&mut self, done: &Done);
-    /// What the operator has to know while a step is under way, in one line.
-    fn notes(&mut self, text: &str);
+    /// A step has started.
+    fn step_started(&mut self, step: Step);
+    /// A step has finished.
+    fn step_finished(&mut self, done: &Done);
+    /// The operator has to know this while a step is under way; one line.
+    fn note(&mut self, text: &str);
 }
 
 /// A transaction about to be run.
@@ -143,73 +143,72 @@ pub(crate) trait Progress {
 pub(crate) struct Transaction<'a> {
     /// The configuration that helper and command share.
     pub(crate) config: &'a Config,
-    /// What is restarted.
+    /// The server.
     pub(crate) backend: &'a Backend,
     /// The helper.
     pub(crate) helper: &'a Client,
-    /// What is done.
-    pub(crate) deed: Deed,
-    /// Whether to put the configuration before back if it fails.
+    /// What to do to the server.
+    pub(crate) operation: Operation,
+    /// Whether to restore the configuration before if it fails.
     pub(crate) rollback: bool,
-    /// Zones that the server may serve no more afterwards.
+    /// Zones that the server need not serve afterwards.
     pub(crate) removed: Vec<String>,
-    /// Why, for whoever looks at the status.
+    /// The reason of the drain, for the status.
     pub(crate) reason: String,
 }
 
-/// How long a drain outlasts the longest that everything can take.
-const MARGIN: Duration = Duration::from_secs(60);
+/// How much longer a drain lasts than all steps can take.
+const DRAIN_MARGIN: Duration = Duration::from_secs(60);
 
 impl Transaction<'_> {
-    /// How long the drain lasts if nobody lifts it, in whole seconds.
-    #[must_use]
+    /// When the drain expires if no command ends it; whole seconds.
     pub(crate) fn longest(&self) -> Duration {
-        let quiet = &self.backend.quiet;
-        let once = quiet.longest()
-            + crate::backend::systemd::RESTART_LIMIT
-            + patience::return_limit(self.config, self.backend)
-            + MARGIN;
+        let once = self.backend.quiet.longest()
+            + RESTART_LIMIT
+            + recovery::timeout(self.config, self.backend)
+            + DRAIN_MARGIN;
         let longest = if self.rollback { once * 2 } else { once };
         Duration::from_secs(longest.as_secs() + 1)
     }
 
-    /// Runs it to its end, or until `interrupted` comes back. That is heeded at every moment, but for one: a command of
-    /// the operator's comes to its end first, since an upgrade that is broken off leaves half of a server.
+    /// Runs all steps, or those until `interrupted` resolves. An interruption takes effect at once, except that a
+    /// command of the operator comes to its end first: an upgrade that is broken off leaves half of a server.
     pub(crate) async fn run(
         &self,
         progress: &mut dyn Progress,
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
         let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
-        journal.begin(Step::Lock);
-        // Until all is over, the way back included.
+        // The lock is held to the end, the rollback included.
+        journal.start(Step::Lock);
         let _lock = match Lock::take(&self.config.control, &self.backend.name) {
             Ok(lock) => lock,
             Err(trouble) => {
-                journal.fails(&trouble);
+                journal.fail(&trouble);
                 return Outcome::Untouched;
             }
         };
         tokio::pin!(interrupted);
-        let was_held = tokio::select! {
-            was_held = self.is_held() => was_held,
+        let was_drained = tokio::select! {
+            was_drained = self.is_drained() => was_drained,
             () = &mut interrupted => {
-                journal.fails(&Trouble::new("interrupted"));
+                journal.fail(&Trouble::new("interrupted"));
                 return Outcome::Untouched;
             }
         };
-        journal.ends("nobody else is at it");
-        let heed = Heed::default();
-        let before = OnceCell::new();
+        journal.finish("no other restart is under way");
+        // The attempt, until it ends or an interruption takes effect.
+        let guard = InterruptGuard::default();
+        let baseline = OnceCell::new();
         let attempt = {
-            let attempt = self.attempt(&mut journal, &heed, &before);
+            let attempt = self.attempt(&mut journal, &guard, &baseline);
             tokio::pin!(attempt);
             loop {
                 tokio::select! {
                     attempt = &mut attempt => break Some(attempt),
-                    () = &mut interrupted, if !heed.told.get() => {
-                        heed.told.set(true);
-                        if !heed.later.get() {
+                    () = &mut interrupted, if !guard.interrupted.get() => {
+                        guard.interrupted.set(true);
+                        if !guard.deferred.get() {
                             break None;
                         }
                     }
@@ -218,110 +217,112 @@ impl Transaction<'_> {
         };
         let failed_at = match attempt {
             Some(Ok(())) => return Outcome::Restarted,
-            Some(Err(trouble)) if heed.told.get() => {
-                let step = journal.fails(&trouble);
-                return self.leave(step, was_held).await;
+            Some(Err(trouble)) if guard.interrupted.get() => {
+                let step = journal.fail(&trouble);
+                return self.leave(step, was_drained).await;
             }
             Some(Err(trouble)) => {
-                let step = journal.fails(&trouble);
+                let step = journal.fail(&trouble);
                 // A restart that was not permitted is as harmless as none.
                 if trouble.untouched { Step::Quiet } else { step }
             }
             None => {
-                let step = journal.fails(&Trouble::new("interrupted"));
-                return self.leave(step, was_held).await;
+                let step = journal.fail(&Trouble::new("interrupted"));
+                return self.leave(step, was_drained).await;
             }
         };
         if failed_at.is_harmless() || !self.rollback {
-            return self.leave(failed_at, was_held).await;
+            return self.leave(failed_at, was_drained).await;
         }
-        let again = tokio::select! {
-            again = self.roll_back(&mut journal, before.into_inner()) => again,
+        // The second attempt, with the configuration before.
+        let rollback = tokio::select! {
+            rollback = self.roll_back(&mut journal, baseline.into_inner()) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
-        match again {
+        match rollback {
             Ok(()) => Outcome::RolledBack,
             Err(trouble) => {
-                journal.fails(&trouble);
-                self.leave(Step::Rollback, was_held).await
+                journal.fail(&trouble);
+                self.leave(Step::Rollback, was_drained).await
             }
         }
     }
 
-    /// How all was before anything was touched is kept in `first`: a way back is measured against it, too.
+    /// Every step once. What the server was like before is left in `first`: a rollback is compared with it, too.
     async fn attempt(
         &self,
         journal: &mut Journal<'_>,
-        heed: &Heed,
-        first: &OnceCell<Before>,
+        guard: &InterruptGuard,
+        first: &OnceCell<Baseline>,
     ) -> Result<(), Trouble> {
-        journal.begin(Step::Configuration);
+        journal.start(Step::Configuration);
         let found = self.check().await?;
-        journal.ends(found);
-        journal.begin(Step::Drain);
+        journal.finish(found);
+        journal.start(Step::Drain);
         let found = self.drain().await?;
-        journal.ends(found);
-        journal.begin(Step::Quiet);
-        let found = quiet(self.config, self.backend).await;
-        journal.ends(found);
-        let before = Before::of(self.config, self.backend, &self.removed).await;
-        let before = first.get_or_init(|| before);
-        journal.begin(Step::Restart);
-        heed.later.set(matches!(self.deed, Deed::Command(..)));
-        let found = self.act(journal, heed).await;
-        heed.later.set(false);
+        journal.finish(found);
+        journal.start(Step::Quiet);
+        let found = wait_until_quiet(self.config, self.backend).await;
+        journal.finish(found);
+        let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
+        let baseline = first.get_or_init(|| baseline);
+        journal.start(Step::Restart);
+        guard.deferred.set(matches!(self.operation, Operation::Command(..)));
+        let found = self.operate(journal, guard).await;
+        guard.deferred.set(false);
         let found = found?;
-        if heed.told.get() {
+        if guard.interrupted.get() {
             return Err(Trouble::new(format!("{found}; interrupted meanwhile")));
         }
-        journal.ends(found);
-        self.verify(journal, before).await?;
-        let kept = Kept::of(self.config, self.backend);
-        if let Err(error) = kept.keep() {
-            log::warn!("cannot keep the configuration for a rollback in {}: {error}", kept.place().display());
+        journal.finish(found);
+        self.verify(journal, baseline).await?;
+        let snapshot = Snapshot::new(&self.config.state, self.backend);
+        if let Err(error) = snapshot.save() {
+            let place = snapshot.place().display();
+            log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
         Ok(())
     }
 
-    async fn verify(&self, journal: &mut Journal<'_>, before: &Before) -> Result<(), Trouble> {
-        let patience = Patience::until_well(self.config, self.backend);
-        journal.begin(Step::Process);
-        let found = self.process_is_there(before, patience).await?;
-        journal.ends(found);
-        journal.begin(Step::Listeners);
-        let found = self.listens(before, patience).await?;
-        journal.ends(found);
-        journal.begin(Step::Zones);
-        let found = self.zones_are_served(before, patience).await?;
-        journal.ends(found);
-        journal.begin(Step::Checks);
-        let found = self.returns(patience).await?;
-        journal.ends(found);
+    async fn verify(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Result<(), Trouble> {
+        let recovery = Recovery::start(self.config, self.backend);
+        journal.start(Step::Process);
+        let found = self.wait_for_process(baseline, recovery).await?;
+        journal.finish(found);
+        journal.start(Step::Listeners);
+        let found = self.wait_for_listeners(baseline, recovery).await?;
+        journal.finish(found);
+        journal.start(Step::Zones);
+        let found = self.wait_for_zones(baseline, recovery).await?;
+        journal.finish(found);
+        journal.start(Step::Checks);
+        let found = self.wait_for_checks(recovery).await?;
+        journal.finish(found);
         Ok(())
     }
 
-    /// The configuration before, once more: drained already, and nobody can say what the server does at present. It is
-    /// measured against how all was before the attempt; the process of the attempt must be gone as well.
-    async fn roll_back(&self, journal: &mut Journal<'_>, first: Option<Before>) -> Result<(), Trouble> {
-        journal.begin(Step::Rollback);
+    /// Restores the configuration before and restarts. The services are drained already, and the state of the server
+    /// is unknown: it is compared with the one before the attempt, and the process of the attempt must be gone as well.
+    async fn roll_back(&self, journal: &mut Journal<'_>, first: Option<Baseline>) -> Result<(), Trouble> {
+        journal.start(Step::Rollback);
         self.drain().await?;
-        let before = match first {
+        let baseline = match first {
             Some(first) => first.with_process_of(self.backend).await,
-            None => Before::of(self.config, self.backend, &self.removed).await,
+            None => Baseline::new(self.config, self.backend, &self.removed).await,
         };
-        let found = Kept::of(self.config, self.backend).put_back()?;
-        journal.ends(found);
-        journal.begin(Step::Restart);
+        let found = Snapshot::new(&self.config.state, self.backend).restore()?;
+        journal.finish(found);
+        journal.start(Step::Restart);
         self.backend.restart().await?;
-        journal.ends("restarted with the configuration before");
-        self.verify(journal, &before).await
+        journal.finish("restarted with the configuration before");
+        self.verify(journal, &baseline).await
     }
 
-    /// What is left when it fails at `step`. A drain that was there before, since an earlier one has failed, stays.
-    async fn leave(&self, step: Step, was_held: bool) -> Outcome {
+    /// What to leave after a failure at `step`. A drain that an earlier failure has left stays.
+    async fn leave(&self, step: Step, was_drained: bool) -> Outcome {
         if step.is_harmless() {
-            if step > Step::Configuration && !was_held {
-                self.lift().await;
+            if step > Step::Configuration && !was_drained {
+                self.undrain().await;
             }
             return Outcome::Untouched;
         }
@@ -330,7 +331,7 @@ impl Transaction<'_> {
     }
 }
 
-/// What has been done so far.
+/// The step under way, and who is told of it.
 struct Journal<'a> {
     progress: &'a mut dyn Progress,
     step: Step,
@@ -338,28 +339,28 @@ struct Journal<'a> {
 }
 
 impl Journal<'_> {
-    fn begin(&mut self, step: Step) {
+    fn start(&mut self, step: Step) {
         self.step = step;
         self.began = Instant::now();
-        self.progress.begins(step);
+        self.progress.step_started(step);
     }
 
-    fn ends(&mut self, found: impl Into<String>) {
-        self.over(found.into(), true);
+    fn finish(&mut self, found: impl Into<String>) {
+        self.report(found.into(), true);
     }
 
-    /// Says at which step it was.
-    fn fails(&mut self, trouble: &Trouble) -> Step {
-        self.over(trouble.to_string(), false);
+    /// Returns the step that failed.
+    fn fail(&mut self, trouble: &Trouble) -> Step {
+        self.report(trouble.to_string(), false);
         self.step
     }
 
-    fn notes(&mut self, text: &str) {
-        self.progress.notes(text);
+    fn note(&mut self, text: &str) {
+        self.progress.note(text);
     }
 
-    fn over(&mut self, found: String, ok: bool) {
+    fn report(&mut self, found: String, ok: bool) {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.progress.is_over(&Done { step: self.step, seconds, found, ok });
+        self.progress.step_finished(&Done { step: self.step, seconds, found, ok });
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
-use crate::restart::{Confirmed, quiet, wait_until_acknowledged, wait_until_announced};
+use crate::restart::{self, Confirmed, wait_until_acknowledged, wait_until_announced};
 use crate::status::Service;
 use crate::text::{self, foreign};
 
@@ -122,7 +122,12 @@ async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Resul
     let Ok(config) = &helper.file else { return Ok(()) };
     for backend in &config.backends {
         if config.services_of(backend).any(|service| services.contains(&service.name)) {
-            writeln!(text::stdout(), "{}: {}", backend.name, quiet(config, backend).await)?;
+            writeln!(
+                text::stdout(),
+                "{}: {}",
+                backend.name,
+                restart::wait_until_quiet(config, backend).await
+            )?;
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use crate::config::cite::Source;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
 use crate::fnv::{fnv32, fnv64};
-use crate::sys::trusted_path::{is_guarded, is_ours};
+use crate::sys::trusted_path::{is_trusted_directory, trusted_entry};
 
 pub(crate) use self::saver::Saver;
 
@@ -119,8 +119,8 @@ impl LastGood {
     /// # Errors
     /// Returns an error with the path that another user can change.
     pub(crate) fn check_trusted(&self) -> io::Result<()> {
-        self.file.parent().map_or(Ok(()), is_guarded)?;
-        is_ours(&self.file, false).map(drop)
+        self.file.parent().map_or(Ok(()), is_trusted_directory)?;
+        trusted_entry(&self.file, false).map(drop)
     }
 
     /// The socket directory that it names, even if the configuration is invalid.

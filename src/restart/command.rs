@@ -1,4 +1,4 @@
-//! A command of the operator's, run while the services are drained: it comes to its end, and so long the drain lasts.
+//! A command of the operator, run while the services are drained. It comes to its end, and the drain lasts as long.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,39 +11,39 @@ use crate::control::Request;
 use crate::period::Period;
 use crate::program::{GRACE, Limit, Program, run_within};
 
-/// Between two prolongations of the drain. What is left of it after a missed one is more than what is needed to see
-/// the server back.
-const PROLONGED_EACH: Duration = Duration::from_secs(60);
+/// The interval at which the drain is renewed. If a renewal is missed, the rest of the drain still covers the recovery
+/// of the server.
+const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
-/// Between two looks for an interruption, which is told at once.
-const LOOK: Duration = Duration::from_millis(200);
+/// The interval at which an interruption is looked for, to report it.
+const INTERRUPT_POLL: Duration = Duration::from_millis(200);
 
-/// When an interruption is heeded.
+/// Whether an interruption was requested, and whether it has to wait.
 #[derive(Debug, Default)]
-pub(super) struct Heed {
-    pub(super) told: Cell<bool>,
-    /// Not before what is under way has come to its end.
-    pub(super) later: Cell<bool>,
+pub(super) struct InterruptGuard {
+    pub(super) interrupted: Cell<bool>,
+    /// The interruption takes effect only when the operation under way has ended.
+    pub(super) deferred: Cell<bool>,
 }
 
 impl Transaction<'_> {
-    /// Says how long it may take, runs it, and prolongs the drain meanwhile.
+    /// Notes how long it may take, runs it, and renews the drain meanwhile.
     pub(super) async fn run_command(
         &self,
         program: &Program,
         limit: Option<Duration>,
         journal: &mut Journal<'_>,
-        heed: &Heed,
+        guard: &InterruptGuard,
     ) -> Result<String, Trouble> {
-        journal.notes(&said_before(program, limit));
+        journal.note(&announcement(program, limit));
         let limit = limit.map_or(Limit::Endless, Limit::Terminate);
         let noted = async {
-            while !heed.told.get() {
-                sleep(LOOK).await;
+            while !guard.interrupted.get() {
+                sleep(INTERRUPT_POLL).await;
             }
-            journal.notes("interrupted: the command comes to its end first, then the services stay drained");
+            journal.note("interrupted: the command comes to its end first, then the services stay drained");
         };
-        let command = meanwhile(run_within(program, limit), PROLONGED_EACH, async || self.prolong().await);
+        let command = meanwhile(run_within(program, limit), DRAIN_RENEWAL, async || self.renew_drain().await);
         tokio::pin!(command);
         let ended = tokio::select! {
             ended = &mut command => ended,
@@ -56,19 +56,20 @@ impl Transaction<'_> {
         }
     }
 
-    /// Has the drain last as long as at its beginning, unless it was ended meanwhile: that is the operator's word.
-    async fn prolong(&self) {
-        for name in self.held().await {
-            let request = Request::Drain { service: Some(name), order: self.order(self.reason.clone()) };
+    /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile.
+    async fn renew_drain(&self) {
+        for name in self.drained_services().await {
+            let request =
+                Request::Drain { service: Some(name), order: self.drain_order(self.reason.clone()) };
             if let Err(error) = self.helper.insist(&request).await {
-                log::warn!("cannot prolong the drain: {error}");
+                log::warn!("cannot renew the drain: {error}");
             }
         }
     }
 }
 
-/// What the operator is told before it begins.
-fn said_before(program: &Program, limit: Option<Duration>) -> String {
+/// What the operator reads before the command starts.
+fn announcement(program: &Program, limit: Option<Duration>) -> String {
     match limit {
         None => format!("runs {program}, without a limit (--limit sets one); the drain lasts as long"),
         Some(limit) => format!(
@@ -79,14 +80,14 @@ fn said_before(program: &Program, limit: Option<Duration>) -> String {
     }
 }
 
-/// Does this, and `each` time has passed the other thing as well, as long as it is under way.
-async fn meanwhile<T>(this: impl Future<Output = T>, each: Duration, often: impl AsyncFn()) -> T {
+/// Awaits `this`, and runs `often` at each `interval` meanwhile.
+async fn meanwhile<T>(this: impl Future<Output = T>, interval: Duration, often: impl AsyncFn()) -> T {
     tokio::pin!(this);
     loop {
         tokio::select! {
             biased;
             done = &mut this => return done,
-            () = sleep(each) => {}
+            () = sleep(interval) => {}
         }
         tokio::select! {
             biased;
@@ -102,32 +103,32 @@ mod tests {
     use crate::backend::systemd::RESTART_LIMIT;
 
     #[tokio::test]
-    async fn as_long_as_the_command_runs_the_drain_is_prolonged() {
-        let prolonged = Cell::new(0);
+    async fn the_drain_is_renewed_while_the_command_runs() {
+        let renewed = Cell::new(0);
         let command = async {
-            while prolonged.get() < 3 {
+            while renewed.get() < 3 {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        meanwhile(command, Duration::from_millis(1), async || prolonged.set(prolonged.get() + 1)).await;
-        assert_eq!(prolonged.get(), 3);
+        meanwhile(command, Duration::from_millis(1), async || renewed.set(renewed.get() + 1)).await;
+        assert_eq!(renewed.get(), 3);
     }
 
-    /// A prolongation that was just missed, and the next that fails, leave the time that it takes to see the server back.
+    /// One renewal was just missed and the next one fails: the rest of the drain covers the recovery.
     #[test]
-    fn what_is_left_of_the_drain_outlasts_the_verification() {
-        assert!(PROLONGED_EACH * 3 < RESTART_LIMIT);
+    fn the_rest_of_the_drain_covers_the_verification() {
+        assert!(DRAIN_RENEWAL * 3 < RESTART_LIMIT);
     }
 
     #[test]
-    fn the_limit_is_said_beforehand() {
+    fn the_limit_is_announced() {
         let program = Program::new("true", &[]);
         assert_eq!(
-            said_before(&program, None),
+            announcement(&program, None),
             "runs true, without a limit (--limit sets one); the drain lasts as long"
         );
         assert_eq!(
-            said_before(&program, Some(Duration::from_secs(90))),
+            announcement(&program, Some(Duration::from_secs(90))),
             "runs true, at most 1m 30s: then it gets TERM, and 10s later KILL; the drain lasts as long"
         );
     }

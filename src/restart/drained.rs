@@ -1,9 +1,9 @@
-//! What is waited for once a service is drained: the acknowledgement of ExaBGP, and a server that is quiet.
+//! Waits after a drain: for the acknowledgement of ExaBGP, and for a server that is quiet.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::backend::quiet::{Hush, Quieting};
+use crate::backend::quiet::{QuietDetector, Quietness};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
@@ -12,23 +12,23 @@ use crate::probe::Probe;
 use crate::status::{Document, Service};
 use crate::text::foreign;
 
-/// How long ExaBGP is waited for.
-const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(30);
+/// Timeout for the acknowledgement of a withdraw.
+const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an announcement is waited for: the checks have to pass anew first.
-const ANNOUNCE_LIMIT: Duration = Duration::from_secs(60);
+/// Timeout for an announcement: the checks have to pass anew first.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where ExaBGP answers no commands, it is given as long to have carried out what it was told.
+/// The wait in place of an acknowledgement if ExaBGP answers no commands.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
-/// Between two looks at the status, at processes and at sockets.
-pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// The interval at which the status, processes and sockets are polled.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two looks at counters, each of which runs a program.
-pub(super) const COUNT: Duration = Duration::from_millis(250);
+/// The interval at which counters and zones are polled: a poll may run a program.
+pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Waits until the server is quiet, or for as long as that is worth waiting for, and says what was found.
-pub(crate) async fn quiet(config: &Config, backend: &Backend) -> String {
+/// Waits until the server is quiet, at most for its `max-wait`, and returns what was found.
+pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> String {
     let own: f64 = config
         .services_of(backend)
         .flat_map(|service| &service.checks)
@@ -37,7 +37,7 @@ pub(crate) async fn quiet(config: &Config, backend: &Backend) -> String {
             _ => None,
         })
         .sum();
-    let mut quieting = Quieting::new(backend.quiet, own);
+    let mut detector = QuietDetector::new(backend.quiet, own);
     let began = Instant::now();
     let per_second = |rate: Option<f64>| {
         rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
@@ -54,22 +54,22 @@ pub(crate) async fn quiet(config: &Config, backend: &Backend) -> String {
                 );
             }
         };
-        match quieting.look(began.elapsed(), total) {
-            Hush::Quiet(rate) => return per_second(Some(rate)),
-            Hush::TooLong(rate) => {
+        match detector.observe(began.elapsed(), total) {
+            Quietness::Quiet(rate) => return per_second(Some(rate)),
+            Quietness::TimedOut(rate) => {
                 return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
             }
-            Hush::NotYet(_) => tokio::time::sleep(COUNT).await,
+            Quietness::NotYet(_) => tokio::time::sleep(COUNTER_INTERVAL).await,
         }
     }
 }
 
-/// What is known of withdraws, or announcements, that were waited for.
+/// What is known of withdraws or announcements after a wait for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Confirmed {
     /// ExaBGP has acknowledged them, within this time.
     Acknowledged(Duration),
-    /// ExaBGP answers no commands, for this reason: they were said, and a settle time was waited instead.
+    /// ExaBGP answers no commands, for this reason: they were sent, and a settle time has passed instead.
     Unknown(String),
 }
 
@@ -78,17 +78,17 @@ impl fmt::Display for Confirmed {
         match self {
             Self::Acknowledged(took) => write!(f, "acknowledged within {}", Shown(*took)),
             Self::Unknown(why) => {
-                write!(f, "said, not acknowledged: {why}; waited {} instead", Shown(SETTLE_TIME))
+                write!(f, "sent, not acknowledged: {why}; waited {} instead", Shown(SETTLE_TIME))
             }
         }
     }
 }
 
-/// Waits until ExaBGP has acknowledged what these drained services say; where ExaBGP answers no commands, for
+/// Waits until ExaBGP has acknowledged the withdraws of these drained services; if ExaBGP answers no commands, for
 /// a settle time.
 ///
 /// # Errors
-/// When it has not in time, one of them is no longer drained, or the helper is gone.
+/// If it has not in time, one of them is no longer drained, or the helper is gone.
 pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
@@ -104,19 +104,19 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
             let late = format!(
                 "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
                 missing.join(", "),
-                Shown(ACKNOWLEDGE_LIMIT)
+                Shown(WITHDRAW_TIMEOUT)
             );
-            (waited >= ACKNOWLEDGE_LIMIT).then(|| Err(Trouble::new(late)))
+            (waited >= WITHDRAW_TIMEOUT).then(|| Err(Trouble::new(late)))
         })
     })
     .await
 }
 
-/// Waits until these services attract traffic, and ExaBGP has acknowledged their announcements; where ExaBGP answers no
+/// Waits until these services attract traffic, and ExaBGP has acknowledged their announcements; if ExaBGP answers no
 /// commands, for a settle time.
 ///
 /// # Errors
-/// When they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, or the
+/// If they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, or the
 /// helper is gone.
 pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
@@ -129,7 +129,7 @@ pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> R
         let missing = unsettled(ours.iter().copied());
         confirmed(document, withdrawn.is_none() && missing.is_empty(), withdrawn.is_none(), waited).or_else(
             || {
-                let limit = Shown(ANNOUNCE_LIMIT);
+                let limit = Shown(ANNOUNCE_TIMEOUT);
                 let late = match withdrawn {
                     Some(service) => format!(
                         "{} is not announced after {limit}: {}: {}",
@@ -139,24 +139,25 @@ pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> R
                     ),
                     None => format!("exabgp has not acknowledged {} within {limit}", missing.join(", ")),
                 };
-                (waited >= ANNOUNCE_LIMIT).then(|| Err(Trouble::new(late)))
+                (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
             },
         )
     })
     .await
 }
 
-/// The prefixes of these services of which ExaBGP has not acknowledged what is desired.
+/// The prefixes of these services whose desired state ExaBGP has not acknowledged.
 fn unsettled<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<String> {
     let prefixes = services.flat_map(|service| &service.prefixes);
     prefixes.filter(|prefix| !prefix.is_settled()).map(|prefix| foreign(&prefix.prefix)).collect()
 }
 
-/// The confirmation, if there is one by now: all is `acknowledged`; or all is `said`, and no more will be known.
+/// The confirmation, if there is one by now: everything is `acknowledged`; or everything is `sent`, and ExaBGP answers
+/// no commands.
 fn confirmed(
     document: &Document,
     acknowledged: bool,
-    said: bool,
+    sent: bool,
     waited: Duration,
 ) -> Option<Result<Confirmed, Trouble>> {
     if acknowledged {
@@ -164,11 +165,11 @@ fn confirmed(
     }
     let silence =
         || document.exabgp.silence.clone().unwrap_or_else(|| "exabgp answers no commands".to_owned());
-    let settled = said && !document.exabgp.answers && waited >= SETTLE_TIME;
+    let settled = sent && !document.exabgp.answers && waited >= SETTLE_TIME;
     settled.then(|| Ok(Confirmed::Unknown(silence())))
 }
 
-/// Looks at the status until there is a result. A helper that is just being replaced is waited for.
+/// Polls the status until there is a result. A helper may be absent for a moment while it is replaced.
 async fn watch(
     helper: &Client,
     mut look: impl FnMut(&Document, Duration) -> Option<Result<Confirmed, Trouble>>,
@@ -186,6 +187,6 @@ async fn watch(
             Err(error) if seen.elapsed() >= ABSENT => return Err(Trouble::new(format!("{error:#}"))),
             Err(_) => {}
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -1,17 +1,17 @@
-//! The server's configuration as it was at the last restart that went well, to go back to.
+//! The server's configuration as it was at the last successful restart, to roll back to.
 //!
 //! ```text
-//!  restarted well ──► Tree ──► Manifest and copies, exchanged at one stroke
-//!                                       │
-//!  failed, --rollback ──► Tree ──► Difference ──► what was there is put aside, what was kept put back
+//!  restart succeeds ───────► scan ──► Archive, which replaces the one before in one step
+//!                                        │
+//!  restart fails, --rollback ► scan ──► Changes ──► what is there is put aside, what was saved is put back
 //! ```
 //!
-//! The main file, and what is configuration in the folders that are the server's own: no zone, no key, no certificate.
-//! Nothing is lost by going back: what was there is left beside, as `.NAME.rolled-back`, or `.NAME.rolled-back.2`. What
-//! could not be kept is left alone, and named.
+//! It contains the main file, and what is configuration in the folders that are the server's own: no zone, no key, no
+//! certificate. A rollback loses nothing: what was there is left beside as `.NAME.rolled-back`, or
+//! `.NAME.rolled-back.2`. What could not be saved is left alone, and named.
 //!
-//! Root keeps it in a place of its own, beside the state, which belongs to ExaBGP's user. Anybody else keeps it in the
-//! state, and can put back only files of their own.
+//! Root saves in a place of its own beside the state, which belongs to ExaBGP's user. Any other user saves in the
+//! state, and can restore only its own files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,99 +19,118 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use self::exchange::Difference;
-use self::manifest::{Manifest, Owner};
-use self::tree::{ASIDE, Scope, Tree};
+use self::archive::Archive;
+use self::changes::{ASIDE, Changes};
+use self::scope::Scope;
 use crate::backend::privilege::is_root;
 use crate::backend::{Backend, Trouble};
-use crate::config::Config;
-use crate::sys::trusted_path::{guarded, user};
+use crate::sys::trusted_path::{trusted, user};
 
-mod exchange;
-mod manifest;
-mod tree;
+mod archive;
+mod changes;
+mod scope;
 
-/// What to do where nothing of use is kept.
+/// What to do without a usable snapshot.
 const RESTART_ONCE: &str =
-    "each restart that goes well keeps one: restart it once without --rollback before anything is changed";
+    "each successful restart saves one: restart once without --rollback before you change anything";
 
-/// What is named of many.
+/// The number of files that a message names.
 const NAMED: usize = 12;
 
-/// The place where the configuration of a backend is kept.
+/// The snapshot of one backend.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Snapshot {
     scope: Option<Scope>,
     place: PathBuf,
 }
 
-impl Kept {
-    /// Of this backend.
-    #[must_use]
-    pub(crate) fn of(config: &Config, backend: &Backend) -> Self {
-        Self { scope: Scope::of(backend), place: places(&config.state, is_root()).join(&backend.name) }
+impl Snapshot {
+    /// The snapshot of this backend, for a helper with this directory for its state.
+    pub(crate) fn new(state: &Path, backend: &Backend) -> Self {
+        Self { scope: Scope::new(backend), place: places(state, is_root()).join(&backend.name) }
     }
 
-    /// Where it is kept.
-    #[must_use]
+    /// The directory of the snapshot.
     pub(crate) fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Keeps what is on disk now, in the place of what was kept before.
+    /// Saves what is on disk now, in place of what was saved before.
     ///
     /// # Errors
-    /// When it cannot be read or written. Then what was kept before is still there.
-    pub(crate) fn keep(&self) -> io::Result<()> {
-        match &self.scope {
-            Some(scope) => Manifest::keep(scope, Tree::of(scope)?, &self.place),
-            None => Ok(()),
+    /// If it cannot be read or written. What was saved before is then still there.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        self.scope.as_ref().map_or(Ok(()), |scope| Archive::scan(scope)?.store(&self.place))
+    }
+
+    /// Whether there is something to restore, and it can be restored.
+    ///
+    /// # Errors
+    /// With what is in the way.
+    pub(crate) fn check(&self) -> Result<(), Trouble> {
+        self.load().map(drop)
+    }
+
+    /// Restores what was saved, and says which files that changed, and which it left alone.
+    ///
+    /// # Errors
+    /// If nothing was saved, nothing differs, or a file cannot be written.
+    pub(crate) fn restore(&self) -> Result<String, Trouble> {
+        let (saved, changes) = self.load()?;
+        let left = named(&changes.left);
+        if changes.is_empty() {
+            let left = left.map(|left| format!("; {left}")).unwrap_or_default();
+            return Err(Trouble::new(format!(
+                "the configuration is the one of the last successful restart, as far as that was saved{left}"
+            )));
         }
+        let changed = changes
+            .undo(&saved)
+            .map_err(|error| Trouble::new(format!("cannot put the configuration back: {error}")))?;
+        let left = left.map(|left| format!("; {left}")).unwrap_or_default();
+        Ok(format!("put back, what was there is left as .NAME{ASIDE}: {}{left}", changed.join(", ")))
     }
 
-    /// Whether there is something to put back, and it can be.
-    ///
-    /// # Errors
-    /// What is in the way.
-    pub(crate) fn is_ready(&self) -> Result<(), Trouble> {
-        self.manifest().map(drop)
-    }
-
-    fn manifest(&self) -> Result<(&Scope, Manifest), Trouble> {
+    /// What was saved and what differs from it now, if it can be restored.
+    fn load(&self) -> Result<(Archive, Changes), Trouble> {
         let cannot = |error: io::Error| Trouble::new(format!("cannot roll back: {error}"));
         let Some(scope) = &self.scope else {
             return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
         };
         let file = scope.file.display();
-        let manifest = Manifest::load(&self.place).map_err(|error| match error.kind() {
+        let saved = Archive::load(&self.place).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Trouble::with(
-                format!("no configuration is kept in {} to roll back to", self.place.display()),
+                format!("no configuration is saved in {} to roll back to", self.place.display()),
                 RESTART_ONCE,
             ),
             _ => cannot(error),
         })?;
-        if manifest.config_file != scope.file {
-            let kept = manifest.config_file.display();
-            return Err(Trouble::new(format!("what is kept is the configuration in {kept}, not in {file}")));
+        // It is a snapshot of the same files.
+        if saved.config_file != scope.file {
+            let other = saved.config_file.display();
+            return Err(Trouble::new(format!(
+                "the snapshot is of the configuration in {other}, not in {file}"
+            )));
         }
-        if manifest.names != scope.names {
-            let (kept, expected) = (manifest.names.join(", "), scope.names.join(", "));
+        if saved.names != scope.names {
+            let (found, expected) = (saved.names.join(", "), scope.names.join(", "));
             return Err(Trouble::with(
-                format!("what is kept beside {file} are files named `{kept}`, expected `{expected}`"),
+                format!("the snapshot has the files named `{found}` beside {file}, expected `{expected}`"),
                 RESTART_ONCE,
             ));
         }
-        if !manifest.files.contains_key(&scope.file) {
-            let why = manifest.skipped.get(&scope.file).map_or("was not there", String::as_str);
+        if !saved.files.contains_key(&scope.file) {
+            let why = saved.skipped.get(&scope.file).map_or("was not there", String::as_str);
             return Err(Trouble::with(
-                format!("{file} was not kept at the last restart that went well ({why})"),
+                format!("{file} was not saved at the last successful restart ({why})"),
                 "name a plain file with `config-file`, of root's and in a folder of root's",
             ));
         }
-        for folder in manifest.destinations() {
-            match guarded(folder) {
-                Ok(found) if !is_root() && Owner::of(&found).user != geteuid().as_raw() => {
-                    let (owner, own) = (user(Owner::of(&found).user), user(geteuid().as_raw()));
+        // No other user can change the folders that are written to.
+        for folder in saved.files.keys().filter_map(|file| file.parent()) {
+            match trusted(folder).map(|found| archive::Owner::new(&found).user) {
+                Ok(owner) if !is_root() && owner != geteuid().as_raw() => {
+                    let (owner, own) = (user(owner), user(geteuid().as_raw()));
                     return Err(Trouble::with(
                         format!("{} belongs to {owner}, and this runs as {own}", folder.display()),
                         "roll back as root",
@@ -121,34 +140,12 @@ impl Kept {
                 _ => {}
             }
         }
-        Difference::of(&manifest, &self.place, scope).map_err(cannot)?;
-        Ok((scope, manifest))
-    }
-
-    /// Puts back what was kept, and says which files that changed, and which are left alone.
-    ///
-    /// # Errors
-    /// When nothing was kept, nothing is different, or it cannot be written.
-    pub(crate) fn put_back(&self) -> Result<String, Trouble> {
-        let cannot = |error: io::Error| Trouble::new(format!("cannot put the configuration back: {error}"));
-        let (scope, manifest) = self.manifest()?;
-        let difference = Difference::of(&manifest, &self.place, scope).map_err(cannot)?;
-        let left = named(&difference.left);
-        if difference.is_none() {
-            let same = "the configuration is the one of the last restart that went well";
-            return Err(Trouble::new(match left {
-                None => format!("{same}, as far as that is kept"),
-                Some(left) => format!("{same}, as far as that is kept; {left}"),
-            }));
-        }
-        let changed = difference.undo(&manifest).map_err(cannot)?.join(", ");
-        let left = left.map(|left| format!("; {left}")).unwrap_or_default();
-        Ok(format!("put back, what was there is left as .NAME{ASIDE}: {changed}{left}"))
+        let changes = Changes::new(&saved, Archive::scan(scope).map_err(cannot)?, scope).map_err(cannot)?;
+        Ok((saved, changes))
     }
 }
 
-/// Where root keeps configurations, and where anybody else does. Beside the state is a place of root's, if nothing is
-/// odd: what is below the state is not.
+/// The directory of all snapshots. Beside the state is a place of root's; what is below the state is not.
 fn places(state: &Path, is_root: bool) -> PathBuf {
     if !is_root {
         return state.join("rollback");
@@ -158,13 +155,12 @@ fn places(state: &Path, is_root: bool) -> PathBuf {
     state.with_file_name(name)
 }
 
-/// What is left alone.
+/// Names what is left alone.
 fn named(left: &BTreeMap<PathBuf, String>) -> Option<String> {
-    let mut each: Vec<_> = left.iter().map(|(path, why)| format!("{} ({why})", path.display())).collect();
-    let more = each.len().saturating_sub(NAMED);
-    each.truncate(NAMED);
-    let and = if more > 0 { format!(", and {more} more") } else { String::new() };
-    (!each.is_empty()).then(|| format!("not kept, and left alone: {}{and}", each.join(", ")))
+    let each = left.iter().take(NAMED).map(|(path, why)| format!("{} ({why})", path.display()));
+    let each = each.collect::<Vec<_>>().join(", ");
+    let and = if left.len() > NAMED { format!(", and {} more", left.len() - NAMED) } else { String::new() };
+    (!each.is_empty()).then(|| format!("not saved, and left alone: {each}{and}"))
 }
 
 #[cfg(test)]

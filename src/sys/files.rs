@@ -28,16 +28,25 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text_of(open_plain(path)?, most)
 }
 
+/// The content of an opened file.
+///
+/// # Errors
+/// When it cannot be read, or has more than `most` octets.
+pub(crate) fn content_of(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut content = vec![];
+    match file.take(most + 1).read_to_end(&mut content)? as u64 > most {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets"))),
+        false => Ok(content),
+    }
+}
+
 /// The text of an opened file.
 ///
 /// # Errors
-/// When it cannot be read, has more than `most` octets, or is no UTF-8.
+/// As [`content_of`], and when it is no UTF-8.
 pub(crate) fn text_of(file: File, most: u64) -> io::Result<String> {
-    let mut content = vec![];
-    if file.take(most + 1).read_to_end(&mut content)? as u64 > most {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} octets")));
-    }
-    String::from_utf8(content).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+    String::from_utf8(content_of(file, most)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
 }
 
 /// A file that was not there, with this mode, whatever the umask.

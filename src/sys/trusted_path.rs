@@ -62,20 +62,20 @@ impl Objection {
 ///
 /// # Errors
 /// With the path that another user has power over, and why; and when it cannot be looked at.
-pub(crate) fn guarded(path: &Path) -> io::Result<Metadata> {
+pub(crate) fn trusted(path: &Path) -> io::Result<Metadata> {
     if path.is_relative() || path.components().any(|part| part == Component::ParentDir) {
         return Err(io::Error::other(format!("{} is no path from / on without `..`", path.display())));
     }
     let mut parts: Vec<_> = path.ancestors().collect();
     parts.reverse();
     for above in &parts[..parts.len() - 1] {
-        is_ours(above, true)?;
+        trusted_entry(above, true)?;
     }
-    is_ours(path, false)
+    trusted_entry(path, false)
 }
 
-/// Of something in a folder that is guarded.
-pub(crate) fn is_ours(path: &Path, is_above: bool) -> io::Result<Metadata> {
+/// Of something in a folder that is trusted.
+pub(crate) fn trusted_entry(path: &Path, is_above: bool) -> io::Result<Metadata> {
     let found = fs::symlink_metadata(path).map_err(|error| about(path, &error))?;
     match objection(found.mode(), found.uid(), is_above, geteuid().as_raw()) {
         None => Ok(found),
@@ -144,7 +144,7 @@ pub(crate) fn is_safe_for_new_files(directory: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When another user can, with what to do, and when there is no such directory.
-pub(crate) fn is_guarded(directory: &Path) -> io::Result<()> {
+pub(crate) fn is_trusted_directory(directory: &Path) -> io::Result<()> {
     resolve(directory, None, true, geteuid().as_raw()).map(drop)
 }
 
@@ -272,14 +272,14 @@ mod tests {
 
     #[test]
     fn each_part_of_a_path_is_looked_at() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-guarded-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("dnsherald-trusted-{}", std::process::id()));
         make(&folder.join("a/b"), 0o755).unwrap();
         symlink("a", folder.join("link")).unwrap();
-        guarded(&folder.join("a/b")).unwrap();
-        let why = |name: &str| guarded(&folder.join(name)).unwrap_err().to_string();
+        trusted(&folder.join("a/b")).unwrap();
+        let why = |name: &str| trusted(&folder.join(name)).unwrap_err().to_string();
         assert!(why("link/b").ends_with("/link is a link"));
         assert!(why("a/../a/b").contains("without `..`"));
-        assert_eq!(guarded(&folder.join("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(trusted(&folder.join("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
         fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o775)).unwrap();
         assert!(why("a/b").ends_with("/a can be written to by others than its owner (mode 775)"));
         fs::remove_dir_all(folder).unwrap();

@@ -94,7 +94,7 @@ def read_only(lab, report):
     expect_said("undrain", pop.attempt("dnsherald", "undrain").stderr, unsaved)
     lab.until_routed(since, PATIENCE)
     restarted = pop.attempt("dnsherald", "backend", "restart")
-    expect_said("backend restart", restarted.stderr, f"cannot keep the configuration for a rollback in {STATE}-rollback/")
+    expect_said("backend restart", restarted.stderr, f"cannot save the configuration for a rollback in {STATE}-rollback/")
     if drained.returncode or restarted.returncode:
         raise Unmet(f"not drained or not restarted: {drained.stdout}{restarted.stdout}{restarted.stderr}")
     report.found("announced, drained, restarted, and told what is forgotten")

@@ -141,7 +141,7 @@ def rollback(lab, report):
     serve_from_both(lab, _configuration(lab, server, start_timeout="1s"), server)
     begun = time.time()
     refused = lab.pop1.dnsherald("backend", "restart", "--rollback")
-    if refused.returncode != 1 or "no configuration is kept" not in refused.stdout:
+    if refused.returncode != 1 or "no configuration is saved" not in refused.stdout:
         raise Unmet(f"nothing is kept: exit status {refused.returncode}, {refused.stdout}")
     lab.expect_steady(begun)
     shutil.chown(server.file, group="nsd")

@@ -13,10 +13,10 @@ use crate::daemon::signals::Signals;
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
 use crate::program::Program;
-use crate::restart::{Deed, Done, Outcome, Progress, Step, Transaction};
+use crate::restart::{Done, Operation, Outcome, Progress, Step, Transaction};
 use crate::text;
 
-/// What automation is told.
+/// The JSON document.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Report<'a> {
@@ -25,24 +25,24 @@ struct Report<'a> {
     steps: &'a [Done],
 }
 
-/// Shows each step, on a terminal from its beginning on.
+/// Shows each step when it has finished, on a terminal also while it runs.
 struct Show {
     quiet: bool,
     live: bool,
-    /// What is under way.
-    waits: Option<Step>,
+    /// The step under way.
+    current: Option<Step>,
     steps: Vec<Done>,
 }
 
 impl Progress for Show {
-    fn begins(&mut self, step: Step) {
-        self.waits = Some(step);
+    fn step_started(&mut self, step: Step) {
+        self.current = Some(step);
         if self.live {
             let _ = write!(text::stdout(), "  {step:<14}…").and_then(|()| text::stdout().flush());
         }
     }
 
-    fn is_over(&mut self, done: &Done) {
+    fn step_finished(&mut self, done: &Done) {
         self.steps.push(done.clone());
         if self.quiet {
             return;
@@ -50,52 +50,54 @@ impl Progress for Show {
         if self.live {
             let _ = text::move_cursor("\r\x1b[K");
         }
-        self.waits = None;
+        self.current = None;
         let took = Shown(Duration::from_secs_f64(done.seconds)).to_string();
         let failed = if done.ok { "" } else { "FAILED: " };
         let found = done.found.replace('\n', &format!("\n{:26}", ""));
         let _ = writeln!(text::stdout(), "  {:<14}{took:>8}  {failed}{found}", done.step);
     }
-    fn notes(&mut self, text: &str) {
+
+    fn note(&mut self, text: &str) {
         if self.quiet {
             return;
         }
         if self.live {
             let _ = text::move_cursor("\r\x1b[K");
         }
-        let step = self.waits.map_or_else(String::new, |step| step.to_string());
+        let step = self.current.map_or_else(String::new, |step| step.to_string());
         let _ = writeln!(text::stdout(), "  {step:<14}{:>8}  {text}", "");
-        if let (true, Some(step)) = (self.live, self.waits) {
-            self.begins(step);
+        if let (true, Some(step)) = (self.live, self.current) {
+            self.step_started(step);
         }
     }
 }
 
-/// Runs the transaction, and says how it ended.
+/// Runs the transaction, and shows how it ended.
 pub(super) async fn run(
     config: &Config,
     backend: &Backend,
     helper: &Client,
     options: &BackendRestart,
 ) -> anyhow::Result<Exit> {
-    let deed = match &options.command {
-        Some(text) => {
-            Deed::Command(Program::new("/bin/sh", &["-c", text]), options.limit.map(|Period(limit)| limit))
-        }
-        None if options.reload => Deed::Reload,
-        None => Deed::Restart,
+    let operation = match &options.command {
+        Some(text) => Operation::Command(
+            Program::new("/bin/sh", &["-c", text]),
+            options.limit.map(|Period(limit)| limit),
+        ),
+        None if options.reload => Operation::Reload,
+        None => Operation::Restart,
     };
-    let what = match &deed {
-        Deed::Restart => "restart",
-        Deed::Reload => "reload",
-        Deed::Command(..) => "work on",
+    let what = match &operation {
+        Operation::Restart => "restart",
+        Operation::Reload => "reload",
+        Operation::Command(..) => "work on",
     };
     let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
     let transaction = Transaction {
         config,
         backend,
         helper,
-        deed,
+        operation,
         rollback: options.rollback,
         removed: options.removed.clone(),
         reason,
@@ -104,11 +106,11 @@ pub(super) async fn run(
     let mut show = Show {
         quiet: options.json,
         live: io::stdout().is_terminal() && !options.json,
-        waits: None,
+        current: None,
         steps: vec![],
     };
     let outcome = transaction.run(&mut show, signals.received()).await;
-    // From here on nothing but the exit status matters: whoever read the output may have gone.
+    // From here on only the exit status matters: the reader of the output may be gone.
     let (name, mut out) = (&backend.name, text::stdout());
     if options.json {
         let report = Report { backend: name, outcome, steps: &show.steps };
@@ -118,15 +120,15 @@ pub(super) async fn run(
     let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
     let text = match outcome {
         Outcome::Restarted => format!("done after {}", Shown(Duration::from_secs_f64(all))),
-        Outcome::Untouched => "not touched, all is as it was".to_owned(),
+        Outcome::Untouched => "not touched, everything is as before".to_owned(),
         Outcome::LeftDrained => format!(
-            "not well; its services stay drained for {} at most. Look: dnsherald backend status {name}. \
-             When it is mended: dnsherald undrain --as {} --once-healthy",
+            "no recovery; its services stay drained for at most {}. Look: dnsherald backend status {name}. \
+             Once it is repaired: dnsherald undrain --as {} --once-healthy",
             Period(transaction.longest()),
             backend.holder
         ),
         Outcome::RolledBack => {
-            "the new configuration did not do; the one before is back, and so is the server".to_owned()
+            "failed with the new configuration; the one before is restored, and the server is back".to_owned()
         }
     };
     let _ = writeln!(out, "{name}: {text}");

@@ -19,7 +19,7 @@ use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
 use crate::period::{Period, Shown};
-use crate::restart::{quiet, wait_until_acknowledged};
+use crate::restart::{wait_until_acknowledged, wait_until_quiet};
 use crate::status::Service;
 use crate::{systemd, text};
 
@@ -158,7 +158,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
             return Ok(());
         };
         for backend in of_unit(config, unit) {
-            writeln!(text::stdout(), "drained {names}: {}", quiet(config, backend).await)?;
+            writeln!(text::stdout(), "drained {names}: {}", wait_until_quiet(config, backend).await)?;
         }
         Ok(())
     })

@@ -173,7 +173,7 @@ fn sent_is_not_acknowledged() {
     let said = String::from_utf8(drained.stdout).unwrap();
     helper.says(WITHDRAW);
     assert_eq!(drained.status.code(), Some(5), "{said}");
-    assert!(said.contains("said, not acknowledged: exabgp.api.ack is off; waited 2s instead"), "{said}");
+    assert!(said.contains("sent, not acknowledged: exabgp.api.ack is off; waited 2s instead"), "{said}");
     assert!(!helper.log().contains("(acknowledged)"), "{}", helper.log());
 }
 

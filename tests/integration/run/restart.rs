@@ -80,7 +80,7 @@ impl Drop for Site {
 #[test]
 fn a_second_server_is_no_restart() {
     let mut site = Site::new("starts");
-    site.is_left_drained(&[], "from before the restart, has not ended: end it (kill -s KILL ");
+    site.is_left_drained(&[], "from before the restart, has not exited: end it (kill -s KILL ");
 }
 
 #[test]

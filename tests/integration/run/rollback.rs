@@ -112,15 +112,15 @@ fn reports_that_exabgp_acknowledges_nothing() {
     let output = site.restart("");
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    let drained = "resolver withdrawn, said, not acknowledged: exabgp.api.ack is off; waited 2s instead";
+    let drained = "resolver withdrawn, sent, not acknowledged: exabgp.api.ack is off; waited 2s instead";
     assert!(said.contains(drained), "{said}");
-    assert!(said.contains("resolver is up, said, not acknowledged"), "{said}");
+    assert!(said.contains("resolver is up, sent, not acknowledged"), "{said}");
 }
 
 #[test]
 fn restores_the_configuration_with_any_umask() {
     let mut site = Site::new();
-    site.is_refused("no configuration is kept");
+    site.is_refused("no configuration is saved");
     site.restarts_well();
     assert_eq!(mode(&site.place().join("srv")), "700");
     for broken in ["broken", "broken again"] {
@@ -146,7 +146,7 @@ fn does_not_restore_files_from_the_state() {
     if geteuid().is_root() {
         chown(site.pop.file("state"), Some(ANOTHER), Some(ANOTHER)).unwrap();
     }
-    site.is_refused("no configuration is kept");
+    site.is_refused("no configuration is saved");
     assert_eq!(
         (site.read("etc/srv.conf"), site.read("etc/conf.d/evil.conf")),
         ("good".into(), String::new())
@@ -188,12 +188,12 @@ fn refuses_a_rollback_without_a_stored_main_file() {
     symlink("real.conf", site.pop.file("etc/srv.conf")).unwrap();
     site.restarts_well();
     site.write("etc/real.conf", "broken");
-    site.is_refused("srv.conf was not kept at the last restart that went well (is a link)");
+    site.is_refused("srv.conf was not saved at the last successful restart (is a link)");
     fs::remove_file(site.pop.file("etc/srv.conf")).unwrap();
     site.write("etc/srv.conf", &"#".repeat(5 << 20));
     site.restarts_well();
     site.write("etc/srv.conf", "broken");
-    site.is_refused("srv.conf was not kept at the last restart that went well (has more than 4 MiB)");
+    site.is_refused("srv.conf was not saved at the last successful restart (has more than 4 MiB)");
     assert_eq!(site.read("etc/srv.conf"), "broken");
 }
 

@@ -1,12 +1,12 @@
-//! What is done to the server, and how it is looked at before and after.
+//! The operation on the server, and the waits for its recovery.
 
 use std::time::Instant;
 
-use super::before::{Before, Compared, listening};
-use super::command::Heed;
-use super::drained::{COUNT, PAUSE};
-use super::patience::Patience;
-use super::{Deed, Journal, Kept, Transaction};
+use super::baseline::{Baseline, ListenerChanges, listeners_of};
+use super::command::InterruptGuard;
+use super::drained::{COUNTER_INTERVAL, POLL_INTERVAL};
+use super::recovery::Recovery;
+use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
 use crate::backend::served::{self, Served};
 use crate::backend::{Checked, Trouble};
@@ -25,11 +25,11 @@ impl Transaction<'_> {
         self.helper.look().await.map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
-        if self.deed == Deed::Restart || self.rollback {
+        if self.operation == Operation::Restart || self.rollback {
             self.backend.can_restart()?;
         }
         if self.rollback {
-            Kept::of(self.config, self.backend).is_ready()?;
+            Snapshot::new(&self.config.state, self.backend).check()?;
         }
         Ok(match self.backend.check().await? {
             Checked::Valid => "in order".to_owned(),
@@ -37,90 +37,101 @@ impl Transaction<'_> {
         })
     }
 
-    pub(super) async fn act(&self, journal: &mut Journal<'_>, heed: &Heed) -> Result<String, Trouble> {
-        match &self.deed {
-            Deed::Restart => self.backend.restart().await.map(|()| "restarted".to_owned()),
-            Deed::Reload => self.backend.reload().await.map(|done| done.join("; ")),
-            Deed::Command(program, limit) => self.run_command(program, *limit, journal, heed).await,
+    pub(super) async fn operate(
+        &self,
+        journal: &mut Journal<'_>,
+        guard: &InterruptGuard,
+    ) -> Result<String, Trouble> {
+        match &self.operation {
+            Operation::Restart => self.backend.restart().await.map(|()| "restarted".to_owned()),
+            Operation::Reload => self.backend.reload().await.map(|done| done.join("; ")),
+            Operation::Command(program, limit) => self.run_command(program, *limit, journal, guard).await,
         }
     }
 
-    pub(super) async fn process_is_there(
+    pub(super) async fn wait_for_process(
         &self,
-        before: &Before,
-        patience: Patience,
+        baseline: &Baseline,
+        recovery: Recovery,
     ) -> Result<String, Trouble> {
         loop {
             let found = self.backend.process().await;
             let why = match &found {
-                Some(Ok(process)) => match before.stands_beside(process, self.deed == Deed::Restart) {
-                    None => return Ok(process.to_string()),
-                    Some(why) => why,
-                },
+                Some(Ok(process)) => {
+                    match baseline.not_replaced_by(process, self.operation == Operation::Restart) {
+                        None => return Ok(process.to_string()),
+                        Some(why) => why,
+                    }
+                }
                 Some(Err(Missing::Surely(why))) => why.clone(),
-                // What cannot be known is not waited for: the checks decide. That the earlier one is there is known.
+                // If the process cannot be known, the checks decide. That the earlier one is still there is known.
                 Some(Err(Missing::Perhaps(_))) | None => {
-                    let is_left =
-                        |earlier: &&ProcessHandle| self.deed == Deed::Restart && !earlier.has_exited();
-                    match (before.processes.iter().find(is_left), found) {
-                        (Some(earlier), _) => format!("{earlier}, from before the restart, has not ended"),
+                    let is_left = |earlier: &&ProcessHandle| {
+                        self.operation == Operation::Restart && !earlier.has_exited()
+                    };
+                    match (baseline.processes.iter().find(is_left), found) {
+                        (Some(earlier), _) => format!("{earlier}, from before the restart, has not exited"),
                         (None, Some(Err(missing))) => return Ok(format!("not known: {}", missing.why())),
                         (None, _) => return Ok("not known: neither unit nor pid-file is".to_owned()),
                     }
                 }
             };
-            if patience.is_at_its_end() {
+            if recovery.has_timed_out() {
                 return Err(Trouble::new(format!(
-                    "no process that has taken the place of the earlier one within {}: {why}",
-                    Shown(patience.limit)
+                    "no process has replaced the earlier one within {}: {why}",
+                    Shown(recovery.timeout)
                 )));
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    pub(super) async fn listens(&self, before: &Before, patience: Patience) -> Result<String, Trouble> {
+    pub(super) async fn wait_for_listeners(
+        &self,
+        baseline: &Baseline,
+        recovery: Recovery,
+    ) -> Result<String, Trouble> {
         loop {
-            let found = Compared::new(&before.listeners, &listening(self.config, self.backend));
+            let found = ListenerChanges::new(&baseline.listeners, &listeners_of(self.config, self.backend));
             let process = match found.more.is_empty() {
                 true => None,
                 false => self.backend.process().await.and_then(Result::ok),
             };
-            let why = match found.judged(process.as_ref()) {
+            let why = match found.judge(process.as_ref()) {
                 Ok(said) => return Ok(said),
                 Err(why) => why,
             };
-            if patience.is_at_its_end() {
-                return Err(Trouble::new(format!("not as before within {}: {why}", Shown(patience.limit))));
+            if recovery.has_timed_out() {
+                return Err(Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout))));
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    pub(super) async fn zones_are_served(
+    pub(super) async fn wait_for_zones(
         &self,
-        before: &Before,
-        patience: Patience,
+        baseline: &Baseline,
+        recovery: Recovery,
     ) -> Result<String, Trouble> {
         let targets = self.config.targets_of(self.backend);
         loop {
-            let now = before.zones.again(&targets, self.backend.timeout).await;
-            let Some((earlier, zone)) = now.worse_than(&before.zones).first().copied() else {
-                return Ok(self.changes(before, &now).await);
+            let now = baseline.zones.again(&targets, self.backend.timeout).await;
+            let Some((earlier, zone)) = now.worse_than(&baseline.zones).first().copied() else {
+                return Ok(self.changes(baseline, &now).await);
             };
-            if patience.is_at_its_end() {
+            if recovery.has_timed_out() {
                 return Err(Trouble::new(served::compared(earlier, zone)));
             }
-            tokio::time::sleep(COUNT).await;
+            tokio::time::sleep(COUNTER_INTERVAL).await;
         }
     }
 
-    /// What a person would like to know of the server that is there now.
-    async fn changes(&self, before: &Before, zones: &Served) -> String {
-        let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(before));
-        let mut found = vec![compared(&before.zones, zones)];
+    /// What the operator wants to know of the server after the operation.
+    async fn changes(&self, baseline: &Baseline, zones: &Served) -> String {
+        let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
+        let mut found = vec![compared(&baseline.zones, zones)];
         for (what, then, now) in
-            [("version", &before.version, version.ok()), ("identity", &before.identity, identity)]
+            [("version", &baseline.version, version.ok()), ("identity", &baseline.identity, identity)]
         {
             match (then, now) {
                 (Some(then), Some(now)) if *then != now => found.push(format!("{what} {then}, now {now}")),
@@ -132,22 +143,23 @@ impl Transaction<'_> {
         found.join("; ")
     }
 
-    /// Who it says it is. Waited for where it said so before, but not for ever: it may have been told to hide that.
-    async fn identity_after(&self, before: &Before) -> Option<String> {
+    /// The identity that the server tells. If it told one before, this waits for it, at most for one timeout: the new
+    /// configuration may hide it.
+    async fn identity_after(&self, baseline: &Baseline) -> Option<String> {
         let targets = self.config.targets_of(self.backend);
         let began = Instant::now();
         loop {
             let now = identity(&targets, self.backend.timeout).await;
-            let is_missed = now.is_none() && before.identity.is_some();
+            let is_missed = now.is_none() && baseline.identity.is_some();
             if !is_missed || began.elapsed() >= self.backend.timeout {
                 return now;
             }
-            tokio::time::sleep(COUNT).await;
+            tokio::time::sleep(COUNTER_INTERVAL).await;
         }
     }
 }
 
-/// What it means that no zone is worse than before: nothing, where none was served then.
+/// What was compared. A zone that was not served before cannot be worse.
 fn compared(before: &Served, now: &Served) -> String {
     let compared = before.all().filter(|zone| zone.serial.is_some()).count();
     match (compared, now.all().count().saturating_sub(compared)) {
@@ -164,7 +176,7 @@ mod tests {
     use crate::backend::answers::Zone;
 
     #[test]
-    fn only_what_was_served_is_said_to_be_compared() {
+    fn only_zones_that_were_served_count_as_compared() {
         let zone = |serial| Zone {
             zone: "example.org.".to_owned(),
             server: "127.0.0.1:53".parse().unwrap(),

@@ -1,27 +1,30 @@
 //! What belongs to the configuration of a server: its main file, and in the folders that are its own (`/etc/unbound`,
 //! never `/usr/local/etc`) the files that have the name of a configuration.
 //!
-//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and its older self
-//! would be served as if it were true. What begins with a dot is hidden from every server that reads a whole folder.
-//! Links are not followed, and what lies in a folder that somebody else can write to is left out, with the reason.
+//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and the server
+//! would serve its older version. No server that reads a whole folder reads a name that begins with a dot. Symlinks are
+//! not followed, and a folder that another user can write to is left out, with the reason.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::archive::{Archive, Owner, Saved};
 use crate::backend::Backend;
-use crate::sys::trusted_path::{about, guarded, is_ours};
+use crate::sys::files::{content_of, open_plain};
+use crate::sys::trusted_path::{about, trusted, trusted_entry};
 
-/// A configuration has no more files: what has is more than a configuration.
+/// More files are no configuration.
 const MOST_FILES: usize = 2_000;
 
-/// Of folders in a folder.
-const DEEPEST: usize = 8;
+/// A larger file is no configuration, in octets.
+pub(super) const LARGEST: u64 = 4 << 20;
 
-/// What is added to the name of a file that was in the way, behind a dot in front: dnsmasq reads whatever else lies in
-/// its folder.
-pub(super) const ASIDE: &str = ".rolled-back";
+/// The reason to leave out a larger file.
+pub(super) const TOO_LARGE: &str = "has more than 4 MiB";
+
+/// The number of folders within each other.
+const DEEPEST: usize = 8;
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]
@@ -30,14 +33,14 @@ pub(super) struct Scope {
     pub(super) file: PathBuf,
     /// The folders that are the server's own.
     pub(super) folders: Vec<PathBuf>,
-    /// The names of what counts there.
+    /// The names of the files that count there.
     pub(super) names: Vec<String>,
 }
 
 impl Scope {
-    /// Of this backend; none where its main file is not known. The folders count where that file lies among them, or
-    /// beside the one that is usual.
-    pub(super) fn of(backend: &Backend) -> Option<Self> {
+    /// The scope of this backend; `None` if its main file is not known. The folders count if that file lies in one of
+    /// them, or beside the usual one.
+    pub(super) fn new(backend: &Backend) -> Option<Self> {
         let file = backend.config_file.clone()?;
         let facts = backend.facts();
         let usual = facts.config_file.map(Path::new);
@@ -57,66 +60,56 @@ impl Scope {
     }
 }
 
-/// What was found there.
-#[derive(Debug, Default)]
-pub(super) struct Tree {
-    /// Every folder that was looked at.
-    pub(super) folders: BTreeSet<PathBuf>,
-    /// Every plain file that counts, in a folder that is guarded.
-    pub(super) files: BTreeSet<PathBuf>,
-    /// What was left out, and why.
-    pub(super) skipped: BTreeMap<PathBuf, String>,
-}
-
-impl Tree {
-    /// Looks at it.
+impl Archive {
+    /// Reads the configuration that is on disk now.
     ///
     /// # Errors
-    /// When there is too much, or it cannot be read.
-    pub(super) fn of(scope: &Scope) -> io::Result<Self> {
-        let mut tree = Self::default();
+    /// If there is too much, or it cannot be read.
+    pub(super) fn scan(scope: &Scope) -> io::Result<Self> {
+        let (config_file, names) = (scope.file.clone(), scope.names.clone());
+        let mut archive = Self { config_file, names, ..Self::default() };
         for folder in &scope.folders {
-            match guarded(folder) {
-                Ok(_) => tree.folder(scope, folder, DEEPEST)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => tree.skip(folder, error.to_string()),
+            match trusted(folder) {
+                Ok(_) => archive.add_folder(scope, folder, DEEPEST)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => archive.skip(folder, error.to_string()),
             }
         }
         let file = &scope.file;
-        if !tree.files.contains(file) && !tree.skipped.contains_key(file) {
-            match file.parent().map(guarded) {
-                Some(Err(error)) => tree.skip(file, error.to_string()),
-                _ => tree.file(file),
+        if !archive.files.contains_key(file) && !archive.skipped.contains_key(file) {
+            match file.parent().map(trusted) {
+                Some(Err(error)) => archive.skip(file, error.to_string()),
+                _ => archive.add_file(file)?,
             }
         }
-        Ok(tree)
+        Ok(archive)
     }
 
-    fn folder(&mut self, scope: &Scope, folder: &Path, depth: usize) -> io::Result<()> {
+    fn add_folder(&mut self, scope: &Scope, folder: &Path, depth: usize) -> io::Result<()> {
         let named = |error: io::Error| about(folder, &error);
         let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 self.skip(folder, "cannot be read by this user");
                 return Ok(());
             }
             entries => entries.map_err(named)?,
         };
-        self.folders.insert(folder.to_owned());
+        self.folders.insert(folder.to_owned(), Owner::new(&fs::symlink_metadata(folder).map_err(named)?));
         for entry in entries {
             let entry = entry.map_err(named)?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            // A link to one, too, to be named.
+            // This follows a symlink to a folder, so that the report names it.
             let is_folder = path.is_dir();
             if name.starts_with('.') || !(is_folder || scope.counts(&name)) {
                 continue;
             }
-            match is_folder.then(|| is_ours(&path, false)) {
+            match is_folder.then(|| trusted_entry(&path, false)) {
                 _ if path.to_str().is_none() => self.skip(&path, "has a name that is not UTF-8"),
-                None => self.file(&path),
+                None => self.add_file(&path)?,
                 Some(Err(error)) => self.skip(&path, error.to_string()),
                 Some(Ok(_)) if depth == 0 => self.skip(&path, format!("is more than {DEEPEST} folders deep")),
-                Some(Ok(_)) => self.folder(scope, &path, depth - 1)?,
+                Some(Ok(_)) => self.add_folder(scope, &path, depth - 1)?,
             }
             if self.files.len() > MOST_FILES {
                 return Err(io::Error::other(format!(
@@ -128,17 +121,35 @@ impl Tree {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path) {
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.is_file() => drop(self.files.insert(path.to_owned())),
-            Ok(found) if found.is_symlink() => self.skip(path, "is a link"),
-            Ok(_) => self.skip(path, "is no plain file"),
-            Err(error) => self.skip(path, error.to_string()),
+    fn add_file(&mut self, path: &Path) -> io::Result<()> {
+        let read = || -> io::Result<Saved> {
+            let file = open_plain(path)?;
+            Ok(Saved { owner: Owner::new(&file.metadata()?), content: content_of(file, LARGEST)? })
+        };
+        let unfit = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => Some("is a link".to_owned()),
+            Ok(found) => (!found.is_file()).then(|| "is no plain file".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = unfit {
+            self.skip(path, why);
+            return Ok(());
         }
+        match read() {
+            Ok(file) => drop(self.files.insert(path.to_owned(), file)),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => self.skip(path, TOO_LARGE),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                self.skip(path, "cannot be read by this user");
+            }
+            // What was saved before is worth more than a part of this.
+            Err(error) => return Err(about(path, &error)),
+        }
+        Ok(())
     }
 
+    /// Leaves a path out, with the reason.
     fn skip(&mut self, path: &Path, why: impl Into<String>) {
-        // It is written down as text.
+        // It is stored as text.
         let (name, why) = (path.to_string_lossy().into_owned(), why.into());
         let why = why.strip_prefix(&name).map_or(why.as_str(), str::trim_start);
         self.skipped.insert(name.into(), why.to_owned());
@@ -154,7 +165,7 @@ mod tests {
         let text = format!(
             "{table}\n[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n"
         );
-        Scope::of(&Config::parse(Path::new("test.toml"), &text, "host").unwrap().backends[0])
+        Scope::new(&Config::parse(Path::new("test.toml"), &text, "host").unwrap().backends[0])
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How the server was before it was touched, and what of that is different now: its process and its listeners.
+//! The state of the server before the operation, to compare with afterwards: its process, listeners and zones.
 
 use std::net::SocketAddr;
 
@@ -13,12 +13,12 @@ use crate::probe::Probe;
 use crate::process::handle::ProcessHandle;
 use crate::sys::procfs::ProcStat;
 
-/// A process that descends from the server's main process does so in fewer generations.
-const GENERATIONS: usize = 8;
+/// The most generations between the server's main process and its children.
+const MAX_GENERATIONS: usize = 8;
 
-/// How the server was before it was touched.
+/// The state of the server before the operation.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(super) struct Baseline {
     /// Its main process; at a rollback that of the first attempt, too.
     pub(super) processes: Vec<ProcessHandle>,
     pub(super) listeners: Vec<Listener>,
@@ -27,8 +27,8 @@ pub(super) struct Before {
     pub(super) identity: Option<String>,
 }
 
-impl Before {
-    pub(super) async fn of(config: &Config, backend: &Backend, removed: &[String]) -> Self {
+impl Baseline {
+    pub(super) async fn new(config: &Config, backend: &Backend, removed: &[String]) -> Self {
         let targets = config.targets_of(backend);
         let (process, version, identity, zones) = tokio::join!(
             backend.process(),
@@ -38,22 +38,22 @@ impl Before {
         );
         Self {
             processes: process.and_then(Result::ok).into_iter().collect(),
-            listeners: listening(config, backend),
+            listeners: listeners_of(config, backend),
             zones,
             version: version.ok(),
             identity,
         }
     }
 
-    /// The same, and the main process that there is now besides.
+    /// The same, with the main process of now added.
     pub(super) async fn with_process_of(mut self, backend: &Backend) -> Self {
         self.processes.extend(backend.process().await.and_then(Result::ok));
         self
     }
 
-    /// Why this process has not taken the place of those before; none if it has. Those must have ended. Unless it is
-    /// to be `another`, it may be one of them.
-    pub(super) fn stands_beside(&self, process: &ProcessHandle, another: bool) -> Option<String> {
+    /// Why this process has not replaced those before, which must have exited; `None` if it has. Unless it has to be
+    /// `another`, it may be one of them.
+    pub(super) fn not_replaced_by(&self, process: &ProcessHandle, another: bool) -> Option<String> {
         let is_this = |earlier: &&ProcessHandle| earlier.pid() == process.pid();
         let mut left = self.processes.iter().filter(|earlier| !earlier.has_exited());
         if left.clone().any(|earlier| is_this(&earlier)) && another {
@@ -61,15 +61,15 @@ impl Before {
         }
         let earlier = left.find(|earlier| !is_this(earlier))?;
         Some(format!(
-            "{process} is there, and {earlier}, from before the restart, has not ended: end it (kill -s KILL {}), then \
+            "{process} is there, and {earlier}, from before the restart, has not exited: end it (kill -s KILL {}), then \
              restart the server",
             earlier.pid()
         ))
     }
 }
 
-/// Who listens where the services of this backend are asked.
-pub(super) fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
+/// The listeners at the ports where the services of this backend are probed.
+pub(super) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
     let mut ports: Vec<_> = targets(config, backend).iter().map(SocketAddr::port).collect();
     ports.push(listeners::PORT);
     ports.sort_unstable();
@@ -77,7 +77,7 @@ pub(super) fn listening(config: &Config, backend: &Backend) -> Vec<Listener> {
     ports.into_iter().flat_map(listeners::on_port).collect()
 }
 
-/// Where the checks of this backend's services ask.
+/// The addresses that the checks of this backend's services probe.
 fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
     let rounds = config.services_of(backend).flat_map(|service| &service.checks);
     rounds
@@ -89,17 +89,17 @@ fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The listeners of now against those before.
+/// The listeners of now compared with those before.
 #[derive(Debug)]
-pub(super) struct Compared {
+pub(super) struct ListenerChanges {
     before: usize,
     missing: Vec<String>,
-    /// Those that were there with fewer sockets, and with how many.
+    /// The listeners that had fewer sockets, and how many.
     pub(super) more: Vec<(Listener, usize)>,
     new: Vec<String>,
 }
 
-impl Compared {
+impl ListenerChanges {
     pub(super) fn new(before: &[Listener], now: &[Listener]) -> Self {
         let in_both = |one: &Listener, other: &Listener| {
             (one.address, one.transport) == (other.address, other.transport)
@@ -118,28 +118,28 @@ impl Compared {
         }
     }
 
-    /// What is to be said of them. More sockets on an address than before are two servers, unless all belong to the
-    /// main `process`: then it has more threads.
+    /// Judges the differences. More sockets on an address than before are two servers, unless all belong to the main
+    /// `process`: then it has more threads.
     ///
     /// # Errors
-    /// What is not as it was: an address without a listener, or two servers on one.
-    pub(super) fn judged(&self, process: Option<&ProcessHandle>) -> Result<String, String> {
+    /// With the difference: an address without a listener, or two servers on one.
+    pub(super) fn judge(&self, process: Option<&ProcessHandle>) -> Result<String, String> {
         if !self.missing.is_empty() {
             return Err(format!("nothing listens at {}", self.missing.join(", ")));
         }
         for (listener, earlier) in &self.more {
             let pids = holders(&listener.inodes);
             let is_foreign = |pid: &&i32| process.is_none_or(|process| !is_of(**pid, process));
-            // Of other users' sockets it is not seen whose they are.
+            // This user cannot see the owner of another user's socket.
             if pids.is_empty() || pids.iter().any(|pid| is_foreign(&pid)) {
                 let by: Vec<_> = pids.iter().map(|pid| format!("process {pid}")).collect();
                 let by = match by.as_slice() {
-                    [] => "whose they are is not to be seen".to_owned(),
+                    [] => "this user cannot see who holds them".to_owned(),
                     by => format!("held by {}", by.join(", ")),
                 };
                 return Err(format!(
                     "more sockets than before at {listener}, before ×{earlier}, {by}: two servers share the address; \
-                     end the one that is not to run"
+                     end the wrong one"
                 ));
             }
         }
@@ -160,7 +160,7 @@ impl Compared {
 /// Whether this is the main process or descends from it.
 fn is_of(pid: i32, main: &ProcessHandle) -> bool {
     let parent = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
-    std::iter::successors(Some(pid), parent).take(GENERATIONS).any(|ancestor| ancestor == main.pid())
+    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|ancestor| ancestor == main.pid())
 }
 
 #[cfg(test)]
@@ -176,54 +176,54 @@ mod tests {
         Listener { address, transport: Transport::Udp, sockets, waiting: 0, drops: 0, inodes: vec![] }
     }
 
-    fn sleeper() -> (Child, ProcessHandle) {
+    fn sleeping_process() -> (Child, ProcessHandle) {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
         let held = ProcessHandle::open(i32::try_from(child.id()).unwrap()).unwrap();
         (child, held)
     }
 
-    fn ends(child: &mut Child) {
+    fn end_process(child: &mut Child) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     #[test]
     fn another_process_is_not_enough_while_the_earlier_one_runs() {
-        let ((mut old, earlier), (mut new, process)) = (sleeper(), sleeper());
-        let before = Before {
+        let ((mut old, earlier), (mut new, process)) = (sleeping_process(), sleeping_process());
+        let before = Baseline {
             processes: vec![earlier],
             listeners: vec![],
             zones: Served::default(),
             version: None,
             identity: None,
         };
-        let why = before.stands_beside(&process, true).unwrap();
-        assert!(why.contains("has not ended: end it (kill -s KILL "), "{why}");
-        assert!(before.stands_beside(&process, false).is_some(), "a command that starts a second one, too");
+        let why = before.not_replaced_by(&process, true).unwrap();
+        assert!(why.contains("has not exited: end it (kill -s KILL "), "{why}");
+        assert!(before.not_replaced_by(&process, false).is_some(), "a command that starts a second one, too");
         let (same, same_again) = (&before.processes[0], "from before the restart");
-        assert!(before.stands_beside(same, true).unwrap().ends_with(same_again));
-        assert_eq!(before.stands_beside(same, false), None, "a reload keeps the process");
-        ends(&mut old);
-        assert_eq!(before.stands_beside(&process, true), None);
-        ends(&mut new);
+        assert!(before.not_replaced_by(same, true).unwrap().ends_with(same_again));
+        assert_eq!(before.not_replaced_by(same, false), None, "a reload keeps the process");
+        end_process(&mut old);
+        assert_eq!(before.not_replaced_by(&process, true), None);
+        end_process(&mut new);
     }
 
     #[test]
     fn listeners_are_compared_with_those_before() {
-        let judged = |before: &[Listener], now: &[Listener]| Compared::new(before, now).judged(None);
+        let judge = |before: &[Listener], now: &[Listener]| ListenerChanges::new(before, now).judge(None);
         let (a, b) = (listener("127.0.0.1:53", 1), listener("127.0.0.2:53", 1));
         let both = [a.clone(), b.clone()];
-        assert_eq!(judged(&both, &both), Ok("2 as before".to_owned()));
-        assert_eq!(judged(&both, slice::from_ref(&a)), Err("nothing listens at 127.0.0.2:53 udp".to_owned()));
+        assert_eq!(judge(&both, &both), Ok("2 as before".to_owned()));
+        assert_eq!(judge(&both, slice::from_ref(&a)), Err("nothing listens at 127.0.0.2:53 udp".to_owned()));
         assert_eq!(
-            judged(slice::from_ref(&a), &both),
+            judge(slice::from_ref(&a), &both),
             Ok("1 as before; more than before: 127.0.0.2:53 udp".to_owned())
         );
         assert_eq!(
-            judged(&[], slice::from_ref(&a)),
+            judge(&[], slice::from_ref(&a)),
             Ok("none before; more than before: 127.0.0.1:53 udp".to_owned())
         );
-        let two = judged(&[a], &[listener("127.0.0.1:53", 2)]).unwrap_err();
+        let two = judge(&[a], &[listener("127.0.0.1:53", 2)]).unwrap_err();
         assert!(two.contains("two servers share the address"), "{two}");
     }
 
@@ -236,11 +236,11 @@ mod tests {
         let us = i32::try_from(std::process::id()).unwrap();
         assert_eq!(holders(&inodes), [us]);
         let now = Listener { inodes, ..listener("127.0.0.1:53", 2) };
-        let compared = Compared::new(&[listener("127.0.0.1:53", 1)], &[now]);
-        let said = compared.judged(Some(&ProcessHandle::open(us).unwrap())).unwrap();
+        let compared = ListenerChanges::new(&[listener("127.0.0.1:53", 1)], &[now]);
+        let said = compared.judge(Some(&ProcessHandle::open(us).unwrap())).unwrap();
         assert_eq!(said, "1 as before; more than before: 127.0.0.1:53 udp ×2, before ×1");
-        let (mut child, other) = sleeper();
-        assert!(compared.judged(Some(&other)).unwrap_err().contains(&format!("held by process {us}")));
-        ends(&mut child);
+        let (mut child, other) = sleeping_process();
+        assert!(compared.judge(Some(&other)).unwrap_err().contains(&format!("held by process {us}")));
+        end_process(&mut child);
     }
 }

@@ -1,0 +1,128 @@
+//! The files of a configuration, stored as one JSON document: it is replaced in one step, and so always whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::make;
+use crate::sys::files::{Draft, content_of, create, open_plain};
+use crate::sys::trusted_path::{about, trusted};
+
+/// The file in the place of a backend.
+pub(super) const NAME: &str = "snapshot.json";
+
+/// A configuration may contain secrets (TSIG, `setKey`).
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// All files of a configuration together have at most so many octets.
+const LARGEST: usize = 16 << 20;
+
+/// An octet takes at most four in JSON, a path far less than the rest.
+const LARGEST_DOCUMENT: u64 = 5 * LARGEST as u64;
+
+/// The files of a configuration at one time.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Archive {
+    /// The main file.
+    pub(super) config_file: PathBuf,
+    /// The names of the files that count in folders; none if only the main file does.
+    pub(super) names: Vec<String>,
+    /// The folders that were read: a plain file with one of the names that is not among `files` was not there.
+    pub(super) folders: BTreeMap<PathBuf, Owner>,
+    /// The plain files.
+    pub(super) files: BTreeMap<PathBuf, Saved>,
+    /// What is left out, and why.
+    pub(super) skipped: BTreeMap<PathBuf, String>,
+}
+
+/// One file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Saved {
+    pub(super) owner: Owner,
+    pub(super) content: Vec<u8>,
+}
+
+/// The owner of a file or folder, and the permissions.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Owner {
+    pub(super) user: u32,
+    group: u32,
+    /// The last twelve bits, as a number.
+    mode: u32,
+}
+
+impl Owner {
+    pub(super) fn new(found: &Metadata) -> Self {
+        Self { user: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 }
+    }
+
+    /// Gives a file to this owner. No other user can open it before that.
+    fn give(self, file: &File) -> io::Result<()> {
+        fchown(file, Some(self.user), Some(self.group))?;
+        // In this order: a change of owner clears permission bits.
+        file.set_permissions(fs::Permissions::from_mode(self.mode))
+    }
+
+    /// Makes a folder of this owner.
+    pub(super) fn make_folder(self, folder: &Path) -> io::Result<()> {
+        let made = make(folder, DIRECTORY_MODE).and_then(|()| self.give(&File::open(folder)?));
+        made.map_err(|error| about(folder, &error))
+    }
+}
+
+impl Saved {
+    /// Writes the file to a path where nothing is, and waits until it is on the disk.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let written = create(path, FILE_MODE).and_then(|mut file| {
+            self.owner.give(&file)?;
+            file.write_all(&self.content)?;
+            file.sync_all()
+        });
+        written.map_err(|error| about(path, &error))
+    }
+}
+
+impl Archive {
+    /// Reads the snapshot in this place.
+    ///
+    /// # Errors
+    /// If there is none, another user can write there, or it is damaged.
+    pub(super) fn load(place: &Path) -> io::Result<Self> {
+        let path = place.join(NAME);
+        trusted(&path)?;
+        let document = open_plain(&path).and_then(|file| content_of(file, LARGEST_DOCUMENT));
+        let document = document.map_err(|error| about(&path, &error))?;
+        serde_json::from_slice(&document)
+            .map_err(|error| io::Error::other(format!("{} is damaged: {error}", path.display())))
+    }
+
+    /// Replaces the snapshot in this place. If that fails at any point, the one before is still there.
+    ///
+    /// # Errors
+    /// If it cannot be written, and if another user can write to the place.
+    pub(super) fn store(&self, place: &Path) -> io::Result<()> {
+        let path = place.join(NAME);
+        if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
+            trusted(there)?;
+        }
+        make(place, DIRECTORY_MODE)?;
+        trusted(place)?;
+        if self.files.values().map(|file| file.content.len()).sum::<usize>() > LARGEST {
+            let why = format!("the configuration has more than {} MiB", LARGEST >> 20);
+            return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+        }
+        let mut draft = Draft::create(place.join(format!("{NAME}.new")), FILE_MODE)?;
+        draft.file.write_all(&serde_json::to_vec(self)?)?;
+        draft.file.sync_all()?;
+        draft.replaces(&path)?;
+        File::open(place)?.sync_all()
+    }
+}

@@ -1,0 +1,149 @@
+//! What differs from a snapshot, and the way back: each changed file is put aside, and what was saved takes its place.
+//!
+//! First everything that is to be put back is written beside its place; only then files are exchanged. What the
+//! snapshot does not cover is never touched.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::archive::{Archive, Saved};
+use super::scope::{Scope, TOO_LARGE};
+use crate::sys::trusted_path::trusted;
+
+/// The end of the name of a file that was put aside. A dot stands before the name: dnsmasq reads every other file in
+/// its folder.
+pub(super) const ASIDE: &str = ".rolled-back";
+
+/// The differences between a snapshot and the disk.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Files to be put back.
+    changed: BTreeMap<PathBuf, Saved>,
+    /// Files that were not there, to be put aside.
+    added: Vec<PathBuf>,
+    /// What is left alone, and why.
+    pub(super) left: BTreeMap<PathBuf, String>,
+}
+
+impl Changes {
+    /// Compares what was saved with what is there now.
+    ///
+    /// # Errors
+    /// If the main file is no longer a plain file that only its owner can change.
+    pub(super) fn new(saved: &Archive, now: Archive, scope: &Scope) -> io::Result<Self> {
+        let mut changes = Self { left: saved.skipped.clone(), ..Self::default() };
+        for (path, file) in &saved.files {
+            // A folder that is no longer safe takes its files along.
+            let skipped = path.ancestors().find_map(|above| now.skipped.get(above));
+            match skipped.filter(|why| *why != TOO_LARGE && path.symlink_metadata().is_ok()) {
+                Some(why) if *path == scope.file => {
+                    return Err(io::Error::other(format!("{} ({why})", path.display())));
+                }
+                Some(why) => drop(changes.left.insert(path.clone(), why.clone())),
+                None if now.files.get(path) == Some(file) => {}
+                None => drop(changes.changed.insert(path.clone(), file.clone())),
+            }
+        }
+        let is_new = |path: &PathBuf| {
+            !saved.files.contains_key(path)
+                && !path.ancestors().any(|above| saved.skipped.contains_key(above))
+        };
+        for path in now.files.into_keys().filter(is_new) {
+            if path.parent().is_some_and(|folder| saved.folders.contains_key(folder)) {
+                changes.added.push(path);
+            } else {
+                changes.left.insert(path, "lies in a folder that was not there".to_owned());
+            }
+        }
+        for (path, why) in now.skipped {
+            if !changes.changed.contains_key(&path) {
+                changes.left.entry(path).or_insert(why);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Whether nothing is to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.added.is_empty()
+    }
+
+    /// Makes everything as it was saved, and returns the files that this changed.
+    ///
+    /// # Errors
+    /// If a file cannot be written: then nothing was exchanged, or the error says what was.
+    pub(super) fn undo(&self, saved: &Archive) -> io::Result<Vec<String>> {
+        let done = self.write_beside(saved).and_then(|()| self.exchange());
+        if done.is_err() {
+            self.changed.keys().for_each(|path| drop(fs::remove_file(hidden(path, ".new"))));
+        }
+        done
+    }
+
+    /// Writes what is to be put back beside its place. Folders that are gone come first.
+    fn write_beside(&self, saved: &Archive) -> io::Result<()> {
+        for folder in self.changed.keys().chain(&self.added).filter_map(|path| path.parent()) {
+            let is_gone = |above: &&Path| above.symlink_metadata().is_err();
+            let gone: Vec<_> = folder.ancestors().take_while(is_gone).collect();
+            for above in gone.into_iter().rev() {
+                trusted(above.parent().unwrap_or(above))?;
+                let owner = saved.folders.get(above).ok_or_else(|| {
+                    io::Error::other(format!("the folder {} is gone, and was not saved", above.display()))
+                })?;
+                owner.make_folder(above)?;
+            }
+            trusted(folder)?;
+        }
+        for (path, file) in &self.changed {
+            let beside = hidden(path, ".new");
+            // A rollback that was killed has left it.
+            let _ = fs::remove_file(&beside);
+            file.write(&beside)?;
+        }
+        Ok(())
+    }
+
+    fn exchange(&self) -> io::Result<Vec<String>> {
+        let mut done: Vec<String> = vec![];
+        let changed = self.changed.keys().map(|path| (path, true));
+        for (path, is_back) in changed.chain(self.added.iter().map(|path| (path, false))) {
+            let beside = hidden(path, ".new");
+            let exchanged = put_aside(path)
+                .and_then(|()| if is_back { fs::rename(beside, path) } else { fs::remove_file(path) });
+            exchanged.map_err(|error| {
+                let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+                io::Error::new(error.kind(), format!("{}: {error}; changed so far: {so_far}", path.display()))
+            })?;
+            done.push(path.display().to_string());
+        }
+        done.sort();
+        Ok(done)
+    }
+}
+
+/// Gives a file a second name that is free, if the file is there.
+fn put_aside(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let mut number = 1_u32;
+    loop {
+        let end = if number > 1 { format!(".{number}") } else { String::new() };
+        match fs::hard_link(path, hidden(path, &end)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            done => return done,
+        }
+    }
+}
+
+/// A name beside a file, where no server reads it.
+fn hidden(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(ASIDE);
+    name.push(end);
+    path.with_file_name(name)
+}
