@@ -57,7 +57,7 @@ def heal(lab, report):
     report.took("restarted", time.time() - since, target=10)
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=20)
     said = lambda: pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")  # noqa: E731
-    wait_until(lambda: "unwell for 1s: restarting it" in said(), PATIENCE, "the helper says that it heals", poll=0.2)
+    wait_until(lambda: "down or hung for 1s; restarting it" in said(), PATIENCE, "the helper says that it heals", poll=0.2)
     wait_until(lambda: not pop.status_if_any()["services"][0]["drains"], PATIENCE, "no drain is left", poll=0.2)
     if pop.ask("ps", "-o", "user=", "-p", pop.helper()) != "exabgp":
         raise Unmet("the helper is not ExaBGP's user")

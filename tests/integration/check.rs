@@ -81,7 +81,7 @@ fn check_that_cannot_print_is_unknown() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("cannot print what was found: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot print the results: "), "{}", stderr(&output));
 }
 
 /// Services `s1`, `s2` … with two checks each that wait a second for this server.

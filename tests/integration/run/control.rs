@@ -155,7 +155,7 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     assert!(drained.starts_with("drained resolver for 1h"), "{drained}");
     successor.says(WITHDRAW);
     let all_the_same = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
-    assert!(all_the_same.contains("resolver is drained all the same: "), "{all_the_same}");
+    assert!(all_the_same.contains("resolver stays drained: "), "{all_the_same}");
     pop.told(&["undrain"]);
     successor.says(ANNOUNCE);
     assert_eq!(pop.told(&["unhold", "resolver"]), "no longer held: resolver; the checks decide\n");
