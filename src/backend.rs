@@ -1,33 +1,33 @@
-//! The stock DNS server of this host: checked, reloaded, restarted, and asked how it is.
+//! Checks, reloads, restarts and queries the stock DNS server of this host.
 //!
 //! ```text
 //! [backend.NAME] ──► Backend: unit, commands, limits ──► program: a control program, with a deadline
-//!                      ▲ what the file does not say  ├──► channel: a socket, HTTP, CHAOS
+//!                      ▲ defaults                    ├──► channel: a socket, HTTP, CHAOS
 //!                    Kind ──► Driver: Facts, and      └──► systemd: unit state, restart
-//!                             how replies are read ◄── Reply
+//!                             how to read replies ◄── Reply
 //! ```
 //!
-//! A [`Driver`] is what is known of one server, as far as possible as data, its [`Facts`]: Debian's unit and files,
-//! the commands, the group that its control socket belongs to. Code is only where the server needs it, in the reading
-//! of what its tools print. A [`Backend`] is a driver joined with what the configuration overrides; every action goes
-//! through it. What every driver has to keep to:
+//! A [`Driver`] knows one server. Most of it is data, its [`Facts`]: Debian's unit and files, the commands, the group of
+//! the control socket. Code only reads what the tools print. A [`Backend`] is a driver with what the configuration
+//! overrides; every action goes through it. Rules for every driver:
 //!
-//! * **A control channel is never a probe.** It says what the operator wants to know, with its own deadline, and
-//!   nothing of it decides about a route. `nsd-control zonestatus` calls a zone fine that never loaded; only an answer
-//!   to a query proves anything.
-//! * **Every tool can hang**, most of them for a minute or for ever, when the server does. No answer in time is called
+//! * **A control channel is never a probe.** It informs the operator, with its own deadline, and moves no route.
+//!   `nsd-control zonestatus` reports a zone as fine that never loaded; only an answer to a query proves anything.
+//! * **Every tool can hang** when the server does, most for a minute or for ever. No answer in time is
 //!   [`State::Hung`].
-//! * **Control tools read the server's own configuration.** With a broken file they fail though the server is fine;
-//!   hence [`State::Unknown`] with the reason, and then what systemd or the pid file say.
-//! * **A tool that cannot read the configuration goes on without it**, looks where the server is by default, and calls it
-//!   stopped, or the configuration in order. So we look whether we can read it, and believe neither if not.
-//! * **A reload never signals.** SIGHUP makes Unbound drop its cache, and end when the file does not parse. Where a
-//!   server has no reload of all its configuration, the driver says so instead of doing half of it.
-//! * **A check has blind spots.** None sees that an address is missing or a port is taken, some do not see zone files
-//!   or bad addresses: [`Facts::unseen`] says what a passed check does not prove.
-//! * **The process is found as the `process` check finds it**, by [`crate::process`]; that it is there is the least that
-//!   can be said, and is said only where the control channel says nothing.
-//! * **Whatever is not permitted has a remedy**: the smallest privilege that would do, in [`Trouble::remedy`].
+//! * **Control tools read the server's own configuration.** If the file is broken they fail although the server works:
+//!   the state is [`State::Unknown`] with the reason, and systemd or the pid file decide.
+//! * **A tool that cannot read the configuration goes on without it**, contacts the default address, and reports the
+//!   server as stopped, or the configuration as in order. If this user cannot read the file, its word does not count.
+//! * **A reload never sends a signal.** SIGHUP makes Unbound drop its cache, and exit if the file does not parse. If a
+//!   server cannot reload its whole configuration, the driver says so instead of reloading a part.
+//! * **A check has blind spots.** No tool sees a missing address or a port in use, some do not read zone files:
+//!   [`Facts::unseen`] names what a passed check does not prove.
+//! * **The process is found as the `process` check finds it**, by [`crate::process`]. It counts only if the control
+//!   channel tells nothing.
+//! * **Every refusal has a remedy**: the smallest privilege that suffices, in [`Trouble::remedy`].
+//! * **No address is asked alone.** The server need not listen at the management address: [`targets`] has the service
+//!   addresses, too.
 
 pub(crate) mod answers;
 mod channel;
@@ -111,7 +111,7 @@ pub(crate) struct Facts {
     pub(crate) stopped: &'static [i32],
     /// Whether the control channel cannot be switched off, so that a missing socket means a stopped server.
     pub(crate) always_on: bool,
-    /// What lets somebody in who is not root.
+    /// What gives a user other than root access.
     pub(crate) access: Access,
 }
 
@@ -216,7 +216,7 @@ pub(crate) enum State {
     Stopped,
     /// It is there and does not answer.
     Hung,
-    /// Nobody could tell.
+    /// Neither is known.
     Unknown,
 }
 

@@ -1,7 +1,6 @@
-//! The ways to ask a server something besides DNS, and what comes back of each.
+//! The control channels of the servers, and the reply of each.
 //!
-//! Whatever the way, there are the same four ends: a text, nobody there, no answer in time, or something in between
-//! that nobody can tell from here.
+//! Every channel has the same four replies: a text, a stopped server, no answer in time, or unknown.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -22,7 +21,7 @@ use crate::probe::dns::{Question, Transport};
 use crate::program::{End, Ended, KEPT, Program, run};
 use crate::text::foreign;
 
-/// What is asked, and how. Shown as a person would do it.
+/// A question and its channel, shown as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Request {
     /// A control program.
@@ -61,14 +60,14 @@ impl fmt::Display for Request {
     }
 }
 
-/// What came of a request.
+/// The reply to a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Reply {
     /// The server answered.
     Text(String),
-    /// There is no server, as this sentence says.
+    /// No server runs, for this reason.
     Stopped(String),
-    /// It did not answer in time, as this sentence says.
+    /// The server did not answer in time, for this reason.
     Hung(String),
     /// Neither is known.
     Unknown(Trouble),
@@ -129,7 +128,7 @@ impl Request {
     }
 }
 
-/// What the end of a control program says about the server.
+/// What the exit of a control program says about the server.
 pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
     let why = format!("{program}: {ended}");
     match &ended.end {
@@ -168,7 +167,7 @@ pub(super) fn is_denied(ended: &Ended) -> bool {
         .any(|words| ended.says(words))
 }
 
-/// What brings a missing program.
+/// How to install a missing program.
 pub(super) fn install(facts: &Facts) -> String {
     match facts.package {
         "" => String::new(),

@@ -1,6 +1,6 @@
 //! dnsmasq.
 //!
-//! It has no control program. Version and counters are asked by CHAOS queries at the management addresses; that is also
+//! It has no control program. CHAOS queries to its addresses tell version and counters; that is also
 //! its status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
 
 use super::rate_limit::Source;

@@ -1,7 +1,7 @@
-//! Who listens on port 53, as anybody may see it in `/proc/net` of this network namespace.
+//! The listeners on port 53, read from `/proc/net` of this network namespace, which every user can read.
 //!
-//! It is not said whose socket it is; that would take the privileges of the server. Several on one address are the
-//! members of a group that shares the port, or two servers by mistake.
+//! The owner of a socket is not shown: only the server's user and root can see it. Several sockets on one address are
+//! a group that shares the port, or two servers by mistake.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::probe::dns::Transport;
 use crate::sys::procfs::all_pids;
 
-/// Where DNS is answered.
+/// The port of DNS.
 pub(crate) const PORT: u16 = 53;
 
 /// The sockets of one address and transport.
@@ -24,7 +24,7 @@ pub(crate) const PORT: u16 = 53;
 pub(crate) struct Listener {
     /// Unspecified for all addresses of a family.
     pub(crate) address: SocketAddr,
-    /// Over what.
+    /// UDP or TCP.
     pub(crate) transport: Transport,
     /// How many share the address.
     pub(crate) sockets: usize,
@@ -50,7 +50,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// All that listen on this port, by address.
+/// All listeners on this port, by address.
 #[must_use]
 pub(crate) fn on_port(port: u16) -> Vec<Listener> {
     let tables = [

@@ -1,4 +1,4 @@
-//! What lets somebody in who is not root: the smallest thing that does, as text to paste.
+//! The smallest privilege that gives a user other than root access, as text to paste.
 //!
 //! `sudo` is no remedy: under Debian's exabgp.service, which bounds the capabilities, it cannot become root. polkit can,
 //! since the request goes to systemd over D-Bus.
@@ -21,7 +21,7 @@ pub(super) fn control_channel(facts: &Facts) -> String {
         None => group,
         Some(unit) => format!(
             "{group}.\n\
-             The server lets its own user in, and nobody else of the group, unless there is, in\n\
+             The server lets in its own user, and no other member of the group, unless there is, in\n\
              /etc/systemd/system/{unit}.d/control.conf:\n\
              \x20 [Service]\n\
              \x20 UMask=0007\n\

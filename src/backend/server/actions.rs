@@ -1,4 +1,4 @@
-//! What is done with a backend: its configuration checked, reloaded, itself restarted.
+//! Operations on a backend: check its configuration, reload it, restart it.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -96,7 +96,7 @@ impl Backend {
         Ok(done)
     }
 
-    /// Whether anybody here restarts it. Whether that is permitted is seen by trying only.
+    /// Whether this host has a way to restart it. Only an attempt shows whether it is permitted.
     ///
     /// # Errors
     /// Where that is for systemd, and systemd does not run this host.
@@ -107,8 +107,7 @@ impl Backend {
         }
     }
 
-    /// Restarts the server, and waits for as long as [`systemd::RESTART_LIMIT`]. That it is up does not mean that it
-    /// answers.
+    /// Restarts the server, and waits at most for [`systemd::RESTART_LIMIT`]. A server that is up need not answer yet.
     ///
     /// # Errors
     /// With the reason, and the remedy where a privilege is missing.

@@ -111,7 +111,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         None => Known::NotFound("no unit".to_owned()),
     };
     let process = match process {
-        Some(Ok(held)) => Ok(ProcessReport::of(&held)),
+        Some(Ok(held)) => Ok(ProcessReport::new(&held)),
         Some(Err(missing)) => Err(Trouble::new(missing.why())),
         None => {
             let remedy = format!("name its `unit` or its `pid-file` in [backend.{}]", backend.name);
@@ -185,7 +185,7 @@ impl Needs {
 }
 
 impl ProcessReport {
-    fn of(held: &ProcessHandle) -> Self {
+    fn new(held: &ProcessHandle) -> Self {
         let since = SystemTime::now().checked_sub(held.age()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
             pid: held.pid(),
