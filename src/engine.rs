@@ -32,6 +32,7 @@ pub(crate) mod check;
 pub(crate) mod compat;
 pub(crate) mod dampening;
 pub mod drain;
+mod drain_all;
 pub mod event;
 pub(crate) mod hold;
 pub(crate) mod hysteresis;
@@ -40,7 +41,6 @@ pub(crate) mod memory;
 pub mod moment;
 pub(crate) mod notice;
 mod obey;
-mod of_all;
 pub(crate) mod order;
 pub(crate) mod plan;
 pub(crate) mod reload;
@@ -48,7 +48,7 @@ pub mod service;
 mod settled;
 mod succession;
 
-/// The memory is written no more often than this only to keep it young.
+/// The shortest time between two saves that only renew the age of the memory.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// All decisions of one helper.
@@ -61,15 +61,15 @@ pub(crate) struct Engine {
     owners: Vec<ServiceId>,
     api_session: ApiSession,
     /// Drains of all services, which those that are added later have, too.
-    of_all: Drains,
+    drains_of_all: Drains,
     memory: Memory,
-    /// What is to be said once the engine starts.
+    /// What to log once the engine starts.
     prelude: Vec<Action>,
-    /// How often the memory is renewed, so that its age tells how long nobody has been there.
+    /// How often the memory is saved, so that its age tells how long no helper has run.
     heartbeat: Option<Duration>,
     heartbeat_at: Option<Moment>,
     /// The state of each service in which everything was last settled, and how.
-    settled: Vec<Option<(service::State, Confirmation)>>,
+    settled: Vec<Option<(service::ServiceState, Confirmation)>>,
     parent: Parent,
     /// End after the first decision has been said.
     once: bool,
@@ -107,7 +107,7 @@ impl Engine {
             plans: plan.services.clone(),
             owners,
             api_session: ApiSession::new(settings, routes, announced),
-            of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
+            drains_of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
             memory,
             prelude,
             heartbeat: heartbeat(plan),
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Takes what has happened at `now`, which is never before what it was told earlier, and says what to do.
+    /// Handles an event at `now`, which is never earlier than that of the event before, and returns what to do.
     pub(crate) fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut out = vec![];
         let ticks = matches!(event, Event::Start | Event::Tick);
@@ -140,12 +140,12 @@ impl Engine {
             (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
             (Phase::Running, Event::Outcome(id, outcome)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.take(now, id.check, &outcome, &mut out);
+                    service.on_outcome(now, id.check, &outcome, &mut out);
                 }
             }
-            (Phase::Running, Event::Gone(id, why)) => {
+            (Phase::Running, Event::SuddenFailure(id, why)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.lose(now, id.check, &why, &mut out);
+                    service.on_sudden_failure(now, id.check, &why, &mut out);
                 }
             }
             (
@@ -217,7 +217,7 @@ impl Engine {
         first..first + number
     }
 
-    /// Routes that nobody wants any more and that may still be announced.
+    /// Routes that are no longer configured and may still be announced.
     pub(crate) fn left_behind(&self) -> impl Iterator<Item = &RouteEntry> {
         self.api_session.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
@@ -229,7 +229,7 @@ impl Engine {
             let earlier = self.memory.services.get(service.name());
             memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
         }
-        let of_all = self.of_all.remember(now);
+        let of_all = self.drains_of_all.remember(now);
         if !of_all.is_empty() {
             let remembered = Remembered { drains: of_all, ..Remembered::default() };
             memory.services.insert(ALL_SERVICES.to_owned(), remembered);
@@ -256,7 +256,7 @@ impl Engine {
             excused_restarts: service.dampening().excused().ages(now).collect(),
             withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
             acknowledged: match service.state() {
-                service::State::Starting => {
+                service::ServiceState::Starting => {
                     service.acknowledged_before().or(earlier.and_then(|earlier| earlier.acknowledged))
                 }
                 state if settled => Some(state),
@@ -294,14 +294,14 @@ impl Engine {
     /// Draws every conclusion and does all that is due; `ticks` says whether this is a tick.
     fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         // The services say so of theirs.
-        self.of_all.expire(now);
+        self.drains_of_all.expire(now);
         for service in &mut self.services {
             service.decide(now, ticks, out);
         }
         self.say_what_is_stated(now, out);
         self.api_session.expire(now, out);
-        let decided = self.services.iter().all(|service| service.state() != service::State::Starting);
-        // Whoever is to end after the first decision need not look any further.
+        let decided = self.services.iter().all(|service| service.state() != service::ServiceState::Starting);
+        // After its only decision it probes no more.
         if !(self.once && decided) {
             for (place, service) in self.services.iter_mut().enumerate() {
                 let id = |check| CheckId { service: ServiceId(place), check };

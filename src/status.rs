@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::engine::dampening::window::WINDOW;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::exabgp::Dialect;
 use crate::logging::counted;
 use crate::period::{Period, Shown};
@@ -173,7 +173,7 @@ pub struct Service {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// What it is.
-    pub state: State,
+    pub state: ServiceState,
     /// For how long it has been so.
     pub(crate) for_seconds: f64,
     /// Why.
@@ -205,7 +205,7 @@ pub struct Service {
     pub holds: Vec<Hold>,
     /// What it would be without these, where that is not `up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub without_hold: Option<State>,
+    pub without_hold: Option<ServiceState>,
 }
 
 /// What an older helper, which has enabled all, does not say.
@@ -230,7 +230,7 @@ impl Service {
     /// Whether it attracts traffic.
     #[must_use]
     pub const fn is_serving(&self) -> bool {
-        matches!(self.state, State::Up | State::Degraded)
+        matches!(self.state, ServiceState::Up | ServiceState::Degraded)
     }
 
     /// Whether ExaBGP has acknowledged what is desired for every prefix.

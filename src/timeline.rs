@@ -19,7 +19,7 @@ use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::check::Check;
 use crate::engine::hysteresis;
 use crate::engine::moment::Moment;
-use crate::engine::service::{Service, State};
+use crate::engine::service::{Service, ServiceState};
 use crate::exabgp::Advertisement;
 use crate::period::Shown;
 
@@ -62,22 +62,22 @@ impl Sign {
 
     const fn from_check(check: &Check) -> Self {
         match check.state() {
-            hysteresis::State::Unknown => Self::Unknown,
-            hysteresis::State::Rising(_) => Self::Rising,
-            hysteresis::State::Up => Self::Good,
-            hysteresis::State::Falling(_) => Self::Falling,
-            hysteresis::State::Down => Self::Down,
+            hysteresis::CheckState::Unknown => Self::Unknown,
+            hysteresis::CheckState::Rising(_) => Self::Rising,
+            hysteresis::CheckState::Up => Self::Good,
+            hysteresis::CheckState::Falling(_) => Self::Falling,
+            hysteresis::CheckState::Down => Self::Down,
         }
     }
 
     fn from_service(service: &Service) -> Self {
         match service.state() {
-            State::Starting => Self::Unknown,
-            State::Up => Self::Good,
-            State::Degraded => Self::Degraded,
-            State::Drained => Self::Drained,
-            State::Down if service.dampening().holds() => Self::Held,
-            State::Down => Self::Down,
+            ServiceState::Starting => Self::Unknown,
+            ServiceState::Up => Self::Good,
+            ServiceState::Degraded => Self::Degraded,
+            ServiceState::Drained => Self::Drained,
+            ServiceState::Down if service.dampening().holds() => Self::Held,
+            ServiceState::Down => Self::Down,
         }
     }
 

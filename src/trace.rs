@@ -155,7 +155,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             }
             text
         }
-        Event::Gone(id, why) => {
+        Event::SuddenFailure(id, why) => {
             let text = format!("gone {} {} {}", names.check(*id), why.cause, why.detail.replace('\n', " "));
             text.trim_end().to_owned()
         }

@@ -26,7 +26,7 @@ use crate::engine::action::Action;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::exit::Exit;
 use crate::healthcheck::advertising::Advertised;
 use crate::healthcheck::identity;
@@ -250,7 +250,7 @@ impl Observer for HealthcheckObserver<'_> {
             Action::Print(line) => line.contains("announce "),
             _ => false,
         };
-        let is_up = engine.services().iter().all(|service| service.state() == State::Up);
+        let is_up = engine.services().iter().all(|service| service.state() == ServiceState::Up);
         if let Some(addresses) = &self.addresses
             && is_up
             && actions.iter().any(looks)
@@ -286,9 +286,9 @@ impl Observer for HealthcheckObserver<'_> {
     }
 
     /// Removes addresses only after ExaBGP has acknowledged the withdraw, so that no traffic is lost.
-    fn on_acknowledged(&mut self, _service: &str, state: State) {
+    fn on_acknowledged(&mut self, _service: &str, state: ServiceState) {
         if let Some(addresses) = self.dynamic()
-            && matches!(state, State::Down | State::Drained)
+            && matches!(state, ServiceState::Down | ServiceState::Drained)
         {
             addresses.remove();
         }

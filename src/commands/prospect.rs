@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::api_session::Parent;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
-use crate::engine::service::{Service, State};
+use crate::engine::service::{Service, ServiceState};
 use crate::period::Shown;
 
 /// The state of each service right after a start.
@@ -67,7 +67,7 @@ impl Prospect {
 fn expectation(service: &Service) -> Option<String> {
     let dampening = service.dampening();
     match service.state() {
-        State::Drained => Some(format!("drained: {}", service.explain())),
+        ServiceState::Drained => Some(format!("drained: {}", service.explain())),
         _ if !service.holds().orders().is_empty() => {
             Some(format!("announced, independent of its checks: {}", service.explain_holds()))
         }

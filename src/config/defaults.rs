@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::check::Timing;
-use crate::engine::hysteresis::{Relapse, Thresholds};
+use crate::engine::hysteresis::{RelapsePolicy, Thresholds};
 
 /// `[defaults]`: detects a hang within 2.5 seconds and a closed port within 1.2.
 pub(crate) const TIMING: Timing = Timing {
@@ -14,7 +14,7 @@ pub(crate) const TIMING: Timing = Timing {
     thresholds: Thresholds {
         rise: NonZeroU32::new(5).expect("not zero"),
         fall: NonZeroU32::new(3).expect("not zero"),
-        relapse: Relapse::Returns,
+        relapse: RelapsePolicy::Returns,
     },
 };
 

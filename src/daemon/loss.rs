@@ -18,7 +18,7 @@ impl LossReporter {
     pub(super) fn report(&self, why: &str) {
         for check in &self.checks {
             // Sending fails only after the loop has ended.
-            let _ = self.events.send(Event::Gone(*check, Failure::new(self.cause, why)));
+            let _ = self.events.send(Event::SuddenFailure(*check, Failure::new(self.cause, why)));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::action::Action;
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::status::Trouble;
 
 /// Observes events and actions: records, runs hooks, sets up addresses.
@@ -19,7 +19,7 @@ pub(crate) trait Observer {
     /// Called when a service enters the state with this hook name, before its commands go to ExaBGP.
     fn on_state(&mut self, _service: &str, _state: &str, _reason: &str) {}
     /// Called when ExaBGP has acknowledged the commands of a state for all prefixes of a service.
-    fn on_acknowledged(&mut self, _service: &str, _state: State) {}
+    fn on_acknowledged(&mut self, _service: &str, _state: ServiceState) {}
 }
 
 /// Observes the loop, and decides about its configuration and its end.

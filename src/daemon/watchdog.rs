@@ -149,10 +149,10 @@ fn address(of: &OsStr) -> Option<SocketAddr> {
 
 /// A line for `systemctl status`: the error of the configuration file and the state of each service with its reason.
 fn status(engine: &Engine, trouble: Option<&Trouble>) -> String {
-    use crate::engine::service::State;
+    use crate::engine::service::ServiceState;
     let service = |service: &crate::engine::service::Service| match service.state() {
         _ if !service.is_enabled() => format!("{} not enabled", service.name()),
-        State::Up => format!("{} up", service.name()),
+        ServiceState::Up => format!("{} up", service.name()),
         state => format!("{} {state} ({})", service.name(), service.explain()),
     };
     let text = engine.services().iter().map(service).collect::<Vec<_>>().join("; ");

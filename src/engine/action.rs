@@ -30,7 +30,7 @@ pub(crate) enum Action {
     Said(ServiceId),
     /// What should survive a restart has changed.
     Save,
-    /// There is nobody left to speak to, or we were told to stop.
+    /// ExaBGP is gone, or the helper was told to stop.
     Exit,
 }
 

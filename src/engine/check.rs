@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::hysteresis::{Hysteresis, Observed, Relapse, State, Thresholds, Verdict};
+use super::hysteresis::{CheckState, Hysteresis, Observed, RelapsePolicy, Thresholds, Verdict};
 use super::moment::Moment;
 use crate::outcome::{Failure, Outcome};
 
@@ -104,9 +104,9 @@ pub(crate) enum Change {
     /// The state that the check shows.
     State {
         /// Before.
-        from: State,
+        from: CheckState,
         /// After; always another state.
-        to: State,
+        to: CheckState,
         /// The outcome that did it.
         why: String,
     },
@@ -175,7 +175,7 @@ impl Check {
         }
     }
 
-    /// Forgets everything, and is due; where a round is out, as soon as it is over, and its outcome is forgotten, too.
+    /// Forgets every outcome, and is due. A round under way ends first, and its outcome is dropped.
     pub(crate) fn begin_anew(&mut self, now: Moment) {
         let is_out = self.due.is_none();
         let name = std::mem::take(&mut self.name);
@@ -186,7 +186,7 @@ impl Check {
         };
     }
 
-    /// The round that was out is over, and nobody wants to know what it found.
+    /// Ends a round whose outcome is obsolete.
     pub(crate) fn discard_outcome(&mut self, now: Moment) {
         self.outdated = false;
         self.due = Some(now);
@@ -212,7 +212,7 @@ impl Check {
 
     /// What it shows.
     #[must_use]
-    pub(crate) const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> CheckState {
         self.shown.state()
     }
 
@@ -267,8 +267,8 @@ impl Check {
         starts
     }
 
-    /// Takes the outcome of a round, and plans the next. Says what changed, in order: at most two changes.
-    pub(crate) fn take(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
+    /// Counts the outcome of a round, and schedules the next. Returns at most two changes, in their order.
+    pub(crate) fn on_outcome(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         if self.outdated {
             self.discard_outcome(now);
             return vec![];
@@ -278,19 +278,19 @@ impl Check {
         changes
     }
 
-    /// What it holds on to has ended. A round that is out began before that, and its outcome is forgotten.
-    pub(crate) fn lose(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
+    /// What it watches is gone. A round under way began before that, so that its outcome is dropped.
+    pub(crate) fn fail_at_once(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
         self.count(now, &Outcome::Fail(why.clone()))
     }
 
-    /// Is due at once, unless a round is out.
-    pub(crate) fn hurry(&mut self, now: Moment) {
+    /// Makes it due at once, unless a round is under way.
+    pub(crate) fn probe_now(&mut self, now: Moment) {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    /// Is due once its fast interval is over, unless a round is out.
-    pub(crate) fn hurry_fast(&mut self, now: Moment) {
+    /// Makes it due once its fast interval is over, unless a round is under way.
+    pub(crate) fn probe_soon(&mut self, now: Moment) {
         let soon = (self.asked_at + self.timing.fast_interval).max(now);
         self.due = self.due.map(|due| due.min(soon));
     }
@@ -313,7 +313,7 @@ impl Check {
             None => {
                 self.failure = None;
                 for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
-                    counter.take(Observed::Pass);
+                    counter.on_result(Observed::Pass);
                 }
             }
             Some(failure) => self.count_failure(failure),
@@ -332,9 +332,9 @@ impl Check {
         let severity = self.on_fail.severity(failure.cause);
         let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
         let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
-        self.shown.take(fail);
-        self.degrading.take(at_least(Severity::Degraded));
-        self.downing.take(at_least(Severity::Down));
+        self.shown.on_result(fail);
+        self.degrading.on_result(at_least(Severity::Degraded));
+        self.downing.on_result(at_least(Severity::Down));
     }
 
     fn become_blind(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
@@ -347,8 +347,8 @@ impl Check {
     fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
         let in_doubt = |counter: &&Hysteresis| match counter.state() {
-            State::Falling(_) => true,
-            State::Rising(_) if self.timing.thresholds.relapse == Relapse::StartsAnew => true,
+            CheckState::Falling(_) => true,
+            CheckState::Rising(_) if self.timing.thresholds.relapse == RelapsePolicy::StartsAnew => true,
             _ => counter.verdict().is_none(),
         };
         let doubt = counters.iter().any(in_doubt);
@@ -359,10 +359,10 @@ impl Check {
         let Thresholds { rise, fall, .. } = self.timing.thresholds;
         let failure = self.failure().unwrap_or("failed");
         match self.state() {
-            State::Falling(count) => format!("{failure} ({count} of {fall})"),
-            State::Down => failure.to_owned(),
-            State::Rising(count) => format!("passed ({count} of {rise})"),
-            State::Up | State::Unknown => "passed".to_owned(),
+            CheckState::Falling(count) => format!("{failure} ({count} of {fall})"),
+            CheckState::Down => failure.to_owned(),
+            CheckState::Rising(count) => format!("passed ({count} of {rise})"),
+            CheckState::Up | CheckState::Unknown => "passed".to_owned(),
         }
     }
 }
@@ -381,7 +381,7 @@ mod tests {
             interval: Duration::from_secs(1),
             fast_interval: Duration::from_millis(100),
             timeout: Duration::from_millis(500),
-            thresholds: Thresholds { rise: three, fall: three, relapse: Relapse::Returns },
+            thresholds: Thresholds { rise: three, fall: three, relapse: RelapsePolicy::Returns },
         };
         Check::new("answers".into(), timing, on_fail)
     }
@@ -389,7 +389,7 @@ mod tests {
     fn feed(check: &mut Check, outcomes: &[Option<Cause>]) {
         for outcome in outcomes {
             let outcome = outcome.map_or(Outcome::pass(Duration::ZERO), |cause| Outcome::fail(cause, ""));
-            check.take(Moment::START, &outcome);
+            check.on_outcome(Moment::START, &outcome);
         }
     }
 
@@ -408,7 +408,7 @@ mod tests {
     fn an_ignored_failure_shows_and_does_nothing() {
         let mut check = check(OnFail::always(Severity::Observe));
         feed(&mut check, &[Some(Cause::Timeout); 6]);
-        assert_eq!(check.state(), State::Down);
+        assert_eq!(check.state(), CheckState::Down);
         assert_eq!(check.verdict(), Some(Severity::Observe));
     }
 
@@ -416,17 +416,17 @@ mod tests {
     fn an_unknown_outcome_is_shown_and_counts_as_nothing() {
         let mut check = check(OnFail::always(Severity::Down));
         feed(&mut check, &[None, None, Some(Cause::Local), None]);
-        assert_eq!((check.state(), check.unknown()), (State::Up, None));
+        assert_eq!((check.state(), check.unknown()), (CheckState::Up, None));
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
         let local = Outcome::fail(Cause::Local, "no ports");
-        assert!(matches!(&check.take(at(1), &local)[..], [Change::Blind { why }] if why == "no ports"));
+        assert!(matches!(&check.on_outcome(at(1), &local)[..], [Change::Blind { why }] if why == "no ports"));
         for second in 2..60 {
-            assert_eq!(check.take(at(second), &local), [], "told once");
+            assert_eq!(check.on_outcome(at(second), &local), [], "told once");
         }
-        assert_eq!((check.state(), check.verdict()), (State::Up, Some(Severity::Observe)));
+        assert_eq!((check.state(), check.verdict()), (CheckState::Up, Some(Severity::Observe)));
         assert_eq!(check.unknown().map(|unknown| unknown.since), Some(at(1)));
         let sees = Change::Sees { after: Duration::from_secs(59) };
-        assert_eq!(check.take(at(60), &Outcome::pass(Duration::ZERO)), [sees]);
+        assert_eq!(check.on_outcome(at(60), &Outcome::pass(Duration::ZERO)), [sees]);
     }
 
     #[test]
@@ -434,7 +434,7 @@ mod tests {
         let mut check = check(OnFail { unknown: Severity::Degraded, ..OnFail::always(Severity::Down) });
         feed(&mut check, &[None; 3]);
         feed(&mut check, &[Some(Cause::Local); 3]);
-        assert_eq!((check.state(), check.verdict()), (State::Down, Some(Severity::Degraded)));
+        assert_eq!((check.state(), check.verdict()), (CheckState::Down, Some(Severity::Degraded)));
         let by_cause = BTreeMap::from([(Cause::Local, Severity::Down)]);
         let mut check = self::check(OnFail { by_cause, ..OnFail::always(Severity::Down) });
         feed(&mut check, &[Some(Cause::Local); 3]);
@@ -463,15 +463,15 @@ mod tests {
         let later = Moment::START + Duration::from_secs(5);
         assert!(check.start_round(later));
         let gone = Failure::new(Cause::ProcessGone, "it is gone");
-        assert!(matches!(check.lose(later, &gone)[..], [Change::State { to: State::Down, .. }]));
-        check.hurry(later);
+        assert!(matches!(check.fail_at_once(later, &gone)[..], [Change::State { to: CheckState::Down, .. }]));
+        check.probe_now(later);
         assert_eq!(check.due(), None, "one round at a time");
-        assert_eq!(check.take(later, &Outcome::pass(Duration::ZERO)), []);
+        assert_eq!(check.on_outcome(later, &Outcome::pass(Duration::ZERO)), []);
         assert_eq!(
             (check.state(), check.failure(), check.due()),
-            (State::Down, Some("it is gone"), Some(later))
+            (CheckState::Down, Some("it is gone"), Some(later))
         );
-        assert_eq!(check.lose(later, &gone), [], "told twice");
+        assert_eq!(check.fail_at_once(later, &gone), [], "told twice");
         assert_eq!(check.due(), Some(later));
     }
 
@@ -482,7 +482,7 @@ mod tests {
         check.begin_anew(Moment::START);
         assert_eq!(check.due(), None, "one round at a time");
         feed(&mut check, &[Some(Cause::Timeout)]);
-        assert_eq!((check.state(), check.due()), (State::Unknown, Some(Moment::START)));
+        assert_eq!((check.state(), check.due()), (CheckState::Unknown, Some(Moment::START)));
         check.begin_anew(Moment::START);
         assert_eq!(check.due(), Some(Moment::START), "none was out");
     }

@@ -17,8 +17,8 @@ pub(crate) struct Compat {
     /// When the disable-file is removed, nothing is known and nothing is stated until there is a verdict; else the service
     /// stays drained until its checks have passed anew.
     pub(crate) start_anew_when_enabled: bool,
-    /// The disable-file is looked for right before each round, and only then: a round starts at a tick, and whoever gives
-    /// the tick has looked. While disabled, there is a tick each interval.
+    /// The disable-file is looked for only right before each round: a round starts at a tick, and the caller has looked
+    /// before the tick. While disabled, there is a tick each interval.
     pub(crate) look_before_each_round: bool,
     /// State the route again in every round that finds the service up, down or disabled.
     pub(crate) repeat_each_round: bool,
@@ -88,14 +88,14 @@ pub(crate) enum HookState {
 impl HookState {
     /// The state of a service with one check in this state.
     #[must_use]
-    pub(crate) const fn new(disabled: bool, check: hysteresis::State) -> Self {
+    pub(crate) const fn new(disabled: bool, check: hysteresis::CheckState) -> Self {
         match check {
             _ if disabled => Self::Disabled,
-            hysteresis::State::Unknown => Self::Init,
-            hysteresis::State::Rising(_) => Self::Rising,
-            hysteresis::State::Up => Self::Up,
-            hysteresis::State::Falling(_) => Self::Falling,
-            hysteresis::State::Down => Self::Down,
+            hysteresis::CheckState::Unknown => Self::Init,
+            hysteresis::CheckState::Rising(_) => Self::Rising,
+            hysteresis::CheckState::Up => Self::Up,
+            hysteresis::CheckState::Falling(_) => Self::Falling,
+            hysteresis::CheckState::Down => Self::Down,
         }
     }
 

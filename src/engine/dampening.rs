@@ -40,7 +40,7 @@ pub(crate) enum Mode {
     Off,
 }
 
-/// How falls are punished and forgiven, in numbers.
+/// The numbers of a dampening policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Values {
     /// What is done with the penalty.
@@ -115,7 +115,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// A policy that never punishes.
+    /// No dampening.
     #[must_use]
     pub(crate) const fn off() -> Self {
         Self(Values {

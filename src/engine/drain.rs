@@ -3,7 +3,8 @@
 //! Each drain has a holder: the operator, a restart of the DNS server, the unit that is about to stop. A service is
 //! drained as long as there is one.
 
-pub use super::order::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
+pub(crate) use super::order::RESTARTS;
+pub use super::order::{Holder, Lasts, Lift, Order, Reason};
 
 /// One drain.
 pub(crate) type Drain = super::order::Standing;

@@ -30,24 +30,24 @@ pub enum Event {
     Tick,
     /// A round of probes is over.
     Outcome(CheckId, Outcome),
-    /// What a check holds on to has gone, between two rounds: the process of the DNS server, or a service address. With
-    /// the cause, and the sentence about it.
-    Gone(CheckId, Failure),
+    /// A check has failed between two rounds: the process of the DNS server exited, or a service address was removed. With
+    /// the cause and the sentence about it.
+    SuddenFailure(CheckId, Failure),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
-    /// Somebody wants a service drained.
+    /// Drain a service.
     Drain(ServiceId, Order),
-    /// Somebody wants drains of a service to end.
+    /// End drains of a service.
     Undrain(ServiceId, Lift),
-    /// Somebody wants all services drained, those added later included.
+    /// Drain all services, including those that are added later.
     DrainAll(Order),
-    /// Somebody wants drains of all services to end.
+    /// End drains of all services.
     UndrainAll(Lift),
-    /// An operator wants a service announced against its checks.
+    /// Keep a service announced against its checks.
     Hold(ServiceId, HoldOrder),
-    /// An operator wants the holds of a service to end: those of this holder, or all.
+    /// End the holds of a service: those of this holder, or all.
     Unhold(ServiceId, Option<Holder>),
-    /// An operator wants the falls of a service forgotten.
+    /// Forget the falls of a service.
     Undampen(ServiceId),
     /// ExaBGP has said a line; without its line break.
     Heard(String),
@@ -55,7 +55,7 @@ pub enum Event {
     OutputBlocked,
     /// Standard output has taken the line that waited.
     OutputUnblocked,
-    /// Standard input has ended, or nobody reads standard output: ExaBGP is gone.
+    /// Standard input or output is closed: ExaBGP is gone.
     ParentGone,
     /// SIGTERM and its like.
     Terminate,

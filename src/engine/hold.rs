@@ -1,4 +1,4 @@
-//! Holds: an operator's word that a service is to be announced against its checks, with a reason and an end.
+//! Holds: an operator keeps a service announced against its checks, with a reason and an end.
 //!
 //! For the operator who knows that a check is wrong. A hold yields to drains, and to a service address that is not on this
 //! host: traffic for that would not be answered for sure. It goes before dampening and checks, and ends after
@@ -58,11 +58,11 @@ impl fmt::Display for HoldTime {
     }
 }
 
-/// The wish to hold.
+/// A new hold.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HoldOrder {
-    /// Whose wish; a later one of the same holder takes the place of the earlier.
+    /// Who holds it. A later hold of the same holder replaces an earlier one.
     pub(crate) holder: Holder,
     /// Why.
     pub(crate) reason: Reason,

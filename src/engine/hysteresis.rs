@@ -15,7 +15,7 @@
 //! `fall` failures among them.
 //!
 //! `exabgp healthcheck` takes nothing for granted at any time: there a pass while falling starts rising, and a failure
-//! while rising starts falling. That is [`Relapse::StartsAnew`]; the verdict stands until another is reached.
+//! while rising starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -30,13 +30,13 @@ pub(crate) struct Thresholds {
     /// Failures in a row to go down.
     pub(crate) fall: NonZeroU32,
     /// What interrupts such a row.
-    pub(crate) relapse: Relapse,
+    pub(crate) relapse: RelapsePolicy,
 }
 
 /// What a pass while falling, or a failure while rising, leads to once there has been a verdict.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Relapse {
+pub(crate) enum RelapsePolicy {
     /// Back to the verdict that stands.
     #[default]
     Returns,
@@ -47,7 +47,7 @@ pub(crate) enum Relapse {
 /// Where a series of results has led.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
+pub(crate) enum CheckState {
     /// No result yet.
     Unknown,
     /// Passing, but not yet `rise` times in a row.
@@ -60,7 +60,7 @@ pub(crate) enum State {
     Down,
 }
 
-impl State {
+impl CheckState {
     /// The same word whatever the count.
     #[must_use]
     pub(crate) const fn word(self) -> &'static str {
@@ -74,7 +74,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for CheckState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -104,7 +104,7 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug)]
 pub(crate) struct Hysteresis {
     thresholds: Thresholds,
-    state: State,
+    state: CheckState,
     verdict: Option<Verdict>,
     /// Results seen before the first verdict.
     undecided: u32,
@@ -118,12 +118,19 @@ impl Hysteresis {
     /// Nothing known yet.
     #[must_use]
     pub(crate) const fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, state: State::Unknown, verdict: None, undecided: 0, failed: 0, alternated: false }
+        Self {
+            thresholds,
+            state: CheckState::Unknown,
+            verdict: None,
+            undecided: 0,
+            failed: 0,
+            alternated: false,
+        }
     }
 
     /// Where the results so far have led.
     #[must_use]
-    pub(crate) const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> CheckState {
         self.state
     }
 
@@ -140,21 +147,21 @@ impl Hysteresis {
     }
 
     /// Takes one more result.
-    pub(crate) fn take(&mut self, result: Observed) {
+    pub(crate) fn on_result(&mut self, result: Observed) {
         self.state = self.next(result);
         self.alternated = false;
         if self.verdict.is_none() {
             self.undecided = self.undecided.saturating_add(1);
             self.failed = self.failed.saturating_add((result == Observed::Fail).into());
             if result != Observed::Pass && self.has_alternated_too_long() {
-                self.alternated = self.state != State::Down;
-                self.state = State::Down;
+                self.alternated = self.state != CheckState::Down;
+                self.state = CheckState::Down;
             }
         }
         match self.state {
-            State::Up => self.verdict = Some(Verdict::Up),
-            State::Down => self.verdict = Some(Verdict::Down),
-            State::Unknown | State::Rising(_) | State::Falling(_) => {}
+            CheckState::Up => self.verdict = Some(Verdict::Up),
+            CheckState::Down => self.verdict = Some(Verdict::Down),
+            CheckState::Unknown | CheckState::Rising(_) | CheckState::Falling(_) => {}
         }
     }
 
@@ -163,24 +170,25 @@ impl Hysteresis {
     fn has_alternated_too_long(&self) -> bool {
         let Thresholds { rise, fall, relapse } = self.thresholds;
         let enough = rise.saturating_add(fall.get()).get();
-        relapse == Relapse::Returns && self.undecided >= enough && self.failed >= fall.get()
+        relapse == RelapsePolicy::Returns && self.undecided >= enough && self.failed >= fall.get()
     }
 
-    fn next(&self, result: Observed) -> State {
+    fn next(&self, result: Observed) -> CheckState {
         let Thresholds { rise, fall, relapse } = self.thresholds;
-        let rising = |passes| if passes >= rise.get() { State::Up } else { State::Rising(passes) };
-        let falling = |failures| if failures >= fall.get() { State::Down } else { State::Falling(failures) };
-        let returns = self.verdict.is_some() && relapse == Relapse::Returns;
+        let rising = |passes| if passes >= rise.get() { CheckState::Up } else { CheckState::Rising(passes) };
+        let falling =
+            |failures| if failures >= fall.get() { CheckState::Down } else { CheckState::Falling(failures) };
+        let returns = self.verdict.is_some() && relapse == RelapsePolicy::Returns;
         match (self.state, result) {
-            (_, Observed::FailForSure) => State::Down,
-            (State::Up, Observed::Pass) => State::Up,
-            (State::Falling(_), Observed::Pass) if returns => State::Up,
-            (State::Rising(passes), Observed::Pass) => rising(passes + 1),
-            (State::Unknown | State::Down | State::Falling(_), Observed::Pass) => rising(1),
-            (State::Down, Observed::Fail) => State::Down,
-            (State::Rising(_), Observed::Fail) if returns => State::Down,
-            (State::Falling(failures), Observed::Fail) => falling(failures + 1),
-            (State::Unknown | State::Up | State::Rising(_), Observed::Fail) => falling(1),
+            (_, Observed::FailForSure) => CheckState::Down,
+            (CheckState::Up, Observed::Pass) => CheckState::Up,
+            (CheckState::Falling(_), Observed::Pass) if returns => CheckState::Up,
+            (CheckState::Rising(passes), Observed::Pass) => rising(passes + 1),
+            (CheckState::Unknown | CheckState::Down | CheckState::Falling(_), Observed::Pass) => rising(1),
+            (CheckState::Down, Observed::Fail) => CheckState::Down,
+            (CheckState::Rising(_), Observed::Fail) if returns => CheckState::Down,
+            (CheckState::Falling(failures), Observed::Fail) => falling(failures + 1),
+            (CheckState::Unknown | CheckState::Up | CheckState::Rising(_), Observed::Fail) => falling(1),
         }
     }
 }
@@ -190,15 +198,15 @@ mod tests {
     use super::*;
 
     fn after(rise: u32, fall: u32, results: &str) -> Hysteresis {
-        with(Relapse::Returns, rise, fall, results)
+        with(RelapsePolicy::Returns, rise, fall, results)
     }
 
-    fn with(relapse: Relapse, rise: u32, fall: u32, results: &str) -> Hysteresis {
+    fn with(relapse: RelapsePolicy, rise: u32, fall: u32, results: &str) -> Hysteresis {
         let count = |number| NonZeroU32::new(number).unwrap();
         let thresholds = Thresholds { rise: count(rise), fall: count(fall), relapse };
         let mut hysteresis = Hysteresis::new(thresholds);
         for result in results.chars() {
-            hysteresis.take(match result {
+            hysteresis.on_result(match result {
                 '+' => Observed::Pass,
                 '-' => Observed::Fail,
                 _ => Observed::FailForSure,
@@ -209,45 +217,45 @@ mod tests {
 
     #[test]
     fn goes_up_after_rise_passes_and_down_after_fall_failures() {
-        assert_eq!(after(3, 2, "++").state(), State::Rising(2));
-        assert_eq!(after(3, 2, "+++").state(), State::Up);
-        assert_eq!(after(3, 2, "+++-").state(), State::Falling(1));
-        assert_eq!(after(3, 2, "+++--").state(), State::Down);
+        assert_eq!(after(3, 2, "++").state(), CheckState::Rising(2));
+        assert_eq!(after(3, 2, "+++").state(), CheckState::Up);
+        assert_eq!(after(3, 2, "+++-").state(), CheckState::Falling(1));
+        assert_eq!(after(3, 2, "+++--").state(), CheckState::Down);
     }
 
     #[test]
     fn a_pass_while_falling_returns_to_up_and_a_failure_while_rising_to_down() {
-        assert_eq!(after(2, 3, "++--+").state(), State::Up);
-        assert_eq!(after(3, 2, "--++-").state(), State::Down);
+        assert_eq!(after(2, 3, "++--+").state(), CheckState::Up);
+        assert_eq!(after(3, 2, "--++-").state(), CheckState::Down);
     }
 
     #[test]
     fn nothing_is_taken_for_granted_before_the_first_verdict() {
-        assert_eq!(after(2, 3, "-+").state(), State::Rising(1));
-        assert_eq!(after(2, 3, "+-").state(), State::Falling(1));
+        assert_eq!(after(2, 3, "-+").state(), CheckState::Rising(1));
+        assert_eq!(after(2, 3, "+-").state(), CheckState::Falling(1));
         assert_eq!(after(2, 3, "+-+-").verdict(), None);
     }
 
     #[test]
     fn endless_alternation_is_down() {
         assert_eq!(after(2, 3, "+-+-+").verdict(), None);
-        assert_eq!(after(2, 3, "+-+-+-").state(), State::Down);
-        assert_eq!(after(5, 3, "++++-++++-++++-").state(), State::Down);
+        assert_eq!(after(2, 3, "+-+-+-").state(), CheckState::Down);
+        assert_eq!(after(5, 3, "++++-++++-++++-").state(), CheckState::Down);
     }
 
     #[test]
     fn one_failure_after_the_start_only_begins_the_row_of_passes_anew() {
         assert_eq!(after(5, 3, "++++-+++").verdict(), None);
-        assert_eq!(after(5, 3, "++++-+++++").state(), State::Up);
-        assert_eq!(after(5, 3, "++-++-+++++").state(), State::Up);
+        assert_eq!(after(5, 3, "++++-+++++").state(), CheckState::Up);
+        assert_eq!(after(5, 3, "++-++-+++++").state(), CheckState::Up);
         // What has recovered is not taken down by an answer.
         assert_eq!(after(5, 3, "--+-++++").verdict(), None);
-        assert_eq!(after(5, 3, "--+-+++++").state(), State::Up);
+        assert_eq!(after(5, 3, "--+-+++++").state(), CheckState::Up);
     }
 
     #[test]
     fn a_definite_failure_needs_no_repetition() {
-        assert_eq!(after(2, 3, "++!").state(), State::Down);
+        assert_eq!(after(2, 3, "++!").state(), CheckState::Down);
     }
 
     #[test]
@@ -259,10 +267,10 @@ mod tests {
     /// The transitions of `exabgp healthcheck`, and the route that it leaves as it was meanwhile.
     #[test]
     fn the_original_starts_anew_at_every_relapse() {
-        let original = |results| with(Relapse::StartsAnew, 2, 3, results);
-        assert_eq!(original("++-+").state(), State::Rising(1));
+        let original = |results| with(RelapsePolicy::StartsAnew, 2, 3, results);
+        assert_eq!(original("++-+").state(), CheckState::Rising(1));
         assert_eq!(original("++-+").verdict(), Some(Verdict::Up));
-        assert_eq!(original("---+-").state(), State::Falling(1));
+        assert_eq!(original("---+-").state(), CheckState::Falling(1));
         assert_eq!(original("---+-").verdict(), Some(Verdict::Down));
         assert_eq!(original("+-+-+-+-").verdict(), None);
     }

@@ -1,6 +1,6 @@
 //! The ladder of a route: what is advertised in each state of its service.
 
-use super::service::State;
+use super::service::ServiceState;
 use crate::exabgp::Advertisement;
 
 /// An advertisement for each state that has been decided.
@@ -22,15 +22,15 @@ pub(crate) enum Stated {
     /// A withdraw, whatever the ladders say.
     Withdraw,
     /// What each ladder has for this state, which is never `starting`.
-    For(State),
+    For(ServiceState),
 }
 
 impl Stated {
     /// What is stated in `state`; `None` while nothing has been decided.
     #[must_use]
-    pub(crate) const fn of(state: State) -> Option<Self> {
+    pub(crate) const fn from_state(state: ServiceState) -> Option<Self> {
         match state {
-            State::Starting => None,
+            ServiceState::Starting => None,
             state => Some(Self::For(state)),
         }
     }
@@ -49,24 +49,24 @@ impl Ladder {
 
     /// What to advertise in `state`; `None` while nothing has been decided.
     #[must_use]
-    pub(crate) const fn at(&self, state: State) -> Option<&Advertisement> {
+    pub(crate) const fn at(&self, state: ServiceState) -> Option<&Advertisement> {
         match state {
-            State::Starting => None,
-            State::Up => Some(&self.up),
-            State::Degraded => Some(&self.degraded),
-            State::Down => Some(&self.down),
-            State::Drained => Some(&self.drained),
+            ServiceState::Starting => None,
+            ServiceState::Up => Some(&self.up),
+            ServiceState::Degraded => Some(&self.degraded),
+            ServiceState::Down => Some(&self.down),
+            ServiceState::Drained => Some(&self.drained),
         }
     }
 
     /// The four rungs, best first, with their names.
     #[must_use]
-    pub(crate) const fn rungs(&self) -> [(State, &Advertisement); Self::STATES] {
+    pub(crate) const fn rungs(&self) -> [(ServiceState, &Advertisement); Self::STATES] {
         [
-            (State::Up, &self.up),
-            (State::Degraded, &self.degraded),
-            (State::Down, &self.down),
-            (State::Drained, &self.drained),
+            (ServiceState::Up, &self.up),
+            (ServiceState::Degraded, &self.degraded),
+            (ServiceState::Down, &self.down),
+            (ServiceState::Drained, &self.drained),
         ]
     }
 }

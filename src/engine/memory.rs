@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drain::{Holder, RememberedDrain};
 use super::order::{Kind, RememberedOrder};
-use super::service::State;
+use super::service::ServiceState;
 use crate::exabgp::Route;
 
 /// What is worth keeping of every service, by name.
@@ -38,7 +38,7 @@ pub(crate) struct Remembered {
     pub(crate) excused_restarts: Vec<Duration>,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
     /// last that was said for every prefix.
-    pub(crate) acknowledged: Option<State>,
+    pub(crate) acknowledged: Option<ServiceState>,
     /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
     pub(crate) announced: Vec<Route>,
     /// Its prefixes, so that drains find them under another name.
@@ -96,7 +96,7 @@ impl Memory {
         self.services.get(ALL_SERVICES).map_or(&NONE, |all| &all.drains)
     }
 
-    /// After everything has been withdrawn there is nothing to adopt, and no fall to be punished.
+    /// Forgets acknowledged states: after everything was withdrawn there is nothing to adopt, and no fall.
     pub(crate) fn forget_states(&mut self) {
         for service in self.services.values_mut() {
             service.acknowledged = None;

@@ -32,15 +32,15 @@ pub(crate) enum Notice {
     Check {
         service: String,
         check: String,
-        from: hysteresis::State,
-        to: hysteresis::State,
+        from: hysteresis::CheckState,
+        to: hysteresis::CheckState,
         why: String,
         planned: bool,
     },
     Service {
         service: String,
-        from: service::State,
-        to: service::State,
+        from: service::ServiceState,
+        to: service::ServiceState,
         why: String,
         asks: Vec<Asks>,
         planned: bool,
@@ -64,7 +64,7 @@ pub(crate) enum Notice {
     StartsBlind {
         service: String,
         after: Duration,
-        stands: Option<service::State>,
+        stands: Option<service::ServiceState>,
         why: String,
     },
     StaysBlind {
@@ -109,12 +109,12 @@ pub(crate) enum Notice {
     },
     Adopted {
         service: String,
-        state: service::State,
+        state: service::ServiceState,
         age: Duration,
     },
     TooOldToAdopt {
         service: String,
-        state: service::State,
+        state: service::ServiceState,
         age: Duration,
         limit: Duration,
     },
@@ -147,7 +147,7 @@ pub(crate) enum Notice {
     },
     HeldOff {
         service: String,
-        state: service::State,
+        state: service::ServiceState,
         why: String,
     },
     LeftBehind {
@@ -240,7 +240,7 @@ pub(crate) struct Stated {
     /// As configured.
     pub(crate) service: String,
     /// What the service is.
-    pub(crate) state: service::State,
+    pub(crate) state: service::ServiceState,
     /// What stands.
     pub(crate) route: Stands,
     /// Those of the service for which it does, each with its MED.
@@ -270,7 +270,7 @@ pub(crate) enum Stands {
 impl Stands {
     /// What an advertisement comes to.
     #[must_use]
-    pub(crate) const fn of(advertisement: &Advertisement) -> Self {
+    pub(crate) const fn new(advertisement: &Advertisement) -> Self {
         if advertisement.announces() { Self::Announced } else { Self::Withdrawn }
     }
 }
@@ -299,17 +299,19 @@ impl Notice {
             | Self::ShutdownAnnounced
             | Self::ParentGone
             | Self::Terminating { .. } => Urgency::Info,
-            Self::Check { to: hysteresis::State::Up, .. }
+            Self::Check { to: hysteresis::CheckState::Up, .. }
             | Self::CheckKnown { .. }
-            | Self::Service { to: service::State::Up, .. }
+            | Self::Service { to: service::ServiceState::Up, .. }
             | Self::Reused { .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
             | Self::SessionUp { .. } => Urgency::Notice,
-            Self::Check { to: hysteresis::State::Down, .. } | Self::CheckUnknown { .. } => Urgency::Warning,
+            Self::Check { to: hysteresis::CheckState::Down, .. } | Self::CheckUnknown { .. } => {
+                Urgency::Warning
+            }
             Self::Check { .. } => Urgency::Info,
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
-            Self::Stated(stated) if stated.state == service::State::Up => Urgency::Notice,
+            Self::Stated(stated) if stated.state == service::ServiceState::Up => Urgency::Notice,
             Self::Stated(_) => Urgency::Warning,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Refused { .. }

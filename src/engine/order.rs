@@ -1,129 +1,36 @@
-//! Orders: standing wishes of operators, units and restarts about a service, each with a holder, a reason and, as a rule, an
-//! end. A [drain](super::drain) is one, a [hold](super::hold) is another.
+//! Orders: what an operator, a unit or a restart of ours has requested for a service. Each has a holder, a reason and
+//! usually an end. A [drain](super::drain) is one kind, a [hold](super::hold) the other.
 //!
-//! Each holder has one of a kind at most, so that the end of a restart does not end the operator's maintenance. An order
-//! ends when its holder lifts it, when its time is over, or, once its holder has let the service return, as soon as the
-//! checks have found anew that the server is well.
+//! A holder has at most one order of each kind, so that the end of a restart does not end an operator's maintenance. An
+//! order ends when it is lifted or expires. If its holder has let the service return, it ends once the checks have passed
+//! anew.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
 use crate::period::Period;
-use crate::text::is_doubtful;
 
-/// Who holds an order: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Holder(String);
+pub(crate) use self::holder::RESTARTS;
+pub use self::holder::{Holder, Reason};
 
-/// What the names of those begin with that hold drains for our own restarts; the rest is the backend's.
-pub const RESTARTS: &str = "backend/";
-
-impl Holder {
-    /// Whether it is a restart of ours.
-    #[must_use]
-    pub(crate) fn is_restart(&self) -> bool {
-        self.0.starts_with(RESTARTS)
-    }
-
-    /// The person at the command line.
-    #[must_use]
-    pub(crate) fn operator() -> Self {
-        Self("operator".to_owned())
-    }
-
-    /// The word.
-    #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Holder {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_word = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let refused = || {
-            format!(
-                "`{}` cannot be a holder, expected one word of at most 64 characters",
-                text.escape_debug()
-            )
-        };
-        is_word.then(|| Self(text.to_owned())).ok_or_else(refused)
-    }
-}
-
-impl TryFrom<String> for Holder {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Holder> for String {
-    fn from(holder: Holder) -> Self {
-        holder.0
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// Why: one line of at most 200 characters; never empty.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(from = "String", into = "String")]
-pub struct Reason(String);
-
-impl Reason {
-    const LONGEST: usize = 200;
-}
-
-/// What cannot be seen or a terminal obeys is left out, and the end of what is too long.
-impl From<String> for Reason {
-    fn from(text: String) -> Self {
-        let words: Vec<_> = text
-            .split(|c: char| c.is_whitespace() || is_doubtful(c))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let line: String = words.join(" ").chars().take(Self::LONGEST).collect();
-        Self(if line.is_empty() { "no reason given".to_owned() } else { line })
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> Self {
-        reason.0
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+mod holder;
 
 /// When an order ends by itself.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lasts {
-    /// It does not.
+    /// When it is lifted.
     #[default]
     UntilLifted,
-    /// With this helper: its successor knows nothing of it. For what stops ExaBGP, or the whole host.
+    /// When this helper exits; the next helper does not know of it. For what stops ExaBGP or the host.
     UntilExit,
     /// After this time, whichever helper runs then.
     For(Duration),
-    /// After this time, or with this helper, whatever comes first.
+    /// After this time or when this helper exits, whichever is first.
     ForUntilExit(Duration),
 }
 
@@ -141,9 +48,9 @@ impl fmt::Display for Lasts {
 /// The kinds of orders.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// The service is not to attract traffic.
+    /// The service must not attract traffic.
     Drain,
-    /// The service is to be announced against its checks.
+    /// The service is announced whatever its checks find.
     Hold,
 }
 
@@ -161,11 +68,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The wish, such as to drain.
+/// A new order, such as a drain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Order {
-    /// Whose wish; a later one of the same holder takes the place of the earlier.
+    /// Who holds it. A later order of the same holder replaces an earlier one.
     pub holder: Holder,
     /// Why.
     pub reason: Reason,
@@ -190,13 +97,13 @@ impl fmt::Display for AskedBy<'_> {
     }
 }
 
-/// The wish to end orders.
+/// Ends orders.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lift {
-    /// Whose; `None` for everybody's.
+    /// Whose orders; `None` for those of all holders.
     pub(crate) holder: Option<Holder>,
-    /// Not before the checks have found anew that the server is well.
+    /// Not before the checks have passed anew.
     pub(crate) once_healthy: bool,
 }
 
@@ -257,7 +164,7 @@ pub(crate) struct RememberedOrder {
 pub(crate) struct Orders(BTreeMap<Holder, Standing>);
 
 impl Orders {
-    /// Whether nobody holds any.
+    /// Whether there are none.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -268,7 +175,7 @@ impl Orders {
         self.0.iter()
     }
 
-    /// Whether restarts of ours hold them, and nobody else.
+    /// Whether all of them are held by restarts of ours.
     #[must_use]
     pub(crate) fn are_for_restarts(&self) -> bool {
         !self.is_empty() && self.0.keys().all(Holder::is_restart)
@@ -301,12 +208,12 @@ impl Orders {
         self.0.keys().any(|holder| lift.concerns(holder))
     }
 
-    /// Ends those concerned, and says whose they were.
+    /// Ends the concerned orders, and returns their holders.
     pub(crate) fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
-        self.take(|holder, _| lift.concerns(holder))
+        self.remove_where(|holder, _| lift.concerns(holder))
     }
 
-    /// Lets those concerned end as soon as the server is well. False if there are none.
+    /// Lets the concerned orders end once the checks pass. False if there are none.
     pub(crate) fn let_return(&mut self, lift: &Lift) -> bool {
         let mut concerned = self.0.iter_mut().filter(|(holder, _)| lift.concerns(holder)).peekable();
         let any = concerned.peek().is_some();
@@ -314,14 +221,14 @@ impl Orders {
         any
     }
 
-    /// The server is well: ends those that waited for it.
+    /// The checks pass: ends the orders that waited for it, and returns their holders.
     pub(crate) fn lift_returning(&mut self) -> Vec<Holder> {
-        self.take(|_, drain| drain.returning)
+        self.remove_where(|_, drain| drain.returning)
     }
 
-    /// Ends those whose time is over.
+    /// Ends those that have expired, and returns their holders.
     pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
-        self.take(|_, drain| drain.expires.is_some_and(|at| at <= now))
+        self.remove_where(|_, drain| drain.expires.is_some_and(|at| at <= now))
     }
 
     /// When the next one ends by itself.
@@ -330,7 +237,7 @@ impl Orders {
         self.0.values().filter_map(|drain| drain.expires).min()
     }
 
-    fn take(&mut self, ends: impl Fn(&Holder, &Standing) -> bool) -> Vec<Holder> {
+    fn remove_where(&mut self, ends: impl Fn(&Holder, &Standing) -> bool) -> Vec<Holder> {
         let over: Vec<_> = self
             .0
             .iter()

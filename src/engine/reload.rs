@@ -8,7 +8,7 @@ use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
-use super::service::{Service, State};
+use super::service::{Service, ServiceState};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 
@@ -40,7 +40,7 @@ impl Engine {
         if self.phase != Phase::Running {
             return Reloaded { actions: out, kept: kept_checks };
         }
-        self.of_all.expire(now);
+        self.drains_of_all.expire(now);
         let held = self.holders_of_all();
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, next.services.clone());
@@ -69,7 +69,7 @@ impl Engine {
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
                     // What ExaBGP has acknowledged may be older than that.
-                    if service.state() != State::Starting {
+                    if service.state() != ServiceState::Starting {
                         kept.acknowledged = Some(service.state());
                     }
                     let kept = Some((&kept, Duration::ZERO));

@@ -1,7 +1,7 @@
-//! A service: the worst of its checks, under the operator's word and under dampening.
+//! A service: the worst of its checks, overridden by drains, holds and dampening.
 //!
-//! In here it takes outcomes and decides; [`drained`] and [`held`] are the operator's word, [`reloaded`] what a reload leaves of it,
-//! [`sight`] what it does while its checks find out nothing, [`shown`] what may be known of it.
+//! This file counts outcomes and decides. [`drained`] and [`held`] are what operators order, [`damped`] falls, [`reloaded`] what
+//! survives a reload, [`sight`] the rules for unknown outcomes, [`shown`] what others may read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::outcome::{Failure, Outcome};
 use self::damped::Grace;
 use self::drained::Disabled;
 use self::sight::Sight;
-pub use self::state::{StartPolicy, State};
+pub use self::state::{ServiceState, StartPolicy};
 
 mod damped;
 mod drained;
@@ -62,7 +62,7 @@ pub(crate) struct Service {
     drains: Drains,
     holds: Holds,
     /// What it would be without its holds, as it was last said.
-    held_off: Option<State>,
+    held_off: Option<ServiceState>,
     /// Its last drain has ended, and its checks, whose outcomes may be as old as an interval, are asked anew before it
     /// returns.
     revalidating: bool,
@@ -73,8 +73,8 @@ pub(crate) struct Service {
     /// How much its checks see.
     sight: Sight,
     /// What ExaBGP acknowledged last: in the life before, or before the checks began anew.
-    acknowledged_before: Option<State>,
-    state: State,
+    acknowledged_before: Option<ServiceState>,
+    state: ServiceState,
     since: Moment,
     /// Why it came into its state; `None` where a start or a reload brought it there.
     entered: Option<String>,
@@ -126,7 +126,7 @@ impl Service {
             served_before: false,
             sight: Sight::new(now, witnesses, plan.unknown_after),
             acknowledged_before: None,
-            state: State::Starting,
+            state: ServiceState::Starting,
             since: now,
             entered: None,
             stated: None,
@@ -178,7 +178,8 @@ impl Service {
         let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
         self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };
-        self.served_before = matches!(state, State::Up | State::Degraded) && !remembered.stopped;
+        self.served_before =
+            matches!(state, ServiceState::Up | ServiceState::Degraded) && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if !self.enabled {
@@ -187,7 +188,7 @@ impl Service {
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
         } else if !self.dampening.enforced() && !self.is_drained() {
-            self.stated = Stated::of(state);
+            self.stated = Stated::from_state(state);
             out.push(Notice::Adopted { service, state, age }.into());
         }
     }
@@ -202,30 +203,36 @@ impl Service {
         !self.enabled || (self.is_disabled() && !self.compat.probe_while_disabled)
     }
 
-    /// Takes the outcome of a round of one of its checks.
-    pub(crate) fn take(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
+    /// Counts the outcome of a round of one of its checks.
+    pub(crate) fn on_outcome(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let paused = self.probing_paused();
         let planned = self.is_planned();
         let Some(check) = self.checks.get_mut(check) else { return };
         if paused {
             return check.discard_outcome(now);
         }
-        let changes = check.take(now, outcome).into_iter();
+        let changes = check.on_outcome(now, outcome).into_iter();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, planned)));
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
     }
 
-    /// What one of its checks holds on to has ended. That counts at once, and every check is due to say what is left.
-    pub(crate) fn lose(&mut self, now: Moment, check: usize, why: &Failure, out: &mut Vec<Action>) {
+    /// A check has failed between two rounds. That counts at once, and every check is due.
+    pub(crate) fn on_sudden_failure(
+        &mut self,
+        now: Moment,
+        check: usize,
+        why: &Failure,
+        out: &mut Vec<Action>,
+    ) {
         if self.probing_paused() {
             return;
         }
         let planned = self.is_planned();
         let Some(lost) = self.checks.get_mut(check) else { return };
-        let changes = lost.lose(now, why).into_iter();
+        let changes = lost.fail_at_once(now, why).into_iter();
         out.extend(changes.map(|change| notice(&self.name, lost.name(), change, planned)));
         for check in &mut self.checks {
-            check.hurry(now);
+            check.probe_now(now);
         }
     }
 
@@ -277,17 +284,17 @@ impl Service {
         if state == self.state {
             return;
         }
-        if state != State::Starting {
+        if state != ServiceState::Starting {
             self.acknowledged_before = Some(state);
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;
-        self.lost_verdict &= state == State::Starting;
+        self.lost_verdict &= state == ServiceState::Starting;
         let before = self.stated;
         if !self.enabled {
             self.stated = Some(Stated::Withdraw);
         } else {
-            self.stated = Stated::of(state).or(self.stated);
+            self.stated = Stated::from_state(state).or(self.stated);
         }
         let why = self.explain();
         self.entered = Some(why.clone());
@@ -295,7 +302,7 @@ impl Service {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
         let asks = self.asks(before);
-        let planned = state == State::Drained && self.is_planned();
+        let planned = state == ServiceState::Drained && self.is_planned();
         out.push(Notice::Service { service: self.name.clone(), from, to: state, why, asks, planned }.into());
     }
 
@@ -305,7 +312,7 @@ impl Service {
             let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
                 let wanted = self.stated(place)?;
                 let is_new = Some(wanted) != before.and_then(|before| self.advertisement(before, place));
-                (is_new && Stands::of(wanted) == route).then(|| prefix.to_string())
+                (is_new && Stands::new(wanted) == route).then(|| prefix.to_string())
             });
             Some(Asks { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
         };
@@ -337,7 +344,7 @@ impl Service {
         }
     }
 
-    /// Folds the checks into one health, and punishes a fall.
+    /// Combines the verdicts of the checks, and counts a fall.
     fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
         let health = self.worst_verdict().or(self.health);
         if health == self.health {
@@ -356,32 +363,32 @@ impl Service {
     /// Whether it attracts traffic: by the last decision, before the first one by that of an earlier helper.
     const fn is_serving(&self) -> bool {
         match self.state {
-            State::Up | State::Degraded => true,
-            State::Starting => self.served_before,
-            State::Down | State::Drained => false,
+            ServiceState::Up | ServiceState::Degraded => true,
+            ServiceState::Starting => self.served_before,
+            ServiceState::Down | ServiceState::Drained => false,
         }
     }
 
     /// A drain first, then a missing address, then a hold, then dampening and health.
-    fn conclude(&self) -> State {
+    fn conclude(&self) -> ServiceState {
         if !self.enabled || self.is_drained() || self.revalidating {
-            State::Drained
+            ServiceState::Drained
         } else if self.is_pinned() {
-            State::Up
+            ServiceState::Up
         } else {
             self.by_checks()
         }
     }
 
-    /// What it is without the operator's word. A missing address has brought its check down.
-    fn by_checks(&self) -> State {
+    /// Its state by checks and dampening alone. A missing address has brought its check down.
+    fn by_checks(&self) -> ServiceState {
         match self.health {
-            Some(_) if self.dampening.holds() => State::Down,
-            None => State::Starting,
-            Some(Severity::Observe) if self.sight.is_blind() => State::Degraded,
-            Some(Severity::Observe) => State::Up,
-            Some(Severity::Degraded) => State::Degraded,
-            Some(Severity::Down) => State::Down,
+            Some(_) if self.dampening.holds() => ServiceState::Down,
+            None => ServiceState::Starting,
+            Some(Severity::Observe) if self.sight.is_blind() => ServiceState::Degraded,
+            Some(Severity::Observe) => ServiceState::Up,
+            Some(Severity::Degraded) => ServiceState::Degraded,
+            Some(Severity::Down) => ServiceState::Down,
         }
     }
 }

@@ -24,7 +24,7 @@ impl Engine {
     pub(super) fn note_what_is_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
         for place in 0..self.services.len() {
             let state = self.services[place].state();
-            if state == service::State::Starting {
+            if state == service::ServiceState::Starting {
                 continue;
             }
             let Some(how) = self.confirmation(place) else { continue };
@@ -74,7 +74,7 @@ impl Engine {
                 silence: silence.clone(),
                 why: service.reason(),
                 until: if route == Stands::Withdrawn { service.until(now) } else { Until::Open },
-                planned: service.state() == service::State::Drained && service.is_planned(),
+                planned: service.state() == service::ServiceState::Drained && service.is_planned(),
             };
             out.push(Notice::Stated(Box::new(stated)).into());
         }

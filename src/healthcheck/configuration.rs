@@ -102,7 +102,7 @@ mod tests {
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
-    use crate::engine::service::State;
+    use crate::engine::service::ServiceState;
     use crate::outcome::{Cause, Outcome};
 
     const CHECK: CheckId = CheckId { service: ServiceId(0), check: 0 };
@@ -135,7 +135,11 @@ mod tests {
                 if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::ProcessGone, "") };
             told(&mut engine, at, Event::Outcome(CHECK, outcome));
             let (service, now) = (&engine.services()[0], Moment::after_start(Duration::from_millis(at)));
-            assert_eq!(service.state(), if passes { State::Up } else { State::Down }, "round {round}");
+            assert_eq!(
+                service.state(),
+                if passes { ServiceState::Up } else { ServiceState::Down },
+                "round {round}"
+            );
             assert_eq!(service.dampening().record(now), None);
         }
     }

@@ -12,7 +12,7 @@ use super::facility::Facility;
 use super::network::Neighbor;
 use super::number::Whole;
 use super::options::{Addresses, Check, Given, Hooks, Label, Log, Options, RunAs, Setup};
-use crate::engine::hysteresis::{Relapse, Thresholds};
+use crate::engine::hysteresis::{RelapsePolicy, Thresholds};
 use crate::exabgp::NextHop;
 use crate::exabgp::attributes::Attributes;
 use crate::probe::command::CommandProbe;
@@ -41,7 +41,7 @@ impl TryFrom<Arguments> for Options {
             thresholds: Thresholds {
                 rise: arguments.checking.rise.0,
                 fall: arguments.checking.fall.0,
-                relapse: Relapse::StartsAnew,
+                relapse: RelapsePolicy::StartsAnew,
             },
             disable_file: disable_file(arguments.checking.disable.as_deref()),
             check: check(arguments.checking, &arguments.ours)?,

@@ -7,7 +7,7 @@ use super::advertising::Rung;
 use super::facility::Facility;
 use super::options::{Addresses, Check, Given, Options};
 use super::{Refusal, parse};
-use crate::engine::hysteresis::Relapse;
+use crate::engine::hysteresis::RelapsePolicy;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Dialect, NextHop};
 use crate::exit::Exit;
@@ -56,7 +56,7 @@ fn the_defaults_are_those_of_the_original() {
     assert_eq!(options.interval, Some(Duration::from_secs(5)));
     assert_eq!(options.fast_interval, Duration::from_secs(1));
     assert_eq!((options.thresholds.rise.get(), options.thresholds.fall.get()), (3, 3));
-    assert_eq!(options.thresholds.relapse, Relapse::StartsAnew);
+    assert_eq!(options.thresholds.relapse, RelapsePolicy::StartsAnew);
     assert_eq!(options.addresses, Addresses::OfInterface(None));
     assert_eq!(options.log.syslog, Some(Facility::DAEMON));
     assert!(options.setup.at_start && !options.setup.dynamic);

@@ -8,7 +8,7 @@ use super::recovery::Recovery;
 use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::period::{Period, Shown};
 use crate::text::foreign;
 
@@ -118,7 +118,7 @@ impl Transaction<'_> {
                 .collect();
             if waiting.is_empty() {
                 let states = ours.iter().map(|service| match service.state {
-                    State::Up | State::Degraded => {
+                    ServiceState::Up | ServiceState::Degraded => {
                         let confirmed =
                             if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
                         format!("{} is {}, {confirmed}", service.name, service.state)

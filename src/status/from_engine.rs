@@ -171,7 +171,7 @@ fn prefix(entry: &RouteEntry) -> Prefix {
 }
 
 fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
-    use crate::engine::hysteresis::State::{Falling, Rising};
+    use crate::engine::hysteresis::CheckState::{Falling, Rising};
     let thresholds = check.timing().thresholds;
     CheckStatus {
         name: check.name().to_owned(),

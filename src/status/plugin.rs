@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{BgpSession, CheckStatus, Document, Drain, Service, SessionState};
 use crate::engine::check::Severity;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::period::Shown;
 use crate::text::foreign_within;
 
@@ -113,15 +113,17 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     let Service { name, reason, .. } = service;
     let state = service.state;
     match state {
-        State::Up if !service.holds.is_empty() => found.add(Alert::Warning, format!("{name} up: {reason}")),
-        State::Up => {}
-        State::Degraded => found.add(Alert::Warning, format!("{name} degraded: {reason}")),
-        State::Down => found.add(Alert::Critical, format!("{name} down: {}", down(service))),
-        State::Drained => {
+        ServiceState::Up if !service.holds.is_empty() => {
+            found.add(Alert::Warning, format!("{name} up: {reason}"));
+        }
+        ServiceState::Up => {}
+        ServiceState::Degraded => found.add(Alert::Warning, format!("{name} degraded: {reason}")),
+        ServiceState::Down => found.add(Alert::Critical, format!("{name} down: {}", down(service))),
+        ServiceState::Drained => {
             let (alert, how) = drained(service);
             found.add(alert, format!("{name} drained{how}: {reason}"));
         }
-        State::Starting => {
+        ServiceState::Starting => {
             let announces =
                 |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("announce"));
             let stands = service.prefixes.iter().any(|prefix| announces(&prefix.desired));
@@ -131,7 +133,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
         }
     }
     // ExaBGP has refused it, or has not answered: the state is as old as the wish at least.
-    if document.exabgp.answers && state != State::Starting && service.for_seconds > PATIENCE {
+    if document.exabgp.answers && state != ServiceState::Starting && service.for_seconds > PATIENCE {
         for prefix in service.prefixes.iter().filter(|prefix| !prefix.is_settled()) {
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
             let prefix = &prefix.prefix;

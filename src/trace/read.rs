@@ -235,7 +235,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         }
         ("gone", _) => {
             let (check, why) = split_word(object);
-            Event::Gone(names.find_check(check)?, read_gone(why))
+            Event::SuddenFailure(names.find_check(check)?, read_gone(why))
         }
         ("becomes", _) => {
             let (check, found) = split_word(object);

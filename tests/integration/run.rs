@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use dnsherald::engine::service::State;
+use dnsherald::engine::service::ServiceState;
 use dnsherald::responder::Fault;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
@@ -69,10 +69,10 @@ fn a_degraded_service_without_attributes_of_its_own_keeps_its_route() {
     helper.opens();
     helper.says(ANNOUNCE);
     pop.server.becomes(Fault::Refuse);
-    pop.comes_to_be(|status| status.services[0].state == State::Degraded);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Degraded);
     helper.logs("up -> degraded");
     pop.server.becomes(Fault::None);
-    pop.comes_to_be(|status| status.services[0].state == State::Up);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Up);
     helper.has_said_no_more();
 }
 

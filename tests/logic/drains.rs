@@ -12,7 +12,7 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::outcome::Outcome;
 use proptest::prelude::*;
 
@@ -116,7 +116,7 @@ impl Pop {
 
     fn is_drained(&self, name: &str) -> bool {
         let service = self.engine.services().iter().find(|service| service.name() == name);
-        service.is_some_and(|service| service.state() == State::Drained)
+        service.is_some_and(|service| service.state() == ServiceState::Drained)
     }
 
     /// The holders of each service, and the state of each prefix.

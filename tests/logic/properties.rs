@@ -15,7 +15,7 @@ use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::exabgp::Advertisement;
 use crate::exabgp::command::ASK_VERSION;
 use crate::exabgp::reply::Reply;
@@ -108,7 +108,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     ];
     let event = prop_oneof![
         8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
-        1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::Gone(check(at), Failure::new(Cause::ProcessGone, why.trim()))),
+        1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::SuddenFailure(check(at), Failure::new(Cause::ProcessGone, why.trim()))),
         6 => line.prop_map(Event::Heard),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
@@ -213,7 +213,7 @@ impl Bench {
         let began = self.now;
         self.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         let mut asked: Vec<_> = (0..2).map(check).collect();
-        while self.engine.services()[0].state() != State::Up
+        while self.engine.services()[0].state() != ServiceState::Up
             && self.now.since(began) < Duration::from_secs(3600)
         {
             for check in std::mem::take(&mut asked) {
@@ -270,7 +270,7 @@ proptest! {
             let (before, verdict) = (bench.wishes(), bench.engine.services()[0].checks()[at].verdict());
             bench.tell(0, Event::Outcome(check(at), Outcome::fail(unknown, "")));
             prop_assert_eq!(verdict, bench.engine.services()[0].checks()[at].verdict());
-            if bench.engine.services()[0].state() != State::Starting {
+            if bench.engine.services()[0].state() != ServiceState::Starting {
                 prop_assert_eq!(before, bench.wishes());
             }
         }
@@ -282,7 +282,7 @@ proptest! {
         for (later, event) in events {
             bench.tell(later, event);
         }
-        bench.tell(0, Event::Gone(check(0), Failure::new(Cause::ProcessGone, "process 4711 has ended")));
+        bench.tell(0, Event::SuddenFailure(check(0), Failure::new(Cause::ProcessGone, "process 4711 has ended")));
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
     }
@@ -384,7 +384,7 @@ proptest! {
         // Probes that were in flight when a process exited or a drain ended do not count. Whether they were depends on
         // the ticks: the test delivers outcomes that no round has requested.
         let forgets = |event: &Event| match event {
-            Event::Gone(..) | Event::Undrain(..) | Event::UndrainAll(_) | Event::DisableFile(_, false) => true,
+            Event::SuddenFailure(..) | Event::Undrain(..) | Event::UndrainAll(_) | Event::DisableFile(_, false) => true,
             Event::Drain(_, order) | Event::DrainAll(order) => order.lasts != Lasts::UntilLifted,
             _ => false,
         };

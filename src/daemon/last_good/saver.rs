@@ -8,7 +8,7 @@ use std::thread;
 use super::LastGood;
 use crate::config::{Config, DEFAULT_STATE, Origin};
 use crate::engine::Engine;
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::handoff::Handoff;
 
 /// A configuration to store, and its place.
@@ -40,7 +40,7 @@ impl Saver {
 
     /// Stores the active configuration if every service has a verdict and it is not stored yet.
     pub(crate) fn save_if_decided(&mut self, engine: &Engine) {
-        let is_undecided = |state: State| state == State::Starting;
+        let is_undecided = |state: ServiceState| state == ServiceState::Starting;
         if self.pending.is_none() || engine.services().iter().any(|service| is_undecided(service.state())) {
             return;
         }

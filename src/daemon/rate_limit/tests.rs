@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::hysteresis::State;
+use crate::engine::hysteresis::CheckState;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,7 +23,7 @@ fn refused(nth: u32, retry: Duration) -> Notice {
     Notice::Refused { line: format!("announce route 192.0.2.{nth}/32 next-hop self"), why: None, retry }
 }
 
-fn check(from: State, to: State) -> Notice {
+fn check(from: CheckState, to: CheckState) -> Notice {
     let (service, check, why) = ("resolver".to_owned(), "answers".to_owned(), "timeout".to_owned());
     Notice::Check { service, check, from, to, why, planned: false }
 }
@@ -94,10 +94,11 @@ fn at_the_end_all_is_summed_up() {
 #[test]
 fn a_check_that_flaps_is_summed_up_and_its_verdicts_are_logged() {
     let mut limit = RateLimit::default();
-    let (dips, recovers) = (check(State::Up, State::Falling(1)), check(State::Falling(1), State::Up));
+    let (dips, recovers) =
+        (check(CheckState::Up, CheckState::Falling(1)), check(CheckState::Falling(1), CheckState::Up));
     let admitted = (0..40).filter(|nth| limit.admits(at(*nth), if nth % 2 == 0 { &dips } else { &recovers }));
     assert_eq!(admitted.count() as u32, CHANGES);
-    assert!(limit.admits(at(40), &check(State::Falling(2), State::Down)), "the verdict");
+    assert!(limit.admits(at(40), &check(CheckState::Falling(2), CheckState::Down)), "the verdict");
     let line = "check resolver/answers: falling 18 more times, up 18 more times in the last minute; now down";
     assert_eq!(lines(limit.summaries(at(60), false)), [line]);
 }
@@ -106,6 +107,6 @@ fn a_check_that_flaps_is_summed_up_and_its_verdicts_are_logged() {
 fn what_this_helper_decides_is_always_logged() {
     let mut limit = RateLimit::default();
     assert!((0..1000).all(|_| limit.admits(at(0), &Notice::ParentGone)));
-    let (falls, returns) = (check(State::Up, State::Down), check(State::Down, State::Up));
+    let (falls, returns) = (check(CheckState::Up, CheckState::Down), check(CheckState::Down, CheckState::Up));
     assert!((0..1000).all(|_| limit.admits(at(0), &falls) && limit.admits(at(0), &returns)));
 }

@@ -1,6 +1,6 @@
 //! What a message is about, and what it says of it.
 
-use crate::engine::hysteresis::State;
+use crate::engine::hysteresis::CheckState;
 use crate::engine::notice::Notice;
 use crate::text::foreign;
 
@@ -52,11 +52,11 @@ const OUTPUT: &str = "standard output to exabgp";
 const ANSWERS: &str = "answers of exabgp to commands";
 
 /// Whether the verdict changes, as opposed to a streak that begins or breaks off.
-const fn is_decision(from: State, to: State) -> bool {
+const fn is_decision(from: CheckState, to: CheckState) -> bool {
     let is_streak = matches!(
         (from, to),
-        (State::Up | State::Falling(_), State::Up | State::Falling(_))
-            | (State::Down | State::Rising(_), State::Down | State::Rising(_))
+        (CheckState::Up | CheckState::Falling(_), CheckState::Up | CheckState::Falling(_))
+            | (CheckState::Down | CheckState::Rising(_), CheckState::Down | CheckState::Rising(_))
     );
     !is_streak
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::disk::{DIRECTORY_MODE, keep_previous};
 use super::*;
 use crate::engine::drain::{Holder, RememberedDrain};
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 
 fn directory(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("dnsherald-store-{}-{name}", std::process::id()));
@@ -62,7 +62,7 @@ fn state_from_the_future_is_kept_but_not_adopted() {
     let directory = directory("future");
     let mut store = Store::new(&directory, Path::new("resolver.toml"));
     let mut memory = memory();
-    memory.services.values_mut().for_each(|service| service.acknowledged = Some(State::Up));
+    memory.services.values_mut().for_each(|service| service.acknowledged = Some(ServiceState::Up));
     saved(&mut store, &memory);
     let mut document: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&store.file).unwrap()).unwrap();

@@ -122,7 +122,7 @@ impl RouteEntry {
     /// What is desired, without its attributes.
     #[must_use]
     pub(crate) fn stands(&self) -> Option<Stands> {
-        self.desired.as_ref().map(Stands::of)
+        self.desired.as_ref().map(Stands::new)
     }
 
     /// Whether the log tells of it what it has not told last.

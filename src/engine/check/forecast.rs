@@ -1,7 +1,7 @@
 //! When a check can reach its next verdict at the earliest, if every round from now on has the same result.
 
 use super::{Check, Severity};
-use crate::engine::hysteresis::{Hysteresis, State, Verdict};
+use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
 use crate::engine::moment::Moment;
 
 /// A verdict that a row of results leads to.
@@ -24,7 +24,7 @@ impl Check {
         if counter.verdict() == Some(Verdict::Up) {
             return None;
         }
-        let have = if let State::Rising(count) = counter.state() { count } else { 0 };
+        let have = if let CheckState::Rising(count) = counter.state() { count } else { 0 };
         Some(self.forecast(now, have, self.timing.thresholds.rise.get()))
     }
 
@@ -33,7 +33,7 @@ impl Check {
     #[must_use]
     pub(crate) fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
-        let State::Falling(have) = counter.state() else { return None };
+        let CheckState::Falling(have) = counter.state() else { return None };
         Some(self.forecast(now, have, self.timing.thresholds.fall.get()))
     }
 

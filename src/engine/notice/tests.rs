@@ -7,11 +7,11 @@ use super::until::Until;
 use super::{Asks, Fall, Notice, Stands, Stated, Timed};
 use crate::engine::hysteresis;
 use crate::engine::order::{Holder, Lasts, Reason};
-use crate::engine::service::State;
+use crate::engine::service::ServiceState;
 use crate::logging::entry::Urgency;
 
-fn stated(state: State, planned: bool) -> Notice {
-    let is_up = matches!(state, State::Up | State::Degraded);
+fn stated(state: ServiceState, planned: bool) -> Notice {
+    let is_up = matches!(state, ServiceState::Up | ServiceState::Degraded);
     Notice::Stated(Box::new(Stated {
         service: "resolver".to_owned(),
         state,
@@ -25,37 +25,43 @@ fn stated(state: State, planned: bool) -> Notice {
     }))
 }
 
-fn becomes(to: State, planned: bool) -> Notice {
+fn becomes(to: ServiceState, planned: bool) -> Notice {
     let (service, why) = ("resolver".to_owned(), "why".to_owned());
-    Notice::Service { service, from: State::Up, to, why, asks: vec![], planned }
+    Notice::Service { service, from: ServiceState::Up, to, why, asks: vec![], planned }
 }
 
-fn check(to: hysteresis::State, planned: bool) -> Notice {
+fn check(to: hysteresis::CheckState, planned: bool) -> Notice {
     let (service, check, why) = ("resolver".to_owned(), "answers".to_owned(), "timeout".to_owned());
-    Notice::Check { service, check, from: hysteresis::State::Falling(2), to, why, planned }
+    Notice::Check { service, check, from: hysteresis::CheckState::Falling(2), to, why, planned }
 }
 
 #[test]
 fn falls_are_warnings_and_returns_notices() {
     for fall in [
-        becomes(State::Down, false),
-        becomes(State::Drained, false),
-        check(hysteresis::State::Down, false),
-        stated(State::Down, false),
-        stated(State::Degraded, false),
+        becomes(ServiceState::Down, false),
+        becomes(ServiceState::Drained, false),
+        check(hysteresis::CheckState::Down, false),
+        stated(ServiceState::Down, false),
+        stated(ServiceState::Degraded, false),
     ] {
         assert_eq!(fall.urgency(), Urgency::Warning, "{fall}");
     }
-    for back in [becomes(State::Up, false), check(hysteresis::State::Up, false), stated(State::Up, false)] {
+    for back in [
+        becomes(ServiceState::Up, false),
+        check(hysteresis::CheckState::Up, false),
+        stated(ServiceState::Up, false),
+    ] {
         assert_eq!(back.urgency(), Urgency::Notice, "{back}");
     }
 }
 
 #[test]
 fn a_fall_in_a_restart_of_ours_is_information() {
-    for fall in
-        [becomes(State::Drained, true), check(hysteresis::State::Down, true), stated(State::Down, true)]
-    {
+    for fall in [
+        becomes(ServiceState::Drained, true),
+        check(hysteresis::CheckState::Down, true),
+        stated(ServiceState::Down, true),
+    ] {
         assert_eq!(fall.urgency(), Urgency::Info, "{fall}");
     }
 }
@@ -63,8 +69,8 @@ fn a_fall_in_a_restart_of_ours_is_information() {
 #[test]
 fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
     let withdrawn = "resolver: WITHDRAWN 192.0.2.53/32 (acknowledged): process 11617 (unbound) ended";
-    assert_eq!(stated(State::Down, false).to_string(), withdrawn);
-    let mut notice = stated(State::Down, false);
+    assert_eq!(stated(ServiceState::Down, false).to_string(), withdrawn);
+    let mut notice = stated(ServiceState::Down, false);
     if let Notice::Stated(stated) = &mut notice {
         stated.until = Until::Over(Duration::from_secs(90));
     }
@@ -72,7 +78,7 @@ fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
     let timed = Timed(&notice, &|period| format!("noon + {}", period.as_secs())).to_string();
     assert_eq!(timed, format!("{withdrawn}; for 1m 30s more (until noon + 90)"));
     let prefixes = (0..20).map(|nth| format!("198.18.0.{nth}/32")).collect();
-    let mut notice = becomes(State::Down, false);
+    let mut notice = becomes(ServiceState::Down, false);
     if let Notice::Service { asks, .. } = &mut notice {
         asks.push(Asks { route: Stands::Withdrawn, prefixes });
     }
@@ -91,7 +97,7 @@ fn a_suppression_says_until_when_and_how_to_end_it() {
         "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC) even if healthy; to end it: \
          dnsherald undampen resolver"
     );
-    let mut notice = stated(State::Down, false);
+    let mut notice = stated(ServiceState::Down, false);
     if let Notice::Stated(stated) = &mut notice {
         stated.until = Until::ChecksPassAnd(Duration::from_secs(1800));
     }
@@ -134,16 +140,16 @@ fn sentences() -> Vec<String> {
     let time = Duration::from_secs(60);
     let line = "announce route 192.0.2.53/32 next-hop self".to_owned();
     let fall = Fall { penalty: 2828, enforced: true, falls: 3, return_takes: None, grace_used_up: false };
-    let mut unacknowledged = stated(State::Up, false);
+    let mut unacknowledged = stated(ServiceState::Up, false);
     if let Notice::Stated(stated) = &mut unacknowledged {
         stated.silence = Some("exabgp.api.ack is off".to_owned());
     }
     let notices = [
-        stated(State::Up, false),
-        stated(State::Down, false),
+        stated(ServiceState::Up, false),
+        stated(ServiceState::Down, false),
         unacknowledged,
-        becomes(State::Down, false),
-        self::check(hysteresis::State::Down, false),
+        becomes(ServiceState::Down, false),
+        self::check(hysteresis::CheckState::Down, false),
         Notice::CheckUnknown { service: service.clone(), check, why: "out of descriptors".to_owned() },
         Notice::Suppressed { service: service.clone(), reuse_in: time, fall },
         Notice::Drained {

@@ -175,7 +175,7 @@ impl Bench {
         std::mem::take(&mut self.said)
     }
 
-    fn states(&self) -> Vec<(&str, State)> {
+    fn states(&self) -> Vec<(&str, ServiceState)> {
         self.engine.services().iter().map(|service| (service.name(), service.state())).collect()
     }
 }
@@ -185,7 +185,7 @@ fn the_same_again_says_nothing_and_forgets_nothing() {
     let mut bench = Bench::up(TWO);
     bench.finds(0, &[false]);
     bench.reload(TWO);
-    assert_eq!(bench.states(), [("a", State::Up), ("b", State::Up)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Up)]);
     assert_eq!(bench.said(), [""; 0]);
     bench.finds(0, &[false]);
     assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
@@ -197,7 +197,7 @@ fn services_keep_what_they_are_in_whatever_order() {
     bench.finds(1, &[false, false]);
     bench.said();
     bench.reload("b 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
-    assert_eq!(bench.states(), [("b", State::Down), ("a", State::Up)]);
+    assert_eq!(bench.states(), [("b", ServiceState::Down), ("a", ServiceState::Up)]);
     bench.finds(0, &[true, true]);
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
 }
@@ -207,7 +207,7 @@ fn what_changes_keeps_the_verdict_of_checks_that_do_not() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false]);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb med=200 192.0.2.3/32");
-    assert_eq!(bench.states(), [("a", State::Up), ("b", State::Up)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Up)]);
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
     bench.finds(1, &[false]);
     assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"], "the second failure in a row");
@@ -228,7 +228,7 @@ fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
 fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
-    assert_eq!(bench.states(), [("a", State::Up), ("b", State::Starting)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Starting)]);
     let why = "service b: new or changed by the reload, so asked from the beginning: answers; its last announcement or \
                withdraw stands until its verdict";
     assert!(bench.logged.contains(&why.to_owned()), "{:?}", bench.logged);
@@ -250,8 +250,8 @@ fn ended_before_a_reload(services: &str, is_back: bool) -> Vec<String> {
     let pass = || Event::Outcome(alive, Outcome::pass(Duration::ZERO));
     bench.tell(pass());
     bench.tell(pass());
-    assert_eq!(bench.states(), [("a", State::Up)]);
-    bench.tell(Event::Gone(alive, Failure::new(Cause::ProcessGone, "it has ended")));
+    assert_eq!(bench.states(), [("a", ServiceState::Up)]);
+    bench.tell(Event::SuddenFailure(alive, Failure::new(Cause::ProcessGone, "it has ended")));
     bench.reload(services);
     if is_back {
         bench.tell(pass());
@@ -296,10 +296,10 @@ fn what_is_disabled_stays_so_until_somebody_has_looked() {
     assert!(bench.engine.handle(bench.now, disable).contains(&Action::Save), "though it was drained before");
     bench.tell(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
     bench.reload("a disable-file=/off med=200 192.0.2.1/32");
-    assert_eq!(bench.states(), [("a", State::Drained)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Drained)]);
     bench.reload("a med=200 192.0.2.1/32");
     bench.finds(0, &[true, true]);
-    assert_eq!(bench.states(), [("a", State::Up)], "there is no file any more");
+    assert_eq!(bench.states(), [("a", ServiceState::Up)], "there is no file any more");
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_drain_outlives_the_change_of_its_service() {
     assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
     bench.reload("b med=200 192.0.2.3/32");
     bench.finds(0, &[true, true]);
-    assert_eq!(bench.states(), [("b", State::Drained)]);
+    assert_eq!(bench.states(), [("b", ServiceState::Drained)]);
     assert!(!bench.said().iter().any(|line| line.contains("announce")));
 }
 
@@ -334,11 +334,14 @@ fn a_drain_goes_with_the_prefixes_of_its_service() {
     for service in 0..4 {
         bench.finds(service, &[true, true]);
     }
-    let drained = |name: &'static str| (name, State::Drained);
-    assert_eq!(bench.states(), [drained("a"), ("b", State::Up), drained("c"), ("d", State::Up)]);
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(
+        bench.states(),
+        [drained("a"), ("b", ServiceState::Up), drained("c"), ("d", ServiceState::Up)]
+    );
     bench.reload("e 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32");
     bench.finds(0, &[true, true]);
-    assert_eq!(bench.states(), [drained("e"), ("b", State::Up)]);
+    assert_eq!(bench.states(), [drained("e"), ("b", ServiceState::Up)]);
 }
 
 #[test]
@@ -347,7 +350,7 @@ fn a_drained_prefix_does_not_take_others_along() {
     bench.drain(1, Lasts::UntilLifted);
     bench.said();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
-    assert_eq!(bench.states(), [("a", State::Up)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up)]);
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
 }
 
@@ -407,7 +410,7 @@ fn a_drain_outlives_the_name_of_its_service() {
     bench.said();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32");
     bench.finds(1, &[true, true]);
-    assert_eq!(bench.states(), [("a", State::Up), ("c", State::Drained)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Drained)]);
     assert_eq!(bench.said(), [""; 0]);
 }
 
@@ -419,7 +422,7 @@ fn a_drain_that_returns_does_so_under_another_configuration() {
     bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
     bench.said();
     bench.finds(0, &[true]);
-    assert_eq!(bench.states()[0], ("b", State::Drained));
+    assert_eq!(bench.states()[0], ("b", ServiceState::Drained));
     bench.finds(0, &[true]);
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
 }
@@ -513,7 +516,7 @@ fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
     bench.drain(0, Lasts::UntilLifted);
     bench.drain(1, Lasts::UntilLifted);
     let next = bench.restarts("c start=adopt 192.0.2.1/32\nd 192.0.2.3/32");
-    assert_eq!(next.states(), [("c", State::Drained), ("d", State::Drained)]);
+    assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
     assert!(penalty > 0 && next.engine.services()[1].penalty(next.now) >= penalty - 10);
     let why = "service d: takes over what is remembered of b, which had a prefix of it";
     assert!(next.logged.contains(&why.to_owned()), "{:?}", next.logged);
@@ -524,7 +527,7 @@ fn what_was_disabled_is_so_under_another_name_until_the_file_was_looked_for() {
     let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
     bench.tell(Event::DisableFile(ServiceId(0), true));
     let next = bench.restarts("b disable-file=/off 192.0.2.1/32");
-    assert_eq!(next.states(), [("b", State::Drained)]);
+    assert_eq!(next.states(), [("b", ServiceState::Drained)]);
 }
 
 /// Nothing was acknowledged for the other prefix, so that it is not adopted.
@@ -546,8 +549,8 @@ fn drains_move_with_prefixes_over_a_restart_as_over_a_reload() {
     let mut bench = Bench::up(TWO);
     bench.drain(0, Lasts::UntilLifted);
     let next = bench.restarts("a 192.0.2.9/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.1/32 192.0.2.4/32");
-    let drained = |name: &'static str| (name, State::Drained);
-    assert_eq!(next.states(), [drained("a"), ("b", State::Up), drained("c"), ("d", State::Up)]);
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(next.states(), [drained("a"), ("b", ServiceState::Up), drained("c"), ("d", ServiceState::Up)]);
     assert!(
         next.logged.iter().any(|line| line.contains("service d: not drained, though")),
         "{:?}",
@@ -562,14 +565,14 @@ fn a_drain_of_all_includes_what_is_added_later() {
     bench.said();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32\nc 192.0.2.9/32");
     bench.finds(2, &[true, true]);
-    assert_eq!(bench.states()[2], ("c", State::Drained));
+    assert_eq!(bench.states()[2], ("c", ServiceState::Drained));
     assert!(bench.logged.iter().any(|line| line.contains("service c: new, and drained as all services are")));
     let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
-    assert_eq!(next.states(), [("c", State::Drained), ("d", State::Drained)]);
+    assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
     next.tell(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
     next.reload("e 192.0.2.11/32");
     next.finds(0, &[true, true]);
-    assert_eq!(next.states(), [("e", State::Up)]);
+    assert_eq!(next.states(), [("e", ServiceState::Up)]);
 }
 
 #[test]
@@ -579,8 +582,8 @@ fn a_service_that_was_taken_out_of_a_drain_of_all_stays_out() {
     bench.undrain(1);
     bench.reload("b 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32");
     let next = bench.restarts("e 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32\nd 192.0.2.5/32");
-    let drained = |name: &'static str| (name, State::Drained);
-    assert_eq!(next.states(), [("e", State::Up), drained("a"), drained("c"), drained("d")]);
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(next.states(), [("e", ServiceState::Up), drained("a"), drained("c"), drained("d")]);
 }
 
 #[test]
@@ -600,7 +603,7 @@ fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
         assert!(bench.engine.drains_of_all().is_empty());
         bench.reload("c 192.0.2.9/32");
         bench.finds(0, &[true, true]);
-        assert_eq!(bench.states(), [("c", State::Up)]);
+        assert_eq!(bench.states(), [("c", ServiceState::Up)]);
     }
 }
 
@@ -719,7 +722,7 @@ fn a_drain_of_all_ends_with_the_last_service_that_had_it() {
     assert!(bench.engine.drains_of_all().is_empty());
     bench.reload("a 192.0.2.1/32\nc 192.0.2.4/32");
     bench.finds(1, &[true, true, true]);
-    assert_eq!(bench.states(), [("a", State::Up), ("c", State::Up)]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Up)]);
 }
 
 #[test]
@@ -741,14 +744,14 @@ fn reloads_prolong_no_return_after_falls() {
         bench.finds(0, &[false, false, true, true]);
         bench.passes(Duration::from_secs(60));
         bench.passes(Duration::from_secs(1));
-        assert_eq!(bench.states(), [("a", State::Up)]);
+        assert_eq!(bench.states(), [("a", ServiceState::Up)]);
     }
     bench.finds(0, &[false, false, true, true]);
-    assert_eq!(bench.states(), [("a", State::Down)], "the return waits");
+    assert_eq!(bench.states(), [("a", ServiceState::Down)], "the return waits");
     for nth in 2..20 {
         bench.passes(Duration::from_secs(5));
         bench.reload(&format!("a med={nth} 192.0.2.1/32"));
         bench.finds(0, &[true]);
     }
-    assert_eq!(bench.states(), [("a", State::Up)], "after 90 s, and max-rise-time is 60 s");
+    assert_eq!(bench.states(), [("a", ServiceState::Up)], "after 90 s, and max-rise-time is 60 s");
 }

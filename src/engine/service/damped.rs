@@ -1,13 +1,13 @@
 //! Falls, and what they cost.
 //!
 //! A fall from serving adds a penalty and may lengthen the return. The end of a process withdraws at once as well, but
-//! counts only if no other process has taken its place within `restart-grace`: whoever restarts the server, or systemd
-//! after a crash, has it back by then. At most [`RESTARTS_EXCUSED`](crate::engine::dampening::RESTARTS_EXCUSED) restarts
+//! counts only if no other process has taken its place within `restart-grace`. A restart takes less, and so does systemd
+//! after a crash. At most [`RESTARTS_EXCUSED`](crate::engine::dampening::RESTARTS_EXCUSED) restarts
 //! within ten minutes are excused: a server that crashes in a loop is always back in time.
 
 use std::time::Duration;
 
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Mode;
@@ -79,7 +79,7 @@ impl Service {
         } else {
             for place in grace.checks.iter().flatten() {
                 if let Some(check) = self.checks.get_mut(*place) {
-                    check.hurry_fast(now);
+                    check.probe_soon(now);
                 }
             }
             self.grace = Some(grace);
@@ -109,7 +109,7 @@ impl Service {
     /// Keeps a service whose checks are up again withdrawn for as long as its falls demand, and says so.
     pub(super) fn wait_for_return(&mut self, now: Moment, out: &mut Vec<Action>) {
         let is_well = self.health.is_some_and(|health| health < Severity::Down);
-        if self.is_drained() || self.state == State::Drained {
+        if self.is_drained() || self.state == ServiceState::Drained {
             self.dampening.forgive_last_fall();
         } else if is_well {
             self.dampening.well(now, self.rises_in);

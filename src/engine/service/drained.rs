@@ -1,6 +1,6 @@
-//! The operator's word: the disable-file, and drains.
+//! Drains and the disable-file.
 
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::Severity;
 use crate::engine::drain::{Holder, Lift, Order};
@@ -12,7 +12,7 @@ use crate::engine::notice::{DrainEnd, Notice};
 pub(super) enum Disabled {
     /// It is not there.
     No,
-    /// It was there before the restart, or the reload, and nobody has looked since.
+    /// It existed before the restart or reload, and has not been looked for since.
     Remembered,
     /// It was found.
     Found,
@@ -30,7 +30,7 @@ impl Service {
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
     }
 
-    /// Somebody wants it drained.
+    /// Begins a drain.
     pub(crate) fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
         out.push(
             Notice::Drained {
@@ -46,7 +46,7 @@ impl Service {
         out.push(Action::Save);
     }
 
-    /// Somebody wants drains to end, at once or when the checks have passed anew.
+    /// Ends drains, at once or when the checks have passed anew.
     pub(crate) fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
         // The checks of one that is not enabled never pass: nothing is waited for.
         if !lift.once_healthy || !self.enabled {
@@ -69,7 +69,7 @@ impl Service {
         let returned = if passes { self.drains.lift_returning() } else { vec![] };
         let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
         self.note_ends(returned, DrainEnd::Healthy, out);
-        let has_ended = self.state == State::Drained && self.enabled && !self.is_drained();
+        let has_ended = self.state == ServiceState::Drained && self.enabled && !self.is_drained();
         if !ends_otherwise || !has_ended || self.revalidating {
             return;
         }

@@ -1,6 +1,6 @@
-//! The operator's word that the service is to be announced against its checks.
+//! Holds: the operator keeps the service announced against its checks.
 
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::Check;
 use crate::engine::drain::Holder;
@@ -9,7 +9,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::{DrainEnd, Notice};
 
 impl Service {
-    /// The operator wants it announced, whatever its checks say.
+    /// Begins a hold.
     pub(crate) fn hold(&mut self, now: Moment, order: HoldOrder, out: &mut Vec<Action>) {
         out.push(
             Notice::HoldBegun {
@@ -25,7 +25,7 @@ impl Service {
         out.push(Action::Save);
     }
 
-    /// The operator wants the holds of this holder, or all, to end.
+    /// Ends the holds of this holder, or all.
     pub(crate) fn unhold(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
         let ended = self.holds.end(whose);
         self.note_ends_of_holds(ended, DrainEnd::Lifted, out);
@@ -43,7 +43,7 @@ impl Service {
         }
     }
 
-    /// Who wants it announced against its checks.
+    /// The holds that keep it announced against its checks.
     #[must_use]
     pub(crate) const fn holds(&self) -> &Holds {
         &self.holds
@@ -62,8 +62,9 @@ impl Service {
 
     /// Whether a hold keeps it announced that its checks, or its falls, would withdraw or degrade: what it would be.
     #[must_use]
-    pub(crate) fn without_hold(&self) -> Option<State> {
-        Some(self.by_checks()).filter(|state| self.is_pinned() && !self.revalidating && *state != State::Up)
+    pub(crate) fn without_hold(&self) -> Option<ServiceState> {
+        Some(self.by_checks())
+            .filter(|state| self.is_pinned() && !self.revalidating && *state != ServiceState::Up)
     }
 
     /// Whether an address that withdraws the service is missing on this host.

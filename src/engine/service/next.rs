@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::check::forecast::Forecast;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::WINDOW;
@@ -57,12 +57,12 @@ impl Service {
             _ if !self.enabled => {
                 Some(Next::open("withdrawn until `enabled = true` and `dnsherald reload`".to_owned()))
             }
-            State::Drained => Some(self.after_drain(now)),
-            State::Up if self.is_pinned() => self.after_hold(),
-            State::Down => Some(self.after_down(now)),
-            State::Starting => self.first_verdict(now),
-            State::Degraded => self.falling(now).or_else(|| self.after_degraded(now)),
-            State::Up => self.falling(now),
+            ServiceState::Drained => Some(self.after_drain(now)),
+            ServiceState::Up if self.is_pinned() => self.after_hold(),
+            ServiceState::Down => Some(self.after_down(now)),
+            ServiceState::Starting => self.first_verdict(now),
+            ServiceState::Degraded => self.falling(now).or_else(|| self.after_degraded(now)),
+            ServiceState::Up => self.falling(now),
         }
     }
 
@@ -111,22 +111,22 @@ impl Service {
             Some(at) => {
                 let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
                 let why = format!(" (waits after {falls} within {})", Period(WINDOW));
-                Next::timed(format!("{} at", self.becomes(State::Up)), at, format!("{why}{undampen}"))
+                Next::timed(format!("{} at", self.becomes(ServiceState::Up)), at, format!("{why}{undampen}"))
             }
-            None => Next::open(format!("{} at once", self.becomes(State::Up))),
+            None => Next::open(format!("{} at once", self.becomes(ServiceState::Up))),
         }
     }
 
     /// The return of a service whose checks have to pass first.
     fn announced(&self, now: Moment, then: &str) -> Next {
         if self.is_blind_now() {
-            let becomes = self.becomes(State::Up);
+            let becomes = self.becomes(ServiceState::Up);
             return Next::open(format!(
                 "{becomes} once the checks find out how the server is, and pass{then}"
             ));
         }
         let Some((last, text)) = self.ahead(|check| check.rises(now, Severity::Down), "passes") else {
-            return Next::open(format!("{} once the checks decide{then}", self.becomes(State::Up)));
+            return Next::open(format!("{} once the checks decide{then}", self.becomes(ServiceState::Up)));
         };
         let undampen = || format!(", or `dnsherald undampen {}`", self.name);
         if let Some(reuse) = self.dampening.reused_at().filter(|at| self.dampening.enforced() && *at > last) {
@@ -137,7 +137,7 @@ impl Service {
         let waits = self.return_takes().saturating_sub(self.rises_in);
         let earliest = if self.drains.is_empty() && !self.revalidating { last + waits } else { last };
         Next::timed(
-            format!("{} at the earliest", self.becomes(State::Up)),
+            format!("{} at the earliest", self.becomes(ServiceState::Up)),
             earliest,
             format!(" ({text}){then}"),
         )
@@ -163,7 +163,11 @@ impl Service {
             return Some(next);
         }
         let (at, text) = self.ahead(|check| check.rises(now, Severity::Down), "passes")?;
-        Some(Next::timed(format!("{} at the earliest", self.becomes(State::Up)), at, format!(" ({text})")))
+        Some(Next::timed(
+            format!("{} at the earliest", self.becomes(ServiceState::Up)),
+            at,
+            format!(" ({text})"),
+        ))
     }
 
     /// The fall that failing checks lead to, the worst first.
@@ -175,10 +179,10 @@ impl Service {
                 });
             falls.min_by_key(|(forecast, _)| forecast.at)
         };
-        let degrades = || soonest(Severity::Degraded).filter(|_| self.state != State::Degraded);
-        let down = soonest(Severity::Down).map(|falls| (falls, State::Down));
+        let degrades = || soonest(Severity::Degraded).filter(|_| self.state != ServiceState::Degraded);
+        let down = soonest(Severity::Down).map(|falls| (falls, ServiceState::Down));
         let ((Forecast { have, need, at }, name), state) =
-            down.or_else(|| degrades().map(|falls| (falls, State::Degraded)))?;
+            down.or_else(|| degrades().map(|falls| (falls, ServiceState::Degraded)))?;
         let before = format!("{} at the earliest", self.becomes(state));
         Some(Next::timed(before, at, format!(" if check {name} keeps failing ({have} of {need})")))
     }
@@ -202,12 +206,12 @@ impl Service {
     }
 
     /// What becomes of its routes in this state: one word, and the state where the word does not tell.
-    fn becomes(&self, state: State) -> String {
+    fn becomes(&self, state: ServiceState) -> String {
         let announces =
             |ladder: &&crate::engine::ladder::Ladder| ladder.at(state).is_some_and(Advertisement::announces);
         match self.ladders.iter().filter(announces).count() {
             0 => "withdrawn".to_owned(),
-            _ if state == State::Up => "announced".to_owned(),
+            _ if state == ServiceState::Up => "announced".to_owned(),
             _ => format!("{state}, still announced,"),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::damped::has_lost_its_process;
 use super::drained::Disabled;
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
 use crate::engine::dampening::window::WINDOW;
@@ -33,7 +33,7 @@ impl Service {
 
     /// What it is.
     #[must_use]
-    pub(crate) const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> ServiceState {
         self.state
     }
 
@@ -49,7 +49,7 @@ impl Service {
         !matches!(self.disabled, Disabled::No)
     }
 
-    /// Whether its checks say that it is down, and nobody wants it drained.
+    /// Whether its checks bring it down and it is not drained.
     #[must_use]
     pub(crate) fn is_unwell(&self) -> bool {
         self.health == Some(Severity::Down) && !self.is_drained()
@@ -112,31 +112,35 @@ impl Service {
     pub(crate) fn until(&self, now: Moment) -> Until {
         match self.state {
             _ if !self.enabled => Until::Open,
-            State::Drained if self.is_disabled() => Until::FileGone,
+            ServiceState::Drained if self.is_disabled() => Until::FileGone,
             // The reason says what is waited for.
-            State::Drained if self.drains.is_empty() => Until::Open,
-            State::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => Until::ChecksPass,
-            State::Drained => match self.drains.all_over_at() {
+            ServiceState::Drained if self.drains.is_empty() => Until::Open,
+            ServiceState::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => {
+                Until::ChecksPass
+            }
+            ServiceState::Drained => match self.drains.all_over_at() {
                 Some(at) => Until::Over(at.since(now)),
                 None if self.drains.iter().all(|(_, drain)| drain.until_exit) => Until::Exit,
                 None => Until::Undrained(self.name.clone()),
             },
-            State::Down if self.health == Some(Severity::Down) => {
+            ServiceState::Down if self.health == Some(Severity::Down) => {
                 match self.dampening.reused_at().filter(|_| self.dampening.enforced()) {
                     Some(at) => Until::ChecksPassAnd(at.since(now)),
                     None => Until::ChecksPass,
                 }
             }
-            State::Down => self.returns_in(now).map_or(Until::Open, Until::Over),
-            State::Up | State::Degraded | State::Starting => Until::Open,
+            ServiceState::Down => self.returns_in(now).map_or(Until::Open, Until::Over),
+            ServiceState::Up | ServiceState::Degraded | ServiceState::Starting => Until::Open,
         }
     }
 
     /// The checks that are not up though the service is, in brackets.
     fn ignored(&self) -> String {
         let ignored = self.checks.iter().filter(|check| match check.state() {
-            hysteresis::State::Unknown | hysteresis::State::Down => true,
-            hysteresis::State::Rising(_) | hysteresis::State::Up | hysteresis::State::Falling(_) => false,
+            hysteresis::CheckState::Unknown | hysteresis::CheckState::Down => true,
+            hysteresis::CheckState::Rising(_)
+            | hysteresis::CheckState::Up
+            | hysteresis::CheckState::Falling(_) => false,
         });
         let shown: Vec<_> =
             ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())).collect();
@@ -150,16 +154,16 @@ impl Service {
     }
 
     /// What stands in a state that ends once the checks pass.
-    pub(super) fn what_stays(&self, state: State) -> String {
+    pub(super) fn what_stays(&self, state: ServiceState) -> String {
         let announces =
             (0..self.ladders.len()).any(|place| self.stated(place).is_some_and(Advertisement::announces));
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
         match (state, announces) {
-            (State::Drained, _) if !self.drains.is_empty() => {
+            (ServiceState::Drained, _) if !self.drains.is_empty() => {
                 "its drain ends as soon as its checks pass".to_owned()
             }
-            (State::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
-            (State::Drained, false) => format!("drain ended; {stays} until its checks pass"),
+            (ServiceState::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
+            (ServiceState::Drained, false) => format!("drain ended; {stays} until its checks pass"),
             (_, true) => format!("{stays} {state} until its checks pass"),
             (_, false) => format!("{state}, and {stays} until its checks pass"),
         }
@@ -177,24 +181,24 @@ impl Service {
 
     /// What ExaBGP acknowledged last, as far as it may still stand.
     #[must_use]
-    pub(crate) const fn acknowledged_before(&self) -> Option<State> {
+    pub(crate) const fn acknowledged_before(&self) -> Option<ServiceState> {
         self.acknowledged_before
     }
 
     /// Why it is what it is.
     #[must_use]
     pub(crate) fn explain(&self) -> String {
-        if self.state == State::Up && self.is_pinned() {
+        if self.state == ServiceState::Up && self.is_pinned() {
             return self.explain_holds();
         }
         self.explain_state(self.state)
     }
 
     /// Why it is in this state, or would be without a hold.
-    pub(super) fn explain_state(&self, state: State) -> String {
+    pub(super) fn explain_state(&self, state: ServiceState) -> String {
         match state {
             _ if !self.enabled => "`enabled = false` in the configuration".to_owned(),
-            State::Drained if self.is_disabled() => {
+            ServiceState::Drained if self.is_disabled() => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
                 let exists = match self.disabled {
                     Disabled::No | Disabled::Found => "exists",
@@ -202,25 +206,27 @@ impl Service {
                 };
                 format!("the disable-file{} {exists}", file.unwrap_or_default())
             }
-            State::Drained if self.drains.is_empty() => self.what_stays(state) + &self.unknown_suffix(),
-            State::Drained => {
+            ServiceState::Drained if self.drains.is_empty() => {
+                self.what_stays(state) + &self.unknown_suffix()
+            }
+            ServiceState::Drained => {
                 let drains =
                     self.drains.iter().map(|(holder, drain)| format!("{holder} drains it: {}", drain.reason));
                 let drains = drains.collect::<Vec<_>>().join("; ");
                 let unknown = if self.waits_for_checks() { self.unknown_suffix() } else { String::new() };
                 drains + &unknown
             }
-            State::Down if self.health != Some(Severity::Down) && self.dampening.enforced() => {
+            ServiceState::Down if self.health != Some(Severity::Down) && self.dampening.enforced() => {
                 "suppressed by dampening".to_owned()
             }
-            State::Down if self.health != Some(Severity::Down) => {
+            ServiceState::Down if self.health != Some(Severity::Down) => {
                 let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
                 format!("passes again, and waits after {falls} within {}", Period(WINDOW))
             }
-            State::Degraded if self.sight.is_blind() => {
+            ServiceState::Degraded if self.sight.is_blind() => {
                 format!("its checks find out nothing about the server: {}", self.blindness())
             }
-            State::Down | State::Degraded => {
+            ServiceState::Down | ServiceState::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // It names its subject.
@@ -231,15 +237,15 @@ impl Service {
                 let is_stale = worst.is_some_and(|check| check.unknown().is_some());
                 if is_stale { why + &self.unknown_suffix() } else { why }
             }
-            State::Up => format!("required checks pass{}", self.ignored()),
-            State::Starting if self.sight.stated_blindly() => {
+            ServiceState::Up => format!("required checks pass{}", self.ignored()),
+            ServiceState::Starting if self.sight.stated_blindly() => {
                 format!("no verdict: {}; what was acknowledged last stands", self.blindness())
             }
-            State::Starting if self.lost_verdict => {
+            ServiceState::Starting if self.lost_verdict => {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"
                     .to_owned()
             }
-            State::Starting => "no verdict yet".to_owned(),
+            ServiceState::Starting => "no verdict yet".to_owned(),
         }
     }
 }

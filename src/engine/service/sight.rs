@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::{Service, State};
+use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
 use crate::engine::ladder::Stated;
@@ -30,7 +30,7 @@ enum Alarm {
     /// It is degraded.
     Degraded,
     /// It stays in this state until its checks pass.
-    Stays(State),
+    Stays(ServiceState),
 }
 
 /// What is known about how much the checks of a service see.
@@ -154,7 +154,7 @@ impl Service {
 
     /// Says once that the service has found out nothing for long, and what that means in `state`. At the start what was
     /// acknowledged last stands from then on.
-    pub(super) fn raise_alarm(&mut self, state: State, out: &mut Vec<Action>) {
+    pub(super) fn raise_alarm(&mut self, state: ServiceState, out: &mut Vec<Action>) {
         let alarm = self.alarm(state);
         if alarm.is_none() && self.health.is_some() {
             self.sight.raised = None;
@@ -166,7 +166,7 @@ impl Service {
             Alarm::Starts => {
                 self.sight.stated_blindly = true;
                 let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
-                self.stated = stands.and_then(Stated::of).or(Some(Stated::Withdraw));
+                self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
                 Notice::StartsBlind { service, after, stands, why }.into()
             }
             Alarm::Degraded => Notice::Blind { service, after, why }.into(),
@@ -178,7 +178,7 @@ impl Service {
     }
 
     /// What there is to say about blindness in `state`; `None` while the checks see, or their blindness changes nothing.
-    fn alarm(&self, state: State) -> Option<Alarm> {
+    fn alarm(&self, state: ServiceState) -> Option<Alarm> {
         let has_no_verdict = || {
             let mut witnesses = self.sight.witnesses(&self.checks);
             self.sight.is_over && self.is_blind_now() && witnesses.all(|check| check.verdict().is_none())
@@ -186,11 +186,11 @@ impl Service {
         let is_blind = if self.health.is_some() { self.sight.is_blind } else { has_no_verdict() };
         match state {
             _ if !is_blind => None,
-            State::Starting => Some(Alarm::Starts),
-            State::Degraded => Some(Alarm::Degraded),
-            State::Down if self.health == Some(Severity::Down) => Some(Alarm::Stays(state)),
-            State::Drained if self.waits_for_checks() => Some(Alarm::Stays(state)),
-            State::Up | State::Down | State::Drained => None,
+            ServiceState::Starting => Some(Alarm::Starts),
+            ServiceState::Degraded => Some(Alarm::Degraded),
+            ServiceState::Down if self.health == Some(Severity::Down) => Some(Alarm::Stays(state)),
+            ServiceState::Drained if self.waits_for_checks() => Some(Alarm::Stays(state)),
+            ServiceState::Up | ServiceState::Down | ServiceState::Drained => None,
         }
     }
 

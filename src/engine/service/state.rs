@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What a service is, to the world.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum ServiceState {
     /// No verdict yet.
     Starting,
     /// Attracts traffic.
@@ -21,7 +21,7 @@ pub enum State {
     Drained,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for ServiceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Starting => "starting",

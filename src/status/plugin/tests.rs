@@ -21,7 +21,7 @@ fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
         Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "pop1", Path::new("test.toml"));
     document.exabgp.answers = true;
     let service = &mut document.services[0];
-    service.state = State::Up;
+    service.state = ServiceState::Up;
     service.for_seconds = 100.0;
     service.checks[0].severity = Some(Severity::Observe);
     service.checks[0].state = "up".to_owned();
@@ -53,7 +53,7 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
 
 fn drained_by(drain: Drain, fails: bool) -> (Alert, String) {
     service(|service| {
-        service.state = State::Drained;
+        service.state = ServiceState::Drained;
         service.drains = vec![drain];
         service.checks[0].severity = Some(if fails { Severity::Down } else { Severity::Observe });
     })
@@ -72,12 +72,12 @@ fn all_is_well() {
 #[test]
 fn what_needs_attention_is_a_warning() {
     let cases = [
-        service(|service| service.state = State::Degraded),
+        service(|service| service.state = ServiceState::Degraded),
         drained_by(drain(Some(60.0), false), true),
         drained_by(drain(None, false), true),
         drained_by(drain(Some(60.0), true), false),
         service(|service| {
-            service.state = State::Drained;
+            service.state = ServiceState::Drained;
             service.disabled = true;
         }),
         of(|document| {
@@ -107,7 +107,7 @@ fn what_needs_attention_is_a_warning() {
 
 #[test]
 fn what_costs_traffic_or_is_not_known_is_critical() {
-    let down = |service: &mut Service| service.state = State::Down;
+    let down = |service: &mut Service| service.state = ServiceState::Down;
     let unsettled = |service: &mut Service| service.prefixes[0].acknowledged = None;
     let cases = [
         service(down),
@@ -122,7 +122,7 @@ fn what_costs_traffic_or_is_not_known_is_critical() {
         of(|document| document.exabgp.answers = false),
         of(|document| document.trouble = Some("line 3".to_owned())),
         service(|service| {
-            service.state = State::Starting;
+            service.state = ServiceState::Starting;
             service.prefixes[0].desired = None;
         }),
     ];
@@ -141,7 +141,7 @@ fn what_costs_traffic_or_is_not_known_is_critical() {
 fn the_worst_stands_first_and_nothing_breaks_the_line() {
     let (alert, line) = of(|document| {
         document.unwritten = Some("disk | full\n".to_owned());
-        document.services[0].state = State::Down;
+        document.services[0].state = ServiceState::Down;
         document.services[0].reason = "check answers: a|b".to_owned();
         document.services[0].checks[0].last = Some(Last {
             ago_seconds: 1.0,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use dnsherald::control::client::Client;
 use dnsherald::control::{Request, control_socket, status_socket};
 use dnsherald::engine::drain::{Lasts, Order};
-use dnsherald::engine::service::State;
+use dnsherald::engine::service::ServiceState;
 use dnsherald::responder::Fault;
 use dnsherald::status::Document;
 use nix::unistd::geteuid;
@@ -37,13 +37,13 @@ fn the_status_shows_states_and_reasons() {
     assert_eq!((status.node.as_str(), status.configuration), ("test", pop.configuration_file()));
     assert_eq!(status.exabgp.version.as_deref(), Some("5.0.15"));
     let service = &status.services[0];
-    assert_eq!((service.state, service.reason.as_str()), (State::Up, "required checks pass"));
+    assert_eq!((service.state, service.reason.as_str()), (ServiceState::Up, "required checks pass"));
     assert_eq!(service.prefixes[0].acknowledged.as_deref(), Some("announce next-hop 127.0.0.1 med 100"));
     assert!(
         service.checks[0].last.as_ref().is_some_and(|last| last.passed && last.latency_seconds.is_some())
     );
     pop.server.becomes(Fault::Refuse);
-    pop.comes_to_be(|status| status.services[0].state == State::Down && status.services[0].settled());
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Down && status.services[0].settled());
     let table = pop.told(&["status"]);
     for words in ["resolver: down since", "answered REFUSED", "withdraw (acknowledged)", "exabgp 5.0.15"] {
         assert!(table.contains(words), "{words} is not in:\n{table}");
@@ -127,7 +127,7 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     helper.logs("held announced against its checks by operator (uid ");
     let status = pop.status();
     let service = &status.services[0];
-    assert_eq!((service.state, service.without_hold), (State::Up, Some(State::Down)));
+    assert_eq!((service.state, service.without_hold), (ServiceState::Up, Some(ServiceState::Down)));
     assert_eq!(
         (service.holds[0].holder.as_str(), service.holds[0].reason.as_str()),
         ("operator", "check is wrong")
@@ -221,7 +221,7 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
     let mut successor = pop.helper(ideal("5.0.15"));
     successor.opens();
     successor.says(WITHDRAW);
-    pop.comes_to_be(|status| status.services[0].state == State::Drained);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Drained);
     pop.told(&["drain", "--for", "50ms"]);
     successor.says(ANNOUNCE);
     successor.logs("the drain by operator has expired");
@@ -238,7 +238,7 @@ fn a_drain_of_all_includes_added_services() {
     pop.is_configured(&format!("{}{other}", pop.configuration()));
     pop.told(&["reload"]);
     let all_are_drained =
-        |status: &Document| status.services.iter().all(|service| service.state == State::Drained);
+        |status: &Document| status.services.iter().all(|service| service.state == ServiceState::Drained);
     pop.comes_to_be(|status| status.services.len() == 2 && all_are_drained(status));
     pop.remembers("(all services)");
     helper.dies_suddenly();
@@ -248,7 +248,7 @@ fn a_drain_of_all_includes_added_services() {
     let table = pop.told(&["status"]);
     assert!(table.contains("all services, those added later included, drained by operator"), "{table}");
     assert_eq!(pop.told(&["undrain"]), "undrained nameserver, other\n");
-    pop.comes_to_be(|status| status.drains_of_all.is_empty() && status.services[0].state == State::Up);
+    pop.comes_to_be(|status| status.drains_of_all.is_empty() && status.services[0].state == ServiceState::Up);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_drain_until_exit_ends_with_the_helper() {
     // A reload does not end it.
     pop.is_configured(&pop.configuration().replace("med = 100", "med = 200"));
     pop.told(&["reload"]);
-    pop.comes_to_be(|status| status.services[0].state == State::Drained);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Drained);
     pop.remembers("exabgp.service");
     helper.dies_suddenly();
     let mut successor = pop.helper(ideal("5.0.15"));
@@ -620,7 +620,7 @@ fn the_newest_helper_owns_the_sockets() {
     first.exits_well();
     let status = pop.status();
     assert_ne!(status.pid, predecessor);
-    assert_eq!(status.services[0].state, State::Drained);
+    assert_eq!(status.services[0].state, ServiceState::Drained);
     pop.remembers("new disk");
 }
 
@@ -661,7 +661,7 @@ fn the_status_is_an_alert_for_monitoring() {
     pop.told(&["undrain", "--wait"]);
     helper.says(ANNOUNCE);
     pop.server.becomes(Fault::Refuse);
-    pop.comes_to_be(|status| status.services[0].state == State::Down);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Down);
     let (code, line) = alert(&pop);
     assert!(code == Some(2) && line.starts_with("DNSHERALD CRITICAL - resolver down: check"), "{line}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dnsherald::engine::service::State;
+use dnsherald::engine::service::ServiceState;
 
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 
@@ -30,7 +30,7 @@ fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     successor.logs("no service is enabled");
     let status = pop.status();
     let service = &status.services[0];
-    assert_eq!((service.enabled, service.state), (false, State::Drained));
+    assert_eq!((service.enabled, service.state), (false, ServiceState::Drained));
     let shown = pop.told(&["status"]);
     assert!(shown.contains("resolver: not enabled since "), "{shown}");
     // A drain is accepted and moves no route.

@@ -14,14 +14,14 @@ impl Engine {
     /// Drains of all services, those added later included.
     #[must_use]
     pub(crate) const fn drains_of_all(&self) -> &Drains {
-        &self.of_all
+        &self.drains_of_all
     }
 
     pub(super) fn drain_all(&mut self, now: Moment, order: &Order, out: &mut Vec<Action>) {
         for service in &mut self.services {
             service.drain(now, order.clone(), out);
         }
-        self.of_all.begin(now, order.clone());
+        self.drains_of_all.begin(now, order.clone());
     }
 
     /// A service that is added while the others wait for their checks asks its own before it is announced anyway.
@@ -29,14 +29,14 @@ impl Engine {
         for service in &mut self.services {
             service.undrain(now, lift, out);
         }
-        if !self.of_all.lift(lift).is_empty() {
+        if !self.drains_of_all.lift(lift).is_empty() {
             out.push(Action::Save);
         }
     }
 
     /// Who holds a drain of all that at least one service has.
     pub(super) fn holders_of_all(&self) -> BTreeSet<Holder> {
-        let holders = self.of_all.iter().map(|(holder, _)| holder);
+        let holders = self.drains_of_all.iter().map(|(holder, _)| holder);
         holders.filter(|holder| self.is_held_by(holder)).cloned().collect()
     }
 
@@ -44,7 +44,7 @@ impl Engine {
     pub(super) fn forget_drains_of_all(&mut self, held: &BTreeSet<Holder>, out: &mut Vec<Action>) {
         for holder in held {
             let lift = Lift { holder: Some(holder.clone()), once_healthy: false };
-            if !self.is_held_by(holder) && !self.of_all.lift(&lift).is_empty() {
+            if !self.is_held_by(holder) && !self.drains_of_all.lift(&lift).is_empty() {
                 out.push(Action::Save);
             }
         }
