@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::DEFAULT_PATH;
-use crate::period::Period;
+use crate::text::period::Period;
 
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 

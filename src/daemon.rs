@@ -37,9 +37,9 @@ use crate::engine::action::Action;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::handoff::PATIENCE;
 use crate::outcome::Outcome;
 use crate::probe::Probe;
+use crate::sys::handoff::EXIT_WAIT;
 
 pub(crate) mod addresses;
 pub(crate) mod control;
@@ -60,7 +60,6 @@ pub(crate) mod rate_limit;
 mod report;
 mod requests;
 mod rounds;
-pub(crate) mod signals;
 pub mod store;
 pub(crate) mod supervisor;
 pub(crate) mod timestamp;
@@ -188,7 +187,7 @@ impl<'a> Daemon<'a> {
         if ending == Ending::Exit {
             self.io.watchdog.stop();
         }
-        if self.store.as_ref().is_some_and(|store| !store.wait_written(PATIENCE)) {
+        if self.store.as_ref().is_some_and(|store| !store.wait_written(EXIT_WAIT)) {
             log::warn!("the state was not written in time: the next start may read an older one");
         }
         ending

@@ -13,10 +13,10 @@
 //! * [`argparse`]: splits a command line as Python's argparse does, with abbreviations and `-sF`. [`mod@parse`] hands the
 //!   result to clap.
 //! * [`mod@file`]: the configuration file, which holds options of the command line.
-//! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`facility`], [`network`], [`number`]
+//! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`network`], [`number`]
 //!   are the types of their values. They refuse invalid values even if the value has no effect.
 //! * [`options`]: the resolved options; [`resolve`] builds them. [`advertising`] turns prefixes into routes.
-//! * [`setup`] finds, adds and removes addresses, [`identity`] drops root privileges, [`syslog`] writes to the host's log.
+//! * [`setup`] finds, adds and removes addresses, [`identity`] drops root privileges.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -36,7 +36,6 @@ pub(crate) mod arguments;
 pub(crate) mod attribute;
 pub(crate) mod configuration;
 pub(crate) mod dns;
-pub(crate) mod facility;
 pub(crate) mod file;
 pub(crate) mod identity;
 pub(crate) mod network;
@@ -46,7 +45,6 @@ pub(crate) mod parse;
 pub(crate) mod print;
 pub(crate) mod resolve;
 pub(crate) mod setup;
-pub(crate) mod syslog;
 #[cfg(test)]
 mod tests;
 

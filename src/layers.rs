@@ -11,10 +11,6 @@ use std::path::Path;
 
 use imports::Import;
 
-/// Imports that break the rules today, as (importing module, imported module). Each has to be true: whoever removes the last such
-/// import deletes its line. New ones are not accepted.
-const KNOTS: &[(&str, &str)] = &[("sys", "directory"), ("logging", "healthcheck")];
-
 /// The row of each top-level module, counted from the top.
 type Rows = BTreeMap<String, usize>;
 
@@ -65,17 +61,8 @@ fn way<'a>(next: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &'a str, to: &str)
 }
 
 /// What is wrong with these imports, one line each.
-fn complaints(rows: &Rows, imports: &[Import], knots: &[(&str, &str)]) -> Vec<String> {
-    let is_knot = |import: &Import| knots.contains(&(import.from.as_str(), import.to.as_str()));
-    let (known, rest): (Vec<_>, Vec<_>) = imports.iter().cloned().partition(is_knot);
-    let mut complaints = [upward(rows, &rest), cyclic(&rest)].concat();
-    for (from, to) in knots {
-        if !known.iter().any(|import| import.from == *from && import.to == *to) {
-            complaints
-                .push(format!("`{from}` no longer imports `{to}`: delete it from KNOTS in src/layers.rs"));
-        }
-    }
-    complaints
+fn complaints(rows: &Rows, imports: &[Import]) -> Vec<String> {
+    [upward(rows, imports), cyclic(imports)].concat()
 }
 
 /// The folder of the sources.
@@ -87,7 +74,7 @@ fn sources() -> &'static Path {
 fn each_module_imports_only_what_is_below_it() {
     let rows = rows(include_str!("layers.md"));
     let imports = imports::all(sources(), &rows.keys().cloned().collect());
-    let complaints = complaints(&rows, &imports, KNOTS);
+    let complaints = complaints(&rows, &imports);
     assert!(complaints.is_empty(), "src/layers.md forbids:\n{}", complaints.join("\n"));
 }
 
@@ -108,30 +95,30 @@ mod tests {
     const TABLE: &str =
         "| layer | modules |\n|---|---|\n| top | `a` |\n| middle | `b`, `c` |\n| ground | `d` |\n";
 
-    fn complaints_of(imports: &[(&str, &str)], knots: &[(&str, &str)]) -> Vec<String> {
+    fn complaints_of(imports: &[(&str, &str)]) -> Vec<String> {
         let import = |(from, to): &(&str, &str)| Import {
             file: format!("{from}.rs"),
             line: 7,
             from: (*from).to_owned(),
             to: (*to).to_owned(),
         };
-        complaints(&rows(TABLE), &imports.iter().map(import).collect::<Vec<_>>(), knots)
+        complaints(&rows(TABLE), &imports.iter().map(import).collect::<Vec<_>>())
     }
 
     #[test]
     fn lower_rows_and_the_own_row_are_allowed() {
-        assert_eq!(complaints_of(&[("a", "d"), ("a", "b"), ("b", "c"), ("c", "d")], &[]), [""; 0]);
+        assert_eq!(complaints_of(&[("a", "d"), ("a", "b"), ("b", "c"), ("c", "d")]), [""; 0]);
     }
 
     #[test]
     fn a_higher_row_is_refused() {
-        let [up] = complaints_of(&[("d", "b")], &[]).try_into().unwrap();
+        let [up] = complaints_of(&[("d", "b")]).try_into().unwrap();
         assert_eq!(up, "src/d.rs:7: `d` imports `b`, which is in a higher row");
     }
 
     #[test]
     fn a_cycle_within_a_row_is_refused() {
-        let found = complaints_of(&[("b", "c"), ("c", "b")], &[]);
+        let found = complaints_of(&[("b", "c"), ("c", "b")]);
         assert_eq!(
             found,
             [
@@ -139,12 +126,5 @@ mod tests {
                 "src/c.rs:7: `c` imports `b`, which leads back: `b` → `c`"
             ]
         );
-    }
-
-    #[test]
-    fn a_known_knot_is_accepted_only_while_it_is_true() {
-        assert_eq!(complaints_of(&[("d", "b")], &[("d", "b")]), [""; 0]);
-        let [gone] = complaints_of(&[], &[("d", "b")]).try_into().unwrap();
-        assert_eq!(gone, "`d` no longer imports `b`: delete it from KNOTS in src/layers.rs");
     }
 }

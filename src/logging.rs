@@ -16,11 +16,13 @@ use env_logger::Target;
 use log::LevelFilter;
 
 use self::entry::Urgency;
-use crate::healthcheck::syslog::Syslog;
+use self::syslog::Syslog;
 use crate::text::show;
 
 pub mod aside;
 pub(crate) mod entry;
+pub(crate) mod facility;
+pub(crate) mod syslog;
 
 /// How lines come to standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,24 +58,6 @@ pub(crate) fn start_with(default: LevelFilter, way: Way, console: bool, syslog: 
         builder.target(Target::Pipe(Box::new(writer)));
     }
     builder.init();
-}
-
-/// So many things, in words: "1 prefix", "2 prefixes".
-#[must_use]
-pub(crate) fn counted(number: usize, thing: &str) -> String {
-    let ending = match number {
-        1 => "",
-        _ if thing.ends_with(['x', 's']) => "es",
-        _ => "s",
-    };
-    format!("{number} {thing}{ending}")
-}
-
-/// The time of day: "22:04:31 UTC".
-#[must_use]
-pub(crate) fn time_of_day(at: SystemTime) -> String {
-    let stamp = humantime::format_rfc3339_seconds(at).to_string();
-    format!("{} UTC", stamp.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z')))
 }
 
 /// What a line looks like.
@@ -119,12 +103,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_of_day_says_whose_it_is() {
-        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(86_400_000 + 79_471_900);
-        assert_eq!(time_of_day(at), "22:04:31 UTC");
-    }
-
-    #[test]
     fn only_the_very_stream_is_the_journal() {
         assert!(!stderr_is_journal(None));
         assert!(!stderr_is_journal(Some("")));
@@ -149,11 +127,5 @@ mod tests {
             Form { journal: true }.entry(Urgency::Info, "a\x1b[2J\r\0\u{9b}\u{202e}ö\t\u{2028}<0>forged");
         let shown = "a\\u{1b}[2J\\r\\u{0}\\u{9b}\\u{202e}ö\\t\\u{2028}<0>forged";
         assert_eq!(entry, format!("<6>dnsherald: {shown}\n"));
-    }
-
-    #[test]
-    fn one_is_not_many() {
-        let counts = [counted(0, "prefix"), counted(1, "prefix"), counted(2, "prefix"), counted(3, "check")];
-        assert_eq!(counts, ["0 prefixes", "1 prefix", "2 prefixes", "3 checks"]);
     }
 }

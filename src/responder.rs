@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::script::Script;
-use crate::handoff::lock;
 use crate::probe::dns::Transport;
+use crate::sys::lock;
 
 mod script;
 mod serve;

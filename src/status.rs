@@ -17,8 +17,8 @@ use crate::engine::dampening::Mode;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::service::ServiceState;
 use crate::exabgp::Dialect;
-use crate::logging::counted;
-use crate::period::{Period, Shown};
+use crate::text::counted;
+use crate::text::period::{Period, Shown};
 
 use self::time::Time;
 

@@ -1,12 +1,22 @@
-//! The operating system, as every long-lived command needs it.
+//! The operating system: files, directories, signals, clocks, limits, and work for other threads.
 
 pub(crate) mod clock;
+pub(crate) mod directory;
 pub(crate) mod files;
+pub(crate) mod handoff;
 pub(crate) mod local_time;
 pub(crate) mod pidfd;
 pub(crate) mod procfs;
 pub(crate) mod resources;
 pub mod signals;
+pub(crate) mod stop_signals;
 pub(crate) mod terminal;
 pub(crate) mod trusted_path;
 pub mod umask;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex that a thread may have left by a panic. No value behind a mutex of this crate is ever half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -14,9 +14,12 @@
 //! stays as well, so that escaping twice changes nothing.
 
 pub(crate) mod excerpt;
+pub(crate) mod fnv;
+pub(crate) mod period;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 pub(crate) mod wrap;
 
@@ -220,6 +223,22 @@ impl<W: Write> Write for Printed<W> {
     fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> io::Result<()> {
         self.write_all(arguments.to_string().as_bytes())
     }
+}
+
+/// A number with its noun, singular or plural: "1 prefix", "2 prefixes".
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with(['x', 's']) => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{ending}")
+}
+
+/// The time of day: "22:04:31 UTC".
+pub(crate) fn time_of_day(at: SystemTime) -> String {
+    let stamp = humantime::format_rfc3339_seconds(at).to_string();
+    format!("{} UTC", stamp.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z')))
 }
 
 /// A list of strings of TOML.

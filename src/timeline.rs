@@ -21,7 +21,7 @@ use crate::engine::hysteresis;
 use crate::engine::moment::Moment;
 use crate::engine::service::{Service, ServiceState};
 use crate::exabgp::Advertisement;
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 /// The legend, in two lines of less than 80 characters.
 pub(crate) const LEGEND: &str = "# up, announced   ~ degraded   _ down, withdrawn   = held by dampening\n\

@@ -37,7 +37,7 @@ use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::outcome::Outcome;
-use crate::period::Period;
+use crate::text::period::Period;
 
 pub mod names;
 pub(crate) mod read;

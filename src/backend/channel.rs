@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use super::targets::Target;
 use super::{Facts, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
-use crate::period::Period;
 use crate::probe::dns::{Question, Transport};
 use crate::program::{End, Ended, KEPT, Program, run};
 use crate::text::foreign;
+use crate::text::period::Period;
 
 /// A question and its channel, shown as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]

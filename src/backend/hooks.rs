@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use self::install::MARK;
-use crate::period::Period;
+use crate::text::period::Period;
 
 pub(crate) mod install;
 

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Helper;
 use crate::engine::drain::Holder;
 use crate::engine::hold::HoldTime;
-use crate::period::Period;
+use crate::text::period::Period;
 
 /// Options of `drain`.
 #[derive(Args, Debug)]

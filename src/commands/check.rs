@@ -14,9 +14,9 @@ use crate::config::{self, Config};
 use crate::engine::check::Severity;
 use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
-use crate::period::Shown;
 use crate::probe::Probe;
 use crate::text;
+use crate::text::period::Shown;
 
 /// The result of one probe.
 #[derive(Debug, Serialize)]

@@ -11,8 +11,8 @@ use crate::config::cite::ConfigError;
 use crate::config::describe::Description;
 use crate::daemon::last_good::LastGood;
 use crate::exit::Exit;
-use crate::period::Shown;
 use crate::text;
+use crate::text::period::Shown;
 
 /// Prints the meaning of the configuration, or its errors.
 ///

@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::daemon::deadman::Deadman;
 use crate::daemon::input::Input;
 use crate::daemon::output::Output;
-use crate::daemon::signals::Signals;
 use crate::daemon::watchdog::Watchdog;
 use crate::daemon::{Daemon, LoopIo, Observer, Supervisor};
 use crate::engine::Engine;
@@ -31,6 +30,7 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::ASK_VERSION;
 use crate::exit::Exit;
 use crate::responder::{Fault, Responder};
+use crate::sys::stop_signals::StopSignals;
 use crate::text;
 use crate::text::wrap::wrapped;
 use crate::timeline::{LEGEND, Timeline};
@@ -93,7 +93,7 @@ async fn play() -> anyhow::Result<Exit> {
         parent: Parent::ExaBgp,
         output: Output::channel(to_exabgp),
         input: Input::channel(heard),
-        signals: Signals::catch().context("cannot catch signals")?,
+        signals: StopSignals::catch().context("cannot catch signals")?,
         deadman: Deadman::new(std::fs::File::create("/dev/null")?),
         watchdog: Watchdog::default(),
     };

@@ -12,7 +12,7 @@ use crate::engine::api_session::Parent;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::moment::Moment;
 use crate::engine::service::{Service, ServiceState};
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 /// The state of each service right after a start.
 #[derive(Debug)]

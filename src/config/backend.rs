@@ -16,8 +16,8 @@ use crate::backend::rate_limit;
 use crate::backend::targets::Target;
 use crate::backend::{Ask, Backend, Heal, Kind, Quiet, Request, Restart, Step, Words};
 use crate::config::defaults::backend as default;
-use crate::period::Period;
 use crate::program::Program;
+use crate::text::period::Period;
 
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);

@@ -17,8 +17,8 @@ use super::value::{Address, Text};
 use crate::engine::check::Severity;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::{Holder, RESTARTS};
-use crate::period::Period;
 use crate::text::is_doubtful;
+use crate::text::period::Period;
 
 /// The shortest period of a key, and what a shorter one would cause.
 #[derive(Clone, Copy, Debug)]

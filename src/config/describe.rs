@@ -15,9 +15,9 @@ use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::outcome::Cause;
-use crate::period::Period;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
+use crate::text::period::Period;
 
 /// Displays what a configuration means.
 #[derive(Clone, Copy, Debug)]

@@ -17,12 +17,12 @@ use crate::config::defaults::TIMING;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
-use crate::period::LONGEST;
 use crate::probe::Probe;
 use crate::probe::command::CommandProbe;
 use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transport, record_data};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
+use crate::text::period::LONGEST;
 
 impl Resolver<'_> {
     /// The checks of a service: those of the file, or the defaults of its role.

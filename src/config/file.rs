@@ -20,8 +20,8 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
 use crate::outcome::Cause;
-use crate::period::Period;
 use crate::probe::dns::{Flag, Query, Transport};
+use crate::text::period::Period;
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;

@@ -2,8 +2,8 @@
 
 use super::{Check, Config, Service};
 use crate::engine::plan::{self, Opaque, Plan};
-use crate::fnv::fnv64;
 use crate::probe::Probe;
+use crate::text::fnv::fnv64;
 
 impl Config {
     /// The parts of the configuration that the engine needs.

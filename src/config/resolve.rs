@@ -24,7 +24,7 @@ use crate::engine::compat::Compat;
 use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::Thresholds;
 use crate::engine::service::StartPolicy;
-use crate::period::Period;
+use crate::text::period::Period;
 
 /// A part of the file is wrong, and the resolver has noted why and where.
 #[derive(Clone, Copy, Debug)]

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use tokio::time::{timeout, timeout_at};
 
 use super::{CONVERSATION, Envelope, Expiry, PATIENCE, Reply, Request, control_socket, status_socket};
-use crate::period::Period;
 use crate::status::Document;
+use crate::text::period::Period;
 use crate::text::{self, foreign, foreign_lines};
 
 /// No status document is longer, in bytes.

@@ -23,10 +23,10 @@ use crate::engine::Engine;
 use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
-use crate::period::Period;
 use crate::status::time::Clock;
 use crate::status::{Document, Trouble};
 use crate::sys::trusted_path::make_for_root;
+use crate::text::period::Period;
 use crate::text::{foreign, json};
 
 mod places;

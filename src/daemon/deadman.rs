@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use super::exit_delay::StopFlag;
 use super::output::copy_of;
-use crate::handoff::lock;
-use crate::logging::{aside, counted};
+use crate::logging::aside;
+use crate::sys::lock;
+use crate::text::counted;
 
 /// The loop turns at least once a second; without a turn for this long it has stalled.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);

@@ -20,7 +20,7 @@ use self::scanners::{Exists, ScanError, ScanResult, Scanners};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::engine::Engine;
 use crate::engine::event::{Event, ServiceId};
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 mod scanners;
 

@@ -24,9 +24,9 @@ use crate::engine::Engine;
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::service::Service;
-use crate::logging::counted;
-use crate::period::Shown;
 use crate::program::{Ended, Program, run};
+use crate::text::counted;
+use crate::text::period::Shown;
 
 /// Time limit of a restart, in addition to the start timeout of the server.
 const LIMIT: Duration = Duration::from_secs(20 * 60);

@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::handoff::lock;
-use crate::period::Period;
 use crate::program::child::{ChildGroup, describe_exit, shell};
+use crate::sys::lock;
 use crate::text::excerpt::beginning;
+use crate::text::period::Period;
 
 #[cfg(test)]
 mod tests;

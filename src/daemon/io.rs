@@ -9,9 +9,9 @@ use anyhow::Context;
 use super::deadman::{Deadman, LIMIT};
 use super::input::Input;
 use super::output::Output;
-use super::signals::Signals;
 use super::watchdog::Watchdog;
 use crate::engine::api_session::Parent;
+use crate::sys::stop_signals::StopSignals;
 
 /// The streams and handlers of the loop.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct LoopIo {
     /// Lines from ExaBGP.
     pub(crate) input: Input,
     /// Signals that ask the helper to stop.
-    pub(crate) signals: Signals,
+    pub(crate) signals: StopSignals,
     /// Withdraws if the loop stalls.
     pub(crate) deadman: Arc<Deadman>,
     /// Reports to systemd that the loop runs.
@@ -49,7 +49,7 @@ impl LoopIo {
             } else {
                 Input::stdin().context("cannot use standard input")?
             },
-            signals: Signals::catch().context("cannot catch signals")?,
+            signals: StopSignals::catch().context("cannot catch signals")?,
             deadman,
             watchdog: if terminal { Watchdog::default() } else { Watchdog::from_environment() },
         })

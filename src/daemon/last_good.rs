@@ -22,8 +22,8 @@ use super::timestamp::{Age, Timestamp};
 use crate::config::cite::Source;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
-use crate::fnv::{fnv32, fnv64};
 use crate::sys::trusted_path::{is_trusted_directory, trusted_entry};
+use crate::text::fnv::{fnv32, fnv64};
 
 pub(crate) use self::saver::Saver;
 

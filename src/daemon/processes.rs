@@ -8,11 +8,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Probes;
 use super::loss::LossReporter;
 use crate::engine::event::{CheckId, Event};
-use crate::handoff::lock;
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::process::watch::Watch;
 use crate::process::ProcessSource;
+use crate::sys::lock;
 
 /// Every watched process, once each, however many checks watch it.
 #[derive(Debug, Default)]

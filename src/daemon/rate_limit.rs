@@ -15,7 +15,7 @@ use self::topic::{Topic, topic};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::logging::entry::Urgency;
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 mod topic;
 

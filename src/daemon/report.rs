@@ -7,7 +7,7 @@ use super::{Daemon, Supervisor};
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, Timed};
-use crate::logging::time_of_day;
+use crate::text::time_of_day;
 
 impl Daemon<'_> {
     /// Called when the commands of a service are acknowledged, or sent to an ExaBGP that acknowledges nothing.

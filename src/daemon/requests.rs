@@ -16,7 +16,7 @@ use crate::engine::hold::lift;
 use crate::engine::moment::Moment;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 /// How long a request waits for the disk before it is answered without it. Shorter than the timeout of a client.
 const WRITING: Duration = Duration::from_secs(1);

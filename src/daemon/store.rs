@@ -26,9 +26,10 @@ use self::writer::{Job, Writer};
 use super::timestamp::{Age, Timestamp};
 use crate::config::absolute;
 use crate::engine::memory::{Memory, Remembered};
-use crate::fnv::fnv32;
-use crate::handoff::{Handoff, lock};
-use crate::period::{Period, Shown};
+use crate::sys::handoff::Handoff;
+use crate::sys::lock;
+use crate::text::fnv::fnv32;
+use crate::text::period::{Period, Shown};
 
 pub(super) use self::disk::{read, write};
 

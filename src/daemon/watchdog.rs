@@ -18,9 +18,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
-use crate::period::Period;
 use crate::status::Trouble;
 use crate::text::foreign_within;
+use crate::text::period::Period;
 
 /// Time after which systemd acts without a message, such as `30s`.
 pub(crate) const TIME: &str = "DNSHERALD_WATCHDOG";

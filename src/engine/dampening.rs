@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use self::return_time::ReturnTime;
 use self::window::{Recent, WINDOW};
 use super::moment::Moment;
-use crate::logging::counted;
-use crate::period::Period;
+use crate::text::counted;
+use crate::text::period::Period;
 
 pub(crate) mod return_time;
 pub(crate) mod window;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
 use super::order::{Holder, Lasts, Lift, Order, Orders, Reason, RememberedOrder};
-use crate::period::Period;
+use crate::text::period::Period;
 
 /// No hold lasts longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3600);

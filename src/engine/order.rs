@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
-use crate::period::Period;
+use crate::text::period::Period;
 
 pub(crate) use self::holder::RESTARTS;
 pub use self::holder::{Holder, Reason};

@@ -7,11 +7,11 @@ use clap::{ArgAction, Args, Parser};
 
 use super::attribute::{AsPath, Communities, ExtendedCommunities, LargeCommunities};
 use super::dns::Expected;
-use super::facility::Facility;
 use super::network::{Binding, Neighbor, Network};
 use super::number::{Count, Limit, PathId, Preference, Seconds, Whole};
 use crate::config::value::Api;
 use crate::config::value::{Address, Server};
+use crate::logging::facility::Facility;
 use crate::probe::dns::Query;
 
 /// The name of the program in its messages.

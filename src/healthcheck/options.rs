@@ -9,10 +9,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::advertising::{Advertised, Advertising};
-use super::facility::Facility;
 use super::network::Interface;
 use crate::engine::hysteresis::Thresholds;
 use crate::exabgp::Dialect;
+use crate::logging::facility::Facility;
 use crate::probe::command::CommandProbe;
 use crate::probe::set::ProbeSet;
 

@@ -13,8 +13,8 @@ use super::options::{Check, Options};
 use crate::config::defaults;
 use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop};
-use crate::period::Period;
 use crate::probe::dns::DnsProbe;
+use crate::text::period::Period;
 use crate::text::{foreign_within, toml_string, toml_strings};
 
 /// Options and their routes, displayed as TOML.

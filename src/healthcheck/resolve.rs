@@ -8,13 +8,13 @@ use super::advertising::{Advertising, Rung};
 use super::arguments::{self, Arguments};
 use super::attribute::{AsPath, Communities};
 use super::dns;
-use super::facility::Facility;
 use super::network::Neighbor;
 use super::number::Whole;
 use super::options::{Addresses, Check, Given, Hooks, Label, Log, Options, RunAs, Setup};
 use crate::engine::hysteresis::{RelapsePolicy, Thresholds};
 use crate::exabgp::NextHop;
 use crate::exabgp::attributes::Attributes;
+use crate::logging::facility::Facility;
 use crate::probe::command::CommandProbe;
 
 impl TryFrom<Arguments> for Options {

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::advertising::Rung;
-use super::facility::Facility;
 use super::options::{Addresses, Check, Given, Options};
 use super::{Refusal, parse};
 use crate::engine::hysteresis::RelapsePolicy;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Dialect, NextHop};
 use crate::exit::Exit;
+use crate::logging::facility::Facility;
 
 fn typed<const N: usize>(words: [&str; N]) -> Result<Options, Refusal> {
     parse(words.into_iter().map(OsString::from))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Form;
 use super::entry::Urgency;
-use crate::handoff::{Handoff, Offered, PATIENCE};
+use crate::sys::handoff::{EXIT_WAIT, Handoff, Offered};
 
 /// What may wait, in bytes.
 const ROOM: usize = 256 * 1024;
@@ -38,7 +38,7 @@ pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
 
 /// Gives what is still to be written a moment. For the end of the process.
 pub fn flush() {
-    LOG.lines.wait_idle(PATIENCE);
+    LOG.lines.wait_idle(EXIT_WAIT);
 }
 
 impl Log {

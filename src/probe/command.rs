@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::outcome::{Cause, Outcome};
-use crate::period::{Period, Shown};
 use crate::probe::deadline::Deadline;
 use crate::program::child::{ChildGroup, describe_exit, shell};
 use crate::program::output::{Keep, Output};
 use crate::text::excerpt::{beginning, last_lines};
+use crate::text::period::{Period, Shown};
 
 #[cfg(test)]
 mod tests;

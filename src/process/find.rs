@@ -12,9 +12,9 @@ use tokio::time::timeout;
 
 use super::handle::ProcessHandle;
 use super::{Missing, ProcessSource, cgroup, pid_file};
-use crate::handoff::lock;
-use crate::period::Period;
+use crate::sys::lock;
 use crate::systemd;
+use crate::text::period::Period;
 
 /// systemd is asked at most once in this time. Also the limit of a cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::child::describe_exit;
 use super::run::KEPT;
-use crate::period::Period;
 use crate::text::excerpt::last_lines;
 use crate::text::foreign_within;
+use crate::text::period::Period;
 
 /// The result of a program that was run.
 #[derive(Clone, Debug)]

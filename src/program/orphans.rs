@@ -19,7 +19,7 @@ use signal_hook::low_level::pipe;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use crate::handoff::lock;
+use crate::sys::lock;
 use crate::sys::procfs::{our_children, our_zombies};
 
 /// Looks at our children before giving up: under a load of many that start and exit, two rarely are equal.

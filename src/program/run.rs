@@ -17,7 +17,7 @@ use super::child::{ChildGroup, describe_exit};
 use super::output::{Keep, Output};
 use super::search_path::{find, search_path};
 use super::{End, Ended, Program};
-use crate::period::Period;
+use crate::text::period::Period;
 
 /// Octets of each output that are kept: statistics and lists of errors fit.
 pub(crate) const KEPT: usize = 64 * 1024;

@@ -8,8 +8,8 @@ use tokio::time::sleep;
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::control::Request;
-use crate::period::Period;
 use crate::program::{GRACE, Limit, Program, run_within};
+use crate::text::period::Period;
 
 /// The interval at which the drain is renewed. If a renewal is missed, the rest of the drain still covers the recovery
 /// of the server.

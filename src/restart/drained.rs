@@ -7,10 +7,10 @@ use crate::backend::quiet::{QuietDetector, Quietness};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
-use crate::period::Shown;
 use crate::probe::Probe;
 use crate::status::{Document, Service};
 use crate::text::foreign;
+use crate::text::period::Shown;
 
 /// Timeout for the acknowledgement of a withdraw.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(30);

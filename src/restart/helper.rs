@@ -9,8 +9,8 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::ServiceState;
-use crate::period::{Period, Shown};
 use crate::text::foreign;
+use crate::text::period::{Period, Shown};
 
 /// Timeout for ending all drains of a transaction that was given up.
 const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,9 +10,9 @@ use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
 use crate::backend::served::{self, Served};
 use crate::backend::{Checked, Trouble};
-use crate::period::Shown;
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
+use crate::text::period::Shown;
 
 impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {

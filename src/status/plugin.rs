@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{BgpSession, CheckStatus, Document, Drain, Service, SessionState};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
-use crate::period::Shown;
 use crate::text::foreign_within;
+use crate::text::period::Shown;
 
 /// What is not acknowledged, not decided or not known for longer than this is a fault, in seconds.
 const PATIENCE: f64 = 30.0;

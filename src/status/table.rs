@@ -7,9 +7,9 @@ use super::{
     BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Next, Prefix, Service, SessionState,
 };
 use crate::engine::dampening::window::WINDOW;
-use crate::logging::counted;
-use crate::period::{Period, Shown};
+use crate::text::counted;
 use crate::text::foreign_within;
+use crate::text::period::{Period, Shown};
 use crate::text::wrap::wrapped;
 
 /// Characters of one entry. Each part that a helper bounds is shorter.

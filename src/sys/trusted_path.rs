@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::libc::{S_IFLNK, S_IFMT};
 use nix::unistd::{User, geteuid};
 
-use crate::directory::make;
+use super::directory::make;
 
 /// Links in one path, as many as the kernel follows.
 const LINKS: usize = 40;
@@ -253,7 +253,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::directory::make;
+    use crate::sys::directory::make;
 
     const FOLDER: u32 = 0o040_000;
 

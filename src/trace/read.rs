@@ -12,7 +12,7 @@ use crate::engine::event::Event;
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Class, Failure, Outcome};
-use crate::period::{LONGEST, Period};
+use crate::text::period::{LONGEST, Period};
 
 /// A syntax error in a trace, with its line.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -18,7 +18,7 @@ use super::names::Names;
 use super::{Header, write_event};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
-use crate::handoff::{Handoff, Offered, PATIENCE};
+use crate::sys::handoff::{EXIT_WAIT, Handoff, Offered};
 use crate::sys::trusted_path::is_safe_for_new_files;
 
 /// Maximum size of a recording, in bytes.
@@ -83,7 +83,7 @@ impl Drop for Recorder {
     /// Waits a moment for pending lines to be written.
     fn drop(&mut self) {
         self.lines.close();
-        self.lines.wait_idle(PATIENCE);
+        self.lines.wait_idle(EXIT_WAIT);
     }
 }
 

@@ -9,12 +9,12 @@ use crate::backend::Backend;
 use crate::cli::BackendRestart;
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::daemon::signals::Signals;
 use crate::exit::Exit;
-use crate::period::{Period, Shown};
 use crate::program::Program;
 use crate::restart::{Done, Operation, Outcome, Progress, Step, Transaction};
+use crate::sys::stop_signals::StopSignals;
 use crate::text;
+use crate::text::period::{Period, Shown};
 
 /// The JSON document.
 #[derive(Debug, Serialize)]
@@ -102,7 +102,7 @@ pub(super) async fn run(
         removed: options.removed.clone(),
         reason,
     };
-    let mut signals = Signals::catch()?;
+    let mut signals = StopSignals::catch()?;
     let mut show = Show {
         quiet: options.json,
         live: io::stdout().is_terminal() && !options.json,

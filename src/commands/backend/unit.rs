@@ -18,9 +18,9 @@ use crate::control::Request;
 use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
-use crate::period::{Period, Shown};
 use crate::restart::{wait_until_acknowledged, wait_until_quiet};
 use crate::status::Service;
+use crate::text::period::{Period, Shown};
 use crate::{systemd, text};
 
 /// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks

@@ -15,9 +15,9 @@ use crate::config::salvage::Salvage;
 use crate::daemon::store::Store;
 use crate::exabgp::command::GREETING;
 use crate::exabgp::{Advertisement, Dialect, Route};
-use crate::logging::counted;
 use crate::sys::resources::Missing;
 use crate::text;
+use crate::text::counted;
 
 /// How often to check whether the start is possible.
 const RETRY_INTERVAL: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };

@@ -13,8 +13,8 @@ use crate::config::salvage::Salvage;
 use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
-use crate::logging::counted;
 use crate::status::Trouble;
+use crate::text::counted;
 
 /// Withdraws all prefixes that may be announced. Returns when the file is valid, or when it is time to exit.
 pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> Ending {

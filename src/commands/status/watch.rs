@@ -23,11 +23,11 @@ use super::{look, show, table};
 use crate::cli::Status;
 use crate::commands::complain;
 use crate::exit::Exit;
-use crate::logging::counted;
 use crate::status::Document;
 use crate::sys::signals::STOPS;
 use crate::sys::terminal::{Screen, Size, can_be_drawn_on};
 use crate::text;
+use crate::text::counted;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);

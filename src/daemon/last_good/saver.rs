@@ -9,7 +9,7 @@ use super::LastGood;
 use crate::config::{Config, DEFAULT_STATE, Origin};
 use crate::engine::Engine;
 use crate::engine::service::ServiceState;
-use crate::handoff::Handoff;
+use crate::sys::handoff::Handoff;
 
 /// A configuration to store, and its place.
 type Job = (LastGood, Arc<Origin>);

@@ -11,10 +11,11 @@ use super::merge::{Aged, Change, apply, changes};
 use super::{Document, FORMAT, Failure, lock as state_lock};
 use crate::daemon::timestamp::{Age, Timestamp};
 use crate::engine::memory::Memory;
-use crate::fnv::fnv64;
-use crate::handoff::{Handoff, Taken, lock};
-use crate::logging::counted;
-use crate::period::Shown;
+use crate::sys::handoff::{Handoff, Taken};
+use crate::sys::lock;
+use crate::text::counted;
+use crate::text::fnv::fnv64;
+use crate::text::period::Shown;
 
 /// How often to look for changes by another helper.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

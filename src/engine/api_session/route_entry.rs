@@ -10,7 +10,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Stands;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Advertisement, Route};
-use crate::fnv::fnv64;
+use crate::text::fnv::fnv64;
 
 /// A route and the state of the conversation about it.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 /// What puts a withdrawn service back.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -7,9 +7,9 @@ use super::{Asks, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::order::AskedBy;
-use crate::logging::counted;
-use crate::period::{Period, Shown};
+use crate::text::counted;
 use crate::text::foreign;
+use crate::text::period::{Period, Shown};
 
 /// Why a route is refused, as a rule. Only ExaBGP 6 gives a reason.
 const ROUTE_REFUSED: &str = "exabgp.conf has no such neighbor, the `api` section of no neighbor names this process, or \

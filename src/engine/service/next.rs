@@ -8,8 +8,8 @@ use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::moment::Moment;
 use crate::exabgp::Advertisement;
-use crate::logging::counted;
-use crate::period::Period;
+use crate::text::counted;
+use crate::text::period::Period;
 
 /// What happens next, in words around one point in time.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -15,8 +15,8 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
 use crate::engine::order::{Kind, Orders};
 use crate::exabgp::Advertisement;
-use crate::logging::counted;
-use crate::period::Period;
+use crate::text::counted;
+use crate::text::period::Period;
 
 impl Service {
     /// As configured.

@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::period::Period;
 use crate::program::child::describe_exit;
+use crate::text::period::Period;
 
 /// Time limit of one call.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Addresses;
-use crate::handoff::Handoff;
+use crate::sys::handoff::Handoff;
 
 /// Poll interval of `add_within`.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -24,8 +24,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
 use super::{APART, AddressProbe, Sight};
-use crate::handoff::lock;
 use crate::netlink::changes::Changes;
+use crate::sys::lock;
 
 /// How often to look where nothing changes.
 const EACH: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use super::exchange::{Answered, Path};
 use super::here::Ignored;
 use super::{DnsProbe, Finding, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
-use crate::period::{Period, Shown};
 use crate::probe::deadline::Deadline;
+use crate::text::period::{Period, Shown};
 
 /// What came of the exchange.
 struct Exchanged {

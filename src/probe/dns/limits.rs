@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::handoff::lock;
+use crate::sys::lock;
 
 /// How long a truncated answer explains the silence after it.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);

@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 
 use super::state::{WatchEvent, WatchState};
 use super::succession::{LASTING, Mention, Succession};
-use crate::handoff::lock;
 use crate::outcome::{Cause, Outcome};
-use crate::period::Shown;
 use crate::process::find::Finder;
 use crate::process::handle::ProcessHandle;
 use crate::process::{Missing, ProcessSource};
+use crate::sys::lock;
+use crate::text::period::Shown;
 
 /// After an exit, the time between two searches for the next process.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(20);

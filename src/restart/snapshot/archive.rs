@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::make;
+use crate::sys::directory::make;
 use crate::sys::files::{Draft, content_of, create, open_plain};
 use crate::sys::trusted_path::{about, trusted};
 

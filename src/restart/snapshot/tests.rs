@@ -3,7 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use super::archive::NAME;
 use super::*;
-use crate::directory::make;
+use crate::sys::directory::make;
 
 /// A user without any rights; only root can lose anything to it.
 const NOBODY: u32 = 65534;

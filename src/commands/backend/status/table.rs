@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Known, ProcessReport, Queries, Report};
 use crate::backend::listeners::PORT;
-use crate::period::Shown;
+use crate::text::period::Shown;
 
 /// What fits beside the labels.
 const BESIDE: usize = 63;

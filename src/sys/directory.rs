@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::sys::files::set_mode;
+use super::files::set_mode;
 
 /// Makes a directory and those above it that are missing, each with this mode. It is set explicitly: ExaBGP hands
 /// down a umask under which no directory could be entered.

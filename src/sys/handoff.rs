@@ -1,45 +1,46 @@
-//! Work for a thread that may block, from one that must not.
+//! Hands work from a thread that must not block to one that may.
 //!
-//! A log that nobody reads, a disk that hangs, a recording on a slow share: whoever writes there can be held up for
-//! ever. So the loop never does. It puts what is to be written into a [`Handoff`], which has room for so much and is
-//! then full, and a thread of its own takes it out again. At the end one waits for that thread for a moment, never
-//! longer.
+//! A write can block without end: a log that nothing reads, a disk that hangs, a recording on a slow share. The loop
+//! therefore puts what is to be written into a [`Handoff`] of bounded size, and a worker thread takes it out. The end of
+//! the process waits for the worker at most [`EXIT_WAIT`].
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the end of the process waits for what is still to be written, at each place.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
+use super::lock;
 
-/// What became of an item.
+/// How long the end of the process waits for each worker.
+pub(crate) const EXIT_WAIT: Duration = Duration::from_millis(100);
+
+/// What became of an item that was offered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Offered {
-    /// It will be worked on.
+    /// The worker will process it.
     Taken,
     /// There is no room for it.
     Full,
-    /// Nobody works here any more.
+    /// The worker has ended.
     Closed,
 }
 
-/// What came of waiting for an item.
+/// The result of waiting for an item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Taken<T> {
-    /// It.
+    /// The next item.
     Item(T),
-    /// None in that time.
+    /// No item within the limit.
     Nothing,
-    /// There will be none any more.
+    /// The queue is closed and empty.
     Closed,
 }
 
-/// A queue between one who never waits and one who may.
+/// A queue between a thread that never waits and one that may.
 #[derive(Debug)]
 pub(crate) struct Handoff<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    /// The sum of the weights of what may wait.
+    /// The highest sum of weights that may wait.
     room: usize,
 }
 
@@ -47,20 +48,20 @@ pub(crate) struct Handoff<T> {
 struct State<T> {
     items: VecDeque<(T, usize)>,
     weight: usize,
-    /// An item has been taken out and is being worked on.
+    /// The worker processes an item.
     busy: bool,
     closed: bool,
 }
 
 impl<T> Handoff<T> {
-    /// Empty, with room for items of this weight together.
+    /// An empty queue with room for items of this total weight.
     #[must_use]
     pub(crate) const fn new(room: usize) -> Self {
         let state = State { items: VecDeque::new(), weight: 0, busy: false, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), room }
     }
 
-    /// Puts an item behind the others.
+    /// Appends an item, unless the queue is full or closed.
     pub(crate) fn offer(&self, item: T, weight: usize) -> Offered {
         let mut state = self.lock();
         if state.closed {
@@ -75,7 +76,7 @@ impl<T> Handoff<T> {
         Offered::Taken
     }
 
-    /// Puts an item in the place of all that wait.
+    /// Replaces all waiting items by this one.
     pub(crate) fn supersede(&self, item: T) {
         let mut state = self.lock();
         if !state.closed {
@@ -86,7 +87,7 @@ impl<T> Handoff<T> {
         }
     }
 
-    /// The next item, waited for; `None` when it is closed and empty. Asking for it says that the one before is done.
+    /// Waits for the next item; `None` once the queue is closed and empty. The call marks the previous item as done.
     pub(crate) fn take(&self) -> Option<T> {
         loop {
             match self.take_within(Duration::MAX) {
@@ -97,7 +98,7 @@ impl<T> Handoff<T> {
         }
     }
 
-    /// The same, waited for no longer than this.
+    /// As [`Self::take`], but waits no longer than `limit`.
     pub(crate) fn take_within(&self, limit: Duration) -> Taken<T> {
         let mut state = self.lock();
         state.busy = false;
@@ -113,20 +114,20 @@ impl<T> Handoff<T> {
         if state.closed { Taken::Closed } else { Taken::Nothing }
     }
 
-    /// Nothing more is put in; what waits is still worked on.
+    /// Accepts no further items; the worker still processes the waiting ones.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Nothing more is put in, and what waits is thrown away: the worker has given up.
+    /// Accepts no further items and drops the waiting ones: the worker has given up.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         *state = State { items: VecDeque::new(), weight: 0, busy: false, closed: true };
         self.changed.notify_all();
     }
 
-    /// Waits until everything is done, but not longer than this. True if it is.
+    /// Waits at most `limit` until every item is done. True if all are.
     pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
         let unfinished = |state: &mut State<T>| state.busy || !state.items.is_empty();
         let waited = self.changed.wait_timeout_while(self.lock(), limit, unfinished);
@@ -136,11 +137,6 @@ impl<T> Handoff<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         lock(&self.state)
     }
-}
-
-/// What another thread may be at work on. Nothing that stands behind a mutex in here is half done when a thread panics.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use super::entry::Urgency;
 use super::facility::Facility;
-use crate::logging::entry::Urgency;
 use crate::text::show;
 
 /// The syslog socket on Linux.

@@ -6,13 +6,13 @@ use std::os::unix::net;
 use signal_hook::low_level::pipe;
 use tokio::net::UnixStream;
 
-use crate::sys::signals::STOPS;
+use super::signals::STOPS;
 
 /// Receives [`STOPS`] through a pipe that the signal handler writes to.
 #[derive(Debug)]
-pub(crate) struct Signals(UnixStream);
+pub(crate) struct StopSignals(UnixStream);
 
-impl Signals {
+impl StopSignals {
     /// Catches these signals. They no longer end the process.
     ///
     /// # Errors
