@@ -1,7 +1,7 @@
 //! Files that are opened, made and replaced without following a link that another user may have put there.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -76,8 +76,31 @@ pub(crate) fn set_mode(
     fs::set_permissions(format!("/proc/self/fd/{}", found.as_raw_fd()), Permissions::from_mode(mode))
 }
 
-/// A file under a name of its own, which takes the place of another one when it is whole. Removed where it does not
-/// come to that.
+/// Replaces a file: writes `beside`, in the same directory, and renames it. When this returns, the content is on disk. If it
+/// fails at any point, the previous file is still there.
+///
+/// # Errors
+/// If the content cannot be written or synced, or the file cannot be renamed.
+pub(crate) fn replace(path: &Path, beside: PathBuf, mode: u32, content: &[u8]) -> io::Result<()> {
+    let mut draft = Draft::create(beside, mode)?;
+    draft.file.write_all(content)?;
+    draft.file.sync_all()?;
+    draft.replaces(path)?;
+    sync_directory_of(path)
+}
+
+/// Syncs the directory of a file, so that a rename in it is on disk.
+///
+/// # Errors
+/// If the directory cannot be synced, on a file system that supports it.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent().map(|directory| File::open(directory)?.sync_all()) {
+        Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A temporary file that replaces another one once it is complete. Dropped before that, it is removed.
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: PathBuf,
@@ -120,7 +143,6 @@ impl Drop for Draft {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::os::unix::fs::symlink;
     use std::process::Command;
 

@@ -1,10 +1,10 @@
 //! Puts the drop-in where systemd looks for those of the host's administrator.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::sys::files::{Draft, read_text};
+use crate::sys::files::{read_text, replace};
 
 /// Where the drop-ins of the administrator are (systemd.unit(5)).
 const UNITS: &str = "/etc/systemd/system";
@@ -64,11 +64,7 @@ fn write(text: &str, place: &Path) -> io::Result<()> {
     let folder = place.parent().ok_or(ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
     // systemd reads only what ends in `.conf`.
-    let mut draft = Draft::create(place.with_extension("conf.new"), 0o644)?;
-    draft.file.write_all(text.as_bytes())?;
-    draft.file.sync_all()?;
-    draft.replaces(place)?;
-    fs::File::open(folder)?.sync_all()
+    replace(place, place.with_extension("conf.new"), 0o644, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::sys::files::{Draft, open_plain, text_of};
+use crate::sys::files::{Draft, open_plain, sync_directory_of, text_of};
 use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
 /// ExaBGP passes on a umask that makes new directories inaccessible, so modes are set explicitly.
@@ -82,7 +82,7 @@ pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {
     draft.replaces(file)?;
     // In this order: if the helper is killed now, the state is saved even if the disk is slow. If power fails now, at
     // worst the file is incomplete and the previous one is read.
-    draft.file.sync_all().and_then(|()| sync_directory(file))
+    draft.file.sync_all().and_then(|()| sync_directory_of(file))
 }
 
 /// The path of the previous file.
@@ -101,14 +101,5 @@ pub(super) fn keep_previous(file: &Path) {
     let _ = fs::remove_file(&beside);
     if fs::hard_link(file, &beside).is_ok() && fs::rename(&beside, before(file)).is_err() {
         let _ = fs::remove_file(&beside);
-    }
-}
-
-/// Syncs the directory, so that the rename is on disk.
-fn sync_directory(file: &Path) -> io::Result<()> {
-    match file.parent().map(|directory| fs::File::open(directory)?.sync_all()) {
-        // Not every file system supports this.
-        Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
-        _ => Ok(()),
     }
 }

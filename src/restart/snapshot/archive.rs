@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::directory::make;
-use crate::sys::files::{Draft, content_of, create, open_plain};
+use crate::sys::files::{content_of, create, open_plain, replace};
 use crate::sys::trusted_path::{about, trusted};
 
 /// The file in the place of a backend.
@@ -119,10 +119,6 @@ impl Archive {
             let why = format!("the configuration has more than {} MiB", LARGEST >> 20);
             return Err(io::Error::new(ErrorKind::FileTooLarge, why));
         }
-        let mut draft = Draft::create(place.join(format!("{NAME}.new")), FILE_MODE)?;
-        draft.file.write_all(&serde_json::to_vec(self)?)?;
-        draft.file.sync_all()?;
-        draft.replaces(&path)?;
-        File::open(place)?.sync_all()
+        replace(&path, place.join(format!("{NAME}.new")), FILE_MODE, &serde_json::to_vec(self)?)
     }
 }
