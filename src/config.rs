@@ -1,6 +1,6 @@
 //! The resolved configuration: every value is present and valid.
 //!
-//! [`file`] defines the syntax, `survey` parses the file and finds every invalid value, [`resolve`] builds the
+//! [`mod@file`] defines the syntax, `survey` parses the file and finds every invalid value, [`resolve`] builds the
 //! configuration and checks rules between values, and [`cite`] shows each error at its place in the file. Code that
 //! uses a [`Config`] needs no further checks. [`salvage`] and [`healthcheck`](crate::healthcheck) build smaller
 //! configurations without management addresses; a salvaged one has no checks either.

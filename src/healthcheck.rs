@@ -1,7 +1,7 @@
 //! `healthcheck`: a replacement for `exabgp healthcheck` of ExaBGP 5.0.15.
 //!
 //! Many exabgp.conf files run that program. An operator replaces its name with `dnsherald healthcheck` and changes
-//! nothing else, so this command accepts all of its options with the same meaning. [`parse`] converts the command line
+//! nothing else, so this command accepts all of its options with the same meaning. [`mod@parse`] converts the command line
 //! to options:
 //!
 //! ```text

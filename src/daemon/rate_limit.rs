@@ -1,6 +1,6 @@
 //! Limits how often the log repeats a message: a repeated message is logged once, then summed up each minute.
 //!
-//! A [topic](topic) is what a message is about, such as the BGP session with one neighbor, and what it says of it, such as
+//! A [topic](mod@topic) is what a message is about, such as the BGP session with one neighbor, and what it says of it, such as
 //! `down`. Within a minute the log gets each change of a topic, at most [`CHANGES`] of them; all further messages about it
 //! are counted, and one line at the end of the minute tells how many they were and what holds now. ExaBGP can also say
 //! much about many topics, such as each of a thousand prefixes: the log gets [`TOPICS`] new topics of a kind a minute.

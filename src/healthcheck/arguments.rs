@@ -1,4 +1,4 @@
-//! Every option of `healthcheck`, with its help. [`super::parse`] reads them; [`super::resolve`] checks their
+//! Every option of `healthcheck`, with its help. [`parse`](mod@super::parse) reads them; [`super::resolve`] checks their
 //! combinations.
 
 use std::path::PathBuf;
