@@ -22,6 +22,7 @@ pub mod run;
 pub mod simulate;
 pub mod status;
 pub mod undampen;
+pub mod usage;
 
 /// The name of this host, for messages.
 #[must_use]

@@ -26,12 +26,17 @@ pub(crate) const STOPS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
 /// The same signal is reported once in this time.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// From now on a signal that means neither a stop nor a crash no longer ends the process: a thread logs its name. It is
-/// ignored where no thread can be started, too.
-///
-/// # Errors
-/// When the system has no descriptor left: the signals end the process as before.
-pub fn ignore_strays() -> io::Result<()> {
+/// Ignores signals that mean neither a stop nor a crash. A thread logs their names; if it cannot start, they are ignored
+/// all the same. If the system has no descriptor left, logs that they still end the process.
+pub fn ignore_strays() {
+    if let Err(error) = catch_strays() {
+        log::warn!(
+            "cannot catch signals: {error}; a stray signal ends this process and leaves its prefixes announced"
+        );
+    }
+}
+
+fn catch_strays() -> io::Result<()> {
     let mut signals = Signals::new(strays())?;
     let report = move || {
         let mut reports = Reports::default();
