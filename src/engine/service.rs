@@ -28,6 +28,7 @@ pub use self::state::{ServiceState, StartPolicy};
 
 mod damped;
 mod drained;
+mod followed;
 mod held;
 pub(crate) mod next;
 mod reloaded;
@@ -321,27 +322,6 @@ impl Service {
 
     fn enter(&self, state: String, reason: String) -> Action {
         Action::Enter { service: self.name.clone(), state, reason }
-    }
-
-    /// What `exabgp healthcheck` does when its check changes, and in each round while it is disabled: each part of it as
-    /// [`Compat`] says.
-    fn follow_check(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
-        let Some(check) = self.checks.first() else { return };
-        let compat = self.compat;
-        let hook_state = HookState::new(self.is_disabled(), check.state());
-        let again = compat.look_before_each_round.then(|| now + check.timing().interval);
-        if hook_state != self.hook_state {
-            let reason = check.failure().unwrap_or("passed").to_owned();
-            self.hook_state = hook_state;
-            self.restate |= compat.repeat_each_verdict && hook_state.has_route();
-            self.paused_round_at = again;
-            if compat.hooks_follow_check {
-                out.push(self.enter(hook_state.word().to_owned(), reason));
-            }
-        } else if ticks && self.probing_paused() && self.paused_round_at.is_some_and(|at| at <= now) {
-            self.restate |= compat.repeat_each_round;
-            self.paused_round_at = again;
-        }
     }
 
     /// Combines the verdicts of the checks, and counts a fall.
