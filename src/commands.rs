@@ -2,27 +2,54 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use crate::cli::Command;
 use crate::exit::Exit;
 use crate::text;
 
-pub mod backend;
+pub(crate) mod backend;
 mod caller;
-pub mod check;
-pub mod check_config;
-pub mod completions;
-pub mod demo;
-pub mod drain;
+pub(crate) mod check;
+pub(crate) mod check_config;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod drain;
 pub mod healthcheck;
 mod helper;
-pub mod hold;
+pub(crate) mod hold;
 mod missing;
 mod prospect;
-pub mod reload;
+pub(crate) mod reload;
 pub mod run;
-pub mod simulate;
-pub mod status;
-pub mod undampen;
+pub(crate) mod simulate;
+pub(crate) mod status;
+pub(crate) mod undampen;
 pub mod usage;
+
+/// Runs one command of the command line.
+///
+/// # Errors
+///
+/// Those of the command, for people.
+pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(options) => run::run(options),
+        Command::Check(options) => check::run(options),
+        Command::CheckConfig(options) => check_config::run(options),
+        Command::Status(options) => status::run(options),
+        Command::Drain(options) => drain::drain(options),
+        Command::Undrain(options) => drain::undrain(options),
+        Command::Hold(options) => hold::hold(options),
+        Command::Unhold(options) => hold::unhold(options),
+        Command::Undampen(options) => undampen::run(options),
+        Command::Reload(configuration) => reload::run(configuration),
+        Command::Simulate(options) => simulate::run(options),
+        Command::Backend(command) => backend::run(command),
+        Command::Completions { shell } => completions::run(*shell),
+        Command::Demo => demo::run(),
+        // The parser of `healthcheck` has read these arguments before.
+        Command::Healthcheck { words } => Ok(healthcheck::run(words.iter().cloned())),
+    }
+}
 
 /// The name of this host, for messages.
 #[must_use]

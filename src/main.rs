@@ -27,30 +27,9 @@ fn main() -> ExitCode {
     if command.is_long_lived() {
         ignore_strays();
     }
-    let exit = dispatch(&command).unwrap_or_else(|error| fail(&command, &error));
+    let exit = commands::dispatch(&command).unwrap_or_else(|error| fail(&command, &error));
     aside::flush();
     exit.into()
-}
-
-fn dispatch(command: &Command) -> anyhow::Result<Exit> {
-    match command {
-        Command::Run(options) => commands::run::run(options),
-        Command::Check(options) => commands::check::run(options),
-        Command::CheckConfig(options) => commands::check_config::run(options),
-        Command::Status(options) => commands::status::run(options),
-        Command::Drain(options) => commands::drain::drain(options),
-        Command::Undrain(options) => commands::drain::undrain(options),
-        Command::Hold(options) => commands::hold::hold(options),
-        Command::Unhold(options) => commands::hold::unhold(options),
-        Command::Undampen(options) => commands::undampen::run(options),
-        Command::Reload(configuration) => commands::reload::run(configuration),
-        Command::Simulate(options) => commands::simulate::run(options),
-        Command::Backend(command) => commands::backend::run(command),
-        Command::Completions { shell } => commands::completions::run(*shell),
-        Command::Demo => commands::demo::run(),
-        // Its words are another program's, and were looked at before.
-        Command::Healthcheck { words } => Ok(commands::healthcheck::run(words.iter().cloned())),
-    }
 }
 
 /// Reports why the command failed. ExaBGP counts deaths within a minute, so `run` delays its exit.

@@ -24,7 +24,7 @@ mod unit;
 ///
 /// # Errors
 /// When nothing can be printed, or no descriptor is left.
-pub fn run(command: &Command) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Status(options) => with(&options.backend, async |config, backend, _| {
             status::run(config, backend, options.json).await

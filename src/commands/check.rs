@@ -71,7 +71,7 @@ struct ServiceReport {
 ///
 /// # Errors
 /// None; the result type is that of the other commands.
-pub fn run(options: &Options) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(probe_services(options).unwrap_or_else(|error| {
         complain(&error);
         Exit::Unknown

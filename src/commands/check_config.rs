@@ -18,7 +18,7 @@ use crate::text::period::Shown;
 ///
 /// # Errors
 /// Returns an error if nothing can be printed.
-pub fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     let file = options.config.as_ref().unwrap_or(&options.file);
     match Config::load(file, &host_name()) {
         Ok(config) => {

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 ///
 /// # Errors
 /// Returns an error if the output is closed.
-pub fn run(shell: CompletedShell) -> anyhow::Result<Exit> {
+pub(crate) fn run(shell: CompletedShell) -> anyhow::Result<Exit> {
     let shell = match shell {
         CompletedShell::Bash => Shell::Bash,
         CompletedShell::Zsh => Shell::Zsh,

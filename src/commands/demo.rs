@@ -64,7 +64,7 @@ const SCRIPT: [(u64, &str, Fault); 12] = [
 ///
 /// # Errors
 /// When loopback cannot be used, or nothing can be printed.
-pub fn run() -> anyhow::Result<Exit> {
+pub(crate) fn run() -> anyhow::Result<Exit> {
     runtime().context("cannot start the event loop")?.block_on(play())
 }
 

@@ -19,7 +19,7 @@ use crate::text::{self, foreign};
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if the withdraw is not acknowledged.
-pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
+pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let order = Order {
@@ -64,7 +64,7 @@ pub fn drain(options: &Drain) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if a service is not announced.
-pub fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
+pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
     let helper = Helper::find(&options.helper);

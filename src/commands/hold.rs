@@ -18,7 +18,7 @@ use crate::text::{self, foreign};
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced.
-pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
+pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let order = HoldOrder {
@@ -53,7 +53,7 @@ pub fn hold(options: &Hold) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service.
-pub fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
+pub(crate) fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };

@@ -13,7 +13,7 @@ use crate::text;
 ///
 /// # Errors
 /// Returns an error if there is no helper or the configuration is invalid. Then nothing changes.
-pub fn run(options: &Options) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let helper = Helper::find(options);
     let services = helper.client()?.ask(&Request::Reload)?;
     writeln!(text::stdout(), "reloaded: {}", named(&services))?;

@@ -29,7 +29,7 @@ const COLUMNS: u32 = 60;
 ///
 /// # Errors
 /// Returns an error if the trace cannot be read or parsed, or nothing can be printed.
-pub fn run(options: &Simulate) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let text = read(&options.trace)?;
     let located = |error: TraceError| anyhow::anyhow!("{}: {error}", options.trace.display());
     let header = Header::read(&text).map_err(located)?;

@@ -21,7 +21,7 @@ mod watch;
 ///
 /// # Errors
 /// When there is no helper to ask; while watching, that is said and waited for.
-pub fn run(options: &Status) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
     if options.watch {
         return watch::run(options);
     }

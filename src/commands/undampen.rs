@@ -13,7 +13,7 @@ use crate::text::{self, foreign};
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service.
-pub fn run(options: &Undampen) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let request = Request::Undampen { service: options.service.clone() };
     let helper = Helper::find(&options.helper);
     helper.print_file_error();

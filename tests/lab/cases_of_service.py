@@ -170,7 +170,7 @@ def disable_file_hangs(lab, report):
         lab.start_announced(Configuration(POP1, (Service(checks, disable_file=place / "off"),)))
         since = time.time()
         _point(place, share.folder)
-        _wait_until_told(lab, "has not answered within 3s; taken as absent")
+        _wait_until_told(lab, "has not answered within 3s; assuming it is absent")
         lab.watch_steady(since, 6)
         report.found("still announced")
         _point(place, local)
