@@ -183,7 +183,7 @@ def no_systemd(lab, report):
     """The answers decide alone, for the process is not known; what takes systemd is refused with nothing touched."""
     pop = lab.pop1
     with pop.exabgp_with(WITHOUT_SYSTEMD) as since:
-        unknown = "is systemd running? Without it a `pid-file` tells the process"
+        unknown = "is systemd running? Without systemd, set `pid-file`"
         until_said(pop, since, unknown, "starting -> up")
         lab.until_routed(since, PATIENCE)
         since = time.time()
