@@ -1,4 +1,4 @@
-//! The command line. No behaviour: what each command does stands in [`crate::commands`].
+//! The command line: commands, options and help texts. [`crate::commands`] carries the commands out.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,23 +17,23 @@ mod orders;
 
 const EXAMPLES: &str = "\
 Examples:
-  dnsherald demo                                   see it work, without ExaBGP or a DNS server
+  dnsherald demo                                   needs neither ExaBGP nor a DNS server
   dnsherald check-config /etc/dnsherald/dnsherald.toml
-  dnsherald check                                  probe once, show a table
-  dnsherald run -c /etc/dnsherald/dnsherald.toml   on a terminal: show what ExaBGP would be told
-  dnsherald simulate --trace incident.trace        replay a recording
+  dnsherald check                                  probe once and show a table
+  dnsherald run -c /etc/dnsherald/dnsherald.toml   on a terminal: show the lines for ExaBGP
+  dnsherald simulate --trace incident.trace        replay a trace
 
 In exabgp.conf:
   process dnsherald { run /usr/bin/dnsherald run -c /etc/dnsherald/dnsherald.toml; encoder text; }";
 
 /// Announces an anycast DNS prefix only while this host's DNS server answers.
 ///
-/// ExaBGP starts `dnsherald run` as a process; it probes this host's DNS server over its management address, decides
-/// with hysteresis and dampening whether this PoP should attract traffic, and tells ExaBGP to announce or withdraw.
+/// ExaBGP starts `dnsherald run` as a process. The helper probes this host's DNS server over its management address,
+/// decides with hysteresis and dampening whether this PoP should attract traffic, and tells ExaBGP to announce or withdraw.
 #[derive(Debug, Parser)]
 #[command(name = "dnsherald", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -41,80 +41,80 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Probe, decide, and tell ExaBGP; what ExaBGP starts as a process
+    /// Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process
     ///
-    /// Standard output carries commands for ExaBGP and nothing else; the log goes to standard error (RUST_LOG chooses
-    /// how much). On a terminal nothing is asked or awaited: it shows what ExaBGP would be told.
+    /// Standard output carries commands for ExaBGP and nothing else. The log goes to standard error; RUST_LOG sets its
+    /// level. On a terminal the helper shows the lines that ExaBGP would get, and waits for no replies.
     Run(Run),
-    /// Probe once and show what was found
+    /// Probe once and show the result
     ///
-    /// Exit status: 0 all well, 1 degraded, 2 down, 3 bad usage or configuration.
+    /// Exit status: 0 ok, 1 degraded, 2 down, 3 bad usage or configuration.
     Check(Check),
-    /// Say what is wrong with a configuration, or what it means
+    /// Show the errors of a configuration, or what it means
     ///
-    /// Shows every effective value, the lines that ExaBGP would be told, and the worst-case times to detect a fault
-    /// and to return. Exit status: 0, or 78 if the configuration is refused.
+    /// Shows every effective value, the lines that ExaBGP would get, and the worst-case times to detect a fault and to
+    /// return. Exit status: 0, or 78 if the configuration is refused.
     CheckConfig(CheckConfig),
-    /// Show what the running helper knows: services, prefixes, checks, drains, ExaBGP
+    /// Show the state of the running helper: services, prefixes, checks, drains, ExaBGP
     ///
-    /// Exit status: 0, or 1 if there is no helper to ask; with `--plugin` that of monitoring plugins.
+    /// Exit status: 0, or 1 if no helper runs; with `--plugin` that of monitoring plugins.
     Status(Status),
     /// Withdraw a service, or all, for maintenance
     ///
-    /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself where it is given a time.
-    /// Exit status: 0, 1 if it could not be done, or was not acknowledged while waited for, 5 with `--wait` if ExaBGP
-    /// answers no commands (`exabgp.api.ack` is off), so that nothing can be known of the withdraws.
+    /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of `--for`.
+    /// Exit status: 0 done; 1 failed, or with `--wait` ExaBGP did not acknowledge the withdraws in time; 5 with `--wait` if
+    /// ExaBGP answers no commands (`exabgp.api.ack` is off), so that the fate of the withdraws is unknown.
     Drain(Drain),
     /// End drains
     ///
-    /// Says what still keeps a service withdrawn. Exit status: 0, 1 if there was no drain to end (0 with
-    /// `--quiet-if-none`), or a service was not announced and acknowledged while waited for, 5 with `--wait` if ExaBGP
-    /// answers no commands, so that nothing can be known of the announcements.
+    /// Shows what still keeps a service withdrawn. Exit status: 0 done; 1 if there was no drain to end (0 with
+    /// `--quiet-if-none`), or with `--wait` a service was not announced and acknowledged in time; 5 with `--wait` if ExaBGP
+    /// answers no commands, so that the fate of the announcements is unknown.
     Undrain(Undrain),
     /// Keep a service announced against its checks, for the operator who knows that a check is wrong
     ///
-    /// Not against a drain, and not while a service address is missing on this host. A hold has a holder, a reason and an
-    /// end within 24 hours; it survives a restart of the helper. Exit status: 0, 1 if it could not be done, or the service
-    /// was not announced and acknowledged while waited for, 5 with `--wait` if ExaBGP answers no commands.
+    /// A drain, or a service address that is missing on this host, overrides a hold. A hold has a holder, a reason and an
+    /// end within 24 hours, and survives a restart of the helper. Exit status: 0 done; 1 failed, or with `--wait` the
+    /// service was not announced and acknowledged in time; 5 with `--wait` if ExaBGP answers no commands.
     Hold(Hold),
-    /// End holds: the checks decide again
+    /// End holds, so that the checks decide again
     ///
     /// Exit status: 0, or 1 if there was no hold to end (0 with `--quiet-if-none`), no such service, or no helper.
     Unhold(Unhold),
-    /// Clear the penalty, the suppression and the longer return of a service, or of all
+    /// Clear the penalty, the suppression and the longer return time of a service, or of all
     ///
-    /// A service whose checks pass returns at once. Says what it cleared. Exit status: 0, or 1 if there was nothing to
+    /// A service whose checks pass returns at once. Shows what it cleared. Exit status: 0, or 1 if there was nothing to
     /// clear, no such service, or no helper.
     Undampen(Undampen),
-    /// Have the running helper read its configuration again
+    /// Make the running helper read its configuration again
     ///
-    /// The file is checked as a whole; if anything is wrong nothing is changed. Services that are configured as before
-    /// keep their state and their counters, and what is no longer configured is withdrawn. The helper reads the file
-    /// that it was started with. Exit status: 0, or 1 if it was refused or there is no helper.
+    /// The helper checks the whole file first; on any error it changes nothing. Services with an unchanged configuration
+    /// keep their state and counters. Prefixes that are no longer configured are withdrawn. The helper reads the file that
+    /// it was started with. Exit status: 0, or 1 if the helper refused the file or no helper runs.
     Reload(Helper),
     /// Run the engine in virtual time over a written or recorded trace
     ///
-    /// Prints each line that ExaBGP would be told and each transition with its reason and time, then a timeline.
+    /// Prints each line that ExaBGP would get and each transition with its reason and time, then a timeline.
     Simulate(Simulate),
-    /// Take the place of `exabgp healthcheck`, with all its options
+    /// Replace `exabgp healthcheck`, with all its options
     #[command(disable_help_flag = true)]
     Healthcheck {
         /// See `dnsherald healthcheck --help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         words: Vec<OsString>,
     },
-    /// The stock DNS server of this host: how it is, whether its configuration is in order, reload, restart
+    /// Manage the stock DNS server of this host: state, configuration check, reload, restart
     #[command(subcommand)]
     Backend(Backend),
-    /// Print what makes a shell complete commands and options
+    /// Print the completions of commands and options for a shell
     ///
-    /// The Debian package brings them; else see the manual of the shell, such as
+    /// The Debian package installs them. Without it, install them as the manual of the shell says, such as
     /// `dnsherald completions bash > /etc/bash_completion.d/dnsherald`.
     Completions {
-        /// For which shell
+        /// The shell
         shell: CompletedShell,
     },
-    /// Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
+    /// Show failover in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
     Demo,
 }
 
@@ -144,7 +144,7 @@ impl Command {
     }
 }
 
-/// The shells whose completions are shipped.
+/// A shell whose completions are shipped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum CompletedShell {
     /// GNU Bash
@@ -155,7 +155,7 @@ pub enum CompletedShell {
     Fish,
 }
 
-/// Where the configuration is.
+/// The path of the configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Configuration {
     /// The configuration file
@@ -163,13 +163,13 @@ pub(crate) struct Configuration {
     pub(crate) config: PathBuf,
 }
 
-/// Which running helper.
+/// How to find the running helper.
 #[derive(Args, Clone, Debug)]
 pub struct Helper {
-    /// Where the configuration is.
+    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
-    /// The directory of the helper's sockets; else the helper of the configuration file is looked for
+    /// The directory of the helper's sockets; default: find the helper of the configuration file
     #[arg(long, value_name = "DIR")]
     pub(crate) control: Option<PathBuf>,
 }
@@ -177,25 +177,26 @@ pub struct Helper {
 /// Options of `run`.
 #[derive(Args, Debug)]
 pub struct Run {
-    /// Where the configuration is.
+    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
-    /// Keep what survives a restart in DIR, whatever the configuration says
+    /// Keep the state that survives a restart in DIR, whatever the configuration says
     ///
-    /// Named here, it is found even when the configuration cannot be read: the last good configuration can be used, and
-    /// what was announced can be withdrawn.
+    /// With this option the helper finds the state even if it cannot read the configuration. It can then run the last
+    /// good configuration, or withdraw earlier announcements.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Write all that reaches the engine to FILE, as a trace for `simulate`
+    /// Write every event of the engine to FILE, as a trace for `simulate`
     ///
-    /// What is there is kept: if FILE exists, it is FILE.1, FILE.2 and so on up to FILE.99; the log says which. The
-    /// recording ends at 1 GiB, or when the disk cannot keep up. A recording that fails stops nothing else.
+    /// An existing file is kept: the helper writes FILE.1, FILE.2 and so on up to FILE.99, and logs the name. The
+    /// recording ends at 1 GiB, or when the disk cannot keep up. A failed recording affects nothing else.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Exit with status 78 if the configuration is bad at start, instead of waiting for a good one
     ///
-    /// The last good configuration is not used: what the file names, and what was announced before, is withdrawn first. It exits after 15 seconds, since ExaBGP gives
-    /// up on helpers that end quickly; or when told to end.
+    /// The helper does not use the last good configuration. It withdraws the prefixes that the file names and those that
+    /// were announced before, and exits after 15 seconds, or at a signal. It waits because ExaBGP gives up on helpers that
+    /// exit quickly.
     #[arg(long)]
     pub(crate) exit_on_bad_config: bool,
 }
@@ -203,7 +204,7 @@ pub struct Run {
 /// Options of `status`.
 #[derive(Args, Clone, Debug)]
 pub struct Status {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Print JSON
@@ -214,12 +215,13 @@ pub struct Status {
     /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
     /// disk, a check unknown for 30 seconds or observed and down, a BGP session down for 30 seconds; 2 down, suppressed,
     /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgement unknown, every BGP session down;
-    /// 3 no helper to ask.
+    /// 3 no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub(crate) plugin: bool,
-    /// Show it again every second, until `q`
+    /// Show the status again every second, until `q`
     ///
-    /// On a terminal it is drawn in place. Elsewhere, and with `--json`, one follows the other, until interrupted.
+    /// On a terminal the status is drawn in place. Elsewhere, and with `--json`, each status follows the previous one,
+    /// until interrupted.
     #[arg(short, long)]
     pub(crate) watch: bool,
 }
@@ -227,7 +229,7 @@ pub struct Status {
 /// Options of `check`.
 #[derive(Args, Debug)]
 pub struct Check {
-    /// Where the configuration is.
+    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
     /// Only this service
@@ -235,8 +237,8 @@ pub struct Check {
     /// Print JSON
     #[arg(long, conflicts_with = "plugin")]
     pub(crate) json: bool,
-    /// Print one line as monitoring plugins do: what the probes find, whatever the helper announces; the alert is
-    /// `status --plugin`
+    /// Print one line as monitoring plugins do: the result of the probes, whatever the helper announces; alert on
+    /// `status --plugin` instead
     #[arg(long)]
     pub(crate) plugin: bool,
 }
@@ -247,10 +249,10 @@ pub struct CheckConfig {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
     pub(crate) file: PathBuf,
-    /// The same, as the other commands take it
+    /// The configuration file, as an option like that of the other commands
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) config: Option<PathBuf>,
-    /// Print nothing if all is well
+    /// Print nothing if the configuration is valid
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -258,13 +260,13 @@ pub struct CheckConfig {
 /// Options of `simulate`.
 #[derive(Args, Debug)]
 pub struct Simulate {
-    /// The configuration file, if not the one that the trace carries
+    /// The configuration file; default: the configuration in the trace
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The trace; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) trace: PathBuf,
-    /// Print the trace itself, with what came of each line beneath it
+    /// Print the trace, with the effects of each line below it
     #[arg(long, conflicts_with = "json")]
     pub(crate) annotate: bool,
     /// Print every action of the engine as a line of JSON

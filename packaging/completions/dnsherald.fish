@@ -26,149 +26,149 @@ end
 
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -s V -l version -d 'Print version'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "run" -d 'Probe, decide, and tell ExaBGP; what ExaBGP starts as a process'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "check" -d 'Probe once and show what was found'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "check-config" -d 'Say what is wrong with a configuration, or what it means'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "status" -d 'Show what the running helper knows: services, prefixes, checks, drains, ExaBGP'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "run" -d 'Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "check" -d 'Probe once and show the result'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "check-config" -d 'Show the errors of a configuration, or what it means'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "status" -d 'Show the state of the running helper: services, prefixes, checks, drains, ExaBGP'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "drain" -d 'Withdraw a service, or all, for maintenance'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "undrain" -d 'End drains'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "hold" -d 'Keep a service announced against its checks, for the operator who knows that a check is wrong'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "unhold" -d 'End holds: the checks decide again'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return of a service, or of all'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "reload" -d 'Have the running helper read its configuration again'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "unhold" -d 'End holds, so that the checks decide again'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return time of a service, or of all'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "reload" -d 'Make the running helper read its configuration again'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "simulate" -d 'Run the engine in virtual time over a written or recorded trace'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "healthcheck" -d 'Take the place of `exabgp healthcheck`, with all its options'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "backend" -d 'The stock DNS server of this host: how it is, whether its configuration is in order, reload, restart'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "completions" -d 'Print what makes a shell complete commands and options'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "demo" -d 'Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "healthcheck" -d 'Replace `exabgp healthcheck`, with all its options'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "backend" -d 'Manage the stock DNS server of this host: state, configuration check, reload, restart'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "completions" -d 'Print the completions of commands and options for a shell'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "demo" -d 'Show failover in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l state -d 'Keep what survives a restart in DIR, whatever the configuration says' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l record -d 'Write all that reaches the engine to FILE, as a trace for `simulate`' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l state -d 'Keep the state that survives a restart in DIR, whatever the configuration says' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l record -d 'Write every event of the engine to FILE, as a trace for `simulate`' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l exit-on-bad-config -d 'Exit with status 78 if the configuration is bad at start, instead of waiting for a good one'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l json -d 'Print JSON'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l plugin -d 'Print one line as monitoring plugins do: what the probes find, whatever the helper announces; the alert is `status --plugin`'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -l plugin -d 'Print one line as monitoring plugins do: the result of the probes, whatever the helper announces; alert on `status --plugin` instead'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s c -l config -d 'The same, as the other commands take it' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s q -l quiet -d 'Print nothing if all is well'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s c -l config -d 'The configuration file, as an option like that of the other commands' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s q -l quiet -d 'Print nothing if the configuration is valid'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l json -d 'Print JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l plugin -d 'Print one line as monitoring plugins do: whether every service attracts traffic'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s w -l watch -d 'Show it again every second, until `q`'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s w -l watch -d 'Show the status again every second, until `q`'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l for -d 'End by itself after this time, such as 2h or 90s; else it lasts until `undrain`' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l reason -d 'Why, for whoever looks at the status' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER under sudo)' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l until-exit -d 'End with the running helper: the one that ExaBGP starts next knows nothing of it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Come back when ExaBGP has acknowledged the withdraws, and the service\'s backend is quiet'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l for -d 'End the drain after this time, such as 2h or 90s; default: it lasts until `undrain`' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l reason -d 'The reason, shown by `status`' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'The holder; only `undrain` with the same name, or with no name, ends the drain; default: the calling user ($SUDO_USER under sudo)' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l until-exit -d 'End the drain with the running helper, so that the next helper does not inherit it'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -d 'Only the drain in this name' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'Not before the checks have found anew that the server is well'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l wait -d 'Come back when the services are announced and ExaBGP has acknowledged that'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l quiet-if-none -d 'Where there is no drain to end, say nothing and exit with 0'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -d 'Only the drain of this holder' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'End the drain only after the checks have passed again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l wait -d 'Return when the services are announced and ExaBGP has acknowledged that'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l quiet-if-none -d 'If there is no drain to end, print nothing and exit with 0'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l for -d 'End by itself after this time, such as 2h or 90s; at most 24h' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l reason -d 'Why, for whoever looks at the status' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l as -d 'In whose name; by default the user who asks ($SUDO_USER under sudo)' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l wait -d 'Come back when the service is announced and ExaBGP has acknowledged that, after 60 seconds at the latest'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l for -d 'End the hold after this time, such as 2h or 90s; at most 24h' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l reason -d 'The reason, shown by `status`' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l as -d 'The holder; default: the calling user ($SUDO_USER under sudo)' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l wait -d 'Return when the service is announced and ExaBGP has acknowledged that, after at most 60 seconds'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l as -d 'Only the hold in this name' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l quiet-if-none -d 'Where there is no hold to end, say nothing and exit with 0'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l as -d 'Only the hold of this holder' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l quiet-if-none -d 'If there is no hold to end, print nothing and exit with 0'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l quiet-if-none -d 'Where there is nothing to clear, say nothing and exit with 0'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -l quiet-if-none -d 'If there is nothing to clear, print nothing and exit with 0'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s c -l config -d 'The configuration file, if not the one that the trace carries' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s c -l config -d 'The configuration file; default: the configuration in the trace' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s t -l trace -d 'The trace; `-` for standard input' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l annotate -d 'Print the trace itself, with what came of each line beneath it'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l annotate -d 'Print the trace, with the effects of each line below it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l json -d 'Print every action of the engine as a line of JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -s h -l help -d 'Print help'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and what this user may not see'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "check" -d 'Check the server\'s configuration on disk; the server is not touched'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "reload" -d 'Check the server\'s configuration, and if it is in order make the server read it again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and the permissions that this user lacks'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "check" -d 'Check the server\'s configuration on disk, without touching the server'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "reload" -d 'Check the server\'s configuration, and if it is valid make the server read it again'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "restart" -d 'Restart the server without losing a query: check, drain, restart, verify, return'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops, whoever stops it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "stopping" -d 'What the drop-in runs before the server stops: drains, waits, and always succeeds'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "started" -d 'What the drop-in runs once the server is up: lets its services return when their checks pass'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "stopping" -d 'Drain and wait before the server stops; the drop-in runs this, and it always succeeds'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "started" -d 'Let the services return when their checks pass; the drop-in runs this once the server is up'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and not __fish_seen_subcommand_from status check reload restart hooks stopping started help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -l json -d 'Print JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -l removed -d 'A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l command -d 'Run this shell command while drained, instead of restarting: an upgrade, for instance' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l command -d 'Run this shell command while drained, such as an upgrade, instead of restarting' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l limit -d 'End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l removed -d 'A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'Why, for whoever looks at the status' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'The reason, shown by `status`' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, instead of restarting it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l rollback -d 'If the server does not come back well, put the configuration of the last good restart back, and try once more'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l json -d 'Print JSON, once it is over'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l rollback -d 'If the server does not recover, restore the configuration of the last good restart and try once more'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l json -d 'Print the result as JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -l install -d 'Write it to /etc/systemd/system/UNIT.d/dnsherald.conf, and have systemd read it'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -l install -d 'Write the drop-in to /etc/systemd/system/UNIT.d/dnsherald.conf, and make systemd read it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from stopping" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -s c -l config -d 'The configuration file' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -l control -d 'The directory of the helper\'s sockets; else the helper of the configuration file is looked for' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from started" -s h -l help -d 'Print help'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and what this user may not see'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the server\'s configuration on disk; the server is not touched'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "reload" -d 'Check the server\'s configuration, and if it is in order make the server read it again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and the permissions that this user lacks'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the server\'s configuration on disk, without touching the server'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "reload" -d 'Check the server\'s configuration, and if it is valid make the server read it again'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "restart" -d 'Restart the server without losing a query: check, drain, restart, verify, return'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops, whoever stops it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "stopping" -d 'What the drop-in runs before the server stops: drains, waits, and always succeeds'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "started" -d 'What the drop-in runs once the server is up: lets its services return when their checks pass'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "stopping" -d 'Drain and wait before the server stops; the drop-in runs this, and it always succeeds'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "started" -d 'Let the services return when their checks pass; the drop-in runs this once the server is up'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "run" -d 'Probe, decide, and tell ExaBGP; what ExaBGP starts as a process'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "check" -d 'Probe once and show what was found'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "check-config" -d 'Say what is wrong with a configuration, or what it means'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "status" -d 'Show what the running helper knows: services, prefixes, checks, drains, ExaBGP'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "run" -d 'Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "check" -d 'Probe once and show the result'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "check-config" -d 'Show the errors of a configuration, or what it means'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "status" -d 'Show the state of the running helper: services, prefixes, checks, drains, ExaBGP'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "drain" -d 'Withdraw a service, or all, for maintenance'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "undrain" -d 'End drains'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "hold" -d 'Keep a service announced against its checks, for the operator who knows that a check is wrong'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "unhold" -d 'End holds: the checks decide again'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return of a service, or of all'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "reload" -d 'Have the running helper read its configuration again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "unhold" -d 'End holds, so that the checks decide again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return time of a service, or of all'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "reload" -d 'Make the running helper read its configuration again'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "simulate" -d 'Run the engine in virtual time over a written or recorded trace'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "healthcheck" -d 'Take the place of `exabgp healthcheck`, with all its options'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "backend" -d 'The stock DNS server of this host: how it is, whether its configuration is in order, reload, restart'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "completions" -d 'Print what makes a shell complete commands and options'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "demo" -d 'Show the main job in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "healthcheck" -d 'Replace `exabgp healthcheck`, with all its options'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "backend" -d 'Manage the stock DNS server of this host: state, configuration check, reload, restart'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "completions" -d 'Print the completions of commands and options for a shell'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "demo" -d 'Show failover in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and what this user may not see'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "check" -d 'Check the server\'s configuration on disk; the server is not touched'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "reload" -d 'Check the server\'s configuration, and if it is in order make the server read it again'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "status" -d 'Show the server\'s process, version, listeners, counters, zones, and the permissions that this user lacks'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "check" -d 'Check the server\'s configuration on disk, without touching the server'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "reload" -d 'Check the server\'s configuration, and if it is valid make the server read it again'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "restart" -d 'Restart the server without losing a query: check, drain, restart, verify, return'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops, whoever stops it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "stopping" -d 'What the drop-in runs before the server stops: drains, waits, and always succeeds'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "started" -d 'What the drop-in runs once the server is up: lets its services return when their checks pass'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "stopping" -d 'Drain and wait before the server stops; the drop-in runs this, and it always succeeds'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "started" -d 'Let the services return when their checks pass; the drop-in runs this once the server is up'

@@ -7,49 +7,49 @@ use clap::{Args, Subcommand};
 use super::Helper;
 use crate::text::period::Period;
 
-/// What to do with a backend.
+/// The subcommands of `backend`.
 #[derive(Debug, Subcommand)]
 pub enum Backend {
-    /// Show the server's process, version, listeners, counters, zones, and what this user may not see
+    /// Show the server's process, version, listeners, counters, zones, and the permissions that this user lacks
     ///
-    /// It is asked through its own control channel, within the time that the configuration gives it, so that a hung
-    /// server is seen as such. Run it as the user that ExaBGP runs as: under "needs" it names what that user lacks.
-    /// Exit status: 0 if the server runs, 1 if it is stopped or hung or nobody can tell, 78 if our configuration is bad.
+    /// The command asks the server through its own control channel. A server that does not answer within `timeout` of the
+    /// backend is shown as hung. Run it as the user that ExaBGP runs as: "needs" lists the permissions that this user
+    /// lacks. Exit status: 0 the server runs, 1 it is stopped, hung or in an unknown state, 78 bad configuration of
+    /// dnsherald.
     Status(BackendStatus),
-    /// Check the server's configuration on disk; the server is not touched
+    /// Check the server's configuration on disk, without touching the server
     ///
-    /// Exit status: 0 in order, or nothing can check it, 1 broken or not readable, 78 if our own configuration is bad.
+    /// Exit status: 0 valid, or no tool can check it, 1 invalid or not readable, 78 bad configuration of dnsherald.
     Check(OneBackend),
-    /// Check the server's configuration, and if it is in order make the server read it again
+    /// Check the server's configuration, and if it is valid make the server read it again
     ///
-    /// A broken configuration ends it before the server is touched. Exit status: 0 done, 1 not done, not running
-    /// afterwards, or a zone is not served: one of the services, or one of the server's own list that was served before.
-    /// 78 if our own configuration is bad.
+    /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
+    /// does not run afterwards, or it does not serve a zone of the services or one that it listed and served before; 78 bad
+    /// configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///
-    /// The configuration is checked first. The services are withdrawn, and the server is left alone until its own
-    /// counters say that it is quiet. Once it is back, its process, its listeners, its zones and every check are waited
-    /// for before traffic returns. The process before has to have ended. Interrupted at any moment it leaves either the
-    /// old state or a drain that expires.
-    /// Exit status: 0 restarted and back, 1 not touched, 3 left drained, 4 rolled back, 78 if our own configuration is
-    /// bad.
+    /// The command checks the configuration, withdraws the services, and waits until the server's own counters are quiet.
+    /// After the restart it waits for the new process, the listeners, the zones and every check before traffic returns. The
+    /// old process must have exited. Interrupted at any moment, the command leaves either the old state or a drain that
+    /// expires. Exit status: 0 restarted and serving, 1 not touched, 3 left drained, 4 rolled back, 78 bad configuration of
+    /// dnsherald.
     Restart(BackendRestart),
-    /// Print the systemd drop-in that drains before a unit stops, whoever stops it
+    /// Print the systemd drop-in that drains before a unit stops
     ///
-    /// With it no `systemctl restart`, upgrade or shutdown stops the server while it attracts traffic, and traffic
-    /// returns by itself once the checks pass.
+    /// With the drop-in, `systemctl restart`, an upgrade or a shutdown drains the server before it stops. Traffic returns
+    /// by itself once the checks pass.
     Hooks(Hooks),
-    /// What the drop-in runs before the server stops: drains, waits, and always succeeds
+    /// Drain and wait before the server stops; the drop-in runs this, and it always succeeds
     Stopping(UnitHooks),
-    /// What the drop-in runs once the server is up: lets its services return when their checks pass
+    /// Let the services return when their checks pass; the drop-in runs this once the server is up
     Started(UnitHooks),
 }
 
 /// Options of `backend reload`.
 #[derive(Args, Debug)]
 pub struct BackendReload {
-    /// Which one.
+    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
@@ -60,30 +60,31 @@ pub struct BackendReload {
 /// Options of `backend restart`.
 #[derive(Args, Debug)]
 pub struct BackendRestart {
-    /// Which one.
+    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// Make the server read its configuration again, instead of restarting it
     #[arg(long, conflicts_with = "command")]
     pub(crate) reload: bool,
-    /// Run this shell command while drained, instead of restarting: an upgrade, for instance
+    /// Run this shell command while drained, such as an upgrade, instead of restarting
     ///
-    /// It comes to its end, however long it takes, unless `--limit` is given. The drain lasts as long as the command.
+    /// The command runs to its end, however long it takes, unless `--limit` is given. The drain lasts as long as the
+    /// command.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
     /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
     #[arg(long, value_name = "TIME", requires = "command")]
     pub(crate) limit: Option<Period>,
-    /// If the server does not come back well, put the configuration of the last good restart back, and try once more
+    /// If the server does not recover, restore the configuration of the last good restart and try once more
     #[arg(long)]
     pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
     #[arg(long, value_name = "ZONE")]
     pub(crate) removed: Vec<String>,
-    /// Why, for whoever looks at the status
+    /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Print JSON, once it is over
+    /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -91,39 +92,39 @@ pub struct BackendRestart {
 /// Options of `backend hooks`.
 #[derive(Args, Debug)]
 pub struct Hooks {
-    /// Of which unit.
+    /// The unit.
     #[command(flatten)]
     pub(crate) unit: UnitHooks,
-    /// Write it to /etc/systemd/system/UNIT.d/dnsherald.conf, and have systemd read it
+    /// Write the drop-in to /etc/systemd/system/UNIT.d/dnsherald.conf, and make systemd read it
     ///
-    /// A file there that is not ours is not overwritten.
+    /// The command does not overwrite a file that it has not written.
     #[arg(long)]
     pub(crate) install: bool,
 }
 
-/// A unit.
+/// Options of `backend stopping` and `backend started`.
 #[derive(Args, Debug)]
 pub struct UnitHooks {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The unit, such as unbound.service
     pub(crate) unit: Unit,
 }
 
-/// The name of a systemd unit, with its type.
+/// The name of a systemd unit, with its type suffix.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Unit(pub(crate) String);
 
 impl FromStr for Unit {
     type Err = String;
 
-    /// What has no type is a service, as for `systemctl`. Letters are those of systemd.unit(5).
+    /// A name without a type suffix is a service, as for `systemctl`. The allowed characters are those of systemd.unit(5).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-        if text.is_empty() || text.starts_with('-') || !text.chars().all(is_of_a_name) {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        if text.is_empty() || text.starts_with('-') || !text.chars().all(is_allowed) {
             return Err(format!(
-                "`{}` is no unit, expected a name such as unbound.service",
+                "`{}` is not a unit name, expected a name such as unbound.service",
                 text.escape_debug()
             ));
         }
@@ -131,10 +132,10 @@ impl FromStr for Unit {
     }
 }
 
-/// Which backend.
+/// Selects a backend.
 #[derive(Args, Debug)]
 pub struct OneBackend {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The backend, if there are several
@@ -144,7 +145,7 @@ pub struct OneBackend {
 /// Options of `backend status`.
 #[derive(Args, Debug)]
 pub struct BackendStatus {
-    /// Which one.
+    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// Print JSON

@@ -10,29 +10,29 @@ use crate::text::period::Period;
 /// Options of `drain`.
 #[derive(Args, Debug)]
 pub struct Drain {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
-    /// Only this service; without it all, and whatever service is added until `undrain`
+    /// Only this service; default: all services, including those added before `undrain`
     pub(crate) service: Option<String>,
-    /// End by itself after this time, such as 2h or 90s; else it lasts until `undrain`
+    /// End the drain after this time, such as 2h or 90s; default: it lasts until `undrain`
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) lasts: Option<Period>,
-    /// End with the running helper: the one that ExaBGP starts next knows nothing of it
+    /// End the drain with the running helper, so that the next helper does not inherit it
     ///
-    /// For units that drain before something stops: whatever is started anew then, nothing is left to be lifted.
+    /// For units that drain before ExaBGP or the host stops: after the next start no drain is left to end.
     #[arg(long)]
     pub(crate) until_exit: bool,
-    /// Why, for whoever looks at the status
+    /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// In whose name, which only that name and `undrain` without one can end; by default the user who asks ($SUDO_USER
+    /// The holder; only `undrain` with the same name, or with no name, ends the drain; default: the calling user ($SUDO_USER
     /// under sudo)
     #[arg(long = "as", value_name = "NAME")]
     pub holder: Option<Holder>,
-    /// Come back when ExaBGP has acknowledged the withdraws, and the service's backend is quiet
+    /// Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet
     ///
-    /// ExaBGP is waited for up to 30 seconds, the backend as its `quiet-for` and `max-wait` say.
+    /// The command waits up to 30 seconds for ExaBGP, and for the backend as its `quiet-for` and `max-wait` say.
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -40,24 +40,24 @@ pub struct Drain {
 /// Options of `undrain`.
 #[derive(Args, Debug)]
 pub struct Undrain {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
-    /// Only this service, which is taken out of a drain of all, too
+    /// Only this service; this also removes it from a drain of all
     pub(crate) service: Option<String>,
-    /// Only the drain in this name
+    /// Only the drain of this holder
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) holder: Option<Holder>,
-    /// Not before the checks have found anew that the server is well
+    /// End the drain only after the checks have passed again
     #[arg(long)]
     pub(crate) once_healthy: bool,
-    /// Come back when the services are announced and ExaBGP has acknowledged that
+    /// Return when the services are announced and ExaBGP has acknowledged that
     ///
-    /// Waits up to 60 seconds. Fails at once where another drain, a disable-file or `enabled = false` keeps a service
-    /// withdrawn.
+    /// The command waits up to 60 seconds. It fails at once if another drain, a disable-file or `enabled = false` keeps a
+    /// service withdrawn.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Where there is no drain to end, say nothing and exit with 0
+    /// If there is no drain to end, print nothing and exit with 0
     #[arg(long)]
     pub(crate) quiet_if_none: bool,
 }
@@ -65,21 +65,21 @@ pub struct Undrain {
 /// Options of `hold`.
 #[derive(Args, Debug)]
 pub struct Hold {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The service
     pub(crate) service: String,
-    /// End by itself after this time, such as 2h or 90s; at most 24h
+    /// End the hold after this time, such as 2h or 90s; at most 24h
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) lasts: HoldTime,
-    /// Why, for whoever looks at the status
+    /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// In whose name; by default the user who asks ($SUDO_USER under sudo)
+    /// The holder; default: the calling user ($SUDO_USER under sudo)
     #[arg(long = "as", value_name = "NAME")]
     pub holder: Option<Holder>,
-    /// Come back when the service is announced and ExaBGP has acknowledged that, after 60 seconds at the latest
+    /// Return when the service is announced and ExaBGP has acknowledged that, after at most 60 seconds
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -87,15 +87,15 @@ pub struct Hold {
 /// Options of `unhold`.
 #[derive(Args, Debug)]
 pub struct Unhold {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service
     pub(crate) service: Option<String>,
-    /// Only the hold in this name
+    /// Only the hold of this holder
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) holder: Option<Holder>,
-    /// Where there is no hold to end, say nothing and exit with 0
+    /// If there is no hold to end, print nothing and exit with 0
     #[arg(long)]
     pub(crate) quiet_if_none: bool,
 }
@@ -103,12 +103,12 @@ pub struct Unhold {
 /// Options of `undampen`.
 #[derive(Args, Debug)]
 pub struct Undampen {
-    /// Which running helper.
+    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service
     pub(crate) service: Option<String>,
-    /// Where there is nothing to clear, say nothing and exit with 0
+    /// If there is nothing to clear, print nothing and exit with 0
     #[arg(long)]
     pub(crate) quiet_if_none: bool,
 }
