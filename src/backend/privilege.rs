@@ -49,7 +49,7 @@ fn group(facts: &Facts, what: &str) -> Option<String> {
          /etc/systemd/system/exabgp.service.d/dnsherald-{group}.conf:\n\
          \x20 [Service]\n\
          \x20 SupplementaryGroups={group}\n\
-         then systemctl daemon-reload, and restart exabgp, which drops its sessions.\n\
+         then systemctl daemon-reload, and restart ExaBGP, which drops its sessions.\n\
          Elsewhere: usermod -a -G {group} {user}, and log in again"
     ))
 }

@@ -39,7 +39,7 @@ impl fmt::Display for Description<'_> {
         if exabgp.dialect.is_none() {
             writeln!(
                 f,
-                "  the lines below assume exabgp 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`"
+                "  the lines below assume ExaBGP 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`"
             )?;
         }
         writeln!(f, "control: sockets in {}, state in {}", control.display(), state.display())?;

@@ -230,15 +230,15 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     let socket = socket.display();
     match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
-            "no helper is running: there is no {socket}. Is exabgp running, and does its process section start \
+            "no helper is running: there is no {socket}. Is ExaBGP running, and does its process section start \
              `dnsherald run`? Another directory is given by control.directory in the file behind -c; one that is changed \
              there counts from the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
-            anyhow::anyhow!("no helper is running: nobody listens at {socket}; exabgp will have started none")
+            anyhow::anyhow!("no helper is running: nobody listens at {socket}; ExaBGP will have started none")
         }
         ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "not permitted to connect to {socket}: only root, the user whom exabgp runs helpers as, and its group may"
+            "not permitted to connect to {socket}: only root, the user whom ExaBGP runs helpers as, and its group may"
         ),
         _ => anyhow::anyhow!("cannot connect to {socket}: {error}"),
     }

@@ -56,7 +56,7 @@ impl Engine {
         let silence = match how {
             Confirmation::Acknowledged => None,
             Confirmation::Said => {
-                Some(self.api_session.silence().unwrap_or("exabgp answers no commands").to_owned())
+                Some(self.api_session.silence().unwrap_or("ExaBGP answers no commands").to_owned())
             }
         };
         for route in [Stands::Announced, Stands::Withdrawn] {

@@ -102,7 +102,7 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
         let missing = unsettled(names.iter().filter_map(of));
         confirmed(document, missing.is_empty(), true, waited).or_else(|| {
             let late = format!(
-                "exabgp has not acknowledged the withdraw of {} within {}: it may still be announced",
+                "ExaBGP has not acknowledged the withdraw of {} within {}: it may still be announced",
                 missing.join(", "),
                 Shown(WITHDRAW_TIMEOUT)
             );
@@ -137,7 +137,7 @@ pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> R
                         service.state,
                         foreign(&service.reason)
                     ),
-                    None => format!("exabgp has not acknowledged {} within {limit}", missing.join(", ")),
+                    None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),
                 };
                 (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
             },
@@ -164,7 +164,7 @@ fn confirmed(
         return Some(Ok(Confirmed::Acknowledged(waited)));
     }
     let silence =
-        || document.exabgp.silence.clone().unwrap_or_else(|| "exabgp answers no commands".to_owned());
+        || document.exabgp.silence.clone().unwrap_or_else(|| "ExaBGP answers no commands".to_owned());
     let settled = sent && !document.exabgp.answers && waited >= SETTLE_TIME;
     settled.then(|| Ok(Confirmed::Unknown(silence())))
 }

@@ -85,7 +85,7 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
         found.add(Alert::Warning, format!("state not on disk: {why}"));
     }
     if !document.exabgp.answers {
-        let why = document.exabgp.silence.as_deref().unwrap_or("exabgp answers no commands");
+        let why = document.exabgp.silence.as_deref().unwrap_or("ExaBGP answers no commands");
         found.add(Alert::Critical, format!("acknowledgement unknown: {why}"));
     }
     find_in_sessions(&document.exabgp.bgp_sessions, found);

@@ -72,7 +72,7 @@ impl Table<'_> {
     }
 
     fn bgp_sessions(&self, f: &mut fmt::Formatter<'_>, exabgp: &ExaBgp) -> fmt::Result {
-        let unknown = "not known (no neighbor-changes from exabgp yet)";
+        let unknown = "not known (no neighbor-changes from ExaBGP yet)";
         if exabgp.bgp_sessions.is_empty() {
             return self.pair(f, "BGP sessions", unknown);
         }
@@ -95,8 +95,8 @@ impl Table<'_> {
 
 fn exabgp(exabgp: &ExaBgp) -> String {
     let mut text = match &exabgp.version {
-        Some(version) => format!("exabgp {version}"),
-        None => "exabgp has not said its version".to_owned(),
+        Some(version) => format!("ExaBGP {version}"),
+        None => "ExaBGP has not said its version".to_owned(),
     };
     text += &format!(", spoken to as `{}`", exabgp.dialect.form());
     match exabgp.latency_seconds {

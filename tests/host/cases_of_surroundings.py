@@ -160,12 +160,12 @@ def another_exabgp(lab, report):
     """Version 6 is expected, 4.2 is there: it is said, with each line refused, and what to do; then a reload is enough."""
     pop = lab.pop1
     version = pop.run("dpkg-query", "--show", "--showformat=${source:Upstream-Version}", "exabgp")
-    understands = f"exabgp {version} understands `{DIALECTS[version]}`"
+    understands = f"ExaBGP {version} understands `{DIALECTS[version]}`"
     pop.write(CONFIGURATION, f"[exabgp]\napi = 6\n\n{pop.configuration()}")
     since = pop.start_exabgp_anew()
     until_said(
         *(pop, since, f"{understands}, but exabgp.api in the configuration asks for `peer * announce route`"),
-        *("delete `api`", f"exabgp refused `peer * announce route {PREFIX_IPV4}", f"refused `peer * announce route {PREFIX_IPV6}"),
+        *("delete `api`", f"ExaBGP refused `peer * announce route {PREFIX_IPV4}", f"refused `peer * announce route {PREFIX_IPV6}"),
     )
     expect_said("status", pop.run("dnsherald", "status"), "spoken to as `peer * announce route`", "NOT acknowledged", "refused")
     # Long enough for a line that is said again.

@@ -66,7 +66,7 @@ fn a_route_that_is_refused_at_every_attempt_is_logged_once() {
     let admitted = (0..5).filter(|nth| limit.admits(at(1 << nth), &refused(1, SECOND * (1 << nth)))).count();
     assert_eq!(admitted, 1);
     let line =
-        "`announce route 192.0.2.1/32 next-hop self`: refused by exabgp 4 more times in the last minute";
+        "`announce route 192.0.2.1/32 next-hop self`: refused by ExaBGP 4 more times in the last minute";
     assert_eq!(lines(limit.summaries(at(61), false)), [line]);
 }
 
@@ -87,7 +87,7 @@ fn of_many_topics_of_a_kind_a_few_are_logged_and_the_others_counted() {
 fn at_the_end_all_is_summed_up() {
     let mut limit = RateLimit::default();
     assert!(limit.admits(at(0), &odd(0)) && !limit.admits(at(1), &odd(0)));
-    let line = "exabgp said something unexpected: 0: 1 more time in the last 20s";
+    let line = "ExaBGP said something unexpected: 0: 1 more time in the last 20s";
     assert_eq!(lines(limit.summaries(at(20), true)), [line]);
 }
 

@@ -25,15 +25,15 @@ pub(super) fn topic(notice: &Notice) -> Option<Topic> {
         Notice::SessionUp { neighbor } => session(neighbor, "up"),
         Notice::SessionDown { neighbor, .. } => session(neighbor, "down"),
         Notice::Refused { line, .. } | Notice::EndOfRibRefused { line, .. } => {
-            said(format!("`{line}`"), "refused by exabgp")
+            said(format!("`{line}`"), "refused by ExaBGP")
         }
-        Notice::Unanswered { line, .. } => said(format!("`{line}`"), "not answered by exabgp"),
+        Notice::Unanswered { line, .. } => said(format!("`{line}`"), "not answered by ExaBGP"),
         Notice::OutputBlocked => said(OUTPUT.to_owned(), "blocked"),
         Notice::OutputUnblocked => said(OUTPUT.to_owned(), "read again"),
         Notice::AnswersNothing => said(ANSWERS.to_owned(), "missing"),
         Notice::AnswersAfterAll => said(ANSWERS.to_owned(), "there"),
-        Notice::AnswerTooMany => said("exabgp".to_owned(), "answered more than it was told"),
-        Notice::Overtaken { .. } => said("exabgp".to_owned(), "unresponsive"),
+        Notice::AnswerTooMany => said("ExaBGP".to_owned(), "answered more than it was told"),
+        Notice::Overtaken { .. } => said("ExaBGP".to_owned(), "unresponsive"),
         Notice::Detected { .. } | Notice::OddLine { .. } | Notice::ShutdownAnnounced => {
             said(notice.to_string(), "")
         }
@@ -47,9 +47,9 @@ pub(super) fn topic(notice: &Notice) -> Option<Topic> {
     }
 }
 
-const OUTPUT: &str = "standard output to exabgp";
+const OUTPUT: &str = "standard output to ExaBGP";
 
-const ANSWERS: &str = "answers of exabgp to commands";
+const ANSWERS: &str = "answers of ExaBGP to commands";
 
 /// Whether the verdict changes, as opposed to a streak that begins or breaks off.
 const fn is_decision(from: CheckState, to: CheckState) -> bool {

@@ -235,63 +235,63 @@ impl Notice {
                  of it: dnsherald drain {service}",
                 from.join(" ")
             ),
-            Self::ParentGone => f.write_str("exabgp is gone (standard input or output closed): exiting"),
+            Self::ParentGone => f.write_str("ExaBGP is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } => {
                 write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))
             }
             Self::Detected { version, understood, spoken } if understood == spoken => {
-                write!(f, "exabgp {version}: speaking `{}`", spoken.form())
+                write!(f, "ExaBGP {version}: speaking `{}`", spoken.form())
             }
             Self::Detected { version, understood, spoken } => write!(
                 f,
-                "exabgp {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`, and \
-                 exabgp is asked",
+                "ExaBGP {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`, and \
+                 ExaBGP is asked",
                 understood.form(),
                 spoken.form()
             ),
             Self::NoVersion { spoken } => write!(
                 f,
-                "exabgp does not answer the question for its version; speaking `{}` until it does",
+                "ExaBGP does not answer the question for its version; speaking `{}` until it does",
                 spoken.form()
             ),
             Self::AnswersNothing => f.write_str(
-                "exabgp answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
+                "ExaBGP answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
             ),
             Self::AnswersAfterAll => {
-                f.write_str("exabgp answers commands after all: stating everything again")
+                f.write_str("ExaBGP answers commands after all: stating everything again")
             }
             Self::AnswerTooMany => {
-                f.write_str("exabgp has answered once more than it was told: stating everything again")
+                f.write_str("ExaBGP has answered once more than it was told: stating everything again")
             }
             Self::Refused { line, why, retry } => {
                 write!(
                     f,
-                    "exabgp refused `{line}`: {}; again in {}",
+                    "ExaBGP refused `{line}`: {}; again in {}",
                     reason(why.as_deref(), ROUTE_REFUSED),
                     Shown(*retry)
                 )
             }
             Self::EndOfRibRefused { line, why } => {
-                write!(f, "exabgp refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
+                write!(f, "ExaBGP refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
             }
             Self::Unanswered { line, after } => {
-                write!(f, "exabgp has not answered `{line}` within {}: will say it again", Shown(*after))
+                write!(f, "ExaBGP has not answered `{line}` within {}: will say it again", Shown(*after))
             }
             Self::Overtaken { withdraws } => write!(
                 f,
-                "exabgp is unresponsive: sending {} without waiting for its answers",
+                "ExaBGP is unresponsive: sending {} without waiting for its answers",
                 counted(*withdraws as usize, "withdraw")
             ),
-            Self::OutputBlocked => f.write_str("exabgp reads no more of our standard output: waiting for it"),
-            Self::OutputUnblocked => f.write_str("exabgp reads our standard output again"),
+            Self::OutputBlocked => f.write_str("ExaBGP reads no more of our standard output: waiting for it"),
+            Self::OutputUnblocked => f.write_str("ExaBGP reads our standard output again"),
             Self::SessionUp { neighbor } => {
                 write!(f, "BGP session with {} is up: stating everything again", foreign(neighbor))
             }
             Self::SessionDown { neighbor, reason } => {
                 write!(f, "BGP session with {} is down: {}", foreign(neighbor), foreign(reason))
             }
-            Self::ShutdownAnnounced => f.write_str("exabgp says that it is shutting down"),
-            Self::OddLine { line } => write!(f, "exabgp said something unexpected: {}", foreign(line)),
+            Self::ShutdownAnnounced => f.write_str("ExaBGP says that it is shutting down"),
+            Self::OddLine { line } => write!(f, "ExaBGP said something unexpected: {}", foreign(line)),
         }
     }
 }
@@ -337,7 +337,7 @@ fn longer(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
 fn reason(why: Option<&str>, usual: &str) -> String {
     let unsaid = || {
         format!(
-            "no reason given; usual causes: {usual}; look at `exabgp-cli show neighbor summary` and at exabgp's own log"
+            "no reason given; usual causes: {usual}; look at `exabgp-cli show neighbor summary` and at ExaBGP's own log"
         )
     };
     why.map_or_else(unsaid, foreign)

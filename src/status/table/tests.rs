@@ -42,13 +42,13 @@ fn eighty_columns_are_enough() {
 fra1: dnsherald 0.1.0, process 4711, running since 2026-11-26 02:04:31
 as of 2026-11-27 03:04:31 UTC
 /etc/dnsherald/dnsherald.toml
-exabgp 5.0.15, spoken to as `neighbor * announce route`, answers within 1.20ms,
+ExaBGP 5.0.15, spoken to as `neighbor * announce route`, answers within 1.20ms,
     2 unanswered
   BGP 10.1.0.1            up since 2026-11-26 22:04:31 (5h)
   BGP 10.1.0.9            DOWN since 03:03:29 (1m 1s): peer reset, message
                             [closing connection] error[the TCP connection was
                             closed by the remote end]
-  BGP 2001:db8:1::1       not known (no neighbor-changes from exabgp yet)
+  BGP 2001:db8:1::1       not known (no neighbor-changes from ExaBGP yet)
 
 resolver: down since 03:03:16 (1m 15s): check answers: no answer within 500ms
   next                    announced at the earliest 03:04:33 (answers: 1 of 3
@@ -97,7 +97,7 @@ fn sessions_of_which_nothing_is_known_are_not_taken_for_any_state() {
     let (_, after) = rest.split_once("]},").unwrap();
     let table = shown(&format!("{before}}},{after}"), 80);
     assert!(
-        table.contains("  BGP sessions            not known (no neighbor-changes from exabgp yet)"),
+        table.contains("  BGP sessions            not known (no neighbor-changes from ExaBGP yet)"),
         "{table}"
     );
 }

@@ -138,7 +138,7 @@ fn withdraws_do_not_wait_for_other_answers() {
     pop.server.becomes(Fault::Closed);
     helper.says_all((0..50).map(withdraw));
     helper.says(ASK);
-    helper.logs("exabgp is unresponsive: sending 50 withdraws without waiting for its answers");
+    helper.logs("ExaBGP is unresponsive: sending 50 withdraws without waiting for its answers");
     for _ in 0..51 {
         helper.hears("done");
     }

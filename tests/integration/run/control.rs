@@ -45,7 +45,7 @@ fn the_status_shows_states_and_reasons() {
     pop.server.becomes(Fault::Refuse);
     pop.comes_to_be(|status| status.services[0].state == ServiceState::Down && status.services[0].settled());
     let table = pop.told(&["status"]);
-    for words in ["resolver: down since", "answered REFUSED", "withdraw (acknowledged)", "exabgp 5.0.15"] {
+    for words in ["resolver: down since", "answered REFUSED", "withdraw (acknowledged)", "ExaBGP 5.0.15"] {
         assert!(table.contains(words), "{words} is not in:\n{table}");
     }
     let too_wide: Vec<_> =

@@ -128,7 +128,7 @@ fn a_flood_is_summed_up_and_delays_no_probe() {
     let log = helper.log();
     assert!(log.matches("something unexpected").count() < 100, "{log}");
     assert!(
-        log.contains("exabgp said something unexpected: what is this?: 99999 more times in the last "),
+        log.contains("ExaBGP said something unexpected: what is this?: 99999 more times in the last "),
         "{log}"
     );
     assert!(log.contains("told to stop"), "the last lines are not lost: {log}");

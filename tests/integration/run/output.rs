@@ -120,7 +120,7 @@ fn the_deadman_withdraws_if_the_loop_stalls() {
     helper.hangs();
     helper.says_all((0..2).map(withdraw));
     helper.logs("the loop has not turned for 5s: withdrew 2 prefixes");
-    assert!(helper.is_alive(), "it waits, for exabgp gives up on what dies too often");
+    assert!(helper.is_alive(), "it waits, for ExaBGP gives up on what dies too often");
     helper.has_said_no_more();
     helper.hears_all(&b"done\n".repeat(40_000));
     helper.is_sent("TERM");

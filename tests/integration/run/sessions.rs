@@ -21,7 +21,7 @@ fn the_state_of_each_session_and_its_beginning_are_shown() {
     assert_eq!(pop.status().exabgp.bgp_sessions, []);
     assert!(
         pop.told(&["status"])
-            .contains("BGP sessions            not known (no neighbor-changes from exabgp yet)")
+            .contains("BGP sessions            not known (no neighbor-changes from ExaBGP yet)")
     );
 
     let before = SystemTime::now();
