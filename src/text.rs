@@ -19,7 +19,6 @@ pub(crate) mod period;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::time::SystemTime;
 
 pub(crate) mod wrap;
 
@@ -233,12 +232,6 @@ pub(crate) fn counted(number: usize, thing: &str) -> String {
         _ => "s",
     };
     format!("{number} {thing}{ending}")
-}
-
-/// The time of day: "22:04:31 UTC".
-pub(crate) fn time_of_day(at: SystemTime) -> String {
-    let stamp = humantime::format_rfc3339_seconds(at).to_string();
-    format!("{} UTC", stamp.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z')))
 }
 
 /// A list of strings of TOML.

@@ -1,13 +1,14 @@
 //! What the loop logs: notices of the engine and summaries of repeated messages.
 
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use super::rate_limit::Summary;
 use super::{Daemon, Supervisor};
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, Timed};
-use crate::text::time_of_day;
+use crate::sys::local_time::Zone;
 
 impl Daemon<'_> {
     /// Called when the commands of a service are acknowledged, or sent to an ExaBGP that acknowledges nothing.
@@ -25,8 +26,36 @@ impl Daemon<'_> {
     }
 }
 
+/// The zone in which the log names times: the one of `dnsherald status`. Read once, so that the loop reads no file.
+static ZONE: LazyLock<Zone> = LazyLock::new(Zone::of_this_host);
+
 /// Logs a notice, with times of day.
 pub(super) fn log_notice(notice: &Notice) {
-    let clock = |period| time_of_day(SystemTime::now() + period);
+    let clock = |period| time_after(&ZONE, SystemTime::now(), period);
     notice.urgency().log(format_args!("{}", Timed(notice, &clock)));
+}
+
+/// The local time `period` after `now`, with its zone: "23:04:31 CET", on another day "2026-11-27 23:04:31 CET".
+fn time_after(zone: &Zone, now: SystemTime, period: Duration) -> String {
+    let Some(time) = now.checked_add(period) else { return "a time beyond every calendar".to_owned() };
+    let (local, today) = (zone.at(time), zone.at(now));
+    let date = if local.is_on_day_of(&today) { String::new() } else { format!("{} ", local.date()) };
+    format!("{date}{} {}", local.time(), local.zone_word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_names_local_time_with_its_zone_and_a_date_on_another_day() {
+        let zone = |rule| Zone::ruled(rule).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_745_071);
+        let shown = |zone: &Zone, seconds| time_after(zone, now, Duration::from_secs(seconds));
+        let berlin = zone("CET-1CEST,M3.5.0,M10.5.0/3");
+        assert_eq!(shown(&berlin, 5), "03:04:36 CET");
+        assert_eq!(shown(&berlin, 86_400), "2026-11-28 03:04:31 CET");
+        assert_eq!(shown(&zone("<+0530>-5:30"), 0), "07:34:31 UTC+05:30");
+        assert_eq!(shown(&Zone::default(), 0), "02:04:31 UTC");
+    }
 }

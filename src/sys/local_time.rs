@@ -4,6 +4,7 @@
 //! strings of POSIX that stand in `TZ` and at the end of these files. What cannot be read is UTC.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +40,14 @@ struct Offset {
 impl Offset {
     fn utc() -> Self {
         Self { seconds: 0, name: "UTC".to_owned() }
+    }
+}
+
+impl fmt::Display for Offset {
+    /// "UTC+01:00".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.seconds < 0 { '-' } else { '+' };
+        write!(f, "UTC{sign}{:02}:{:02}", self.seconds.abs() / HOUR, self.seconds.abs() % HOUR / MINUTE)
     }
 }
 
@@ -84,7 +93,7 @@ impl Zone {
     }
 
     /// A zone that is one rule, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
-    fn ruled(text: &str) -> Option<Self> {
+    pub(crate) fn ruled(text: &str) -> Option<Self> {
         Some(Self { history: History::default(), rule: Some(Rule::parse(text)?) })
     }
 
@@ -131,15 +140,23 @@ impl Local {
         format!("{year:04}-{month:02}-{day:02}")
     }
 
+    /// The zone in one word: "UTC", "CET"; of a zone without letters "UTC+05:30".
+    #[must_use]
+    pub(crate) fn zone_word(&self) -> String {
+        let Offset { name, .. } = &self.offset;
+        if name.chars().all(|character| character.is_ascii_alphabetic()) {
+            name.clone()
+        } else {
+            self.offset.to_string()
+        }
+    }
+
     /// "UTC", "CET (UTC+01:00)".
     #[must_use]
     pub(crate) fn zone(&self) -> String {
-        let Offset { seconds, name } = &self.offset;
-        let sign = if *seconds < 0 { '-' } else { '+' };
-        let (hours, minutes) = (seconds.abs() / HOUR, seconds.abs() % HOUR / MINUTE);
-        match name.as_str() {
-            "UTC" if *seconds == 0 => name.clone(),
-            _ => format!("{name} (UTC{sign}{hours:02}:{minutes:02})"),
+        match self.offset.name.as_str() {
+            "UTC" if self.offset.seconds == 0 => "UTC".to_owned(),
+            name => format!("{name} ({})", self.offset),
         }
     }
 

@@ -117,9 +117,3 @@ fn one_is_not_many() {
     let counts = [counted(0, "prefix"), counted(1, "prefix"), counted(2, "prefix"), counted(3, "check")];
     assert_eq!(counts, ["0 prefixes", "1 prefix", "2 prefixes", "3 checks"]);
 }
-
-#[test]
-fn a_time_of_day_says_whose_it_is() {
-    let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(86_400_000 + 79_471_900);
-    assert_eq!(time_of_day(at), "22:04:31 UTC");
-}
