@@ -55,11 +55,19 @@ impl Document {
 }
 
 /// The sessions that ExaBGP has told of, and those of the neighbors that services name, in the order of the addresses.
+///
+/// Where every route names its neighbors, no other session matters here: one that was removed from exabgp.conf and from
+/// the file stays down for ever.
 fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
-    let named = engine.plans().iter().flat_map(|plan| &plan.routes).flat_map(|route| &route.neighbors);
-    let mut sessions: BTreeMap<_, _> = named.map(|neighbor| (neighbor, None)).collect();
-    sessions
-        .extend(engine.api_session().neighbors().iter().map(|(neighbor, session)| (neighbor, Some(session))));
+    let routes = || engine.plans().iter().flat_map(|plan| &plan.routes);
+    let mut sessions: BTreeMap<_, _> =
+        routes().flat_map(|route| &route.neighbors).map(|neighbor| (neighbor, None)).collect();
+    let only_named = !sessions.is_empty() && routes().all(|route| !route.neighbors.is_empty());
+    for (neighbor, session) in engine.api_session().neighbors().iter() {
+        if !only_named || sessions.contains_key(neighbor) {
+            sessions.insert(neighbor, Some(session));
+        }
+    }
     sessions
         .into_iter()
         .map(|(neighbor, session)| bgp_session(neighbor.to_string(), session, clock))
@@ -259,5 +267,27 @@ mod tests {
                 ("192.0.2.1/32", "neighbor 10.2.0.1 announce next-hop 10.1.0.2", false),
             ]
         );
+    }
+
+    #[test]
+    fn only_the_neighbors_that_routes_name_are_shown_where_each_names_some() {
+        let shown = |neighbors: &str| {
+            let toml = format!(
+                "[node]\nmanagement = \"10.1.0.2\"\n[exabgp]\nneighbors = [{neighbors}]\n\
+                 [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\naddress = false\n\
+                 [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n"
+            );
+            let config = Config::parse(Path::new("a.toml"), &toml, "host").unwrap();
+            let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+            engine.handle(Moment::START, Event::Start);
+            for line in ["neighbor 10.1.0.1 up", "neighbor 10.9.0.1 down - peer reset"] {
+                engine.handle(Moment::START, Event::Heard(line.to_owned()));
+            }
+            let document =
+                Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "host", Path::new("a.toml"));
+            document.exabgp.bgp_sessions.into_iter().map(|session| session.neighbor).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(""), ["10.1.0.1", "10.9.0.1"]);
+        assert_eq!(shown("\"10.1.0.1\""), ["10.1.0.1"]);
     }
 }
