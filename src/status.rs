@@ -78,15 +78,27 @@ pub struct Document {
 pub(crate) struct Trouble {
     /// What is wrong with it, in one line.
     pub(crate) error: String,
-    /// What is in force instead; nothing, where everything is withdrawn.
+    /// What is in force instead; nothing, where every known prefix is withdrawn.
     pub(crate) last_good: Option<PathBuf>,
+}
+
+impl Document {
+    /// What became of the routes, where no configuration is in force. A prefix that neither the file nor the state names
+    /// cannot be withdrawn: ExaBGP goes on with it.
+    fn without_configuration(&self) -> &'static str {
+        if self.services.iter().any(|service| !service.prefixes.is_empty()) {
+            "every prefix that is known is withdrawn"
+        } else {
+            "no prefix is known to withdraw, so that earlier announcements stay"
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let consequence = match &self.last_good {
             Some(_) => "the LAST GOOD CONFIGURATION is in force",
-            None => "everything is withdrawn",
+            None => "every prefix that is known is withdrawn",
         };
         write!(f, "CONFIGURATION NOT IN ORDER, {consequence}: {}", self.error)
     }

@@ -77,7 +77,10 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
             found.add(Alert::Warning, format!("last good configuration in force: {trouble}"));
         }
         (Some(trouble), None) => {
-            found.add(Alert::Critical, format!("configuration unusable, all withdrawn: {trouble}"));
+            found.add(
+                Alert::Critical,
+                format!("configuration unusable, {}: {trouble}", document.without_configuration()),
+            );
         }
         (None, _) => {}
     }

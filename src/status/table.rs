@@ -60,7 +60,11 @@ impl Table<'_> {
                     self.entry(f, 0, &format!("in force: {}", file.display()))?;
                 }
                 None => {
-                    self.entry(f, 0, &format!("NOT IN ORDER, so that everything is withdrawn: {trouble}"))?;
+                    self.entry(
+                        f,
+                        0,
+                        &format!("NOT IN ORDER, {}: {trouble}", self.document.without_configuration()),
+                    )?;
                 }
             }
         }

@@ -189,3 +189,16 @@ fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
     assert_eq!(with(&[(Down, 61.0), (Unknown, 0.0)]).0, Alert::Warning, "the other may be up");
     assert_eq!(with(&[(Down, 61.0), (Down, 1.0)]).0, Alert::Critical);
 }
+
+#[test]
+fn without_a_configuration_nothing_is_called_withdrawn_that_is_not_known() {
+    let broken = |document: &mut Document| document.trouble = Some("line 3".to_owned());
+    let known = of(broken);
+    assert!(known.1.contains("unusable, every prefix that is known is withdrawn: line 3"), "{}", known.1);
+    let unknown = of(|document| {
+        broken(document);
+        document.services[0].prefixes.clear();
+    });
+    assert_eq!(unknown.0, Alert::Critical);
+    assert!(unknown.1.contains("earlier announcements stay: line 3"), "{}", unknown.1);
+}
