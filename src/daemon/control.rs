@@ -308,7 +308,10 @@ async fn carry_out(
         Request::Undampen { service } => Asked::Obey(service, Wish::Undampen, answer),
         Request::Reload => match configuration.read().await {
             Ok(config) => Asked::Reload(Box::new(config), answer),
-            Err(why) => return Reply::Refused(format!("nothing is changed: {why}")),
+            Err(why) => {
+                log::warn!("reload refused, the configuration in force stays: {why}");
+                return Reply::Refused(format!("nothing is changed: {why}"));
+            }
         },
     };
     let ending = || Reply::Refused("the helper is ending".to_owned());

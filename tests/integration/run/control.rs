@@ -307,6 +307,7 @@ fn refuses_requests_with_the_reason() {
     refused(&["reload"], "nothing is changed");
     refused(&["reload"], "dnsherald.toml:16:8: ");
     helper.has_said_no_more();
+    assert!(eventually(|| helper.log().contains("reload refused, the configuration in force stays: ")));
     helper.is_sent("TERM");
     helper.says(WITHDRAW);
     helper.exits_well();
