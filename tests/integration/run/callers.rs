@@ -9,21 +9,13 @@ use dnsherald::control::{Request, control_socket};
 use dnsherald::engine::drain::{Lasts, Order};
 use nix::unistd::{geteuid, getuid};
 
-use crate::support::helper::{ANNOUNCE, Helper, Pop, WITHDRAW, ideal};
+use crate::support::helper::{ANNOUNCE, Pop, WITHDRAW, ideal};
 use crate::support::{binary, lacks};
-
-fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    pop.comes_to_be(|status| status.services[0].settled());
-    helper
-}
 
 #[test]
 fn a_drain_tells_the_user_id_in_log_status_and_state() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let uid = getuid().as_raw();
     pop.told(&["drain", "--as", "alice", "--reason", "new disk"]);
     helper.logs(&format!("resolver: drained by alice (uid {uid}) until told otherwise: new disk"));
@@ -46,7 +38,7 @@ fn a_drain_tells_the_user_id_in_log_status_and_state() {
 #[test]
 fn a_hold_tells_the_user_id() {
     let pop = Pop::new();
-    let helper = announced(&pop);
+    let helper = pop.settled();
     let uid = getuid().as_raw();
     pop.told(&["hold", "resolver", "--as", "alice", "--for", "1h", "--reason", "check is wrong"]);
     helper.logs(&format!("held announced against its checks by alice (uid {uid}) for 1h (until "));
@@ -56,7 +48,7 @@ fn a_hold_tells_the_user_id() {
 #[test]
 fn a_request_cannot_claim_another_user_id() {
     let pop = Pop::new();
-    let helper = announced(&pop);
+    let helper = pop.settled();
     let order = Order {
         holder: "alice".parse().unwrap(),
         reason: "new disk".to_owned().into(),
@@ -75,7 +67,7 @@ fn the_user_id_is_that_of_the_process_that_asks() {
         return lacks("root, who asks as another user");
     }
     let pop = Pop::new();
-    let helper = announced(&pop);
+    let helper = pop.settled();
     fs::set_permissions(control_socket(&pop.file("control")), fs::Permissions::from_mode(0o666)).unwrap();
     let drained = Command::new("setpriv")
         .args(["--reuid", &USER.to_string(), "--clear-groups"])

@@ -16,23 +16,12 @@ use nix::unistd::geteuid;
 
 use crate::cli::{stderr, stdout};
 use crate::support::binary;
-use crate::support::helper::{
-    ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw,
-};
-
-/// A helper that has announced and opened its sockets.
-fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    pop.comes_to_be(|status| status.services[0].settled());
-    helper
-}
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, eventually, ideal, mode, withdraw};
 
 #[test]
 fn the_status_shows_states_and_reasons() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     let status = pop.status();
     assert_eq!((status.node.as_str(), status.configuration), ("test", pop.configuration_file()));
     assert_eq!(status.exabgp.version.as_deref(), Some("5.0.15"));
@@ -58,7 +47,7 @@ fn the_status_shows_states_and_reasons() {
 #[test]
 fn a_drain_withdraws_and_its_end_announces() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let said = pop.told(&["drain", "resolver", "--for", "1h", "--reason", "new disk", "--wait"]);
     assert!(said.starts_with("drained resolver for 1h, acknowledged within "), "{said}");
     helper.says(WITHDRAW);
@@ -79,7 +68,7 @@ fn a_drain_withdraws_and_its_end_announces() {
 #[test]
 fn undrain_reports_when_there_is_no_drain() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let nothing = pop.command(&["undrain", "resolver"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert_eq!(stderr(&nothing), "dnsherald: nothing to undrain: no drain of resolver\n");
@@ -107,7 +96,7 @@ fn undrain_reports_when_there_is_no_drain() {
 #[test]
 fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let refused = pop.command(&["hold", "resolver", "--for", "25h", "--reason", "check is wrong"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(
@@ -165,7 +154,7 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
 #[test]
 fn a_drain_without_end_and_reason_gives_a_hint() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     let drained = pop.command(&["drain", "resolver"]);
     assert!(drained.status.success());
     let hint = "to give it both: dnsherald drain resolver --for 2h --reason TEXT\n";
@@ -180,7 +169,7 @@ fn a_drain_without_end_and_reason_gives_a_hint() {
 #[test]
 fn undampen_ends_a_suppression_and_reports_it() {
     let pop = Pop::with(Plan { dampening: "mode = \"enforce\"\npenalty = 3000", ..Plan::default() });
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let nothing = pop.command(&["undampen"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing to clear"), "{nothing:?}");
@@ -213,7 +202,7 @@ fn undampen_ends_a_suppression_and_reports_it() {
 #[test]
 fn a_drain_survives_the_helper_and_expires_by_itself() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.says(WITHDRAW);
     pop.remembers("new disk");
@@ -230,7 +219,7 @@ fn a_drain_survives_the_helper_and_expires_by_itself() {
 #[test]
 fn a_drain_of_all_includes_added_services() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.says(WITHDRAW);
     let other = "[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\n[[service.check]]\nname = \"answers\"\n\
@@ -254,7 +243,7 @@ fn a_drain_of_all_includes_added_services() {
 #[test]
 fn a_drain_until_exit_ends_with_the_helper() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let said = pop.told(&["drain", "--as", "exabgp.service", "--until-exit", "--wait"]);
     assert!(said.starts_with("drained resolver until the helper exits, acknowledged within "), "{said}");
     helper.says(WITHDRAW);
@@ -275,7 +264,7 @@ fn a_drain_until_exit_ends_with_the_helper() {
 #[test]
 fn once_healthy_ends_a_drain_after_new_passes() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     pop.told(&["drain", "--as", "unbound.service", "--wait"]);
     helper.says(WITHDRAW);
     pop.server.becomes(Fault::Closed);
@@ -301,7 +290,7 @@ fn refuses_requests_with_the_reason() {
     };
     refused(&["status"], "no helper is running: there is no");
     refused(&["drain"], "no helper is running");
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     refused(&["drain", "nameserver"], "no service `nameserver`, expected one of resolver");
     pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
     refused(&["reload"], "nothing is changed");
@@ -350,7 +339,7 @@ fn a_reload_applies_the_difference() {
 fn repeated_reloads_do_not_hide_a_hang() {
     let pop =
         Pop::with(Plan { check: "interval = \"500ms\"\ntimeout = \"500ms\"\nfall = 2", ..Plan::default() });
-    let helper = announced(&pop);
+    let helper = pop.settled();
     pop.server.becomes(Fault::Silent);
     let withdrawn = eventually(|| {
         pop.told(&["reload"]);
@@ -404,13 +393,13 @@ fn warns_about_a_world_writable_directory() {
     let mut helper = pop.helper_after(other, ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.logs("anybody may write to the directory");
+    helper.logs("every user may write to the directory");
 }
 
 #[test]
 fn a_drain_is_stored_before_it_is_confirmed() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     pop.told(&["drain", "--reason", "new disk"]);
     assert!(fs::read_to_string(pop.state_file()).unwrap().contains("new disk"));
     pop.told(&["undrain"]);
@@ -420,7 +409,7 @@ fn a_drain_is_stored_before_it_is_confirmed() {
 #[test]
 fn reports_a_drain_that_cannot_be_stored() {
     let pop = Pop::with(Plan { state: "/dev/null/state", ..Plan::default() });
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let output = pop.command(&["drain"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("the state could not be written"), "{said}");
@@ -431,7 +420,7 @@ fn reports_a_drain_that_cannot_be_stored() {
 #[test]
 fn drain_wait_reports_a_drain_that_ends() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     let output = pop.command(&["drain", "--for", "1us", "--wait"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("resolver is no longer drained"), "{said}");
@@ -440,7 +429,7 @@ fn drain_wait_reports_a_drain_that_ends() {
 #[test]
 fn limits_the_number_of_holders() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     let client = Client::new(&pop.file("control"));
     let drain = |holder: usize| {
         let holder = format!("holder-{holder}").parse().unwrap();
@@ -459,7 +448,7 @@ fn limits_the_number_of_holders() {
 #[test]
 fn a_reload_of_a_pipe_changes_nothing() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     fs::remove_file(pop.configuration_file()).unwrap();
     assert!(Command::new("mkfifo").arg(pop.configuration_file()).status().unwrap().success());
     let client = Client::new(&pop.file("control"));
@@ -480,7 +469,7 @@ fn drains_for_a_stopping_unit_without_a_status() {
     let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
     let backend = "\n[backend.generic]\nunit = \"ns@1.service\"\nsettle = \"0s\"\n";
     pop.is_configured(&format!("{}{backend}", pop.configuration()));
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     fs::remove_file(status_socket(&pop.file("control"))).unwrap();
     let stopping = |unit: &str| {
         let mut command = Command::new(binary());
@@ -510,7 +499,7 @@ fn drains_for_a_stopping_unit_without_a_status() {
 #[test]
 fn slow_clients_floods_and_garbage_delay_no_request() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let directory = pop.file("control");
     let sockets = [status_socket(&directory), control_socket(&directory)];
     let open = |number| (0..number).map(|nth| UnixStream::connect(&sockets[nth % 2]).unwrap());
@@ -543,7 +532,7 @@ fn idle_connections_of_another_user_delay_no_request() {
         return crate::support::lacks("root");
     }
     let pop = Pop::with(Plan { prefixes: 3000, ..Plan::default() });
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let status = pop.told(&["status", "--json"]);
     assert!(status.len() > 300_000, "{} octets fit into a buffer", status.len());
     let directory = pop.file("control");
@@ -588,7 +577,7 @@ while True:
 #[test]
 fn a_drain_that_failed_has_no_later_effect() {
     let pop = Pop::new();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let pid = pop.status().pid;
     helper.is_sent("STOP");
     let output = pop.command(&["drain"]);
@@ -610,7 +599,7 @@ fn a_drain_that_failed_has_no_later_effect() {
 #[test]
 fn the_newest_helper_owns_the_sockets() {
     let pop = Pop::new();
-    let mut first = announced(&pop);
+    let mut first = pop.settled();
     let predecessor = pop.status().pid;
     let _second = pop.helper(ideal("5.0.15"));
     pop.comes_to_be(|status| status.pid != predecessor);
@@ -647,7 +636,7 @@ fn the_status_is_an_alert_for_monitoring() {
     };
     let (code, line) = alert(&pop);
     assert!(code == Some(3) && line.starts_with("DNSHERALD UNKNOWN - no helper is running"), "{line}");
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let (code, line) = alert(&pop);
     assert!(
         code == Some(0) && line.starts_with("DNSHERALD OK - resolver up | 'resolver/serving'=1;;;0;1"),
@@ -671,7 +660,7 @@ fn the_status_is_an_alert_for_monitoring() {
 fn shows_first_what_a_start_would_do() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
     assert!(!pop.told(&["check-config"]).contains("now: "));
-    let helper = announced(&pop);
+    let helper = pop.settled();
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.dies_suddenly();
     let drained = "now: resolver would be drained: operator drains it: new disk\n";

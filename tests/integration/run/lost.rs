@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::support::binary;
-use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, ideal};
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW};
 
 const UNIT: &str = "ns@1.service";
 
@@ -17,14 +17,6 @@ fn pop() -> Pop {
 
 fn configuration(pop: &Pop) -> String {
     format!("{}\n[backend.generic]\nunit = {UNIT:?}\nsettle = \"0s\"\n", pop.configuration())
-}
-
-fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    pop.comes_to_be(|status| status.services[0].settled());
-    helper
 }
 
 /// Ways to break a file that the helper has read.
@@ -42,7 +34,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn finds_the_running_helper_with_any_file() {
     let pop = pop();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     for text in breakages(&pop) {
         pop.is_configured(&text);
         let output = pop.command(&["status"]);
@@ -74,7 +66,7 @@ fn finds_the_running_helper_with_any_file() {
 #[test]
 fn drains_for_a_stopping_unit_with_any_file() {
     let pop = pop();
-    let mut helper = announced(&pop);
+    let mut helper = pop.settled();
     let hook = |words: &[&str]| {
         let mut command = Command::new(binary());
         command.args(words).arg("-c").arg(pop.configuration_file()).env("MAINPID", "1");
@@ -101,7 +93,7 @@ fn drains_for_a_stopping_unit_with_any_file() {
 #[test]
 fn uses_the_backend_of_the_last_good_configuration() {
     let pop = pop();
-    let _helper = announced(&pop);
+    let _helper = pop.settled();
     pop.keeps_its_configuration();
     pop.is_configured(&breakages(&pop)[0]);
     let output = pop.command(&["backend", "check"]);
@@ -115,7 +107,7 @@ fn uses_the_backend_of_the_last_good_configuration() {
 #[test]
 fn leaves_the_helper_of_another_file_alone() {
     let pop = pop();
-    let helper = announced(&pop);
+    let helper = pop.settled();
     let other = pop.file("other.toml");
     fs::write(&other, breakages(&pop)[0].clone()).unwrap();
     let output = Command::new(binary()).arg("drain").arg("-c").arg(&other).output().unwrap();

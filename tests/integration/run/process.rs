@@ -21,9 +21,7 @@ const STRAYS: [&str; 13] = [
 
 /// A helper that has announced and got its answer.
 fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
+    let helper = pop.announced();
     pop.remembers("\"acknowledged\": \"up\"");
     helper
 }

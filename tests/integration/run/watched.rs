@@ -45,19 +45,12 @@ fn watching(process: &str, check: &str) -> Pop {
 
 const PID_FILE: &str = "pid-file = \"FOLDER/daemon.pid\"";
 
-fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    helper
-}
-
 /// The DNS server stays healthy, and no round of the check is due for an hour.
 #[test]
 fn the_exit_of_the_process_withdraws_without_a_probe() {
     let pop = watching(PID_FILE, "interval = \"1h\"");
     let mut daemon = Daemon::start(&pop);
-    let mut helper = announced(&pop);
+    let mut helper = pop.announced();
     daemon.dies();
     helper.says(WITHDRAW);
     helper.logs("(sleep) has ended");
@@ -69,7 +62,7 @@ fn the_exit_of_the_process_withdraws_without_a_probe() {
 fn watches_the_new_process_as_well() {
     let pop = watching(PID_FILE, "");
     let mut daemon = Daemon::start(&pop);
-    let mut helper = announced(&pop);
+    let mut helper = pop.announced();
     for _ in 0..3 {
         daemon.dies();
         helper.says(WITHDRAW);
@@ -98,7 +91,7 @@ fn a_stale_pid_file_moves_no_route() {
             fs::write(&path, text).unwrap();
             fs::File::options().write(true).open(&path).unwrap().set_modified(yesterday).unwrap();
         }
-        let helper = announced(&pop);
+        let helper = pop.announced();
         helper.logs(sentence);
         helper.logs("alive: unknown: ");
         pop.server.is_asked_again(5);
@@ -109,7 +102,7 @@ fn a_stale_pid_file_moves_no_route() {
 #[test]
 fn watches_a_process_that_is_found_late() {
     let pop = watching(PID_FILE, "");
-    let mut helper = announced(&pop);
+    let mut helper = pop.announced();
     helper.logs("does not exist");
     let mut daemon = Daemon::start(&pop);
     helper.logs("alive: rising -> up");
@@ -121,7 +114,7 @@ fn watches_a_process_that_is_found_late() {
 fn a_pid_file_of_a_process_of_another_unit_moves_no_route() {
     let pop = watching(&format!("{PID_FILE}, unit = \"dnsherald-test.service\""), "");
     let mut daemon = Daemon::start(&pop);
-    let helper = announced(&pop);
+    let helper = pop.announced();
     helper.logs("(sleep), which is not of dnsherald-test.service");
     daemon.dies();
     helper.logs("alive: unknown: ");
@@ -224,7 +217,7 @@ fn withdraws_every_service_of_the_process() {
 fn remembers_an_exit_after_a_reload() {
     let pop = watching(PID_FILE, "");
     let mut daemon = Daemon::start(&pop);
-    let mut helper = announced(&pop);
+    let mut helper = pop.announced();
     daemon.dies();
     helper.says(WITHDRAW);
     let configuration = fs::read_to_string(pop.configuration_file()).unwrap();

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 
-use crate::support::helper::{ANNOUNCE, Helper, Pop, eventually, ideal};
+use crate::support::helper::{Pop, eventually};
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -81,17 +81,10 @@ impl Drop for Watch {
     }
 }
 
-fn announced(pop: &Pop) -> Helper {
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says(ANNOUNCE);
-    helper
-}
-
 #[test]
 fn it_draws_in_place_and_ends_with_q() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.announced();
     let mut watch = Watch::of(&pop);
     watch.shows("resolver: up since ");
     watch.shows("q: quit; not shown: ");
@@ -109,7 +102,7 @@ fn it_draws_in_place_and_ends_with_q() {
 #[test]
 fn a_signal_ends_it_as_it_ends_other_commands() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.announced();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut watch = Watch::of(&pop);
         watch.shows("resolver: ");
@@ -123,7 +116,7 @@ fn watch_waits_for_a_missing_helper() {
     let pop = Pop::new();
     let mut watch = Watch::of(&pop);
     watch.shows("no status: ");
-    let _helper = announced(&pop);
+    let _helper = pop.announced();
     watch.shows("resolver: ");
     watch.keys.write_all(b"q").unwrap();
     assert!(watch.gives_back().success());
@@ -132,7 +125,7 @@ fn watch_waits_for_a_missing_helper() {
 #[test]
 fn a_helper_that_hangs_does_not_keep_it_from_ending() {
     let pop = Pop::new();
-    let helper = announced(&pop);
+    let helper = pop.announced();
     let mut watch = Watch::of(&pop);
     watch.shows("resolver: ");
     helper.hangs();
@@ -143,7 +136,7 @@ fn a_helper_that_hangs_does_not_keep_it_from_ending() {
 #[test]
 fn without_a_terminal_each_status_follows_the_last() {
     let pop = Pop::new();
-    let _helper = announced(&pop);
+    let _helper = pop.announced();
     let mut child = pop.prepared(&["status", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = vec![];
     let mut out = child.stdout.take().unwrap();

@@ -12,7 +12,7 @@ use dnsherald::daemon::last_good::LastGood;
 use dnsherald::daemon::store::Store;
 use dnsherald::status::Document;
 
-use super::{Helper, Parent, Server, eventually};
+use super::{Helper, Parent, Server, eventually, ideal};
 use crate::support::binary;
 
 /// What ExaBGP 5 is told of the first prefix.
@@ -138,6 +138,21 @@ impl Pop {
 
     pub(crate) fn helper(&self, parent: Parent) -> Helper {
         self.helper_with(&[], parent)
+    }
+
+    /// A helper under an ExaBGP that has received the announcement.
+    pub(crate) fn announced(&self) -> Helper {
+        let mut helper = self.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper
+    }
+
+    /// A helper whose status shows that ExaBGP has acknowledged the announcement.
+    pub(crate) fn settled(&self) -> Helper {
+        let helper = self.announced();
+        self.comes_to_be(|status| status.services[0].settled());
+        helper
     }
 
     /// A helper with further options of `run`.
