@@ -1,7 +1,7 @@
 //! The conversation with a helper that runs: two Unix sockets in one directory.
 //!
 //! ```text
-//!   status.sock    anybody may connect; the helper writes its status document, reads nothing, and closes
+//!   status.sock    every user may connect; the helper writes its status document, reads nothing, and closes
 //!   control.sock   owner and group may connect; one request as a line of JSON, one reply as a line of JSON
 //! ```
 //!

@@ -3,8 +3,8 @@
 //! Under systemd standard error is ExaBGP's, which leads to the journal: there each line carries its priority and no
 //! time. Anywhere else it carries the time. `RUST_LOG` chooses what is shown; by default everything from `info` up.
 //!
-//! Much of what is logged was said by others, so that control characters are shown and not sent. And a log that
-//! nobody reads must not stop what is more important: `run` logs [through a thread](aside).
+//! Log lines contain foreign text: control characters are escaped. A reader of the log that stops reading must not block
+//! the probes: `run` logs [through a thread](aside).
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,4 +1,5 @@
-//! The side of the commands: asks, waits a moment, and says what is wrong where nobody answers.
+//! The client of the control sockets. A command sends one request, waits for the reply up to a deadline, and reports why
+//! there is none.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixStream as StdStream;
@@ -118,7 +119,7 @@ impl Client {
         control_socket(&self.directory).exists()
     }
 
-    /// [`Client::request`], where a helper that is just being replaced is waited for.
+    /// As [`Client::request`], but waits for the next helper if ExaBGP is just replacing this one.
     ///
     /// # Errors
     /// When no helper has answered for [`ABSENT`], or the helper refuses.
@@ -235,7 +236,9 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
              there counts from the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
-            anyhow::anyhow!("no helper is running: nobody listens at {socket}; ExaBGP will have started none")
+            anyhow::anyhow!(
+                "no helper is running: {socket} is there, but no process listens on it. Is ExaBGP running, and does its process section start `dnsherald run`?"
+            )
         }
         ErrorKind::PermissionDenied => anyhow::anyhow!(
             "not permitted to connect to {socket}: only root, the user whom ExaBGP runs helpers as, and its group may"

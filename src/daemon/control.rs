@@ -127,10 +127,10 @@ impl Control {
     pub(crate) fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
         make_for_root(directory, DIRECTORY_MODE)
             .map_err(|error| format!("cannot use the directory {}: {error}", directory.display()))?;
-        if is_everybodys(directory) {
+        if is_writable_for_others(directory) {
             log::warn!(
-                "anybody may write to the directory {}, and answer `dnsherald status` and `dnsherald drain` in the \
-                 place of this helper: take that away with `chmod o-w`",
+                "every user may write to the directory {}, and so answer `dnsherald status` and `dnsherald drain` in \
+                 place of this helper: remove that permission with `chmod o-w`",
                 directory.display()
             );
         }
@@ -230,8 +230,8 @@ impl Drop for Control {
     }
 }
 
-/// In a directory that is everybody's, anybody may put another socket into the place of ours.
-fn is_everybodys(directory: &Path) -> bool {
+/// Whether every user may replace our sockets: the directory is writable for others and not sticky.
+fn is_writable_for_others(directory: &Path) -> bool {
     fs::metadata(directory).is_ok_and(|found| found.mode() & 0o1002 == 0o002)
 }
 

@@ -1,7 +1,7 @@
 //! Logging without waiting: lines are put aside for a thread that writes them to standard error.
 //!
 //! Standard error is a pipe that others may have stopped to read. What does not fit meanwhile is lost, and its number
-//! is said as soon as somebody reads again.
+//! is logged as soon as the reader reads again.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +49,7 @@ impl Log {
             if lost > 0 {
                 let lines =
                     if lost == 1 { "1 line of log was" } else { &format!("{lost} lines of log were") };
-                let why = format!("{lines} lost, since nobody read standard error");
+                let why = format!("{lines} lost, since standard error was not read");
                 write_patiently(&mut stderr, form.entry(Urgency::Warning, &why).as_bytes());
             }
         }
@@ -70,7 +70,7 @@ impl Write for &Log {
     }
 }
 
-/// Writes until it is written or cannot be. There is nobody to tell of a failure.
+/// Writes the whole text, or gives up at an error: there is no place to report it.
 fn write_patiently(mut to: impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match to.write(bytes) {
@@ -116,7 +116,7 @@ mod tests {
         let mut written = Reluctant(vec![], 0);
         log.write_to(&mut written, Form { journal: true });
         let text = String::from_utf8(written.0).unwrap();
-        let lost = "<4>dnsherald: 2 lines of log were lost, since nobody read standard error\n";
+        let lost = "<4>dnsherald: 2 lines of log were lost, since standard error was not read\n";
         assert_eq!(text, format!("first\n{lost}third\n"));
     }
 }

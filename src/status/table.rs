@@ -100,7 +100,7 @@ impl Table<'_> {
 fn exabgp(exabgp: &ExaBgp) -> String {
     let mut text = match &exabgp.version {
         Some(version) => format!("ExaBGP {version}"),
-        None => "ExaBGP has not said its version".to_owned(),
+        None => "ExaBGP has not reported its version".to_owned(),
     };
     text += &format!(", spoken to as `{}`", exabgp.dialect.form());
     match exabgp.latency_seconds {

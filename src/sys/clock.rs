@@ -1,4 +1,4 @@
-//! The clock that counts from the boot, which nobody sets.
+//! The clock that counts from the boot. A change of the time of day does not affect it.
 
 use std::time::Duration;
 

@@ -35,7 +35,7 @@ pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// One beside it, under a name that nobody else uses.
+/// Makes a directory beside it, under a name of its own.
 fn make_private(directory: &Path) -> io::Result<PathBuf> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     loop {

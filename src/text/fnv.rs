@@ -1,5 +1,4 @@
-//! FNV-1a: a number from a name or a file, the same on every run and every host. It tells apart what differs by accident,
-//! not what somebody has made alike.
+//! FNV-1a: a number from a name or a file, the same on every run and every host. It is no defense against a chosen collision.
 
 /// In 64 bits.
 pub(crate) fn fnv64(bytes: &[u8]) -> u64 {

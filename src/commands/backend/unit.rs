@@ -30,7 +30,7 @@ const LASTS: Duration = Duration::from_secs(300);
 /// What is not waiting for the server to be quiet: ExaBGP, and the helper.
 const ELSE: Duration = Duration::from_secs(40);
 
-/// What is waited for the clients where the file does not say how to see that they have gone: the default of `settle`.
+/// Time for the clients to leave, if the file does not name a way to see it: the default of `settle`.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// Prints or installs the drop-in for a unit of this host.

@@ -38,7 +38,7 @@ const ENDS: [u8; 3] = [b'q', b'Q', 4];
 /// Shows the status until the user ends it.
 ///
 /// # Errors
-/// When nothing can be shown. A helper that is not there is waited for.
+/// Those of the terminal. If no helper answers, the screen shows why, and the command asks again.
 pub(super) fn run(options: &Status) -> anyhow::Result<Exit> {
     if options.json || !can_be_drawn_on() {
         return print(options);

@@ -24,7 +24,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Beside its place first, so that nobody meets it with other modes than its own, and no moment is without one.
+    /// Binds under another name, sets the mode, and renames: no client sees a socket with another mode, or none.
     pub(super) fn bind(path: &Path, mode: u32) -> Result<(Self, UnixListener), String> {
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let bound = || -> io::Result<(Self, UnixListener)> {

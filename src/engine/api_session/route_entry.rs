@@ -29,7 +29,7 @@ pub(crate) struct RouteEntry {
     pub(crate) perhaps_announced: bool,
     /// When to say what is desired; `None` when there is nothing to say.
     pub(crate) due: Option<Moment>,
-    /// An earlier helper announced it and nobody wants it any more: once it is withdrawn it is forgotten.
+    /// An earlier helper announced it, and no service has it now. Once it is withdrawn, the session forgets it.
     pub(crate) left_behind: bool,
     /// What the log last told of it, as a fingerprint: there may be many entries.
     reported: Option<u64>,
@@ -38,7 +38,7 @@ pub(crate) struct RouteEntry {
     backoff: Backoff,
 }
 
-/// The routes in their order, and behind them what an earlier helper `announced` and nobody wants any more.
+/// The routes in their order, and after them those that an earlier helper `announced` and no service has now.
 pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteEntry> {
     let mut by_prefix: HashMap<IpNet, Vec<Route>> = HashMap::new();
     for route in announced {
@@ -62,7 +62,7 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
 }
 
 impl RouteEntry {
-    /// A route that an earlier helper announced and nobody wants any more.
+    /// A route that an earlier helper announced and no service has now.
     pub(super) fn left_behind(route: Route) -> Self {
         Self { perhaps_announced: true, left_behind: true, ..Self::new(route) }
     }

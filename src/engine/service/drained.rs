@@ -48,7 +48,7 @@ impl Service {
 
     /// Ends drains, at once or when the checks have passed anew.
     pub(crate) fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
-        // The checks of one that is not enabled never pass: nothing is waited for.
+        // The checks of a service that is not enabled never pass, so that the drain waits for none.
         if !lift.once_healthy || !self.enabled {
             let lifted = self.drains.lift(lift);
             return self.note_ends(lifted, DrainEnd::Lifted, out);

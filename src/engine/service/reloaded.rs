@@ -64,7 +64,7 @@ impl Service {
         let goes_on = |place| places.iter().any(|(_, present)| *present == place);
         let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
         let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
-        // However often a reload changes checks, a first verdict is waited for no longer than configured.
+        // Reloads that change checks do not extend the time within which the first verdict is due.
         if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
             self.sight.go_on_from(&service.sight);
         }

@@ -113,7 +113,7 @@ impl Service {
         match self.state {
             _ if !self.enabled => Until::Open,
             ServiceState::Drained if self.is_disabled() => Until::FileGone,
-            // The reason says what is waited for.
+            // The reason names what the service waits for.
             ServiceState::Drained if self.drains.is_empty() => Until::Open,
             ServiceState::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => {
                 Until::ChecksPass

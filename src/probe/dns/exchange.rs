@@ -1,11 +1,11 @@
 //! The sockets: one datagram, or one connection, per probe, and whatever arrives until a response does.
 //!
-//! Every exchange has a socket of its own, so its port is fresh, and the socket is connected, so that the kernel lets
-//! nobody else answer and hands over ICMP errors. An exchange has no deadline: who awaits it drops it.
+//! Each exchange has its own socket, and so a fresh port. The socket is connected: the kernel drops answers of other
+//! addresses and reports ICMP errors. An exchange has no deadline; its caller drops it.
 //!
-//! A connection that is closed in order keeps its port for a minute (TIME_WAIT), and Linux has but 28,232 of them: some
-//! hundred probes per second, and a server that is well could not be asked any more. So ours are reset, when all
-//! that was wanted has been read, and when nobody waits for it any longer.
+//! An orderly close of a TCP connection keeps its port for a minute (TIME_WAIT). Linux has 28,232 such ports, so that a few
+//! hundred probes per second would use them up. Therefore we reset a connection once the answer is read or its caller
+//! has dropped it.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};

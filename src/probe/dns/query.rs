@@ -13,7 +13,7 @@ use hickory_resolver::proto::rr::{DNSClass, Name, RecordType};
 /// What stands for the nonce in a name, as written.
 const NONCE: &str = "{nonce}";
 
-/// What stands for the nonce in a name, as encoded. A name that somebody wrote contains no control character.
+/// What stands for the nonce in a name, as encoded. A configured name contains no control character.
 pub(super) const PLACEHOLDER: [u8; 12] = [1; 12];
 
 /// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`.

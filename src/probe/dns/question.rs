@@ -109,7 +109,7 @@ impl Question {
         &self.limits
     }
 
-    /// A request with an ID, and a nonce where the query has one, that nobody can foretell.
+    /// A request with an ID, and a nonce where the query has one, that an attacker cannot predict.
     pub(super) fn stamp(&self) -> Request {
         let mut octets = self.template.clone();
         octets[..2].copy_from_slice(&random_id().to_be_bytes());

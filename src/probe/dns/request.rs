@@ -24,7 +24,7 @@ pub(super) struct Request {
 pub(super) enum Arrival {
     /// No answer to this request: to be ignored, and counted.
     Stray,
-    /// An answer to this request that nobody can read, and why.
+    /// An answer to this request that cannot be decoded, and why.
     Malformed(String),
     /// The answer.
     Response(Box<Message>),

@@ -1,0 +1,54 @@
+//! A check, and the result of its last round.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+use crate::engine::check::Severity;
+
+/// One check.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckStatus {
+    /// As configured.
+    pub(crate) name: String,
+    /// `unknown`, `rising`, `up`, `falling`, `down`.
+    pub state: String,
+    /// How many results in a row have led towards the next state.
+    pub(crate) streak: u32,
+    /// How many it takes to rise, and to fall.
+    pub(crate) rise: u32,
+    /// See `rise`.
+    pub(crate) fall: u32,
+    /// What it does to the service at present; `None` before the first verdict.
+    pub(crate) severity: Option<Severity>,
+    /// For how long every outcome has said nothing about the server; the last one says why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) unknown_for_seconds: Option<f64>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unknown_since: Option<Time>,
+    /// What was found last.
+    pub last: Option<Last>,
+}
+
+/// What a round has found.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Last {
+    /// How long ago.
+    pub(crate) ago_seconds: f64,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Time>,
+    /// Whether it passed.
+    pub passed: bool,
+    /// How long the slowest answer that counted took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_seconds: Option<f64>,
+    /// The class of failure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) cause: Option<String>,
+    /// The sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) detail: Option<String>,
+}

@@ -1,0 +1,59 @@
+//! The dampening of a service.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+use crate::engine::dampening::Mode;
+use crate::engine::dampening::window::WINDOW;
+use crate::text::counted;
+use crate::text::period::{Period, Shown};
+
+/// The record of falls.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Dampening {
+    /// Whether a suppression holds the service down.
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    /// Without its fraction.
+    pub(crate) penalty: u32,
+    /// The service is held down.
+    pub(crate) suppressed: bool,
+    /// Until it is no longer.
+    pub(crate) reuse_in_seconds: Option<f64>,
+    /// When it is no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reuse_at: Option<Time>,
+    /// With `mode = "enforce"` it would be held down.
+    #[serde(default)]
+    pub(crate) would_be_suppressed: bool,
+    /// Falls within the last ten minutes.
+    #[serde(default)]
+    pub(crate) falls: u32,
+    /// Its checks are up, and it stays withdrawn for so long: it is suppressed, or its return takes longer after falls.
+    #[serde(default)]
+    pub returns_in_seconds: Option<f64>,
+    /// When it returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) returns_at: Option<Time>,
+}
+
+impl Dampening {
+    /// What holds the service down, in words that follow "it is"; `None` if nothing does.
+    #[must_use]
+    pub(crate) fn held(&self) -> Option<String> {
+        let shown = |seconds| Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO));
+        if let Some(reuse_in) = self.reuse_in_seconds {
+            return Some(format!("suppressed for {} more", shown(reuse_in)));
+        }
+        let returns_in = self.returns_in_seconds?;
+        let falls = counted(self.falls as usize, "fall");
+        Some(format!(
+            "passing again, and returns in {} after {falls} within {}",
+            shown(returns_in),
+            Period(WINDOW)
+        ))
+    }
+}

@@ -1,0 +1,56 @@
+//! The drains and holds of a service.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+
+/// A drain.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Drain {
+    /// The holder.
+    pub holder: String,
+    /// Why.
+    pub reason: String,
+    /// How long it has lasted.
+    pub(crate) for_seconds: f64,
+    /// Since when it has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Time>,
+    /// Until it ends by itself; `None` if it does not.
+    pub expires_in_seconds: Option<f64>,
+    /// When it ends by itself; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Time>,
+    /// It ends as soon as the checks pass.
+    pub returning: bool,
+    /// It ends with this helper.
+    #[serde(default)]
+    pub(crate) until_exit: bool,
+    /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
+    #[serde(default)]
+    pub uid: Option<u32>,
+}
+
+/// A hold.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hold {
+    /// The holder.
+    pub holder: String,
+    /// Why.
+    pub reason: String,
+    /// How long it has lasted.
+    pub(crate) for_seconds: f64,
+    /// Since when it has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Time>,
+    /// Until it ends by itself.
+    pub(crate) expires_in_seconds: f64,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Time>,
+    /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
+    #[serde(default)]
+    pub uid: Option<u32>,
+}

@@ -1,0 +1,137 @@
+//! A service, its prefixes, and its next event.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+use super::{CheckStatus, Dampening, Drain, Hold};
+use crate::engine::service::ServiceState;
+
+/// What happens next to a service if nothing else happens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Next {
+    /// In words; a time in them is written as in `at`.
+    pub(crate) text: String,
+    /// When at the earliest; absent where it depends on an operator, or on what the checks find.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Time>,
+    /// How long until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_seconds: Option<f64>,
+}
+
+/// One service.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Service {
+    /// As configured.
+    pub name: String,
+    /// Whether it is probed and announced; one that is not enabled is `drained` in what follows.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What it is.
+    pub state: ServiceState,
+    /// For how long it has been so.
+    pub(crate) for_seconds: f64,
+    /// Why.
+    pub reason: String,
+    /// Since when it has been so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Time>,
+    /// What happens next; absent where nothing is ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<Next>,
+    /// The DNS server behind it, where the configuration names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) backend: Option<String>,
+    /// The systemd unit of that server, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) unit: Option<String>,
+    /// Its prefixes.
+    pub prefixes: Vec<Prefix>,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+    /// Its record of falls.
+    pub dampening: Dampening,
+    /// Whether its disable-file exists.
+    pub(crate) disabled: bool,
+    /// Its drains.
+    pub drains: Vec<Drain>,
+    /// Its holds, which keep it announced against its checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// What it would be without these, where that is not `up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_hold: Option<ServiceState>,
+}
+
+/// The default for a document of an older helper, which has no disabled services.
+const fn yes() -> bool {
+    true
+}
+
+impl Service {
+    /// Whether a holder, the disable-file or the configuration drains it. After that its state stays `drained` until its
+    /// checks have passed again.
+    #[must_use]
+    pub(crate) fn is_held(&self) -> bool {
+        !self.enabled || self.disabled || !self.drains.is_empty()
+    }
+
+    /// Whether it stays drained however well its checks are.
+    #[must_use]
+    pub(crate) fn is_held_for_good(&self) -> bool {
+        !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
+    }
+
+    /// Whether it attracts traffic.
+    #[must_use]
+    pub const fn is_serving(&self) -> bool {
+        matches!(self.state, ServiceState::Up | ServiceState::Degraded)
+    }
+
+    /// Whether ExaBGP has acknowledged what is desired for every prefix.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.prefixes.iter().all(Prefix::is_settled)
+    }
+}
+
+/// One prefix.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Prefix {
+    /// The network.
+    pub(crate) prefix: String,
+    /// `announce …` or `withdraw`; `None` before the first decision.
+    pub(crate) desired: Option<String>,
+    /// What ExaBGP has acknowledged last; `None`, written `unknown`, where it has acknowledged nothing, or answers nothing.
+    #[serde(with = "unknown")]
+    pub acknowledged: Option<String>,
+}
+
+impl Prefix {
+    /// Whether ExaBGP has acknowledged what is desired.
+    #[must_use]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.desired.is_some() && self.desired == self.acknowledged
+    }
+}
+
+/// Something that may be unknown, and is then called so.
+mod unknown {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const UNKNOWN: &str = "unknown";
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(value.as_deref().unwrap_or(UNKNOWN))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<String>, D::Error> {
+        let value: Option<String> = Deserialize::deserialize(deserializer)?;
+        Ok(value.filter(|value| value != UNKNOWN))
+    }
+}
