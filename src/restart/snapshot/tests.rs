@@ -5,6 +5,8 @@ use super::archive::NAME;
 use super::*;
 use crate::sys::directory::make;
 
+mod trust;
+
 /// A user without any rights; only root can lose anything to it.
 const NOBODY: u32 = 65534;
 
@@ -323,90 +325,6 @@ fn another_main_file_is_another_configuration() {
     assert!(refused.contains("unbound.conf, not in ") && refused.ends_with("other.conf"), "{refused}");
 }
 
-/// A user who can write to the place, or to a folder above it, could make root install a file.
-#[test]
-fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
-    let host = Host::new("place");
-    host.snapshot().save().unwrap();
-    host.write("unbound.conf", "broken");
-    let before = host.everything();
-    for part in [
-        "lib",
-        "lib/state-rollback",
-        "lib/state-rollback/unbound",
-        "lib/state-rollback/unbound/snapshot.json",
-    ] {
-        let part = host.folder.join(part);
-        let mode = fs::metadata(&part).unwrap().permissions();
-        fs::set_permissions(&part, fs::Permissions::from_mode(mode.mode() | 0o020)).unwrap();
-        for refused in [
-            why(host.snapshot().check()),
-            why(host.snapshot().restore()),
-            host.snapshot().save().unwrap_err().to_string(),
-        ] {
-            assert!(
-                refused.contains(&format!("{} can be written to by others", part.display())),
-                "{refused}"
-            );
-        }
-        fs::set_permissions(&part, mode).unwrap();
-        if is_root() {
-            chown(&part, Some(NOBODY), None).unwrap();
-            assert!(why(host.snapshot().restore()).contains(" belongs to "));
-            assert!(host.snapshot().save().is_err());
-            chown(&part, Some(0), None).unwrap();
-        }
-    }
-    assert_eq!(host.everything(), before);
-    host.snapshot().restore().unwrap();
-}
-
-/// A user linked the place to another folder.
-#[test]
-fn no_symlink_is_followed_on_the_way_to_the_place() {
-    let host = Host::new("linked");
-    let victim = host.folder.join("victim");
-    make(&victim.join("unbound"), 0o755).unwrap();
-    fs::write(victim.join("unbound/precious"), "precious").unwrap();
-    symlink(&victim, host.folder.join("lib/state-rollback")).unwrap();
-    let before = host.everything();
-    assert!(host.snapshot().save().unwrap_err().to_string().contains("state-rollback is a link"));
-    assert!(host.snapshot().restore().is_err());
-    assert_eq!(host.everything(), before);
-}
-
-#[test]
-fn nothing_is_restored_into_a_folder_that_others_can_change() {
-    let host = Host::new("destination");
-    host.snapshot().save().unwrap();
-    host.write("unbound.conf", "broken");
-    let etc = host.etc("");
-    fs::set_permissions(&etc, fs::Permissions::from_mode(0o777)).unwrap();
-    let before = host.everything();
-    assert!(why(host.snapshot().check()).contains("can be written to by others"));
-    assert!(host.snapshot().restore().is_err());
-    fs::set_permissions(&etc, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(&etc, host.folder.join("etc/real")).unwrap();
-    symlink("real", host.folder.join("etc/unbound")).unwrap();
-    assert!(why(host.snapshot().check()).contains("unbound is a link"));
-    assert!(host.snapshot().restore().is_err());
-    fs::remove_file(host.folder.join("etc/unbound")).unwrap();
-    fs::rename(host.folder.join("etc/real"), &etc).unwrap();
-    assert_eq!(host.everything(), before);
-}
-
-#[test]
-fn a_folder_that_others_can_write_to_is_left_out() {
-    let host = Host::new("shared");
-    fs::set_permissions(host.etc("conf.d"), fs::Permissions::from_mode(0o775)).unwrap();
-    host.snapshot().save().unwrap();
-    host.write("conf.d/zone.conf", "changed");
-    host.write("unbound.conf", "broken");
-    let changed = host.snapshot().restore().unwrap();
-    assert!(changed.contains("conf.d (can be written to by others"), "{changed}");
-    assert_eq!(["unbound.conf", "conf.d/zone.conf"].map(|name| host.read(name)), ["old", "changed"]);
-}
-
 #[test]
 fn a_save_that_fails_keeps_the_snapshot_before() {
     let host = Host::new("survives");
@@ -450,11 +368,4 @@ fn a_damaged_snapshot_is_not_restored() {
     assert!(host.snapshot().check().is_err());
     host.snapshot().save().unwrap();
     host.snapshot().check().unwrap();
-}
-
-#[test]
-fn only_root_saves_beside_the_state() {
-    let state = Path::new("/var/lib/dnsherald");
-    assert_eq!(places(state, true), Path::new("/var/lib/dnsherald-rollback"));
-    assert_eq!(places(state, false), Path::new("/var/lib/dnsherald/rollback"));
 }

@@ -1,0 +1,129 @@
+//! Drains over a reload.
+
+use super::*;
+
+#[test]
+fn a_drain_outlives_the_change_of_its_service() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::UntilLifted);
+    assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
+    bench.reload("b med=200 192.0.2.3/32");
+    bench.finds(0, &[true, true]);
+    assert_eq!(bench.states(), [("b", ServiceState::Drained)]);
+    assert!(!bench.said().iter().any(|line| line.contains("announce")));
+}
+
+#[test]
+fn a_drain_goes_with_the_prefixes_of_its_service() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(0, Lasts::UntilLifted);
+    bench.said();
+    bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
+    for service in 0..4 {
+        bench.finds(service, &[true, true]);
+    }
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(
+        bench.states(),
+        [drained("a"), ("b", ServiceState::Up), drained("c"), ("d", ServiceState::Up)]
+    );
+    bench.reload("e 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32");
+    bench.finds(0, &[true, true]);
+    assert_eq!(bench.states(), [drained("e"), ("b", ServiceState::Up)]);
+}
+
+#[test]
+fn a_drained_prefix_does_not_take_others_along() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::UntilLifted);
+    bench.said();
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
+    assert_eq!(bench.states(), [("a", ServiceState::Up)]);
+    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
+}
+
+#[test]
+fn a_drain_outlives_the_name_of_its_service() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::UntilLifted);
+    bench.said();
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32");
+    bench.finds(1, &[true, true]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Drained)]);
+    assert_eq!(bench.said(), [""; 0]);
+}
+
+#[test]
+fn a_drain_that_returns_does_so_under_another_configuration() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::UntilLifted);
+    bench.tell(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
+    bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
+    bench.said();
+    bench.finds(0, &[true]);
+    assert_eq!(bench.states()[0], ("b", ServiceState::Drained));
+    bench.finds(0, &[true]);
+    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+}
+
+#[test]
+fn a_drain_of_all_includes_what_is_added_later() {
+    let mut bench = Bench::up(TWO);
+    bench.drain_all();
+    bench.said();
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32\nc 192.0.2.9/32");
+    bench.finds(2, &[true, true]);
+    assert_eq!(bench.states()[2], ("c", ServiceState::Drained));
+    assert!(bench.logged.iter().any(|line| line.contains("service c: new, and drained as all services are")));
+    let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
+    assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
+    next.tell(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
+    next.reload("e 192.0.2.11/32");
+    next.finds(0, &[true, true]);
+    assert_eq!(next.states(), [("e", ServiceState::Up)]);
+}
+
+#[test]
+fn a_service_that_was_taken_out_of_a_drain_of_all_stays_out() {
+    let mut bench = Bench::up(TWO);
+    bench.drain_all();
+    bench.undrain(1);
+    bench.reload("b 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32");
+    let next = bench.restarts("e 192.0.2.3/32 192.0.2.4/32\na 192.0.2.1/32\nc 192.0.2.9/32\nd 192.0.2.5/32");
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(next.states(), [("e", ServiceState::Up), drained("a"), drained("c"), drained("d")]);
+}
+
+#[test]
+fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
+    for expires in [false, true] {
+        let mut bench = Bench::up(TWO);
+        let lasts = if expires { Lasts::For(Duration::from_secs(60)) } else { Lasts::UntilLifted };
+        let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
+        bench.tell(Event::DrainAll(order));
+        if expires {
+            bench.passes(Duration::from_secs(60));
+        } else {
+            bench.undrain(0);
+            assert!(!bench.engine.drains_of_all().is_empty());
+            bench.undrain(1);
+        }
+        assert!(bench.engine.drains_of_all().is_empty());
+        bench.reload("c 192.0.2.9/32");
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [("c", ServiceState::Up)]);
+    }
+}
+
+#[test]
+fn a_drain_of_all_ends_with_the_last_service_that_had_it() {
+    let mut bench = Bench::up("a 192.0.2.1/32\nb 192.0.2.3/32");
+    bench.drain_all();
+    bench.undrain(0);
+    bench.finds(0, &[true, true, true]);
+    bench.reload("a 192.0.2.1/32");
+    assert!(bench.engine.drains_of_all().is_empty());
+    bench.reload("a 192.0.2.1/32\nc 192.0.2.4/32");
+    bench.finds(1, &[true, true, true]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Up)]);
+}

@@ -1,0 +1,74 @@
+//! Changes of the neighbors, families and dialect by a reload.
+
+use super::*;
+
+/// A route to other neighbors is another route to ExaBGP, but not to whoever has both.
+#[test]
+fn other_neighbors_get_what_stands_at_once_and_keep_it() {
+    let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
+    bench.answers = false;
+    bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
+    let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
+    let announce =
+        "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
+    assert_eq!(bench.said(), [withdraw]);
+    // Not answered, and so said again behind the announcement.
+    bench.answers = true;
+    bench.passes(Duration::from_secs(2));
+    bench.passes(Duration::from_millis(100));
+    assert_eq!(bench.said(), [announce]);
+    bench.passes(Duration::from_secs(1));
+    assert_eq!(bench.said(), [withdraw, announce]);
+}
+
+#[test]
+fn a_new_family_is_marked_and_one_that_is_gone_is_not() {
+    let mut bench = Bench::up("exabgp:end-of-rib = true\na 192.0.2.1/32");
+    bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nb 2001:db8:53::1/128");
+    bench.finds(1, &[true, true]);
+    let route = "announce route 2001:db8:53::1/128 next-hop 2001:db8:1::2 med 100";
+    assert_eq!(bench.said(), [route, "announce eor ipv6 unicast"]);
+    bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nc 2001:db8:53::2/128");
+    bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32");
+    bench.finds(0, &[true, true]);
+    assert_eq!(bench.said(), ["withdraw route 2001:db8:53::1/128"]);
+}
+
+#[test]
+fn another_api_says_everything_again_in_its_words() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.reload("exabgp:api = 6\na 192.0.2.1/32");
+    assert_eq!(bench.said(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
+}
+
+const TO_TWO: &str = "a to=10.0.0.1/100 to=10.0.0.2/200 192.0.2.1/32";
+
+#[test]
+fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
+    let mut bench = Bench::up(TO_TWO);
+    let desired = |bench: &Bench| {
+        let entries = bench.engine.entries_of(0);
+        entries.map(|entry| (entry.is_settled(), entry.desired.clone().unwrap())).collect::<Vec<_>>()
+    };
+    let med = |med| Advertisement::Announce(Attributes { med: Some(med), ..Attributes::default() });
+    assert_eq!(desired(&bench), [(true, med(100)), (true, med(200))]);
+    bench.reload(TO_TWO);
+    assert_eq!(bench.said, [""; 0]);
+    assert!(bench.engine.entries_of(0).all(RouteEntry::is_settled));
+    // One of them is to be told something else, and the other hears nothing.
+    bench.reload("a to=10.0.0.1/100 to=10.0.0.2/300 192.0.2.1/32");
+    let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";
+    assert_eq!(bench.said, [format!("neighbor 10.0.0.2 {hop} med 300")]);
+    assert_eq!(desired(&bench), [(true, med(100)), (true, med(300))]);
+}
+
+#[test]
+fn from_the_plain_form_to_one_for_each_neighbor_what_is_acknowledged_stays() {
+    let mut bench = Bench::up("a med=100 neighbor=10.0.0.1 192.0.2.1/32");
+    bench.reload(TO_TWO);
+    let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";
+    assert_eq!(bench.said, [format!("neighbor 10.0.0.2 {hop} med 200")], "never what the other is told");
+    bench.said.clear();
+    bench.reload("a to=10.0.0.2/200 192.0.2.1/32");
+    assert_eq!(bench.said, ["neighbor 10.0.0.1 withdraw route 192.0.2.1/32"]);
+}

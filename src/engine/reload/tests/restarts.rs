@@ -1,0 +1,106 @@
+//! A restart with another configuration: what the next helper takes over from the memory.
+
+use super::*;
+
+#[test]
+fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
+    let mut bench = Bench::up("a start=adopt 192.0.2.1/32\nb 192.0.2.3/32");
+    bench.finds(1, &[false, false]);
+    let penalty = bench.engine.services()[1].penalty(bench.now);
+    bench.drain(0, Lasts::UntilLifted);
+    bench.drain(1, Lasts::UntilLifted);
+    let next = bench.restarts("c start=adopt 192.0.2.1/32\nd 192.0.2.3/32");
+    assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
+    assert!(penalty > 0 && next.engine.services()[1].penalty(next.now) >= penalty - 10);
+    let why = "service d: takes over what is remembered of b, which had a prefix of it";
+    assert!(next.logged.contains(&why.to_owned()), "{:?}", next.logged);
+}
+
+#[test]
+fn what_was_disabled_is_so_under_another_name_until_the_file_was_looked_for() {
+    let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
+    bench.tell(Event::DisableFile(ServiceId(0), true));
+    let next = bench.restarts("b disable-file=/off 192.0.2.1/32");
+    assert_eq!(next.states(), [("b", ServiceState::Drained)]);
+}
+
+/// Nothing was acknowledged for the other prefix, so that it is not adopted.
+#[test]
+fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
+    let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
+    let memory = bench.engine.remember(bench.now).clone();
+    let stated = |services: &str| {
+        let config = config(services);
+        let engine = Engine::new(&config.plan(), Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
+        engine.services()[0].stated(0).is_some()
+    };
+    assert!(stated("b start=adopt 192.0.2.1/32"));
+    assert!(!stated("b start=adopt 192.0.2.1/32 192.0.2.2/32"));
+}
+
+#[test]
+fn drains_move_with_prefixes_over_a_restart_as_over_a_reload() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(0, Lasts::UntilLifted);
+    let next = bench.restarts("a 192.0.2.9/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.1/32 192.0.2.4/32");
+    let drained = |name: &'static str| (name, ServiceState::Drained);
+    assert_eq!(next.states(), [drained("a"), ("b", ServiceState::Up), drained("c"), ("d", ServiceState::Up)]);
+    assert!(
+        next.logged.iter().any(|line| line.contains("service d: not drained, though")),
+        "{:?}",
+        next.logged
+    );
+}
+
+/// A helper that begins with this memory, of this age.
+fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
+    let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, age);
+    let mut bench = Bench {
+        engine,
+        now: Moment::START,
+        said: vec![],
+        answers: true,
+        kept: HashMap::new(),
+        logged: vec![],
+        probed: vec![],
+    };
+    bench.tell(Event::Start);
+    finds_nothing_out(&mut bench);
+    bench
+}
+
+#[test]
+fn after_a_drain_a_blind_service_is_not_announced_for_what_was_before_it() {
+    let mut before = Bench::up("a 192.0.2.1/32");
+    let memory = before.engine.remember(before.now).clone();
+    let mut bench = successor(memory, "a 192.0.2.1/32", Duration::from_secs(1));
+    bench.passes(Duration::from_secs(5));
+    bench.drain(0, Lasts::UntilLifted);
+    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+    bench.passes(Duration::from_secs(55));
+    finds_nothing_out(&mut bench);
+    bench.undrain(0);
+    bench.passes(Duration::from_secs(60));
+    assert!(!bench.said().iter().any(|line| line.starts_with("announce")));
+}
+
+#[test]
+fn what_was_withdrawn_at_a_stop_or_is_old_does_not_stand() {
+    for (start, age, stops, announces) in [
+        ("probe", 1, false, true),
+        ("probe", 1, true, false),
+        ("probe", 30 * 86_400, false, false),
+        ("withdraw", 1, false, false),
+    ] {
+        let services = format!("a start={start} 192.0.2.1/32");
+        let mut before = Bench::up(&services);
+        if stops {
+            before.tell(Event::Terminate);
+        }
+        let memory = before.engine.remember(before.now).clone();
+        let mut bench = successor(memory, &services, Duration::from_secs(age));
+        bench.passes(Duration::from_secs(31));
+        let announced = bench.said().iter().any(|line| line.starts_with("announce"));
+        assert_eq!(announced, announces, "{start} {age} {stops}");
+    }
+}
