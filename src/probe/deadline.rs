@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::coop::unconstrained;
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
@@ -35,8 +36,11 @@ impl Deadline {
 
     /// Returns when the deadline is over. What arrived until then has been handed to its sockets: after the timer
     /// fires, the event loop looks at them once more. Poll this after the exchange.
+    ///
+    /// An exchange whose socket always has input uses up the cooperative budget of its task at each poll. The timer is
+    /// exempt from that budget: otherwise it would never fire beside such an exchange.
     pub(super) async fn passed(self) {
-        sleep_until(self.at().into()).await;
+        unconstrained(sleep_until(self.at().into())).await;
         yield_now().await;
     }
 
@@ -51,6 +55,28 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An exchange that never runs out of input uses up the budget of its task at each poll.
+    #[tokio::test]
+    async fn a_busy_exchange_does_not_hold_up_the_deadline() {
+        let deadline = Deadline::after(Duration::from_millis(20));
+        let busy = async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        };
+        let ends = async {
+            tokio::select! {
+                biased;
+                () = busy => {}
+                () = deadline.passed() => {}
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_secs(20), ends).await.is_ok(),
+            "the deadline never passed"
+        );
+    }
 
     #[test]
     fn only_what_is_late_by_the_limit_again_has_slept() {
