@@ -214,7 +214,7 @@ pub struct Status {
     ///
     /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
     /// disk, a check unknown for 30 seconds or observed and down, a BGP session down for 30 seconds; 2 down, suppressed,
-    /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgement unknown, every BGP session down;
+    /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgment unknown, every BGP session down;
     /// 3 no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub(crate) plugin: bool,

@@ -28,13 +28,13 @@
 //! * A process bears no mark if it has left the group, *and* has cleared, overwritten or hidden its environment (by not
 //!   being dumpable), *and* a parent between it and the child had exited before the sweep. It is left alone: it might
 //!   be a daemon that a hook has started on purpose.
-//! * A process with another user's rights (`sudo`) is found by descent but cannot be signalled; one that hangs in the
+//! * A process with another user's rights (`sudo`) is found by descent but cannot be signaled; one that hangs in the
 //!   kernel does not die. The error names both.
 //! * A process that starts a successor and exits in less time than a look at `/proc` takes may escape. The youngest
 //!   processes are looked at first, and looks are repeated while any process vanished before its turn: for a quarter of
 //!   a second, or twenty looks if those take longer.
 //! * Processes that systemd, cron or a container engine start on behalf of the program are not part of the run.
-//! * If SIGKILL or an abort ends this process, the program goes on. If a future is dropped, cancelled or lost with the
+//! * If SIGKILL or an abort ends this process, the program goes on. If a future is dropped, canceled or lost with the
 //!   runtime, its program is swept as after a deadline.
 //!
 //! A cgroup for each run would hold all of these but the last two. That takes a delegated cgroup, which ExaBGP's is

@@ -158,7 +158,7 @@ pub(crate) fn stderr() -> Printed<io::Stderr> {
     Printed(io::stderr())
 }
 
-/// Prints what is wrong with a command line, or the help: in colour on a terminal, unless a doubtful character is cited.
+/// Prints what is wrong with a command line, or the help: in color on a terminal, unless a doubtful character is cited.
 pub fn usage(error: &clap::Error) {
     let plain = error.to_string();
     // Whoever reads it may have gone, which changes nothing.

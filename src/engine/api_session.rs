@@ -102,7 +102,7 @@ pub(crate) struct ApiSession {
     resync: Backoff,
     /// When an answer last came that nothing was waiting for.
     stray_at: Option<Moment>,
-    /// Since when acknowledgements may be wrong, and when it last became known.
+    /// Since when acknowledgments may be wrong, and when it last became known.
     trouble: Option<Trouble>,
     /// End-of-RIB markers still to be sent.
     unmarked: Vec<Mark>,
@@ -281,11 +281,11 @@ impl ApiSession {
         }
     }
 
-    /// The dialect spoken: pinned, learnt, or the one that most versions understand.
+    /// The dialect spoken: pinned, learned, or the one that most versions understand.
     #[must_use]
     pub(crate) fn dialect(&self) -> Dialect {
-        let learnt = || self.version.as_ref().map(Version::dialect);
-        self.settings.dialect.or_else(learnt).unwrap_or(match self.settings.parent {
+        let learned = || self.version.as_ref().map(Version::dialect);
+        self.settings.dialect.or_else(learned).unwrap_or(match self.settings.parent {
             Parent::ExaBgp => Dialect::Plain,
             Parent::Terminal => Dialect::Neighbor,
         })

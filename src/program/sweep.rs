@@ -26,13 +26,13 @@ pub(super) fn sweep(marks: &Marks, limit: Duration) -> Vec<Pid> {
     let _ = killpg(marks.leader, Signal::SIGSTOP);
     let mut search = Search { marks, older: HashSet::new() };
     // A process that waits for a stopped child (vfork) does not stop; the limit ends that wait.
-    let stopped = search.signal_until(Signalled::all_stopped, Signal::SIGSTOP, limit / 2);
+    let stopped = search.signal_until(Signaled::all_stopped, Signal::SIGSTOP, limit / 2);
     // Kill all of them before anything else: the first death hides who descends from it.
     for process in &stopped.reached {
         let _ = send(process, Signal::SIGKILL);
     }
     let _ = killpg(marks.leader, Signal::SIGKILL);
-    search.signal_until(Signalled::none_left, Signal::SIGKILL, limit / 2).unkillable()
+    search.signal_until(Signaled::none_left, Signal::SIGKILL, limit / 2).unkillable()
 }
 
 /// One look at `/proc` after another.
@@ -45,39 +45,34 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Signals again and again, until `is_done` after a look, or the limit.
-    fn signal_until(
-        &mut self,
-        is_done: fn(&Signalled) -> bool,
-        signal: Signal,
-        limit: Duration,
-    ) -> Signalled {
+    fn signal_until(&mut self, is_done: fn(&Signaled) -> bool, signal: Signal, limit: Duration) -> Signaled {
         let began = Instant::now();
-        let mut signalled = self.signal_all(signal);
+        let mut signaled = self.signal_all(signal);
         let mut looks = 1;
-        while !is_done(&signalled) && (looks < LOOKS || began.elapsed() < limit) {
+        while !is_done(&signaled) && (looks < LOOKS || began.elapsed() < limit) {
             thread::sleep(PAUSE);
-            signalled = self.signal_all(signal);
+            signaled = self.signal_all(signal);
             looks += 1;
         }
-        signalled
+        signaled
     }
 
     /// Signals every living process of the run, each as soon as it is seen.
-    fn signal_all(&mut self, signal: Signal) -> Signalled {
+    fn signal_all(&mut self, signal: Signal) -> Signaled {
         let leader = self.marks.leader;
         let since = ProcStat::read(leader).map_or(u64::MAX, |leader| leader.began);
-        let mut signalled = Signalled::default();
+        let mut signaled = Signaled::default();
         let mut others = Vec::new();
         let (mut older, mut unseen) = (Vec::new(), HashSet::new());
         // By group and environment. The youngest first: it may be about to start a successor and exit.
         for pid in all_pids().into_iter().rev().filter(|pid| !self.older.contains(pid)) {
             match ProcStat::read(pid) {
-                None => signalled.missed = true,
+                None => signaled.missed = true,
                 Some(process) if process.began < since => older.push(pid),
                 Some(process) if process.is_dead() => {}
-                Some(process) if process.group == leader => signalled.signal(process, signal),
+                Some(process) if process.group == leader => signaled.signal(process, signal),
                 Some(process) => match self.marks.is_in_environment_of(&process) {
-                    Some(true) => signalled.signal(process, signal),
+                    Some(true) => signaled.signal(process, signal),
                     Some(false) => others.push(process),
                     None => {
                         unseen.insert(pid);
@@ -89,16 +84,15 @@ impl Search<'_> {
         self.older.extend(older);
         // By descent, one generation after the other.
         loop {
-            let is_child =
-                |process: &mut ProcStat| signalled.all().any(|parent| parent.pid == process.parent);
+            let is_child = |process: &mut ProcStat| signaled.all().any(|parent| parent.pid == process.parent);
             let children: Vec<_> = others.extract_if(.., is_child).collect();
             if children.is_empty() {
                 break;
             }
-            children.into_iter().for_each(|process| signalled.signal(process, signal));
+            children.into_iter().for_each(|process| signaled.signal(process, signal));
         }
-        signalled.missed |= others.iter().any(|process| unseen.contains(&process.pid));
-        signalled
+        signaled.missed |= others.iter().any(|process| unseen.contains(&process.pid));
+        signaled
     }
 }
 
@@ -115,9 +109,9 @@ fn send(process: &ProcStat, signal: Signal) -> Result<(), Errno> {
     }
 }
 
-/// The processes that one look signalled, as they were before.
+/// The processes that one look signaled, as they were before.
 #[derive(Debug, Default)]
-struct Signalled {
+struct Signaled {
     reached: Vec<ProcStat>,
     /// With another user's rights.
     refused: Vec<ProcStat>,
@@ -125,7 +119,7 @@ struct Signalled {
     missed: bool,
 }
 
-impl Signalled {
+impl Signaled {
     fn signal(&mut self, process: ProcStat, signal: Signal) {
         match send(&process, signal) {
             Ok(()) => self.reached.push(process),
@@ -161,7 +155,7 @@ mod tests {
     use crate::test_support::Sleeper;
 
     #[test]
-    fn a_process_that_has_the_number_of_another_is_not_signalled() {
+    fn a_process_that_has_the_number_of_another_is_not_signaled() {
         let sleeper = Sleeper::start();
         let pidfd = Pidfd::open(sleeper.pid()).unwrap();
         let mut seen = ProcStat::read(Pid::from_raw(sleeper.pid())).unwrap();

@@ -1,4 +1,4 @@
-//! Waits after a drain: for the acknowledgement of ExaBGP, and for a server that is quiet.
+//! Waits after a drain: for the acknowledgment of ExaBGP, and for a server that is quiet.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::status::{Document, Service};
 use crate::text::foreign;
 use crate::text::period::Shown;
 
-/// Timeout for the acknowledgement of a withdraw.
+/// Timeout for the acknowledgment of a withdraw.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Timeout for an announcement: the checks have to pass anew first.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The wait in place of an acknowledgement if ExaBGP answers no commands.
+/// The wait in place of an acknowledgment if ExaBGP answers no commands.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// The interval at which the status, processes and sockets are polled.

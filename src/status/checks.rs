@@ -13,7 +13,7 @@ pub struct CheckStatus {
     pub(crate) name: String,
     /// `unknown`, `rising`, `up`, `falling`, `down`.
     pub state: String,
-    /// How many results in a row have led towards the next state.
+    /// How many results in a row have led toward the next state.
     pub(crate) streak: u32,
     /// How many it takes to rise, and to fall.
     pub(crate) rise: u32,

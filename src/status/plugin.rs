@@ -89,7 +89,7 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
     }
     if !document.exabgp.answers {
         let why = document.exabgp.silence.as_deref().unwrap_or("ExaBGP answers no commands");
-        found.add(Alert::Critical, format!("acknowledgement unknown: {why}"));
+        found.add(Alert::Critical, format!("acknowledgment unknown: {why}"));
     }
     find_in_sessions(&document.exabgp.bgp_sessions, found);
     for prefix in &document.left_behind {

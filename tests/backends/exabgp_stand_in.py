@@ -7,7 +7,7 @@ import threading
 
 VERSION = "5.0.15"
 # What it is told about a route begins so.
-EVERY_NEIGHBOUR = "neighbor * "
+EVERY_NEIGHBOR = "neighbor * "
 
 
 class Run:
@@ -40,11 +40,11 @@ class Run:
 
     def said(self):
         """Of each line about a route the verb."""
-        return [line.removeprefix(EVERY_NEIGHBOUR).split()[0] for line in self.routes]
+        return [line.removeprefix(EVERY_NEIGHBOR).split()[0] for line in self.routes]
 
     def _answer(self):
         for line in self.popen.stdout:
-            if line.startswith(EVERY_NEIGHBOUR):
+            if line.startswith(EVERY_NEIGHBOR):
                 self.routes.append(line.strip())
             version = f"exabgp {VERSION}\n" if line.strip() == "system version 0" else ""
             try:

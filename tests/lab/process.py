@@ -1,4 +1,4 @@
-"""A process the lab has started, with its output in a file. It is only ever signalled by its own process id."""
+"""A process the lab has started, with its output in a file. It is only ever signaled by its own process id."""
 
 import itertools
 import os

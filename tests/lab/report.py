@@ -9,7 +9,7 @@ def limit(target):
     """When a duration has failed its case, in seconds: five times the target, of which 20 seconds are enough, at least 5.
 
     The machines that run this are shared and busy. A missed target is said plainly; a failure is more than bad luck. What is to
-    tell two behaviours apart must not be a duration alone.
+    tell two behaviors apart must not be a duration alone.
     """
     return max(5.0, min(5 * target, target + 20))
 

@@ -1,6 +1,6 @@
 //! Recovery from a wrong pairing of commands and replies.
 //!
-//! Where a reply is missing, or one arrived that no command awaited, acknowledgements may be wrong from then on. What was
+//! Where a reply is missing, or one arrived that no command awaited, acknowledgments may be wrong from then on. What was
 //! acknowledged meanwhile is stated once more when no trouble has been seen for [`CALM`].
 
 use super::conversation::Command;
@@ -51,7 +51,7 @@ impl ApiSession {
         }
     }
 
-    /// An answer is missing, or came that nothing was waiting for: from now on acknowledgements may be wrong.
+    /// An answer is missing, or came that nothing was waiting for: from now on acknowledgments may be wrong.
     pub(super) fn troubled(&mut self, now: Moment) {
         let since = self.trouble.map_or(now, |trouble| trouble.since);
         self.trouble = Some(Trouble { since, latest: now });

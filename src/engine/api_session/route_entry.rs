@@ -193,7 +193,7 @@ impl RouteEntry {
         doubtful
     }
 
-    /// Whether the last acknowledgement came at `moment` or later.
+    /// Whether the last acknowledgment came at `moment` or later.
     pub(super) fn was_acknowledged_since(&self, moment: Moment) -> bool {
         self.acknowledged.is_some() && self.acknowledged_at >= moment
     }

@@ -88,7 +88,7 @@ impl Path<'_> {
         socket.set_zero_linger()?;
         self.confine(&socket)?;
         if self.source.is_some() {
-            // Only when it is connected does it get a port, one that may be in use towards other servers.
+            // Only when it is connected does it get a port, one that may be in use toward other servers.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(io::Error::from)?;
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }

@@ -132,7 +132,7 @@ fn the_copyright_file_has_the_license_of_every_crate() {
             granted.insert(name.trim_end_matches("/*"), license.split(" and ").collect::<BTreeSet<_>>());
         }
     }
-    assert!(granted.values().flatten().all(|name| texts.contains(name)), "each licence has its text");
+    assert!(granted.values().flatten().all(|name| texts.contains(name)), "each license has its text");
     let linked = linked();
     assert!(linked.len() > 50, "{linked:?}");
     let none = BTreeSet::new();

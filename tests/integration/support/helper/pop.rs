@@ -198,7 +198,7 @@ impl Pop {
         status.unwrap()
     }
 
-    /// The status comes to fulfil a condition.
+    /// The status comes to fulfill a condition.
     #[track_caller]
     pub(crate) fn comes_to_be(&self, what: impl Fn(&Document) -> bool) {
         let mut status = self.status();
