@@ -1,4 +1,4 @@
-"""The list of cases. Each is a function of the two programs, which raises what it has not met."""
+"""The list of cases. Each is a function that takes the two programs and raises `Unmet` if it fails."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ CASES = []
 
 @dataclass(frozen=True)
 class Programs:
-    """The two that are compared."""
+    """The two programs to compare."""
 
     original: object
     ours: object
@@ -21,7 +21,7 @@ def on_list(name, summary, run, needs_root=False):
 
 
 def same(name, scenario, difference=None, also=None):
-    """Puts on the list that both programs do the same in a scenario, but for a difference that is meant."""
+    """Registers a case: both programs must behave the same in a scenario, except for the intended `difference`."""
 
     def run(programs):
         compare(programs, scenario, difference, also)

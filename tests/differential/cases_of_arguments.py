@@ -1,4 +1,4 @@
-"""What the original refuses, ours refuses too: the same exit status, and nothing on standard output."""
+"""Arguments that the original refuses: ours refuses them with the same exit status and nothing on standard output."""
 
 import subprocess
 from pathlib import Path
@@ -38,23 +38,23 @@ REFUSED_BY_BOTH = (
     f"{ADDRESS} -x",
     f"{ADDRESS} -sx",
 )
-# Why ours refuses what the original takes: it would announce nothing, or what nobody meant.
+# Arguments that only ours refuses, each with the reason: they announce nothing, or not what was meant.
 REFUSED_BY_OURS = {
     f"{ADDRESS} --up-metric -5": "ExaBGP refuses a negative metric each time it is announced",
     f"{ADDRESS} --up-metric 4294967296": "a metric has 32 bits",
     f"{ADDRESS} --community 64512:70000": "ExaBGP makes 64513:4464 of it",
 }
-# Why the original dies of it with status 1 and a traceback or less, where ours refuses it with the usage.
+# Arguments at which the original exits with status 1, often with a traceback, while ours prints a usage error.
 FATAL_TO_THE_ORIGINAL = {
-    f"{ADDRESS} --config no-such-file": "the original says neither which file nor what for",
-    f"{ADDRESS} --pid -": "that is standard output, which the original then has closed",
+    f"{ADDRESS} --config no-such-file": "the original names neither the file nor the option",
+    f"{ADDRESS} --pid -": "the original takes it for standard output and closes it",
     f"{ADDRESS} --ip-ifname 192.0.2.2%lo": "there is no --ip for it",
     "--ip-ifname 192.0.2.2%lo": "there is no --ip at all",
 }
 
 
 def ended(kind, arguments):
-    """Exit status, standard output and standard error, of what ends by itself after its first decision."""
+    """Runs a program that exits after its first decision. Returns exit status, standard output and standard error."""
     words = arguments.split() if isinstance(arguments, str) else arguments
     command = [*map(str, kind.command), "--no-ip-setup", "--interval", "0", "--rise", "1", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
@@ -73,7 +73,7 @@ def refused_by_ours(arguments):
     def run(programs):
         status, _, errors = ended(programs.original, f"{arguments} --no-syslog")
         if status != 0:
-            raise Unmet(f"the original refuses it, too: {errors}")
+            raise Unmet(f"the original refuses it as well: {errors}")
         expect_refusal(programs.ours, arguments)
 
     return run
@@ -83,7 +83,7 @@ def fatal_to_the_original(arguments):
     def run(programs):
         status, _, errors = ended(programs.original, arguments)
         if status != 1:
-            raise Unmet(f"the original ends with exit status {status}: {errors}")
+            raise Unmet(f"the original exits with status {status}, expected 1: {errors}")
         expect_refusal(programs.ours, arguments)
 
     return run
@@ -98,13 +98,13 @@ def expect_refusal(kind, arguments):
 for arguments in REFUSED_BY_BOTH:
     on_list(f"refused: {arguments}", "by both", refused_by_both(arguments))
 for arguments, why in REFUSED_BY_OURS.items():
-    on_list(f"refused: {arguments}", f"by ours alone: {why}", refused_by_ours(arguments))
+    on_list(f"refused: {arguments}", f"by ours only: {why}", refused_by_ours(arguments))
 for arguments, why in FATAL_TO_THE_ORIGINAL.items():
     on_list(f"refused: {arguments}", f"by the original with status 1: {why}", fatal_to_the_original(arguments))
 
 
 def every_abbreviation(programs):
-    """Two command lines tell what a spelling means to ours: the next word is no value, or the value is no flag's."""
+    """Compares the meaning of every abbreviation. Ours shows it in the error of two wrong command lines."""
     asked = Path(__file__).with_name("exabgp_options.py")
     done = subprocess.run((programs.original.command[0], asked), capture_output=True, text=True, timeout=PATIENCE, check=True)
     differ = []
@@ -132,4 +132,4 @@ def meaning(kind, spelling):
     return first.removeprefix("error: ").partition(":")[0]
 
 
-on_list("abbreviations: every one", "they mean the same to both, or are ambiguous to both", every_abbreviation)
+on_list("abbreviations", "both programs understand every abbreviation alike, or call it ambiguous", every_abbreviation)

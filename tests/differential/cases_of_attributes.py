@@ -1,7 +1,7 @@
-"""What attributes may be: ExaBGP's own parser is asked what it makes of the lines of both programs.
+"""Values of attributes: ExaBGP's own parser reads the lines of both programs.
 
-What it takes from the original it takes from ours, and makes the same octets of it; what it refuses time and again from
-the original, ours refuses at the start.
+What the parser accepts from the original, it must accept from ours with the same octets. Values that it refuses, which the original
+sends again and again, ours must refuse at the start.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from waiting import PATIENCE, Unmet
 PARSER = Path(__file__).with_name("exabgp_parser.py")
 AT_ONCE = "--interval 0 --rise 1 --no-ip-setup --no-syslog"
 
-TAKEN = {
+ACCEPTED = {
     "--extended-community": (
         "target:64512:1",
         "64512:1 origin:64512:4294967295",
@@ -78,9 +78,9 @@ REFUSED = {
 
 def line_of(kind, option, value):
     with started(kind, f"{ADDRESS} {option}='{value}'", usual=AT_ONCE) as program:
-        program.until(lambda: program.lines or program.ended, "it says nothing")
+        program.until(lambda: program.lines or program.ended, "it prints nothing")
         if not program.lines:
-            raise Unmet(f"{kind.name}: it refuses {value!r}: {program.errors()}")
+            raise Unmet(f"{kind.name}: refuses {value!r}: {program.errors()}")
         return program.lines[0]
 
 
@@ -88,16 +88,16 @@ def parsed(programs, *lines):
     python = programs.original.command[0]
     done = subprocess.run((python, PARSER), input="\n".join(lines), capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode:
-        raise Unmet(f"ExaBGP's parser cannot be asked: {done.stderr}")
+        raise Unmet(f"ExaBGP's parser failed: {done.stderr}")
     return done.stdout.splitlines()
 
 
-def taken(option, value):
+def accepted(option, value):
     def run(programs):
         lines = [line_of(kind, option, value) for kind in (programs.original, programs.ours)]
         theirs, ours = parsed(programs, *lines)
         if theirs == "refused" or theirs != ours:
-            raise Unmet(f"ExaBGP makes of\n    {lines[0]}: {theirs}\n    {lines[1]}: {ours}")
+            raise Unmet(f"ExaBGP parses\n    {lines[0]}: {theirs}\n    {lines[1]}: {ours}")
 
     return run
 
@@ -106,15 +106,15 @@ def refused(option, value):
     def run(programs):
         line = line_of(programs.original, option, value)
         if parsed(programs, line) != ["refused"]:
-            raise Unmet(f"ExaBGP takes {line}")
+            raise Unmet(f"ExaBGP accepts {line}")
         expect_refusal(programs.ours, [*ADDRESS.split(), f"{option}={value}"])
 
     return run
 
 
-for option, values in TAKEN.items():
+for option, values in ACCEPTED.items():
     for value in values:
-        on_list(f"taken: {option} {value}", "by ExaBGP's parser, from both alike", taken(option, value))
+        on_list(f"accepted: {option} {value}", "by ExaBGP's parser, with the same octets from both", accepted(option, value))
 for option, values in REFUSED.items():
     for value in values:
-        on_list(f"refused: {option} {value}", "by ExaBGP's parser, and by ours at the start", refused(option, value))
+        on_list(f"refused: {option} {value}", "by ExaBGP's parser; ours refuses it at the start", refused(option, value))

@@ -17,24 +17,24 @@ for name, arguments, difference in (
 ):
     same(f"identity: {name}", Scenario(f"{ADDRESS} {arguments}", SERIES, groups=GROUPS), difference)
 
-same("identity: nobody is named", Scenario(ADDRESS, SERIES, groups=GROUPS))
-same("identity: whoever it is already", Scenario(f"{ADDRESS} --user nobody", SERIES, groups=(), user="nobody"))
+same("identity: no --user, no --group", Scenario(ADDRESS, SERIES, groups=GROUPS))
+same("identity: already this user", Scenario(f"{ADDRESS} --user nobody", SERIES, groups=(), user="nobody"))
 # Both end with an error.
 for name, arguments, user in (
-    ("root is out of reach", "--user root", "nobody"),
+    ("cannot become root", "--user root", "nobody"),
     ("an unknown user", "--user no-such-user", None),
     ("an unknown group", "--group no-such-group", None),
 ):
     same(f"identity: {name}", Scenario(f"{ADDRESS} {arguments}", "", user=user, ending=Ending(signal=None)))
 
-# Privileges are gone, and so nothing is removed any more.
+# Without privileges at the end, neither program removes the addresses.
 same(
-    "identity: addresses are set up before",
+    "identity: sets up addresses before it drops privileges",
     Scenario(f"{ADDRESS} --user nobody --group daemon", SERIES, usual=SETTING_UP, network=(), groups=()),
 )
 same(
-    "identity: nobody may set up addresses",
-    # Of this very host, but nobody can do anything to it.
+    "identity: user nobody cannot set up addresses",
+    # In the network namespace of this host: user nobody cannot change it.
     Scenario(ADDRESS, SERIES, usual=SETTING_UP, groups=(), user="nobody"),
 )
 
@@ -47,10 +47,10 @@ for name, arguments in (
     same(f"sudo: {name}", Scenario(f"{arguments} --sudo", SERIES, usual=SETTING_UP, network=network, sudo=True))
 
 same(
-    "pid: a file of a process that runs is overwritten",
+    "pid: overwrites the file of a running process",
     Scenario(f"{ADDRESS} --pid {{folder}}/pid", SERIES, files={"pid": "1\n" * 100}),
 )
 same(
-    "pid: at SIGTERM it stays",
+    "pid: keeps the file at SIGTERM",
     Scenario(f"{ADDRESS} --pid {{folder}}/pid", "++", ending=Ending(signal.SIGTERM)),
 )

@@ -1,4 +1,4 @@
-"""Every option at least once, on a way through all states."""
+"""Every option at least once, in a series of outcomes that reaches all states."""
 
 import time
 
@@ -10,28 +10,28 @@ from scenario import ADDRESS, COMMAND, DISABLE, HOOK, QUICK, QUIET, Ending, Scen
 THREE = "--ip 192.0.2.1 --ip 192.0.2.128/25 --ip 2001:db8::53"
 ENDS_BY_ITSELF = Ending(signal=None)
 USUAL_BUT_LOG = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-ip-setup"
-# Without --command there is nothing that could fail; the rounds follow the clock, and so one is all there is.
+# Without --command no check can fail, and the clock drives the rounds: --interval 0 leaves one round.
 NO_COMMAND = f"--interval 0 --fast-interval 0.01 {HOOK} {QUIET}"
 
 for name, arguments in {
     "one address": ADDRESS,
     "several addresses": THREE,
     "metrics": f"{THREE} --up-metric 7 --down-metric 70 --disabled-metric 700",
-    "metrics of nothing": f"{ADDRESS} --up-metric 0 --down-metric 0 --disabled-metric 0",
+    "metrics 0": f"{ADDRESS} --up-metric 0 --down-metric 0 --disabled-metric 0",
     "largest metric": f"{ADDRESS} --up-metric 4294967295",
     "increase": f"{THREE} --increase 20",
-    "increase by nothing": f"{THREE} --increase 0",
+    "increase 0": f"{THREE} --increase 0",
     "decrease": f"{THREE} --increase=-10",
     "start at the second": f"{THREE} --start-ip 1",
     "start beyond the last": f"{THREE} --start-ip 5",
-    "start from behind": f"{THREE} --start-ip=-1",
+    "negative start": f"{THREE} --start-ip=-1",
     "deaggregate": "--ip 192.0.2.0/30 --ip 2001:db8::/127 --deaggregate-networks",
     "deaggregate from the second": "--ip 192.0.2.0/30 --deaggregate-networks --start-ip 2 --increase 5",
     "network with a mask": "--ip 192.0.2.0/255.255.255.0",
     "next hop": f"{THREE} --next-hop 198.51.100.1",
-    "next hop of IPv6, short": f"{THREE} -N 2001:DB8:0::1",
+    "IPv6 next hop, short option": f"{THREE} -N 2001:DB8:0::1",
     "local preference": f"{ADDRESS} --local-preference 200",
-    "local preference of nothing": f"{ADDRESS} --local-preference 0",
+    "local preference 0": f"{ADDRESS} --local-preference 0",
     "no local preference": f"{ADDRESS} --local-preference=-1",
     "community": f"{ADDRESS} --community 64512:1",
     "communities": f"{ADDRESS} --community '64512:1 64512:2'",
@@ -68,7 +68,7 @@ for name, arguments in {
     "several hooks": f"{ADDRESS} --rise 1 --up-execute 'echo one >> {{folder}}/hooks' --up-execute 'echo two >> {{folder}}/hooks'"
     " --execute 'echo again $STATE >> {folder}/hooks'",
     "failing hooks": f"{ADDRESS} --execute 'echo $STATE >> {{folder}}/hooks; exit 7'",
-    "talking hooks": f"{ADDRESS} --execute 'echo announce; echo error >&2'",
+    "hooks that print": f"{ADDRESS} --execute 'echo announce; echo error >&2'",
     "empty hooks and names": f"{ADDRESS} --execute '' --up-execute '' --name '' --label '' --label-exact-match",
     "name": f"{ADDRESS} --name resolver",
     "debug": f"{ADDRESS} --debug",
@@ -76,7 +76,7 @@ for name, arguments in {
     "abbreviations": f"{ADDRESS} --withdraw --fast 0.01 --up-m 7 --deb --neigh 192.0.2.254 --local-p 5 --cmd 'sh {{folder}}/check'",
     "short options": f"{ADDRESS} -i 0.01 -f 0.01 -t 60 -c 'sh {{folder}}/check' -n name -d -N 192.0.2.9 -p {{folder}}/pid",
     "equals signs": "--ip=192.0.2.1 --up-metric=5 -i0.01 --rise=1",
-    "the last one counts": f"{ADDRESS} --up-metric 5 --up-metric 6 --rise 9 --rise 2",
+    "the last of repeated options counts": f"{ADDRESS} --up-metric 5 --up-metric 6 --rise 9 --rise 2",
     "ip-ifname without set-up": f"{ADDRESS} --ip-ifname 192.0.2.1%lo",
     "label without set-up": f"{ADDRESS} --label dns --label-exact-match --sudo",
 }.items():
@@ -91,17 +91,17 @@ for name, usual, arguments in (
     same(name, Scenario(f"{ADDRESS} {arguments}", usual=usual))
 
 
-def says_nothing(story):
-    """The original does, by Python's handler of last resort."""
-    return story.errors and f"--silent, but on standard error: {story.errors}"
+def prints_nothing(transcript):
+    """Ours must print nothing; the original prints through Python's last-resort log handler."""
+    return transcript.errors and f"--silent, but on standard error: {transcript.errors}"
 
 
-same("silence", Scenario(f"{ADDRESS} --silent --debug", usual=USUAL_BUT_LOG), also=says_nothing)
+same("silence", Scenario(f"{ADDRESS} --silent --debug", usual=USUAL_BUT_LOG), also=prints_nothing)
 
 for name, arguments, series in (
     ("interval 0, up", ADDRESS, "++++"),
     ("interval 0, down", ADDRESS, "----"),
-    ("interval 0, at last", ADDRESS, "+-+-++++"),
+    ("interval 0, up after changes", ADDRESS, "+-+-++++"),
     ("interval 0, withdraw on down", f"{ADDRESS} --withdraw-on-down", "+--"),
     ("interval 0, debounce", f"{ADDRESS} --debounce", "++"),
     ("interval 0, rise 1", f"{ADDRESS} --rise 1", "+"),
@@ -110,7 +110,7 @@ for name, arguments, series in (
 
 
 def answering_slowly(line):
-    """An ExaBGP that has other things to do, too. Time is the stimulus here."""
+    """An ExaBGP that answers late. The delay itself is the stimulus."""
     if "announce" in line:
         time.sleep(0.3)
     return exabgp(line)
@@ -121,7 +121,7 @@ same(
     Scenario(f"{THREE} --interval 0 --rise 1", "++", ending=ENDS_BY_ITSELF, parent=answering_slowly),
 )
 
-# What is empty is still a command, and no file.
+# An empty --command is still a command; an empty --disable names no file.
 for name, arguments in (("empty command", f"{ADDRESS} --command ''"), ("empty disable", f"{ADDRESS} --disable ''")):
     same(name, Scenario(f"{arguments} --rise 1", "", usual=NO_COMMAND, ending=ENDS_BY_ITSELF))
 

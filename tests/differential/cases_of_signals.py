@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT in each state, while a check runs and between two."""
+"""SIGTERM and SIGINT in each state, during a check and between two checks."""
 
 import signal
 
@@ -6,10 +6,10 @@ import differences
 from cases import same
 from scenario import ADDRESS, Ending, Scenario
 
-# With two in a row to go up or down.
+# The series that leads to each state with --rise 2 --fall 2.
 WAYS = {
     "INIT": "",
-    "INIT after having been disabled": "++de",
+    "INIT after DISABLED": "++de",
     "RISING": "+",
     "UP": "++",
     "FALLING": "-",
@@ -27,7 +27,7 @@ for state, series in WAYS.items():
         differences.SIGINT_DURING_A_CHECK,
     )
 
-# The series stops at the first long sleep. Intervals are such that it comes in the state in question.
+# The series ends at the first long sleep. The intervals place it in the wanted state.
 SLEEPS = {
     "RISING": ("--fast-interval 60 --rise 2", "+"),
     "FALLING": ("--fast-interval 60 --fall 2", "-"),

@@ -1,4 +1,4 @@
-"""Plays a scenario with both programs and says where their stories part."""
+"""Runs a scenario with both programs and reports the differences of their transcripts."""
 
 import tempfile
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from waiting import Unmet
 
 
 def compare(programs, scenario, difference=None, also=None):
-    """The original first, for ours is then known to have more to say, or not. `also` looks at ours alone."""
+    """Runs the original first; its transcript tells how many lines to wait for from ours. `also` checks only ours."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         namespaces = [None, None]
@@ -28,31 +28,31 @@ def compare(programs, scenario, difference=None, also=None):
 
 
 def differences(original, ours):
-    for place, (theirs, our) in enumerate(zip(original.stretches, ours.stretches)):
-        before = "".join(stretch.cause for stretch in original.stretches[1:place])
-        where = f"behind `{before}` at `{our.cause}`"
-        if not is_as_said(theirs, our):
+    for place, (theirs, our) in enumerate(zip(original.steps, ours.steps)):
+        before = "".join(step.cause for step in original.steps[1:place])
+        where = f"after `{before}` at `{our.cause}`"
+        if not lines_match(theirs, our):
             yield pair(f"lines {where}", theirs.lines, our.lines)
         if theirs.addresses != our.addresses:
             yield pair(f"addresses {where}", theirs.addresses, our.addresses)
-        if not is_as_said(theirs, our):
-            break  # the rest follows from it
-    if len(original.stretches) != len(ours.stretches):
-        yield pair("checks until it ended", len(original.stretches), len(ours.stretches))
+        if not lines_match(theirs, our):
+            break  # later differences follow from it
+    if len(original.steps) != len(ours.steps):
+        yield pair("steps before the exit", len(original.steps), len(ours.steps))
     if original.hooks != ours.hooks:
         yield pair("hooks", original.hooks, ours.hooks)
     if original.status != ours.status:
         yield pair("exit status", original.status, ours.status)
     if original.identity != ours.identity:
-        yield pair("who it is", original.identity, ours.identity)
+        yield pair("user and groups", original.identity, ours.identity)
     if original.sudo != ours.sudo:
-        yield pair("what sudo was told", original.sudo, ours.sudo)
+        yield pair("calls of sudo", original.sudo, ours.sudo)
     if original.pid_file != ours.pid_file:
         yield pair("process id in the file", original.pid_file, ours.pid_file)
 
 
-def is_as_said(theirs, our):
-    """The same lines, but for what is overtaken. See `differences`."""
+def lines_match(theirs, our):
+    """Whether the lines are the same, except for outdated ones. See `differences`."""
     if theirs.lines == our.lines or our.cause[0] not in "dD":
         return theirs.lines == our.lines
     last = of_the_last_state(theirs.lines)
@@ -69,6 +69,6 @@ def complain(scenario, found, ours):
     errors = ours.errors.strip()[-800:].replace("\n", "\n        ")
     found = "\n    ".join(map(str, found))
     raise Unmet(
-        f"they differ\n    arguments: {scenario.arguments}\n    behind:    {scenario.usual}\n"
+        f"the programs differ\n    arguments: {scenario.arguments}\n    after:     {scenario.usual}\n"
         f"    series:    {scenario.series}\n    {found}\n    ours on standard error:\n        {errors}"
     )

@@ -1,7 +1,7 @@
-"""Where ours differs from the original on purpose, and why. Nothing else may differ.
+"""The intended differences between ours and the original, with the reasons. Nothing else may differ.
 
-Each entry says what is expected of ours, given what the original does; and an entry that would change nothing is an
-error, so that none is left here once the difference is gone.
+Each entry derives the expected transcript of ours from that of the original. An entry that changes nothing is an error, so that
+no outdated entry stays here.
 """
 
 import copy
@@ -19,133 +19,133 @@ class Difference:
     change: Callable
 
     def expect(self, original):
-        """The story to expect of ours."""
+        """The expected transcript of ours."""
         ours = copy.deepcopy(original)
         self.change(ours)
         if ours == original:
-            raise Unmet(f"there is no such difference any more: {self.why}")
+            raise Unmet(f"the difference no longer exists: {self.why}")
         return ours
 
 
 def rewriting(pattern, replacement):
-    """In every line."""
+    """Replaces a pattern in every line."""
 
-    def change(story):
-        for stretch in story.stretches:
-            stretch.lines = [re.sub(pattern, replacement, line) for line in stretch.lines]
+    def change(transcript):
+        for step in transcript.steps:
+            step.lines = [re.sub(pattern, replacement, line) for line in step.lines]
 
     return change
 
 
-def leaves_in_order(*lines):
-    """Ends as if it had been told to stop at any other moment."""
+def exits_cleanly(*lines):
+    """Exits with status 0, and these are its last lines."""
 
-    def change(story):
-        story.status = 0
-        story.stretches[-1].lines = list(lines)
+    def change(transcript):
+        transcript.status = 0
+        transcript.steps[-1].lines = list(lines)
 
     return change
 
 
 def keeps(*addresses):
-    """In the end, beside what else there is."""
+    """Adds these addresses at the end."""
 
-    def change(story):
-        story.stretches[-1].addresses = sorted({*story.stretches[-1].addresses, *addresses})
+    def change(transcript):
+        transcript.steps[-1].addresses = sorted({*transcript.steps[-1].addresses, *addresses})
 
     return change
 
 
 def keeps_not(*addresses):
-    def change(story):
-        story.stretches[-1].addresses = [address for address in story.stretches[-1].addresses if address not in addresses]
+    def change(transcript):
+        transcript.steps[-1].addresses = [address for address in transcript.steps[-1].addresses if address not in addresses]
 
     return change
 
 
 def sets_up(rewrite):
-    """Other addresses at each step. Those in the end are what it has not added itself."""
+    """Rewrites the addresses of each step. At the end, the addresses that it did not add itself are left."""
 
-    def change(story):
-        for stretch in story.stretches:
-            stretch.addresses = sorted(map(rewrite, stretch.addresses))
+    def change(transcript):
+        for step in transcript.steps:
+            step.addresses = sorted(map(rewrite, step.addresses))
 
     return change
 
 
 def does_not_announce(place):
-    """The prefix at this place, counted from 0, which is named again right behind; and it is withdrawn once."""
+    """Drops the announcement of the prefix with this index (from 0), since the next one repeats it; withdraws it once."""
     unsaid = {str(metric + place) for metric in (100, 1000, 500)}
 
-    def change(story):
-        for stretch in story.stretches:
-            lines = [line for line in stretch.lines if line.rpartition(" med ")[2] not in unsaid]
-            stretch.lines = [line for line, following in zip(lines, [*lines[1:], ""]) if line != following]
+    def change(transcript):
+        for step in transcript.steps:
+            lines = [line for line in step.lines if line.rpartition(" med ")[2] not in unsaid]
+            step.lines = [line for line, following in zip(lines, [*lines[1:], ""]) if line != following]
 
     return change
 
 
 def becomes(**identity):
-    """Somebody else than the original."""
+    """Changes the expected user and groups."""
 
-    def change(story):
-        story.identity = {**story.identity, **identity}
+    def change(transcript):
+        transcript.identity = {**transcript.identity, **identity}
 
     return change
 
 
-# Three differences are in every scenario, and `scenario` deals with them where they appear:
+# Three differences appear in every scenario; `scenario` and `comparison` handle them:
 #
 #   the handshake      Ours greets ExaBGP and asks for its version, to know its dialect and whether it answers.
 #   the check at `e`   When the disable file goes, the original runs one check whose result it ignores. Ours does not.
-#   what is overtaken  The original says all it has to say of one state before it looks for the disable file. Ours says
-#                      the newest: where a check ends and the file appears in one moment, lines of several addresses
-#                      about the state before may be left out, and those about being disabled come in another order.
+#   outdated lines     The original prints all lines of one state before it looks for the disable file. Ours prints only the
+#                      newest state: if a check ends when the file appears, ours may omit lines of the previous state, and
+#                      the lines of the disabled state may come in another order.
 #
-# The rest are named by the cases that show them.
+# The cases that show the other differences name them.
 WELL_KNOWN_AS_NUMBERS = Difference(
-    "ours understands communities when it is started, and sends all of them as numbers, whatever their names are",
+    "ours parses communities at its start and sends all of them as numbers",
     rewriting(r"\bno-export\b", "65535:65281"),
 )
 KIND_OF_EXTENDED_COMMUNITY = Difference(
-    "an extended community without its kind is a target to ExaBGP; ours says so",
+    "ExaBGP takes an extended community without a kind for a target; ours sends it as `target:`",
     rewriting(r"extended-community \[ 64512:1 \]", "extended-community [ target:64512:1 ]"),
 )
 AS_NUMBERS_WITHOUT_DOTS = Difference(
-    "AS numbers are understood when it is started, and sent in the notation that every version reads",
+    "ours parses AS numbers at its start and sends them in the notation that every version reads",
     rewriting(r"as-path \[ 64512, ?1\.10 \]", "as-path [ 64512 65546 ]"),
 )
 BRACKETS_ONCE = Difference(
-    "whoever writes the brackets himself gets them twice from the original, which ExaBGP refuses",
+    "brackets in the value are doubled by the original, and ExaBGP refuses the line",
     rewriting(r"\[ \[64512:1\] \]", "[ 64512:1 ]"),
 )
 SIGINT_DURING_A_CHECK = Difference(
-    "the original dies with a traceback if SIGINT comes while it checks, and leaves its routes behind",
-    leaves_in_order("neighbor * withdraw route 192.0.2.1/32 next-hop self"),
+    "the original exits with a traceback at SIGINT during a check, and leaves its routes announced",
+    exits_cleanly("neighbor * withdraw route 192.0.2.1/32 next-hop self"),
 )
 ADDRESSES_THAT_WERE_THERE = Difference(
-    "the original removes every address of --ip when it ends; ours removes none that it has not added",
+    "the original removes every address of --ip when it exits; ours removes only the addresses that it has added",
     keeps("lo 192.0.2.1/32 lo"),
 )
 NO_SUPPLEMENTARY_GROUPS = Difference(
-    "the original keeps the supplementary groups that it was started with, whoever it becomes",
+    "the original keeps its supplementary groups after a change of user",
     becomes(Groups=[]),
 )
 A_USER_COMES_WITH_ITS_GROUP = Difference(
-    "the original keeps the group and the supplementary groups of root where a user is named alone",
+    "with --user alone the original keeps the group and the supplementary groups of root",
     becomes(Gid=[pwd.getpwnam("nobody").pw_gid] * 4, Groups=[]),
 )
 IPV6_HAS_NO_LABELS = Difference(
-    "the original labels addresses of IPv6, which have no labels, does not find them by it, and leaves them there",
+    "the original searches IPv6 addresses by a label, which they cannot have, and so does not remove them",
     keeps_not("lo 2001:db8::53/128"),
 )
 ADDRESSES_OF_A_BOUND_NETWORK = Difference(
-    "the original sets up the addresses of a network on lo, whatever interface --ip-ifname binds the network to",
+    "the original sets up the addresses of a network on lo although --ip-ifname binds the network to another interface",
     sets_up(lambda address: re.sub(r"^lo (192\.0\.2\.\S+) lo$", r"one \1 one", address)),
 )
 NAMED_TWICE, NAMED_TWICE_BEHIND_ANOTHER = (
     Difference(
-        "the original announces a prefix that is named twice with both metrics in turn, in every round; ours with the last",
+        "the original announces a prefix that is given twice with both metrics in every round; ours with the last metric",
         does_not_announce(place),
     )
     for place in (0, 1)

@@ -1,6 +1,6 @@
-"""Run by the Python that has ExaBGP 5.0.15: every option of `exabgp healthcheck`, and what each abbreviation means to it.
+"""Runs with the Python that has ExaBGP 5.0.15. Prints the meaning of each abbreviation of an option of `exabgp healthcheck`.
 
-For each spelling, from two letters on, a line: the spelling, and all spellings of the option in full, or `ambiguous`.
+One line for each spelling of at least two letters: the spelling, then all full spellings of the option, or `ambiguous`.
 """
 
 import argparse
@@ -13,5 +13,5 @@ names = sorted(parser._option_string_actions)
 spellings = {name[:length] for name in names for length in range(2, len(name) + 1)} - {"--"}
 for spelling in sorted(spellings):
     meant = [spelling] if spelling in names else [name for name in names if name.startswith(spelling)]
-    # Two spellings of one option are ambiguous, too.
+    # A prefix of two spellings of the same option is ambiguous as well.
     print(spelling, *(["ambiguous"] if len(meant) > 1 else parser._option_string_actions[meant[0]].option_strings))

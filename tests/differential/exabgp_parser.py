@@ -1,6 +1,6 @@
-"""Run by the Python that has ExaBGP 5.0.15: what its own parser makes of each command on standard input.
+"""Runs with the Python that has ExaBGP 5.0.15. Passes each command on standard input to ExaBGP's parser.
 
-For each a line: the attributes, those that are communities octet by octet, or `refused`.
+Prints one line for each: the attributes (communities as octets), or `refused`.
 """
 
 import sys
@@ -8,12 +8,12 @@ import sys
 from exabgp.logger import log
 from exabgp.reactor.api import API
 
-# Communities, extended and large ones.
+# Attribute codes of communities, extended communities and large communities.
 LISTS = (8, 16, 32)
 
 
 def attributes(api, line):
-    """The parser complains of some lines by an exception, and of others by returning nothing."""
+    """The parser refuses some lines with an exception, and others by returning nothing."""
     try:
         [change] = api.api_route(line[line.index("announce ") :])
     except Exception:

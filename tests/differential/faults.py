@@ -1,4 +1,4 @@
-"""A fault of the original is shown with the original, and then ours is shown not to have it."""
+"""Trials of faults: the original must have the fault, and ours must not."""
 
 import tempfile
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from program import Program, exabgp
 from scenario import ADDRESS, COMMAND, HOOK, Scenario, with_sudo
 from waiting import Unmet
 
-# Some faults of the original are races, which it wins now and then.
+# Some faults of the original are races that do not always occur.
 TRIES = 5
 QUICK = "--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 1 --fall 1 --no-syslog"
 SETTING_UP = f"{QUICK} {COMMAND}"
@@ -20,9 +20,9 @@ CHECKED = f"{USUAL} {COMMAND}"
 
 @contextmanager
 def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp, namespace=None, sudo=None, behind=()):
-    """A program that is tried for a fault. Its ExaBGP may be another one than usual, and its sudo a script.
+    """Starts a program for a trial. `parent` answers as ExaBGP; `sudo` is a script that replaces sudo.
 
-    In a namespace it may be started by the words of another command, `behind` which it stands.
+    In a namespace, `behind` are the words of a command that starts the program.
     """
     with tempfile.TemporaryDirectory() as folder:
         words = Scenario(arguments, usual=usual).words(folder)
@@ -33,15 +33,15 @@ def started(kind, arguments=ADDRESS, usual=CHECKED, parent=exabgp, namespace=Non
 
 
 def fault(name, shown_by_original=True, needs_root=False):
-    """Puts a trial on the list, which is unmet by a program that has the fault.
+    """Registers a trial, which raises `Unmet` for a program with the fault.
 
-    Where the original is not tried, the trial itself says why not.
+    With `shown_by_original=False` the original is not tried; the docstring of the trial says why.
     """
 
     def register(trial):
         def run(programs):
             if shown_by_original and not any(fails(trial, programs.original) for _ in range(TRIES)):
-                raise Unmet("the original has not got this fault, so that nothing is shown by ours")
+                raise Unmet("the original does not show this fault, so the trial proves nothing")
             trial(programs.ours)
 
         on_list(f"fault: {name}", summary_of(trial), run, needs_root)

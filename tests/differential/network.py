@@ -1,4 +1,4 @@
-"""A network namespace of the test's own, in which a program sets up addresses that nobody else notices."""
+"""A network namespace in which a program can set up addresses without effect on the machine."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ NUMBERS = itertools.count()
 
 
 class Network(Namespace):
-    """Exists as long as its context. `preparation` is a series of words to `ip`, such as `address add …`."""
+    """Exists within its context. `preparation` is a series of words to `ip`, such as `address add …`."""
 
     def __init__(self, preparation):
         super().__init__(f"dnsherald-differential-{os.getpid()}-{next(NUMBERS)}")
@@ -29,7 +29,7 @@ class Network(Namespace):
         self.delete()
 
     def addresses(self):
-        """Interface, address and label of each, sorted, for the original adds them in no particular order."""
+        """Interface, address and label of each address. Sorted, since the original adds them in no fixed order."""
         found = []
         for line in self.ip("-o", "address").splitlines():
             _, interface, family, address, *rest = line.split("\\")[0].split()

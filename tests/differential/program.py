@@ -1,7 +1,7 @@
-"""One of the two programs at work: the test is its ExaBGP, and decides how and when each of its checks ends.
+"""A running program: the test acts as its ExaBGP and decides how and when each check ends.
 
-The check is a shell script that tells one FIFO that it has begun, and then reads from another how it is to end. Thus
-nothing is left to the clock: when the next check has begun, the original has said all it had to say about the last.
+The check is a shell script that reports its start to one FIFO and reads its exit status from another one. So no result depends on
+time: when the next check starts, the original has printed all lines about the previous one.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from process import children, end
 from waiting import PATIENCE, Unmet, interrupted
 
-# What ours says before anything else, and how ExaBGP 5.0.15 answers.
+# The first lines of ours, and the answer of ExaBGP 5.0.15.
 GREETING = "# dnsherald"
 ASK_VERSION = "system version 0"
 VERSION = "exabgp 5.0.15\n"
@@ -30,7 +30,7 @@ exit "$outcome"
 
 @dataclass(frozen=True)
 class Kind:
-    """The original or ours."""
+    """The original or ours, with its command line."""
 
     name: str
     command: tuple
@@ -38,17 +38,17 @@ class Kind:
 
 
 def exabgp(line):
-    """The answer of an ExaBGP that acknowledges what it is told."""
+    """The answer of an ExaBGP that acknowledges commands."""
     return VERSION + DONE if line == ASK_VERSION else DONE
 
 
 def exabgp_without_acks(line):
-    """The same with exabgp.api.ack=false: only questions are answered."""
+    """The answer of an ExaBGP with exabgp.api.ack=false: it answers only queries."""
     return VERSION if line == ASK_VERSION else ""
 
 
 class Program:
-    """A process between pipes. Nothing is read, answered or noticed but in `pump`."""
+    """A process with pipes. Only `pump` reads its output and answers."""
 
     def __init__(self, kind, arguments, folder, parent=exabgp, inside=(), started=None):
         self.kind = kind
@@ -58,12 +58,12 @@ class Program:
         self.handshake = []
         self.asked = 0
         self.ended = False
-        self.heard_at = time.monotonic()
+        self.last_line_at = time.monotonic()
         self._rest = b""
         for fifo in ("asked", "outcome"):
             os.mkfifo(self.folder / fifo)
             (self.folder / fifo).chmod(0o666)
-        # Open in both directions, so that neither side ever waits for the other to open it, or sees its end.
+        # Opened for reading and writing, so that neither side blocks in open or sees end of file.
         self._asked = os.open(self.folder / "asked", os.O_RDWR | os.O_NONBLOCK)
         self._outcome = os.open(self.folder / "outcome", os.O_RDWR)
         (self.folder / "check").write_text(CHECK.format(folder=self.folder))
@@ -84,7 +84,7 @@ class Program:
         return self
 
     def __exit__(self, *_):
-        """Ends what is left: itself, and then its hooks, which would write to a folder that is about to be removed."""
+        """Kills the program, then its hooks, which would write to a directory that is about to be removed."""
         if self.popen.poll() is None:
             left = children(self.pid)
             self.popen.kill()
@@ -104,7 +104,7 @@ class Program:
         return self.popen.pid
 
     def hooks(self):
-        """What the hooks of the script have written, in their order."""
+        """The lines that the hooks have written, in order."""
         file = self.folder / "hooks"
         return file.read_text().splitlines() if file.exists() else []
 
@@ -112,36 +112,36 @@ class Program:
         return (self.folder / "stderr").read_text(errors="replace")
 
     def identity(self):
-        """Real, effective, saved and filesystem ids, and the supplementary groups; nothing once it has ended."""
+        """Real, effective, saved and filesystem IDs, and the supplementary groups; empty once it has exited."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines)
         wanted = {name: [int(word) for word in fields.get(name, "").split()] for name in ("Uid", "Gid", "Groups")}
         return {} if self.ended else wanted
 
     def outcome(self, status, then_disabled=False):
-        """Ends the check that is under way, perhaps with the disable file in its place at the same moment."""
+        """Ends the running check with this exit status, and creates the disable file at the same time if asked."""
         self.asked -= 1
         os.write(self._outcome, f"{status} {self.folder / 'disabled' if then_disabled else ''}\n".encode())
 
     def next_check_ends(self, status, then_disabled=False):
-        """Once it has begun."""
+        """Waits for the next check and ends it."""
         self.until_asked()
         self.outcome(status, then_disabled)
 
     def until_asked(self, within=PATIENCE):
-        """A check has begun. False if the program has ended instead."""
-        self.until(lambda: self.asked > 0 or self.ended, "it neither checks again nor ends", within)
+        """Waits until a check has started. Returns False if the program has exited instead."""
+        self.until(lambda: self.asked > 0 or self.ended, "it neither starts a check nor exits", within)
         return self.asked > 0
 
     def until(self, condition, what, within=PATIENCE):
         if not self.pump(condition, within):
-            raise Unmet(f"{self.kind.name}: {what}, within {within:.0f} s; it said {self.lines} {self.errors()[-600:]}")
+            raise Unmet(f"{self.kind.name}: {what}, not within {within:.0f} s; it printed {self.lines} {self.errors()[-600:]}")
 
     def pump(self, condition, within):
-        """Reads and answers until the condition is met. False if it is not in time."""
+        """Reads and answers until the condition is met. Returns False if it is not met in time."""
         deadline = time.monotonic() + within
         while True:
-            self._take()
+            self._read()
             if condition():
                 return True
             if interrupted.is_set():
@@ -152,8 +152,8 @@ class Program:
             sources = [self._asked] if self.ended else [self._asked, self._output]
             select.select(sources, [], [], min(left, 0.02))
 
-    def _take(self):
-        """The FIFO first: what was said before a check began is then there to be read, too."""
+    def _read(self):
+        """Reads the FIFO first, so that all output before the start of a check can be read afterwards."""
         try:
             self.asked += len(os.read(self._asked, 65536))
         except BlockingIOError:
@@ -166,18 +166,18 @@ class Program:
             self.ended = not some
             *whole, self._rest = (self._rest + some).split(b"\n")
             for line in whole:
-                self._hear(line.decode())
+                self._on_line(line.decode())
 
-    def _hear(self, line):
+    def _on_line(self, line):
         if self.kind.ours and line in (GREETING, ASK_VERSION):
             self.handshake.append(line)
         else:
             self.lines.append(line)
         self.say(self.parent(line))
-        self.heard_at = time.monotonic()
+        self.last_line_at = time.monotonic()
 
     def say(self, text):
-        """Writes to its standard input, which it may have closed by ending."""
+        """Writes to its standard input. It may have exited."""
         try:
             os.write(self.popen.stdin.fileno(), text.encode())
         except BrokenPipeError:
@@ -187,22 +187,22 @@ class Program:
         self.popen.send_signal(number)
 
     def until_ended(self, within=PATIENCE):
-        """Its exit status; negative if a signal has ended it."""
-        self.until(lambda: self.ended and self.popen.poll() is not None, "it does not end", within)
+        """Waits for its exit. Returns the exit status; negative if a signal ended it."""
+        self.until(lambda: self.ended and self.popen.poll() is not None, "it does not exit", within)
         return self.popen.returncode
 
     def until_asleep(self):
-        """It rests between two checks. The original dies of a SIGINT anywhere else."""
-        self.until(lambda: not children(self.pid) if self.kind.ours else self._hangs_in("nanosleep"), "it does not sleep")
+        """Waits until it sleeps between two checks. Elsewhere SIGINT kills the original."""
+        self.until(lambda: not children(self.pid) if self.kind.ours else self._blocks_in("nanosleep"), "it does not sleep")
 
     def until_it_knows_exabgp(self):
-        """What ours says before it knows whom it speaks to is in the words that most versions understand."""
-        self.until(lambda: "speaking `" in self.errors(), "it has not found out the version")
+        """Waits until ours has detected ExaBGP's version. Before, it uses the dialect of most versions."""
+        self.until(lambda: "speaking `" in self.errors(), "it has not detected the version")
 
     def until_it_waits_for_its_check(self):
-        """A signal that comes right behind the fork is lost to the original, or half of it."""
-        self.until(lambda: self.kind.ours or self._hangs_in("pipe_read"), "it does not wait for its check")
+        """Waits until the check runs. The original can lose a signal right after its fork."""
+        self.until(lambda: self.kind.ours or self._blocks_in("pipe_read"), "it does not wait for its check")
 
-    def _hangs_in(self, function):
-        """Of the kernel."""
+    def _blocks_in(self, function):
+        """Whether it blocks in this function of the kernel."""
         return function in Path(f"/proc/{self.pid}/wchan").read_text()

@@ -1,14 +1,14 @@
-"""What both programs are put through: arguments and a series of outcomes; and the story of one of them in it.
+"""A scenario for both programs: arguments and a series of outcomes. A transcript records what a program did in it.
 
-The series has a letter for each thing that happens:
+The series has a letter for each event:
 
     +   the check passes                     -   the check fails
     d   it passes and the service is         D   it fails and the service is
-        disabled in the same moment              disabled in the same moment
-    e   the disable file goes: enabled
+        disabled at the same time                disabled at the same time
+    e   the disable file is removed: enabled
 
-While a service is disabled nothing is checked, so that the rounds follow the clock. How often something is repeated
-in such a stretch means nothing, and repetitions are left out there before the two stories are compared.
+While a service is disabled no check runs, so the clock drives the rounds. The number of repeated lines is then arbitrary, and the
+comparison of two transcripts ignores repetitions there.
 """
 
 import os
@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from program import ASK_VERSION, GREETING, Program, exabgp
 from waiting import Unmet
 
-# Seconds that ours may take to say what the original has said already, once its check has ended.
+# Seconds that ours may take after the end of a check to print what the original has printed.
 SLACK = 5.0
-# After so long without a line, and with every answer given, ours has no more to say about what has happened.
+# After this many seconds without a line, and with every command answered, ours has finished its reaction.
 QUIET_FOR = 0.2
 
-# In front of the arguments of most cases. The timeout is for a busy machine.
+# Options before the arguments of most cases. The timeout allows for a busy machine.
 QUICK = "--interval 0.01 --fast-interval 0.01 --timeout 60 --rise 2 --fall 2"
 DISABLE = "--disable {folder}/disabled"
 COMMAND = "--command 'sh {folder}/check'"
@@ -36,14 +36,14 @@ SETTING_UP = f"{QUICK} {DISABLE} {COMMAND} {HOOK} --no-syslog"
 USUAL = f"{SETTING_UP} --no-ip-setup"
 ADDRESS = "--ip 192.0.2.1"
 
-# Every state, and most ways from one to another, with two in a row to go up or down.
+# Reaches every state and most transitions with --rise 2 --fall 2.
 ROUND_TRIP = "+++-+---+-++-de++-De-+--de--"
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the series ends: with a signal, while a check runs, or between two, which there is time for after the first
-    outcome; or without a signal, since the program ends by itself.
+    """The end of a series: a signal during a check; a signal between two checks (`asleep`, after the first outcome); or no
+    signal, if the program exits by itself.
     """
 
     signal: int | None = signal.SIGTERM
@@ -58,13 +58,13 @@ class Scenario:
     ending: Ending = Ending()
     parent: object = exabgp
     files: dict = field(default_factory=dict)
-    # The words to `ip` that make the network namespace what it is before the start; None for no namespace.
+    # Arguments of `ip` that prepare the network namespace; None for no namespace.
     network: tuple | None = None
     disabled_at_start: bool = False
-    # With which supplementary groups, and as whom, it is started; None for those of the test.
+    # The supplementary groups and the user to start it with; None for those of the test.
     groups: tuple | None = None
     user: str | None = None
-    # A `sudo` that writes down what it is told, and does it.
+    # Whether a `sudo` is used that records its arguments and runs them.
     sudo: bool = False
 
     @property
@@ -80,8 +80,8 @@ class Scenario:
 
 
 @dataclass
-class Stretch:
-    """What was said from one thing that happened to the next, and which addresses there were in the end."""
+class Step:
+    """The lines between an event and the next one, and the addresses at the end."""
 
     cause: str
     lines: list
@@ -89,26 +89,26 @@ class Stretch:
 
 
 @dataclass
-class Story:
-    stretches: list = field(default_factory=list)
+class Transcript:
+    steps: list = field(default_factory=list)
     hooks: list = field(default_factory=list)
     status: int | None = None
     errors: str = ""
     pid_file: bool | None = None
-    # Who it is, of /proc/PID/status: user, group, supplementary groups.
+    # User, group and supplementary groups in /proc/PID/status.
     identity: dict = field(default_factory=dict)
     sudo: list = field(default_factory=list)
 
 
 SUDO = """\
 #!/bin/sh
-echo "$*" >> {folder}/told-sudo
+echo "$*" >> {folder}/sudo-calls
 exec "$@"
 """
 
 
 def with_sudo(folder, script):
-    """The environment in which this is the first `sudo` that is found."""
+    """An environment whose PATH begins with a directory with this `sudo`."""
     (folder / "bin").mkdir()
     (folder / "bin/sudo").write_text(script.format(folder=folder))
     (folder / "bin/sudo").chmod(0o755)
@@ -116,12 +116,12 @@ def with_sudo(folder, script):
 
 
 def play(kind, scenario, folder, namespace=None, model=None):
-    """Puts one program through the scenario. With the story of the other as a model, it is given time to do as much."""
+    """Runs a scenario with one program. With the transcript of the other one as `model`, waits until it has printed as much."""
     for name, text in scenario.files.items():
         (folder / name).write_text(text.replace("{folder}", str(folder)))
     if scenario.disabled_at_start:
         (folder / "disabled").touch()
-    # Whoever it becomes works in there, too.
+    # The program may change its user, who needs this directory as well.
     folder.chmod(0o777)
     environment = with_sudo(folder, SUDO) if scenario.sudo else None
     inside = namespace.inside() if namespace else ()
@@ -136,22 +136,22 @@ class Player:
         self.scenario = scenario
         self.namespace = namespace
         self.model = model
-        self.story = Story()
-        self.told = 0
+        self.transcript = Transcript()
+        self.recorded = 0
         self.times_disabled = 0
         self.disabled = scenario.disabled_at_start
 
     def play(self):
-        program, story = self.program, self.story
-        # What disables and the `e` behind it belong together: when a file goes is a matter of time, too.
+        program, transcript = self.program, self.transcript
+        # A disabling event and the `e` after it are one cause, since the removal of the file depends on time.
         causes = re.findall("[-+dD]e?", self.scenario.series)
         for cause in ["start e" if self.scenario.series.startswith("e") else "start", *causes]:
             if not program.ended:
                 self.happen(cause)
         self.let_hooks_run()
-        story.identity = program.identity()
+        transcript.identity = program.identity()
         if self.scenario.ending.signal and not program.ended:
-            # Before the first decision nothing else waits for the handshake.
+            # Before the first decision no other wait covers the handshake.
             if program.kind.ours and len(causes) < 2:
                 program.until_it_knows_exabgp()
             if self.scenario.ending.asleep:
@@ -159,31 +159,31 @@ class Player:
             else:
                 program.until_it_waits_for_its_check()
             program.signal(self.scenario.ending.signal)
-            story.status = program.until_ended()
-            self.tell("the signal", repeats=False)
+            transcript.status = program.until_ended()
+            self.record("the signal", repeats=False)
         else:
-            story.status = program.until_ended()
-        # A signal may come before all of it is said.
+            transcript.status = program.until_ended()
+        # A signal may arrive before the handshake is complete.
         if program.kind.ours and program.handshake != [GREETING, ASK_VERSION][: len(program.handshake)]:
-            raise Unmet(f"ours began with {program.handshake}")
-        story.hooks = program.hooks()
-        story.errors = program.errors()
-        told_sudo = program.folder / "told-sudo"
-        # The original adds several addresses in no particular order.
-        story.sudo = sorted(told_sudo.read_text().splitlines()) if told_sudo.exists() else []
+            raise Unmet(f"the first lines of ours are {program.handshake}")
+        transcript.hooks = program.hooks()
+        transcript.errors = program.errors()
+        sudo_calls = program.folder / "sudo-calls"
+        # The original adds several addresses in no fixed order.
+        transcript.sudo = sorted(sudo_calls.read_text().splitlines()) if sudo_calls.exists() else []
         pid_file = program.folder / "pid"
-        story.pid_file = pid_file.read_text() == f"{program.pid}\n" if pid_file.exists() else None
-        return story
+        transcript.pid_file = pid_file.read_text() == f"{program.pid}\n" if pid_file.exists() else None
+        return transcript
 
     def happen(self, cause):
-        """One thing happens, and its consequences are waited for."""
+        """Causes an event and waits for its effects."""
         program = self.program
         if cause[0] in "-+dD":
             self.disabled = cause[0] in "dD"
             program.outcome(0 if cause[0] in "+d" else 1, then_disabled=self.disabled)
         repeats = self.disabled
         if self.disabled:
-            program.until(self.says_to_be_disabled, "it is not disabled")
+            program.until(self.is_disabled, "it is not disabled")
             self.times_disabled += 1
         if cause.endswith("e"):
             (program.folder / "disabled").unlink()
@@ -193,46 +193,46 @@ class Player:
             program.until_asleep()
         elif not self.disabled:
             program.until_asked()
-        self.tell(cause, repeats)
+        self.record(cause, repeats)
 
     def enable(self):
-        """The original makes one more check now, and ignores its result. See `differences`."""
+        """Ends the extra check of the original, whose result it ignores. See `differences`."""
         if not self.program.kind.ours and COMMAND in self.scenario.usual:
             self.program.next_check_ends(0)
 
-    def says_to_be_disabled(self):
-        """Hooks have been told, and it was said: more than twice, for sooner or later everything is."""
-        said = self.program.lines[self.told :]
+    def is_disabled(self):
+        """Whether the hooks have run and the lines were printed often enough to be complete."""
+        said = self.program.lines[self.recorded :]
         often = 1 if self.scenario.debounce else 4
-        told = self.program.hooks().count("any DISABLED") > self.times_disabled
+        hooks_ran = self.program.hooks().count("any DISABLED") > self.times_disabled
         if self.scenario.ending.asleep:
             often = 1
-        return told and max(map(said.count, said), default=0) >= often and self.as_in_model(said, repeats=True)
+        return hooks_ran and max(map(said.count, said), default=0) >= often and self.as_in_model(said, repeats=True)
 
     def as_in_model(self, said, repeats):
-        """At least what the model has said; true without a model."""
-        if not self.model or len(self.story.stretches) >= len(self.model.stretches):
+        """Whether it has printed at least what the model has; true without a model."""
+        if not self.model or len(self.transcript.steps) >= len(self.model.steps):
             return True
-        wanted = self.model.stretches[len(self.story.stretches)]
+        wanted = self.model.steps[len(self.transcript.steps)]
         if self.namespace and self.namespace.addresses() != wanted.addresses:
             return False
         if repeats:
-            # What is repeated for several addresses has to be complete, or the rest would be found in the next stretch.
+            # Repeated lines for several addresses must be complete. Otherwise the rest would count for the next step.
             complete = self.scenario.debounce or said[-1:] == wanted.lines[-1:]
             return complete and set(of_the_last_state(wanted.lines)) <= set(said)
         return len(said) >= len(wanted.lines)
 
-    def tell(self, cause, repeats):
-        """Ours may speak while it checks, and is given time to catch up; what it still lacks is found by comparison."""
-        self.program.pump(lambda: self.as_in_model(self.program.lines[self.told :], repeats), SLACK)
+    def record(self, cause, repeats):
+        """Records a step. Ours may print during its next check, so this waits until it has as many lines as the model."""
+        self.program.pump(lambda: self.as_in_model(self.program.lines[self.recorded :], repeats), SLACK)
         if repeats and self.program.kind.ours:
-            # A last repetition may still be on its way: it has to wait for the answer to the one before.
-            self.program.pump(lambda: time.monotonic() - self.program.heard_at > QUIET_FOR, SLACK)
-        said = self.program.lines[self.told :]
-        self.told = len(self.program.lines)
+            # A last repetition may still follow: it waits for the answer to the previous line.
+            self.program.pump(lambda: time.monotonic() - self.program.last_line_at > QUIET_FOR, SLACK)
+        said = self.program.lines[self.recorded :]
+        self.recorded = len(self.program.lines)
         said = without_repetitions(said) if repeats else said
         addresses = self.namespace.addresses() if self.namespace else []
-        self.story.stretches.append(Stretch(cause, said, addresses))
+        self.transcript.steps.append(Step(cause, said, addresses))
 
     def let_hooks_run(self):
         if self.model:
@@ -240,7 +240,7 @@ class Player:
 
 
 def of_the_last_state(lines):
-    """The lines at the end that speak of each prefix once."""
+    """The last lines, one for each prefix."""
     found = []
     for line in reversed(lines):
         if any(prefix(line) == prefix(other) for other in found):

@@ -106,7 +106,7 @@ class Load:
         back = lab.router.routes.current(PREFIX_IPV4).time
         wait_until(lambda: lab.client.served_by(POP1.name, max(back, self.since)), PATIENCE, "the client is back at pop1")
         self.until = time.time()
-        wait_until(lambda: lab.client.fate_known(self.until), PATIENCE, "the fate of every query is known")
+        wait_until(lambda: lab.client.all_settled(self.until), PATIENCE, "every query is answered or lost")
 
     def asked(self):
         return [query for query in list(self.lab.client.queries) if self.since <= query.asked < self.until]

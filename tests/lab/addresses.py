@@ -1,4 +1,4 @@
-"""The addresses and numbers of the lab: documentation and private ranges only, the same in every lab."""
+"""The addresses and AS numbers of the lab: documentation and private ranges only, the same in every lab."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ PREFIX_IPV4 = f"{ANYCAST_IPV4}/32"
 PREFIX_IPV6 = f"{ANYCAST_IPV6}/128"
 PREFIXES = (PREFIX_IPV4, PREFIX_IPV6)
 
-# Of a service with a session of its own.
+# For a service with its own BGP session.
 INTERNAL_IPV4 = "192.0.2.61/32"
 INTERNAL_IPV6 = "2001:db8:53::61/128"
 INTERNAL_PREFIXES = (INTERNAL_IPV4, INTERNAL_IPV6)
 
-# Of a service that comes with a reload.
+# For a service that a reload adds.
 ADDED_IPV4 = "192.0.2.62/32"
 
 ROUTER_AS = 64513
 POP_AS = 64512
 
-# Unbound forwards one name to this address, to which its host has no way: the resolver's upstream is down.
+# Unbound forwards one name to this address, to which its host has no route: the resolver's upstream is down.
 UNREACHABLE_UPSTREAM = "203.0.113.53"
 
 
@@ -40,7 +40,7 @@ class Site:
 
     @property
     def management(self):
-        """The host's own addresses, as dnsherald is told them."""
+        """The management addresses, as in dnsherald's configuration."""
         return (self.management_ipv4, self.management_ipv6)
 
     def next_hop(self, prefix):
@@ -48,7 +48,7 @@ class Site:
 
     @property
     def words(self):
-        """What is filled into the configuration of its DNS server: its name, and the addresses to listen on."""
+        """The placeholders in the configuration of its DNS server: its name, and the addresses to listen on."""
         return {
             "name": self.name,
             "anycast_ipv4": ANYCAST_IPV4,

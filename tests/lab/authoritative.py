@@ -1,6 +1,6 @@
-"""What BIND, NSD and Knot DNS are told wherever a test starts one that serves a zone, in a folder of its own.
+"""The configuration of BIND, NSD and Knot DNS in the tests that start one with a zone, each in its own directory.
 
-Here is the end of each configuration. Who the server is and where it listens, which comes before, differs.
+These are the last parts. Each test puts its own identity and listen addresses before them.
 """
 
 ZONE = """\

@@ -1,14 +1,14 @@
-"""Lists of cases. A case is a function; the first line of its docstring is shown by --list."""
+"""Lists of cases. A case is a function; --list shows the first line of its docstring."""
 
 from types import SimpleNamespace
 
 
 class Case(SimpleNamespace):
-    """Has a `name`, a `summary`, what it does in `run`, and what else its suite wants to know of it."""
+    """Has a `name`, a `summary`, a function `run`, and fields that its suite adds."""
 
 
 def on_list(cases, name, **more):
-    """Puts a function on the list, in the order of the files."""
+    """A decorator that appends a function to the list."""
 
     def register(function):
         cases.append(Case(name=name, summary=summary_of(function), run=function, **more))

@@ -1,4 +1,4 @@
-"""The list of cases. Each is a function of the lab and its report."""
+"""The list of cases. Each is a function that takes the lab and its report."""
 
 from case_list import on_list
 
@@ -6,5 +6,5 @@ CASES = []
 
 
 def case(name, once=False):
-    """With `once` it says the same with every ExaBGP, and so is run with the first one only."""
+    """Registers a case. With `once` it does not depend on the version of ExaBGP and runs with the first one only."""
     return on_list(CASES, name, once=once)

@@ -1,4 +1,4 @@
-"""The server in another network namespace than dnsherald, reached over a veth pair: `address = false`."""
+"""A server in another network namespace than dnsherald, reached over a veth pair: `address = false`."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from namespace import Namespace
 from unbound import Unbound
 from waiting import expect, wait_until
 
-# The link between point of presence 1 and the namespace of its server.
+# The link between PoP 1 and the namespace of its server.
 OUTER_IPV4, INNER_IPV4 = "10.3.0.1", "10.3.0.2"
 OUTER_IPV6, INNER_IPV6 = "2001:db8:3::1", "2001:db8:3::2"
 
@@ -21,21 +21,21 @@ WARNING = "another PoP may answer"
 
 @case("server in a namespace", once=True)
 def server_in_a_namespace(lab, report):
-    """Behind PoP 1, which forwards to it. When the way to it is gone PoP 2 answers the probes, and its NSID keeps the route away."""
+    """PoP 1 forwards to it. If its route is gone, PoP 2 answers the probes; the expected NSID keeps PoP 1 withdrawn."""
     timing = Timing()
-    told = [expect_done(_check(lab, nsid)).stdout for nsid in (None, "pop1")]
-    expect(WARNING in told[0], f"check-config does not say that {WARNING}: {told[0]}")
-    expect(WARNING not in told[1], f"check-config says in spite of the NSID that {WARNING}")
+    printed = [expect_done(_check(lab, nsid)).stdout for nsid in (None, "pop1")]
+    expect(WARNING in printed[0], f"check-config does not warn that {WARNING}: {printed[0]}")
+    expect(WARNING not in printed[1], f"check-config warns that {WARNING}, although an NSID is expected")
     report.found("check-config warns unless the NSID is expected")
     with _server_behind(lab) as server:
         serve_from_both(lab, _configuration("pop1"), server=server)
-        report.found("the client is answered through PoP 1")
+        report.found("PoP 1 answers the client")
         since = time.time()
         _routes(lab, "del")
         try:
             report.took("moved", lab.until_routed(since, timing.to_notice_silence(), pop=lab.pop2), timing.to_notice_silence())
             moved = time.time()
-            # The probes leave the host now, and are answered.
+            # The probes now leave the host, and PoP 2 answers them.
             wait_until(lambda: "`pop2`" in json.dumps(lab.pop1.status()), 10, "the status names PoP 2 by its NSID", poll=0.2)
             lab.watch_steady(moved, 5 * timing.to_return())
             report.found("one move")
@@ -58,7 +58,7 @@ def _check(lab, nsid):
 
 @contextmanager
 def _server_behind(lab):
-    """Unbound in a namespace of its own, with the anycast addresses, which the host has no more."""
+    """Unbound in its own namespace, with the anycast addresses; the host no longer has them."""
     inner = Namespace(f"{lab.prefix}-inner")
     server = Unbound(inner, POP1, lab.pop1.folder)
     usual = [(name, lab.pop1.kernel_parameter(name)) for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")]
@@ -76,13 +76,13 @@ def _server_behind(lab):
         _routes(lab, "add")
         yield server
     finally:
-        # What runs inside ends with the namespace, and the link with its routes.
+        # Deleting the namespace ends its processes and removes the link with its routes.
         inner.delete()
         lab.pop1.set_kernel_parameters(*(f"{name}={value}" for name, value in usual))
         lab.pop1.add_address("lo", *PREFIXES)
 
 
 def _routes(lab, change):
-    """How point of presence 1 reaches the anycast addresses."""
+    """Adds or deletes the routes of PoP 1 to the anycast addresses."""
     for prefix, gateway in zip(PREFIXES, (INNER_IPV4, INNER_IPV6)):
         lab.pop1.ip("route", change, prefix, "via", gateway)

@@ -1,4 +1,4 @@
-"""Cases in which the DNS server is restarted by dnsherald, or dies, while 500 queries per second are asked."""
+"""Cases in which dnsherald restarts the DNS server, or the server dies, under 500 queries per second."""
 
 import json
 import os
@@ -15,47 +15,47 @@ from server import BIND, KNOT, NSD, UNBOUND, Server
 from unbound import IDENTITY_NAME
 from waiting import PATIENCE, Unmet, wait_until
 
-# The process, and what the client asks, which all four servers answer.
+# A process check, and a check with the client's query, which all four servers answer.
 CHECKS = (
     ProcessCheck(),
     Check("answers", server=(POP1.management_ipv4, POP1.management_ipv6), query=f"{IDENTITY_NAME} TXT"),
 )
-# On an idle machine it is a dozen. A second of them would be too many on a busy one, too.
+# About a dozen are lost on an idle machine. The limit is one second of queries, for busy machines.
 MOST_LOST = RATE
 UNIT = "unbound.service"
-# The exit status.
+# The exit status of a restart that was rolled back.
 ROLLED_BACK = 4
-# Seconds, on a busy machine; who waits for the helper or for quiet waits for longer.
+# Seconds on a busy machine; a command that waits for the helper or for a quiet server takes longer.
 AT_ONCE = 10.0
 
 
 @case("restart of Unbound", once=True)
 def restart_unbound(lab, report):
-    """`backend restart` while 500 queries per second are asked: none is lost."""
+    """`backend restart` of Unbound under 500 queries per second loses none."""
     _restart(lab, report, UNBOUND)
 
 
 @case("restart of BIND", once=True)
 def restart_bind(lab, report):
-    """The same with BIND."""
+    """`backend restart` of BIND under 500 queries per second loses none."""
     _restart(lab, report, BIND)
 
 
 @case("restart of NSD", once=True)
 def restart_nsd(lab, report):
-    """The same with NSD."""
+    """`backend restart` of NSD under 500 queries per second loses none."""
     _restart(lab, report, NSD)
 
 
 @case("restart of Knot DNS", once=True)
 def restart_knot(lab, report):
-    """The same with Knot DNS."""
+    """`backend restart` of Knot DNS under 500 queries per second loses none."""
     _restart(lab, report, KNOT)
 
 
 @case("reload and command", once=True)
 def reload_and_command(lab, report):
-    """What else is done to a server while it is drained: a reload of its configuration, a command of the operator's."""
+    """`backend restart --reload` keeps the process, `--command` replaces it; both drain first and lose no query."""
     server = Server(lab.pop1, UNBOUND)
     serve_from_both(lab, _configuration(lab, server), server)
     begun = time.time()
@@ -63,14 +63,14 @@ def reload_and_command(lab, report):
         former, since = server.pid(), time.time()
         expect_done(lab.pop1.dnsherald("backend", "restart", *words))
         if (server.pid() != former) != is_another or not lab.left(POP1, since):
-            raise Unmet(f"{words[0]}: process {former}, now {server.pid()}; not drained, or not done")
+            raise Unmet(f"{words[0]}: process {former}, now {server.pid()}; not drained, or the wrong process")
         expect_served(lab, "pop1", time.time())
     expect_none_lost(lab, report, begun)
 
 
 @case("process killed", once=True)
 def process_killed(lab, report):
-    """kill -9 of Unbound, whose process is watched: PIDFD, withdraw, PoP 2, in the time of a dozen queries."""
+    """kill -9 of Unbound: the pidfd reports it, the routes are withdrawn, PoP 2 takes over within a dozen queries."""
     server = Server(lab.pop1, UNBOUND)
     serve_from_both(lab, resolver(POP1, timing=TIMING, checks=CHECKS, backend=server.backend()), server)
     missing, moved = [], []
@@ -79,14 +79,14 @@ def process_killed(lab, report):
         server.kill()
         moved.append(expect_served(lab, "pop2", since) - since)
         missing.append(lost(lab, since)[0])
-        # By its end, and not by probes that failed.
+        # The exit of the process must cause it, not failed probes.
         if not re.search(rf"process {former} \(.*\) has ended", lab.pop1.exabgp.helper_says()):
             raise Unmet(f"the helper did not watch process {former}")
         server.run()
         expect_served(lab, "pop1", time.time())
     median, most = statistics.median(missing), max(missing)
     report.found(f"{median:g} queries lost in the median of {len(missing)}, at most {most}")
-    report.found(f"answered by pop2 after {statistics.median(moved) * 1000:.0f} ms, at most {max(moved) * 1000:.0f}")
+    report.found(f"pop2 answers after {statistics.median(moved) * 1000:.0f} ms, at most {max(moved) * 1000:.0f}")
     report.found(f"load {os.getloadavg()[0]:.1f}")
     if median > MOST_LOST:
         raise Unmet(f"more than {MOST_LOST} queries lost in the median")
@@ -94,7 +94,7 @@ def process_killed(lab, report):
 
 @case("plain restarts", once=True)
 def plain_restarts(lab, report):
-    """Each server is restarted three times without dnsherald: withdrawn at once, back at once, and neither point of presence held down."""
+    """Three restarts of each server without dnsherald: withdrawn at once, back at once, no penalty at either PoP."""
     servers = {pop: Server(pop, UNBOUND) for pop in (lab.pop1, lab.pop2)}
     for pop, dampening in ((lab.pop2, {}), (lab.pop1, {"mode": "enforce"})):
         checks = (CHECKS[0], Check("answers", server=pop.site.management, query=f"{IDENTITY_NAME} TXT"))
@@ -109,13 +109,13 @@ def plain_restarts(lab, report):
             server.stop()
             server.run()
             since = time.time()
-            wait_until(lambda: _has_ended(pop, former), PATIENCE, f"{pop.site.name} has seen the end of process {former}")
+            wait_until(lambda: _has_ended(pop, former), PATIENCE, f"{pop.site.name} logs the exit of process {former}")
             _wait_until_up(lab, pop)
             took.append(time.time() - since)
     for pop in servers:
         dampening = pop.status()["services"][0]["dampening"]
         if dampening["falls"] or dampening["penalty"] or dampening["suppressed"]:
-            raise Unmet(f"{pop.site.name}: a quick restart is no fall, but the status says {dampening}")
+            raise Unmet(f"{pop.site.name}: a quick restart must not count as a fall, but the status says {dampening}")
     report.took("back", max(took), TIMING.to_return())
 
 
@@ -124,7 +124,7 @@ def _has_ended(pop, pid):
 
 
 def _wait_until_up(lab, pop):
-    """The service is up, and the router has its routes from there."""
+    """Waits until the service is up and the router has its routes."""
 
     def is_up():
         status = pop.status_if_any()
@@ -136,13 +136,13 @@ def _wait_until_up(lab, pop):
 
 @case("rollback", once=True)
 def rollback(lab, report):
-    """The new configuration passes the check, but the server does not answer: the former one goes back, and the server, too."""
+    """The new configuration passes the check, but the server does not answer: the old one is restored, no query is lost."""
     server = Server(lab.pop1, UNBOUND)
     serve_from_both(lab, _configuration(lab, server, start_timeout="1s"), server)
     begun = time.time()
     refused = lab.pop1.dnsherald("backend", "restart", "--rollback")
     if refused.returncode != 1 or "no configuration is saved" not in refused.stdout:
-        raise Unmet(f"nothing is kept: exit status {refused.returncode}, {refused.stdout}")
+        raise Unmet(f"expected a refusal without a saved configuration: exit status {refused.returncode}, {refused.stdout}")
     lab.expect_steady(begun)
     shutil.chown(server.file, group="nsd")
     good = server.file.read_text()
@@ -154,9 +154,9 @@ def rollback(lab, report):
     if done.returncode != ROLLED_BACK or json.loads(done.stdout)["outcome"] != "rolled-back":
         raise Unmet(f"exit status {done.returncode}: {done.stdout} {done.stderr}")
     if server.file.read_text() != good or server.file.group() != "nsd":
-        raise Unmet("the configuration is not what it was")
+        raise Unmet("the configuration was not restored")
     if "refuse" not in server.file.with_name(".server.conf.rolled-back").read_text():
-        raise Unmet("the new configuration is not kept aside")
+        raise Unmet("the new configuration was not kept beside it")
     expect_served(lab, "pop1", since + took)
     report.found(f"rolled back after {took:.2f} s")
     expect_none_lost(lab, report, begun)
@@ -164,7 +164,7 @@ def rollback(lab, report):
 
 @case("stopped by its unit", once=True)
 def stopped_by_unit(lab, report):
-    """What the drop-in runs around the stop and the start of the unit: drained before, back after, and no query lost."""
+    """The drop-in drains before the unit stops and undrains after it has started; no query is lost."""
     server = Server(lab.pop1, UNBOUND)
     configuration = _configuration(lab, server, unit=UNIT)
     serve_from_both(lab, configuration, server)
@@ -173,7 +173,7 @@ def stopped_by_unit(lab, report):
     expect_served(lab, "pop2", time.time())
     drain = lab.pop1.status()["services"][0]["drains"][0]
     if drain["holder"] != UNIT or drain["reason"] != f"{UNIT} stops" or not 0 < drain["expires-in-seconds"] <= 360:
-        raise Unmet(f"drained otherwise: {drain}")
+        raise Unmet(f"not the expected drain: {drain}")
     server.stop()
     server.run()
     started = time.time()
@@ -188,8 +188,8 @@ def stopped_by_unit(lab, report):
             raise Unmet(f"{what}: not drained, {stopping.stderr.strip()!r}")
         _drop_in(lab, server, "started")
         expect_served(lab, "pop1", time.time())
-    report.found("the running helper is found whatever the file says")
-    # The session goes with ExaBGP.
+    report.found("the commands find the running helper with a wrong or unreadable file")
+    # The BGP session ends with ExaBGP.
     lab.session = None
     lab.pop1.exabgp.stop()
     for what, text in (("without a helper", elsewhere), ("garbage", "nonsense")):
@@ -199,16 +199,16 @@ def stopped_by_unit(lab, report):
             said = _drop_in(lab, server, word).stderr.strip()
             if not said or time.time() - since > AT_ONCE:
                 raise Unmet(f"{what}, {word}: after {time.time() - since:.2f} s it said {said!r}")
-    report.found("no hindrance without a helper or a configuration")
+    report.found("without a helper or a configuration the unit stops and starts without delay")
 
 
 def _drop_in(lab, server, word):
-    """As systemd calls it."""
+    """Runs the command as systemd does."""
     return expect_done(lab.pop1.dnsherald("backend", word, UNIT, environment={"MAINPID": str(server.pid())}))
 
 
 def _configuration(lab, server, **keys):
-    """Falls are punished: what is restarted on purpose does not fall."""
+    """A configuration with enforced dampening: a planned restart must not add a penalty."""
     state, backend = lab.pop1.folder / "state", server.backend(**keys)
     return resolver(POP1, timing=TIMING, checks=CHECKS, dampening={"mode": "enforce"}, state=state, backend=backend)
 
@@ -224,7 +224,7 @@ def _restart(lab, report, kind):
         if done["outcome"] != "restarted" or server.pid() == former:
             raise Unmet(f"not restarted: {done}")
         if not lab.left(POP1, since):
-            raise Unmet("restarted without having been drained")
+            raise Unmet("restarted without a drain")
         expect_served(lab, "pop1", since + took[-1])
     report.found(f"{len(took)} restarts, {statistics.median(took):.2f} s each")
     expect_none_lost(lab, report, begun)

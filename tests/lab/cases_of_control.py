@@ -1,4 +1,4 @@
-"""Cases of the operator at the command line: `drain`, `undrain`, `reload`."""
+"""Cases of the operator's commands: `drain`, `undrain`, `reload`."""
 
 import re
 import time
@@ -21,7 +21,7 @@ def drain_moves(lab, report):
     took = time.time() - since
     expect_served(lab, "pop2", time.time())
     if not re.search(r"^unbound: \d+\.\d queries per second$", done.stdout, re.MULTILINE):
-        raise Unmet(f"drain --wait does not say that unbound is quiet: {done.stdout.strip()}")
+        raise Unmet(f"drain --wait does not print the query rate of unbound: {done.stdout.strip()}")
     report.found(f"drained and quiet after {took:.2f} s")
     status = lab.pop1.status()["services"][0]
     if status["state"] != "drained" or "new disk" not in status["reason"]:
@@ -34,14 +34,14 @@ def drain_moves(lab, report):
 
 @case("drain expires", once=True)
 def drain_expires(lab, report):
-    """`drain --for 2s`: withdrawn, and back by itself after two seconds."""
+    """`drain --for 2s` withdraws, and the drain ends after two seconds."""
     lab.start_announced(resolver(POP1, timing=TIMING))
     since = time.time()
     expect_done(lab.pop1.dnsherald("drain", "--for", "2s"))
     expect_withdrawn(lab, report, since, 1.0)
-    told = time.time()
+    noted = time.time()
     took = lab.until_routed(since, 3.0)
-    report.took("back", took, 2.0 + (told - since) + TIMING.to_begin_anew())
+    report.took("back", took, 2.0 + (noted - since) + TIMING.to_begin_anew())
     if took < 2.0:
         raise Unmet(f"back after {took:.2f} s already")
 
@@ -51,7 +51,7 @@ CHANGED, REMOVED, ADDED = PREFIX_IPV6, INTERNAL_IPV4, ADDED_IPV4
 
 @case("reload of the configuration", once=True)
 def reload(lab, report):
-    """One service stays, one changes, one goes, one comes: only what is meant changes; a bad file changes nothing."""
+    """A reload adds, removes and changes only the services that differ; a file with an error changes nothing."""
     check = Check("answers", server=(POP1.management_ipv4,))
 
     def configuration(**services):
@@ -73,8 +73,8 @@ def reload(lab, report):
     refused = lab.pop1.dnsherald("reload")
     if refused.returncode == 0 or "nothing is changed" not in refused.stderr:
         raise Unmet(f"a bad file: exit status {refused.returncode}, {refused.stderr.strip()}")
-    # The changed one is announced with other attributes, by the same way.
+    # The changed prefix gets other attributes with the same next hop, so its kernel route stays.
     lab.watch_steady(since, 1.0, prefixes=(PREFIX_IPV4, CHANGED))
     if lab.pop1.exabgp.helper() != helper:
-        raise Unmet("the helper is another one")
-    report.found("the others kept, a bad file changes nothing")
+        raise Unmet("the helper was replaced")
+    report.found("the other routes kept, a file with an error changes nothing")

@@ -1,4 +1,4 @@
-"""Cases in which the helper, ExaBGP or the session is disturbed."""
+"""Cases with faults of the helper, of ExaBGP or of the BGP session."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ from expectations import HELPER_RETURNS, expect_back, expect_done, expect_stated
 from process import end, free_descriptor, set_descriptor_limit
 from waiting import PATIENCE, Unmet, let_pass, wait_until
 
-# ExaBGP waits before it connects again; how long, differs by version.
+# Seconds until ExaBGP has connected again; the delay depends on its version.
 SESSION_RETURNS = 10.0
 # The exit status of a command whose effect ExaBGP has not confirmed.
 OUTCOME_UNKNOWN = 5
@@ -20,19 +20,19 @@ OUTCOME_UNKNOWN = 5
 
 @case("helper killed")
 def helper_killed(lab, report):
-    """kill -9 while Unbound is healthy: the successor states the routes anew, the router notices nothing."""
+    """kill -9 of the helper: its successor announces the routes again, and no route changes at the router."""
     lab.start_announced(resolver(POP1))
     former = lab.pop1.exabgp.helper()
     since = time.time()
     end(former)
     expect_stated(lab.pop1.status_if_any, lab.pop1.exabgp.helper_other_than(former))
     lab.watch_steady(since, HELPER_RETURNS)
-    report.found("route kept, and stated anew")
+    report.found("route kept and announced again")
 
 
 @case("helper and unbound killed")
 def helper_and_unbound_killed(lab, report):
-    """kill -9 of both at the same moment: the successor states the truth, and stays; ExaBGP stays too."""
+    """kill -9 of both at once: the successor withdraws and keeps running, and so does ExaBGP."""
     lab.start_announced(resolver(POP1))
     former = lab.pop1.exabgp.helper()
     since = time.time()
@@ -42,12 +42,12 @@ def helper_and_unbound_killed(lab, report):
     successor = lab.pop1.exabgp.helper_other_than(former)
     lab.watch_steady(time.time(), 1.5)
     expect_still(lab, successor)
-    report.found("one successor, ExaBGP runs on")
+    report.found("one successor, ExaBGP still runs")
 
 
 @case("session cleared")
 def session_cleared(lab, report):
-    """`birdc restart` on the router: the routes return by themselves."""
+    """`birdc restart` on the router: the routes return without any action."""
     lab.start_announced(resolver(POP1))
     since = time.time()
     lab.router.clear_session(POP1.name)
@@ -58,19 +58,19 @@ def session_cleared(lab, report):
 
 @case("session shown")
 def session_shown(lab, report):
-    """The status tells the BGP session: up, down while the router refuses it, up again, each since when; a helper that has heard nothing says so."""
+    """The status shows the BGP session with its state and since when: up, down, up again; `not known` after a restart of the helper."""
     started = time.time()
     lab.start_announced(resolver(POP1))
-    up = _session_comes_to_be(lab, "up", started, time.time())
+    up = _wait_for_session(lab, "up", started, time.time())
     since = time.time()
     lab.router.close_session(POP1.name)
     wait_until(lambda: lab.all_lost(since), 5, "the router loses the routes with the session")
-    down = _session_comes_to_be(lab, "down", since, since + 5)
+    down = _wait_for_session(lab, "down", since, since + 5)
     report.found(f"down: {down.get('reason')}")
     shown = lab.pop1.dnsherald("status").stdout
     if f"BGP {up['neighbor']}" not in shown or "DOWN since " not in shown:
         raise Unmet(f"the table does not show the session: {shown}")
-    # Attempts that the router refuses do not move the beginning.
+    # Connection attempts that the router refuses must not change `since`.
     let_pass(3)
     again = _session(lab)
     if again["state"] != "down" or abs(_moment(again["since"]) - _moment(down["since"])) > 0.5:
@@ -78,12 +78,12 @@ def session_shown(lab, report):
     reopened = time.time()
     lab.router.open_session(POP1.name)
     expect_back(lab, report, reopened, SESSION_RETURNS)
-    _session_comes_to_be(lab, "up", reopened, time.time())
+    _wait_for_session(lab, "up", reopened, time.time())
     former = lab.pop1.exabgp.helper()
     end(former)
     expect_stated(lab.pop1.status_if_any, lab.pop1.exabgp.helper_other_than(former))
     if lab.pop1.status()["exabgp"]["bgp-sessions"] or "BGP sessions            not known" not in lab.pop1.dnsherald("status").stdout:
-        raise Unmet(f"the successor cannot know the session: {lab.pop1.status()['exabgp']}")
+        raise Unmet(f"the successor shows a session that it cannot know: {lab.pop1.status()['exabgp']}")
     lab.note_session()
 
 
@@ -96,8 +96,8 @@ def _moment(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def _session_comes_to_be(lab, state, after, before):
-    """Waits until the session is in this state, and looks whether it says to have come into it between these moments."""
+def _wait_for_session(lab, state, after, before):
+    """Waits until the session is in this state. Fails if its `since` is not between these times."""
     session = wait_until(lambda: (found := _session(lab)) and found["state"] == state and found, PATIENCE, f"the session is {state}")
     if not after - 0.5 <= _moment(session["since"]) <= before + 0.5:
         raise Unmet(f"{state} since {session['since']}, expected between {after:.1f} and {before:.1f}")
@@ -106,7 +106,7 @@ def _session_comes_to_be(lab, state, after, before):
 
 @case("reload (SIGUSR1)")
 def reload(lab, report):
-    """ExaBGP reads its configuration again: the helper stays, the router notices nothing."""
+    """ExaBGP reads its configuration again: the helper keeps running and no route changes at the router."""
     lab.start_announced(resolver(POP1))
     helper = lab.pop1.exabgp.helper()
     since = time.time()
@@ -118,13 +118,13 @@ def reload(lab, report):
 
 @case("full reload (SIGUSR2)")
 def full_reload(lab, report):
-    """ExaBGP replaces the helper, and for a moment there are two: the router notices nothing, and the new one states it anew."""
+    """ExaBGP replaces the helper: no route changes at the router, and the new helper announces them again."""
     exabgp = lab.pop1.exabgp
     lab.start_announced(resolver(POP1))
     former = exabgp.helper()
     since = time.time()
     exabgp.full_reload()
-    # ExaBGP 6 replaces a helper only where its own section has changed.
+    # ExaBGP 6 replaces a helper only if its own section has changed.
     replaces = not lab.version.startswith("6")
     helper = exabgp.helper_other_than(former) if replaces else former
     expect_stated(lab.pop1.status_if_any, helper)
@@ -133,9 +133,9 @@ def full_reload(lab, report):
     report.found(f"route kept, {'new' if replaces else 'same'} helper")
 
 
-@case("signal for others (SIGUSR1)")
-def signal_for_others(lab, report):
-    """SIGUSR1 to the helper and to ExaBGP's group, as `systemctl kill` sends it: the helper logs it, and nothing moves."""
+@case("SIGUSR1 ignored")
+def sigusr1_ignored(lab, report):
+    """SIGUSR1 to all processes, as `systemctl kill` sends it: the helper logs that it ignores it; no route changes."""
     lab.start_announced(resolver(POP1))
     helper = lab.pop1.exabgp.helper()
     since = time.time()
@@ -148,7 +148,7 @@ def signal_for_others(lab, report):
 
 @case("acks off")
 def acks_off(lab, report):
-    """With exabgp.api.ack=false nothing is acknowledged: the status says unknown, and `drain --wait` exits with status 5."""
+    """With exabgp.api.ack=false ExaBGP acknowledges nothing: the status says unknown, `drain --wait` exits with status 5."""
     lab.start_announced(resolver(POP1), environment={"exabgp_api_ack": "false"})
     helper = lab.pop1.exabgp.helper()
     said = re.compile(r"resolver: ANNOUNCED .* \(NOT acknowledged: (.*?)\)")
@@ -168,7 +168,7 @@ def acks_off(lab, report):
 
 
 def _expect_unknown(lab, desired):
-    """The status says what is desired of each prefix, and does not say that ExaBGP has acknowledged it."""
+    """The status must show this desired state for each prefix, and `unknown` as acknowledged."""
     for prefix in lab.pop1.status()["services"][0]["prefixes"]:
         if not (prefix["desired"] or "").startswith(desired) or prefix["acknowledged"] != "unknown":
             raise Unmet(f"the status says {prefix}, expected {desired} and unknown")
@@ -176,7 +176,7 @@ def _expect_unknown(lab, desired):
 
 @case("descriptors run out", once=True)
 def descriptors_run_out(lab, report):
-    """The running helper can open nothing more: the check is unknown, the route stays; status and drain answer."""
+    """A helper without free descriptors: the check is unknown, the route stays; status and drain work."""
     lab.start_announced(resolver(POP1))
     helper = lab.pop1.exabgp.helper()
     since = time.time()
@@ -185,13 +185,13 @@ def descriptors_run_out(lab, report):
     check = lab.pop1.status()["services"][0]["checks"][0]
     if check.get("unknown-for-seconds") is None or check["last"]["cause"] != "local":
         raise Unmet(f"the status does not say that the check is unknown: {check}")
-    # The time in which a silent server would long have been withdrawn.
+    # Twice the time after which a silent server is withdrawn.
     lab.watch_steady(since, 2 * Timing().to_notice_silence())
     set_descriptor_limit(helper, former)
     known = lambda: lab.pop1.status()["services"][0]["checks"][0].get("unknown-for-seconds") is None  # noqa: E731
     wait_until(known, PATIENCE, "the check is known again", poll=0.05)
     lab.expect_steady(since)
-    # An operator can drain without descriptors, too.
+    # A drain needs no descriptor either.
     set_descriptor_limit(helper, free_descriptor(helper))
     since = time.time()
     lab.pop1.dnsherald("drain")

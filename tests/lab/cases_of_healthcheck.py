@@ -11,13 +11,13 @@ OPTIONS = (
     f' --dns "localhost. A" --dns-server {POP1.management_ipv4}'
 )
 
-# One interval, one more failure, and what it takes through ExaBGP and BIRD.
+# Seconds: one interval, two failures, and the delay in ExaBGP and BIRD.
 WITHDRAWN = 0.5 + 2 * (0.3 + 0.1) + 0.1
 
 
 @case("healthcheck")
 def healthcheck(lab, report):
-    """Announced while the check passes, withdrawn when it does not, whatever this ExaBGP wants its commands to look like."""
+    """Announces while the check passes and withdraws when it fails, with the command syntax of each ExaBGP version."""
     ipv4 = [prefix for prefix in PREFIXES if ":" not in prefix]
     lab.pop1.unbound.start()
     lab.pop1.unbound.wait_until_ready()

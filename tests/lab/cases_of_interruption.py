@@ -1,4 +1,4 @@
-"""`backend restart` is interrupted, or killed, wherever it can be: what is left is announced as before, or drained."""
+"""`backend restart` is interrupted or killed at each of its steps: the service is then announced as before, or drained."""
 
 import re
 import signal
@@ -20,12 +20,12 @@ LEFT_DRAINED = 3
 
 @dataclass(frozen=True)
 class Stop:
-    """Where it is interrupted."""
+    """A point at which the restart is interrupted."""
 
     step: str
-    # Where the script of the server is held.
+    # Where the script of the server blocks.
     held: str = ""
-    # What the server has become by then: as it was, dead, or alive and refusing the checks.
+    # The state of the server at that point: as it was, dead, or alive and refusing the checks.
     server: str = "as it was"
 
     @property
@@ -45,19 +45,19 @@ STOPS = (
 
 @case("restart interrupted", once=True)
 def interrupted(lab, report):
-    """SIGINT and SIGTERM at each step: undrained again before the server is touched, afterwards drained until it is well."""
+    """SIGINT and SIGTERM at each step: undrained if the server was not touched, otherwise drained until it is healthy."""
     _interrupt_everywhere(lab, report, (signal.SIGINT, signal.SIGTERM))
 
 
 @case("restart killed", once=True)
 def killed(lab, report):
-    """SIGKILL at each step: drained with a reason and an end, unless that had not begun; never announced while dead."""
+    """SIGKILL at each step: the drain, if it had begun, stays with its reason and end; a dead server is never announced."""
     _interrupt_everywhere(lab, report, (signal.SIGKILL,))
 
 
 @case("restart interrupted twice", once=True)
 def interrupted_twice(lab, report):
-    """After a failure, a second attempt that is given up before anything is touched leaves the drain of the first."""
+    """A second restart that is interrupted before it touches the server keeps the drain of the failed first one."""
     server = _announced(lab)
     for stop in (Stop("restart", held="dead", server="dead"), Stop("quiet", held="count")):
         _interrupt(lab, server, stop, signal.SIGINT)
@@ -69,15 +69,15 @@ def interrupted_twice(lab, report):
 
 @case("rollback interrupted", once=True)
 def rollback_interrupted(lab, report):
-    """Nobody else restarts while it rolls back; given up there, the server dead, it stays drained."""
+    """A rollback excludes a second restart; interrupted with the server dead, it leaves the service drained."""
     server = _announced(lab, start_timeout="1s")
     expect_done(lab.pop1.dnsherald("backend", "restart"))
     server.refuse(POP1.management_ipv4)
     refusing = server.file.read_text()
     restart, output = _begin_restart(lab, "--rollback")
-    wait_until(lambda: _has_shown(output, "zones"), 20, "it waits for the checks")
+    wait_until(lambda: _has_shown(output, "zones"), 20, "the restart waits for the checks")
     server.hold("dead")
-    wait_until(lambda: server.is_held("dead"), 20, "it rolls back")
+    wait_until(lambda: server.is_held("dead"), 20, "the restart rolls back")
     second = lab.pop1.dnsherald("backend", "restart")
     if second.returncode != 1 or "another restart is under way" not in second.stdout:
         raise Unmet(f"a second restart: exit status {second.returncode}, {second.stdout}")
@@ -88,16 +88,16 @@ def rollback_interrupted(lab, report):
     _expect_drained(lab)
     server.abandon("dead")
     _repair(lab, server, Stop("restart", server="dead"))
-    report.found("one at a time, drained, repaired")
+    report.found("the second restart refused, drained, repaired")
 
 
 @case("helper killed in a restart", once=True)
 def helper_killed(lab, report):
-    """kill -9 of the helper while the restart waits for its checks: the successor knows the drain, and the restart goes on."""
+    """kill -9 of the helper while the restart waits for its checks: the successor keeps the drain, the restart finishes."""
     server = _announced(lab)
     server.refuse(POP1.management_ipv4)
     restart, output = _begin_restart(lab)
-    wait_until(lambda: _has_shown(output, "zones"), 20, "it waits for the checks")
+    wait_until(lambda: _has_shown(output, "zones"), 20, "the restart waits for the checks")
     since, former = time.time(), lab.pop1.exabgp.helper()
     end(former)
     lab.pop1.exabgp.helper_other_than(former)
@@ -109,7 +109,7 @@ def helper_killed(lab, report):
     if restart.returncode != 0:
         raise Unmet(f"exit status {restart.returncode}: {output.read_text()}")
     lab.until_routed(since, 5.0)
-    report.found("drained by the successor, and back")
+    report.found("the successor keeps the drain; back after the restart")
 
 
 def _announced(lab, **keys):
@@ -137,7 +137,7 @@ def _interrupt_everywhere(lab, report, signals):
                 _repair(lab, server, stop)
             except Unmet as unmet:
                 raise Unmet(f"{number.name} at {stop.step}, server {stop.server}: {unmet}") from unmet
-    report.found(f"{len(STOPS) * len(signals)} times as it should be")
+    report.found(f"{len(STOPS) * len(signals)} interruptions, each with the expected state")
 
 
 def _interrupt(lab, server, stop, number):
@@ -149,12 +149,12 @@ def _interrupt(lab, server, stop, number):
         server.hold(stop.held)
     restart, output = _begin_restart(lab)
 
-    def is_there():
-        # The step before is over, and has been shown.
+    def is_reached():
+        # The output shows that the previous step is finished.
         before = {"listeners": "process", "checks": "zones"}.get(stop.step)
         return server.is_held(stop.held) if stop.held else _has_shown(output, before)
 
-    wait_until(is_there, 20, "the restart gets there")
+    wait_until(is_reached, 20, f"the restart reaches {stop.step}")
     if not stop.is_harmless:
         lab.until_withdrawn(0, 0)
     restart.send_signal(number)
@@ -167,7 +167,7 @@ def _interrupt(lab, server, stop, number):
 
 
 def _begin_restart(lab, *options):
-    """Under way, and the file with what it says."""
+    """Starts `backend restart`. Returns the process and the file with its output."""
     output = lab.pop1.folder / "restart.log"
     return lab.pop1.begin_dnsherald("backend", "restart", *options, output=output), output
 
@@ -181,11 +181,11 @@ def _is_as_before(service):
 
 
 def _expect_left(lab, stop, number, since):
-    """What the status says afterwards."""
+    """Checks the status after an interruption."""
     if stop.step == "configuration":
         lab.expect_steady(since)
     if stop.step == "configuration" or (stop.is_harmless and number != signal.SIGKILL):
-        # The route itself may never have moved, or not moved yet.
+        # The route may not have changed at all, or not yet.
         wait_until(lambda: _is_as_before(lab.pop1.status()["services"][0]), 20, "the service is up, and not drained")
         lab.until_routed(0, 5.0)
         return
@@ -199,17 +199,17 @@ def _expect_drained(lab):
     if service["state"] != "drained" or not held:
         raise Unmet(f"not drained: {service['state']}, {service['reason']}")
     if not held[0]["reason"].startswith("restart unbound") or not 0 < (held[0]["expires-in-seconds"] or 0) < 900:
-        raise Unmet(f"the drain does not say why and until when: {held[0]}")
+        raise Unmet(f"the drain has no proper reason or end: {held[0]}")
 
 
 def _repair(lab, server, stop):
-    """`undrain`, or time: the route is back if the server is well, and not before."""
+    """Ends the drain by `undrain` or by its end: the route returns only once the server is healthy."""
     if stop.is_harmless or stop.server == "as it was":
         expect_done(lab.pop1.dnsherald("undrain", "--once-healthy", "--quiet-if-none"))
     else:
         since = time.time()
         if stop.step == "listeners":
-            # As if so much time had passed that the drain has come to its end.
+            # Shortens the drain instead of waiting for its end.
             expect_done(lab.pop1.dnsherald("drain", "--as", HOLDER, "--for", "1s"))
             wait_until(lambda: not lab.pop1.status()["services"][0]["drains"], 10, "the drain expires")
         else:
@@ -222,4 +222,4 @@ def _repair(lab, server, stop):
             server.stop()
         server.start()
     lab.until_routed(0, 5.0)
-    wait_until(lambda: lab.pop1.status()["services"][0]["state"] == "up", 10, "the status says that it is up")
+    wait_until(lambda: lab.pop1.status()["services"][0]["state"] == "up", 10, "the service is up")

@@ -1,4 +1,4 @@
-"""Cases that take the whole service together: dampening of a flapping server, and failover as a client sees it."""
+"""Cases of a whole service: dampening of a flapping server, failover as a client sees it, several BGP sessions."""
 
 import math
 import os
@@ -23,7 +23,7 @@ DAMPENING = {
     "max-suppress": f"{MAX_SUPPRESS}s",
 }
 
-# Of a server that flaps every two seconds.
+# For a server that flaps every two seconds.
 FLAPPING = Timing(interval=200, timeout=100, rise=2)
 
 EXTERNAL = {"med": 100, "community": (UP_COMMUNITY, "64512:101"), "as-path": (64512, 64512)}
@@ -50,7 +50,7 @@ INTERNAL_SEEN = {
 
 @case("failover")
 def failover(lab, report):
-    """Both announce, with different MED; the client's answers move to PoP 2 when Unbound of PoP 1 dies, and back."""
+    """Both PoPs announce with different MED: the client moves to PoP 2 when Unbound of PoP 1 dies, and back."""
     timing = Timing()
     serve_from_both(lab, resolver(POP1), rate=100)
     since = time.time()
@@ -64,7 +64,7 @@ def failover(lab, report):
 
 @case("address removed")
 def address_removed(lab, report):
-    """The service address leaves PoP 1 under load: the routes move once, and not again until it is back, though PoP 2 answers there."""
+    """The service address is removed from PoP 1 under load: the routes move once, although PoP 2 answers at that address."""
     timing = Timing()
     serve_from_both(lab, resolver(POP1, checks=(Check("answers", server=(ANYCAST_IPV4, ANYCAST_IPV6)),)))
     since = time.time()
@@ -72,10 +72,10 @@ def address_removed(lab, report):
     try:
         report.took("moved", lab.until_routed(since, PROPAGATION, pop=lab.pop2), PROPAGATION)
         moved = time.time()
-        # Five times as long as it takes to come back.
+        # Five times as long as a return takes.
         lab.watch_steady(moved, 5 * timing.to_return())
         report.found("one move")
-        if not _told(lab, f"{ANYCAST_IPV4} is not on this host"):
+        if not _log_lines(lab, f"{ANYCAST_IPV4} is not on this host"):
             raise Unmet("the log does not say that the address is missing")
     finally:
         back = time.time()
@@ -85,20 +85,20 @@ def address_removed(lab, report):
 
 @case("flapping")
 def flapping(lab, report):
-    """At the default dampening Unbound hangs and recovers every two seconds: each fall doubles the return, nothing is held down."""
+    """Unbound hangs and recovers every two seconds, default dampening: each fall doubles the return time, no suppression."""
     since = time.time() + lab.start_announced(resolver(POP1, timing=FLAPPING, dampening={}))
     recovered = _flap(lab, seconds=40, every=2.0)
     falls = _falls(lab, since)
-    # Ten times it hung. The fourth return takes longer than Unbound answers.
+    # Unbound hung ten times. The fourth return takes longer than Unbound answers.
     if not 2 <= falls <= 5:
         raise Unmet(f"the router saw {falls} withdrawals")
     report.found(f"{falls} falls")
-    if not _told(lab, r"returns in .* after \d+ falls within 10m"):
+    if not _log_lines(lab, r"returns in .* after \d+ falls within 10m"):
         raise Unmet("the log does not say when the service returns, and after how many falls")
     returns = FLAPPING.rise * FLAPPING.interval / 1000 * 2 ** (falls - 1)
     took = lab.until_routed(recovered, returns)
     report.took("back", took, returns + FLAPPING.timeout / 1000 + PROPAGATION)
-    # The first of its passes comes at once, at the earliest.
+    # The first of the passes may come at once.
     if took < returns / 2:
         raise Unmet(f"back after {took:.2f} s already, expected {returns:.2f} s")
     dampening = lab.pop1.status()["services"][0]["dampening"]
@@ -108,15 +108,15 @@ def flapping(lab, report):
 
 @case("flapping, enforced")
 def flapping_enforced(lab, report):
-    """With `mode = "enforce"` the third fall is held down, though Unbound is healthy: back when the penalty has decayed."""
+    """With `mode = "enforce"` the third fall suppresses the service until its penalty has decayed."""
     since = time.time() + lab.start_announced(resolver(POP1, timing=FLAPPING, dampening=DAMPENING))
     recovered = _flap(lab, seconds=12, every=2.0)
     falls = _falls(lab, since)
     if falls != 3:
         raise Unmet(f"the router saw {falls} withdrawals: the third fall should have exceeded the penalty allowed")
     report.found("suppressed at fall 3")
-    if not any(re.search(r"\d+ ?m?s\b|until", line) for line in _told(lab, "penalty")):
-        raise Unmet("the log does not say the penalty and when the suppression ends")
+    if not any(re.search(r"\d+ ?m?s\b|until", line) for line in _log_lines(lab, "penalty")):
+        raise Unmet("the log names neither the penalty nor the end of the suppression")
     # The penalty was above 2000 at the last fall, which came at most one period before the last recovery.
     held = HALF_LIFE * math.log2(DAMPENING["suppress"] / DAMPENING["reuse"]) - 2.0
     lab.watch_steady(recovered, recovered + held - time.time())
@@ -127,7 +127,7 @@ def flapping_enforced(lab, report):
 
 @case("two sessions")
 def two_sessions(lab, report):
-    """eBGP and iBGP, each service to one of them, with every attribute as it is configured, and the marker after the first routes."""
+    """eBGP and iBGP, one service each: every attribute as configured, and End-of-RIB after the first routes."""
     services = tuple(
         Service((Check("answers", server=(POP1.management_ipv4,)),), name=name, prefixes=prefixes, up=up, neighbors=(neighbor,))
         for name, prefixes, up, neighbor in (
@@ -148,19 +148,19 @@ def two_sessions(lab, report):
             route = lab.router.route(prefix)
             found = {name: route.attributes.get(name) for name in wanted}
             if (found, route.session) != (wanted, session) or lab.router.knows_through(other, prefix):
-                raise Unmet(f"{prefix} has through {route.session} {found}, expected only through {session} {wanted}")
+                raise Unmet(f"{prefix} has {found} from session {route.session}, expected {wanted} from {session} only")
     report.found(f"{len(INTERNAL_SEEN)} attributes, each service through its session")
-    heard = lambda: re.findall(r"pop1_internal: Got (UPDATE|END-OF-RIB)", log.read_text()[before:])  # noqa: E731
-    wait_until(lambda: heard().count("END-OF-RIB") >= 2, 10, "End-of-RIB for both families")
-    # Each marker is an UPDATE, too.
-    if heard().index("END-OF-RIB") <= len(INTERNAL_PREFIXES):
-        raise Unmet(f"End-of-RIB before the last route: {heard()}")
+    received = lambda: re.findall(r"pop1_internal: Got (UPDATE|END-OF-RIB)", log.read_text()[before:])  # noqa: E731
+    wait_until(lambda: received().count("END-OF-RIB") >= 2, 10, "End-of-RIB for both families")
+    # BIRD logs each marker as an UPDATE, too.
+    if received().index("END-OF-RIB") <= len(INTERNAL_PREFIXES):
+        raise Unmet(f"End-of-RIB before the last route: {received()}")
     report.found("End-of-RIB last")
 
 
 @case("disable-file hangs", once=True)
 def disable_file_hangs(lab, report):
-    """It lies on a share that comes to hang, and stays there for longer than the dead-man waits: nothing changes."""
+    """The disable-file is on a share that hangs for longer than the dead-man timeout: no route changes."""
     with HangingShare(lab.folder / "share") as share:
         place, local = lab.folder / "place", lab.folder / "local"
         local.mkdir(exist_ok=True)
@@ -170,22 +170,22 @@ def disable_file_hangs(lab, report):
         lab.start_announced(Configuration(POP1, (Service(checks, disable_file=place / "off"),)))
         since = time.time()
         _point(place, share.folder)
-        _wait_until_told(lab, "has not answered within 3s; assuming it is absent")
+        _wait_for_log(lab, "has not answered within 3s; assuming it is absent")
         lab.watch_steady(since, 6)
         report.found("still announced")
         _point(place, local)
         share.answer()
-        _wait_until_told(lab, "answers again")
+        _wait_for_log(lab, "answers again")
         lab.expect_steady(since)
     since = time.time()
     (local / "off").touch()
-    # It is looked for every second.
-    report.took("drained once it answers", lab.until_withdrawn(since, 1.2), 1.2)
+    # The helper checks the disable-file every second.
+    report.took("drained once the share answers", lab.until_withdrawn(since, 1.2), 1.2)
 
 
 @case("few ports", once=True)
 def few_ports(lab, report):
-    """Over TCP twice as many probes as there are ports, while each that is closed in order would keep one for a minute."""
+    """Twice as many TCP probes as there are local ports: no probe leaves a port in TIME_WAIT."""
     parameter, ports = "net.ipv4.ip_local_port_range", 40
     usual = lab.pop1.kernel_parameter(parameter)
     lab.pop1.set_kernel_parameters(f"{parameter}=40000 {40000 + ports - 1}")
@@ -201,18 +201,18 @@ def few_ports(lab, report):
 
 
 def _point(link, folder):
-    """Has a symbolic link lead to this folder, in one step."""
+    """Points a symbolic link at this directory atomically."""
     draft = link.with_suffix(".new")
     draft.symlink_to(folder)
     os.replace(draft, link)
 
 
-def _wait_until_told(lab, text):
+def _wait_for_log(lab, text):
     wait_until(lambda: text in lab.pop1.exabgp.helper_says(), 20, f"the log says: {text}")
 
 
 def _flap(lab, seconds, every):
-    """Hang, recover, hang, …, by the clock. Returns the moment of the last recovery."""
+    """Stops and resumes Unbound in turn, every `every` seconds. Returns the time of the last recovery."""
     begin = time.time()
     for turn in range(int(seconds / every)):
         let_pass(begin + turn * every - time.time())
@@ -225,17 +225,17 @@ def _flap(lab, seconds, every):
 
 
 def _falls(lab, since):
-    """How many times the router has lost the route since then."""
+    """How often the router has lost the route since then."""
     return sum(change.gateway is None for change in lab.router.routes.changes_since(since, (PREFIX_IPV4,)))
 
 
-def _told(lab, pattern):
-    """The lines of the log with this."""
+def _log_lines(lab, pattern):
+    """The lines of the helper's log that match the pattern."""
     return [line for line in lab.pop1.exabgp.helper_says().splitlines() if re.search(pattern, line, re.IGNORECASE)]
 
 
 def _expect_moved(lab, report, what, pop, since, target):
-    """Lost are of the queries that were asked before the move was complete."""
+    """Reports the time of the move, and the lost queries of those sent before it was complete."""
     moment = expect_served(lab, pop, since)
     report.took(f"{what} {pop}", moment - since, target)
     report.found(f"{lost(lab, since, moment)[0]} queries lost")

@@ -1,4 +1,4 @@
-"""The files in exabgp-configs, read by the ExaBGP they are written for, and by the routers on the other side."""
+"""The files in exabgp-configs, checked by ExaBGP, BIRD and FRR."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ CHECK_CONFIGURATION = {"4.2": ("--test",), "5.0": ("validate",), "6": ("configur
 
 @case("shipped exabgp.conf")
 def shipped_configuration(lab, report):
-    """The file shipped for this version of ExaBGP, and those for all versions, are accepted by it."""
+    """ExaBGP accepts the file for its version and the files for all versions."""
     exabgp = lab.pop1.exabgp
     series = next((series for series in ("4.2", "5.0") if lab.version.startswith(series)), "6")
     words = CHECK_CONFIGURATION[series]
@@ -21,7 +21,7 @@ def shipped_configuration(lab, report):
     if len(files) < 8:
         raise Unmet(f"only {len(files)} files in {SHIPPED}")
     for shipped in files:
-        # ExaBGP looks whether the program is there.
+        # ExaBGP checks that the program exists.
         file = lab.folder / "shipped.conf"
         file.write_text(shipped.read_text().replace("/usr/bin/dnsherald", str(exabgp.binary)))
         accepted_by(exabgp.program, *words, file, of=shipped)
@@ -30,7 +30,7 @@ def shipped_configuration(lab, report):
 
 @case("shipped routers")
 def shipped_routers(lab, report):
-    """The router's side of each is accepted by BIRD and FRR."""
+    """BIRD and FRR accept the router's side of each example."""
     birds, frrs = sorted(SHIPPED.rglob("bird.conf")), sorted(SHIPPED.rglob("frr.conf"))
     if len(birds) < 8 or len(birds) != len(frrs):
         raise Unmet(f"{len(birds)} files for BIRD and {len(frrs)} for FRR in {SHIPPED}")

@@ -1,4 +1,4 @@
-"""Cases in which the DNS server fails, wholly or in part, and recovers."""
+"""Cases in which Unbound fails, completely or in part, and recovers."""
 
 import re
 import time
@@ -16,14 +16,14 @@ RECURSION = f"{RECURSION_NAME} A"
 
 @case("start")
 def start(lab, report):
-    """Unbound is healthy: announced in both families, with the configured MED, community and next hop, and no complaint.
+    """A healthy Unbound: announced in both families with the configured MED, community and next hop; no warning in the log.
 
-    And it is the ExaBGP that it is called.
+    ExaBGP must have the version that `--exabgp` names.
     """
     report.took("announced", lab.start_announced(resolver(POP1)), target=3.0)
     version = lab.pop1.status()["exabgp"]["version"] or "unknown"
     if lab.version[0].isdigit() and not f"{version}.".startswith(f"{lab.version}."):
-        raise Unmet(f"the helper is told that this is ExaBGP {version}")
+        raise Unmet(f"ExaBGP reports version {version}, not {lab.version}")
     for prefix in PREFIXES:
         route = lab.router.route(prefix)
         found = (route.med, route.communities, route.next_hop)
@@ -33,12 +33,12 @@ def start(lab, report):
     report.found(f"MED {route.med}, community {UP_COMMUNITY}, IPv4 and IPv6")
     complaint = re.search(r"^.*\b(WARN|ERROR)\b.*$", lab.pop1.exabgp.helper_says(), re.MULTILINE)
     if complaint:
-        raise Unmet(f"nothing is wrong, but the log complains: {complaint[0]}")
+        raise Unmet(f"a warning or an error although nothing is wrong: {complaint[0]}")
 
 
 @case("unbound stopped")
 def stopped(lab, report):
-    """The port is closed: withdrawn; started again: back."""
+    """A closed port withdraws; the routes return after a start."""
     lab.start_announced(resolver(POP1))
     since = time.time()
     lab.pop1.unbound.stop()
@@ -51,7 +51,7 @@ def stopped(lab, report):
 
 @case("unbound hangs")
 def hangs(lab, report):
-    """SIGSTOP: withdrawn after `fall` timeouts; SIGCONT: back after `rise` passes."""
+    """SIGSTOP withdraws after `fall` timeouts; after SIGCONT the routes return with `rise` passes."""
     lab.start_announced(resolver(POP1))
     since = time.time()
     lab.pop1.unbound.hang()
@@ -63,7 +63,7 @@ def hangs(lab, report):
 
 @case("SERVFAIL withdraws")
 def servfail_withdraws(lab, report):
-    """A check that expects NOERROR sees SERVFAIL: withdrawn; answered again: back."""
+    """SERVFAIL withdraws if the check expects NOERROR; the routes return with the next good answers."""
     lab.start_announced(resolver(POP1, query=RECURSION))
     since = time.time()
     lab.pop1.unbound.upstream_fails()
@@ -75,7 +75,7 @@ def servfail_withdraws(lab, report):
 
 @case("SERVFAIL degrades")
 def servfail_degrades(lab, report):
-    """A second check with `on-fail = "degraded"` sees SERVFAIL: still announced, with the degraded attributes."""
+    """SERVFAIL in a check with `on-fail = "degraded"`: still announced, with the degraded attributes."""
     alive = Check("answers", server=(POP1.management_ipv4,))
     recursion = Check("recursion", server=(POP1.management_ipv4,), query=RECURSION, on_fail="degraded")
     lab.start_announced(resolver(POP1, checks=(alive, recursion)))
@@ -89,7 +89,7 @@ def servfail_degrades(lab, report):
     lab.expect_steady(settled)
 
 
-@case("causes told apart")
+@case("on-fail by cause")
 def causes(lab, report):
     """One check with `on-fail` by cause: SERVFAIL degrades, silence withdraws."""
     on_fail = {"timeout": "down", "port-closed": "down", "servfail": "degraded"}
@@ -105,7 +105,7 @@ def causes(lab, report):
 
 @case("TCP not answered")
 def tcp_refused(lab, report):
-    """Unbound answers no longer over TCP, and TCP has a check of its own: the degraded attributes."""
+    """Unbound stops answering over TCP, which has its own check: announced with the degraded attributes."""
     udp = Check("udp", server=(POP1.management_ipv4,), transport=("udp",))
     tcp = Check("tcp", server=(POP1.management_ipv4,), transport=("tcp",), on_fail="degraded")
     lab.start_announced(resolver(POP1, checks=(udp, tcp)))
@@ -116,7 +116,7 @@ def tcp_refused(lab, report):
 
 @case("TCP required")
 def tcp_required(lab, report):
-    """The same failure under one check that wants both transports: withdrawn."""
+    """Unbound stops answering over TCP, and the check needs both transports: withdrawn."""
     lab.start_announced(resolver(POP1))
     since = lab.pop1.unbound.become(tcp=False)
     expect_withdrawn(lab, report, since, TIMING.to_notice_an_error())
@@ -124,7 +124,7 @@ def tcp_required(lab, report):
 
 @case("IPv6 not answered")
 def ipv6_refused(lab, report):
-    """A service for each family, and Unbound answers no longer over IPv6: only the IPv6 prefix is withdrawn."""
+    """One service for each family, and Unbound stops answering over IPv6: only the IPv6 prefix is withdrawn."""
     services = tuple(
         Service((Check("answers", server=(address,)),), name=name, prefixes=(prefix,))
         for name, address, prefix in (

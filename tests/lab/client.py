@@ -1,4 +1,4 @@
-"""The client of the anycast service: who answers its queries, and how many nobody answers."""
+"""The client of the anycast service: which point of presence answers its queries, and how many stay unanswered."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ WORKER = Path(__file__).with_name("client_worker.py")
 
 @dataclass(frozen=True)
 class Query:
-    """One query and its fate; `pop` is None where nobody has answered."""
+    """One query and its result; `pop` is None if it stayed unanswered."""
 
     asked: float
     address: str
@@ -23,7 +23,7 @@ class Query:
 
 
 class Client(Namespace):
-    """Asks the anycast addresses the same question again and again while it is told to."""
+    """Sends the same query to the anycast addresses until it is stopped."""
 
     def __init__(self, name):
         super().__init__(name)
@@ -33,7 +33,7 @@ class Client(Namespace):
         self.popen = None
 
     def start_asking(self, per_second=100, addresses=(ANYCAST_IPV4, ANYCAST_IPV6), patience=1.0):
-        """So many queries, evenly over the addresses; what is not answered in `patience`, in seconds, is lost."""
+        """Starts `per_second` queries, evenly over the addresses. A query without an answer in `patience` seconds is lost."""
         self.queries = []
         self.addresses = addresses
         self.patience = patience
@@ -48,7 +48,7 @@ class Client(Namespace):
             self.popen = None
 
     def served_by(self, pop, since):
-        """The moment when, after `since`, every address has been answered by this point of presence."""
+        """The time after `since` when this point of presence had answered at every address, or None."""
         moments = []
         for address in self.addresses:
             first = next((q for q in list(self.queries) if q.address == address and q.asked >= since and q.pop == pop), None)
@@ -57,8 +57,8 @@ class Client(Namespace):
             moments.append(first.known)
         return max(moments)
 
-    def fate_known(self, until):
-        """Whether of every query asked before `until` is known what became of it."""
+    def all_settled(self, until):
+        """Whether every query asked before `until` is answered or lost."""
         return bool(self.queries) and self.queries[-1].asked > until + self.patience + 0.1
 
     def asked(self, since, until):

@@ -1,10 +1,9 @@
-"""Runs in the client's namespace: asks the anycast addresses the same question again and again, and prints who answers.
+"""Runs in the client's namespace: sends the same query to the anycast addresses and prints which PoP answers.
 
-Its arguments: how many questions a second, all addresses taken together; how many seconds an answer is waited for; the
-addresses.
+Arguments: queries per second over all addresses; seconds to wait for an answer; the addresses.
 
-One line of JSON for each question once its fate is known: when it was asked, over which address, who answered, and when.
-The sockets are not connected: a connected one would report that a port is closed, and a query lost is a query lost.
+Prints one line of JSON for each query that is answered or lost: when it was sent, to which address, which PoP answered, and when.
+The sockets are not connected: a connected one would report a closed port, while here every unanswered query counts as lost.
 """
 
 import json
@@ -18,7 +17,7 @@ from unbound import IDENTITY_NAME
 
 
 class Family:
-    """The questions to one anycast address that are still open."""
+    """The open queries to one anycast address."""
 
     def __init__(self, address, patience):
         self.address = address
@@ -32,10 +31,10 @@ class Family:
         try:
             self.socket.sendto(txt_question(identifier, IDENTITY_NAME), (self.address, 53))
         except OSError:
-            pass  # no route at this moment: as lost as if it had been lost on the way
+            pass  # no route at this moment: the query is lost
 
     def read(self):
-        """All that has come in meanwhile."""
+        """Reads all answers that have arrived."""
         while True:
             try:
                 message = self.socket.recv(4096)
@@ -47,7 +46,7 @@ class Family:
                 self.report(asked, txt_answer(message, question))
 
     def give_up(self):
-        """Questions are kept in the order they were asked, so the first one is the oldest."""
+        """Reports the queries that have timed out. They are in the order they were sent, so the first one is the oldest."""
         while self.open and time.time() - next(iter(self.open.values())) > self.patience:
             self.report(self.open.pop(next(iter(self.open))), None)
 

@@ -1,4 +1,4 @@
-"""The configuration file of dnsherald as a case wants it, and the times that follow from it."""
+"""The configuration file of dnsherald for a case, and the times that follow from it."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from addresses import PREFIXES, Site
 
-# Allowed on top of what the configuration promises, for the way from the helper through ExaBGP and BIRD to the kernel.
+# Seconds added to the time that follows from the configuration: from the helper through ExaBGP and BIRD to the kernel.
 PROPAGATION = 0.1
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The `[defaults]` of a configuration, in milliseconds, and what an operator may expect of them, in seconds."""
+    """The `[defaults]` of a configuration in milliseconds, and the times that follow from them in seconds."""
 
     interval: int = 500
     fast_interval: int = 100
@@ -21,18 +21,19 @@ class Timing:
     fall: int = 3
 
     def to_notice_an_error(self):
-        """A closed port or a wrong answer is known at once; it has to repeat `fall` times."""
+        """Until a closed port or a wrong answer withdraws: each probe fails at once, `fall` times."""
         return (self.interval + self.fall * self.fast_interval) / 1000 + PROPAGATION
 
     def to_notice_silence(self):
+        """Until a silent server withdraws: each probe times out, `fall` times."""
         return (self.interval + self.fall * (self.timeout + self.fast_interval)) / 1000 + PROPAGATION
 
     def to_begin_anew(self):
-        """What was drained is looked at as at a start."""
+        """Until a drained service is back: it probes at `fast-interval`, as after a start."""
         return (self.timeout + (self.rise - 1) * self.fast_interval) / 1000 + PROPAGATION
 
     def to_return(self):
-        """What comes back rises at its normal interval. The last failed probe may still be waiting for its answer."""
+        """Until a recovered service is back: it rises at `interval`, after the timeout of the last failed probe."""
         return (self.timeout + self.rise * self.interval) / 1000 + PROPAGATION
 
 
@@ -45,7 +46,7 @@ class Check:
     query: str = "localhost. A"
     transport: tuple[str, ...] = ("udp", "tcp")
     on_fail: str | dict = "down"
-    # The name that the server has to give of itself.
+    # The expected NSID.
     nsid: str | None = None
 
     def written(self):
@@ -66,7 +67,7 @@ class ProcessCheck:
 
 @dataclass(frozen=True)
 class Backend:
-    """One `[backend.NAME]`, which every service then has."""
+    """One `[backend.NAME]`, used by every service."""
 
     name: str
     keys: dict
@@ -74,7 +75,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class Service:
-    """One `[[service]]`: what is announced, and what has to pass for it."""
+    """One `[[service]]`: its prefixes, attributes and checks."""
 
     checks: tuple[Check | ProcessCheck, ...]
     name: str = "resolver"
@@ -82,10 +83,10 @@ class Service:
     med: int = 100
     dampening: dict = field(default_factory=lambda: {"mode": "off"})
     disable_file: Path | None = None
-    # What is said of it while it is up, and to whom: to all where there is none.
+    # The attributes while it is up, and the neighbors it is announced to: all if empty.
     up: dict | None = None
     neighbors: tuple[str, ...] = ()
-    # The server is on this host, and not in another network namespace.
+    # False if the server is in another network namespace.
     here: bool = True
 
 
@@ -96,18 +97,18 @@ UP_COMMUNITY = "64512:100"
 
 @dataclass(frozen=True)
 class Configuration:
-    """A whole file."""
+    """A complete configuration file."""
 
     site: Site
     services: tuple[Service, ...]
     timing: Timing = Timing()
-    # The folder for what survives a restart, where it is not the default one.
+    # The state directory; None for the default one.
     state: Path | None = None
     backend: Backend | None = None
     end_of_rib: bool = False
 
     def written(self, control: Path):
-        """The TOML text, with the folder for its sockets."""
+        """The TOML text. `control` is the directory of the control socket."""
         timing = self.timing
         lines = [
             "[node]",
@@ -133,7 +134,7 @@ class Configuration:
             degraded = {"med": DEGRADED_MED, "community": (DEGRADED_COMMUNITY,)}
             lines += ["[[service]]"]
             lines += _assignments({"name": service.name, "prefixes": service.prefixes, "up": up, "degraded": degraded})
-            # Only the anycast addresses of the lab are on its hosts.
+            # The hosts of the lab have no other addresses than the anycast ones.
             lines += ["address = false"] if not (service.here and set(service.prefixes) <= set(PREFIXES)) else []
             lines += _assignments({"backend": self.backend.name}) if self.backend else []
             lines += _assignments({"disable-file": str(service.disable_file)}) if service.disable_file else []
@@ -147,7 +148,7 @@ class Configuration:
 def resolver(site: Site, med=100, timing=Timing(), dampening=None, checks=None, state=None, backend=None, **check):
     """The usual configuration: one service for both families, by default with one check on the IPv4 management address.
 
-    An empty `dampening` is that of dnsherald; without one there is none.
+    An empty `dampening` keeps the defaults of dnsherald; None switches dampening off.
     """
     checks = checks or (Check("answers", server=(site.management_ipv4,), **check),)
     dampening = {"mode": "off"} if dampening is None else dampening

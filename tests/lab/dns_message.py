@@ -1,4 +1,4 @@
-"""Just enough DNS for the client: one question for a TXT record, and the text in its answer."""
+"""DNS messages of the client: a query for a TXT record, and the text in its answer."""
 
 import struct
 
@@ -18,7 +18,7 @@ def identifier_of(message):
 
 
 def txt_answer(message, question):
-    """The first string of the first answer, or None. The answer follows the question, which is repeated as it was."""
+    """The first string of the first answer record, or None. The record follows a copy of the question."""
     _, flags, _, answers = struct.unpack_from("!4H", message)
     if flags & 0x000F or not answers:
         return None

@@ -36,10 +36,10 @@ neighbor {router} {{
 }}
 """
 
-# Of a host that has one session, with the external router.
+# For a host with one BGP session, to the external router.
 CONFIGURATION = PROCESS + NEIGHBOR.replace("    {keys}\n", "").replace("{router_id}", "{management}").replace("{peer_as}", "{router_as}")
 
-# Understood by every version from 4.2 to 6. With dots in their names, as the manual writes them, the shell would drop them.
+# Every version from 4.2 to 6 reads these. The manual writes the names with dots, but a shell drops such variables.
 ENVIRONMENT = {
     "exabgp_daemon_user": "root",
     "exabgp_daemon_daemonize": "false",
@@ -48,13 +48,13 @@ ENVIRONMENT = {
     "RUST_LOG": os.environ.get("RUST_LOG", "info"),
 }
 
-# `ip netns exec` has its own view of the file system. There /var/lib is a folder of the lab, so that the default state
-# directory can be tested and that of the machine is left alone.
+# `ip netns exec` creates a mount namespace. In it /var/lib is a directory of the lab, so that a case can use the default state
+# directory without touching that of the machine.
 BEHIND_PRIVATE_STATE = 'mount --bind "$0" /var/lib && exec "$@"'
 
 
 class ExaBGP:
-    """One ExaBGP in a point of presence, and the helper it has started."""
+    """ExaBGP in a point of presence, and the helper that it starts."""
 
     def __init__(self, namespace, site: Site, folder: Path, program: Path, binary: Path, configuration: Path):
         self.namespace = namespace
@@ -69,14 +69,14 @@ class ExaBGP:
 
     @property
     def state(self):
-        """Where the default state directory of dnsherald really is."""
+        """The path of dnsherald's default state directory outside the mount namespace."""
         return self.folder / "var-lib/dnsherald"
 
     def start(self, options=(), words=None, internal=False, environment=None):
-        """`options` are further words for `dnsherald run`; `words` stand in place of the whole command.
+        """`options` are added to `dnsherald run`; `words` replace the whole command line.
 
-        With `internal` there is a second session, iBGP over IPv6, whose End-of-RIB the helper has to ask for.
-        `environment` is more of ExaBGP's own settings.
+        With `internal` there is a second session, iBGP over IPv6, for which the helper has to send End-of-RIB.
+        `environment` adds settings of ExaBGP.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         file = self.folder / "exabgp.conf"
@@ -98,13 +98,13 @@ class ExaBGP:
                 keys="manual-eor true;",
             )
         file.write_text(text)
-        # With a log file of its own ExaBGP leaves standard error to the helper, which inherits it.
+        # ExaBGP logs to a file, so that standard error, which the helper inherits, has only the helper's log.
         environment = {**ENVIRONMENT, "exabgp_log_destination": str(self.log), **(environment or {})}
         command = ("sh", "-c", BEHIND_PRIVATE_STATE, self.state.parent, self.program, file)
         self.process = self.namespace.start(*command, output=self.helper_log, environment=environment)
 
     def stop(self):
-        """ExaBGP 4.2 waits for its helper without limit, so the helpers are ended too if they do not hear."""
+        """Stops ExaBGP. Version 4.2 waits for its helper without limit, so `Process.stop` kills it after a timeout."""
         if self.process:
             self.process.stop()
 
@@ -112,15 +112,15 @@ class ExaBGP:
         return self.process.alive()
 
     def helpers(self):
-        """The living helpers, oldest first: one, or two for a moment of ExaBGP's full reload."""
+        """The process IDs of the running helpers, oldest first: one, or two during ExaBGP's full reload."""
         return [pid for pid in children(self.process.pid) if str(self.helper_configuration) in command_line(pid)]
 
     def helper(self):
-        """The one helper there is."""
+        """Waits until exactly one helper runs. Returns its process ID."""
         return wait_until(self._only_helper, 10, f"ExaBGP of {self.site.name} has one helper")
 
     def helper_other_than(self, former):
-        """The successor of a helper that was killed or told to go."""
+        """Waits for the successor of a helper that was killed or replaced. Returns its process ID."""
         return wait_until(
             lambda: (pid := self._only_helper()) and pid != former and pid,
             10,
@@ -128,11 +128,11 @@ class ExaBGP:
         )
 
     def reload(self):
-        """Reads exabgp.conf again; the helper stays as it is."""
+        """Has ExaBGP read exabgp.conf again; the helper keeps running."""
         self._reload(signal.SIGUSR1)
 
     def full_reload(self):
-        """Reads exabgp.conf again and replaces the helper."""
+        """Has ExaBGP read exabgp.conf again and replace the helper."""
         self._reload(signal.SIGUSR2)
 
     def signal_all(self, number):
@@ -141,11 +141,11 @@ class ExaBGP:
         os.killpg(self.process.pid, number)
 
     def says(self):
-        """All that ExaBGP has logged so far."""
+        """The log of ExaBGP so far."""
         return self.log.read_text(errors="replace")
 
     def helper_says(self):
-        """All that its helpers have logged so far."""
+        """The log of the helpers so far."""
         return self.helper_log.read_text(errors="replace")
 
     def _reload(self, number):

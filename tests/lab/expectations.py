@@ -1,4 +1,4 @@
-"""What several cases expect of the routes, of the client's queries and of what dnsherald is told."""
+"""Expectations that several cases share: of routes, of the client's queries, of dnsherald commands."""
 
 import time
 
@@ -6,11 +6,11 @@ from addresses import POP2, PREFIXES
 from configuration import Timing, resolver
 from waiting import PATIENCE, Unmet, wait_until
 
-# Of cases that need neither a slow rise nor a slow round.
+# For cases that need neither a slow rise nor a long interval.
 TIMING = Timing(interval=300, rise=2)
-# Queries per second: what is lost in a hundredth of a second is seen.
+# Queries per second: enough to see a loss of 10 ms.
 RATE = 500
-# A helper has to be started, to probe, and to be heard by ExaBGP.
+# Seconds until a restarted helper has probed and ExaBGP has read its commands.
 HELPER_RETURNS = 2.0
 
 
@@ -23,7 +23,7 @@ def expect_back(lab, report, since, target):
 
 
 def serve_from_both(lab, configuration, server=None, rate=RATE):
-    """Both points of presence announce, and the client is answered by the first."""
+    """Starts both points of presence; both announce, and the first answers the client."""
     lab.pop2.start_service(resolver(POP2, med=200))
     lab.start_announced(configuration, server=server)
     for prefix in PREFIXES:
@@ -33,14 +33,14 @@ def serve_from_both(lab, configuration, server=None, rate=RATE):
 
 
 def expect_served(lab, pop, since):
-    """Waits for the moment when this one answers over both families, and returns it."""
-    return wait_until(lambda: lab.client.served_by(pop, since), 10, f"the client is answered by {pop}")
+    """Waits until this point of presence answers over both families. Returns the time."""
+    return wait_until(lambda: lab.client.served_by(pop, since), 10, f"{pop} answers the client")
 
 
 def lost(lab, since, until=None):
-    """How many of those asked since were not answered, and how many were asked, once the fate of all is known."""
+    """Waits until every query since then is answered or lost. Returns how many were lost and how many were sent."""
     until = until or time.time()
-    wait_until(lambda: lab.client.fate_known(until), 10, "the fate of all queries")
+    wait_until(lambda: lab.client.all_settled(until), 10, "every query is answered or lost")
     return lab.client.unanswered(since, until), len(lab.client.asked(since, until))
 
 
@@ -52,7 +52,7 @@ def expect_none_lost(lab, report, since):
 
 
 def expect_stated(status_of, helper):
-    """Waits until this helper has itself stated each prefix. A mute one keeps the route too: ExaBGP remembers it."""
+    """Waits until this helper has sent each prefix itself. The route alone proves nothing: ExaBGP keeps it."""
 
     def stated():
         status = status_of()
@@ -71,8 +71,8 @@ def expect_done(done):
 
 
 def expect_still(lab, helper):
-    """ExaBGP ends itself at the sixth death of a helper in about a minute, so after the lab's kill none may follow."""
+    """Fails if the helper or ExaBGP has exited. ExaBGP exits when a helper dies for the sixth time in about a minute."""
     if not lab.pop1.exabgp.alive():
-        raise Unmet("ExaBGP has ended")
+        raise Unmet("ExaBGP has exited")
     if lab.pop1.exabgp.helpers() != [helper]:
-        raise Unmet("the helper has died again")
+        raise Unmet("the helper has exited again")

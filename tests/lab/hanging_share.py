@@ -1,4 +1,4 @@
-"""A share that hangs: an automount whose daemon says nothing. Whoever looks at something below it waits until it does."""
+"""A share that hangs: an automount whose daemon does not answer. A process that opens a path below it blocks."""
 
 import fcntl
 import os
@@ -8,12 +8,12 @@ from contextlib import suppress
 from process import run
 
 
-# AUTOFS_IOC_CATATONIC of linux/auto_fs.h: from now on there is no daemon, and who waits is told that nothing is there.
+# AUTOFS_IOC_CATATONIC of linux/auto_fs.h: detaches the daemon; every waiting process gets ENOENT.
 CATATONIC = 0x9362
 
 
 class HangingShare:
-    """Exists as long as its context."""
+    """Mounts the share on entry of the context and unmounts it on exit."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -23,7 +23,7 @@ class HangingShare:
         self.folder.mkdir()
         self.requests, answers = os.pipe()
         try:
-            # The group of this process is taken to be that of the daemon; the helper is in another one.
+            # Accesses of the daemon's process group do not block. This process's group takes that place; the helper is in another one.
             options = f"fd={answers},pgrp={os.getpgrp()},minproto=5,maxproto=5,indirect"
             subprocess.run(
                 ["mount", "-i", "-t", "autofs", "-o", options, "share", self.folder], check=True, pass_fds=[answers]
@@ -36,7 +36,7 @@ class HangingShare:
         return self
 
     def answer(self):
-        """Nothing is there."""
+        """Unblocks the waiting processes: nothing exists below the share."""
         root = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(root, CATATONIC)

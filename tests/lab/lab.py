@@ -1,4 +1,4 @@
-"""One whole lab: client, router and two points of presence in namespaces of their own, for one version of ExaBGP."""
+"""One lab: a client, a router and two points of presence, each in its network namespace, for one version of ExaBGP."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ class Lab:
         wait_until(self.router.control.exists, 10, "BIRD starts")
 
     def remove(self):
-        """Leaves nothing behind, however far the building came, and whatever of it fails. The last named goes first."""
+        """Removes whatever `build` has created, even if it failed halfway. The steps run from the last one to the first one."""
         with ExitStack() as steps:
             steps.callback(shutil.rmtree, self.folder, ignore_errors=True)
             for namespace in (self.client, self.router, self.pop1, self.pop2):
@@ -60,16 +60,16 @@ class Lab:
             steps.callback(self.client.stop_asking)
 
     def how_to_look(self):
-        """For --keep: where things are, and how they are removed once they have been looked at."""
+        """For --keep: names the directory and the namespaces, and the command that removes them."""
         namespaces = [namespace.name for namespace in (self.client, self.router, self.pop1, self.pop2)]
         return (
-            f"    left standing: {self.folder}, and the namespaces {' '.join(namespaces)}\n"
+            f"    kept: {self.folder}, and the namespaces {' '.join(namespaces)}\n"
             f"    remove them with: for n in {' '.join(namespaces)}; do\n"
             f"        ip netns pids $n | xargs --no-run-if-empty kill -KILL; ip netns delete $n; done; rm -r {self.folder}"
         )
 
     def end_case(self):
-        """Stops the services of both points of presence, and waits until the router has forgotten them."""
+        """Stops the services of both points of presence, and waits until the router has no route to them."""
         self.client.stop_asking()
         self.session = None
         for pop in (self.pop1, self.pop2):
@@ -92,12 +92,12 @@ class Lab:
         if self.session is None:
             return
         established = self.router.established(POP1.name)
-        # BIRD reckons the moment anew each time it is asked, to some milliseconds.
+        # BIRD computes the time anew for each answer; the results differ by some milliseconds.
         if not established or established > self.session + 0.1:
             raise Unmet("the BGP session was interrupted")
 
     def until_routed(self, since, target, pop=None, prefixes=PREFIXES):
-        """How long after `since` the router has had all prefixes from a point of presence."""
+        """Waits until the router routes all prefixes to a point of presence. Returns the seconds since `since`."""
         pop = pop or self.pop1
         gateways = [pop.site.next_hop(prefix) for prefix in prefixes]
         return self._until(
@@ -105,11 +105,11 @@ class Lab:
         )
 
     def until_withdrawn(self, since, target, prefixes=PREFIXES):
-        """How long after `since` the router has had none of the prefixes."""
+        """Waits until the router has none of the prefixes. Returns the seconds since `since`."""
         return self._until(lambda: self.router.routes.unrouted(prefixes), since, target, "routes withdrawn")
 
     def until_announced_with(self, since, target, med, community, prefixes=PREFIXES):
-        """How long after `since` BIRD had the prefixes with these attributes."""
+        """Waits until BIRD has the prefixes with these attributes. Returns the seconds since `since`."""
 
         def announced():
             routes = [self.router.route(prefix) for prefix in prefixes]
@@ -118,7 +118,7 @@ class Lab:
         return self._until(announced, since, target, f"routes with MED {med} and community {community}")
 
     def expect_steady(self, since, prefixes=PREFIXES):
-        """The routes have not changed since then: a client has not noticed anything."""
+        """Fails if a route has changed since then."""
         changes = self.router.routes.changes_since(since, prefixes)
         if changes:
             told = ", ".join(
@@ -128,17 +128,17 @@ class Lab:
             raise Unmet(f"a route changed that should have stayed: {told}")
 
     def watch_steady(self, since, seconds, prefixes=PREFIXES):
-        """Looks for some time longer that nothing changes."""
+        """Waits `seconds`, then fails if a route has changed since `since`."""
         let_pass(seconds)
         self.expect_steady(since, prefixes)
 
     def all_lost(self, since, prefixes=PREFIXES):
-        """Whether each prefix has been lost since then, and be it for a moment."""
+        """Whether the router has lost each prefix since then, even for a moment."""
         changes = self.router.routes.changes_since(since, prefixes)
         return {change.prefix for change in changes if change.gateway is None} == set(prefixes)
 
     def left(self, site, since, prefixes=PREFIXES):
-        """Whether each prefix has gone another way than through this site since then, and be it for a moment."""
+        """Whether each prefix has left this site since then, even for a moment."""
         changes = self.router.routes.changes_since(since, prefixes)
         return {change.prefix for change in changes if change.gateway != site.next_hop(change.prefix)} == set(prefixes)
 

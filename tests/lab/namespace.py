@@ -1,10 +1,10 @@
-"""Network namespaces, the virtual Ethernet links between them, and what runs inside."""
+"""Network namespaces, the veth links between them, and the processes inside."""
 
 from process import Process, end, run
 
 
 class Namespace:
-    """One host of the lab: its own interfaces, routes and processes, and no way out to the network of the machine."""
+    """One host of the lab: its own interfaces, routes and processes, without access to the network of the machine."""
 
     def __init__(self, name):
         self.name = name
@@ -33,11 +33,11 @@ class Namespace:
         self.set_kernel_parameters("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
     def ip(self, *words):
-        """Configures the namespace from outside, as `ip -n NAME …`."""
+        """Runs `ip -n NAME …`."""
         return run("ip", "-n", self.name, *words)
 
     def link(self, interface, other, other_interface):
-        """Joins this namespace with another one. Both ends are born in their place, so no name can clash outside."""
+        """Connects this namespace with another one. Each end is created in its namespace, so that no names clash outside."""
         self.ip(
             *("link", "add", "name", interface, "type", "veth"),
             *("peer", "name", other_interface, "netns", other.name),
@@ -50,14 +50,14 @@ class Namespace:
             self.ip("address", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
 
     def inside(self, *command):
-        """The command line that runs a command in the namespace. `ip netns exec` becomes it: the process id is its own."""
+        """The command line that runs a command in the namespace. `ip netns exec` replaces itself, so the process ID is the command's."""
         return ["ip", "netns", "exec", self.name, *map(str, command)]
 
     def start(self, *command, **where):
         return Process(self.inside(*command), **where)
 
     def end_processes(self):
-        """Ends what still runs inside, which can only be of this lab's making."""
+        """Kills the processes that still run inside; only the lab starts processes there."""
         if self.created:
             for pid in run("ip", "netns", "pids", self.name, may_fail=True).split():
                 end(int(pid))

@@ -16,7 +16,7 @@ from waiting import Unmet
 
 
 class Pop(Namespace):
-    """Started anew for each case, so that no case inherits the state of another."""
+    """A host with a DNS server and ExaBGP. Each case starts them anew, so that no case inherits the state of another."""
 
     def __init__(self, name, site: Site, folder: Path, exabgp_program: Path, binary: Path):
         super().__init__(name)
@@ -27,17 +27,17 @@ class Pop(Namespace):
         self.exabgp = ExaBGP(self, site, folder, exabgp_program, binary, self.file)
 
     def add_anycast_addresses(self):
-        """They stay on the loopback interface; whether they attract traffic is decided in BGP alone.
+        """Adds the anycast addresses to the loopback interface for good. Only BGP decides whether they attract traffic.
 
-        Without them no prefix is announced: another point of presence would answer the probes.
+        Without them dnsherald announces no prefix, since another point of presence would answer the probes.
         """
         self.add_address("lo", *PREFIXES, *INTERNAL_PREFIXES, ADDED_IPV4)
         self.ip("route", "add", "unreachable", UNREACHABLE_UPSTREAM)
 
     def start_service(self, configuration: Configuration, options=(), server=None, internal=False, environment=None):
-        """Starts everything, the DNS server first: Unbound or another. Returns the moment when ExaBGP was started.
+        """Starts the DNS server (Unbound by default), then ExaBGP. Returns the time when ExaBGP was started.
 
-        With `internal` ExaBGP has a second session. `environment` is more settings of ExaBGP.
+        With `internal`, ExaBGP has a second BGP session. `environment` adds settings of ExaBGP.
         """
         self._clear_folder()
         server = server or self.unbound
@@ -51,21 +51,21 @@ class Pop(Namespace):
     def stop_service(self):
         self.exabgp.stop()
         self.unbound.stop()
-        # A helper that has outlived its ExaBGP must not disturb the next case.
+        # A helper that is still running must not disturb the next case.
         self.end_processes()
 
     def written(self, configuration: Configuration):
-        """With sockets of this host's own."""
+        """The configuration as TOML, with a control directory for this host only."""
         return configuration.written(control=self.folder / "control")
 
     def dnsherald(self, *words, **how):
-        """A command of the operator's on this host, with this host's configuration; what it said, and how it ended."""
+        """Runs a dnsherald command with this host's configuration; returns its output and exit status."""
         with self.begin_dnsherald(*words, **how) as begun:
             out, err = begun.communicate(timeout=120)
         return subprocess.CompletedProcess(words, begun.returncode, out, err)
 
     def begin_dnsherald(self, *words, environment=None, output=None):
-        """The same, while it is under way, with what it says in a file if there is one."""
+        """Starts a dnsherald command and returns its process; its output goes to the file `output`, if given, or to pipes."""
         command = self.inside(self.exabgp.binary, *words, "-c", self.file)
         where = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, **(environment or {})}
@@ -83,7 +83,7 @@ class Pop(Namespace):
         return json.loads(done.stdout)
 
     def status_if_any(self):
-        """The same, or nothing while no helper can be asked."""
+        """The status document, or None while no helper answers."""
         try:
             return self.status()
         except Unmet:
@@ -102,6 +102,6 @@ class Pop(Namespace):
                 yield log.name, log.read_text(errors="replace").splitlines()[-30:]
 
     def _clear_folder(self):
-        """Neither a penalty nor a log of the former case is left."""
+        """Removes the state and the logs of the previous case."""
         for left in self.folder.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()

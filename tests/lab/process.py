@@ -1,4 +1,4 @@
-"""A process the lab has started, with its output in a file. It is only ever signaled by its own process id."""
+"""Processes that the lab starts. Each is signaled by its own process ID only."""
 
 import itertools
 import os
@@ -12,14 +12,14 @@ from waiting import let_pass
 
 
 def run(*command, may_fail=False):
-    """Runs a command to its end and returns what it printed; a failing command is an error with its message."""
+    """Runs a command and returns its standard output. Raises RuntimeError with its error message if it fails."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=20,
-        # Ctrl-C is for the lab, which still needs its commands to clean up.
+        # Ctrl-C must not reach the commands: the lab needs them to clean up.
         start_new_session=True,
     )
     if done.returncode != 0 and not may_fail:
@@ -28,7 +28,7 @@ def run(*command, may_fail=False):
 
 
 class Process:
-    """A daemon in the foreground, in a session of its own: Ctrl-C reaches the lab alone, which ends the others in order."""
+    """A daemon in the foreground, in its own session: Ctrl-C reaches only the lab, which stops the daemons in order."""
 
     def __init__(self, command, output, environment=None):
         with open(output, "ab") as log:
@@ -53,12 +53,12 @@ class Process:
             self.popen.send_signal(number)
 
     def kill(self):
-        """Ends it at once, as a crash would, and reaps it."""
+        """Sends SIGKILL, as a crash would end it, and reaps it."""
         self.signal(signal.SIGKILL)
         self.popen.wait(timeout=10)
 
     def stop(self, patience=3.0):
-        """Ends it politely, and when that does not help, not politely. A stopped process must run to hear SIGTERM."""
+        """Sends SIGTERM, and SIGKILL after `patience` seconds. SIGCONT lets a stopped process handle SIGTERM."""
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
         try:
@@ -67,8 +67,8 @@ class Process:
             self.kill()
 
 
-def follow(command, heard, **where):
-    """Starts a command of whose output each line is told to `heard`, in a thread of its own, as soon as it is there."""
+def follow(command, on_line, **where):
+    """Starts a command; a thread passes each line of its output to `on_line` at once."""
     popen = subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
@@ -80,14 +80,14 @@ def follow(command, heard, **where):
 
     def listen():
         for line in popen.stdout:
-            heard(line)
+            on_line(line)
 
     threading.Thread(target=listen, daemon=True).start()
     return popen
 
 
 def children(pid):
-    """The process ids of the children of a process, oldest first. Dead ones are among them until it has taken notice."""
+    """The process ids of the children of a process, oldest first. Includes zombies that it has not reaped yet."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -98,7 +98,7 @@ def children(pid):
 
 
 def command_line(pid):
-    """The command line of a process; empty once it is dead, even before its parent has taken notice."""
+    """The command line of a process; empty once it has exited, even before its parent reaps it."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
@@ -106,7 +106,7 @@ def command_line(pid):
 
 
 def is_alive(pid):
-    """Whether there is such a process, and it is not dead, though its parent may not have taken notice yet."""
+    """Whether the process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -114,7 +114,7 @@ def is_alive(pid):
 
 
 def end(pid, number=signal.SIGKILL):
-    """Signals a process that something started by the lab has started. It may be gone already."""
+    """Signals a descendant of the lab by its process ID. It may have exited already."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -122,7 +122,7 @@ def end(pid, number=signal.SIGKILL):
 
 
 def free_descriptor(pid):
-    """The lowest descriptor that a process does not have open for good; probes have theirs for some milliseconds."""
+    """The lowest descriptor that a process does not hold permanently; a probe holds one for some milliseconds."""
     kept = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
     for _ in range(20):
         let_pass(0.01)
@@ -131,7 +131,7 @@ def free_descriptor(pid):
 
 
 def set_descriptor_limit(pid, soft):
-    """The process opens no descriptor from this number on. Returns the former limit."""
+    """Sets the soft limit RLIMIT_NOFILE of a process. Returns the previous limit."""
     former, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
     return former

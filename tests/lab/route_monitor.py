@@ -1,4 +1,4 @@
-"""What the router's kernel would do with a packet, and since when: the routes as the kernel reports each change."""
+"""The routes in the router's kernel, with the time of each change."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ REHEARSAL = "198.51.100.255"
 
 @dataclass(frozen=True)
 class Change:
-    """From `time` on packets to `prefix` go to `gateway`, or, where it is None, nowhere."""
+    """From `time` on, packets to `prefix` go to `gateway`; None means there is no route."""
 
     time: float
     prefix: str
@@ -23,7 +23,7 @@ class Change:
 
 
 class RouteMonitor:
-    """Follows `ip monitor route`, whose time stamps are those of the kernel's message, not of a poll."""
+    """Reads `ip monitor route`, whose timestamps are taken when the kernel reports a change."""
 
     def __init__(self, namespace):
         self.namespace = namespace
@@ -33,7 +33,7 @@ class RouteMonitor:
 
     def start(self):
         monitoring = ("ip", "-n", self.namespace.name, "-o", "-ts", "monitor", "route")
-        self.popen = follow(monitoring, self._hear, stderr=subprocess.DEVNULL)
+        self.popen = follow(monitoring, self._on_line, stderr=subprocess.DEVNULL)
         wait_until(self._rehearse, 10, "the route monitor of the router listens")
 
     def stop(self):
@@ -42,15 +42,15 @@ class RouteMonitor:
             self.popen.wait(timeout=10)
 
     def current(self, prefix):
-        """The latest change of this prefix, or None where it has never been routed."""
+        """The latest change of this prefix, or None if it was never routed."""
         return next((change for change in reversed(self.changes) if change.prefix == prefix), None)
 
     def routed(self, prefixes, gateways):
-        """The moment since when every prefix goes to its gateway; None while one does not."""
+        """The time since when every prefix is routed to its gateway; None while one is not."""
         return self._since(zip(prefixes, gateways))
 
     def unrouted(self, prefixes):
-        """The moment since when no prefix is routed any more; None while one is."""
+        """The time since when no prefix is routed; None while one is."""
         return self._since((prefix, None) for prefix in prefixes)
 
     def changes_since(self, moment, prefixes):
@@ -65,27 +65,27 @@ class RouteMonitor:
             moments.append(change.time)
         return max(moments)
 
-    def _hear(self, line):
+    def _on_line(self, line):
         if REHEARSAL in line:
             self.rehearsed.set()
         matched = CHANGE.match(line)
         if matched:
-            self._note(_understood(matched))
+            self._note(_change_from(matched))
 
     def _note(self, change):
-        """The kernel also reports a route that BIRD has replaced by its like; no packet goes elsewhere for that."""
+        """Stores a change of gateway. The kernel also reports a route that BIRD replaced with the same gateway."""
         current = self.current(change.prefix)
         if current is None or current.gateway != change.gateway:
             self.changes.append(change)
 
     def _rehearse(self):
-        """Nothing says when the kernel has begun to report, so a route of no importance is changed until it is seen."""
+        """Changes a test route until the monitor reports it: there is no other sign that the monitor has started."""
         run("ip", "-n", self.namespace.name, "route", "replace", "blackhole", REHEARSAL)
         run("ip", "-n", self.namespace.name, "route", "delete", "blackhole", REHEARSAL)
         return self.rehearsed.wait(0.05)
 
 
-def _understood(matched):
+def _change_from(matched):
     prefix = matched["prefix"]
     if "/" not in prefix:
         prefix += "/128" if ":" in prefix else "/32"

@@ -1,4 +1,4 @@
-"""The router that both points of presence announce to: BIRD, with its routes in the kernel table of its namespace."""
+"""The router of both points of presence: BIRD, which installs its routes in the kernel of its namespace."""
 
 import re
 import socket
@@ -18,24 +18,24 @@ router id 10.0.0.1;
 timeformat protocol iso long ms;
 protocol device {{ scan time 1; }}
 
-# What BGP has chosen goes into the kernel table: the packets of the client follow it.
+# Installs the best BGP routes in the kernel, which forwards the client's packets.
 protocol kernel {{ ipv4 {{ import none; export all; }}; }}
 protocol kernel {{ ipv6 {{ import none; export all; }}; }}
 
 template bgp point_of_presence {{
     local as {router_as};
-    # ExaBGP does not listen, so this side only waits for it.
+    # ExaBGP opens the connection.
     passive yes;
-    # After an error BIRD would refuse to talk for a minute or more; the lab provokes errors.
+    # After an error, BIRD refuses connections for a minute or more by default; the lab causes errors.
     error wait time 1, 1;
-    # Without it BIRD sends no End-of-RIB marker, at which the development version of ExaBGP 6 drops the session.
+    # With `off` BIRD sends no End-of-RIB marker; the development version of ExaBGP 6 drops the session when it receives one.
     graceful restart off;
     ipv4 {{ import all; export none; }};
     ipv6 {{ import all; export none; }};
 }}
 """
 
-# The second one is iBGP over IPv6, and idle but in a case about it. Each UPDATE and End-of-RIB that it hears is in the log.
+# The second session is iBGP over IPv6; only one case uses it. BIRD logs each UPDATE and End-of-RIB that it receives there.
 SESSIONS = """
 protocol bgp {name} from point_of_presence {{
     local {router};
@@ -59,12 +59,12 @@ class BgpRoute:
     next_hop: str
     med: int | None
     communities: tuple[str, ...]
-    # All of them, as BIRD names and writes them.
+    # All attributes, as BIRD prints them.
     attributes: dict[str, str]
 
 
 class Router(Namespace):
-    """BIRD, asked over its control socket, and the monitor of the kernel's routes."""
+    """BIRD with its control socket, and the monitor of the kernel routes."""
 
     def __init__(self, name, folder):
         super().__init__(name)
@@ -96,7 +96,7 @@ class Router(Namespace):
             self.bird.stop()
 
     def ask(self, command):
-        """One command to BIRD over its control socket, as birdc would, without the cost of a process for each poll."""
+        """Sends a command to BIRD over its control socket, without starting birdc for each poll. Returns the answer."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self.control))
@@ -122,7 +122,7 @@ class Router(Namespace):
         )
 
     def knows_through(self, session, prefix):
-        """Whether this session offers the prefix, chosen or not."""
+        """Whether BIRD has a route to the prefix from this session, best or not."""
         return "unicast" in self.ask(f"show route {prefix} protocol {session}")
 
     def withdraws(self, session):
@@ -130,17 +130,17 @@ class Router(Namespace):
         return sum(map(int, re.findall(r"Import withdraws: +(\d+)", self.ask(f"show protocols all {session}"))))
 
     def established(self, session):
-        """The moment since when the session is up, or None."""
+        """The time since when the session is up, or None."""
         states = self.ask(f"show protocols {session}")
         up = re.search(rf"{session} +BGP +\S+ +up +(\S+ \S+) +Established", states)
         return datetime.fromisoformat(up[1]).timestamp() if up else None
 
     def clear_session(self, session):
-        """What an operator does with `birdc restart`: the session is closed with an administrative reset."""
+        """Resets the session, as `birdc restart` does."""
         self.ask(f"restart {session}")
 
     def close_session(self, session):
-        """`birdc disable`: administratively shut down, and refused until [open_session]."""
+        """Shuts the session down, as `birdc disable` does; the router refuses it until `open_session`."""
         self.ask(f"disable {session}")
 
     def open_session(self, session):
@@ -148,7 +148,7 @@ class Router(Namespace):
 
 
 def _read_answer(connection):
-    """Lines numbered `1007-` go on, a line numbered `0000 ` is the last one."""
+    """Reads up to the last line. A line that begins with `1007-` is followed by another; one with `0000 ` is the last."""
     answer = b""
     while not ANSWER_ENDS.search(answer):
         received = connection.recv(65536)

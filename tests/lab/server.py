@@ -1,4 +1,4 @@
-"""A stock DNS server that the operator's own script restarts, for in the lab no systemd does: Unbound, BIND, NSD, Knot DNS."""
+"""A stock DNS server (Unbound, BIND, NSD, Knot DNS) that a script restarts, since the lab has no systemd."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from configuration import Backend
 from process import end, is_alive
 from waiting import wait_until
 
-# What `systemctl restart` would do. Where there is a FIFO `hold-WHERE` it stops: nobody writes to that.
+# Does what `systemctl restart` would do. At a FIFO `hold-WHERE` it blocks, since no process writes to it.
 SCRIPT = """\
 #!/bin/sh
 set -eu
@@ -40,7 +40,7 @@ mv server.pid.new server.pid
 
 @dataclass(frozen=True)
 class Kind:
-    """In texts the words of the site are filled in, and what is in the `folder` of the server."""
+    """A kind of server. The texts are templates: the words of the site and the server's `folder` are filled in."""
 
     name: str
     command: str
@@ -96,7 +96,7 @@ server:
 
 
 class Server:
-    """In a folder of its own in that of the host: `etc`, which is its configuration, and beside it what it writes."""
+    """A server with its own directory: the configuration is in `etc`, the files that it writes are beside it."""
 
     def __init__(self, pop, kind: Kind):
         self.pop = pop
@@ -108,7 +108,7 @@ class Server:
         self.pid_file = self.folder / "server.pid"
 
     def backend(self, **keys):
-        """Our configuration for it. What follows from Debian's unit comes from the script; all else as the driver has it."""
+        """The `[backend.NAME]` for it. The script replaces what Debian's unit defines; the other keys keep their defaults."""
         keys = {key.replace("_", "-"): value for key, value in keys.items()}
         known = {
             "config-file": str(self.file),
@@ -120,7 +120,7 @@ class Server:
         return Backend(self.kind.name, {**known, **keys})
 
     def start(self):
-        """As the script does it, so that the lab is not its parent either."""
+        """Writes the files and starts the server by its script, so that the lab is not its parent."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(self._filled(self.kind.configuration))
         self.zone_file.write_text(self._filled(ZONE))
@@ -129,12 +129,12 @@ class Server:
         self.run()
 
     def run(self):
-        """Starts it as it is configured now."""
+        """Starts it with its current configuration."""
         starter = self.pop.start(self.script, "start", output=self.folder / "script.log")
         starter.popen.wait(timeout=20)
 
     def wait_until_ready(self):
-        """Whether it answers is for dnsherald to find out."""
+        """Waits until the process runs. dnsherald finds out whether it answers."""
         wait_until(self.is_alive, 10, f"{self.kind.name} of {self.pop.site.name} starts")
 
     def is_alive(self):
@@ -144,27 +144,27 @@ class Server:
         return int(self.pid_file.read_text())
 
     def kill(self):
-        """As a crash would."""
+        """Sends SIGKILL, as a crash would end it."""
         end(self.pid())
 
     def stop(self):
         end(self.pid(), signal.SIGTERM)
-        wait_until(lambda: not self.is_alive(), 10, f"{self.kind.name} of {self.pop.site.name} ends")
+        wait_until(lambda: not self.is_alive(), 10, f"{self.kind.name} of {self.pop.site.name} exits")
 
     def does_not_start(self):
-        """From now on the script says that all went well, and starts nothing."""
+        """From now on the script exits with status 0 but starts no server."""
         (self.folder / "does-not-start").touch()
 
     def starts_again(self):
         (self.folder / "does-not-start").unlink()
 
     def refuse(self, address):
-        """A configuration that any check finds in order, and with which Unbound does not answer this address."""
+        """Has Unbound refuse this address. The configuration check still passes."""
         with self.file.open("a") as file:
             file.write(f"server:\n    access-control: {address} refuse\n")
 
     def hold(self, where):
-        """From now on the script stops there."""
+        """From now on the script blocks there."""
         os.mkfifo(self.folder / f"hold-{where}")
 
     def is_held(self, where):
@@ -172,7 +172,7 @@ class Server:
         return held.exists() and held.read_text() != ""
 
     def abandon(self, where):
-        """Ends the script that is held there, if nobody has yet, and from now on none is."""
+        """Kills the script that is blocked there, if it still runs, and removes the block."""
         held = self.folder / f"held-{where}"
         end(int(held.read_text()))
         held.unlink()

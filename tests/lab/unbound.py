@@ -8,12 +8,12 @@ from addresses import UNREACHABLE_UPSTREAM, Site
 from process import run
 from waiting import wait_until
 
-# Unbound answers this name from its configuration, so that a client can see which point of presence answered.
+# Unbound answers this name from its configuration; the answer names the point of presence.
 IDENTITY_NAME = "which.pop."
-# Unbound has to ask its upstream for this name, unless it is told to answer it as the upstream would.
+# Unbound asks its upstream for this name unless local data exist for it.
 RECURSION_NAME = "recursion.lab."
 
-# How a point of presence is listened on and answers the client.
+# The listen addresses of a point of presence, and its answer to the client.
 ANYCAST = f"""\
 server:
     interface: {{anycast_ipv4}}
@@ -37,12 +37,12 @@ CONFIGURATION = (
     pidfile: ""
     use-syslog: no
     do-daemonize: no
-    # No trust anchor and no root servers are needed: the lab has no Internet.
+    # Without validation: the lab has no Internet, so no trust anchor and no root servers.
     module-config: "iterator"
 
     identity: "{{name}}"
     nsid: "ascii_{{name}}"
-    # As if the upstream had answered; see upstream_fails().
+    # Stands for the answer of the upstream; see upstream_fails().
     local-zone: "{RECURSION_NAME}" static
     local-data: "{RECURSION_NAME} 0 IN A 198.51.100.1"
 
@@ -71,16 +71,16 @@ class Unbound:
         self.process = None
 
     def start(self, tcp=True, ipv6=True):
-        spoken = f"server:\n    do-tcp: {'yes' if tcp else 'no'}\n    do-ip6: {'yes' if ipv6 else 'no'}\n"
-        self.file.write_text(CONFIGURATION.format(folder=self.folder, **self.site.words) + spoken)
-        # A socket left by a killed predecessor would look as if the new one were ready.
+        protocols = f"server:\n    do-tcp: {'yes' if tcp else 'no'}\n    do-ip6: {'yes' if ipv6 else 'no'}\n"
+        self.file.write_text(CONFIGURATION.format(folder=self.folder, **self.site.words) + protocols)
+        # The socket of a killed predecessor would look as if the new process were ready.
         self.control_socket.unlink(missing_ok=True)
         self.process = self.namespace.start("unbound", "-d", "-c", self.file, output=self.log)
 
     def become(self, **options):
-        """Is replaced by one with other options, and no query is lost: both share the ports until the former one ends.
+        """Replaces the process by one with other options and loses no query: both share the ports until the old one exits.
 
-        Returns the moment when the former one was told to end.
+        Returns the time when the old one got SIGTERM.
         """
         former = self.process
         self.start(**options)
@@ -93,28 +93,28 @@ class Unbound:
         wait_until(self.control_socket.exists, 10, f"Unbound of {self.site.name} starts")
 
     def stop(self):
-        """Ends it as an operator would; its ports are closed afterwards."""
+        """Stops it with SIGTERM; its ports are closed when this returns."""
         if self.process:
             self.process.stop()
 
     def kill(self):
-        """Ends it as a crash would."""
+        """Sends SIGKILL, as a crash would end it."""
         self.process.kill()
 
     def hang(self):
-        """Alive, with open ports, and silent: TCP connections are even accepted, by the kernel."""
+        """Stops it with SIGSTOP: its ports stay open, the kernel still accepts TCP connections, but it answers nothing."""
         self.process.signal(signal.SIGSTOP)
 
     def resume(self):
         self.process.signal(signal.SIGCONT)
 
     def upstream_answers(self):
-        """From now on the name that needs recursion is answered."""
+        """From now on Unbound answers the name that needs recursion."""
         self._control("local_zone", RECURSION_NAME, "static")
         self._control("local_data", RECURSION_NAME, "0", "IN", "A", "198.51.100.1")
 
     def upstream_fails(self):
-        """From now on the name that needs recursion is asked of an upstream that cannot be reached: SERVFAIL."""
+        """From now on Unbound asks an unreachable upstream for that name, and answers SERVFAIL."""
         self._control("local_zone_remove", RECURSION_NAME)
 
     def _control(self, *words):

@@ -1,22 +1,22 @@
-"""Waiting for conditions instead of sleeping: every wait says what it waits for and when it gives up."""
+"""Waits for conditions instead of sleeping. Every wait names its condition and its timeout."""
 
 import threading
 import time
 import traceback
 
-# Seconds for what is certain to come: it has come long before, but the machines that run this are shared and busy.
+# Timeout in seconds for what usually takes much less: the machines that run this are shared and busy.
 PATIENCE = 20
 
-# Set by SIGINT and SIGTERM. Every wait looks at it, so that whatever is under way cleans up after itself.
+# Set by SIGINT and SIGTERM. Every wait checks it, so that the case in progress cleans up.
 interrupted = threading.Event()
 
 
 class Unmet(Exception):
-    """What a test expected did not happen, or what it must never see did."""
+    """An expectation of a test was not met."""
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; nobody is to blame."""
+    """A signal asked the run to stop; no test has failed."""
 
 
 def expect(is_met, what):
@@ -25,12 +25,12 @@ def expect(is_met, what):
 
 
 def complaint(error):
-    """What a test has not met speaks for itself; anything else is a fault of the test, and needs its place."""
+    """The text of an unmet expectation; of any other exception, which is a bug of the test, the traceback."""
     return f"{error}" if isinstance(error, Unmet) else traceback.format_exc()
 
 
 def wait_until(condition, within, what, poll=0.005):
-    """Returns the first true value of `condition`; `what` is the sentence printed when there is none in time."""
+    """Returns the first true value of `condition`; `what` is the sentence printed if there is none in time."""
     deadline = time.monotonic() + within
     while True:
         value = condition()
@@ -43,6 +43,6 @@ def wait_until(condition, within, what, poll=0.005):
 
 
 def let_pass(seconds):
-    """Lets time pass where time itself is the stimulus or the observation, never to wait for something."""
+    """Sleeps where the time itself is the stimulus or the observation. To wait for a condition, use `wait_until`."""
     if interrupted.wait(max(0.0, seconds)):
         raise Interrupted
