@@ -91,18 +91,33 @@ pub enum Request {
     Reload,
 }
 
+impl Request {
+    /// The service that it names; `None` if it is about all, or about none.
+    #[must_use]
+    pub(crate) fn service(&self) -> Option<&str> {
+        match self {
+            Self::Drain { service, .. }
+            | Self::Undrain { service, .. }
+            | Self::Unhold { service, .. }
+            | Self::Undampen { service } => service.as_deref(),
+            Self::Hold { service, .. } => Some(service),
+            Self::Reload => None,
+        }
+    }
+}
+
 /// As the command that sends it, for the log.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (verb, service, holder) = match self {
-            Self::Drain { service, order } => ("drain", service.as_deref(), Some(&order.holder)),
-            Self::Undrain { service, lift } => ("undrain", service.as_deref(), lift.holder.as_ref()),
-            Self::Hold { service, order } => ("hold", Some(service.as_str()), Some(&order.holder)),
-            Self::Unhold { service, holder } => ("unhold", service.as_deref(), holder.as_ref()),
-            Self::Undampen { service } => ("undampen", service.as_deref(), None),
+        let (verb, holder) = match self {
+            Self::Drain { order, .. } => ("drain", Some(&order.holder)),
+            Self::Undrain { lift, .. } => ("undrain", lift.holder.as_ref()),
+            Self::Hold { order, .. } => ("hold", Some(&order.holder)),
+            Self::Unhold { holder, .. } => ("unhold", holder.as_ref()),
+            Self::Undampen { .. } => ("undampen", None),
             Self::Reload => return f.write_str("reload"),
         };
-        write!(f, "{verb} {}", service.map_or_else(|| "all services".to_owned(), foreign))?;
+        write!(f, "{verb} {}", self.service().map_or_else(|| "all services".to_owned(), foreign))?;
         holder.map_or(Ok(()), |holder| write!(f, " as {holder}"))
     }
 }

@@ -9,34 +9,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use self::places::serve;
+pub(crate) use self::requests::Caller;
+use self::requests::{ConfigReader, obey};
 use self::socket::Socket;
 use crate::config::Config;
-use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request, control_socket, status_socket};
+use crate::control::{Request, control_socket, status_socket};
 use crate::engine::Engine;
-use crate::engine::drain::{Holder, Lift, Order};
-use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::status::time::Clock;
 use crate::status::{Document, Trouble};
 use crate::sys::trusted_path::make_for_root;
-use crate::text::period::Period;
-use crate::text::{foreign, json};
+use crate::text::json;
 
 mod places;
+mod requests;
 mod socket;
 
 /// Questions that wait for the loop.
 const QUESTIONS: usize = 4;
-
-/// How long a reload waits for the disk. Less than the client's turn.
-const READING: Duration = Duration::from_millis(1500);
 
 /// A status document that took long to write is handed out again for so many times that long.
 const REUSE: u32 = 20;
@@ -57,39 +54,10 @@ pub(crate) enum Asked {
     Status(oneshot::Sender<Arc<[u8]>>),
     /// The status document for those who wait for their turn.
     Turn,
-    /// To drain a service or let it return; all where none is named.
-    Obey(Option<String>, Wish, oneshot::Sender<Reply>),
-    /// The configuration has been read, and is in order.
-    Reload(Box<Config>, oneshot::Sender<Reply>),
-    /// Any of these, with no effect after that time.
-    Within(Expiry, Box<Self>),
-}
-
-impl Asked {
-    /// Has no effect, for this reason.
-    pub(super) fn refuse(self, why: String) {
-        match self {
-            // Whoever asked may have gone in the meantime, which changes nothing.
-            Self::Obey(_, _, answer) | Self::Reload(_, answer) => drop(answer.send(Reply::Refused(why))),
-            Self::Within(_, asked) => asked.refuse(why),
-            Self::Status(_) | Self::Turn => {}
-        }
-    }
-}
-
-/// What is wanted of a service.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    /// That it be drained.
-    Drain(Order),
-    /// That drains end.
-    Undrain(Lift),
-    /// That it be announced against its checks.
-    Hold(HoldOrder),
-    /// That holds end: of this holder, or all.
-    Unhold(Option<Holder>),
-    /// That its falls be forgotten.
-    Undampen,
+    /// A request for services.
+    Request(Request, Caller),
+    /// [`Request::Reload`], with the configuration that was read for it and is in order.
+    Reload(Box<Config>, Caller),
 }
 
 /// What the sockets are about.
@@ -140,7 +108,7 @@ impl Control {
         let mut tasks = JoinSet::new();
         let status_questions = questions.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
-        let reader = Reader { subject: subject.clone(), turn: Arc::new(Semaphore::new(1)) };
+        let reader = ConfigReader::new(&subject);
         tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
         Ok(Self {
             subject,
@@ -241,84 +209,6 @@ async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Res
     questions.send(Asked::Status(answer)).await.map_err(io::Error::other)?;
     stream.write_all(&answered.await.map_err(io::Error::other)?).await?;
     stream.shutdown().await
-}
-
-/// Reads a request, has it carried out, and says what became of it.
-async fn obey(stream: UnixStream, questions: mpsc::Sender<Asked>, configuration: Reader) -> io::Result<()> {
-    let uid = stream.peer_cred()?.uid();
-    let (reader, mut writer) = stream.into_split();
-    let mut line = vec![];
-    BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line).await?;
-    if line.is_empty() {
-        return Ok(());
-    }
-    let reply = match serde_json::from_slice(&line) {
-        Ok(envelope) => carry_out(envelope, uid, &questions, configuration).await,
-        Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
-    };
-    let answer = json(serde_json::to_string(&reply)?) + "\n";
-    writer.write_all(answer.as_bytes()).await
-}
-
-/// Reads the configuration, on a thread: the file may be on a disk that takes its time, or for ever. One at a time.
-#[derive(Clone, Debug)]
-struct Reader {
-    subject: Subject,
-    turn: Arc<Semaphore>,
-}
-
-impl Reader {
-    async fn read(self) -> Result<Config, String> {
-        let Subject { configuration, host, .. } = self.subject;
-        let Ok(turn) = self.turn.try_acquire_owned() else {
-            return Err(format!("{} is still being read for another reload", configuration.display()));
-        };
-        let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
-        let read = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            Config::load_file(&configuration, &host).map_err(|error| error.to_string())
-        });
-        let Ok(read) = timeout(READING, read).await else { return Err(late) };
-        read.map_err(|error| format!("cannot read the configuration: {error}"))?
-    }
-}
-
-/// Passes a request of a process with this user id on to the loop. An order carries the user id; of any other request
-/// the log tells it.
-async fn carry_out(
-    envelope: Envelope,
-    uid: u32,
-    questions: &mpsc::Sender<Asked>,
-    configuration: Reader,
-) -> Reply {
-    let Envelope { expires, mut request } = envelope;
-    match &mut request {
-        Request::Drain { order, .. } => order.uid = Some(uid),
-        Request::Hold { order, .. } => order.uid = Some(uid),
-        Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
-            log::info!("uid {uid} asks: {request}");
-        }
-    }
-    let (answer, answered) = oneshot::channel();
-    let asked = match request {
-        Request::Drain { service, order } => Asked::Obey(service, Wish::Drain(order), answer),
-        Request::Undrain { service, lift } => Asked::Obey(service, Wish::Undrain(lift), answer),
-        Request::Hold { service, order } => Asked::Obey(Some(service), Wish::Hold(order), answer),
-        Request::Unhold { service, holder } => Asked::Obey(service, Wish::Unhold(holder), answer),
-        Request::Undampen { service } => Asked::Obey(service, Wish::Undampen, answer),
-        Request::Reload => match configuration.read().await {
-            Ok(config) => Asked::Reload(Box::new(config), answer),
-            Err(why) => {
-                log::warn!("reload refused, the configuration in force stays: {why}");
-                return Reply::Refused(format!("nothing is changed: {why}"));
-            }
-        },
-    };
-    let ending = || Reply::Refused("the helper is ending".to_owned());
-    if questions.send(Asked::Within(expires, Box::new(asked))).await.is_err() {
-        return ending();
-    }
-    answered.await.unwrap_or_else(|_| ending())
 }
 
 #[cfg(test)]

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{Asked, Wish};
+use super::control::Asked;
 use super::disable_files::DisableFiles;
 use super::store::Store;
 use super::{Daemon, Ending, Supervisor, probes};
 use crate::config::Config;
-use crate::control::Reply;
+use crate::control::{Reply, Request};
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::lift;
 use crate::engine::moment::Moment;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
-use crate::text::period::Shown;
 
 /// How long a request waits for the disk before it is answered without it. Shorter than the timeout of a client.
 const WRITING: Duration = Duration::from_secs(1);
@@ -38,136 +37,136 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
     }
 }
 
-impl Wish {
-    /// As the engine is told of it: of one service, or of all.
-    fn of(self, service: Option<ServiceId>, concerned: &[(ServiceId, String)]) -> Vec<Event> {
-        match (self, service) {
-            (Self::Drain(order), Some(service)) => vec![Event::Drain(service, order)],
-            (Self::Drain(order), None) => vec![Event::DrainAll(order)],
-            (Self::Undrain(lift), Some(service)) => vec![Event::Undrain(service, lift)],
-            (Self::Undrain(lift), None) => vec![Event::UndrainAll(lift)],
-            (Self::Hold(order), _) => {
-                concerned.iter().map(|(id, _)| Event::Hold(*id, order.clone())).collect()
-            }
-            (Self::Unhold(whose), _) => {
-                concerned.iter().map(|(id, _)| Event::Unhold(*id, whose.clone())).collect()
-            }
-            (Self::Undampen, _) => concerned.iter().map(|(id, _)| Event::Undampen(*id)).collect(),
-        }
+/// The events of a request that is about these services. A drain of all is also one of services that are added later.
+fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
+    let ids = concerned.iter().map(|(id, _)| *id);
+    match request {
+        Request::Drain { service: None, order } => vec![Event::DrainAll(order)],
+        Request::Drain { order, .. } => ids.map(|id| Event::Drain(id, order.clone())).collect(),
+        Request::Undrain { service: None, lift } => vec![Event::UndrainAll(lift)],
+        Request::Undrain { lift, .. } => ids.map(|id| Event::Undrain(id, lift.clone())).collect(),
+        Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
+        Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
+        Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
+        // The loop receives it with the configuration: [`Asked::Reload`].
+        Request::Reload => vec![],
     }
 }
 
 impl Daemon<'_> {
-    /// What came in through the sockets.
+    /// Answers what came in through the sockets.
     pub(super) fn answer(&mut self, asked: Asked, supervisor: &mut dyn Supervisor) -> Option<Ending> {
-        // The client may have disconnected, which changes nothing.
         match asked {
-            Asked::Within(expires, asked) => match expires.late_by() {
-                None => self.answer(*asked, supervisor),
-                Some(late) => {
-                    asked.refuse(format!(
-                        "the request came to its turn {} too late: the helper was stopped or overloaded; nothing is \
-                         changed, ask again",
-                        Shown(late)
-                    ));
-                    None
-                }
-            },
+            Asked::Request(request, caller) => self.obey(request, caller.in_time()?, supervisor),
+            Asked::Reload(config, caller) => self.obey_reload(&config, caller.in_time()?, supervisor),
             Asked::Status(answer) => {
                 if let Some(control) = &mut self.control {
                     control.wants_document(answer);
                 }
-                self.answer(Asked::Turn, supervisor)
-            }
-            Asked::Turn => {
-                let now = Moment::after_start(self.began.elapsed());
-                if let Some(control) = &mut self.control {
-                    control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
-                    control.hand_out(&self.engine, now, supervisor.config_trouble());
-                }
+                self.hand_out_documents(supervisor);
                 None
             }
-            Asked::Obey(wanted, wish, answer) => match self.concerned(wanted.as_deref(), &wish) {
-                Err(why) => {
-                    let _ = answer.send(Reply::Refused(why));
-                    None
-                }
-                Ok(concerned) => {
-                    let only = wanted.and_then(|_| concerned.first()).map(|(id, _)| *id);
-                    let names = self.names(&concerned, &wish);
-                    let mut over = false;
-                    for event in wish.of(only, &concerned) {
-                        over |= self.handle(event, supervisor);
-                    }
-                    if self.unsaved {
-                        self.promised.push((names, answer));
-                    } else {
-                        let _ = answer.send(Reply::Done(names));
-                    }
-                    over.then_some(Ending::Exit)
-                }
-            },
-            Asked::Reload(config, answer) => {
-                if supervisor.before_reload(&config).is_break() {
-                    let _ = answer.send(Reply::Done(
-                        config.services.iter().map(|service| service.name.clone()).collect(),
-                    ));
-                    return Some(Ending::Stopped);
-                }
-                let over = self.reload(&config, supervisor);
-                let names = self.engine.services().iter().map(|service| service.name().to_owned());
-                let _ = answer.send(Reply::Done(names.collect()));
-                over.then_some(Ending::Exit)
+            Asked::Turn => {
+                self.hand_out_documents(supervisor);
+                None
             }
         }
     }
 
+    fn hand_out_documents(&mut self, supervisor: &dyn Supervisor) {
+        let now = Moment::after_start(self.began.elapsed());
+        if let Some(control) = &mut self.control {
+            control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
+            control.hand_out(&self.engine, now, supervisor.config_trouble());
+        }
+    }
+
+    /// Carries out a request for services. The client may have disconnected, which changes nothing.
+    fn obey(
+        &mut self,
+        request: Request,
+        reply: oneshot::Sender<Reply>,
+        supervisor: &mut dyn Supervisor,
+    ) -> Option<Ending> {
+        let concerned = match self.concerned(&request) {
+            Ok(concerned) => concerned,
+            Err(why) => {
+                let _ = reply.send(Reply::Refused(why));
+                return None;
+            }
+        };
+        let names = self.names(&concerned, &request);
+        let mut over = false;
+        for event in events(request, &concerned) {
+            over |= self.handle(event, supervisor);
+        }
+        if self.unsaved {
+            self.promised.push((names, reply));
+        } else {
+            let _ = reply.send(Reply::Done(names));
+        }
+        over.then_some(Ending::Exit)
+    }
+
+    fn obey_reload(
+        &mut self,
+        config: &Config,
+        reply: oneshot::Sender<Reply>,
+        supervisor: &mut dyn Supervisor,
+    ) -> Option<Ending> {
+        let names = config.services.iter().map(|service| service.name.clone()).collect();
+        let ending = if supervisor.before_reload(config).is_break() {
+            Some(Ending::Stopped)
+        } else {
+            self.reload(config, supervisor).then_some(Ending::Exit)
+        };
+        let _ = reply.send(Reply::Done(names));
+        ending
+    }
+
     /// The names in the reply to a request: the services that it changes, or what it clears of each.
-    fn names(&self, concerned: &[(ServiceId, String)], wish: &Wish) -> Vec<String> {
+    fn names(&self, concerned: &[(ServiceId, String)], request: &Request) -> Vec<String> {
         let now = Moment::after_start(self.began.elapsed());
         let named = |(id, name): &(ServiceId, String)| {
             let service = self.engine.services().get(id.0)?;
-            match wish {
-                Wish::Drain(_) | Wish::Hold(_) => Some(name.clone()),
-                Wish::Unhold(whose) => {
-                    service.holds().orders().has(&lift(whose.as_ref())).then(|| name.clone())
+            let changes = match request {
+                Request::Unhold { holder, .. } => service.holds().orders().has(&lift(holder.as_ref())),
+                Request::Undrain { lift, .. } => service.drains().has(lift),
+                Request::Undampen { .. } => {
+                    return service.dampening().record(now).map(|record| format!("{name}: {record}"));
                 }
-                Wish::Undrain(lift) => service.drains().has(lift).then(|| name.clone()),
-                Wish::Undampen => service.dampening().record(now).map(|record| format!("{name}: {record}")),
-            }
+                Request::Drain { .. } | Request::Hold { .. } | Request::Reload => true,
+            };
+            changes.then(|| name.clone())
         };
         concerned.iter().filter_map(named).collect()
     }
 
-    /// The services that a wish is about, or why it is refused.
-    fn concerned(&self, wanted: Option<&str>, wish: &Wish) -> Result<Vec<(ServiceId, String)>, String> {
+    /// The services that a request is about, or why it is refused.
+    fn concerned(&self, request: &Request) -> Result<Vec<(ServiceId, String)>, String> {
         if self.store.is_none() {
             return Err("there is no valid configuration, so all prefixes are withdrawn".to_owned());
         }
         let names = self.engine.services().iter().map(|service| service.name().to_owned());
         let mut services: Vec<_> = (0..).map(ServiceId).zip(names).collect();
-        if let Some(wanted) = wanted {
+        if let Some(wanted) = request.service() {
             let known: Vec<_> = services.iter().map(|(_, name)| name.clone()).collect();
             services.retain(|(_, name)| name == wanted);
             if services.is_empty() {
                 return Err(format!("no service `{wanted}`, expected one of {}", known.join(", ")));
             }
         }
-        let one_more = match wish {
-            Wish::Drain(order) => Some((Kind::Drain, &order.holder)),
-            Wish::Hold(order) => Some((Kind::Hold, &order.holder)),
-            Wish::Undrain(_) | Wish::Unhold(_) | Wish::Undampen => None,
+        let (kind, holder, done, undo) = match request {
+            Request::Drain { order, .. } => (Kind::Drain, &order.holder, "drained", "undrain"),
+            Request::Hold { order, .. } => (Kind::Hold, &order.holder, "held", "unhold"),
+            _ => return Ok(services),
         };
-        if let Some((kind, holder)) = one_more
-            && let Some((_, name)) = services.iter().find(|(id, _)| self.has_too_many(*id, kind, holder))
-        {
-            let (done, undo) = match kind {
-                Kind::Drain => ("drained", "undrain"),
-                Kind::Hold => ("held", "unhold"),
-            };
-            return Err(format!("{name} is {done} by {HOLDERS} already; `dnsherald {undo}` ends them all"));
+        match services.iter().find(|(id, _)| self.has_too_many(*id, kind, holder)) {
+            Some((_, name)) => {
+                Err(format!("{name} is {done} by {HOLDERS} already; `dnsherald {undo}` ends them all"))
+            }
+            None => Ok(services),
         }
-        Ok(services)
     }
 
     fn has_too_many(&self, service: ServiceId, kind: Kind, one_more: &Holder) -> bool {

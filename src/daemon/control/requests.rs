@@ -1,0 +1,125 @@
+//! One connection to the control socket: reads a request, passes it on to the loop, and writes the reply.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::{Asked, Subject};
+use crate::config::Config;
+use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
+use crate::text::period::{Period, Shown};
+use crate::text::{foreign, json};
+
+/// How long a reload waits for the disk. Less than the client's turn.
+const READING: Duration = Duration::from_millis(1500);
+
+/// Who waits for the reply to a request, and until when the request counts.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    expires: Expiry,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Caller {
+    /// The channel for the reply; `None` if the request has expired, which the caller is then told.
+    pub(crate) fn in_time(self) -> Option<oneshot::Sender<Reply>> {
+        let Some(late) = self.expires.late_by() else { return Some(self.reply) };
+        // The client may have disconnected, which changes nothing.
+        let _ = self.reply.send(Reply::Refused(format!(
+            "the request came to its turn {} too late: the helper was stopped or overloaded; nothing is changed, ask again",
+            Shown(late)
+        )));
+        None
+    }
+}
+
+/// Reads a request, has it carried out, and says what became of it.
+pub(super) async fn obey(
+    stream: UnixStream,
+    questions: mpsc::Sender<Asked>,
+    configuration: ConfigReader,
+) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
+    let (reader, mut writer) = stream.into_split();
+    let mut line = vec![];
+    BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(());
+    }
+    let reply = match serde_json::from_slice(&line) {
+        Ok(envelope) => carry_out(envelope, uid, &questions, configuration).await,
+        Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
+    };
+    let answer = json(serde_json::to_string(&reply)?) + "\n";
+    writer.write_all(answer.as_bytes()).await
+}
+
+/// Reads the configuration, on a thread: the file may be on a disk that takes its time, or for ever. One at a time.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigReader {
+    configuration: PathBuf,
+    host: String,
+    turn: Arc<Semaphore>,
+}
+
+impl ConfigReader {
+    pub(super) fn new(subject: &Subject) -> Self {
+        let Subject { configuration, host, .. } = subject.clone();
+        Self { configuration, host, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    async fn read(self) -> Result<Config, String> {
+        let Self { configuration, host, turn } = self;
+        let Ok(turn) = turn.try_acquire_owned() else {
+            return Err(format!("{} is still being read for another reload", configuration.display()));
+        };
+        let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            Config::load_file(&configuration, &host).map_err(|error| error.to_string())
+        });
+        let Ok(read) = timeout(READING, read).await else { return Err(late) };
+        read.map_err(|error| format!("cannot read the configuration: {error}"))?
+    }
+}
+
+/// Passes a request of a process with this user id on to the loop. An order carries the user id; of any other request
+/// the log tells it.
+async fn carry_out(
+    envelope: Envelope,
+    uid: u32,
+    questions: &mpsc::Sender<Asked>,
+    configuration: ConfigReader,
+) -> Reply {
+    let Envelope { expires, mut request } = envelope;
+    match &mut request {
+        Request::Drain { order, .. } => order.uid = Some(uid),
+        Request::Hold { order, .. } => order.uid = Some(uid),
+        Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
+            log::info!("uid {uid} asks: {request}");
+        }
+    }
+    let (reply, replied) = oneshot::channel();
+    let caller = Caller { expires, reply };
+    let asked = match request {
+        Request::Reload => match configuration.read().await {
+            Ok(config) => Asked::Reload(Box::new(config), caller),
+            Err(why) => {
+                log::warn!("reload refused, the configuration in force stays: {why}");
+                return Reply::Refused(format!("nothing is changed: {why}"));
+            }
+        },
+        request => Asked::Request(request, caller),
+    };
+    let ending = || Reply::Refused("the helper is ending".to_owned());
+    if questions.send(asked).await.is_err() {
+        return ending();
+    }
+    replied.await.unwrap_or_else(|_| ending())
+}
