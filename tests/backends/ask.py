@@ -1,4 +1,4 @@
-"""Asks a server for a name, one query after the other, and prints how many were answered, whatever the answer."""
+"""Sends queries for a name to a server, one after the other, and prints how many got any answer."""
 
 import socket
 import sys

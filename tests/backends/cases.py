@@ -1,7 +1,7 @@
-"""What is to hold of every server, in the order of its life. Each case leaves the server running and its files in order.
+"""The cases for the servers, in order. Each case leaves the server running with a good configuration.
 
-Some cases are for servers that have something, or lack it. What each has stands in `servers`, and nothing is decided by
-what is found while it runs.
+Some cases apply only to servers with or without a feature. `servers` lists the features; no case is skipped for what it finds at
+run time.
 """
 
 import signal
@@ -15,16 +15,16 @@ CASES = []
 
 
 def braced(text):
-    """For a configuration whose braces are doubled, since it is a format."""
+    """Doubles the braces, for a configuration that is a format string."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
-# How many queries make a counter grow.
+# The number of queries that a counter must count.
 COUNT = 20
 # Rate limits of BIND and Knot DNS that exempt these addresses.
 RRL = "rate-limit {{ responses-per-second 5; exempt-clients {{ {0}; }}; }}; directory"
 MOD_RRL = "mod-rrl:\n  - id: ours\n    rate-limit: 100\n    whitelist: {0}\ntemplate:\n  - id: default\n    module: mod-rrl/ours\n"
-# For some servers: what is replaced in the configuration, by what, and the state of the limit that follows.
+# For some servers: the text to replace in the configuration, its replacement, and the expected state of the rate limit.
 EXEMPTIONS = {
     "unbound": [
         (("server:", "server:"), "not-limited"),
@@ -64,7 +64,7 @@ class Case:
 
 
 def case_of(is_for):
-    """Puts a function of the host on the list, for those servers."""
+    """Registers a case, a function that takes the host, for the servers that `is_for` accepts."""
 
     def register(function):
         CASES.append(Case(function.__name__, function.__doc__, function, is_for))
@@ -78,7 +78,7 @@ case = case_of(lambda server: True)
 
 @case
 def running(host):
-    """It is up: state, process, version, listeners, and the configuration in order."""
+    """`status` of a running server shows state, process, version, listeners and a valid configuration."""
     status = host.status()
     expect(status["process"].get("found", {}).get("pid") == host.process.pid, f"process {status['process']}")
     expect(status["version"].get("found"), f"version {status['version']}")
@@ -88,7 +88,7 @@ def running(host):
     expect(in_order, f"configuration {configuration}")
     expect(not status["needs"], f"root needs {status['needs']}")
     sockets, declared = sorted(map(str, host.sockets())), [str(host.control)] if host.control else []
-    expect(sockets == declared, f"its control sockets are {sockets}, not {declared}")
+    expect(sockets == declared, f"control sockets {sockets}, expected {declared}")
     shown = host.backend("status")
     expect(shown.returncode == 0 and "running" in shown.stdout, shown.stdout)
     return f"version {status['version']['found']}, identity {status['identity']}"
@@ -96,7 +96,7 @@ def running(host):
 
 @case
 def counters(host):
-    """The counter grows by the queries asked; nothing else asks but we ourselves, for zones and identity."""
+    """The query counter grows by the queries sent, plus a few of dnsherald's own for zones and identity."""
     before = host.status()["queries"]
     expect("found" in before, f"queries {before}")
     expect(host.asked(COUNT) == COUNT, "not every query was answered")
@@ -108,16 +108,16 @@ def counters(host):
 
 @case_of(lambda server: server.kind in EXEMPTIONS)
 def rate_limit(host):
-    """Whether it limits its answers, and whether the management address is exempt, is read from its configuration."""
+    """`status` reads from the configuration whether the server limits its rate and exempts the management address."""
     plain, found = host.server, []
     try:
         for settings, state in EXEMPTIONS[plain.kind]:
             old, new = settings
-            expect(old in plain.configuration, f"`{old}` is not in the configuration")
+            expect(old in plain.configuration, f"`{old}` is not in the configuration of the test")
             host.server = replace(plain, configuration=plain.configuration.replace(old, new, 1))
             host.write()
             if plain.kind == "knot":
-                # It is asked what is in force.
+                # dnsherald asks Knot DNS for the configuration in force.
                 done = host.backend("reload")
                 expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}")
             limit = host.status()["rate-limit"]
@@ -134,7 +134,7 @@ def rate_limit(host):
 
 @case_of(lambda server: server.checks)
 def checked(host):
-    """A good configuration is in order, a broken one is not, and says where."""
+    """`check` accepts a good configuration, and refuses a broken one with its place."""
     good = host.backend("check")
     expect(good.returncode == 0, f"good: {good.returncode}, {good.stderr}")
     expect("nothing checks it" not in good.stdout, good.stdout)
@@ -154,7 +154,7 @@ def checked(host):
 
 @case_of(lambda server: not server.checks)
 def not_checked(host):
-    """Nothing checks its configuration, and that is said."""
+    """`check` says that no program checks this server's configuration."""
     done = host.backend("check")
     expect(done.returncode == 0 and "nothing checks it" in done.stdout, f"{done.returncode}: {done.stdout} {done.stderr}")
     return done.stdout.strip().splitlines()[0]
@@ -162,19 +162,19 @@ def not_checked(host):
 
 @case_of(lambda server: server.reloads)
 def reloaded(host):
-    """A reload takes up what changed, without another process."""
+    """`reload` puts a change in force and keeps the process."""
     host.mark += 1
     host.write()
     done = host.backend("reload")
     expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}")
-    wait_until(lambda: mark(host) == str(host.mark), PATIENCE, f"it serves mark {host.mark}, not {mark(host)}")
-    expect(host.status()["process"]["found"]["pid"] == host.process.pid, "it is another process")
+    wait_until(lambda: mark(host) == str(host.mark), PATIENCE, f"the server answers with mark {host.mark}, not {mark(host)}")
+    expect(host.status()["process"]["found"]["pid"] == host.process.pid, "the process was replaced")
     return done.stdout.strip().splitlines()[0]
 
 
 @case_of(lambda server: not server.reloads)
 def without_reload(host):
-    """It reads its configuration at its start only, and so no reload is said to be one."""
+    """`reload` fails for a server that reads its configuration only at its start."""
     done = host.backend("reload")
     expect(done.returncode == 1 and "has no reload" in done.stderr, f"{done.returncode}: {done.stderr}")
     return done.stderr.strip().splitlines()[0]
@@ -189,38 +189,38 @@ def mark(host):
 
 @case_of(lambda server: server.checks and server.reloads)
 def not_reloaded(host):
-    """With a broken configuration nothing is touched: the same process answers, and is known to run."""
+    """`reload` with a broken configuration touches nothing: the same process answers, and `status` shows it running."""
     host.write(broken=True)
     done = host.backend("reload")
     status = host.status()
     answered = host.asked(1)
     host.write()
     expect(done.returncode == 1 and "not touched" in done.stderr, f"{done.returncode}: {done.stderr}")
-    expect(host.process.alive() and answered == 1, "it does not answer any more")
+    expect(host.process.alive() and answered == 1, "the server no longer answers")
     expect(status["state"] == "running", f"{status['state']}: {status['why']}")
     expect("is broken" in status["configuration"].get("not-found", ""), f"configuration {status['configuration']}")
     return status["why"].splitlines()[0]
 
 
 @case_of(lambda server: not server.group)
-def open_to_everybody(host):
-    """Here it lets everybody in, and so nobody needs a group."""
+def open_control(host):
+    """The control channel is open to every user: user nobody needs no group."""
     status = host.status(user="nobody")
     expect(status["state"] == "running" and status["answers"], f"{status['state']}: {status['why']}")
-    expect(not status["needs"], f"nobody needs {status['needs']}")
+    expect(not status["needs"], f"user nobody needs {status['needs']}")
     return status["why"].splitlines()[0]
 
 
 @case_of(lambda server: server.group)
 def unprivileged(host):
-    """Who lacks a privilege is told which group would let him in."""
+    """`status` names the group that a user without privileges needs."""
     status = host.status(user="nobody")
     remedies = "\n".join(need["remedy"] for need in status["needs"])
     expect(f"SupplementaryGroups={host.server.group}\n" in remedies, f"needs {status['needs']}")
-    # By the pid file, though its control channel is closed to us.
+    # The pid file shows that it runs, although the control channel refuses the user.
     expect(status["state"] == "running", f"{status['state']}: {status['why']}")
     if host.server.secret:
-        # Some tools call in order what they cannot read.
+        # Some tools accept a configuration that they cannot read.
         checked = host.backend("check", user="nobody")
         expect(checked.returncode == 1 and "cannot be read" in checked.stderr, f"{checked.stdout} {checked.stderr}")
     return status["why"].splitlines()[0]
@@ -228,7 +228,7 @@ def unprivileged(host):
 
 @case
 def hung(host):
-    """Alive and silent: seen as such, and within the time that it is given."""
+    """`status` shows a stopped process (SIGSTOP) as hung, within its timeouts."""
     host.signal(signal.SIGSTOP)
     try:
         status = host.status()
@@ -237,14 +237,14 @@ def hung(host):
     expect(status["state"] == "hung", f"{status['state']}: {status['why']}")
     expect(status["process"]["found"]["is-stopped"], f"process {status['process']}")
     expect(status["seconds"] < PATIENCE, f"it took {status['seconds']:.1f} s")
-    wait_until(lambda: host.asked(1) == 1, PATIENCE, "it answers again")
+    wait_until(lambda: host.asked(1) == 1, PATIENCE, "the server answers again")
     host.wait_until_running()
-    return f"known after {status['seconds']:.1f} s, timeout {TIMEOUT} s"
+    return f"hung, shown after {status['seconds']:.1f} s, timeout {TIMEOUT} s"
 
 
 @case_of(lambda server: server.control)
 def without_control(host):
-    """The socket of its control channel is gone, but not the server: that is no stopped server."""
+    """`status` shows a server without its control socket as running."""
     away = host.control.with_suffix(".away")
     host.control.rename(away)
     try:
@@ -257,14 +257,14 @@ def without_control(host):
 
 @case
 def stopped(host):
-    """Ended in order: known to be stopped. And killed: the same."""
+    """`status` shows a server as stopped after SIGTERM and after SIGKILL."""
     why = []
     for number in (signal.SIGTERM, signal.SIGKILL):
         host.signal(number)
         status = host.status()
         expect(status["state"] == "stopped", f"after {number.name} {status['state']}: {status['why']}")
         expect("not-found" in status["process"], f"process {status['process']}")
-        # BIND counts over a channel of its own. Of any other it is not said to count nothing because it is stopped.
+        # BIND has its own channel for counters. For the others, a stopped server must not add a need for counters.
         counts = [need for need in status["needs"] if need["of"] == ["queries"]]
         expect(host.server.kind == "bind" or not counts, f"needs {counts}")
         why.append(status["why"].splitlines()[0])

@@ -1,4 +1,4 @@
-"""What is to hold of every server while `dnsherald run` announces for it. Each case leaves it as those of `cases` do."""
+"""The cases in which `dnsherald run` announces. Each leaves the server running with a good configuration."""
 
 import os
 import shlex
@@ -14,32 +14,32 @@ from servers import ADDRESS
 from waiting import PATIENCE, Unmet, expect, wait_until
 
 STEPS = ["lock", "configuration", "drain", "quiet", "restart", "process", "listeners", "zones", "checks"]
-# Of a line in the log, what comes before the reason.
+# The text before the reason in a log line.
 DOWN = "service dns: up -> down: "
 
 
 @case
 def death_seen(host):
-    """Killed: the end of its process is seen, and the route withdrawn for that, not for what a query found."""
+    """A killed server: the exit of its process withdraws the route, not a failed query."""
     former = host.process.pid
     with announced(host) as run:
         host.signal(signal.SIGKILL)
-        expect_said(run, "announce", "withdraw")
-        why = wait_until(lambda: reason(run), PATIENCE, "it logs why it has withdrawn")
+        expect_sent(run, "announce", "withdraw")
+        why = wait_until(lambda: reason(run), PATIENCE, "the log has the reason of the withdraw")
         host.start()
-        expect_said(run, "announce", "withdraw", "announce")
+        expect_sent(run, "announce", "withdraw", "announce")
     expect(f"process {former} " in why and " has ended; withdrawing " in why, why)
     return why
 
 
 def reason(run):
-    """Why the service went down, once it has."""
+    """The reason in the log line for the service going down, or None."""
     return next((line.partition(DOWN)[2].strip() for line in run.log().splitlines() if DOWN in line), None)
 
 
 @case
 def restarted(host):
-    """Checked, drained, restarted by the operator's script, verified, and announced again."""
+    """`restart` checks, drains, restarts by the operator's script, verifies, and announces again."""
     former = host.process.pid
     try:
         with announced(host) as run:
@@ -47,9 +47,9 @@ def restarted(host):
             expect(done.returncode == 0, f"{done.returncode}: {done.stdout} {done.stderr}; {run.log()}")
             steps = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  "))
             expect(list(steps) == STEPS, done.stdout)
-            expect(pid(host) != former, f"it is still process {former}")
+            expect(pid(host) != former, f"process {former} was not replaced")
             expect(f"process {pid(host)} " in done.stdout, f"not process {pid(host)}: {done.stdout}")
-            expect_said(run, "announce", "withdraw", "announce")
+            expect_sent(run, "announce", "withdraw", "announce")
     finally:
         end_restarted(host, former)
     return f"{done.stdout.strip().splitlines()[-1]}; quiet: {' '.join(steps['quiet'].split())}"
@@ -60,38 +60,38 @@ def pid(host):
 
 
 def end_restarted(host, former):
-    """From what the script has started back to what is a child of ours."""
+    """Ends the server that the script has started, and starts it as a child of the test again."""
     host.signal(signal.SIGKILL)
     other = pid(host)
     if other != former:
-        # With its children, which share its session. Killed, some would leave behind a lock that the next one minds.
+        # Its children share its session. SIGTERM, since some servers leave a lock behind if killed.
         os.killpg(other, signal.SIGTERM)
-        wait_until(lambda: not is_alive(other), PATIENCE, "what the script has started ends")
+        wait_until(lambda: not is_alive(other), PATIENCE, "the server of the script exits")
     host.start()
 
 
 @contextmanager
 def announced(host):
-    """`dnsherald run` once it has announced."""
+    """Starts `dnsherald run` and waits until it has announced."""
     script = host.folder / "server"
     environment = " ".join(f"{key}={shlex.quote(host.fill(value))}" for key, value in host.server.environment.items())
     script.write_text(SCRIPT.format(command=f"env {environment} {host.fill(host.server.command)}", check="true"))
     script.chmod(0o755)
-    # The folder of the host belongs to the user of the server: root puts no sockets there.
+    # The host's directory belongs to the user of the server, so dnsherald refuses to put root's sockets there.
     with tempfile.TemporaryDirectory(prefix="dnsherald-run-") as place:
         (host.folder / "run.toml").write_text(configuration(host, script, place))
         with Run(host.namespace.inside(host.binary, "run", "-c", host.folder / "run.toml")) as run:
-            expect_said(run, "announce")
+            expect_sent(run, "announce")
             yield run
 
 
-def expect_said(run, *verbs):
-    """Nothing else about the route, from the start on."""
+def expect_sent(run, *verbs):
+    """Waits for these verbs about the route; there must be no others since the start."""
     try:
-        wait_until(lambda: len(run.routes) >= len(verbs), PATIENCE, f"it says {', '.join(verbs)}")
+        wait_until(lambda: len(run.routes) >= len(verbs), PATIENCE, f"dnsherald sends {', '.join(verbs)}")
     except Unmet as unmet:
         raise Unmet(f"{unmet}, but {run.routes}: {run.log()}") from unmet
-    expect(run.said() == list(verbs), f"{run.routes}: {run.log()}")
+    expect(run.verbs() == list(verbs), f"{run.routes}: {run.log()}")
 
 
 def configuration(host, script, place):

@@ -1,4 +1,4 @@
-"""`dnsherald run` as ExaBGP starts it, and somebody in the place of ExaBGP, who answers at once."""
+"""Runs `dnsherald run` as ExaBGP does, and acknowledges each command at once."""
 
 import os
 import signal
@@ -6,15 +6,15 @@ import subprocess
 import threading
 
 VERSION = "5.0.15"
-# What it is told about a route begins so.
+# The beginning of a command about a route.
 EVERY_NEIGHBOR = "neighbor * "
 
 
 class Run:
-    """Exists as long as its context."""
+    """Runs within its context."""
 
     def __init__(self, command):
-        # As a process group of its own: `ip netns exec` becomes the program.
+        # In its own process group: `ip netns exec` replaces itself with the program.
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {key: value for key, value in os.environ.items() if key not in ("RUST_LOG", "JOURNAL_STREAM")}
         self.popen = subprocess.Popen(
@@ -22,7 +22,7 @@ class Run:
         )
         self.routes = []
         self._log = []
-        self._threads = [threading.Thread(target=each) for each in (self._answer, self._keep)]
+        self._threads = [threading.Thread(target=each) for each in (self._answer, self._read_log)]
 
     def __enter__(self):
         for thread in self._threads:
@@ -38,8 +38,8 @@ class Run:
     def log(self):
         return "".join(self._log)
 
-    def said(self):
-        """Of each line about a route the verb."""
+    def verbs(self):
+        """The verb of each line about a route."""
         return [line.removeprefix(EVERY_NEIGHBOR).split()[0] for line in self.routes]
 
     def _answer(self):
@@ -50,7 +50,7 @@ class Run:
             try:
                 self.popen.stdin.write(f"{version}done\n")
             except OSError:
-                pass  # it has ended meanwhile
+                pass  # it has exited meanwhile
 
-    def _keep(self):
+    def _read_log(self):
         self._log.extend(self.popen.stderr)

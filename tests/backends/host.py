@@ -1,4 +1,4 @@
-"""A host with one stock server, in a network namespace and a folder of its own, and our configuration for it."""
+"""A host with one stock server, in its own network namespace and directory, and dnsherald's configuration for it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from namespace import Namespace
 from servers import ADDRESS, ZONE
 from waiting import PATIENCE, Unmet, wait_until
 
-# Of control commands, in our configuration: so long a hung server is asked.
+# Seconds: the timeout of control commands in dnsherald's configuration.
 TIMEOUT = 2
 
 ASK = Path(__file__).with_name("ask.py")
@@ -24,7 +24,7 @@ CONTROL_OF_KNOT_RESOLVER = Path("/run/knot-resolver/control")
 
 @contextmanager
 def present(folder):
-    """A folder of the machine is there. What had to be made for that goes afterwards, unless somebody else uses it by then."""
+    """Creates a directory if it is missing, and removes at the end what it has created, unless another process uses it."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -38,7 +38,7 @@ def present(folder):
 
 
 class Host:
-    """Exists as long as its context."""
+    """Runs within its context."""
 
     def __init__(self, server, binary):
         self.server = server
@@ -47,18 +47,18 @@ class Host:
         self.namespace = Namespace(f"dnsherald-{server.kind}-{os.getpid()}")
         self.process = None
         self.mark = 1
-        # What remains to be undone, the last first. Each is, whatever fails of the others.
+        # The steps to undo, the last one first. A failed step does not stop the others.
         self.undoing = ExitStack()
 
     def __enter__(self):
         with ExitStack() as stack:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"dnsherald-{self.server.kind}-")))
             self.folder.chmod(0o755)
-            # For somebody who may not look where it was built.
+            # A copy that an unprivileged user can read.
             self.binary = shutil.copy(self.built, self.folder / "dnsherald")
             stack.callback(self.namespace.delete)
             self.namespace.create()
-            # BIND listens on addresses that are on an interface, and on no others.
+            # BIND listens only on addresses of an interface.
             self.namespace.add_address("lo", f"{ADDRESS}/32")
             if self.server.kind == "knot-resolver":
                 stack.enter_context(present(CONTROL_OF_KNOT_RESOLVER))
@@ -86,7 +86,7 @@ class Host:
         return text.format(folder=self.folder, mark=self.mark, **words)
 
     def write(self, broken=False):
-        """The files of the server, and ours."""
+        """Writes the files of the server and of dnsherald."""
         end = f"\n{self.server.garbage}\n" if broken else ""
         (self.folder / self.server.file).write_text(self.fill(self.server.configuration) + end)
         if self.server.secret:
@@ -111,7 +111,7 @@ backend = "{self.server.kind}"
         )
 
     def table(self):
-        """What we are told of the server."""
+        """The `[backend.NAME]` table for the server."""
         return f"""\
 [backend.{self.server.kind}]
 config-file = "{self.folder}/{self.server.file}"
@@ -129,8 +129,8 @@ timeout = "{TIMEOUT}s"
         self.process = self.namespace.start(*command, output=self.folder / "log", environment=environment)
         self.pid_file.write_text(f"{self.process.pid}\n")
         try:
-            wait_until(lambda: self.asked(1) == 1, PATIENCE, "it answers")
-            # The control channel may come after the first answer.
+            wait_until(lambda: self.asked(1) == 1, PATIENCE, "the server answers")
+            # The control channel may open after the first answer.
             self.wait_until_running()
         except Unmet as unmet:
             raise Unmet(f"{unmet}; the server said: {self.said()}") from unmet
@@ -143,7 +143,7 @@ timeout = "{TIMEOUT}s"
             return status["state"] == "running"
 
         try:
-            wait_until(is_running, PATIENCE, "it is running")
+            wait_until(is_running, PATIENCE, "status shows the server as running")
         except Unmet as unmet:
             raise Unmet(f"{unmet}: {status.get('state')}, {status.get('why')}") from unmet
 
@@ -151,7 +151,7 @@ timeout = "{TIMEOUT}s"
         return "".join(log.read_text(errors="replace")[-500:] for log in self.folder.glob("*log"))
 
     def signal(self, number):
-        """To the server and its children, which share its session."""
+        """Signals the server and its children, which share its session."""
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
@@ -161,20 +161,20 @@ timeout = "{TIMEOUT}s"
 
     @property
     def control(self):
-        """Its control socket, if that is a file."""
+        """The path of its control socket, or None."""
         return Path(self.fill(self.server.control)) if self.server.control else None
 
     def sockets(self):
-        """Those that it has made."""
+        """The sockets that the server has created."""
         return [path for path in (*self.folder.iterdir(), CONTROL_OF_KNOT_RESOLVER / self.instance) if path.is_socket()]
 
     def asked(self, count):
-        """How many of so many queries are answered."""
+        """Sends this many queries. Returns how many are answered."""
         asking = self.namespace.inside("python3", ASK, ADDRESS, self.server.name, count)
         return int(subprocess.run(asking, capture_output=True, text=True, timeout=PATIENCE + count, check=True).stdout)
 
     def backend(self, *words, user=None, configuration="dnsherald.toml"):
-        """What `dnsherald backend …` did."""
+        """Runs `dnsherald backend …`. Returns the finished process and its duration."""
         command = [self.binary, "backend", *words, "-c", self.folder / configuration]
         if user:
             command = ["setpriv", f"--reuid={user}", "--regid=nogroup", "--clear-groups", *command]

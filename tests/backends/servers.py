@@ -1,4 +1,4 @@
-"""The nine stock servers as Debian's units start them, each with a configuration of its own on one address."""
+"""The nine stock servers as Debian's units start them, each with a small configuration on one address."""
 
 from dataclasses import dataclass, field
 
@@ -10,39 +10,39 @@ ZONE = "example.org"
 
 @dataclass(frozen=True)
 class Server:
-    """In texts these are filled in: `{folder}`, `{address}`, `{zone}`, `{zone_file}`, `{instance}`, and `{mark}`, a number that a
-    reload is seen by.
+    """A server. The texts are templates with `{folder}`, `{address}`, `{zone}`, `{zone_file}`, `{instance}` and `{mark}`, a number that
+    shows whether a reload has happened.
     """
 
     kind: str
     command: str
     file: str
     configuration: str
-    # More files, by name.
+    # Further files, by name.
     others: dict = field(default_factory=dict)
-    # One of them that is configuration, too, and is to be checked with the rest.
+    # A further file that is part of the configuration, so that the check must read it.
     part: str = ""
-    # What is added to the configuration to break it.
+    # A line that breaks the configuration.
     garbage: str = "nonsense = nonsense"
-    # Whether it can tell a broken configuration from a good one, and read it again while it runs.
+    # Whether a program checks its configuration, and whether it can reload it.
     checks: bool = True
     reloads: bool = False
-    # Its control socket; none where the channel is a TCP port, or there is none.
+    # Its control socket; empty if the channel is a TCP port or missing.
     control: str = ""
-    # What the mark shows in: the serial of the zone, the identity, or nothing.
+    # Where the mark appears: `serial` of the zone, `identity`, or nowhere.
     mark: str = ""
-    # Asked for to make it count, and answered somehow by every server.
+    # The name in the queries; every server answers it.
     name: str = "localhost."
-    # What it answers then.
+    # The RCODE of the answer.
     rcode: str = "NOERROR"
-    # More lines of our table for it.
+    # Further lines of [backend.KIND].
     ours: str = ""
     environment: dict = field(default_factory=dict)
-    # Owns the folder, where the server drops its privileges.
+    # The user to which the server drops its privileges; it owns the directory.
     user: str = "root"
-    # Whether somebody without privileges must be told which group would let him in.
+    # The group that a user needs for the control channel; empty if every user has access.
     group: str = ""
-    # Whether its configuration is for its group only, as Debian has it where there are secrets in it.
+    # Whether only its group may read the configuration, as in Debian if it contains secrets.
     secret: bool = False
 
 
@@ -59,7 +59,7 @@ server:
     chroot: ""
     directory: "{folder}"
     use-syslog: no
-    # No trust anchor is needed, and none could be had.
+    # Without validation: the test has no Internet, so no trust anchor.
     module-config: "iterator"
     identity: "mark{mark}"
 remote-control:

@@ -132,4 +132,4 @@ def meaning(kind, spelling):
     return first.removeprefix("error: ").partition(":")[0]
 
 
-on_list("abbreviations", "both programs understand every abbreviation alike, or call it ambiguous", every_abbreviation)
+on_list("every abbreviation", "both programs understand every abbreviation alike, or call it ambiguous", every_abbreviation)

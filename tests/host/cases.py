@@ -1,4 +1,4 @@
-"""The list of cases. Each is a function of the lab and its report."""
+"""The list of cases. Each is a function that takes the lab and its report."""
 
 from case_list import on_list
 from servers import SERVERS
@@ -7,5 +7,5 @@ CASES = []
 
 
 def case(name, servers=SERVERS, package=False):
-    """It is run in the rounds of these servers; with `package` it is about what only the package brings."""
+    """Registers a case for the rounds of these servers. With `package` it needs the package (`--deb`)."""
     return on_list(CASES, name, servers=servers, package=package)

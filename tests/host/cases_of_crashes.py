@@ -1,4 +1,4 @@
-"""Cases in which a process is killed, and one in which the whole host starts."""
+"""Cases in which a process is killed, and one in which the host boots."""
 
 import re
 import time
@@ -9,15 +9,15 @@ from machine import PATIENCE
 from site_host import INTERVAL, RISE
 from waiting import Unmet, wait_until
 
-# The route must not come back sooner after the server does: the first of `rise` passes may come at once.
+# Seconds before which the route must not return after the server: the first of `rise` passes may come at once.
 RISES = (RISE - 1) * INTERVAL
-# Milliseconds are meant, but the machines that run this are shared and busy.
+# Seconds. Milliseconds are usual, but the machines that run this are shared and busy.
 MUCH_TOO_LATE = 5.0
 
 
 @case("boot")
 def boot(lab, report):
-    """Power cut and power on: the host comes up by itself, and so does its route."""
+    """Power off and on: the host boots and its route returns without any action."""
     lab.pop1.switch_off()
     lab.until_moved(0)
     since = time.time()
@@ -32,21 +32,21 @@ def boot(lab, report):
 
 @case("kill -9 of the server")
 def server_killed(lab, report):
-    """The client is answered by the other host within milliseconds; systemd restarts it; back after `rise` passes."""
+    """The other PoP answers within milliseconds; systemd restarts the server; the route returns after `rise` passes."""
     pop, unit = lab.pop1, lab.server.unit
     former = pop.main_pid(unit)
     with lab.load() as load:
         since = time.time()
         pop.run("kill", "-KILL", former)
         moved = lab.until_moved(since)
-        wait_until(lambda: pop.main_pid(unit) not in (0, former), PATIENCE, "systemd starts it again", poll=0.05)
+        wait_until(lambda: pop.main_pid(unit) not in (0, former), PATIENCE, "systemd restarts the server", poll=0.05)
         back = lab.until_routed(since + moved, PATIENCE) + moved
-    # Counted from before `kill` is started on the host, which takes some of it.
+    # Counted from before the start of `kill` on the host, which takes part of the time.
     first = load.first_answer_elsewhere(since)
     report.found(f"first answer from pop2 after {first * 1000:.0f} ms, {load.lost()} of {len(load.asked())} queries lost")
     if first > MUCH_TOO_LATE:
         raise Unmet("pop2 answered too late")
-    # By the end of the process, whatever its cgroups are, and not by probes that failed.
+    # The exit of the process must cause it, not failed probes.
     if not re.search(rf"process {former} \(.*\) has ended", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")):
         raise Unmet("the helper did not watch the process")
     report.found(f"back after {back:.2f} s")
@@ -56,7 +56,7 @@ def server_killed(lab, report):
 
 @case("kill -9 of dnsherald")
 def helper_killed(lab, report):
-    """ExaBGP starts it again, and nobody notices: the session and the route stay, and the successor states it again."""
+    """ExaBGP starts another helper, which announces the route again; session and route stay, and no query is lost."""
     pop = lab.pop1
     former = pop.helper()
     lab.note_session()
@@ -66,7 +66,7 @@ def helper_killed(lab, report):
         wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "ExaBGP starts another helper", poll=0.05)
         report.took("another helper", time.time() - since, target=5)
         expect_stated(pop.status_if_any, pop.helper())
-        report.took("stated anew", time.time() - since, target=10)
+        report.took("announced again", time.time() - since, target=10)
     lab.expect_steady(since)
     lab.expect_session_kept()
     report.found(f"route kept; {load.lost()} of {len(load.asked())} queries lost")
@@ -76,7 +76,7 @@ def helper_killed(lab, report):
 
 @case("kill -9 of ExaBGP")
 def exabgp_killed(lab, report):
-    """The router hears it by the closed session, and the client by nothing: the server goes on. systemd starts both again."""
+    """The closed session moves the route; the server keeps running, so no query is lost; systemd restarts ExaBGP and its helper."""
     pop = lab.pop1
     former = pop.main_pid("exabgp")
     with lab.load() as load:
@@ -86,7 +86,7 @@ def exabgp_killed(lab, report):
         report.took("moved to pop2", moved, target=1)
         back = lab.until_routed(since + moved, PATIENCE) + moved
         report.took("back", back, target=15)
-        wait_until(lambda: pop.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another", poll=0.05)
+        wait_until(lambda: pop.main_pid("exabgp") not in (0, former), PATIENCE, "systemd restarts ExaBGP", poll=0.05)
     report.found(f"{load.lost()} of {len(load.asked())} queries lost")
     if load.lost():
-        raise Unmet("queries were lost, though the server was there all the time")
+        raise Unmet("queries were lost although the server kept running")

@@ -1,4 +1,4 @@
-"""Cases of the package itself: upgraded, installed again, removed, purged, and what of it is optional."""
+"""Cases of the package: upgraded, reinstalled, removed, purged, and its optional parts."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from servers import UNBOUND
 from site_host import CONFIGURATION, STATE
 from waiting import Unmet, let_pass, wait_until
 
-# The package that is tested, as an older version would have been: another version, another shipped configuration.
+# Builds an older version of the tested package: another version number and another shipped configuration.
 OLDER = """
 set -e
 rm -rf /root/older && dpkg-deb --raw-extract {package} /root/older
@@ -21,15 +21,15 @@ echo '# An older version said this.' >> /root/older{configuration}
 cd /root/older && find * -path DEBIAN -prune -o -type f -print0 | xargs -0 md5sum > DEBIAN/md5sums
 dpkg-deb --root-owner-group --build /root/older /var/cache/dnsherald_0.0.9-1.deb
 """
-# What apt asks the operator, answered as most do: keep the file as it is edited.
+# Answers apt's question about the edited file: keep it.
 KEEP = "--option=Dpkg::Options::=--force-confold"
 DRAINS = "/usr/share/doc/dnsherald/examples/systemd/backends"
 HARDENING = "dnsherald-hardening.conf"
 
 DRAIN_UNIT = "dnsherald-drain.service"
-# Of a removed package: the helper that still runs is heard, until the next boot.
-STILL_HEARD = "/run/systemd/system/exabgp.service.d/dnsherald-removed.conf"
-# The operator's own.
+# The drop-in that a removed package leaves until the next boot: systemd still accepts messages of the running helper.
+NOTIFY_DROP_IN = "/run/systemd/system/exabgp.service.d/dnsherald-removed.conf"
+# The operator's own files.
 OF_OTHERS = {"/etc/dnsherald", f"/etc/systemd/system/{UNBOUND.unit}.d/dnsherald.conf"}
 
 DISABLE_FILE = "/etc/dnsherald/held.off"
@@ -38,7 +38,7 @@ DISABLED = f"""
 [[service]]
 name = "held"
 prefixes = ["{DISABLED_PREFIX}"]
-# No interface has it: the management address answers for it.
+# No interface has this address; the check asks the management address.
 address = false
 disable-file = "{DISABLE_FILE}"
 [[service.check]]
@@ -49,22 +49,22 @@ dns = {{ query = "localhost. A" }}
 
 @case("package upgraded", servers=(UNBOUND,), package=True)
 def upgraded(lab, report):
-    """Over an older version whose configuration was edited: nothing moves, the edits are kept, the next start takes it up."""
+    """An upgrade over an edited configuration: no route changes, the edits stay, the next start runs the new version."""
     pop = lab.pop1
     version = lambda: pop.run("dpkg-query", "--show", "--showformat=${Version}", "dnsherald")  # noqa: E731
     newer = version()
     pop.run("sh", "-c", OLDER.format(package=pop.package_file(), configuration=CONFIGURATION))
-    # The older version's own file is what dpkg has last installed, and the operator's is another.
+    # dpkg must have installed the older version's file last, and the operator's file must differ.
     pop.path(CONFIGURATION).unlink()
     replace = ("--option=Dpkg::Options::=--force-confmiss", "--allow-downgrades")
     pop.run("apt-get", "install", "--yes", *replace, "/var/cache/dnsherald_0.0.9-1.deb")
     if version() != "0.0.9-1" or "An older version" not in pop.path(CONFIGURATION).read_text():
-        raise Unmet(f"the older version is not what is installed, but {version()}")
+        raise Unmet(f"version {version()} is installed, expected 0.0.9-1 with its configuration")
     pop.write(CONFIGURATION, pop.configuration())
     former = pop.helper()
     untouched(lab, report, "apt-get", "install", "--yes", KEEP, pop.package_file())
     if version() != newer or pop.path(CONFIGURATION).read_text() != pop.configuration() or pop.helper() != former:
-        raise Unmet("the upgrade has not kept the configuration, or the helper that runs")
+        raise Unmet("the upgrade has changed the configuration or replaced the running helper")
     for command in (("dnsherald", "status"), ("dnsherald", "reload"), ("dnsherald", "check-config")):
         pop.run(*command)
     with lab.load() as load:
@@ -75,40 +75,40 @@ def upgraded(lab, report):
         pop.run("rm", "-rf", left)
 
 
-@case("package installed again", servers=(UNBOUND,), package=True)
+@case("package reinstalled", servers=(UNBOUND,), package=True)
 def installed_again(lab, report):
-    """As at an upgrade: nothing moves, and neither ExaBGP nor the server is restarted."""
+    """A reinstallation changes no route and restarts neither ExaBGP nor the server."""
     pop = lab.pop1
     untouched(lab, report, "apt-get", "install", "--reinstall", "--yes", pop.package_file())
 
 
 @case("package removed", servers=(UNBOUND,), package=True)
 def removed(lab, report):
-    """Without a purge: all goes on, the configuration stays; installed again, the helper is heard, and replaced without a loss."""
+    """A removal without purge keeps the running helper and the configuration; after a new installation it is replaced without loss."""
     pop = lab.pop1
     former = pop.helper()
     untouched(lab, report, "apt-get", "remove", "--yes", "dnsherald")
     if pop.path("/usr/bin/dnsherald").exists() or pop.state(DRAIN_UNIT) != "inactive":
         raise Unmet(f"the program is still there, or {DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}")
     if pop.path(CONFIGURATION).read_text() != pop.configuration() or not any(pop.path(STATE).glob("*.json")):
-        raise Unmet("the configuration or the state has gone")
+        raise Unmet("the configuration or the state was removed")
     untouched(lab, report, "apt-get", "install", "--yes", pop.package_file())
     if pop.path(CONFIGURATION).read_text() != pop.configuration() or pop.helper() != former or pop.service_state() != "up":
-        raise Unmet("not the same configuration and helper, with the service up")
-    if pop.state(DRAIN_UNIT) != "active" or pop.path(STILL_HEARD).exists():
-        raise Unmet(f"{DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}, or {STILL_HEARD} is left")
+        raise Unmet("the configuration or the helper has changed, or the service is not up")
+    if pop.state(DRAIN_UNIT) != "active" or pop.path(NOTIFY_DROP_IN).exists():
+        raise Unmet(f"{DRAIN_UNIT} is {pop.state(DRAIN_UNIT)}, or {NOTIFY_DROP_IN} is left")
     with lab.load() as load:
         pop.run("systemctl", "restart", "exabgp")
-        wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "the program that was installed runs", poll=0.05)
+        wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "a helper of the installed program runs", poll=0.05)
     load.expect_none_lost(report)
 
 
 @case("package purged", servers=(UNBOUND,), package=True)
 def purged(lab, report):
-    """ExaBGP and the server go on, the server can still be restarted, and nothing is left but the operator's own files.
+    """ExaBGP and the server keep running, the server can still be restarted, and only the operator's files are left.
 
-    They go on for longer than the watchdog takes, which the helper has asked for and which nobody may starve. What is drained by
-    its disable-file, which is one of the operator's, stays drained.
+    They run for longer than the timeout of the watchdog, which the helper must keep resetting. A service that the operator's
+    disable-file drains stays drained.
     """
     pop = lab.pop1
     pop.write(DISABLE_FILE, "")
@@ -122,35 +122,35 @@ def purged(lab, report):
         raise Unmet(f"addresses or routes before:\n{network}and after:\n{network_of(pop)}")
     expect_nothing_left(pop, ours)
     if lab.router.knows_through(POP1.name, DISABLED_PREFIX):
-        raise Unmet("what the disable-file drains is announced")
+        raise Unmet("a service drained by its disable-file is announced")
     pop.path(DISABLE_FILE).unlink()
     announced = lambda: lab.router.knows_through(POP1.name, DISABLED_PREFIX)  # noqa: E731
-    wait_until(announced, PATIENCE, "the helper announces what the disable-file has drained", poll=0.1)
+    wait_until(announced, PATIENCE, "the helper announces the service without its disable-file", poll=0.1)
     report.found("drained as long as the disable-file was there")
     pop.run("systemctl", "restart", lab.server.unit)
     lab.wait_until_ready()
     pop.install()
-    report.found("restarted without it, installed anew")
+    report.found("server restarted without dnsherald, which was then installed again")
 
 
 def network_of(pop):
-    """Its addresses and routes, as an operator looks at them."""
+    """The addresses and routes of the host, as `ip` prints them."""
     return "".join(pop.run("ip", "-o", *what) for what in (("address",), ("-4", "route"), ("-6", "route")))
 
 
 def expect_nothing_left(pop, ours):
-    """No file of the package, of its unit or of its making, nor its group: but what others put there."""
+    """Fails if files of the package or of the helper, or the group, are left. Files of the operator may stay."""
     left = [path for path in ours if pop.path(path).is_file()]
     left += pop.run("find", "/etc", "/run", "/usr", "/var", "-xdev", "-name", "*dnsherald*").splitlines()
-    left = set(left) - OF_OTHERS - {STILL_HEARD, pop.package_file()}
+    left = set(left) - OF_OTHERS - {NOTIFY_DROP_IN, pop.package_file()}
     group = pop.ask("getent", "group", "dnsherald")
     etc = pop.ask("ls", "-A", Path(CONFIGURATION).parent)
     if left or group or etc != Path(DISABLE_FILE).name:
-        raise Unmet(f"left behind: {', '.join(sorted(left))} {group}; in the folder of the configuration: {etc}")
+        raise Unmet(f"left over: {', '.join(sorted(left))} {group}; in the directory of the configuration: {etc}")
 
 
 def untouched(lab, report, *command, lasting=0):
-    """Under load: no route, no session and no process changes, also some seconds later, and nothing is lost."""
+    """Runs a command under load. Fails if a route, the session or a process changes up to `lasting` seconds later, or a query is lost."""
     pop = lab.pop1
     before = [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)]
     lab.note_session()
@@ -162,14 +162,14 @@ def untouched(lab, report, *command, lasting=0):
     lab.expect_session_kept()
     if [pop.main_pid(unit) for unit in ("exabgp", lab.server.unit)] != before:
         raise Unmet("ExaBGP or the server was restarted")
-    report.found(f"all kept for {time.time() - since:.0f} s; {load.lost()} of {len(load.asked())} queries lost")
+    report.found(f"nothing changed for {time.time() - since:.0f} s; {load.lost()} of {len(load.asked())} queries lost")
     if load.lost():
         raise Unmet("queries were lost")
 
 
 @case("drop-in as shipped", package=True)
 def drop_in_as_shipped(lab, report):
-    """For Debian's unit the package has at hand what `backend hooks` prints on this host."""
+    """The drop-in in the package for Debian's unit equals the output of `backend hooks`."""
     pop, unit = lab.pop1, lab.server.unit
     printed = pop.run("dnsherald", "backend", "hooks", unit)
     shipped = pop.run("cat", f"{DRAINS}/{unit}.d/dnsherald.conf")
@@ -180,7 +180,7 @@ def drop_in_as_shipped(lab, report):
 
 @case("hardened", servers=(UNBOUND,), package=True)
 def hardened(lab, report):
-    """With the optional drop-in all goes on: announced, status, drained, its end seen at once, stopped without a loss."""
+    """The optional hardening drop-in breaks nothing: announce, status, drain, pidfd, and a stop without loss."""
     pop = lab.pop1
     own = f"/etc/systemd/system/exabgp.service.d/{HARDENING}"
     pop.run("install", "-D", "--mode=644", f"/usr/share/doc/dnsherald/examples/systemd/exabgp.service.d/{HARDENING}", own)
@@ -192,7 +192,7 @@ def hardened(lab, report):
         raise Unmet("the drop-in is not in force")
     status = pop.run("dnsherald", "backend", "status")
     if "needs" in status:
-        raise Unmet(f"root lacks something: {status}")
+        raise Unmet(f"root lacks a privilege: {status}")
     with lab.load() as load:
         since = time.time()
         pop.run("dnsherald", "drain", "--wait")
@@ -201,7 +201,7 @@ def hardened(lab, report):
     load.expect_none_lost(report)
     since, former = time.time(), pop.main_pid(lab.server.unit)
     pop.run("kill", "-KILL", former)
-    report.took("its end: moved", lab.until_moved(since), target=2)
+    report.took("killed: moved", lab.until_moved(since), target=2)
     if not re.search(rf"process {former} \(.*\) has ended", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")):
         raise Unmet("the helper did not watch the process")
     lab.wait_until_ready()

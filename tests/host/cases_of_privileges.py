@@ -1,4 +1,4 @@
-"""Cases of what user exabgp, whom ExaBGP runs its helpers as, may do to the server."""
+"""Cases of the privileges of user exabgp, as which ExaBGP runs its helpers."""
 
 import re
 import time
@@ -17,17 +17,17 @@ AS_EXABGP = ("setpriv", "--reuid=exabgp", "--regid=exabgp", "--init-groups")
 
 @case("polkit", servers=(UNBOUND,))
 def polkit(lab, report):
-    """User exabgp may not restart the server, and is told the rule that lets it; with just that rule it may.
+    """User exabgp may not restart the server and gets the polkit rule that allows it; with this rule it may.
 
-    What is refused leaves nothing drained.
+    A refused restart leaves no drain.
     """
     pop, unit = lab.pop1, lab.server.unit
     former = pop.main_pid(unit)
     refused = pop.attempt(*AS_EXABGP, "dnsherald", "backend", "restart")
     rule = rule_in(refused.stdout)
-    told = rule and RULES in refused.stdout and "not touched" in refused.stdout
-    if refused.returncode != 1 or not told or pop.main_pid(unit) != former:
-        raise Unmet(f"expected to be refused, and told the rule, but: {refused.stdout}{refused.stderr}")
+    shown = rule and RULES in refused.stdout and "not touched" in refused.stdout
+    if refused.returncode != 1 or not shown or pop.main_pid(unit) != former:
+        raise Unmet(f"expected a refusal with the polkit rule, but: {refused.stdout}{refused.stderr}")
     install(pop, rule)
     if pop.run("dnsherald", "status", "--json").count('"holder"'):
         raise Unmet("a restart that was refused has left a drain")
@@ -35,12 +35,12 @@ def polkit(lab, report):
     pop.run(*AS_EXABGP, "dnsherald", "backend", "restart")
     if pop.main_pid(unit) == former:
         raise Unmet("the server was not restarted")
-    report.found("refused, told the rule, allowed")
+    report.found("refused with the rule, then allowed")
 
 
 @case("heal", servers=(UNBOUND,))
 def heal(lab, report):
-    """A server that ended and that systemd leaves alone is restarted by the helper, by the rule that `backend status` prints."""
+    """The helper restarts a server that systemd does not restart, with the polkit rule that `backend status` prints."""
     pop, unit = lab.pop1, lab.server.unit
     pop.path(RULES).unlink(missing_ok=True)
     status = lambda: rule_in(pop.attempt(*AS_EXABGP, "dnsherald", "backend", "status").stdout)  # noqa: E731
@@ -57,10 +57,10 @@ def heal(lab, report):
     report.took("restarted", time.time() - since, target=10)
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=20)
     said = lambda: pop.journal("--unit", "exabgp", f"--since=@{since:.3f}")  # noqa: E731
-    wait_until(lambda: "down or hung for 1s; restarting it" in said(), PATIENCE, "the helper says that it heals", poll=0.2)
+    wait_until(lambda: "down or hung for 1s; restarting it" in said(), PATIENCE, "the log says that the helper restarts the server", poll=0.2)
     wait_until(lambda: not pop.status_if_any()["services"][0]["drains"], PATIENCE, "no drain is left", poll=0.2)
     if pop.ask("ps", "-o", "user=", "-p", pop.helper()) != "exabgp":
-        raise Unmet("the helper is not ExaBGP's user")
+        raise Unmet("the helper does not run as ExaBGP's user")
     pop.write(CONFIGURATION, pop.configuration())
     pop.run("dnsherald", "reload")
     pop.path(NO_RESTART).unlink()
@@ -68,13 +68,13 @@ def heal(lab, report):
 
 
 def rule_in(text):
-    """The rule of polkit that the operator is told; nothing if he is not."""
+    """The polkit rule in the text, or None."""
     found = re.search(r"^ *polkit\.addRule\(.*?^ *\}\);$", text, re.MULTILINE | re.DOTALL)
     return found and found[0]
 
 
 def install(pop, rule):
-    """polkit reads it by itself. The verb that is tried is allowed by it too, and changes nothing."""
+    """Writes the rule and waits until polkit has read it, by a harmless verb that the rule also allows."""
     pop.write(RULES, rule + "\n")
     harmless = (*AS_EXABGP, "systemctl", "--no-ask-password", "reset-failed", UNBOUND.unit)
     wait_until(lambda: pop.attempt(*harmless).returncode == 0, PATIENCE, "polkit takes the rule", poll=0.2)

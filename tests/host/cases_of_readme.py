@@ -1,4 +1,4 @@
-"""The README, followed to the letter by the operator of PoP 1. Every command in it is here, with how a test runs it."""
+"""The case that follows the README on PoP 1. HOW tells for every command of the README how a test runs it."""
 
 import shutil
 
@@ -17,13 +17,13 @@ EXAMPLES = "/usr/share/doc/dnsherald/examples"
 
 # The prefix that the README announces. The other one of the lab stays with PoP 2.
 ANNOUNCED = (PREFIX_IPV4,)
-# From here on PoP 1 announces.
+# The command after which PoP 1 announces.
 ANNOUNCES = "systemctl enable exabgp && systemctl restart exabgp"
 
 
 @case("README", servers=(UNBOUND,), package=True)
 def followed(lab, report):
-    """Every command of the README is run, in its order, on a host without dnsherald; once announced, no query is lost."""
+    """Runs every command of the README in order on a host without dnsherald; once it announces, no query is lost."""
     wrong = list(faults(HOW))
     if wrong:
         raise Unmet("; ".join(wrong))
@@ -44,7 +44,7 @@ def followed(lab, report):
 
 
 def without_dnsherald(lab):
-    """The host has ExaBGP and its server, nothing else; the package lies where packaging/build-deb has put it."""
+    """Removes dnsherald; ExaBGP and the server stay. Puts the package where packaging/build-deb puts it."""
     pop = lab.pop1
     pop.run("systemctl", "disable", "--now", "exabgp")
     pop.run("apt-get", "purge", "--yes", "dnsherald")
@@ -77,7 +77,7 @@ def second_edit(lab):
 
 
 def backend_configured(lab):
-    """As the README has it below The DNS server."""
+    """Writes the configuration of the README's section The DNS server."""
     lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[backend.unbound]'))
     lab.pop1.run("dnsherald", "reload")
 
@@ -89,13 +89,13 @@ def started_again(lab):
 
 
 def as_exabgp(lab):
-    """What that user lacks."""
+    """`backend status` must show what user exabgp lacks."""
     said = lab.pop1.run("setpriv", "--reuid=exabgp", "--regid=exabgp", "--init-groups", "dnsherald", "backend", "status")
     if "needs" not in said:
-        raise Unmet(f"dnsherald backend status as user exabgp says nothing of `needs`: {said}")
+        raise Unmet(f"dnsherald backend status as user exabgp shows no `needs`: {said}")
 
 
-def as_anybody(lab):
+def as_user_nobody(lab):
     lab.pop1.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "dnsherald", "check", "--plugin")
 
 
@@ -104,12 +104,12 @@ def user_added(lab):
 
 
 def user_may(lab):
-    """Only as a member of the group."""
+    """A member of the group may undrain; another user may not."""
     undrain = ("setpriv", "--reuid=monitor", "--regid=monitor", "--init-groups", "dnsherald", "undrain", "--quiet-if-none")
     lab.pop1.run(*undrain)
     lab.pop1.run("gpasswd", "--delete", "monitor", "dnsherald")
     if "not permitted to connect" not in lab.pop1.attempt(*undrain).stderr:
-        raise Unmet("dnsherald undrain: whoever is not of the group dnsherald is not refused as the README says")
+        raise Unmet("dnsherald undrain: not refused for a user outside the group dnsherald")
     lab.pop1.run("userdel", "monitor")
 
 
@@ -118,7 +118,7 @@ def examples_at_hand(lab):
 
 
 class RestartsServer(Typed):
-    """It gives the server another process."""
+    """A command that must replace the server's process."""
 
     def run(self, lab, text):
         former = lab.pop1.main_pid(lab.server.unit)
@@ -129,7 +129,7 @@ class RestartsServer(Typed):
 
 
 class KeepsServer(Typed):
-    """It leaves the server its process."""
+    """A command that must keep the server's process."""
 
     def run(self, lab, text):
         former = lab.pop1.main_pid(lab.server.unit)
@@ -140,7 +140,7 @@ class KeepsServer(Typed):
 
 
 class ManualPage(Typed):
-    """A manual page. The host has no reader, which would be made to read them all at each installation; this machine has."""
+    """A manual page, read on this machine. The host has no man-db, which would index all pages at each installation."""
 
     def run(self, lab, text):
         name = text.removeprefix("man ")
@@ -151,7 +151,7 @@ class ManualPage(Typed):
 
 UPGRADE = "dnsherald backend restart --command 'apt-get -y install --only-upgrade unbound'"
 HOOKS = r"ExecStop=-\+/usr/bin/dnsherald backend stopping unbound.service"
-# What a failed restart leaves.
+# Ends the drain that a failed restart leaves.
 LIFT_OF_RESTART = "dnsherald undrain --as backend/unbound --once-healthy"
 RESTARTED = r"unbound: done after"
 ANNOUNCING = r"192\.0\.2\.53/32 +announce next-hop 10\.1\.0\.2 \(acknowledged\)"
@@ -166,12 +166,12 @@ HOW = {
     "dnsherald check": Typed((r"service resolver: up", r"10\.1\.0\.2:53 udp .* ok")),
     "dnsherald check --json": Typed((r'"passed": true',)),
     "dnsherald status --plugin": Typed((r"DNSHERALD OK - resolver up",), again=True),
-    "dnsherald check --plugin": Typed((r"DNS OK - resolver up",), after=as_anybody),
+    "dnsherald check --plugin": Typed((r"DNS OK - resolver up",), after=as_user_nobody),
     "dnsherald run": Watched((r"(?m)^neighbor \* announce route 192.0.2.53/32",)),
     ANNOUNCES: Typed(before=second_edit, after=announced),
     "dnsherald status": Typed((ANNOUNCING,), again=True),
     "dnsherald backend hooks unbound.service": Typed((HOOKS,)),
-    # It is there, as it was before this operator came.
+    # The address exists already.
     "ip address add 192.0.2.53/32 dev lo": Typed(instead="ip address replace 192.0.2.53/32 dev lo"),
     "ip rule add pref 32765 table local; ip rule del pref 0": Elsewhere(
         "tests/integration/run/address.rs", "ip rule add pref 32765 table local; ip rule del pref 0"
@@ -190,7 +190,7 @@ HOW = {
     "rec_control get questions": NINE_SERVERS,
     "dnsherald backend restart": RestartsServer((RESTARTED,)),
     "dnsherald backend restart --reload": KeepsServer((RESTARTED,)),
-    # The host has no network, so that there is no other version than the one that is installed.
+    # Without a network the host can only install the same version again.
     UPGRADE: RestartsServer((RESTARTED,), instead=UPGRADE.replace("--only-upgrade", "--reinstall")),
     "dnsherald backend restart --json": RestartsServer((r'"outcome":"restarted"',)),
     "dnsherald backend restart --rollback": RestartsServer((RESTARTED,)),
@@ -212,7 +212,7 @@ HOW = {
     "systemctl stop exabgp": Typed(after=started_again),
     "systemctl restart unbound": RestartsServer(),
     "journalctl -u exabgp -p warning": Typed((r"up -> drained: root drains it: new disk",)),
-    # It is told systemd once a second.
+    # The helper sends its status to systemd once a second.
     "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),
     "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),
     "adduser NAME dnsherald": Typed(instead="adduser monitor dnsherald", before=user_added, after=user_may),
@@ -241,8 +241,8 @@ HOW = {
     "systemctl kill -s USR1 exabgp": Elsewhere("tests/integration/run/process.rs", "`systemctl kill -s USR1 exabgp`"),
     "kill -9": Elsewhere("tests/host/cases_of_crashes.py", '"kill", "-KILL"'),
     "benches/healthcheck": Elsewhere("tests/run", "benches/healthcheck --python"),
-    # Whoever runs this case.
+    # Runs this case.
     "tests/run": Elsewhere("tests/run", "tests/host/run --deb"),
-    # What tests/run does before all that needs root.
+    # The steps of tests/run that need no root.
     "tests/run --no-lab": Elsewhere("tests/run", "--no-lab) lab=no"),
 }

@@ -1,4 +1,4 @@
-"""Planned cases: whoever stops or restarts the server, with 500 queries per second at it, not one of them is lost."""
+"""Cases of planned restarts by several tools: under 500 queries per second none is lost."""
 
 import time
 
@@ -7,7 +7,7 @@ from waiting import Unmet
 
 
 def restarted(lab, report, *command):
-    """Under load, from PoP 1 to PoP 2 and back. Returns what the command printed."""
+    """Runs a restart under load, with a move to PoP 2 and back. Returns the output of the command."""
     pop, unit = lab.pop1, lab.server.unit
     former = pop.main_pid(unit)
     with lab.load() as load:
@@ -22,17 +22,17 @@ def restarted(lab, report, *command):
 
 @case("systemctl restart")
 def systemctl_restart(lab, report):
-    """The drop-in drains before the unit stops, and the route is back by itself."""
+    """`systemctl restart`: the drop-in drains before the unit stops, and the route returns after its start."""
     restarted(lab, report, "systemctl", "restart", lab.server.unit)
 
 
 @case("backend restart")
 def backend_restart(lab, report):
-    """The transaction of `dnsherald backend restart`."""
+    """`dnsherald backend restart` drains, restarts and undrains without loss."""
     restarted(lab, report, "dnsherald", "backend", "restart")
 
 
 @case("apt-get reinstall")
 def reinstall(lab, report):
-    """An upgrade by apt, here of the same version: its maintainer scripts stop and start the unit."""
+    """An upgrade by apt (here of the same version): its maintainer scripts stop and start the unit without loss."""
     restarted(lab, report, "apt-get", "install", "--reinstall", "--yes", "-q", lab.server.package)

@@ -1,4 +1,4 @@
-"""Cases of what the package brings: the drop-in of exabgp.service, the drain at shutdown, and the package itself."""
+"""Cases of the files in the package: the configuration, the drop-in of exabgp.service, the drain at shutdown."""
 
 import json
 import time
@@ -10,16 +10,16 @@ from servers import UNBOUND
 from site_host import CONFIGURATION
 from waiting import Unmet, let_pass, wait_until
 
-# Seconds, as the drop-in in the package has it. The helper gives a sign of life four times in it.
+# Seconds, as in the packaged drop-in. The helper notifies the watchdog four times in this period.
 WATCHDOG = 30
 LAST_SIGN = WATCHDOG / 4
-# For a case that has nothing to do with how long it is.
+# For a case that does not depend on the period.
 SHORT_WATCHDOG = 6
-NOT_STARTED_AGAIN = ("Environment=exabgp_api_respawn=false", f"Environment=DNSHERALD_WATCHDOG={SHORT_WATCHDOG}s")
+WITHOUT_RESPAWN = ("Environment=exabgp_api_respawn=false", f"Environment=DNSHERALD_WATCHDOG={SHORT_WATCHDOG}s")
 
 
 def edited(shipped, values):
-    """What the shipped configuration asks the operator for: two values, and `enabled = true`."""
+    """The shipped configuration with the operator's edits: two values, and `enabled = true`."""
     values = {**values, "enabled": True}
     kept = shipped.splitlines()
     marked = [number for number, line in enumerate(kept) if "# <--" in line]
@@ -31,15 +31,15 @@ def edited(shipped, values):
 
 
 def expect_drained_first(lab, since):
-    """The traffic has gone to PoP 2, while the session and the server are still there."""
+    """Waits until the traffic is at PoP 2; the session and the server must still be up."""
     lab.until_moved(since)
     if not lab.router.established(POP1.name) or not lab.pop1.main_pid(lab.server.unit):
-        raise Unmet("the route went with the session or the server, not before")
+        raise Unmet("the session or the server ended before the route moved")
 
 
 @case("as shipped", servers=(UNBOUND,), package=True)
 def as_shipped(lab, report):
-    """The configuration in the package announces nothing, and after the edits that it asks for what it is told to."""
+    """The shipped configuration announces nothing; after the edits that it asks for, it announces the prefixes."""
     pop = lab.pop1
     shipped = pop.run("sh", "-c", f"dpkg-deb --fsys-tarfile {pop.package_file()} | tar -xO .{CONFIGURATION}")
     since = time.time()
@@ -58,7 +58,7 @@ def as_shipped(lab, report):
 
 @case("systemctl stop exabgp", servers=(UNBOUND,), package=True)
 def exabgp_stopped(lab, report):
-    """ExecStop drains before ExaBGP closes its session; started again, the route is back."""
+    """ExecStop drains before ExaBGP closes its session; after a start the route returns."""
     pop = lab.pop1
     with lab.load() as load:
         since = time.time()
@@ -74,7 +74,7 @@ def exabgp_stopped(lab, report):
 
 @case("reboot", package=True)
 def reboot(lab, report):
-    """The host drains before anything of it stops, and comes back by itself."""
+    """A reboot drains before it stops any unit, and the route returns without any action."""
     pop = lab.pop1
     with lab.load() as load:
         since = time.time()
@@ -82,7 +82,7 @@ def reboot(lab, report):
         expect_drained_first(lab, since)
         status = pop.wait_until_off()
         if status != REBOOT:
-            raise Unmet(f"systemd-nspawn ended with exit status {status}, not {REBOOT}")
+            raise Unmet(f"systemd-nspawn exited with status {status}, not {REBOOT}")
         report.found(f"down after {time.time() - since:.1f} s")
         pop.switch_off()
         since = time.time()
@@ -94,22 +94,22 @@ def reboot(lab, report):
 
 @case("dnsherald frozen", servers=(UNBOUND,), package=True)
 def frozen(lab, report):
-    """SIGSTOP: the watchdog of exabgp.service ends ExaBGP, and with it the route, and systemd starts both anew."""
+    """SIGSTOP of the helper: the watchdog of exabgp.service ends ExaBGP, which withdraws; systemd starts both again."""
     pop = lab.pop1
     since = time.time()
     pop.run("kill", "-STOP", pop.helper())
     moved = lab.until_moved(since)
     report.took("withdrawn", moved, target=WATCHDOG + 1)
     if moved < WATCHDOG - LAST_SIGN - 1:
-        raise Unmet("withdrawn before the watchdog can have run out")
+        raise Unmet("withdrawn before the watchdog can have expired")
     report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=WATCHDOG + 15)
 
 
 @case("helper gone for good", servers=(UNBOUND,), package=True)
 def gone_for_good(lab, report):
-    """Where too many have died in a minute, ExaBGP ends itself; where it starts no other, the watchdog ends it.
+    """ExaBGP exits after too many deaths of its helper; without respawn, the watchdog ends it.
 
-    Both take the session, and with it the route, and systemd starts both anew.
+    In both cases the session and the route end, and systemd starts ExaBGP and its helper again.
     """
     pop = lab.pop1
     since, former, killed = time.time(), pop.main_pid("exabgp"), set()
@@ -120,27 +120,27 @@ def gone_for_good(lab, report):
             killed.add(helper)
         return pop.main_pid("exabgp") != former
 
-    wait_until(given_up, PATIENCE, "ExaBGP gives up", poll=0.05)
-    # Later than `since` only if it was withdrawn.
+    wait_until(given_up, PATIENCE, "ExaBGP exits", poll=0.05)
+    # The route is newer than `since` only if it was withdrawn.
     report.took(f"{len(killed)} killed: withdrawn, and back", lab.until_routed(since, PATIENCE), target=20)
-    with pop.exabgp_with(NOT_STARTED_AGAIN) as anew:
+    with pop.exabgp_with(WITHOUT_RESPAWN) as anew:
         lab.until_routed(anew, PATIENCE)
         since = time.time()
         pop.run("kill", "-KILL", pop.helper())
         moved = lab.until_moved(since)
-        report.took("none started: withdrawn", moved, target=SHORT_WATCHDOG + 1)
+        report.took("no respawn: withdrawn", moved, target=SHORT_WATCHDOG + 1)
         if moved < SHORT_WATCHDOG * 3 / 4 - 1:
-            raise Unmet("withdrawn before the watchdog can have run out")
+            raise Unmet("withdrawn before the watchdog can have expired")
         if "Watchdog timeout" not in pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"):
-            raise Unmet("it was not the watchdog")
+            raise Unmet("the watchdog did not end ExaBGP")
         report.took("back", lab.until_routed(since + moved, PATIENCE) + moved, target=SHORT_WATCHDOG + 15)
 
 
 @case("broken configuration", servers=(UNBOUND,), package=True)
 def broken(lab, report):
-    """Broken by hand: nothing moves, and a reload says where. The next start runs the last good configuration.
+    """A file with an error: no route changes, and a reload names the line. The next start runs the last good configuration.
 
-    The corrected file takes its place and moves nothing. A file that is gone is withdrawn.
+    The corrected file replaces it without a change of routes. Without a file the helper withdraws.
     """
     pop = lab.pop1
     lab.note_session()
@@ -151,7 +151,7 @@ def broken(lab, report):
         raise Unmet(f"a reload of the broken file: exit status {refused.returncode}, {refused.stdout}{refused.stderr}")
     lab.watch_steady(since, 2)
     lab.expect_session_kept()
-    report.found("nothing moved; the reload was refused")
+    report.found("no route changed; the reload was refused")
     lab.session = None
     since = time.time()
     pop.run("systemctl", "restart", "exabgp")
@@ -162,19 +162,19 @@ def broken(lab, report):
     lab.note_session()
     corrected = time.time()
     pop.write(CONFIGURATION, pop.configuration())
-    wait_until(lambda: "trouble" not in (pop.status_if_any() or {"trouble": ""}), PATIENCE, "it is taken", poll=0.2)
+    wait_until(lambda: "trouble" not in (pop.status_if_any() or {"trouble": ""}), PATIENCE, "the helper takes the corrected file", poll=0.2)
     lab.watch_steady(corrected, 2)
     lab.expect_session_kept()
-    report.found("corrected: taken, and nothing moved")
+    report.found("corrected file taken without a change of routes")
     lab.session = None
     pop.path(CONFIGURATION).unlink()
     since = time.time()
     pop.run("systemctl", "restart", "exabgp")
     lab.until_moved(since)
-    # Long enough for `rise` passes, had there been any.
+    # Long enough for `rise` passes.
     let_pass(3)
     if lab.router.routes.current(PREFIX_IPV4).gateway == POP1.management_ipv4:
         raise Unmet("announced without a configuration")
     since = time.time()
     pop.write(CONFIGURATION, pop.configuration())
-    report.took("gone: not announced; there again: back", lab.until_routed(since, PATIENCE), target=15)
+    report.took("not announced without the file; with it: back", lab.until_routed(since, PATIENCE), target=15)

@@ -14,15 +14,15 @@ from site_host import SiteHost, Software
 from waiting import Unmet, let_pass, wait_until
 
 MED = {POP1: 100, POP2: 200}
-# Each round boots its hosts into another one, as far as the machine has it. Debian 12 has version 2 alone.
+# Each round boots its hosts into another hierarchy, if the machine supports it. Debian 12 has version 2 only.
 HIERARCHIES = {UNBOUND.kind: Hierarchy.V2, BIND.kind: Hierarchy.V1, NSD.kind: Hierarchy.HYBRID}
 QUERIES_PER_SECOND = 500
-# Of the client. An answer that a busy machine delays is not a lost one.
+# Seconds that the client waits: an answer that a busy machine delays does not count as lost.
 ANSWER_PATIENCE = 3.0
 
 
 class HostLab(Lab):
-    """One for each round. The hosts stay booted from case to case; each case begins with both announcing."""
+    """The lab of one round. The hosts stay up between cases; each case begins with both announcing."""
 
     def __init__(self, server: Server, tree: Path, software: Software):
         self.server = server
@@ -36,7 +36,7 @@ class HostLab(Lab):
         self.install()
 
     def install(self):
-        """Both hosts from nothing."""
+        """Creates both hosts anew and boots them."""
         for pop in (self.pop1, self.pop2):
             pop.forget()
             pop.switch_on()
@@ -46,7 +46,7 @@ class HostLab(Lab):
         self.wait_until_ready()
 
     def wait_until_ready(self, prefixes=PREFIXES):
-        """The client goes to PoP 1, and PoP 2 stands by."""
+        """Waits until the router routes to PoP 1 and has the routes of PoP 2 as well."""
         self.until_routed(0, PATIENCE, prefixes=prefixes)
         for prefix in prefixes:
             for pop in (self.pop1, self.pop2):
@@ -57,30 +57,30 @@ class HostLab(Lab):
         self.session = None
 
     def until_moved(self, since):
-        """How long after `since` the router has sent everything to PoP 2."""
+        """Waits until the router routes everything to PoP 2. Returns the seconds since `since`."""
         return self.until_routed(since, PATIENCE, pop=self.pop2)
 
     def cgroups(self):
-        """Which the hosts have, and which they should have had."""
+        """The cgroup hierarchy of the hosts, and the wanted one if it differs."""
         wanted = HIERARCHIES[self.server.kind]
-        missed = "" if wanted is self.hierarchy else f"; this machine cannot give them {wanted.words}"
+        missed = "" if wanted is self.hierarchy else f"; this machine does not support {wanted.words}"
         return f"{self.hierarchy.words}{missed}"
 
     def how_to_look(self):
-        """For --keep."""
+        """For --keep: the commands that open a shell on each host."""
         shells = "".join(f"    {pop.hostname}: {pop.shell()}\n" for pop in (self.pop1, self.pop2))
         return f"{shells}    the client: ip netns exec {self.client.name} sh\n    Ctrl-C ends the hosts and removes all"
 
     @contextmanager
     def load(self, prefixes=PREFIXES):
-        """Queries to the anycast address, from before what happens inside until everybody is back at PoP 1, for these prefixes.
+        """Sends queries to the anycast address from before the body until the client is back at PoP 1, for these prefixes.
 
-        Only over IPv4: there the router replaces a route in one step, while for IPv6 it deletes the former one first.
+        Only over IPv4: there the router replaces a route in one step, while for IPv6 it deletes the old one first.
         """
-        # A case may do so more than once, and whoever asked before would go on.
+        # A case may use this more than once, so a previous client must stop first.
         self.client.stop_asking()
         self.client.start_asking(QUERIES_PER_SECOND, (ANYCAST_IPV4,), ANSWER_PATIENCE)
-        wait_until(lambda: self.client.served_by(POP1.name, 0), PATIENCE, "the client is answered by pop1")
+        wait_until(lambda: self.client.served_by(POP1.name, 0), PATIENCE, "pop1 answers the client")
         let_pass(1)
         load = Load(self, time.time(), prefixes)
         yield load
@@ -92,7 +92,7 @@ class HostLab(Lab):
 
 @dataclass
 class Load:
-    """What the client saw."""
+    """The queries of a client during a case, and their results."""
 
     lab: HostLab
     since: float
@@ -100,7 +100,7 @@ class Load:
     until: float = 0.0
 
     def end(self):
-        """Everybody is back at PoP 1, and the fate of each query is known."""
+        """Waits until the client is back at PoP 1 and every query is answered or lost."""
         lab = self.lab
         lab.wait_until_ready(self.prefixes)
         back = lab.router.routes.current(PREFIX_IPV4).time
@@ -115,19 +115,19 @@ class Load:
         return self.lab.client.unanswered(self.since, self.until)
 
     def first_answer_elsewhere(self, since):
-        """How long after `since` the first query was answered by PoP 2."""
+        """Seconds between `since` and the first answer of PoP 2."""
         known = [query.known for query in self.asked() if query.pop == POP2.name and query.asked >= since]
         if not known:
             raise Unmet("pop2 never answered")
         return min(known) - since
 
     def elsewhere(self):
-        """For how long PoP 2 answered."""
+        """Seconds between the first and the last query that PoP 2 answered."""
         asked = [query.asked for query in self.asked() if query.pop == POP2.name]
         return max(asked) - min(asked) if asked else 0.0
 
     def expect_none_lost(self, report):
-        """Planned: not one query, and PoP 2 had its turn, or the case would prove nothing."""
+        """Fails if a query was lost, or if PoP 2 answered none: then nothing was drained."""
         asked, lost = len(self.asked()), self.lost()
         report.found(f"{lost} of {asked} queries lost; {self.elsewhere():.1f} s at pop2")
         if lost:

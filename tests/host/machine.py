@@ -1,7 +1,7 @@
 """A booted host: Debian with systemd as its init, in systemd-nspawn, in a network namespace of the lab.
 
-Its root is an overlay over the common tree; what it writes is in a folder of its own and survives a reboot. The overlay is
-mounted in a mount namespace, and systemd-nspawn runs in a process namespace, that end with the test, even by SIGKILL.
+Its root is an overlay over the common tree; its changes are in its own directory and survive a reboot. The mount namespace of the
+overlay and the process namespace of systemd-nspawn end with the test, even with SIGKILL.
 """
 
 import os
@@ -9,17 +9,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from hierarchy import QUESTION, Hierarchy, of_answer
+from hierarchy import QUESTION, Hierarchy, from_answer
 from namespace import Namespace
 from process import Process, children, command_line, end
 from waiting import Unmet, wait_until
 
-# How long anything may take that is certain to come: the machines that run this are shared and busy.
+# Timeout in seconds for what usually takes much less: the machines that run this are shared and busy.
 PATIENCE = 60
-# With `--keep-unit` systemd-nspawn ends with this exit status when the host wants to be started again.
+# With `--keep-unit` systemd-nspawn exits with this status if the host asks for a reboot.
 REBOOT = 133
 
-# Two containers in one cgroup would take each other for themselves.
+# Each container needs its own cgroup: two in one would confuse their processes.
 START = """
 for cgroup in $CGROUPS; do mkdir -p "$cgroup" && echo $$ > "$cgroup/cgroup.procs" || exit; done
 mount -t overlay overlay -o "$OVERLAY" "$ROOT" && exec "$@"
@@ -27,7 +27,7 @@ mount -t overlay overlay -o "$OVERLAY" "$ROOT" && exec "$@"
 
 
 class Machine(Namespace):
-    """Switched on and off at will; its network namespace, with the addresses in it, stays."""
+    """A host that can be switched on and off. Its network namespace and addresses stay."""
 
     def __init__(self, name, hostname, folder: Path, tree: Path, hierarchy: Hierarchy):
         super().__init__(name)
@@ -40,7 +40,7 @@ class Machine(Namespace):
         self.init = None
 
     def switch_on(self):
-        """Only from the main thread: the kernel ends the container when the thread that began it ends."""
+        """Boots the host. Only from the main thread: the kernel kills the container when the thread that started it exits."""
         root, upper, work = (self.folder / name for name in ("root", "upper", "work"))
         for folder in (root, upper, work):
             folder.mkdir(exist_ok=True)
@@ -60,24 +60,24 @@ class Machine(Namespace):
         self.nspawn = Process(command, output=self.console, environment=environment)
 
     def wait_until_booted(self):
-        """Until systemd has started all it was going to start."""
+        """Waits until systemd has finished starting units."""
         self.init = wait_until(self._find_init, PATIENCE, f"{self.hostname} has an init")
         states = ("running", "degraded")
         wait_until(lambda: self.ask("systemctl", "is-system-running") in states, PATIENCE, f"{self.hostname} boots", poll=0.05)
         found = self.ask(*QUESTION)
-        if of_answer(found) is not self.hierarchy:
-            raise Unmet(f"{self.hostname} should have {self.hierarchy.words}, but has at /sys/fs/cgroup: {found}")
+        if from_answer(found) is not self.hierarchy:
+            raise Unmet(f"{self.hostname}: expected {self.hierarchy.words}, found at /sys/fs/cgroup: {found}")
 
     def wait_until_off(self):
-        """Until it has shut down by itself. Returns the exit status of systemd-nspawn."""
+        """Waits until it has shut down. Returns the exit status of systemd-nspawn."""
         wait_until(lambda: not self.nspawn.alive(), PATIENCE, f"{self.hostname} shuts down")
         return self.nspawn.popen.returncode
 
     def switch_off(self):
-        """As a power cut would. It also cleans up after a host that has shut down by itself."""
+        """Kills the host, as a power cut would. Also cleans up after a host that has shut down."""
         if self.nspawn is None:
             return
-        # With its init the kernel ends all the others, and systemd-nspawn, left alone, cleans up after itself.
+        # If its init dies, the kernel kills the other processes, and systemd-nspawn cleans up.
         for init in self._grandchildren():
             end(init)
         self.nspawn.stop()
@@ -90,7 +90,7 @@ class Machine(Namespace):
         return self.nspawn is not None and self.nspawn.alive()
 
     def shell(self):
-        """The command line that gives a shell inside."""
+        """The command line that opens a shell on the host."""
         return f"nsenter --target {self.init} --all"
 
     def within(self, *command):
@@ -98,7 +98,7 @@ class Machine(Namespace):
         return ["nsenter", "--target", str(self.init), "--all", "--", *map(str, command)]
 
     def attempt(self, *command, patience=PATIENCE):
-        """Runs a command on the host to its end, whatever comes of it."""
+        """Runs a command on the host. It may fail."""
         return subprocess.run(
             self.within(*command),
             stdin=subprocess.DEVNULL,
@@ -110,14 +110,14 @@ class Machine(Namespace):
         )
 
     def run(self, *command, **how):
-        """Runs a command that must succeed, and returns what it printed."""
+        """Runs a command that must succeed. Returns its standard output."""
         done = self.attempt(*command, **how)
         if done.returncode != 0:
             raise Unmet(f"{self.hostname}: {' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
     def ask(self, *command):
-        """The one word or line that a command prints."""
+        """The output of a command, without white space at its ends."""
         return self.attempt(*command).stdout.strip()
 
     def write(self, path, text, mode=0o644):
@@ -132,14 +132,14 @@ class Machine(Namespace):
         return Path(f"/proc/{self.init}/root{path}")
 
     def main_pid(self, unit):
-        """The main process of a unit, in the host's own numbers; 0 if there is none."""
+        """The main process of a unit, in the host's PID namespace; 0 if there is none."""
         return int(self.ask("systemctl", "show", "--property=MainPID", "--value", unit) or 0)
 
     def state(self, unit):
         return self.ask("systemctl", "is-active", unit)
 
     def journal(self, *selection):
-        """What the journal has, since the first boot."""
+        """The journal since the first boot."""
         return self.attempt("journalctl", "--no-pager", "--output=short-precise", *selection).stdout
 
     def _find_init(self):
@@ -149,11 +149,11 @@ class Machine(Namespace):
         return inits and Path(f"/proc/{inits[0]}/root/run/systemd/private").exists() and inits[0]
 
     def _grandchildren(self):
-        """Of `unshare`: systemd-nspawn is its child, and the init a child of that."""
+        """The grandchildren of `unshare`: its child is systemd-nspawn, whose child is the init."""
         return [grandchild for child in children(self.nspawn.pid) for grandchild in children(child)]
 
     def _cgroups(self):
-        """One below our own in each hierarchy in which systemd tracks its units: version 2, and version 1 beside it."""
+        """A cgroup below our own in each hierarchy in which systemd tracks its units: version 2, and version 1."""
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             number, controllers, path = line.split(":", 2)
             if number == "0":
@@ -167,7 +167,7 @@ class Machine(Namespace):
 
 
 def _remove_cgroup(cgroup):
-    """Its processes have been killed, but some may not be dead yet."""
+    """Removes a cgroup. Its processes are killed, but some may still be exiting."""
     deadline = time.monotonic() + 10
     while cgroup.exists() and time.monotonic() < deadline:
         for folder, _, _ in os.walk(cgroup, topdown=False):

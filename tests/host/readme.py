@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The commands of README.md, in its order, each with its line.
+"""The commands of README.md in order, each with its line.
 
-Commands are the lines of the fenced blocks that are neither text nor TOML, with what their comments offer instead
-(`--json`, `--command '…'`), and the inline code that is more than one word or an executable file of the repository. What
-else there is of several words has to be known here as something else, so that no command is overlooked.
+Commands are the lines of the fenced blocks that are neither text nor TOML, with the options that their comments name
+(`--json`, `--command '…'`), and inline code of more than one word or that is an executable file of the repository. Other inline
+code of several words must be listed here, so that no command is missed.
 
-As a program this says which commands no test runs, and what a test claims to run that the README does not have.
+As a program it prints the commands that no test runs, and those of tests that are not in the README.
 """
 
 import os
@@ -21,11 +21,11 @@ FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE |
 COMMENT = re.compile(r"\s{2,}# (?P<comment>.*)$")
 OFFERED = re.compile(r"--[a-z-]+(?: '[^']*')?")
 
-# The languages of blocks in which there are none.
+# The languages of blocks without commands.
 NO_COMMANDS = ("text", "toml")
-# Configuration and options; ExaBGP's lines have no other mark than their words.
+# Configuration, options and ExaBGP's commands.
 OTHER = re.compile(r"^[-\[{#!]| = |^(system version 0|announce route|neighbor \* …|peer \* …)$")
-# Forms, and messages to look up.
+# Syntax forms, and messages.
 PHRASES = {
     "NAME TYPE [CLASS]",
     "no helper is running",
@@ -38,14 +38,14 @@ PHRASES = {
 
 @dataclass(frozen=True)
 class Command:
-    """As it is to be typed; `line` counts from 1."""
+    """A command as typed; `line` counts from 1."""
 
     line: int
     text: str
 
 
 def commands():
-    """Each command once, at its first place. A beginning of another, such as `systemctl restart`, stands for that."""
+    """Each command once, at its first line. The prefix of another command, such as `systemctl restart`, stands for it."""
     fenced = list(_fenced())
     own = {command.text.split()[1] for command in fenced if command.text.startswith("dnsherald ")}
     found = {}
@@ -57,20 +57,20 @@ def commands():
 
 
 def block(beginning):
-    """The text of the fenced block that begins so."""
+    """The text of the fenced block with this beginning."""
     (text,) = (match["text"] for match in FENCED.finditer(README) if match["text"].startswith(beginning))
     return text
 
 
 def faults(how):
-    """What is wrong with `how`, which says of the text of each command how a test runs it. Sentences."""
+    """Yields a sentence for each fault of `how`, which maps each command to the way a test runs it."""
     there = {command.text: command for command in commands()}
     for text, command in there.items():
         if text not in how:
-            yield f"README.md:{command.line}: no test runs `{text}`; tests/host/cases_of_readme.py is to say how"
+            yield f"README.md:{command.line}: no test runs `{text}`; add it to HOW in tests/host/cases_of_readme.py"
     for text in how:
         if text not in there:
-            yield f"tests/host/cases_of_readme.py: `{text}` is no command of the README"
+            yield f"tests/host/cases_of_readme.py: `{text}` is not a command of the README"
         elif how[text].untrue():
             yield f"tests/host/cases_of_readme.py: `{text}`: {how[text].untrue()}"
 
@@ -87,11 +87,11 @@ def _fenced():
 
 
 def _inline(own):
-    """`own` are the commands of dnsherald, whose name may be left out."""
-    # Lines are counted, so that they have to stay.
+    """`own` are the commands of dnsherald; the README may omit the name of the program."""
+    # Keeps the newlines, since lines are counted.
     prose = FENCED.sub(lambda match: "\n" * match[0].count("\n"), README)
     if prose.count("`") % 2:
-        raise ValueError("README.md: a backtick has no counterpart")
+        raise ValueError("README.md: odd number of backticks")
     for match in re.finditer(r"`([^`]+)`", prose):
         text = " ".join(match[1].split())
         file = REPOSITORY / text

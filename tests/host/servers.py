@@ -1,4 +1,4 @@
-"""The stock DNS servers, one round of the test each: their Debian package, and what an operator writes for them."""
+"""The stock DNS servers, one for each round: the Debian package, and the files that an operator writes."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ which IN TXT "{name}"
 
 @dataclass(frozen=True)
 class Server:
-    """The files are written with the names and addresses of the host in them."""
+    """A server. Its files are templates for the names and addresses of the host."""
 
-    # As dnsherald calls it, in [backend.KIND].
+    # The KIND of [backend.KIND].
     kind: str
     package: str
     unit: str
     process: str
-    # What the service of dnsherald.toml says of it.
+    # Lines of [[service]] in dnsherald.toml.
     service: str
     files: dict[str, str]
 
@@ -75,7 +75,7 @@ server:
     ip-address: {management_ipv4}
     ip-address: {management_ipv6}
     ip-freebind: yes
-    # Debian's NSD answers one network 200 times a second; the client is one.
+    # Debian's NSD limits answers to 200 per second for each network, and the client is in one network.
     rrl-ratelimit: 0
 remote-control:
     control-enable: yes

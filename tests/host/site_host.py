@@ -1,4 +1,4 @@
-"""A point of presence on a booted host: what its operator installs and writes, following the README."""
+"""A point of presence on a booted host, installed and configured as the README says."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from machine import PATIENCE, Machine
 from servers import Server
 from waiting import wait_until
 
-# What no case with a bare binary can do without; the package brings more.
+# The directories that a bare binary needs; the package contains a longer drop-in.
 DROP_IN = """\
 [Service]
 RuntimeDirectory=exabgp dnsherald
@@ -24,11 +24,11 @@ StateDirectory=dnsherald
 
 CONFIGURATION = "/etc/dnsherald/dnsherald.toml"
 STATE = "/var/lib/dnsherald"
-# Read last of the drop-ins.
+# systemd reads this drop-in last.
 SETTINGS = "/etc/systemd/system/exabgp.service.d/settings.conf"
 
-# With version 1 of cgroups the kernel tells nobody inside a container that a cgroup is empty, and so, when ExaBGP has been
-# killed, systemd waits in vain for the end of the helper that has ended.
+# With version 1 of cgroups the kernel does not report an empty cgroup inside a container. After ExaBGP was killed, systemd therefore
+# waits in vain for the exit of the helper.
 ON_CGROUP_V1 = "[Service]\nTimeoutStopSec=5\n"
 
 INTERVAL = 0.5
@@ -52,7 +52,7 @@ backend = "{kind}"
 {service}
 up = {{ med = {med} }}
 
-# The cases let the server fall more often than a healthy one would.
+# The cases cause more falls than a healthy server has.
 [service.dampening]
 mode = "observe"
 """
@@ -60,14 +60,14 @@ mode = "observe"
 
 @dataclass(frozen=True)
 class Software:
-    """What is installed: a package, or where there is none, a binary and the drop-in for exabgp.service."""
+    """What to install: the package, or else a binary with a drop-in for exabgp.service."""
 
     binary: Path
     package: Path | None = None
 
 
 class SiteHost(Machine):
-    """Has everything installed and configured after `install`; comes up by itself at each boot from then on."""
+    """A host that `install` installs and configures. From then on it announces after each boot."""
 
     def __init__(
         self, name, site: Site, folder: Path, tree: Path, hierarchy: Hierarchy, server: Server, software: Software, med: int
@@ -82,7 +82,7 @@ class SiteHost(Machine):
         self.add_address("lo", f"{ANYCAST_IPV4}/32", f"{ANYCAST_IPV6}/128")
 
     def install(self):
-        """On the host while it runs."""
+        """Installs and configures everything on the running host."""
         words = {
             "name": self.site.name,
             "anycast_ipv4": ANYCAST_IPV4,
@@ -116,59 +116,59 @@ class SiteHost(Machine):
         )
 
     def write_hooks(self):
-        """The drop-in that drains before the server stops, as the product prints it."""
+        """Writes the drop-in that `dnsherald backend hooks` prints."""
         text = self.run("dnsherald", "backend", "hooks", self.server.unit)
         self.write(f"/etc/systemd/system/{self.server.unit}.d/dnsherald.conf", text)
 
     def start_exabgp_anew(self):
-        """With its helper, in the unit as it is now, without waiting for a drain. Returns since when."""
+        """Kills ExaBGP without a drain, so that systemd restarts it with its current unit. Returns the time of the kill."""
         self.run("systemctl", "daemon-reload")
         self.run("systemctl", "reset-failed", "exabgp")
         since, former = time.time(), self.main_pid("exabgp")
         self.run("kill", "-KILL", former)
-        wait_until(lambda: self.main_pid("exabgp") not in (0, former), PATIENCE, "systemd starts another ExaBGP", poll=0.05)
+        wait_until(lambda: self.main_pid("exabgp") not in (0, former), PATIENCE, "systemd restarts ExaBGP", poll=0.05)
         return since
 
     @contextmanager
     def exabgp_with(self, settings):
-        """ExaBGP and its helper in a unit with these settings, and at the end in their own again. Gives since when."""
+        """Runs ExaBGP in a unit with these settings, and restores the unit at the end. Yields the time of the restart."""
         self.write(SETTINGS, "\n".join(("[Service]", *settings, "")))
         yield self.start_exabgp_anew()
         self.path(SETTINGS).unlink()
         self.start_exabgp_anew()
 
     def package_file(self):
-        """Where the package is on the host. apt takes a file only by a name with a slash in it."""
+        """The path of the package on the host. apt accepts a file only by a path with a slash."""
         return f"/var/cache/{self.software.package.name}"
 
     def helper(self):
-        """The process id of dnsherald under ExaBGP, in the host's own numbers; 0 if there is none."""
+        """The process ID of the helper in the host's PID namespace; 0 if there is none."""
         return int((self.ask("pgrep", "--oldest", "--exact", "dnsherald") or "0").split()[0])
 
     def status_if_any(self):
-        """The status document of the helper; nothing while it cannot be asked."""
+        """The status document of the helper, or None while no helper answers."""
         try:
             return json.loads(self.ask("dnsherald", "status", "--json"))
         except ValueError:
             return None
 
     def service_state(self):
-        """What dnsherald says of its one service; nothing while it cannot be asked."""
+        """The state of its one service, or None while no helper answers."""
         status = self.status_if_any()
         return status and status["services"][0]["state"]
 
     def stop_service(self):
-        """At the end of the lab."""
+        """Switches the host off at the end of the lab."""
         self.switch_off()
 
     def forget(self):
-        """Off, and everything that was ever written on it is gone."""
+        """Switches the host off and deletes everything that was written on it."""
         self.switch_off()
         for folder in ("root", "upper", "work"):
             shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def logs(self):
-        """The end of what is known, for the report of a failure."""
+        """The ends of the journals and the console, for the report of a failure."""
         if self.is_on():
             for unit in ("exabgp", self.server.unit):
                 yield f"{self.hostname}: {unit}", self.journal("--unit", unit, "--lines", "40").splitlines()

@@ -1,7 +1,7 @@
-"""The root filesystem that every host is booted from: a suite of Debian with what an operator installs, made once and kept.
+"""The root filesystem of every host: a suite of Debian with the packages that an operator installs, created once.
 
-debootstrap and apt take it all from their default mirror. The archives stay in the cache of apt, so that a booted host,
-which has no network but the lab's, can install a package again.
+debootstrap and apt download from their default mirror. The archives stay in apt's cache, so that a booted host, which has only the
+lab's network, can install a package again.
 """
 
 import fcntl
@@ -15,20 +15,20 @@ from process import Process
 from servers import SERVERS
 from waiting import wait_until
 
-# Of Debian 12 and 13; the first unless another is asked for.
+# Debian 12 and 13; the first is the default.
 SUITES = ("bookworm", "trixie")
 PACKAGES = sorted(
     {"systemd", "systemd-sysv", "dbus", "polkitd", "exabgp", "bind9-dnsutils", "iproute2", "procps", "python3"}
     | {server.package for server in SERVERS}
 )
-# To be raised when the way the tree is made changes, and not only the packages in it.
+# Increase it if the creation of the tree changes in other ways than its packages.
 RECIPE = 1
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Seconds for each of the two steps. It is a slow mirror that takes long.
+# Timeout in seconds of each of the two steps, for a slow mirror.
 PATIENCE = 1800
 
-# Run inside. Nothing is started while it is made; of the DNS servers each host enables its own, once it is configured.
+# Runs in the tree and starts no unit. Each host later enables its own DNS server.
 INSTALL = """
 set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
@@ -42,10 +42,10 @@ rm -f /etc/resolv.conf /etc/hostname
 
 
 def prepared(cache: Path, suite):
-    """The folder of the tree. It is made where there is none for these packages; one run at a time makes it."""
+    """Returns the directory of the tree, and creates it if none exists for these packages. A lock admits one run at a time."""
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
-        wait_until(lambda: _locked(lock), 2 * PATIENCE, "another run has made its tree", poll=0.1)
+        wait_until(lambda: _locked(lock), 2 * PATIENCE, "another run has created its tree", poll=0.1)
         tree = cache / f"{suite}-{_key()}"
         if not tree.exists():
             for former in cache.glob(f"{suite}-*"):
@@ -76,12 +76,12 @@ def _make(tree: Path, suite):
 
 def _step(tree, *command):
     log = tree.with_name("log")
-    print(f"making {tree.name} by {command[0]}, which takes a minute; see {log}", flush=True)
+    print(f"creating {tree.name} with {command[0]}, which takes about a minute; see {log}", flush=True)
     environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": PATH}
-    # A mount namespace of its own: whatever happens, no mount is left behind.
+    # Its own mount namespace, so that no mount stays behind.
     process = Process(("unshare", "--mount", *command), output=log, environment=environment)
     try:
-        wait_until(lambda: not process.alive(), PATIENCE, f"{command[0]} ends", poll=0.1)
+        wait_until(lambda: not process.alive(), PATIENCE, f"{command[0]} finishes", poll=0.1)
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.popen.wait()

@@ -1,4 +1,4 @@
-"""How a command of the README is run by a test: typed on a booted host, or by what else runs it."""
+"""The ways in which a test runs a command of the README: typed on a booted host, or in another test."""
 
 import os
 import re
@@ -10,27 +10,27 @@ from machine import PATIENCE
 from readme import REPOSITORY
 from waiting import Unmet, wait_until
 
-# Where the operator is, and the package lies below, as in the repository.
+# The operator's working directory; the package is below it, as in the repository.
 HOME = "/root/dnsherald"
-# How a shell tells of what Ctrl-C has ended; `dnsherald run` ends by itself then.
+# The exit status of a shell for a command that Ctrl-C has ended. `dnsherald run` exits with its own status.
 INTERRUPTED = 130
 
 
 def nothing(_lab):
-    """There is nothing to prepare, or to look at."""
+    """No preparation, or no check afterwards."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """By the operator, as root, in a shell."""
+    """A command that the operator types as root in a shell."""
 
-    # What it prints, each a regular expression.
+    # Regular expressions that its output must match.
     sees: tuple[str, ...] = ()
-    # In place of what the README leaves to be filled in.
+    # The command line with the placeholders of the README filled in.
     instead: str = ""
-    # He types it again until he sees that.
+    # Whether to repeat it until the output matches.
     again: bool = False
-    # What is done before, and what holds then, beyond what is printed.
+    # Run before and after the command, to prepare and to check.
     before: Callable = nothing
     after: Callable = nothing
 
@@ -48,14 +48,14 @@ class Typed:
         self.after(lab)
 
     def untrue(self):
-        """Nothing: it shows when it is typed."""
+        """Always empty: a wrong command fails when it is typed."""
 
     def type(self, pop, line):
         done = pop.attempt("bash", "-c", f"cd {HOME}\n{line}")
         return done.returncode, done.stdout + done.stderr
 
     def missed(self, status, said):
-        """What is not as it is to be; nothing if all is."""
+        """What differs from the expectation; empty if nothing does."""
         if status != 0:
             return f"exit status {status}"
         return next((f"no {pattern!r}" for pattern in self.sees if not re.search(pattern, said)), "")
@@ -63,7 +63,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Watched(Typed):
-    """At a terminal, until the operator has seen what he wanted to see and types Ctrl-C."""
+    """A command at a terminal that Ctrl-C ends once its output matches."""
 
     def type(self, pop, line):
         command = pop.within("script", "--quiet", "--return", "--flush", "--command", f"cd {HOME}; exec {line}", "/dev/null")
@@ -93,15 +93,15 @@ class Watched(Typed):
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Another test runs it: so says this file of the repository, which has that in it."""
+    """A command that another test runs: the text `says` must be in this file of the repository."""
 
     file: str
     says: str
 
     def run(self, _lab, _text):
-        """Not here."""
+        """Does nothing: the other test runs it."""
 
     def untrue(self):
-        """What is wrong with that; nothing if it is so."""
+        """The fault if the file lacks the text; otherwise empty."""
         there = self.says in (REPOSITORY / self.file).read_text()
-        return "" if there else f"{self.file} does not have {self.says!r}"
+        return "" if there else f"{self.file} does not contain {self.says!r}"
