@@ -44,21 +44,19 @@ impl Resolver<'_> {
         let Some(written) = &service.address else { return Ok(()) };
         let WrittenAddress::These(listed) = written.get_ref() else { return Ok(()) };
         if listed.is_empty() {
-            return Err(self.error(&written.span(), "no address, expected at least one, or false"));
+            return Err(self.value_error(&written.span(), "no address, expected at least one, or false"));
         }
         let prefixes = service.prefixes.get_ref();
         let outside =
             |address: &IpAddr| !prefixes.iter().any(|prefix| prefix.get_ref().0.0.contains(address));
-        match addresses(listed).into_iter().find(outside) {
-            None => Ok(()),
-            Some(address) => {
-                let message = format!(
-                    "`{address}` is outside the prefixes of service `{}`, expected an address within one of them",
-                    service.name.get_ref()
-                );
-                Err(self.error(&written.span(), message))
-            }
-        }
+        let refused = addresses(listed).into_iter().filter(outside).map(|address| {
+            let message = format!(
+                "`{address}` is outside the prefixes of service `{}`, expected an address within one of them",
+                service.name.get_ref()
+            );
+            self.rule_error(&["prefixes", "name"], &written.span(), message)
+        });
+        refused.last().map_or(Ok(()), Err)
     }
 
     /// The addresses of this host as a check of this service knows them, and the device that its sockets bind to.
@@ -94,12 +92,13 @@ impl Resolver<'_> {
         service: &file::Service,
         device: &Placed<Text<Device>>,
     ) -> Result<AddressProbe> {
-        if let Some(key) = written.get_ref().keys().next() {
+        let mut refused = Ok(());
+        for key in written.get_ref().keys() {
             let message = format!(
                 "unknown key `{}`, expected an empty table: the key `address` of the service lists the watched addresses",
                 key.escape_debug()
             );
-            return Err(self.error(&written.span(), message));
+            refused = Err(self.value_error(&written.span(), message));
         }
         let addresses = service_addresses(service).unwrap_or_default();
         if addresses.is_empty() {
@@ -107,8 +106,9 @@ impl Resolver<'_> {
                 "service `{}` has no address on this host to watch, expected a host prefix, or `address = [\"…\"]` in the service",
                 service.name.get_ref()
             );
-            return Err(self.error(&written.span(), message));
+            refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
         }
+        refused?;
         Ok(AddressProbe { addresses, device: self.locality(service, device).device.clone() })
     }
 

@@ -35,17 +35,18 @@ const PER: Least = Least::new("per", SECOND, "a server that never comes up would
 impl Resolver<'_> {
     /// Finds the backend of this name.
     pub(super) fn backend_called(&self, name: &Spanned<String>) -> Result<Arc<Backend>> {
-        if self.refused_backends.contains(name.get_ref()) {
+        if self.refused_backends.contains(name.get_ref()) || self.has_invalid_backend(name.get_ref()) {
             return Err(Refused);
         }
         let found = self.backends.iter().find(|backend| backend.name == *name.get_ref());
         found.cloned().ok_or_else(|| {
-            let known: Vec<_> = self.backends.iter().map(|backend| format!("`{}`", backend.name)).collect();
+            let known = self.backends.iter().map(|backend| &backend.name).chain(&self.refused_backends);
+            let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
             let expected = match known.as_slice() {
                 [] => format!("expected a table [backend.{}]", name.get_ref()),
                 known => format!("expected {}, or another table [backend.…]", known.join(" or ")),
             };
-            self.error(&name.span(), format!("there is no backend `{}`, {expected}", name.get_ref()))
+            self.value_error(&name.span(), format!("there is no backend `{}`, {expected}", name.get_ref()))
         })
     }
 
@@ -58,13 +59,15 @@ impl Resolver<'_> {
         let holder = self.holder_of_backend(name);
         let (place, written) = (written.span(), written.get_ref());
         let kind = match &written.kind {
-            Some(kind) => kind.get_ref().0,
+            Some(kind) => Ok(kind.get_ref().0),
             None => name.get_ref().parse::<Kind>().map_err(|why| {
-                self.error(&name.span(), format!("{why}; a backend with another name needs `kind = \"…\"`"))
-            })?,
+                let message = format!("{why}; a backend with another name needs `kind = \"…\"`");
+                self.rule_error(&["kind"], &name.span(), message)
+            }),
         };
-        // Values of the file replace the known facts about the kind of server.
-        let facts = kind.facts();
+        // Values of the file replace the known facts about the kind of server. Without its kind they are read as well,
+        // so that all errors are reported.
+        let facts = kind.unwrap_or(Kind::Generic).facts();
         let unit = match &written.unit {
             Some(unit) => self.unit(unit).map(Some),
             None => Ok(facts.unit.map(str::to_owned)),
@@ -72,12 +75,13 @@ impl Resolver<'_> {
         let restart = self.program(&written.restart).and_then(|program| match (program, unit.clone()?) {
             (Some(program), _) => Ok(Restart::Program(program)),
             (None, Some(unit)) => Ok(Restart::Unit(unit)),
+            (None, None) if kind.is_err() => Err(Refused),
             (None, None) => {
                 let message = format!(
                     "backend `{}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`",
                     name.get_ref()
                 );
-                Err(self.error(&place, message))
+                Err(self.rule_error(&["kind", "unit", "restart"], &place, message))
             }
         });
         let or = |file: Option<PathBuf>, known: Option<&str>| file.or_else(|| known.map(Into::into));
@@ -99,7 +103,7 @@ impl Resolver<'_> {
         let quiet = self.quiet(written);
         let start_timeout = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
         let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
-        let (holder, unit, config_file) = (holder?, unit?, config_file?);
+        let (holder, kind, unit, config_file) = (holder?, kind?, unit?, config_file?);
         // Fill the placeholders in the commands of the driver.
         let known = Known { config_file: config_file.as_deref(), unit: unit.as_deref(), targets };
         let reload = match reload? {
@@ -155,7 +159,7 @@ impl Resolver<'_> {
                 Period(quiet.lasting),
                 Period(quiet.max_wait)
             );
-            return Err(self.error(&place.unwrap_or(0..0), message));
+            return Err(self.rule_error(&["quiet-for", "max-wait"], &place.unwrap_or(0..0), message));
         }
         Ok(quiet)
     }
@@ -173,7 +177,7 @@ impl Resolver<'_> {
         let words = written.get_ref();
         let refuse = |what: &str| {
             let expected = "expected a program and its arguments, such as [\"unbound-control\", \"status\"]";
-            Err(self.error(&written.span(), format!("{what}, {expected}")))
+            Err(self.value_error(&written.span(), format!("{what}, {expected}")))
         };
         self.without_zero(&written.span(), words)?;
         match Program::from_words(words) {

@@ -90,7 +90,7 @@ impl Resolver<'_> {
         if period.get_ref().0 < least {
             let message =
                 format!("{key} is {}, expected at least {}: {why}", period.get_ref(), Period(least));
-            return Err(self.error(&period.span(), message));
+            return Err(self.value_error(&period.span(), message));
         }
         Ok(period.get_ref().0)
     }
@@ -106,7 +106,7 @@ impl Resolver<'_> {
         let Most { key, most, why } = bound;
         if period.get_ref().0 > most {
             let message = format!("{key} is {}, expected at most {}: {why}", period.get_ref(), Period(most));
-            return Err(self.error(&period.span(), message));
+            return Err(self.value_error(&period.span(), message));
         }
         Ok(period.get_ref().0)
     }
@@ -122,7 +122,7 @@ impl Resolver<'_> {
         let message = format!(
             "`{shown}` is not a valid name of a {of}, expected one word without `/`, spaces, control or invisible characters"
         );
-        Err(self.error(&written.span(), message))
+        Err(self.value_error(&written.span(), message))
     }
 
     /// The holder of drains of this backend. The name also occurs in paths, so `..` is invalid.
@@ -139,7 +139,7 @@ impl Resolver<'_> {
                  a letter or digit first",
                 name.escape_debug()
             );
-            self.error(&written.span(), message)
+            self.value_error(&written.span(), message)
         })
     }
 
@@ -150,7 +150,7 @@ impl Resolver<'_> {
         words: impl IntoIterator<Item = &'w String>,
     ) -> Result<()> {
         if words.into_iter().any(|word| word.contains('\0')) {
-            return Err(self.error(
+            return Err(self.value_error(
                 place,
                 "found a NUL character, expected none: arguments of programs cannot contain one",
             ));
@@ -166,7 +166,7 @@ impl Resolver<'_> {
                 let message = format!(
                     "`{shown}` is a relative path, expected an absolute one: ExaBGP starts its helpers in /"
                 );
-                Err(self.error(&path.span(), message))
+                Err(self.value_error(&path.span(), message))
             }
             written => Ok(written.as_ref().map(|path| path.get_ref().clone())),
         }
@@ -175,14 +175,15 @@ impl Resolver<'_> {
     /// Reads a list of neighbors and refuses duplicates.
     pub(super) fn unique_neighbors(&self, written: &[Spanned<Text<Address>>]) -> Result<Vec<IpAddr>> {
         let mut seen = vec![];
+        let mut unique = Ok(());
         for neighbor in written {
             let address = neighbor.get_ref().0.0;
             if seen.contains(&address) {
-                return Err(self.error(&neighbor.span(), duplicate(address)));
+                unique = Err(self.value_error(&neighbor.span(), duplicate(address)));
             }
             seen.push(address);
         }
-        Ok(seen)
+        unique.map(|()| seen)
     }
 
     /// Refuses an empty list.
@@ -194,7 +195,7 @@ impl Resolver<'_> {
     ) -> Result<()> {
         match written {
             Some(list) if length(list.get_ref()) == 0 => {
-                Err(self.error(&list.span(), format!("no {what}, expected at least one")))
+                Err(self.value_error(&list.span(), format!("no {what}, expected at least one")))
             }
             _ => Ok(()),
         }
@@ -214,7 +215,7 @@ impl Resolver<'_> {
              withdraw its prefixes",
             written.name.get_ref()
         );
-        Err(self.error(&written.name.span(), message))
+        Err(self.rule_error(&["on-fail", "on-unknown", "check", "name"], &written.name.span(), message))
     }
 }
 

@@ -35,13 +35,14 @@ impl Resolver<'_> {
         if service.check.is_empty() {
             return self.role_checks(service, backend, defaults);
         }
-        if let (Some(zones), None) = (&service.zones, backend) {
+        let mut refused = Ok(());
+        if let (Some(zones), None) = (&service.zones, &service.backend) {
             let message = "zones need a backend or the default checks, and this service has no backend and lists its own checks";
-            return Err(self.error(&zones.span(), message));
+            refused = Err(self.rule_error(&["backend"], &zones.span(), message));
         }
         if let Some(role) = &service.role {
             let message = "role needs the default checks, but this service lists its own checks";
-            return Err(self.error(&role.span(), message));
+            refused = Err(self.value_error(&role.span(), message));
         }
         let (mut checks, mut names) = (vec![], vec![]);
         for written in &service.check {
@@ -52,13 +53,13 @@ impl Resolver<'_> {
                     "another check of this service is called `{}`, expected a unique name",
                     name.get_ref()
                 );
-                own = Err(self.error(&name.span(), message));
+                own = Err(self.value_error(&name.span(), message));
             }
             names.push(name.get_ref());
             let check = self.check(written.get_ref(), &written.span(), service, backend, defaults);
             checks.push(own.and(check));
         }
-        checks.into_iter().collect()
+        refused.and(checks.into_iter().collect())
     }
 
     fn check(
@@ -105,32 +106,42 @@ impl Resolver<'_> {
             ("address", written.address.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
+        let mut single = Ok(());
         if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
-            return Err(self
-                .error(second, format!("`{first}` and `{second_kind}` in one check, expected one of them")));
+            let message = format!("`{first}` and `{second_kind}` in one check, expected one of them");
+            single = Err(self.value_error(second, message));
         }
-        if let Some(dns) = &written.dns {
+        // Read each kind before failing, so that all errors are reported.
+        let dns = written.dns.as_ref().map(|dns| {
             let locality = self.locality(service, &written.device);
-            return self.probe_set(dns, timing, &locality).map(Probe::Dns);
+            self.probe_set(dns, timing, &locality).map(Probe::Dns)
+        });
+        let command = written.command.as_ref().map(|command| self.command(command, timing));
+        let process = written
+            .process
+            .as_ref()
+            .map(|process| self.process(process, name, service, backend, timing.timeout).map(Probe::Process));
+        let address = written
+            .address
+            .as_ref()
+            .map(|address| self.address_probe(address, service, &written.device).map(Probe::Address));
+        let probe = dns.or(command).or(process).or(address).unwrap_or_else(|| {
+            let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a \
+                            table `address = {}`";
+            let message = format!("check `{name}` has nothing to probe, {expected}");
+            Err(self.rule_error(&["dns", "command", "process", "address", "name"], place, message))
+        });
+        single.and(probe)
+    }
+
+    fn command(&self, command: &Spanned<String>, timing: Timing) -> Result<Probe> {
+        if command.get_ref().trim().is_empty() {
+            let message = "empty command, expected one for the shell such as \"exit 0\"";
+            return Err(self.value_error(&command.span(), message));
         }
-        if let Some(command) = &written.command {
-            if command.get_ref().trim().is_empty() {
-                let message = "empty command, expected one for the shell such as \"exit 0\"";
-                return Err(self.error(&command.span(), message));
-            }
-            self.without_zero(&command.span(), [command.get_ref()])?;
-            let text = command.get_ref().clone();
-            return Ok(Probe::Command(CommandProbe { text, timeout: Some(timing.timeout) }));
-        }
-        if let Some(process) = &written.process {
-            return self.process(process, name, backend, timing.timeout).map(Probe::Process);
-        }
-        if let Some(address) = &written.address {
-            return self.address_probe(address, service, &written.device).map(Probe::Address);
-        }
-        let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a table \
-                        `address = {}`";
-        Err(self.error(place, format!("check `{name}` has nothing to probe, {expected}")))
+        self.without_zero(&command.span(), [command.get_ref()])?;
+        let text = command.get_ref().clone();
+        Ok(Probe::Command(CommandProbe { text, timeout: Some(timing.timeout) }))
     }
 
     /// Builds a probe for every query, server and transport.
@@ -141,51 +152,51 @@ impl Resolver<'_> {
         locality: &Arc<Locality>,
     ) -> Result<ProbeSet> {
         let (span, dns) = (dns.span(), dns.get_ref());
-        let queries: Vec<&Query> = match (&dns.query, dns.queries.as_slice()) {
-            (Some(query), []) => vec![&query.get_ref().0],
-            (None, []) => return Err(self.error(&span, "no query, expected `query = \"NAME TYPE\"`")),
-            (None, queries) => queries.iter().map(|query| &query.0).collect(),
-            (Some(query), _) => {
-                return Err(
-                    self.error(&query.span(), "`query` and `queries` in one check, expected one of them")
-                );
+        let (mut queries, mut refused) = (vec![], Ok(()));
+        queries.extend(dns.query.as_ref().map(|query| &query.get_ref().0));
+        match (&dns.query, dns.queries.as_slice()) {
+            (Some(_), []) => {}
+            (None, []) => {
+                let message = "no query, expected `query = \"NAME TYPE\"`";
+                refused = Err(self.rule_error(&["query", "queries"], &span, message));
             }
-        };
+            (None, _) => {}
+            (Some(query), _) => {
+                let message = "`query` and `queries` in one check, expected one of them";
+                refused = Err(self.value_error(&query.span(), message));
+            }
+        }
+        queries.extend(dns.queries.iter().map(|query| &query.0));
         let nonempty = [
             self.require_nonempty(&dns.server, |servers| servers.0.len(), "server"),
             self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
             self.require_nonempty(&dns.transport, |transports| transports.0.len(), "transport"),
         ];
-        nonempty.into_iter().collect::<Result<()>>()?;
-        let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
-        let sources_key = if sources.is_some() { "`source`" } else { "node.management" };
         let servers: Vec<SocketAddr> = match &dns.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
             None => self.management.iter().map(|address| SocketAddr::new(*address, 53)).collect(),
         };
-        let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
-        let mut probes = vec![];
-        for query in &queries {
+        // Read every question and every source before failing, so that all errors are reported.
+        let sources = servers.iter().map(|server| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
+        let questions = queries.iter().map(|query| {
             let expect = self.expectation(&dns.expect, query, timing)?;
             let question = Question::new((*query).clone(), dns.recursion_desired, expect);
-            let question = Arc::new(question.map_err(|message| self.error(&span, message))?);
-            for server in &servers {
-                let source = self.source(*server, sources.as_deref()).ok_or_else(|| {
-                    let family = Family::of(server.ip()).name();
-                    let source = dns.source.as_ref().map(Spanned::span);
-                    let place = source.or_else(|| dns.server.as_ref().map(Spanned::span));
-                    self.error(
-                        &place.unwrap_or(span.clone()),
-                        format!(
-                            "`{server}` cannot be probed: the sources contain no {family} address; add one to {sources_key}"
-                        ),
-                    )
-                })?;
+            question.map(Arc::new).map_err(|message| self.error(&span, message))
+        });
+        let questions = questions.collect::<Vec<_>>();
+        refused?;
+        nonempty.into_iter().collect::<Result<()>>()?;
+        let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
+        let questions = questions.into_iter().collect::<Result<Vec<_>>>()?;
+        let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
+        let mut probes = vec![];
+        for question in &questions {
+            for (server, source) in servers.iter().zip(&sources) {
                 for transport in &transports {
                     probes.push(DnsProbe {
-                        question: Arc::clone(&question),
+                        question: Arc::clone(question),
                         server: *server,
-                        source: Some(source),
+                        source: Some(*source),
                         transport: *transport,
                         timeout: timing.timeout,
                         locality: Arc::clone(locality),
@@ -196,7 +207,32 @@ impl Resolver<'_> {
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
         let pace = pace(timing, dns.max_in_flight);
-        ProbeSet::new(probes, need, pace).map_err(|message| self.error(&place, message))
+        let keys = &["query", "queries", "server", "source", "transport"];
+        ProbeSet::new(probes, need, pace).map_err(|message| self.rule_error(keys, &place, message))
+    }
+
+    /// The source address for a server. `place` is that of the `dns` table.
+    fn source_of(
+        &self,
+        server: SocketAddr,
+        dns: &file::Dns,
+        place: &std::ops::Range<usize>,
+    ) -> Result<IpAddr> {
+        let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
+        if sources.as_ref().is_some_and(Vec::is_empty) {
+            // The empty list is reported.
+            return Err(Refused);
+        }
+        self.source(server, sources.as_deref()).ok_or_else(|| {
+            let family = Family::of(server.ip()).name();
+            let key = if sources.is_some() { "`source`" } else { "node.management" };
+            let source = dns.source.as_ref().map(Spanned::span);
+            let place = source.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(place.clone());
+            let message = format!(
+                "`{server}` cannot be probed: the sources contain no {family} address; add one to {key}"
+            );
+            self.rule_error(&["source", "management"], &place, message)
+        })
     }
 
     /// The source address: the one given, else a management address of the server's family.
@@ -207,7 +243,7 @@ impl Resolver<'_> {
 
     fn expectation(&self, written: &file::Expect, query: &Query, timing: Timing) -> Result<Expectation> {
         let default = Expectation::default();
-        let at = |span: std::ops::Range<usize>| move |message: String| self.error(&span, message);
+        let at = |span: std::ops::Range<usize>| move |message: String| self.value_error(&span, message);
         let rcodes = match &written.rcode {
             Some(rcodes) => {
                 let words = rcodes.get_ref().0.iter().map(String::as_str);
@@ -219,7 +255,7 @@ impl Resolver<'_> {
             Some(latency) if latency.get_ref().0 > timing.timeout => {
                 let message =
                     "max-latency is longer than the timeout and has no effect, expected at most the timeout";
-                Err(self.error(&latency.span(), message))
+                Err(self.rule_error(&["timeout", "interval"], &latency.span(), message))
             }
             latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
         };
@@ -242,8 +278,9 @@ impl Resolver<'_> {
         record_type: RecordType,
     ) -> Result<Vec<RData>> {
         let Some(written) = written else { return Ok(vec![]) };
-        let error = |message: String| -> Refused { self.error(&written.span(), message) };
-        written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error)).collect()
+        let error = |message: String| -> Refused { self.value_error(&written.span(), message) };
+        let records = written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error));
+        records.collect::<Vec<_>>().into_iter().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::resolve::{Resolver, Result};
+use super::resolve::{Refused, Resolver, Result};
 use super::{Check, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
@@ -18,12 +18,18 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Process>,
         check: &str,
+        service: &file::Service,
         backend: Option<&Backend>,
         timeout: Duration,
     ) -> Result<ProcessProbe> {
         let process = written.get_ref();
-        let pid_file = self.absolute(&process.pid_file)?;
-        let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose()?;
+        let pid_file = self.absolute(&process.pid_file);
+        let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose();
+        let (pid_file, unit) = (pid_file?, unit?);
+        if pid_file.is_none() && unit.is_none() && backend.is_none() && service.backend.is_some() {
+            // The backend is refused, and would name its process.
+            return Err(Refused);
+        }
         let of_backend =
             backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::process_source);
         let source = of_backend.map_or_else(|| ProcessSource::new(pid_file, unit), Ok);
@@ -32,7 +38,7 @@ impl Resolver<'_> {
                 "the process of check `{check}` {neither}, and its service has no backend with one, expected pid-file or unit \
                  or both"
             );
-            self.error(&written.span(), message)
+            self.rule_error(&["pid-file", "unit", "process", "backend", "name"], &written.span(), message)
         })?;
         Ok(ProcessProbe { source, timeout })
     }
@@ -51,7 +57,7 @@ impl Resolver<'_> {
             "`{shown}` is not a service unit, expected a full unit name such as \"unbound.service\" or \
              \"kresd@1.service\""
         );
-        Err(self.error(&written.span(), message))
+        Err(self.value_error(&written.span(), message))
     }
 }
 

@@ -14,9 +14,9 @@ use super::address::service_addresses;
 use super::bounds::{self, duplicate};
 use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Placed, Start};
-use super::survey::Survey;
+use super::survey::{Basis, Survey};
 use super::value::{Text, Unscoped};
-use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use super::{Check, Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
@@ -42,7 +42,7 @@ const UNREAD: [IpAddr; 2] =
 pub(crate) struct Resolver<'a> {
     pub(super) source: Source<'a>,
     survey: Survey<'a>,
-    faults: RefCell<Vec<Fault>>,
+    faults: RefCell<Vec<(Fault, Basis)>>,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
     /// These are not what the file means, for something is wrong with them.
@@ -75,7 +75,8 @@ impl<'a> Resolver<'a> {
         };
         let config = file.ok_or(Refused).and_then(|file| resolver.file(file, host));
         let Self { survey, faults, .. } = resolver;
-        let more = faults.into_inner().into_iter().filter(|fault| !survey.hides(fault)).collect::<Vec<_>>();
+        let more = faults.into_inner().into_iter().filter(|(fault, basis)| !survey.hides(fault, *basis));
+        let more: Vec<_> = more.map(|(fault, _)| fault).collect();
         match config {
             Ok(config) if more.is_empty() && survey.faults.is_empty() => Ok(config),
             _ => Err(source.error([survey.faults, more].concat())),
@@ -87,8 +88,8 @@ impl<'a> Resolver<'a> {
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
-        self.neighbors_unread = neighbors.is_err() || self.survey.has_invalid(&["exabgp", "neighbors"]);
-        self.neighbors = neighbors.clone().unwrap_or_default();
+        self.neighbors_unread = self.survey.has_invalid(&["exabgp", "neighbors"]);
+        self.neighbors = file.exabgp.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect();
         let exabgp = self.exabgp(&file.exabgp);
         let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
         self.own = own.flatten().collect();
@@ -131,10 +132,9 @@ impl<'a> Resolver<'a> {
         if list.is_empty() {
             return Err(self.error(&management.span(), "no management address, expected at least one"));
         }
-        match (1..).zip(&list).find(|(next, address)| list[*next..].contains(address)) {
-            Some((_, address)) => Err(self.error(&management.span(), duplicate(address))),
-            None => Ok(list),
-        }
+        let repeated = (1..).zip(&list).filter(|(next, address)| list[*next..].contains(address));
+        let repeated = repeated.map(|(_, address)| self.value_error(&management.span(), duplicate(address)));
+        repeated.last().map_or(Ok(list.clone()), Err)
     }
 
     /// Resolves all services, with unique names and disjoint prefixes.
@@ -149,16 +149,15 @@ impl<'a> Resolver<'a> {
             let name = service.name.get_ref();
             let mut own = self.name(&service.name, "service");
             if names.contains(&name.as_str()) {
-                own = Err(
-                    self.error(&service.name.span(), format!("there is another service called `{name}`"))
-                );
+                let message = format!("there is another service called `{name}`");
+                own = Err(self.value_error(&service.name.span(), message));
             }
             names.push(name);
             for prefix in service.prefixes.get_ref() {
                 let network = prefix.get_ref().0.0;
                 if let Some(owner) = prefixes.insert(network, name.clone()) {
                     let message = format!("`{network}` is a prefix of service `{owner}` already");
-                    own = Err(self.error(&prefix.span(), message));
+                    own = Err(self.value_error(&prefix.span(), message));
                 }
             }
             let resolved = self.service(service, &file.defaults);
@@ -167,9 +166,33 @@ impl<'a> Resolver<'a> {
         services.into_iter().collect()
     }
 
-    /// Notes what is wrong at a place.
+    /// Whether the table of this backend was not read completely.
+    pub(super) fn has_invalid_backend(&self, name: &str) -> bool {
+        self.survey.has_invalid(&["backend", name])
+    }
+
+    /// Notes an error that may be a consequence of any invalid value of the same service, check, backend or table.
     pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
-        self.faults.borrow_mut().push(self.source.fault(span.clone(), message));
+        self.error_on(Basis::Item, span, message)
+    }
+
+    /// Notes an error of one value, whatever the others are.
+    pub(super) fn value_error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
+        self.error_on(Basis::Value, span, message)
+    }
+
+    /// Notes an error of a rule that depends on these keys only.
+    pub(super) fn rule_error(
+        &self,
+        keys: &'static [&'static str],
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> Refused {
+        self.error_on(Basis::Keys(keys), span, message)
+    }
+
+    fn error_on(&self, basis: Basis, span: &Range<usize>, message: impl Into<String>) -> Refused {
+        self.faults.borrow_mut().push((self.source.fault(span.clone(), message), basis));
         Refused
     }
 
@@ -190,13 +213,9 @@ impl<'a> Resolver<'a> {
     fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
         let announcements = self.announcements(written);
         let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose();
-        // Without its backend it is not known which checks it has.
-        let checks = backend.clone().and_then(|backend| {
-            let mut checks = self.checks(written, backend.as_deref(), timing)?;
-            self.require_deciding_check(written, &checks)?;
-            checks.extend(self.default_address_check(written, &checks, timing)?);
-            Ok(checks)
-        });
+        // Read the checks even if the backend is refused, so that all errors are reported.
+        let own_backend = backend.as_ref().ok().and_then(Option::as_deref);
+        let checks = self.checks_with_defaults(written, own_backend, timing);
         let unknown_after =
             self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
         let addresses = self.addresses_fit(written);
@@ -222,13 +241,34 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// The checks of the file or of the role, and the default check of the addresses.
+    fn checks_with_defaults(
+        &self,
+        written: &file::Service,
+        backend: Option<&Backend>,
+        timing: &file::Timing,
+    ) -> Result<Vec<Check>> {
+        let checks = self.checks(written, backend, timing).and_then(|checks| {
+            self.require_deciding_check(written, &checks)?;
+            Ok(checks)
+        });
+        let watches_addresses = |check: &Spanned<file::Check>| check.get_ref().address.is_some();
+        if checks.is_err() && written.check.iter().any(watches_addresses) {
+            return Err(Refused);
+        }
+        let address = self.default_address_check(written, checks.as_deref().unwrap_or_default(), timing);
+        let (mut checks, address) = (checks?, address?);
+        checks.extend(address);
+        Ok(checks)
+    }
+
     /// Found without a search path, since ExaBGP's is not the operator's.
     fn on_change(&self, written: &file::Service) -> Result<Vec<String>> {
         let Some(command) = &written.on_change else { return Ok(vec![]) };
         self.without_zero(&command.span(), command.get_ref())?;
         match command.get_ref().first() {
             Some(program) if program.starts_with('/') => Ok(command.get_ref().clone()),
-            _ => Err(self.error(
+            _ => Err(self.value_error(
                 &command.span(),
                 "expected the absolute path of a program and its arguments, such as [\"/usr/local/bin/notify\"]",
             )),
@@ -237,7 +277,11 @@ impl<'a> Resolver<'a> {
 
     fn start(&self, written: &file::Service) -> Result<StartPolicy> {
         if let (Some(age), Start::Probe | Start::Withdraw) = (&written.adopt_max_age, written.start) {
-            return Err(self.error(&age.span(), "adopt-max-age means something only with start = \"adopt\""));
+            return Err(self.rule_error(
+                &["start"],
+                &age.span(),
+                "adopt-max-age means something only with start = \"adopt\"",
+            ));
         }
         Ok(match written.start {
             Start::Probe => StartPolicy::Probe,
@@ -265,19 +309,26 @@ impl<'a> Resolver<'a> {
             self.at_most(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
         let restart_grace =
             self.at_most(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
+        // A period that is refused does not keep the rule between the thresholds from being checked.
         let policy = Policy::new(Values {
             mode: written.mode,
             penalty: number(&written.penalty, default::PENALTY),
             suppress,
             reuse,
-            half_life: half_life?,
-            max_suppress: max_suppress?,
-            max_rise_time: max_rise_time?,
-            restart_grace: restart_grace?,
+            half_life: half_life.unwrap_or(default::HALF_LIFE),
+            max_suppress: max_suppress.unwrap_or(default::MAX_SUPPRESS),
+            max_rise_time: max_rise_time.unwrap_or(default::MAX_RISE_TIME),
+            restart_grace: restart_grace.unwrap_or(default::RESTART_GRACE),
         });
+        if let (Err(PolicyError::SuppressAboveCeiling { .. }), Err(Refused), _)
+        | (Err(PolicyError::SuppressAboveCeiling { .. }), _, Err(Refused)) =
+            (&policy, half_life, max_suppress)
+        {
+            return Err(Refused);
+        }
         let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
-        policy.map_err(|error| {
+        let policy = policy.map_err(|error| {
             let (span, message) = match error {
                 PolicyError::ReuseNotBelowSuppress => (
                     spans(&written.reuse).or_else(|| spans(&written.suppress)),
@@ -298,8 +349,10 @@ impl<'a> Resolver<'a> {
                 ),
                 PolicyError::Zero(key) => (None, format!("{key} is zero, expected more")),
             };
-            self.error(&span.unwrap_or(0..0), message)
-        })
+            self.rule_error(&["dampening"], &span.unwrap_or(0..0), message)
+        });
+        half_life.and(max_suppress).and(max_rise_time).and(restart_grace)?;
+        policy
     }
 
     /// What the check says, else what `[defaults]` says, else our own defaults.
@@ -321,6 +374,26 @@ impl<'a> Resolver<'a> {
             (None, Some(interval)) => Ok(own.timeout.min(interval.get_ref().0)),
             _ => self.period(&timeout, bounds::TIMEOUT, own.timeout),
         };
+        // What is compared with [defaults] might not be what was meant.
+        let mut compared = Ok(());
+        if !self.survey.has_invalid(&["defaults"]) {
+            for (name, read, placed) in [
+                ("timeout", timeout_read, timeout.as_ref()),
+                ("fast-interval", fast_interval_read, fast_interval.as_ref()),
+            ] {
+                let (Ok(interval_read), Ok(read)) = (interval_read, read) else { continue };
+                if read > interval_read {
+                    let place = placed.or(interval.as_ref()).map(Spanned::span);
+                    let message = format!(
+                        "{name} {} is longer than the interval {}, expected at most that",
+                        Period(read),
+                        Period(interval_read)
+                    );
+                    let keys = &["interval", "timeout", "fast-interval"];
+                    compared = Err(self.rule_error(keys, &place.unwrap_or(0..0), message));
+                }
+            }
+        }
         let timing = Timing {
             interval: interval_read?,
             fast_interval: fast_interval_read?,
@@ -331,24 +404,7 @@ impl<'a> Resolver<'a> {
                 relapse: own.thresholds.relapse,
             },
         };
-        if self.survey.has_invalid(&["defaults"]) {
-            // What is compared might not be what was meant.
-            return Ok(timing);
-        }
-        for (name, period, placed) in
-            [("timeout", timing.timeout, &timeout), ("fast-interval", timing.fast_interval, &fast_interval)]
-        {
-            if period > timing.interval {
-                let place = placed.as_ref().or(interval.as_ref()).map(Spanned::span);
-                let message = format!(
-                    "{name} {} is longer than the interval {}, expected at most that",
-                    Period(period),
-                    Period(timing.interval)
-                );
-                return Err(self.error(&place.unwrap_or(0..0), message));
-            }
-        }
-        Ok(timing)
+        compared.map(|()| timing)
     }
 }
 

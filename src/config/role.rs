@@ -15,7 +15,7 @@ use toml::Spanned;
 
 use super::address::service_addresses;
 use super::dns::pace;
-use super::resolve::{Resolver, Result};
+use super::resolve::{Refused, Resolver, Result};
 use super::{Check, file, process_check};
 use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
@@ -50,8 +50,13 @@ impl Resolver<'_> {
         backend: Option<&Backend>,
         defaults: &file::Timing,
     ) -> Result<Vec<Check>> {
-        let timing = self.timing(&file::Timing::default(), defaults)?;
-        let asked = self.asked(service, backend)?;
+        let timing = self.timing(&file::Timing::default(), defaults);
+        if service.role.is_none() && backend.is_none() && service.backend.is_some() {
+            // The backend is refused, and its kind may name the role.
+            return Err(Refused);
+        }
+        let asked = self.asked(service, backend);
+        let (timing, asked) = (timing?, asked?);
         let deciding = self.deciding_addresses(service);
         let observed: Vec<_> =
             self.management.iter().copied().filter(|address| !deciding.contains(address)).collect();
@@ -131,7 +136,8 @@ impl Resolver<'_> {
         let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
         if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
-            return Err(self.error(
+            return Err(self.rule_error(
+                &["role", "backend"],
                 &zones.span(),
                 "zones need a server that is authoritative, expected role = \"authoritative\"",
             ));
@@ -149,7 +155,8 @@ impl Resolver<'_> {
                 if zones.is_empty() {
                     let role = service.role.as_ref().map(Spanned::span);
                     let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
-                    return Err(self.error(
+                    return Err(self.rule_error(
+                        &["role", "zones", "backend"],
                         &span,
                         "no zones, expected the zones that this server must serve: zones = [\"example.org\"]",
                     ));

@@ -19,26 +19,30 @@ impl Resolver<'_> {
     /// All routes of a service with their advertisements in each state.
     pub(super) fn announcements(&self, service: &file::Service) -> Result<Vec<(Route, Ladder)>> {
         let prefixes = &service.prefixes;
+        let mut refused = Ok(());
         if prefixes.get_ref().is_empty() {
-            return Err(self.error(&prefixes.span(), "no prefixes, expected at least one"));
+            refused = Err(self.value_error(&prefixes.span(), "no prefixes, expected at least one"));
         }
         let own = service.terms();
-        let Some(announce) = &service.announce else { return self.announcements_with(service, &own) };
-        let mut refused = Ok(());
+        let Some(announce) = &service.announce else {
+            let announcements = self.announcements_with(service, &own);
+            return refused.and(announcements);
+        };
         for (key, place) in own.written() {
             let message =
                 format!("`{key}` has no effect beside `announce`, expected it in each entry of `announce`");
-            refused = Err(self.error(&place, message));
+            refused = Err(self.value_error(&place, message));
         }
         if announce.get_ref().is_empty() {
-            refused = Err(self.error(&announce.span(), "`announce` is empty, expected at least one entry"));
+            refused =
+                Err(self.value_error(&announce.span(), "`announce` is empty, expected at least one entry"));
         }
         let mut told = vec![];
         let mut announcements = vec![];
         for entry in announce.get_ref() {
             if entry.get_ref().neighbors.is_empty() {
                 let message = "this entry of `announce` has no neighbors, expected at least one";
-                refused = Err(self.error(&entry.span(), message));
+                refused = Err(self.rule_error(&["neighbors"], &entry.span(), message));
             }
             for neighbor in &entry.get_ref().neighbors {
                 let address = neighbor.get_ref().0.0;
@@ -46,7 +50,7 @@ impl Resolver<'_> {
                     let message = format!(
                         "`{address}` is in an earlier entry of `announce`, expected each neighbor once"
                     );
-                    refused = Err(self.error(&neighbor.span(), message));
+                    refused = Err(self.value_error(&neighbor.span(), message));
                 }
             }
             told.extend(entry.get_ref().neighbors.iter().map(|neighbor| neighbor.get_ref().0.0));
@@ -67,19 +71,24 @@ impl Resolver<'_> {
         let neighbors = self.neighbors(&terms.neighbors);
         let med_increase = self.med_increase(terms);
         let path_information = self.path_information(terms);
+        // Read every next hop before failing, so that all errors are reported.
+        let next_hop = |prefix: &Spanned<Text<Prefix>>| {
+            let neighbors = neighbors.as_deref().ok();
+            self.next_hop(terms, prefix.get_ref().0.0, &prefix.span(), neighbors)
+        };
+        let next_hops: Vec<_> = service.prefixes.get_ref().iter().map(next_hop).collect();
         let (neighbors, med_increase, path_information) = (neighbors?, med_increase?, path_information?);
-        let route = |(place, prefix): (u32, &Spanned<Text<Prefix>>)| {
-            let network = prefix.get_ref().0.0;
+        let route = |((place, prefix), next_hop): ((u32, &Spanned<Text<Prefix>>), Result<NextHop>)| {
             Ok(Route {
-                prefix: network,
-                next_hop: self.next_hop(terms, network, &prefix.span(), &neighbors)?,
+                prefix: prefix.get_ref().0.0,
+                next_hop: next_hop?,
                 path_information,
                 neighbors: neighbors.clone(),
                 med_offset: med_increase.saturating_mul(place),
             })
         };
-        let routes: Vec<_> = (0..).zip(service.prefixes.get_ref()).map(route).collect();
-        let routes: Vec<_> = routes.into_iter().collect::<Result<_>>()?;
+        let routes = (0..).zip(service.prefixes.get_ref()).zip(next_hops).map(route);
+        let routes: Vec<_> = routes.collect::<Result<_>>()?;
         let ladder = ladder(terms);
         self.require_short_commands(service, &routes, &ladder)?;
         Ok(routes.into_iter().map(|route| (route, ladder.clone())).collect())
@@ -89,15 +98,17 @@ impl Resolver<'_> {
         if written.is_empty() {
             return Ok(self.neighbors.clone());
         }
+        let mut known = Ok(());
         for neighbor in written {
             let address = neighbor.get_ref().0.0;
             let is_any = self.neighbors.is_empty() || self.neighbors_unread;
             if !is_any && !self.neighbors.contains(&address) {
                 let message = format!("`{address}` is not in exabgp.neighbors, expected one of those");
-                return Err(self.error(&neighbor.span(), message));
+                known = Err(self.value_error(&neighbor.span(), message));
             }
         }
-        self.unique_neighbors(written)
+        let unique = self.unique_neighbors(written);
+        known.and(unique)
     }
 
     /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
@@ -110,7 +121,7 @@ impl Resolver<'_> {
         if *increase.get_ref() > 0 && !written.up.as_ref().is_some_and(has_med) {
             let message =
                 "med-increase adds to the med of `up`, but `up` has none, expected `up = { med = … }`";
-            return Err(self.error(&increase.span(), message));
+            return Err(self.rule_error(&["up"], &increase.span(), message));
         }
         Ok(*increase.get_ref())
     }
@@ -120,7 +131,7 @@ impl Resolver<'_> {
         written: &file::Terms,
         prefix: IpNet,
         place: &Range<usize>,
-        neighbors: &[IpAddr],
+        neighbors: Option<&[IpAddr]>,
     ) -> Result<NextHop> {
         let family = Family::of(prefix.addr());
         let of_family = |address: &IpAddr| Family::of(*address) == family;
@@ -131,7 +142,7 @@ impl Resolver<'_> {
                     "`{prefix}` has no next hop: node.management has no {0} address; add one, or set `next-hop` in the service",
                     family.name()
                 );
-                self.error(place, message)
+                self.rule_error(&["next-hop", "announce"], place, message)
             });
         };
         let listed = hops.get_ref().0.iter().map(|hop| hop.0);
@@ -147,13 +158,13 @@ impl Resolver<'_> {
                 "`{prefix}` has no next hop: `next-hop` lists no {} address, expected one",
                 family.name()
             );
-            return Err(self.error(&hops.span(), message));
+            return Err(self.value_error(&hops.span(), message));
         }
+        let Some(neighbors) = neighbors.filter(|_| !self.neighbors_unread) else {
+            return Ok(NextHop::Itself);
+        };
         let sessions_known = family == Family::V4 && neighbors.is_empty();
-        if self.neighbors_unread
-            || sessions_known
-            || (!neighbors.is_empty() && neighbors.iter().all(of_family))
-        {
+        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
             return Ok(NextHop::Itself);
         }
         let name = family.name();
@@ -161,7 +172,7 @@ impl Resolver<'_> {
             "next hop \"self\" of `{prefix}` needs {name} sessions only, because ExaBGP uses the address of the session; \
              list the {name} neighbors in `neighbors`, or set an address"
         );
-        Err(self.error(&hops.span(), message))
+        Err(self.rule_error(&["neighbors", "announce"], &hops.span(), message))
     }
 
     /// Reads the path identifier. It is part of the key of a route, so it cannot differ between states.
@@ -173,7 +184,11 @@ impl Resolver<'_> {
                 let path = attributes.path_information.map(|path| path.0);
                 if first.is_some_and(|first| first != path) {
                     let message = "path-information differs between the states of a service, expected the same in all: a different one is another route";
-                    return Err(self.error(&rung.span(), message));
+                    return Err(self.rule_error(
+                        &["up", "degraded", "down", "drained"],
+                        &rung.span(),
+                        message,
+                    ));
                 }
                 first = Some(path);
             }

@@ -1,19 +1,19 @@
 //! Parses a file and finds every invalid value, not only the first.
 //!
 //! serde stops at the first error. So this module removes the invalid value from the parsed tree and parses the rest
-//! again, until it succeeds. An error from a rule between values in the same table may then be a consequence and is not
-//! reported: [`Survey::hides`].
+//! again, until it succeeds. A missing key gets a placeholder, so that the rest of its table is parsed. An error that
+//! may be a consequence is not reported: [`Survey::hides`].
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer, Error};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
 use super::cite::{Fault, Source};
 use super::file::File;
 use super::misplaced::Misplaced;
-use super::tree::{Path, remove};
+use super::tree::{Path, put, remove};
 
 /// Maximum number of values to remove before giving up.
 const MAX_REMOVED: usize = 50;
@@ -30,6 +30,17 @@ pub(super) struct Survey<'s> {
     invalid: Vec<Path>,
     /// Tables with an unknown key. That key may be the misspelled name of a missing key.
     misspelled: Vec<Path>,
+}
+
+/// What an error depends on, besides the value at its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Basis {
+    /// Nothing else.
+    Value,
+    /// These keys of the same service, check, backend or table.
+    Keys(&'static [&'static str]),
+    /// Any key of the same service, check, backend or table.
+    Item,
 }
 
 /// An invalid value and its path in the complete tree.
@@ -66,7 +77,7 @@ impl<'s> Survey<'s> {
                     misplaced.message(path, &span, word, unknown)
                 }
                 (Some(path), missing) if missing.starts_with("missing field") => {
-                    invalid.push(path.clone());
+                    invalid.push(path.child(word));
                     if tree_lacks(&tree, path, word) {
                         format!("{} has no `{word}`, expected one", path.header())
                     } else {
@@ -91,11 +102,30 @@ impl<'s> Survey<'s> {
 
     /// Whether an error at this place may be a consequence of an invalid value. An invalid value of a service affects
     /// its checks, but not the reverse.
-    pub(super) fn hides(&self, fault: &Fault) -> bool {
+    pub(super) fn hides(&self, fault: &Fault, basis: Basis) -> bool {
         let Some(at) = self.tree.as_ref().and_then(|tree| Path::to(tree, &fault.span())) else {
             return !self.invalid.is_empty() && fault.span().is_empty();
         };
-        self.misspelled.contains(&at) || self.invalid.iter().any(|invalid| at.starts_with(invalid.item()))
+        let affects = |invalid: &Path| match basis {
+            Basis::Value => invalid.starts_with(&at.0),
+            Basis::Keys(keys) => at.starts_with(invalid.item()) && keys.iter().any(|key| invalid.names(key)),
+            Basis::Item => at.starts_with(invalid.item()),
+        };
+        self.misspelled.contains(&at) || self.invalid.iter().any(affects)
+    }
+}
+
+/// The key that a table lacks, if this is the error.
+fn missing_key(error: &Error) -> Option<&str> {
+    error.message().strip_prefix("missing field `")?.split('`').next()
+}
+
+/// A valid name, unique by `number`, or an empty list; `None` for other keys.
+fn placeholder(key: &str, number: usize) -> Option<DeValue<'static>> {
+    match key {
+        "name" => Some(DeValue::String(format!("unnamed-{number}").into())),
+        "prefixes" | "management" | "neighbors" => Some(DeValue::Array(DeArray::new())),
+        _ => None,
     }
 }
 
@@ -109,10 +139,17 @@ fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
                 let here = Path::to(&left, &span);
-                let is_out = here.is_some_and(|here| remove(left.get_mut(), &here.0).is_some());
+                let missing =
+                    missing_key(&error).and_then(|key| Some((key, placeholder(key, invalid_values.len())?)));
+                let is_repaired = here.is_some_and(|here| match missing {
+                    Some((key, value)) => {
+                        put(left.get_mut(), &here.0, key, Spanned::new(span.clone(), value))
+                    }
+                    None => remove(left.get_mut(), &here.0).is_some(),
+                });
                 let path = Path::to(tree, &span);
                 invalid_values.push(Invalid { error, path });
-                if !is_out {
+                if !is_repaired {
                     break;
                 }
             }

@@ -72,6 +72,16 @@ impl Path {
         Self(self.0.split_last().map_or(&[][..], |(_, parent)| parent).to_vec())
     }
 
+    /// The path of a key of the table at this path.
+    pub(super) fn child(&self, key: &str) -> Self {
+        Self(self.0.iter().cloned().chain([Step::Key(key.to_owned())]).collect())
+    }
+
+    /// Whether this key is one of the steps.
+    pub(super) fn names(&self, key: &str) -> bool {
+        self.0.iter().any(|step| matches!(step, Step::Key(own) if own == key))
+    }
+
     /// Whether the path is inside the table with these keys.
     pub(super) fn is_in(&self, keys: &[&str]) -> bool {
         let is = |(step, key): (&Step, &&str)| matches!(step, Step::Key(own) if own == key);
@@ -158,6 +168,28 @@ impl Search<'_> {
             self.visit(Step::Key(key.get_ref().to_string()), is_around, value.get_ref());
         }
     }
+}
+
+/// Inserts a value into the table at these steps. Returns false if there is no such table or it has the key.
+pub(super) fn put<'s>(
+    table: &mut DeTable<'s>,
+    steps: &[Step],
+    key: &str,
+    value: Spanned<DeValue<'s>>,
+) -> bool {
+    let Some((Step::Key(first), rest)) = steps.split_first() else { return false };
+    let first = table.get_mut(first.as_str()).map(Spanned::get_mut);
+    let found = rest.iter().try_fold(first, |value, step| match (value?, step) {
+        (DeValue::Table(table), Step::Key(key)) => Some(table.get_mut(key.as_str()).map(Spanned::get_mut)),
+        (DeValue::Array(array), Step::Index(index)) => Some(array.get_mut(*index).map(Spanned::get_mut)),
+        _ => None,
+    });
+    let Some(Some(DeValue::Table(table))) = found else { return false };
+    if table.contains_key(key) {
+        return false;
+    }
+    table.insert(Spanned::new(value.span(), key.to_owned().into()), value);
+    true
 }
 
 /// An entry of a table, or an element of a list, which has no key.

@@ -100,3 +100,54 @@ fn the_readme_names_every_cause() {
         assert!(readme.contains(&format!("`{cause}`")), "`{cause}` is missing in the README");
     }
 }
+
+#[test]
+fn an_error_hides_no_other() {
+    let refused = |file: &str| {
+        refusal(&root().join(format!("tests/config/bad/errors-of-every-kind{file}.toml"))).unwrap()
+    };
+    let errors = ["", "-in-a-service", "-in-checks"].map(refused).concat();
+    for expected in [
+        ":3:8: found the integer `1`",
+        "`10.1.0.1` occurs twice",
+        "ack-timeout is 1ms",
+        "`20x`",
+        "`state` is a relative path",
+        "`servr`",
+        "timeout is 1ms, expected at least 100ms",
+        "found no program",
+        "quiet-for 1m is longer than max-wait 1s",
+        "`192.0.2.1/24` has host bits",
+        "there is no backend `unbund`",
+        "`192.0.2.54` is outside the prefixes",
+        "`10.1.0.9` is not in exabgp.neighbors",
+        "med-increase adds to the med",
+        "unknown key `path-information`",
+        "unknown-after is 1ms",
+        "`off` is a relative path",
+        "the absolute path of a program",
+        "adopt-max-age means something only",
+        "role needs the default checks",
+        "half-life is 0s",
+        "reuse 5000 is not below suppress 1000",
+        "[[service.check]] has no `name`",
+        "interval is 0s",
+        "empty command",
+        "timeout 2s is longer than the interval 1s",
+        "fast-interval 3s is longer than the interval 1s",
+        "`dns` and `process` in one check",
+        "cannot be probed",
+        "quic",
+        "SOMETIMES",
+        "no query",
+        "`unbound` is not a service unit",
+        "`run/unbound.pid` is a relative path",
+        "`o n e` is not a valid name of a service",
+        "lists no IPv6 address",
+        "`a/b` is not a valid name of a check",
+        "has nothing to probe",
+        "expected a whole number from 1 on",
+    ] {
+        assert!(errors.contains(expected), "`{expected}` is missing in\n{errors}");
+    }
+}
