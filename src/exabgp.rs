@@ -16,13 +16,13 @@ pub(crate) mod attributes;
 pub(crate) mod command;
 pub(crate) mod reply;
 
-/// Where a route leads.
+/// The next hop of a route.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum NextHop {
-    /// To this address, of the family of the prefix.
+    /// This address, which has the family of the prefix.
     Address(IpAddr),
-    /// To whatever local address the session with the neighbor has.
+    /// The local address of the BGP session (`next-hop self`).
     #[serde(rename = "self")]
     Itself,
 }
@@ -36,30 +36,30 @@ impl fmt::Display for NextHop {
     }
 }
 
-/// All that identifies a route to ExaBGP, whatever attributes it carries at the moment.
+/// A route as ExaBGP identifies it, without its attributes.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Route {
     /// Without host bits.
     pub(crate) prefix: IpNet,
-    /// Said when announcing, never when withdrawing.
+    /// Part of an announcement, never of a withdraw.
     pub(crate) next_hop: NextHop,
-    /// Part of the key where several paths to one prefix are told apart (RFC 7911).
+    /// The path identifier, if there are several paths to one prefix (RFC 7911).
     pub(crate) path_information: Option<PathInformation>,
-    /// Only these neighbors; empty for all that name this process.
+    /// The neighbors that receive it; empty for all whose configuration names this process.
     pub(crate) neighbors: Vec<IpAddr>,
-    /// Added to the MED of what is announced, so that one of several prefixes is preferred here.
+    /// Added to the MED of the announcement, so that this host is preferred for one of several prefixes.
     #[serde(default)]
     pub(crate) med_offset: u32,
 }
 
 impl Route {
-    /// Whether a withdraw of one is a withdraw of the other.
+    /// Whether a withdraw of one route also withdraws the other.
     #[must_use]
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         self.has_the_prefix_of(other) && self.neighbors == other.neighbors
     }
 
-    /// Whether a withdraw of the other may take it from a neighbor that both are for.
+    /// Whether a withdraw of the other route may remove this one from a neighbor that both have.
     #[must_use]
     pub(crate) fn may_go_with(&self, other: &Self) -> bool {
         let is_for_all = self.neighbors.is_empty() || other.neighbors.is_empty();
@@ -67,20 +67,20 @@ impl Route {
         self.has_the_prefix_of(other) && (is_for_all || is_shared())
     }
 
-    /// Whether a neighbor that has both has one route.
+    /// Whether both are one route to a neighbor that receives both.
     #[must_use]
     pub(crate) fn has_the_prefix_of(&self, other: &Self) -> bool {
         (self.prefix, self.path_information) == (other.prefix, other.path_information)
     }
 }
 
-/// What a service wants for one prefix.
+/// The announcement that a service wants for one prefix.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Advertisement {
-    /// Attract traffic, with these attributes.
+    /// Announce with these attributes.
     Announce(Attributes),
-    /// Attract none.
+    /// Withdraw.
     Withdraw,
 }
 
@@ -105,7 +105,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// How a configuration calls it: `api = 4`, 5 or 6.
+    /// Its number in a configuration: `api = 4`, 5 or 6.
     #[must_use]
     pub(crate) const fn api(self) -> &'static str {
         match self {
@@ -115,7 +115,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect that a configuration calls so: by the number of [`Self::api`], or by the version of an ExaBGP with
+    /// The dialect that a configuration names: by the number of [`Self::api`], or by the version of an ExaBGP with
     /// its dots, from 3.4 to 6.
     #[must_use]
     pub(crate) fn of_api(text: &str) -> Option<Self> {
@@ -133,12 +133,12 @@ impl Dialect {
         })
     }
 
-    /// That of a version below 6.
+    /// The dialect of a version below 6.
     pub(crate) fn before_6(major: u32, minor: u32, patch: u32) -> Self {
         if (major, minor, patch) >= (4, 2, 22) { Self::Neighbor } else { Self::Plain }
     }
 
-    /// How its announcements begin.
+    /// The beginning of its announcements.
     #[must_use]
     pub(crate) const fn form(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ pub mod umask;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex that a thread may have left by a panic. No value behind a mutex of this crate is ever half changed.
+/// Locks a mutex even if a thread has panicked with it. No value in a mutex of this crate is ever changed in part.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! The attributes of a route, each of a type that can only print as ExaBGP expects it.
 //!
-//! ExaBGP up to 5.0 finds commands by substring: a community called `graceful-shutdown` shuts it down. Nothing in
-//! here prints a word that was not written by us; communities are numbers, whatever name they were given by.
+//! ExaBGP up to 5.0 finds commands by substring: a community called `graceful-shutdown` shuts it down. So this module
+//! prints only words of its own and sends communities as numbers, even if the configuration names them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ mod extended;
 
 pub(crate) use self::extended::ExtendedCommunity;
 
-/// What an announced route carries. Absent attributes are left to ExaBGP.
+/// The attributes of an announced route. ExaBGP chooses the absent ones.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Attributes {
     /// Multi-exit discriminator: lower is preferred between links to one neighboring network.
@@ -27,11 +27,11 @@ pub(crate) struct Attributes {
     pub(crate) large_communities: Vec<LargeCommunity>,
     /// Replaces the whole path; ExaBGP does not put its own network in front of it.
     pub(crate) as_path: Option<Vec<u32>>,
-    /// How the route came to be known.
+    /// The origin of the route.
     pub(crate) origin: Option<Origin>,
 }
 
-/// In the order of `exabgp healthcheck`, each with a blank in front.
+/// Prints the attributes in the order of `exabgp healthcheck`, each after a blank.
 impl fmt::Display for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(med) = self.med {
@@ -81,7 +81,7 @@ const WELL_KNOWN: [(&str, Community); 6] = [
     ("no-peer", Community(0xFFFF, 0xFF04)),
 ];
 
-/// The high half first.
+/// The high 16 bits are the first number.
 impl From<u32> for Community {
     fn from(number: u32) -> Self {
         Self((number >> 16) as u16, number as u16)
@@ -136,11 +136,11 @@ impl fmt::Display for LargeCommunity {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Origin {
-    /// From inside the network.
+    /// IGP: from inside the network.
     Igp,
-    /// By the ancestor of BGP.
+    /// EGP: learned by the predecessor of BGP.
     Egp,
-    /// By other means.
+    /// INCOMPLETE: learned by other means.
     Incomplete,
 }
 
@@ -165,7 +165,7 @@ impl fmt::Display for PathInformation {
     }
 }
 
-/// `1:2:3` as numbers, if there are exactly `N` plain decimal ones.
+/// Parses `1:2:3` if it consists of exactly `N` decimal numbers.
 fn numbers<T: FromStr + Copy + Default, const N: usize>(text: &str) -> Option<[T; N]> {
     let mut numbers = [T::default(); N];
     let mut parts = text.split(':');
@@ -176,7 +176,7 @@ fn numbers<T: FromStr + Copy + Default, const N: usize>(text: &str) -> Option<[T
     parts.next().is_none().then_some(numbers)
 }
 
-/// Lets serde read and write types by their text.
+/// Implements the conversions by which serde reads and writes these types as text.
 macro_rules! by_text {
     ($($type:ty),+) => {$(
         impl TryFrom<String> for $type {

@@ -1,7 +1,7 @@
 //! Commands as ExaBGP reads them.
 //!
-//! A line is ASCII, without a line break of its own, and at most [`LINE_LIMIT`] bytes long, so that one `write`
-//! carries it whole: a helper that dies in between leaves no half a line to be glued to its successor's first.
+//! A line is ASCII without a line break inside, and at most [`LINE_LIMIT`] bytes long, so that one `write` sends it
+//! whole: a helper that dies leaves no partial line that would corrupt the first line of its successor.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use super::attributes::Attributes;
 use super::{Advertisement, Dialect, Route};
 
-/// `PIPE_BUF` on Linux: up to here a write to a pipe is atomic. The line break counts.
+/// `PIPE_BUF` on Linux: a write to a pipe up to this size is atomic. The line break counts.
 pub(crate) const LINE_LIMIT: usize = 4096;
 
-/// Said first. It is answered like any command, and takes with it whatever half a line a predecessor left.
+/// The first line. ExaBGP answers it like any command; it ends a partial line of the previous helper.
 pub(crate) const GREETING: &str = "# dnsherald";
 
-/// Understood by every version; the trailing zero is for 4.0 and 4.1, which know no other `system version`.
+/// Every version understands this; 4.0 and 4.1 need the trailing zero.
 pub(crate) const ASK_VERSION: &str = "system version 0";
 
 /// An address family, for the end-of-RIB marker.
@@ -37,7 +37,7 @@ impl Family {
         }
     }
 
-    /// As people write it: IPv4, IPv6.
+    /// The name for messages: IPv4, IPv6.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl Family {
 }
 
 impl Dialect {
-    /// The command that makes `advertisement` true for `route`.
+    /// The command that puts `advertisement` in force for `route`.
     #[must_use]
     pub(crate) fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
         match advertisement {
@@ -57,7 +57,7 @@ impl Dialect {
         }
     }
 
-    /// The same in the words of `exabgp healthcheck`, which names the next hop of what it withdraws, too.
+    /// The same command as `exabgp healthcheck` sends it: a withdraw also names the next hop.
     #[must_use]
     pub(crate) fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
         match advertisement {
@@ -82,7 +82,7 @@ impl Dialect {
         line
     }
 
-    /// The prefix alone: attributes are ignored at best, and `next-hop self` can make ExaBGP 4.2 forget to answer.
+    /// Names only the prefix: ExaBGP ignores attributes here, and 4.2 may not answer a withdraw with `next-hop self`.
     fn withdraw(self, route: &Route, next_hop: &str) -> String {
         let mut line = self.selector(&route.neighbors);
         let _ = write!(line, "withdraw route {}{next_hop}", route.prefix);
@@ -92,7 +92,7 @@ impl Dialect {
         line
     }
 
-    /// The command that says that a family's first routes are complete (RFC 4724, section 2).
+    /// The End-of-RIB marker: the initial routes of a family are complete (RFC 4724, section 2).
     #[must_use]
     pub(crate) fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
         let family = match family {
@@ -102,7 +102,7 @@ impl Dialect {
         format!("{}announce eor {family} unicast", self.selector(neighbors))
     }
 
-    /// Whom a command is for, with a blank behind it unless it is empty.
+    /// The neighbor selector of a command, with a trailing blank unless it is empty.
     fn selector(self, neighbors: &[IpAddr]) -> String {
         match (self, neighbors) {
             (Self::Plain, []) => String::new(),
@@ -113,7 +113,7 @@ impl Dialect {
                 format!("{} ", each.join(", "))
             }
             (Self::Peer, [one]) => format!("peer {one} "),
-            // `peer A, peer B` is an error there.
+            // ExaBGP 6 refuses `peer A, peer B`.
             (Self::Peer, some) => {
                 let each: Vec<_> = some.iter().map(ToString::to_string).collect();
                 format!("peer [{}] ", each.join(", "))
@@ -192,7 +192,7 @@ mod tests {
         assert!(Dialect::Plain.advertise(&second, &up()).ends_with(" med 101"));
     }
 
-    /// ExaBGP up to 5.0 looks for these followed by a blank, or at the end after a blank.
+    /// ExaBGP up to 5.0 searches these words before a blank, or at the end after a blank.
     #[test]
     fn no_line_contains_a_command_by_accident() {
         let words = [

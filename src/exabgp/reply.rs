@@ -1,7 +1,7 @@
-//! What ExaBGP says on our standard input, sorted.
+//! Parses the lines of ExaBGP on our standard input.
 //!
-//! Answers to commands are `done` or `error`, without a number, and events come in between as they like. ExaBGP 6
-//! puts `error: why` in front of `error`; a text event is followed by an empty line.
+//! The answer to a command is `done` or `error`, without a number; events may arrive between answers. ExaBGP 6 sends
+//! `error: why` before `error`. An empty line follows a text event.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use serde_json::Value;
 
 use super::Dialect;
 
-/// One line, understood.
+/// One parsed line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Reply {
-    /// The command was carried out, though not necessarily heard by any neighbor.
+    /// ExaBGP carried out the command. This does not mean that a neighbor received the route.
     Done,
-    /// The command was refused.
+    /// ExaBGP refused the command.
     Error,
-    /// Why the command is about to be refused (ExaBGP 6).
+    /// The reason for the `error` that follows (ExaBGP 6).
     Why(String),
     /// The answer to [`super::command::ASK_VERSION`].
     Version(Version),
     /// TCP to a neighbor is connected; the session is not established yet.
     SessionConnected(String),
-    /// A session came up; what is desired had better be said again.
+    /// A BGP session came up: the desired routes must be sent again.
     SessionUp(String),
-    /// A session went down, and why.
+    /// A BGP session went down, for this reason.
     SessionDown(String, String),
     /// ExaBGP is stopping.
     Shutdown,
     /// Nothing to act on: an empty line, another event.
     Nothing,
-    /// Not understood.
+    /// An unknown line.
     Odd,
 }
 
-/// Which ExaBGP this is.
+/// The version of ExaBGP.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Version {
     text: String,
@@ -63,7 +63,7 @@ impl fmt::Display for Version {
 }
 
 impl Reply {
-    /// Sorts one line, given without its line break.
+    /// Parses one line without its line break.
     #[must_use]
     pub(crate) fn of(line: &str) -> Self {
         let line = line.trim();

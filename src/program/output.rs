@@ -64,7 +64,7 @@ impl Output {
     /// The kept part, with what is in the pipe by now.
     pub(crate) fn kept(self) -> Vec<u8> {
         let Self { pipe, keep, mut kept } = self;
-        // Not through tokio, which reads only after the kernel has reported data.
+        // Reads directly: tokio reads only after the kernel has reported data.
         if let Ok(pipe) = pipe.into_nonblocking_fd() {
             let mut pipe = File::from(pipe);
             let mut chunk = vec![0; CHUNK];

@@ -13,10 +13,10 @@ use super::marks::Marks;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::procfs::{ProcStat, all_pids};
 
-/// Between two looks: a signal takes a moment to act.
+/// The pause between two scans of `/proc`: a signal needs a moment to act.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Looks that are taken at least, however long they take.
+/// The minimum number of scans, regardless of their duration.
 const LOOKS: u32 = 20;
 
 /// Stops all processes of the run, then kills them, then waits for their end, but not much longer than `limit`. Returns

@@ -1,4 +1,4 @@
-//! Directories that are made where they are missing: of the sockets, of the state, of what is kept for a rollback.
+//! Creates missing directories: for the sockets, the state, and the snapshots of a rollback.
 
 use std::fs;
 use std::io;
@@ -11,17 +11,17 @@ use rustix::io::Errno;
 
 use super::files::set_mode;
 
-/// Makes a directory and those above it that are missing, each with this mode. It is set explicitly: ExaBGP hands
-/// down a umask under which no directory could be entered.
+/// Creates a directory and its missing parents with this mode. Sets the mode explicitly: with the umask that ExaBGP
+/// passes on, the owner could not enter the directory.
 ///
 /// # Errors
-/// When one of them cannot be made, or is something else than a directory.
+/// If one of them cannot be created, or is not a directory.
 pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
     if directory.as_os_str().is_empty() || directory.is_dir() {
         return Ok(());
     }
     directory.parent().map_or(Ok(()), |above| make(above, mode))?;
-    // Nobody sees it before it has its mode: another helper that makes the same would take it, and could not enter.
+    // It gets its mode before its name: a second helper would otherwise find it and could not enter it.
     let private = make_private(directory)?;
     let made = set_mode(&private, mode, fs::Metadata::is_dir)
         .and_then(|()| rename_onto_nothing(&private, directory));
@@ -29,30 +29,30 @@ pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
         let _ = fs::remove_dir(&private);
     }
     match made {
-        // The other of two helpers was faster.
+        // A second helper has created it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         made => made,
     }
 }
 
-/// Makes a directory beside it, under a name of its own.
+/// Creates a directory beside it with a unique name.
 fn make_private(directory: &Path) -> io::Result<PathBuf> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let private = directory.with_file_name(format!(".dnsherald.{}.{number}", process::id()));
         match fs::create_dir(&private) {
-            // Left behind by one that was killed.
+            // A killed process left it behind.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made.map(|()| private),
         }
     }
 }
 
-/// A plain rename would take the place of an empty directory, which another helper is about to put its files into.
+/// Does not replace an existing directory: a second helper may be about to put its files into it.
 fn rename_onto_nothing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system can: not NFS.
+        // Not every file system supports this; NFS does not.
         Err(Errno::INVAL | Errno::NOSYS) => match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 Err(io::ErrorKind::AlreadyExists.into())
@@ -87,7 +87,7 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
     }
 
-    /// As nobody, and under the umask of ExaBGP, one that is there but has not its mode yet could not be entered.
+    /// As user nobody with ExaBGP's umask, a directory without its final mode could not be entered.
     #[test]
     fn several_that_make_the_same_at_once_are_all_content_and_see_it_with_its_mode_only() {
         let folder = std::env::temp_dir().join(format!("dnsherald-directory-race-{}", process::id()));

@@ -1,4 +1,4 @@
-//! Files that are opened, made and replaced without following a link that another user may have put there.
+//! Opens, creates and replaces files without following a symlink that another user may have created.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK, O_PATH};
 
-/// Opens a plain file for reading, and nothing else: a link is not followed, a pipe not waited for.
+/// Opens a plain file for reading. Follows no symlink and does not block on a FIFO.
 ///
 /// # Errors
-/// When it cannot be opened, or is no plain file.
+/// If it cannot be opened or is no plain file.
 pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
     match file.metadata()?.is_file() {
@@ -31,7 +31,7 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// The content of an opened file.
 ///
 /// # Errors
-/// When it cannot be read, or has more than `most` octets.
+/// If it cannot be read or has more than `most` octets.
 pub(crate) fn content_of(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut content = vec![];
     match file.take(most + 1).read_to_end(&mut content)? as u64 > most {
@@ -43,26 +43,26 @@ pub(crate) fn content_of(file: File, most: u64) -> io::Result<Vec<u8>> {
 /// The text of an opened file.
 ///
 /// # Errors
-/// As [`content_of`], and when it is no UTF-8.
+/// As [`content_of`], and if it is not UTF-8.
 pub(crate) fn text_of(file: File, most: u64) -> io::Result<String> {
     String::from_utf8(content_of(file, most)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
 }
 
-/// A file that was not there, with this mode, whatever the umask.
+/// Creates a new file with this mode, regardless of the umask.
 ///
 /// # Errors
-/// When something is there, be it a link, or it cannot be made.
+/// If the path exists, even as a symlink, or the file cannot be created.
 pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
 }
 
-/// Sets the mode of what lies at a path if that is what `is_meant` accepts; a link is not followed.
+/// Sets the mode of the file at a path if `is_meant` accepts it. Follows no symlink.
 ///
 /// # Errors
-/// When it is something else, or its mode cannot be set.
+/// If it is another kind of file, or its mode cannot be set.
 pub(crate) fn set_mode(
     path: &Path,
     mode: u32,
@@ -72,7 +72,7 @@ pub(crate) fn set_mode(
     if !is_meant(&found.metadata()?) {
         return Err(io::Error::other(format!("{} was exchanged by another process", path.display())));
     }
-    // The kernel sets no mode by such a descriptor, but by its name, which leads to what was opened.
+    // The kernel refuses fchmod on an `O_PATH` descriptor, but follows its name in `/proc` to the opened file.
     fs::set_permissions(format!("/proc/self/fd/{}", found.as_raw_fd()), Permissions::from_mode(mode))
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A temporary file that replaces another one once it is complete. Dropped before that, it is removed.
+/// A temporary file that replaces another one once it is complete. If dropped before that, it is removed.
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: PathBuf,
@@ -109,10 +109,10 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// An empty one with this name and mode, in place of what a process that was killed has left there.
+    /// Creates an empty file with this name and mode. Replaces one that a killed process has left.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub(crate) fn create(path: PathBuf, mode: u32) -> io::Result<Self> {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -122,10 +122,10 @@ impl Draft {
         Ok(Self { path, file, is_placed: false })
     }
 
-    /// Takes the place of this file.
+    /// Renames it to replace this file.
     ///
     /// # Errors
-    /// When it cannot.
+    /// If the rename fails.
     pub(crate) fn replaces(&mut self, other: &Path) -> io::Result<()> {
         fs::rename(&self.path, other)?;
         self.is_placed = true;

@@ -1,7 +1,7 @@
-//! Wall-clock time as people on this host read it: the time zone of `TZ`, else of `/etc/localtime`.
+//! Local time, in the time zone of `TZ`, else of `/etc/localtime`.
 //!
 //! The standard library knows UTC only. [`tzif`] reads the files of the time zone database (RFC 9636), [`rule`] the
-//! strings of POSIX that stand in `TZ` and at the end of these files. What cannot be read is UTC.
+//! POSIX strings in `TZ` and at the end of these files. If a zone cannot be read, UTC is used.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -23,14 +23,14 @@ const DATABASE: &str = "/usr/share/zoneinfo";
 /// The zone of the host.
 const LOCAL: &str = "/etc/localtime";
 
-/// The files of the database have a few kilobytes.
+/// Maximum size of a file of the database; usual ones have a few kilobytes.
 const LONGEST: u64 = 1 << 20;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// How far local time is ahead of UTC, and what it is called then.
+/// The offset of local time from UTC, and its abbreviation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Offset {
     seconds: i64,
@@ -54,9 +54,9 @@ impl fmt::Display for Offset {
 /// A time zone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Zone {
-    /// The changes that a file lists; nothing for a zone that is only a rule.
+    /// The changes that a file lists; empty for a zone that is only a rule.
     history: History,
-    /// What holds after the last of them; `None` is UTC.
+    /// The rule after the last change; `None` is UTC.
     rule: Option<Rule>,
 }
 
@@ -81,7 +81,7 @@ impl Zone {
         zone.unwrap_or_default()
     }
 
-    /// A zone as `TZ` names it: a file, with or without a colon in front, or a rule; empty for UTC.
+    /// The zone that a value of `TZ` names: a file, with or without a leading colon, or a rule; empty for UTC.
     fn named(name: &OsStr) -> Option<Self> {
         let bytes = name.as_bytes();
         let path = OsStr::from_bytes(bytes.strip_prefix(b":").unwrap_or(bytes));
@@ -105,7 +105,7 @@ impl Zone {
         Some(Self { history, rule: rule.and_then(Rule::parse) })
     }
 
-    /// What the clocks of this zone show at `time`.
+    /// The local time of this zone at `time`.
     #[must_use]
     pub(crate) fn at(&self, time: SystemTime) -> Local {
         let unix = unix_seconds(time);

@@ -1,4 +1,4 @@
-//! Processes by their pidfd, which never means another process, whatever becomes of the number (Linux 5.3).
+//! Processes by their pidfd, which stays valid even if another process gets the same number (Linux 5.3).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,15 +41,15 @@ impl Pidfd {
     /// Registers the process with the tokio runtime, which has to have I/O enabled. Takes one descriptor more.
     ///
     /// # Errors
-    /// When no descriptor is left.
+    /// If no descriptor is left.
     pub(crate) fn watch(&self) -> io::Result<ExitWatcher> {
         Self(self.0.try_clone()?).into_watcher()
     }
 
-    /// The same without another descriptor.
+    /// Registers it without another descriptor.
     ///
     /// # Errors
-    /// When the kernel refuses to poll it.
+    /// If the kernel refuses to poll it.
     pub(crate) fn into_watcher(self) -> io::Result<ExitWatcher> {
         // A pidfd becomes readable as a pipe does. The constructors of `AsyncFd` are unsafe; this one is not.
         Receiver::from_owned_fd_unchecked(self.0).map(ExitWatcher)
@@ -64,7 +64,7 @@ impl ExitWatcher {
     /// Returns as soon as the process has exited, at once if it already has.
     ///
     /// # Errors
-    /// When the runtime shuts down.
+    /// If the runtime shuts down.
     pub(crate) async fn exited(&self) -> io::Result<()> {
         loop {
             self.0.readable().await?;

@@ -1,8 +1,8 @@
-//! What a helper needs of the host before it can work: descriptors and threads.
+//! The descriptors and threads that a helper needs.
 //!
-//! A helper that finds out half-way that there are too few has opened what it can and lacks the rest, so it looks first.
-//! It raises its soft limit of descriptors, and keeps threads for work that may block: where no further thread can be
-//! started, that work waits for one of these.
+//! A helper checks at its start whether there are enough, before it opens anything. It raises its soft limit of
+//! descriptors and starts threads for work that may block: if no further thread can be started, that work waits for one
+//! of these.
 
 use std::fmt;
 use std::fs::File;
@@ -15,35 +15,35 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
-/// Free descriptors without which a helper does not start: its event loop, signals, sockets and a few probes.
+/// The number of free descriptors that a helper needs: for its event loop, signals, sockets and a few probes.
 const DESCRIPTORS: usize = 32;
 
-/// Threads without which a helper does not start.
+/// The number of threads that a helper needs.
 const THREADS: usize = 8;
 
-/// Threads of the runtime that are kept for work that may block.
+/// The number of threads that the runtime keeps for work that may block.
 const WORKERS: usize = 2;
 
-/// A soft limit above this serves nothing, and some programs that inherit it walk through all of it.
+/// The highest soft limit to set: more is of no use, and some programs that inherit it loop over all descriptors.
 const HIGHEST_LIMIT: u64 = 524_288;
 
-/// What the host does not have for a helper.
+/// A shortage that keeps a helper from starting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Missing {
-    /// Fewer descriptors are free than it needs.
+    /// Too few descriptors are free.
     Descriptors {
-        /// How many are.
+        /// The number that is free.
         free: usize,
     },
-    /// Fewer threads can be started than it needs.
+    /// Too few threads can be started.
     Threads {
-        /// How many can.
+        /// The number that can be started.
         started: usize,
     },
 }
 
 impl Missing {
-    /// Looks for what the host lacks at present; `None` if a helper can start.
+    /// Returns the present shortage, or `None` if a helper can start.
     #[must_use]
     pub(crate) fn look() -> Option<Self> {
         let free = free_descriptors();
@@ -87,18 +87,18 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// The runtime of a helper: one thread that decides, and a few that are there from the start for work that may block.
+/// Builds the runtime of a helper: one thread that decides, and a few, started now, for work that may block.
 ///
 /// # Errors
-/// When the system has no descriptor or thread left.
+/// If the system has no descriptor or thread left.
 pub(crate) fn runtime_with_workers() -> io::Result<Runtime> {
-    // Handing work to a runtime without a single thread for it would panic where none can be started.
+    // A runtime without any thread for such work panics if it cannot start one.
     if startable_threads() < WORKERS {
         return Err(io::Error::new(io::ErrorKind::WouldBlock, "no thread can be started"));
     }
     let ten_years = Duration::from_secs(10 * 365 * 24 * 3600);
     let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(ten_years).build()?;
-    // Each is started by work that waits until all of them are there.
+    // Each piece of work waits until all of them have started, so that each gets its own thread.
     let (releases, waiting): (Vec<_>, Vec<_>) = (0..WORKERS)
         .map(|_| {
             let (release, wait) = mpsc::channel::<()>();
@@ -112,7 +112,7 @@ pub(crate) fn runtime_with_workers() -> io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// How many descriptors can be opened at present, counted up to what is needed.
+/// How many descriptors can be opened now; counts no further than the number needed.
 fn free_descriptors() -> usize {
     let Ok(file) = File::open("/dev/null") else { return 0 };
     let copies: Vec<OwnedFd> =
@@ -120,7 +120,7 @@ fn free_descriptors() -> usize {
     copies.len() + 1
 }
 
-/// How many threads can be started at present, counted up to what is needed. All have ended when it returns.
+/// How many threads can be started now; counts no further than the number needed. All have ended on return.
 fn startable_threads() -> usize {
     let started: Vec<_> = (0..THREADS)
         .map_while(|_| {

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! SIGTERM, SIGINT, SIGHUP, SIGQUIT ──► withdraw, then exit
-//! SIGSEGV, SIGBUS, SIGABRT, …      ──► a crash, as the system has it
+//! SIGSEGV, SIGBUS, SIGABRT, …      ──► default action: a crash
 //! SIGPIPE                          ──► ignored by the standard library
-//! every other one that would end it ──► reported, ignored
+//! other signals that end a process ──► logged, ignored
 //! ```
 //!
-//! The default action of a stray SIGUSR1 ends the process at once, and leaves its prefixes announced. It comes from
-//! `systemctl kill -s USR1 exabgp`, which reaches the whole cgroup of ExaBGP, whose own signals it is meant for. It is
-//! caught and not set to be ignored, since exec resets a handler, and hands an ignored signal on to every child.
+//! The default action of SIGUSR1 ends the process at once and leaves its prefixes announced. `systemctl kill -s USR1
+//! exabgp`, which is meant for ExaBGP, sends it to the whole cgroup. A handler catches such signals: exec resets a
+//! handler, while every child would inherit an ignored signal.
 
 use std::io;
 use std::thread;
@@ -23,7 +23,7 @@ use signal_hook::iterator::Signals;
 /// The signals that ask a command to end.
 pub(crate) const STOPS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
 
-/// The same signal is reported once in this time.
+/// The same signal is logged once in this time.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Ignores signals that mean neither a stop nor a crash. A thread logs their names; if it cannot start, they are ignored
@@ -46,7 +46,7 @@ fn catch_strays() -> io::Result<()> {
             }
         }
     };
-    // Without the thread the handlers stay all the same: they are never taken back.
+    // The handlers stay even without the thread; nothing removes them.
     let started = thread::Builder::new().name("signals".into()).stack_size(128 * 1024).spawn(report);
     if let Err(error) = started {
         log::warn!("cannot start a thread to report signals: {error}; they are ignored without a word");
@@ -54,7 +54,7 @@ fn catch_strays() -> io::Result<()> {
     Ok(())
 }
 
-/// Every signal whose default action ends the process, but for stops, crashes, SIGKILL and SIGPIPE.
+/// Every signal whose default action ends the process, except stops, crashes, SIGKILL and SIGPIPE.
 fn strays() -> Vec<i32> {
     let named = Signal::iterator().filter(|signal| is_stray(*signal)).map(|signal| signal as i32);
     named.chain(SIGRTMIN()..=SIGRTMAX()).collect()
@@ -66,13 +66,13 @@ fn is_stray(signal: Signal) -> bool {
         SIGTERM | SIGINT | SIGHUP | SIGQUIT => false,
         SIGSEGV | SIGBUS | SIGFPE | SIGILL | SIGABRT | SIGSYS | SIGTRAP => false,
         SIGKILL | SIGSTOP | SIGPIPE => false,
-        // They do not end a process.
+        // These do not end a process.
         SIGCHLD | SIGCONT | SIGTSTP | SIGTTIN | SIGTTOU | SIGURG | SIGWINCH => false,
         _ => true,
     }
 }
 
-/// What is said of the signals that came.
+/// The log lines for received signals.
 #[derive(Debug, Default)]
 struct Reports(Vec<Report>);
 
@@ -84,7 +84,7 @@ struct Report {
 }
 
 impl Reports {
-    /// The line for a signal that came at `now`; none where it was reported within [`QUIET`].
+    /// The line for a signal received at `now`; `None` if the same one was logged within [`QUIET`].
     fn of(&mut self, signal: i32, now: Instant) -> Option<String> {
         let known = self.0.iter_mut().find(|report| report.signal == signal);
         let unsaid = match known {

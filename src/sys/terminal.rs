@@ -1,4 +1,4 @@
-//! The terminal of a command: its size, and the screen that a command draws on and gives back.
+//! The terminal of a command: its size, and the alternate screen.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use rustix::termios::{
 
 use crate::text::move_cursor;
 
-/// The alternate screen, without a cursor, and back.
+/// The sequences that enter the alternate screen without a cursor, and leave it.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
@@ -24,10 +24,10 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Of a terminal that does not say.
+    /// The size to assume if the terminal does not report one.
     pub(crate) const USUAL: Self = Self { columns: 80, rows: 24 };
 
-    /// Of the terminal on standard output; `None` where there is none.
+    /// The size of the terminal on standard output; `None` if it is not a terminal.
     #[must_use]
     pub(crate) fn of_stdout() -> Option<Self> {
         let stdout = io::stdout();
@@ -40,25 +40,25 @@ impl Size {
     }
 }
 
-/// Whether the terminal on standard output can be drawn on.
+/// Whether standard output is a terminal that can move its cursor.
 #[must_use]
 pub(crate) fn can_be_drawn_on() -> bool {
     io::stdout().is_terminal()
         && std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
 
-/// The alternate screen of the terminal, with keys that are read one by one and not echoed. Dropped, or at a panic, the
-/// terminal is as it was before.
+/// The alternate screen of the terminal; keys are read one by one, without echo. A drop or a panic restores the
+/// terminal.
 #[derive(Debug)]
 pub(crate) struct Screen {
     before: Option<Termios>,
 }
 
 impl Screen {
-    /// Enters it. Where standard input is no terminal, no keys are read.
+    /// Enters the alternate screen. If standard input is no terminal, no keys are read.
     ///
     /// # Errors
-    /// When the terminal cannot be set or written to.
+    /// If the terminal cannot be set or written to.
     pub(crate) fn enter() -> io::Result<Self> {
         let stdin = io::stdin();
         let before = if stdin.is_terminal() { Some(tcgetattr(&stdin)?) } else { None };
@@ -72,7 +72,7 @@ impl Screen {
         if let Some(before) = &screen.before {
             let mut keys = before.clone();
             keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-            // Stopped by Ctrl-Z, a command would leave its screen behind.
+            // Ctrl-Z would stop the command and leave the alternate screen on.
             keys.special_codes[SpecialCodeIndex::VSUSP] = 0;
             keys.special_codes[SpecialCodeIndex::VMIN] = 1;
             keys.special_codes[SpecialCodeIndex::VTIME] = 0;
@@ -95,7 +95,7 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back. It may be gone, which changes nothing.
+/// Restores the terminal. Ignores errors: it may be gone.
 fn leave(before: Option<&Termios>) {
     let _ = move_cursor(LEAVE);
     if let Some(before) = before {

@@ -1,9 +1,9 @@
-//! Whether a path is safe to follow for a user as mighty as root.
+//! Checks whether root may follow a path that other users could change.
 //!
-//! The directories of the state and of the sockets belong to the user of ExaBGP, and so does whatever that user puts
-//! there: a link to another place, a configuration that root would install. So nothing is read or written below a place
-//! that another user than root and our own could change. The check begins at `/`: each part lies in a folder that is
-//! found safe before it, and so cannot be exchanged afterwards.
+//! The directories of the state and the sockets belong to ExaBGP's user, who can put a symlink there, or a configuration
+//! that root would install. So root reads and writes nothing below a directory that a user other than root and its own
+//! could change. The check begins at `/`: each part is in a directory that has been found safe, and so cannot be
+//! replaced afterwards.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -16,10 +16,10 @@ use nix::unistd::{User, geteuid};
 
 use super::directory::make;
 
-/// Links in one path, as many as the kernel follows.
+/// Maximum number of symlinks in one path, as in the kernel.
 const LINKS: usize = 40;
 
-/// What another user could do with a path.
+/// The way in which another user could change a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Objection {
     Link,
@@ -57,11 +57,11 @@ impl Objection {
     }
 }
 
-/// What lies at this path, where only root and our own user can change what that is. It is no link, and neither is
-/// any folder above it.
+/// Returns the metadata of a path that only root and our own user can change. Neither the path nor a directory above it
+/// is a symlink.
 ///
 /// # Errors
-/// With the path that another user has power over, and why; and when it cannot be looked at.
+/// Names the path that another user can change, and why. Also if it cannot be read.
 pub(crate) fn trusted(path: &Path) -> io::Result<Metadata> {
     if path.is_relative() || path.components().any(|part| part == Component::ParentDir) {
         return Err(io::Error::other(format!("{} is no path from / on without `..`", path.display())));
@@ -74,7 +74,7 @@ pub(crate) fn trusted(path: &Path) -> io::Result<Metadata> {
     trusted_entry(path, false)
 }
 
-/// Of something in a folder that is trusted.
+/// The same for an entry of a trusted directory.
 pub(crate) fn trusted_entry(path: &Path, is_above: bool) -> io::Result<Metadata> {
     let found = fs::symlink_metadata(path).map_err(|error| about(path, &error))?;
     match objection(found.mode(), found.uid(), is_above, geteuid().as_raw()) {
@@ -83,12 +83,12 @@ pub(crate) fn trusted_entry(path: &Path, is_above: bool) -> io::Result<Metadata>
     }
 }
 
-/// Makes a directory that root is about to write to, with this mode where it is missing, unless another user could
-/// lead root elsewhere from there. Links are followed as long as only root can exchange them. A user other than root
-/// writes with its own rights, and so wherever it can.
+/// Creates a missing directory with this mode for root to write to, unless another user could redirect root from there.
+/// Follows symlinks that only root can replace. A user other than root writes with its own rights, so it is not
+/// restricted.
 ///
 /// # Errors
-/// When it cannot be made; for root also with the directory that another user has power over, and what to do.
+/// If it cannot be created; for root also if another user can change a directory, which is named with the remedy.
 pub(crate) fn make_for_root(directory: &Path, mode: u32) -> io::Result<()> {
     match geteuid().is_root() {
         true => resolve(directory, Some(mode), false, 0).map(drop),
@@ -96,8 +96,8 @@ pub(crate) fn make_for_root(directory: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// As [`make_for_root`], for a directory in which root opens only files of its own and replaces any other: it may be
-/// writable by all users if it has the sticky bit, as a freshly mounted tmpfs has (mode 1777).
+/// As [`make_for_root`], for a directory in which root opens only its own files and replaces others: all users may write
+/// to it if it has the sticky bit, as a new tmpfs has (mode 1777).
 ///
 /// # Errors
 /// As [`make_for_root`].
@@ -108,11 +108,11 @@ pub(crate) fn make_for_own_files(directory: &Path, mode: u32) -> io::Result<()> 
     }
 }
 
-/// Refuses a file that another user may have put into a directory that all users can write to, such as a state with
-/// drains of an attacker's choice. `found` is what the opened file says of itself.
+/// Refuses a file that another user may have put into a directory that all users can write to, for instance a forged
+/// state. `found` is the metadata of the opened file.
 ///
 /// # Errors
-/// When the directory is such a one, and the file belongs neither to root nor to our own user.
+/// If all users can write to the directory, and the file belongs neither to root nor to our own user.
 pub(crate) fn is_own_where_shared(path: &Path, found: &Metadata) -> io::Result<()> {
     let directory = path.parent().unwrap_or(path);
     let is_shared = fs::metadata(directory)?.mode() & 0o002 != 0;
@@ -127,11 +127,11 @@ pub(crate) fn is_own_where_shared(path: &Path, found: &Metadata) -> io::Result<(
     )))
 }
 
-/// Whether root may make a file in this directory, where a file that is there is never opened: the directory itself
-/// may be everybody's, as `/var/tmp` is. A user other than root may.
+/// Checks whether root may create a new file in this directory; an existing file is never opened. All users may write
+/// to the directory itself, as to `/var/tmp`. A user other than root is not restricted.
 ///
 /// # Errors
-/// As [`make_for_root`], and when there is no such directory.
+/// As [`make_for_root`], and if the directory does not exist.
 pub(crate) fn is_safe_for_new_files(directory: &Path) -> io::Result<()> {
     match geteuid().is_root() {
         true => resolve(directory, None, true, 0).map(drop),
@@ -139,24 +139,24 @@ pub(crate) fn is_safe_for_new_files(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether only root and our own user can exchange a file of theirs in this directory, or the directory itself. Others
-/// may add files of their own if it has the sticky bit.
+/// Checks whether only root and our own user can replace their files in this directory, or the directory itself. Other
+/// users may add files if it has the sticky bit.
 ///
 /// # Errors
-/// When another user can, with what to do, and when there is no such directory.
+/// If another user can, with the remedy, and if the directory does not exist.
 pub(crate) fn is_trusted_directory(directory: &Path) -> io::Result<()> {
     resolve(directory, None, true, geteuid().as_raw()).map(drop)
 }
 
-/// Where this path leads, for `own`: through links that no other user has made or can exchange. With a mode, makes the
-/// directories that are missing.
+/// Resolves a path for user `own`. Follows only symlinks that no other user has made or can replace. With a mode, creates
+/// missing directories.
 fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io::Result<PathBuf> {
     let whole = std::path::absolute(path).map_err(|error| about(path, &error))?;
     let mut at = PathBuf::from("/");
     let mut rest = parts(&whole);
     let mut links = 0;
     while let Some(part) = rest.pop() {
-        // Passed through: what is in it cannot be exchanged from here on.
+        // Safe: another user cannot replace its entries.
         is_folder_of(&at, true, own)?;
         if part == ".." {
             at.pop();
@@ -171,7 +171,7 @@ fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io:
         };
         let found = found.map_err(|error| about(&at, &error))?;
         if found.is_symlink() {
-            // Its mode says nothing. In a folder that is everybody's it may be another user's.
+            // The mode of a symlink means nothing. In a directory that all users can write to, it may be another user's.
             if found.uid() != 0 && found.uid() != own {
                 return Err(refusal(&at, Objection::Link, own));
             }
@@ -190,7 +190,7 @@ fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io:
     is_folder_of(&at, is_above, own).map(|()| at)
 }
 
-/// Whether this is a folder, and safe for `own`.
+/// Checks that this is a directory that is safe for `own`.
 fn is_folder_of(path: &Path, is_above: bool, own: u32) -> io::Result<()> {
     let found = fs::symlink_metadata(path).map_err(|error| about(path, &error))?;
     if !found.is_dir() {
@@ -200,7 +200,7 @@ fn is_folder_of(path: &Path, is_above: bool, own: u32) -> io::Result<()> {
     objection.map_or(Ok(()), |objection| Err(refusal(path, objection, own)))
 }
 
-/// In the words of an operator who wonders why root may not.
+/// The error for root, with the reason and the remedy.
 fn refusal(path: &Path, objection: Objection, own: u32) -> io::Error {
     io::Error::other(format!(
         "{} {}, and so another user could lead {} to another file: {}",
@@ -221,8 +221,8 @@ fn parts(path: &Path) -> Vec<OsString> {
     names.collect()
 }
 
-/// Why another user than `own` and root has power over it. A folder above may be everybody's, as `/tmp` is, where
-/// no user can exchange what is another's (the sticky bit).
+/// Why a user other than `own` and root can change it. All users may write to a directory above it if that has the
+/// sticky bit, as `/tmp` has: then no user can replace the files of another one.
 fn objection(mode: u32, owner: u32, is_above: bool, own: u32) -> Option<Objection> {
     let is_shared = mode & 0o022 != 0;
     let is_sticky = mode & 0o1000 != 0;
@@ -237,12 +237,12 @@ fn objection(mode: u32, owner: u32, is_above: bool, own: u32) -> Option<Objectio
     }
 }
 
-/// The same error, with its place.
+/// Adds the path to an error.
 pub(crate) fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// The name of a user, where it has one.
+/// The name of a user, or the number if it has none.
 pub(crate) fn user(id: u32) -> String {
     let known = User::from_uid(id.into()).ok().flatten();
     known.map_or_else(|| format!("user {id}"), |known| known.name)
@@ -284,7 +284,7 @@ mod tests {
         assert!(why("a/b").ends_with("/a can be written to by others than its owner (mode 775)"));
         fs::remove_dir_all(folder).unwrap();
     }
-    /// As root's way to the directories of ExaBGP's user, seen with the eyes of whoever runs the test.
+    /// Stands for root and the directories of ExaBGP's user; the test runs as any user.
     #[test]
     fn links_are_followed_as_far_as_no_other_user_can_exchange_them() {
         let own = geteuid().as_raw();

@@ -1,11 +1,11 @@
-//! Extended communities (RFC 4360), of the kinds and in the words that ExaBGP's parser takes.
+//! Extended communities (RFC 4360), in the kinds and the syntax that ExaBGP's parser accepts.
 //!
-//! Each is eight octets: two for its kind, six for what stands behind the first colon. Kinds that ExaBGP has no word
-//! for are written as those octets in hexadecimal, and so may be all others.
+//! Each has eight octets: two for its kind, six for the value after the first colon. Kinds without a name in ExaBGP are
+//! written as eight octets in hexadecimal; the others may be.
 //!
-//! Where an AS number needs 32 bits, or an IPv4 address stands in its place, the versions of ExaBGP make different
-//! octets of the same words: 4.2.25 sends `target:192.0.2.1:5` as kind 0x0002, 5.0.15 sends `target:4200000000:5` as
-//! kind 0x0102. In hexadecimal both send what is meant.
+//! If an AS number needs 32 bits, or an IPv4 address replaces it, the versions of ExaBGP encode the same text
+//! differently: 4.2.25 sends `target:192.0.2.1:5` as kind 0x0002, 5.0.15 sends `target:4200000000:5` as
+//! kind 0x0102. In hexadecimal both send the intended octets.
 
 use std::fmt::{self, Write as _};
 use std::net::Ipv4Addr;
@@ -31,18 +31,18 @@ pub(crate) enum ExtendedCommunity {
     Layer2(u8, u8, u16, u16),
     /// `mup:10:20`, from ExaBGP 5.0 on.
     MobileUserPlane(u16, u32),
-    /// `0x0002fc0000000064`: any, octet by octet.
+    /// `0x0002fc0000000064`: any community, by its octets.
     Octets([u8; 8]),
 }
 
-/// Who gives a number its meaning, and the number: six octets in all.
+/// The administrator and the number that it assigned: six octets together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Specific {
-    /// An AS number of 16 bits leaves 32 for the other.
+    /// A 16-bit AS number and a 32-bit number.
     Short(u16, u32),
-    /// One of 32 bits (RFC 5668).
+    /// A 32-bit AS number (RFC 5668) and a 16-bit number.
     Long(u32, u16),
-    /// An IPv4 address.
+    /// An IPv4 address and a 16-bit number.
     Address(Ipv4Addr, u16),
 }
 
@@ -54,7 +54,7 @@ impl FromStr for ExtendedCommunity {
     }
 }
 
-/// What it may have been meant to be.
+/// The expected syntax of a community that begins like this one.
 fn expected(text: &str) -> &'static str {
     match text.split(':').next().unwrap_or_default() {
         "target" | "origin" | "target4" | "origin4" => {
@@ -100,7 +100,7 @@ fn parse(text: &str) -> Option<ExtendedCommunity> {
     })
 }
 
-/// An `L` behind an AS number makes it one of 32 bits, as does its size.
+/// Parses an AS number. It has 32 bits if an `L` follows it or it does not fit into 16 bits.
 fn specific(first: &str, second: &str) -> Option<Specific> {
     if first.ends_with('L') || first.contains('.') {
         return long(first, second);
@@ -122,7 +122,7 @@ fn long(first: &str, second: &str) -> Option<Specific> {
     })
 }
 
-/// Digits, and perhaps an `L`, as Python once wrote long numbers.
+/// Parses digits with an optional `L`, the suffix of long numbers in Python 2.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.strip_suffix('L').unwrap_or(text);
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -159,7 +159,7 @@ impl fmt::Display for Specific {
             Self::Short(network, value) => write!(f, "{network}:{value}"),
             Self::Long(network, value) => {
                 write!(f, "{network}")?;
-                // Without it ExaBGP would take so small a number for one of 16 bits.
+                // Without the `L` ExaBGP takes a small number for a 16-bit AS number.
                 if u16::try_from(*network).is_ok() {
                     f.write_char('L')?;
                 }

@@ -1,4 +1,4 @@
-//! Commands that behave, and commands that do not.
+//! Commands that exit in time, and commands that do not.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Children that behave, and children that do not.
+//! Children that exit in time, and children that do not.
 
 use std::fs;
 use std::process::Stdio;

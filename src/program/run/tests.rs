@@ -1,4 +1,4 @@
-//! Programs that behave, and programs that do not.
+//! Programs that exit in time, and programs that do not.
 
 use std::fs;
 

@@ -34,7 +34,7 @@ enum Day {
 }
 
 impl Rule {
-    /// `None` for what is no rule.
+    /// Parses a rule; `None` if the text is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, rest) = name(text)?;
         let (west, rest) = time(rest)?;
@@ -50,13 +50,13 @@ impl Rule {
         rest.is_empty().then_some(Self { standard, saving: Some(saving) })
     }
 
-    /// What holds at this time, in seconds since 1970.
+    /// The offset in force at this time, in seconds since 1970.
     pub(super) fn at(&self, unix: i64) -> Offset {
         let Some(saving) = &self.saving else { return self.standard.clone() };
         let year = super::civil(unix.saturating_add(self.standard.seconds).div_euclid(DAY)).0;
         let begins = saving.begins.in_year(year) - self.standard.seconds;
         let ends = saving.ends.in_year(year) - saving.offset.seconds;
-        // In the south it lasts over the turn of the year.
+        // In the southern hemisphere it spans the end of the year.
         let saves =
             if begins <= ends { (begins..ends).contains(&unix) } else { !(ends..begins).contains(&unix) };
         if saves { saving.offset.clone() } else { self.standard.clone() }

@@ -12,7 +12,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// What holds at this time. After the last change that is for a rule to say, where there is one.
+    /// The offset in force at this time; `None` after the last change, where the rule decides, if there is one.
     pub(super) fn at(&self, unix: i64, has_rule: bool) -> Option<Offset> {
         let passed = self.changes.partition_point(|(at, _)| *at <= unix);
         if passed == self.changes.len() && has_rule {
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many of each there are in a block.
+/// The numbers of the elements of a block.
 struct Header {
     version: u8,
     indicators: usize,
@@ -61,7 +61,7 @@ impl Header {
         Some(Self { version: start[4], indicators, leaps, times, types, characters })
     }
 
-    /// The octets of its block, of which each time takes so many.
+    /// The size of its block in octets, with this size of each time.
     fn length(&self, width: usize) -> Option<usize> {
         let times = self.times.checked_mul(width + 1)?;
         let leaps = self.leaps.checked_mul(width + 4)?;
@@ -70,12 +70,12 @@ impl Header {
     }
 }
 
-/// The changes, and the rule behind them as text; `None` for what is no such file.
+/// The changes, and the text of the rule after them; `None` if this is no such file.
 pub(super) fn parse(bytes: &[u8]) -> Option<(History, Option<&str>)> {
     let mut reader = Reader(bytes);
     let mut header = Header::read(&mut reader)?;
     let mut width = 4;
-    // Since version 2 a second block has times of 64 bits, and a rule follows it.
+    // From version 2 on, a second block has 64-bit times, and a rule follows it.
     if header.version >= b'2' {
         let first = header.length(width)?;
         reader.take(first)?;
