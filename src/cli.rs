@@ -10,9 +10,11 @@ use crate::config::DEFAULT_PATH;
 use crate::logging::Way;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
+pub(crate) use self::identify::Identify;
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 
 mod backend;
+mod identify;
 mod orders;
 
 const EXAMPLES: &str = "\
@@ -92,6 +94,12 @@ pub enum Command {
     /// keep their state and counters. Prefixes that are no longer configured are withdrawn. The helper reads the file that
     /// it was started with. Exit status: 0, or 1 if the helper refused the file or no helper runs.
     Reload(Helper),
+    /// Show which node answers at an address, and how flows split over nodes
+    ///
+    /// Asks NSID, id.server, hostname.bind and version.server over UDP and TCP, from any machine, without a configuration or
+    /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, a TCP connection breaks, or a node is not
+    /// in the file of `--expect`.
+    Identify(Identify),
     /// Run the engine in virtual time over a written or recorded trace
     ///
     /// Prints each line that ExaBGP would get and each transition with its reason and time, then a timeline.

@@ -16,6 +16,7 @@ pub(crate) mod drain;
 pub mod healthcheck;
 mod helper;
 pub(crate) mod hold;
+pub(crate) mod identify;
 mod missing;
 mod prospect;
 pub(crate) mod reload;
@@ -42,6 +43,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Unhold(options) => hold::unhold(options),
         Command::Undampen(options) => undampen::run(options),
         Command::Reload(configuration) => reload::run(configuration),
+        Command::Identify(options) => identify::run(options),
         Command::Simulate(options) => simulate::run(options),
         Command::Backend(command) => backend::run(command),
         Command::Completions { shell } => completions::run(*shell),

@@ -18,6 +18,7 @@ pub(crate) mod address;
 pub(crate) mod command;
 mod deadline;
 pub mod dns;
+pub(crate) mod identity;
 pub(crate) mod locality;
 pub(crate) mod process;
 pub(crate) mod set;

@@ -43,6 +43,9 @@ _dnsherald() {
             dnsherald,hold)
                 cmd="dnsherald__subcmd__hold"
                 ;;
+            dnsherald,identify)
+                cmd="dnsherald__subcmd__identify"
+                ;;
             dnsherald,reload)
                 cmd="dnsherald__subcmd__reload"
                 ;;
@@ -139,6 +142,9 @@ _dnsherald() {
             dnsherald__subcmd__help,hold)
                 cmd="dnsherald__subcmd__help__subcmd__hold"
                 ;;
+            dnsherald__subcmd__help,identify)
+                cmd="dnsherald__subcmd__help__subcmd__identify"
+                ;;
             dnsherald__subcmd__help,reload)
                 cmd="dnsherald__subcmd__help__subcmd__reload"
                 ;;
@@ -188,7 +194,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,7 +674,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status drain undrain hold unhold undampen reload simulate healthcheck backend completions demo help"
+            opts="run check check-config status drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -905,6 +911,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__help__subcmd__identify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1031,6 +1051,36 @@ _dnsherald() {
                     return 0
                     ;;
                 --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__identify)
+            opts="-w -h --flows --watch --expect --source --timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --flows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

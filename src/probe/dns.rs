@@ -29,6 +29,7 @@ mod ask;
 mod exchange;
 mod expect;
 mod flag;
+pub(crate) mod flow;
 pub(crate) mod here;
 mod judge;
 mod limits;
@@ -42,6 +43,7 @@ mod text;
 
 pub(crate) use self::expect::{Expectation, record_data};
 pub(crate) use self::flag::Flag;
+pub(crate) use self::judge::nsid as nsid_of;
 pub(crate) use self::query::Query;
 pub(crate) use self::question::Question;
 pub(crate) use self::rcode::{Rcode, Rcodes};

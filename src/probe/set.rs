@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use self::flight::Flight;
 use self::tally::Tally;
 use super::dns::{DnsProbe, Finding};
 use crate::outcome::{Cause, Outcome};
@@ -15,6 +14,7 @@ use crate::outcome::{Cause, Outcome};
 mod flight;
 mod tally;
 
+pub(super) use self::flight::Flight;
 pub(crate) use self::flight::Pace;
 
 /// The DNS probes of a check, of which some or all have to pass.

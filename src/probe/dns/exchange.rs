@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Transport;
 use super::here::{Ignored, Missing};
@@ -68,7 +68,7 @@ impl Path<'_> {
     }
 
     /// A socket at the source address that waits for nothing.
-    fn datagram_socket(self) -> io::Result<UdpSocket> {
+    pub(super) fn datagram_socket(self) -> io::Result<UdpSocket> {
         let family = if self.server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket: OwnedFd = socket_with(family, SocketType::DGRAM, flags, None)?;
@@ -79,6 +79,19 @@ impl Path<'_> {
 
     /// Connects, writes the request at once, and reads messages until the response is among them.
     pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Framed {
+        let (mut stream, start) = self.connect().await?;
+        stream.write_all(&request.framed()).await?;
+        let mut message = Vec::new();
+        loop {
+            read_message(&mut stream, &mut message).await?;
+            if let Some(response) = take(request.sort(Transport::Tcp, &message), ignored)? {
+                return Ok((response, start.elapsed(), message.len()));
+            }
+        }
+    }
+
+    /// Opens a connection that sends each write at once; with the time of its first packet.
+    pub(super) async fn connect(self) -> Result<(TcpStream, Instant), Trouble> {
         self.is_here()?;
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -93,18 +106,9 @@ impl Path<'_> {
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }
         let start = Instant::now();
-        let mut stream = socket.connect(self.server).await.map_err(|error| self.refused(error))?;
+        let stream = socket.connect(self.server).await.map_err(|error| self.refused(error))?;
         stream.set_nodelay(true)?;
-        stream.write_all(&request.framed()).await?;
-        let mut message = Vec::new();
-        loop {
-            let length = stream.read_u16().await?;
-            message.resize(length.into(), 0);
-            stream.read_exact(&mut message).await?;
-            if let Some(response) = take(request.sort(Transport::Tcp, &message), ignored)? {
-                return Ok((response, start.elapsed(), message.len()));
-            }
-        }
+        Ok((stream, start))
     }
 
     /// The address to bind to, with a port for the kernel to choose.
@@ -116,7 +120,7 @@ impl Path<'_> {
         SocketAddr::new(self.source.unwrap_or(any), 0)
     }
 
-    fn cannot_bind(self, error: io::Error) -> Trouble {
+    pub(super) fn cannot_bind(self, error: io::Error) -> Trouble {
         match self.source {
             Some(address) if error.kind() == ErrorKind::AddrNotAvailable => {
                 let place = match self.locality.place(address) {
@@ -133,7 +137,7 @@ impl Path<'_> {
 }
 
 /// Receives one datagram and sorts it.
-async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Result<Arrival> {
+pub(super) async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Result<Arrival> {
     // An ICMP error makes a socket neither readable nor writable, and has to be waited for by name.
     let interest = Interest::READABLE | Interest::ERROR;
     let attempt = || {
@@ -146,8 +150,16 @@ async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Resul
     socket.async_io(interest, attempt).await
 }
 
+/// Reads one message behind its length (RFC 1035 §4.2.2) into `message`.
+pub(super) async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
+    let length = stream.read_u16().await?;
+    message.resize(length.into(), 0);
+    stream.read_exact(message).await?;
+    Ok(())
+}
+
 /// Hands the response on and counts strays.
-fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box<Message>>, Trouble> {
+pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box<Message>>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
         Arrival::Malformed(why) => Err(Trouble::Malformed(why)),

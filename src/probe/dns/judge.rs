@@ -31,7 +31,7 @@ impl Question {
 }
 
 /// The name server identifier of a response (RFC 5001): as text, or as `0x` and hexadecimal digits.
-pub(super) fn nsid(response: &Message) -> Option<String> {
+pub(crate) fn nsid(response: &Message) -> Option<String> {
     match response.edns.as_ref()?.option(EdnsCode::NSID)? {
         EdnsOption::NSID(payload) => Some(identifier(payload.as_ref())),
         _ => None,

@@ -35,7 +35,7 @@ impl Pace {
 }
 
 /// Futures in flight, one for each item: started in the order of the items at a [`Pace`], returned as they complete.
-pub(super) struct Flight<'a, T, F: Future> {
+pub(in crate::probe) struct Flight<'a, T, F: Future> {
     items: &'a [T],
     pace: Pace,
     began: Instant,
@@ -46,13 +46,13 @@ pub(super) struct Flight<'a, T, F: Future> {
 
 impl<'a, T, F: Future> Flight<'a, T, F> {
     /// Starts nothing yet. The pace counts from now.
-    pub(super) fn new(items: &'a [T], pace: Pace) -> Self {
+    pub(in crate::probe) fn new(items: &'a [T], pace: Pace) -> Self {
         Self { items, pace, began: Instant::now(), started: 0, in_flight: FuturesUnordered::new() }
     }
 
     /// Waits for the next result and returns it with the place of its item, or `None` once all are done. `start` makes
     /// the future of an item.
-    pub(super) async fn next(&mut self, start: impl Fn(&'a T) -> F) -> Option<(usize, F::Output)> {
+    pub(in crate::probe) async fn next(&mut self, start: impl Fn(&'a T) -> F) -> Option<(usize, F::Output)> {
         loop {
             let next_start = self.start_due(&start);
             if self.in_flight.is_empty() && next_start.is_none() {

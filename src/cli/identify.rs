@@ -1,0 +1,101 @@
+//! Options of `identify`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::text::period::Period;
+
+/// The port of DNS (RFC 1035 §4.2).
+const PORT: u16 = 53;
+
+/// The longest wait for one answer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Options of `identify`.
+#[derive(Args, Debug)]
+pub struct Identify {
+    /// The addresses to ask, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub(crate) servers: Vec<Target>,
+    /// Ask each address on N flows, each with its own source port, and show how they split over nodes
+    ///
+    /// Routers with equal-cost paths choose the path of a flow by its addresses and ports. At most 16 of the flows are
+    /// repeated as TCP connections.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) flows: Option<u16>,
+    /// Ask again every second on the same flows, and print a line when another node answers, until interrupted
+    #[arg(short, long, conflicts_with = "expect")]
+    pub(crate) watch: bool,
+    /// Compare the nodes with those in FILE: a name on each line, empty lines and `#` comments are skipped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expect: Option<PathBuf>,
+    /// Ask from this address of this host
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) source: Option<IpAddr>,
+    /// The longest wait for a connection, and for each answer, from 10ms to 60s
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = timeout)]
+    pub(crate) timeout: Period,
+    /// Print JSON; with `--watch`, a line for each change
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn timeout(text: &str) -> Result<Period, String> {
+    let period: Period = text.parse()?;
+    match period.0 {
+        time if (Duration::from_millis(10)..=LONGEST_TIMEOUT).contains(&time) => Ok(period),
+        _ => Err(format!("`{text}` is out of range, expected 10ms to 60s")),
+    }
+}
+
+/// A server: an address and a port.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Target(pub(crate) SocketAddr);
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let server = match text.parse::<IpAddr>() {
+            Ok(address) => SocketAddr::new(address, PORT),
+            Err(_) => text.parse().map_err(|_| {
+                format!(
+                    "`{text}` is no address, expected one such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53; \
+                     a name would ask the resolver of this host"
+                )
+            })?,
+        };
+        match server.port() {
+            0 => Err(format!("`{text}` has port 0, expected 1 to 65535")),
+            _ => Ok(Self(server)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_address_with_or_without_a_port() {
+        let port = |text: &str| text.parse::<Target>().map(|target| target.0.port());
+        assert_eq!(port("192.0.2.53"), Ok(53));
+        assert_eq!(port("192.0.2.53:5353"), Ok(5353));
+        assert_eq!(port("2001:db8::53"), Ok(53));
+        assert_eq!(port("[2001:db8::53]:853"), Ok(853));
+        assert!(port("dns.example.org").unwrap_err().contains("is no address"));
+        assert!(port("192.0.2.53:0").unwrap_err().contains("port 0"));
+    }
+
+    #[test]
+    fn the_timeout_is_bounded() {
+        assert!(timeout("2s").is_ok());
+        for bad in ["0s", "61s", "2"] {
+            assert!(timeout(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What the answers mean: sentences for the operator, and whether each is a fault.
+
+use std::collections::BTreeSet;
+
+use super::fleet::Fleet;
+use super::report::{Report, Splits};
+use crate::probe::identity::{Heard, Split};
+use crate::text::counted;
+
+/// One sentence about one address.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Finding {
+    /// The sentence.
+    pub(super) text: String,
+    /// Whether it makes the exit status 1.
+    pub(super) is_fault: bool,
+}
+
+/// All findings, in the order of the addresses.
+pub(super) fn of(reports: &[Report], fleet: Option<&Fleet>) -> Vec<Finding> {
+    let mut findings = vec![];
+    for report in reports {
+        let server = report.server.ip();
+        let mut add =
+            |is_fault, text: String| findings.push(Finding { is_fault, text: format!("{server}: {text}") });
+        transports(report, &mut add);
+        if let Some(splits) = &report.splits {
+            flows(splits, &mut add);
+        }
+        names(report, fleet, &mut add);
+    }
+    findings
+}
+
+/// Whether both transports work, and lead to the same node.
+fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
+    match &report.udp {
+        Heard::Nothing(failure) | Heard::Mute(failure) => add(true, format!("no answer over UDP: {failure}")),
+        Heard::Node { others, .. } if !others.is_empty() => add(
+            true,
+            format!(
+                "several nodes answered on one flow over UDP ({} besides {}): routers spread the packets of a flow over \
+                 nodes, so that TCP breaks (split path)",
+                joined(others),
+                report.udp.name().unwrap_or_default()
+            ),
+        ),
+        Heard::Node { .. } => {}
+    }
+    match &report.tcp {
+        Heard::Nothing(failure) => add(true, format!("no connection over TCP: {failure}")),
+        Heard::Mute(failure) => add(
+            true,
+            format!("TCP connection established, then no answer: {failure}; {}", split_path(&report.udp)),
+        ),
+        Heard::Node { end: Some(failure), .. } => {
+            add(true, format!("TCP connection ended before the last answer: {failure}"));
+        }
+        Heard::Node { others, .. } if !others.is_empty() => add(
+            false,
+            format!(
+                "several nodes answered on one TCP connection ({} besides {}): a load balancer answers at this address",
+                joined(others),
+                report.tcp.name().unwrap_or_default()
+            ),
+        ),
+        Heard::Node { .. } => {}
+    }
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The likely reasons for a connection without an answer.
+fn split_path(udp: &Heard) -> &'static str {
+    match udp {
+        Heard::Node { .. } => {
+            "UDP works, so routers may spread the segments of one connection over several nodes (split path), or the \
+             server accepts no more clients"
+        }
+        Heard::Mute(_) | Heard::Nothing(_) => "the server hangs, or a firewall drops its packets",
+    }
+}
+
+/// How many nodes there are behind the address.
+fn flows(splits: &Splits, add: &mut impl FnMut(bool, String)) {
+    for (split, what) in [(&splits.udp, "flow"), (&splits.tcp, "connection")] {
+        let transport = if what == "flow" { "UDP" } else { "TCP" };
+        if split.nodes.len() > 1 {
+            add(false, format!("{} over {transport}: {}", counted(split.nodes.len(), "node"), shares(split)));
+        }
+        if split.unanswered > 0 {
+            let (unanswered, all) = (split.unanswered, counted(split.flows(), what));
+            let why = split.why.as_deref().unwrap_or_default();
+            add(true, format!("{unanswered} of {all} over {transport} without an answer: {why}"));
+        }
+        if split.unnamed > 0 {
+            let (unnamed, all) = (split.unnamed, counted(split.flows(), what));
+            add(
+                false,
+                format!(
+                    "{unnamed} of {all} over {transport} answered without a name; set the NSID of the servers \
+                     (BIND: server-id, Unbound: nsid, NSD and Knot: nsid)"
+                ),
+            );
+        }
+    }
+    let (broken, all) = (splits.tcp.broken, splits.tcp.flows());
+    if broken > 0 && broken < all {
+        add(
+            true,
+            format!(
+                "{broken} of {} broke after they were established, the others work: routers may spread the segments of \
+                 one connection over several nodes (split path)",
+                counted(all, "TCP connection")
+            ),
+        );
+    }
+}
+
+/// "fra1 33, ams1 31".
+pub(super) fn shares(split: &Split) -> String {
+    let mut nodes: Vec<_> = split.nodes.iter().collect();
+    nodes.sort_by_key(|(_, flows)| std::cmp::Reverse(**flows));
+    nodes.iter().map(|(name, flows)| format!("{name} {flows}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the nodes may answer, and have names.
+fn names(report: &Report, fleet: Option<&Fleet>, add: &mut impl FnMut(bool, String)) {
+    let names = report.names();
+    if let Some(fleet) = fleet {
+        for name in names.iter().filter(|name| !fleet.has(name)) {
+            add(true, format!("node `{name}` answers and is not in the file of expected nodes"));
+        }
+    }
+    let answers = matches!(report.udp, Heard::Node { .. }) || matches!(report.tcp, Heard::Node { .. });
+    if answers && names.is_empty() {
+        add(
+            fleet.is_some(),
+            "the node gives no name: NSID, id.server and hostname.bind are off or refused".to_owned(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::outcome::{Cause, Failure};
+use crate::probe::identity::Identity;
+
+fn node(name: Option<&str>) -> Heard {
+    let identity = Identity { nsid: name.map(ToOwned::to_owned), ..Identity::default() };
+    Heard::Node { identity, latency: Duration::from_millis(1), end: None, others: BTreeSet::new() }
+}
+
+fn report(udp: Heard, tcp: Heard) -> Report {
+    Report { server: "192.0.2.53:53".parse().unwrap(), udp, tcp, splits: None }
+}
+
+fn reset() -> Failure {
+    Failure::new(Cause::Closed, "connection closed before the answer (connection reset by peer)")
+}
+
+fn texts(report: Report, fleet: Option<&Fleet>) -> Vec<(bool, String)> {
+    of(&[report], fleet).into_iter().map(|finding| (finding.is_fault, finding.text)).collect()
+}
+
+#[test]
+fn a_node_that_answers_over_both_transports_has_no_finding() {
+    assert_eq!(texts(report(node(Some("fra1")), node(Some("fra1"))), None), []);
+}
+
+#[test]
+fn a_connection_without_an_answer_names_the_split_path_if_udp_works() {
+    let found = texts(report(node(Some("fra1")), Heard::Mute(reset())), None);
+    assert!(found[0].0 && found[0].1.contains("split path"), "{found:?}");
+    let silent = Failure::new(Cause::Timeout, "no answer within 2s");
+    let found = texts(report(Heard::Nothing(silent), Heard::Mute(reset())), None);
+    assert_eq!(found[0], (true, "192.0.2.53: no answer over UDP: no answer within 2s".to_owned()));
+    assert!(found[1].1.contains("hangs") && !found[1].1.contains("split path"), "{found:?}");
+}
+
+#[test]
+fn several_nodes_behind_one_address_are_no_fault() {
+    let split = |nodes: [(&str, usize); 2]| Split {
+        nodes: BTreeMap::from(nodes.map(|(name, flows)| (name.to_owned(), flows))),
+        ..Split::default()
+    };
+    let splits = Splits { udp: split([("ams1", 30), ("fra1", 34)]), tcp: split([("ams1", 8), ("fra1", 8)]) };
+    let found =
+        texts(Report { splits: Some(splits), ..report(node(Some("fra1")), node(Some("ams1"))) }, None);
+    assert_eq!(found[0], (false, "192.0.2.53: 2 nodes over UDP: fra1 34, ams1 30".to_owned()));
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn some_broken_connections_beside_others_that_work_are_a_split_path() {
+    let tcp = Split {
+        nodes: BTreeMap::from([("fra1".to_owned(), 9)]),
+        unanswered: 7,
+        broken: 7,
+        why: Some("no answer within 2s".to_owned()),
+        ..Split::default()
+    };
+    let splits = Splits { udp: Split::default(), tcp };
+    let found =
+        texts(Report { splits: Some(splits), ..report(node(Some("fra1")), node(Some("fra1"))) }, None);
+    assert_eq!(found[0].1, "192.0.2.53: 7 of 16 connections over TCP without an answer: no answer within 2s");
+    assert!(found[1].1.contains("7 of 16 TCP connections broke"), "{found:?}");
+    assert!(found.iter().all(|(is_fault, _)| *is_fault));
+}
+
+#[test]
+fn a_node_outside_the_fleet_is_a_fault() {
+    let fleet = Fleet::from_text("fra1\n");
+    let found = texts(report(node(Some("fra1")), node(Some("evil"))), Some(&fleet));
+    let text = "192.0.2.53: node `evil` answers and is not in the file of expected nodes".to_owned();
+    assert_eq!(found, [(true, text)]);
+    let found = texts(report(node(None), node(None)), Some(&fleet));
+    assert!(found[0].0 && found[0].1.contains("gives no name"), "{found:?}");
+    assert!(!texts(report(node(None), node(None)), None)[0].0);
+}
+
+#[test]
+fn two_nodes_on_one_flow_are_a_split_path() {
+    let Heard::Node { identity, latency, end, .. } = node(Some("fra1")) else { panic!() };
+    let others = BTreeSet::from(["ams1".to_owned()]);
+    let found = texts(report(Heard::Node { identity, latency, end, others }, node(Some("fra1"))), None);
+    assert!(found[0].0 && found[0].1.contains("(ams1 besides fra1)"), "{found:?}");
+}

@@ -1,0 +1,140 @@
+//! What was found at each address, and its JSON form.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::findings::Finding;
+use crate::outcome::Cause;
+use crate::probe::identity::{Heard, Identity, Split};
+
+/// What one address gave.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) server: SocketAddr,
+    pub(super) udp: Heard,
+    pub(super) tcp: Heard,
+    /// With `--flows`.
+    pub(super) splits: Option<Splits>,
+}
+
+/// How the flows split over nodes.
+#[derive(Debug)]
+pub(super) struct Splits {
+    pub(super) udp: Split,
+    pub(super) tcp: Split,
+}
+
+impl Report {
+    /// The names of all nodes that answered at this address.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let splits = self.splits.iter().flat_map(|splits| [&splits.udp, &splits.tcp]);
+        let mut names: Vec<_> = [&self.udp, &self.tcp].into_iter().filter_map(Heard::name).collect();
+        names.extend(splits.flat_map(|split| split.nodes.keys().map(String::as_str)));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Document<'a> {
+    addresses: Vec<Address<'a>>,
+    findings: Vec<&'a str>,
+    /// Whether the exit status is 0.
+    ok: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Address<'a> {
+    address: SocketAddr,
+    nodes: Vec<&'a str>,
+    udp: Transport<'a>,
+    tcp: Transport<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<Flows<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Transport<'a> {
+    answered: bool,
+    /// Over TCP: whether a connection was established.
+    connected: bool,
+    name: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a Identity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Flows<'a> {
+    udp: FlowCount<'a>,
+    tcp: FlowCount<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct FlowCount<'a> {
+    asked: usize,
+    nodes: &'a BTreeMap<String, usize>,
+    unnamed: usize,
+    unanswered: usize,
+    broken: usize,
+}
+
+/// The JSON form of all reports.
+pub(super) fn document<'a>(reports: &'a [Report], findings: &'a [Finding]) -> Document<'a> {
+    Document {
+        addresses: reports.iter().map(address).collect(),
+        findings: findings.iter().map(|finding| finding.text.as_str()).collect(),
+        ok: !findings.iter().any(|finding| finding.is_fault),
+    }
+}
+
+fn address(report: &Report) -> Address<'_> {
+    Address {
+        address: report.server,
+        nodes: report.names(),
+        udp: transport(&report.udp),
+        tcp: transport(&report.tcp),
+        flows: report
+            .splits
+            .as_ref()
+            .map(|splits| Flows { udp: flow_count(&splits.udp), tcp: flow_count(&splits.tcp) }),
+    }
+}
+
+fn flow_count(split: &Split) -> FlowCount<'_> {
+    FlowCount {
+        asked: split.flows(),
+        nodes: &split.nodes,
+        unnamed: split.unnamed,
+        unanswered: split.unanswered,
+        broken: split.broken,
+    }
+}
+
+fn transport(heard: &Heard) -> Transport<'_> {
+    let (identity, latency, failure) = match heard {
+        Heard::Node { identity, latency, end, .. } => (Some(identity), Some(latency), end.as_ref()),
+        Heard::Mute(failure) | Heard::Nothing(failure) => (None, None, Some(failure)),
+    };
+    Transport {
+        answered: identity.is_some(),
+        connected: !matches!(heard, Heard::Nothing(_)),
+        name: heard.name(),
+        identity,
+        latency_seconds: latency.map(std::time::Duration::as_secs_f64),
+        cause: failure.map(|failure| failure.cause),
+        detail: failure.map(|failure| failure.detail.as_str()),
+    }
+}

@@ -1,0 +1,225 @@
+//! Which node answers: names that a server gives itself, asked over UDP and TCP, on one flow or on many.
+//!
+//! Four conventions exist: NSID (RFC 5001) in the answer to any question, and the names `id.server.` and `hostname.bind.`
+//! (RFC 4892) and `version.server.` or `version.bind.` in class CHAOS. Servers switch them off independently. All questions
+//! about one [`Identity`] share a flow, so that one node answers all of them; a [`Split`] counts the nodes over many flows.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::RData;
+use serde::Serialize;
+
+use super::dns::flow::{UdpFlow, converse};
+use super::dns::{Question, nsid_of};
+use crate::outcome::Failure;
+use crate::text::foreign;
+
+pub(crate) use self::split::Split;
+
+mod split;
+
+/// How one address is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    /// The server.
+    pub(crate) server: SocketAddr,
+    /// The local address; by default the kernel chooses.
+    pub(crate) source: Option<IpAddr>,
+    /// The longest wait for a connection, and for each answer.
+    pub(crate) timeout: Duration,
+}
+
+/// A question about the node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Topic {
+    /// NSID, in the answer to an ordinary question. BIND limits answers in class CHAOS to three a second over UDP.
+    Nsid,
+    IdServer,
+    HostnameBind,
+    VersionServer,
+    VersionBind,
+}
+
+impl Topic {
+    /// In the order in which they are asked.
+    const ALL: [Self; 5] =
+        [Self::Nsid, Self::IdServer, Self::HostnameBind, Self::VersionServer, Self::VersionBind];
+
+    /// Without recursion, with NSID.
+    fn question(self) -> Result<Question, String> {
+        let query = match self {
+            Self::Nsid => ". NS",
+            Self::IdServer => "id.server. TXT CH",
+            Self::HostnameBind => "hostname.bind. TXT CH",
+            Self::VersionServer => "version.server. TXT CH",
+            Self::VersionBind => "version.bind. TXT CH",
+        };
+        query.parse().and_then(Question::observing)
+    }
+}
+
+/// What a node says about itself. Text of the server is escaped.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Identity {
+    /// The name server identifier (RFC 5001).
+    pub(crate) nsid: Option<String>,
+    /// The TXT record of `id.server.` (RFC 4892).
+    pub(crate) id_server: Option<String>,
+    /// The TXT record of `hostname.bind.`.
+    pub(crate) hostname_bind: Option<String>,
+    /// The TXT record of `version.server.`, else of `version.bind.`.
+    pub(crate) version: Option<String>,
+}
+
+impl Identity {
+    /// The name of the node: the NSID, else `id.server.`, else `hostname.bind.`.
+    #[must_use]
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.nsid.as_deref().or(self.id_server.as_deref()).or(self.hostname_bind.as_deref())
+    }
+
+    fn learn(&mut self, topic: Topic, answer: &Message) {
+        if self.nsid.is_none() {
+            self.nsid = nsid(answer);
+        }
+        let place = match topic {
+            Topic::Nsid => return,
+            Topic::IdServer => &mut self.id_server,
+            Topic::HostnameBind => &mut self.hostname_bind,
+            Topic::VersionServer | Topic::VersionBind => &mut self.version,
+        };
+        if place.is_none() {
+            *place = txt(answer);
+        }
+    }
+}
+
+/// The NSID of an answer, if it is not empty.
+fn nsid(answer: &Message) -> Option<String> {
+    nsid_of(answer).filter(|name| !name.is_empty()).map(|name| foreign(&name))
+}
+
+/// The NSIDs that are not of this node.
+fn others(mut nsids: BTreeSet<String>, identity: &Identity) -> BTreeSet<String> {
+    nsids.retain(|nsid| Some(nsid) != identity.nsid.as_ref());
+    nsids
+}
+
+/// The first TXT record of an answer, with text in it.
+fn txt(answer: &Message) -> Option<String> {
+    answer.answers.iter().find_map(|record| match &record.data {
+        RData::TXT(text) => {
+            let text = text.txt_data.concat();
+            (!text.is_empty()).then(|| foreign(&String::from_utf8_lossy(&text)))
+        }
+        _ => None,
+    })
+}
+
+/// What one transport at one address gave.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// A node answered at least one question.
+    Node {
+        /// What it says about itself.
+        identity: Identity,
+        /// Until the first answer, over TCP until the connection stood.
+        latency: Duration,
+        /// Why a later question has no answer.
+        end: Option<Failure>,
+        /// NSIDs of other nodes that answered on the same flow.
+        others: BTreeSet<String>,
+    },
+    /// A TCP connection that carried no answer.
+    Mute(Failure),
+    /// No answer, or no connection.
+    Nothing(Failure),
+}
+
+impl Heard {
+    /// The name of the node that answered.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Node { identity, .. } => identity.name(),
+            Self::Mute(_) | Self::Nothing(_) => None,
+        }
+    }
+}
+
+impl Asking {
+    /// Asks all topics over UDP, from one port.
+    pub(crate) async fn udp(self) -> Heard {
+        let flow = match UdpFlow::open(self.server, self.source) {
+            Ok(flow) => flow,
+            Err(failure) => return Heard::Nothing(failure),
+        };
+        let (mut identity, mut first, mut end) = (Identity::default(), None, None);
+        let mut nsids = BTreeSet::new();
+        for topic in Topic::ALL {
+            let Ok(question) = topic.question() else { continue };
+            match flow.ask(&question, self.timeout).await {
+                Ok((answer, latency)) => {
+                    first.get_or_insert(latency);
+                    identity.learn(topic, &answer);
+                    nsids.extend(nsid(&answer));
+                }
+                Err(failure) if first.is_none() => return Heard::Nothing(failure),
+                // BIND drops the fourth question of a second. What is known is enough.
+                Err(failure) => {
+                    end = Some(failure);
+                    break;
+                }
+            }
+        }
+        let others = others(nsids, &identity);
+        Heard::Node { identity, latency: first.unwrap_or_default(), end, others }
+    }
+
+    /// Asks all topics over one TCP connection.
+    pub(crate) async fn tcp(self) -> Heard {
+        let questions: Vec<_> = Topic::ALL.iter().filter_map(|topic| topic.question().ok()).collect();
+        let questions: Vec<_> = questions.iter().collect();
+        let conversation = match converse(self.server, self.source, &questions, self.timeout).await {
+            Ok(conversation) => conversation,
+            Err(failure) => return Heard::Nothing(failure),
+        };
+        if let ([], Some(end)) = (&conversation.answers[..], &conversation.end) {
+            return Heard::Mute(end.clone());
+        }
+        let mut identity = Identity::default();
+        let mut nsids = BTreeSet::new();
+        for (topic, answer) in Topic::ALL.into_iter().zip(&conversation.answers) {
+            identity.learn(topic, answer);
+            nsids.extend(nsid(answer));
+        }
+        let others = others(nsids, &identity);
+        Heard::Node { identity, latency: conversation.connected, end: conversation.end, others }
+    }
+
+    /// The name of the node that answers on `flow`: its NSID, else a name in class CHAOS.
+    ///
+    /// # Errors
+    /// The reason why the first question has no answer.
+    pub(crate) async fn name_on(self, flow: &UdpFlow) -> Result<Option<String>, Failure> {
+        let mut identity = Identity::default();
+        for topic in [Topic::Nsid, Topic::IdServer, Topic::HostnameBind] {
+            let Ok(question) = topic.question() else { continue };
+            match flow.ask(&question, self.timeout).await {
+                Ok((answer, _)) => identity.learn(topic, &answer),
+                Err(failure) if topic == Topic::Nsid => return Err(failure),
+                Err(_) => break,
+            }
+            if identity.name().is_some() {
+                break;
+            }
+        }
+        Ok(identity.name().map(ToOwned::to_owned))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::outcome::Cause;
+use crate::probe::dns::Transport;
+use crate::responder::{Fault, Responder};
+
+async fn responder(fault: Fault) -> Responder {
+    let responder = Responder::bind(Ipv4Addr::LOCALHOST.into()).await.unwrap();
+    responder.set(fault).await;
+    responder
+}
+
+fn asking(responder: &Responder, timeout: Duration) -> Asking {
+    Asking { server: responder.address(), source: None, timeout }
+}
+
+const PATIENT: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_node_is_named_by_its_nsid_and_else_by_class_chaos() {
+    let responder = responder(Fault::None).await;
+    for heard in [asking(&responder, PATIENT).udp().await, asking(&responder, PATIENT).tcp().await] {
+        // The responder has one TXT record for every name.
+        assert_eq!(heard.name(), Some("dnsherald"));
+    }
+    responder.identify_as("fra1");
+    for heard in [asking(&responder, PATIENT).udp().await, asking(&responder, PATIENT).tcp().await] {
+        assert_eq!(heard.name(), Some("fra1"));
+        let Heard::Node { identity, end: None, others, .. } = heard else { panic!("{heard:?}") };
+        assert_eq!(identity.version.as_deref(), Some("dnsherald"));
+        assert_eq!(others, BTreeSet::new());
+    }
+}
+
+#[tokio::test]
+async fn a_name_cannot_write_to_the_terminal() {
+    let responder = responder(Fault::None).await;
+    responder.identify_as("fra1\n\u{1b}[2J");
+    let heard = asking(&responder, PATIENT).udp().await;
+    assert!(heard.name().unwrap().chars().all(|character| character.is_ascii_graphic()), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_without_a_name() {
+    let responder = responder(Fault::Refuse).await;
+    let heard = asking(&responder, PATIENT).udp().await;
+    assert!(matches!(heard, Heard::Node { .. }) && heard.name().is_none(), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_connection_without_answers_is_told_from_no_connection() {
+    let cause = |heard| match heard {
+        Heard::Mute(failure) => ("mute", failure.cause),
+        Heard::Nothing(failure) => ("nothing", failure.cause),
+        Heard::Node { .. } => panic!("{heard:?}"),
+    };
+    let silent = responder(Fault::Silent).await;
+    assert_eq!(cause(asking(&silent, SHORT).udp().await), ("nothing", Cause::Timeout));
+    assert_eq!(cause(asking(&silent, SHORT).tcp().await), ("mute", Cause::Timeout));
+    let hanging_up = responder(Fault::HangUp).await;
+    assert_eq!(cause(asking(&hanging_up, SHORT).tcp().await), ("mute", Cause::Closed));
+    let closed = responder(Fault::Closed).await;
+    assert_eq!(cause(asking(&closed, SHORT).tcp().await), ("nothing", Cause::PortClosed));
+    let garbage = responder(Fault::Garbage(vec![0xff; 40])).await;
+    assert_eq!(cause(asking(&garbage, SHORT).udp().await), ("nothing", Cause::Timeout));
+}
+
+#[tokio::test]
+async fn each_flow_has_its_own_port_and_is_counted_once() {
+    let responder = responder(Fault::None).await;
+    responder.identify_as("fra1");
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let done = std::cell::Cell::new(0);
+        let flows = NonZeroUsize::new(100).unwrap();
+        let split = asking(&responder, PATIENT).split(transport, flows, || done.set(done.get() + 1)).await;
+        assert_eq!(split.nodes, BTreeMap::from([("fra1".to_owned(), 100)]));
+        assert_eq!((split.flows(), split.broken, done.get()), (100, 0, 100));
+        let ports: std::collections::HashSet<_> = responder
+            .received()
+            .iter()
+            .filter(|query| query.transport == transport)
+            .map(|query| query.from.port())
+            .collect();
+        assert!(ports.len() > 90, "{} ports for 100 flows", ports.len());
+    }
+}
+
+#[tokio::test]
+async fn flows_without_an_answer_are_counted_with_the_reason() {
+    let hanging_up = responder(Fault::HangUp).await;
+    let flows = NonZeroUsize::new(3).unwrap();
+    let split = asking(&hanging_up, SHORT).split(Transport::Tcp, flows, || ()).await;
+    assert_eq!((split.flows(), split.unanswered, split.broken), (3, 3, 3));
+    assert_eq!(split.why.as_deref(), Some("connection closed before the answer"));
+}
