@@ -59,7 +59,7 @@ pub enum Command {
     CheckConfig(CheckConfig),
     /// Show the state of the running helper: services, prefixes, checks, drains, ExaBGP
     ///
-    /// Exit status: 0, or 1 if no helper runs; with `--plugin` that of monitoring plugins.
+    /// Exit status: 0, or 1 if no helper runs; with `--plugin` or `--exit-code` that of monitoring plugins.
     Status(Status),
     /// Withdraw a service, or all, for maintenance
     ///
@@ -226,6 +226,9 @@ pub struct Status {
     /// 3 no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub(crate) plugin: bool,
+    /// Exit by the state, with the status of `--plugin`: 0 ok, 1 warning, 2 critical, 3 no helper runs
+    #[arg(long, conflicts_with_all = ["plugin", "watch"])]
+    pub(crate) exit_code: bool,
     /// Show the status again every second, until `q`
     ///
     /// On a terminal the status is drawn in place. Elsewhere, and with `--json`, each status follows the previous one,

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use crate::cli::Command;
 use crate::exit::Exit;
+use crate::status::Document;
 use crate::text;
 
 pub(crate) mod backend;
@@ -67,6 +68,16 @@ fn nothing_to_do(quiet_if_none: bool, message: &str) -> io::Result<Exit> {
     }
     writeln!(text::stderr(), "dnsherald: {message}")?;
     Ok(Exit::Failure)
+}
+
+/// Prints why each of these services is still not announced, if the helper knows it.
+fn print_not_announced(document: &Document, concerns: impl Fn(&String) -> bool) -> io::Result<()> {
+    for service in document.services.iter().filter(|service| concerns(&service.name)) {
+        if let Some(why) = service.why_not_announced() {
+            writeln!(text::stdout(), "{} {why}", text::foreign(&service.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Names from a helper, escaped for display.

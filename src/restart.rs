@@ -35,7 +35,9 @@ mod recovery;
 mod snapshot;
 mod verify;
 
-pub(crate) use self::drained::{Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet};
+pub(crate) use self::drained::{
+    AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
+};
 use self::lock::Lock;
 use self::snapshot::Snapshot;
 

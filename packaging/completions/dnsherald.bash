@@ -1178,7 +1178,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__status)
-            opts="-c -w -h --config --control --json --plugin --watch --help"
+            opts="-c -w -h --config --control --json --plugin --exit-code --watch --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -59,6 +59,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s c -l conf
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l json -d 'Print JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l plugin -d 'Print one line as monitoring plugins do: whether every service attracts traffic'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -l exit-code -d 'Exit by the state, with the status of `--plugin`: 0 ok, 1 warning, 2 critical, 3 no helper runs'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s w -l watch -d 'Show the status again every second, until `q`'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s c -l config -d 'The configuration file' -r -F

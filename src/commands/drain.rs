@@ -11,7 +11,7 @@ use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
-use crate::restart::{self, Confirmed, wait_until_acknowledged, wait_until_announced};
+use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced};
 use crate::status::Service;
 use crate::text::{self, foreign};
 
@@ -92,7 +92,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let names: Vec<_> = concerned.iter().map(|service| service.name.clone()).collect();
     let runtime = runtime().context("cannot start the event loop")?;
     let announced = runtime
-        .block_on(wait_until_announced(client, &names))
+        .block_on(wait_until_announced(client, &names, AnnouncedBy::Checks))
         .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
     writeln!(text::stdout(), "announced {}, {announced}", named(&names))?;
     Ok(if matches!(announced, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
@@ -111,7 +111,12 @@ fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Res
     if service.is_held() {
         return writeln!(out, "{name} is still drained: {}", foreign(&service.reason));
     }
-    let Some(held) = service.dampening.held() else { return Ok(()) };
+    let Some(held) = service.dampening.held() else {
+        return match service.why_not_announced() {
+            Some(why) => writeln!(out, "{name} {why}"),
+            None => Ok(()),
+        };
+    };
     // A service that dampening holds down may not have been drained.
     let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
     writeln!(out, "{name} is {not}{held}; to end it: dnsherald undampen {name}")

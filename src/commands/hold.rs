@@ -6,12 +6,12 @@ use anyhow::Context;
 
 use super::caller::caller;
 use super::helper::Helper;
-use super::{named, nothing_to_do, runtime};
+use super::{named, nothing_to_do, print_not_announced, runtime};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
-use crate::restart::{Confirmed, wait_until_announced};
+use crate::restart::{AnnouncedBy, Confirmed, wait_until_announced};
 use crate::text::{self, foreign};
 
 /// Keeps a service announced.
@@ -33,19 +33,14 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     if options.wait {
         let runtime = runtime().context("cannot start the event loop")?;
         let announced = runtime
-            .block_on(wait_until_announced(client, &held))
+            .block_on(wait_until_announced(client, &held, AnnouncedBy::Hold))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "announced {}, {announced}", named(&held))?;
         let is_unknown = matches!(announced, Confirmed::Unknown(_));
         return Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success });
     }
     let document = client.status()?;
-    for service in
-        document.services.iter().filter(|service| held.contains(&service.name) && service.is_held())
-    {
-        let (name, reason) = (foreign(&service.name), foreign(&service.reason));
-        writeln!(text::stdout(), "{name} stays drained: {reason}")?;
-    }
+    print_not_announced(&document, |name| held.contains(name))?;
     Ok(Exit::Success)
 }
 
@@ -57,12 +52,14 @@ pub(crate) fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };
-    let ended = helper.client()?.ask(&request)?;
+    let client = helper.client()?;
+    let ended = client.ask(&request)?;
     if ended.is_empty() {
         let whose = foreign(options.service.as_deref().unwrap_or("any service"));
         let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
         return Ok(nothing_to_do(options.quiet_if_none, &format!("nothing to end: no hold of {whose}{by}"))?);
     }
     writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&ended))?;
+    print_not_announced(&client.status()?, |name| ended.contains(name))?;
     Ok(Exit::Success)
 }

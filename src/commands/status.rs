@@ -32,10 +32,29 @@ pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
             Exit::Unknown
         }));
     }
-    let document = helper.client().and_then(Client::status).inspect_err(|_| helper.print_file_error())?;
+    let document = match helper.client().and_then(Client::status) {
+        Ok(document) => document,
+        Err(error) => {
+            helper.print_file_error();
+            if !options.exit_code {
+                return Err(error);
+            }
+            complain(&error);
+            return Ok(Exit::Unknown);
+        }
+    };
     helper.print_file_error_unless_known(&document);
     show(&document, options.json)?;
-    Ok(Exit::Success)
+    Ok(if options.exit_code { exit_of(plugin::line(&document).0) } else { Exit::Success })
+}
+
+/// The exit status of monitoring plugins.
+const fn exit_of(alert: Alert) -> Exit {
+    match alert {
+        Alert::Ok => Exit::Success,
+        Alert::Warning => Exit::Warning,
+        Alert::Critical => Exit::Critical,
+    }
 }
 
 /// The document of whichever helper runs by now.
@@ -57,11 +76,7 @@ fn alert(helper: &Helper) -> anyhow::Result<Exit> {
     let (alert, line) = plugin::line(&document);
     writeln!(out, "{line}")?;
     out.flush()?;
-    Ok(match alert {
-        Alert::Ok => Exit::Success,
-        Alert::Warning => Exit::Warning,
-        Alert::Critical => Exit::Critical,
-    })
+    Ok(exit_of(alert))
 }
 
 fn show(document: &Document, json: bool) -> anyhow::Result<()> {

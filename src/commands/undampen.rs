@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::helper::Helper;
-use super::nothing_to_do;
+use super::{nothing_to_do, print_not_announced};
 use crate::cli::Undampen;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -17,14 +17,22 @@ pub(crate) fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let request = Request::Undampen { service: options.service.clone() };
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
-    let cleared = helper.client()?.ask(&request)?;
+    let client = helper.client()?;
+    let cleared = client.ask(&request)?;
     if cleared.is_empty() {
         let whose = foreign(options.service.as_deref().unwrap_or("any service"));
         let sentence = format!("nothing to clear: no penalty and no recent fall of {whose}");
         return Ok(nothing_to_do(options.quiet_if_none, &sentence)?);
     }
-    for service in cleared {
-        writeln!(text::stdout(), "cleared {}", foreign(&service))?;
+    for service in &cleared {
+        writeln!(text::stdout(), "cleared {}", foreign(service))?;
     }
+    // Each answer is the name and what was cleared.
+    let is_cleared = |name: &String| {
+        cleared
+            .iter()
+            .any(|answer| answer.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(": ")))
+    };
+    print_not_announced(&client.status()?, is_cleared)?;
     Ok(Exit::Success)
 }

@@ -9,6 +9,8 @@ use super::Engine;
 use super::action::Action;
 use super::drain::{Drains, Holder, Lift, Order};
 use super::moment::Moment;
+use super::notice::Until;
+use super::service::Service;
 
 impl Engine {
     /// Drains of all services, those added later included.
@@ -22,6 +24,17 @@ impl Engine {
             service.drain(now, order.clone(), out);
         }
         self.drains_of_all.begin(now, order.clone());
+    }
+
+    /// What puts a withdrawn service back. Names the command for all services if a drain of all is what stays.
+    pub(super) fn until(&self, service: &Service, now: Moment) -> Until {
+        let is_of_all = |holder: &Holder| self.drains_of_all.iter().any(|(whose, _)| whose == holder);
+        match service.until(now) {
+            Until::Undrained(_) if service.drains().iter().all(|(holder, _)| is_of_all(holder)) => {
+                Until::UndrainedAll
+            }
+            until => until,
+        }
     }
 
     /// A service that is added while the others wait for their checks asks its own before it is announced anyway.

@@ -15,7 +15,7 @@ use crate::logging::entry::Urgency;
 
 pub(crate) use self::parts::{DrainEnd, Fall};
 use self::prefixes::Prefixes;
-use self::until::Until;
+pub(super) use self::until::Until;
 pub(crate) use self::words::Timed;
 
 mod parts;

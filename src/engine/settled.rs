@@ -73,7 +73,7 @@ impl Engine {
                 moved: self.entries_of(place).filter(said).any(RouteEntry::is_news),
                 silence: silence.clone(),
                 why: service.reason(),
-                until: if route == Stands::Withdrawn { service.until(now) } else { Until::Open },
+                until: if route == Stands::Withdrawn { self.until(service, now) } else { Until::Open },
                 planned: service.state() == service::ServiceState::Drained && service.is_planned(),
             };
             out.push(Notice::Stated(Box::new(stated)).into());

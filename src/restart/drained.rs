@@ -113,14 +113,26 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
 }
 
 /// Waits until these services attract traffic, and ExaBGP has acknowledged their announcements; if ExaBGP answers no
-/// commands, for a settle time.
+/// commands, for a settle time. For `hold`, waits no longer than the holds last.
 ///
 /// # Errors
-/// If they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, or the
-/// helper is gone.
-pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+/// If they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, a hold is
+/// over before, or the helper is gone.
+pub(crate) async fn wait_until_announced(
+    helper: &Client,
+    names: &[String],
+    by: AnnouncedBy,
+) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
+        let is_over = |service: &&&Service| service.holds.is_empty() && !service.is_serving();
+        if by == AnnouncedBy::Hold
+            && let Some(service) = ours.iter().find(is_over)
+        {
+            let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
+            let name = foreign(&service.name);
+            return Some(Err(Trouble::new(format!("the hold of {name} is over, and {name} {why}"))));
+        }
         if let Some(service) = ours.iter().find(|service| service.is_held_for_good()) {
             let (name, reason) = (foreign(&service.name), foreign(&service.reason));
             return Some(Err(Trouble::new(format!("{name} is still drained: {reason}"))));
@@ -131,12 +143,12 @@ pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> R
             || {
                 let limit = Shown(ANNOUNCE_TIMEOUT);
                 let late = match withdrawn {
-                    Some(service) => format!(
-                        "{} is not announced after {limit}: {}: {}",
-                        foreign(&service.name),
-                        service.state,
-                        foreign(&service.reason)
-                    ),
+                    Some(service) => {
+                        let why = service.why_not_announced();
+                        let why = why
+                            .unwrap_or_else(|| format!("is {}: {}", service.state, foreign(&service.reason)));
+                        format!("{} is not announced after {limit}: it {why}", foreign(&service.name))
+                    }
                     None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),
                 };
                 (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
@@ -144,6 +156,15 @@ pub(crate) async fn wait_until_announced(helper: &Client, names: &[String]) -> R
         )
     })
     .await
+}
+
+/// What is to announce a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AnnouncedBy {
+    /// Its checks.
+    Checks,
+    /// A hold.
+    Hold,
 }
 
 /// The prefixes of these services whose desired state ExaBGP has not acknowledged.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
+use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
+use crate::text::foreign;
 
 /// What happens next to a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -88,6 +90,45 @@ impl Service {
     #[must_use]
     pub const fn is_serving(&self) -> bool {
         matches!(self.state, ServiceState::Up | ServiceState::Degraded)
+    }
+
+    /// Why it is not announced, and what to do, as the end of a sentence about it; `None` if it is announced, or returns
+    /// if its checks pass anew.
+    #[must_use]
+    pub(crate) fn why_not_announced(&self) -> Option<String> {
+        if self.is_serving() {
+            return None;
+        }
+        if self.is_held() {
+            return Some(format!("is still drained: {}", foreign(&self.reason)));
+        }
+        if let Some(missing) = self.missing_address() {
+            return Some(format!(
+                "stays withdrawn: {}; no hold overrides a missing address: add it to an interface of this host",
+                foreign(missing)
+            ));
+        }
+        if let Some(held) = self.dampening.held() {
+            return Some(format!("is {held}; to end it: dnsherald undampen {}", foreign(&self.name)));
+        }
+        let failing = self.checks.iter().find(|check| check.severity == Some(Severity::Down));
+        let reason = match failing {
+            _ if self.state == ServiceState::Down => self.reason.clone(),
+            Some(check) => {
+                let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
+                format!("check {}: {detail}", check.name)
+            }
+            None => return None,
+        };
+        Some(format!("stays withdrawn until its checks pass: {}", foreign(&reason)))
+    }
+
+    /// What the check that finds an address missing on this host says.
+    fn missing_address(&self) -> Option<&str> {
+        let failing = self.checks.iter().filter(|check| check.severity == Some(Severity::Down));
+        let mut last = failing.filter_map(|check| check.last.as_ref());
+        let last = last.find(|last| last.cause.as_deref() == Some("address-missing"))?;
+        last.detail.as_deref()
     }
 
     /// Whether ExaBGP has acknowledged what is desired for every prefix.

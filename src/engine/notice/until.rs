@@ -20,6 +20,8 @@ pub(crate) enum Until {
     ChecksPassAnd(Duration),
     /// The operator lifts the drain of this service.
     Undrained(String),
+    /// The operator lifts the drain of all services.
+    UndrainedAll,
     /// The operator removes the disable-file.
     FileGone,
     /// This helper exits.
@@ -34,7 +36,12 @@ impl Until {
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
             Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),
-            Self::Open | Self::ChecksPass | Self::Undrained(_) | Self::FileGone | Self::Exit => None,
+            Self::Open
+            | Self::ChecksPass
+            | Self::Undrained(_)
+            | Self::UndrainedAll
+            | Self::FileGone
+            | Self::Exit => None,
         }
     }
 }
@@ -49,6 +56,9 @@ impl fmt::Display for Until {
                 write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
             }
             Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
+            Self::UndrainedAll => {
+                f.write_str("; until `dnsherald undrain` (it ends the drains of all services)")
+            }
             Self::FileGone => f.write_str("; until the file is removed"),
             Self::Exit => f.write_str("; until the helper exits"),
             Self::Over(time) => write!(f, "; for {} more", Shown(*time)),

@@ -40,6 +40,29 @@ fn a_removed_service_address_withdraws_until_it_is_restored() {
     });
 }
 
+/// The hold ends long before the timeout of `--wait`.
+#[test]
+fn a_hold_of_a_missing_address_reports_its_end_and_the_address() {
+    let name = "run::address::a_hold_of_a_missing_address_reports_its_end_and_the_address";
+    in_namespace(name, PRESENT, || {
+        let pop = pop(|text| text);
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        shell(ABSENT);
+        helper.says(WITHDRAW);
+        let words = ["hold", "resolver", "--for", "1s", "--reason", "test", "--wait"];
+        let held = pop.command(&words);
+        assert_eq!(held.status.code(), Some(1));
+        let said = String::from_utf8(held.stderr).unwrap();
+        let expected =
+            "the hold of resolver is over, and resolver stays withdrawn: 192.0.2.53 is not on this host";
+        assert!(said.contains(expected) && said.contains("no hold overrides a missing address"), "{said}");
+        let said = pop.told(&words[..6]);
+        assert!(said.contains("resolver stays withdrawn: 192.0.2.53 is not on this host"), "{said}");
+    });
+}
+
 /// No round is due for hours; only the event reports the loss.
 #[test]
 fn detects_a_removed_service_address_between_rounds() {

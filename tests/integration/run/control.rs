@@ -144,11 +144,61 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     assert!(drained.starts_with("drained resolver for 1h"), "{drained}");
     successor.says(WITHDRAW);
     let all_the_same = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
-    assert!(all_the_same.contains("resolver stays drained: "), "{all_the_same}");
+    assert!(all_the_same.contains("resolver is still drained: "), "{all_the_same}");
     pop.told(&["undrain"]);
     successor.says(ANNOUNCE);
-    assert_eq!(pop.told(&["unhold", "resolver"]), "no longer held: resolver; the checks decide\n");
+    pop.comes_to_be(|status| status.services[0].without_hold == Some(ServiceState::Down));
+    let unheld = pop.told(&["unhold", "resolver"]);
+    assert!(
+        unheld.starts_with("no longer held: resolver; the checks decide\nresolver stays withdrawn"),
+        "{unheld}"
+    );
+    assert!(unheld.contains("answered REFUSED"), "{unheld}");
     successor.says(WITHDRAW);
+}
+
+#[test]
+fn undrain_says_why_the_route_stays_withdrawn() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    pop.told(&["drain", "resolver", "--wait"]);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].checks.iter().any(|check| check.state == "down"));
+    let undrained = pop.told(&["undrain", "resolver"]);
+    let expected = "undrained resolver\nresolver stays withdrawn until its checks pass: ";
+    assert!(undrained.starts_with(expected) && undrained.contains("answered REFUSED"), "{undrained}");
+}
+
+#[test]
+fn the_end_of_a_drain_of_all_is_named_for_all() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    pop.told(&["drain", "--reason", "new disk", "--wait"]);
+    helper.says(WITHDRAW);
+    helper.logs("until `dnsherald undrain` (it ends the drains of all services)");
+    pop.told(&["undrain", "--wait"]);
+    helper.says(ANNOUNCE);
+    pop.told(&["drain", "resolver", "--reason", "new disk", "--wait"]);
+    helper.logs("until `dnsherald undrain resolver`");
+}
+
+#[test]
+fn the_status_exits_by_the_state_if_asked() {
+    let pop = Pop::new();
+    let code = |words: &[&str]| pop.command(words).status.code();
+    assert_eq!([code(&["status"]), code(&["status", "--exit-code"])], [Some(1), Some(3)]);
+    let mut helper = pop.settled();
+    assert_eq!(code(&["status", "--exit-code"]), Some(0));
+    pop.told(&["drain", "--for", "1h", "--wait"]);
+    helper.says(WITHDRAW);
+    assert_eq!([code(&["status"]), code(&["status", "--exit-code"])], [Some(0), Some(1)]);
+    pop.told(&["undrain", "--wait"]);
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Down);
+    let json = pop.command(&["status", "--exit-code", "--json"]);
+    assert_eq!(json.status.code(), Some(2));
+    assert!(stdout(&json).starts_with('{'), "{json:?}");
 }
 
 #[test]
