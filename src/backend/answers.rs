@@ -1,4 +1,5 @@
-//! What the server says over DNS, where no control channel is to be believed: who it is, and which zones it serves.
+//! The identity of the server and the zones that it serves, from its DNS answers: control channels are not reliable
+//! here.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,20 +13,20 @@ use crate::outcome::{Cause, Failure};
 use crate::probe::dns::{Query, Question, Transport};
 use crate::text::foreign;
 
-/// What one address serves of a zone.
+/// A zone at one address.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Zone {
     /// Its name.
     pub(crate) zone: String,
-    /// The address that was asked.
+    /// The address that was queried.
     pub(crate) server: SocketAddr,
-    /// Whether that is a service address, which clients ask.
+    /// Whether that is a service address, which clients query.
     #[serde(skip)]
     pub(crate) is_service: bool,
     /// The serial of its SOA, if there is one.
     pub(crate) serial: Option<u32>,
-    /// What is wrong with the answer.
+    /// The fault of the answer, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
     /// The cause, if the probe failed.
@@ -33,8 +34,8 @@ pub(crate) struct Zone {
     pub(crate) cause: Option<Cause>,
 }
 
-/// What the server calls itself: its NSID, else a name in class CHAOS. Every address is asked at the same time; the
-/// first in the list that tells counts.
+/// The identity of the server: its NSID, else a name in class CHAOS. Queries all addresses at once and returns the
+/// identity from the first address in the list that has one.
 pub(crate) async fn identity(targets: &Targets, timeout: Duration) -> Option<String> {
     let all = targets.all();
     join_all(all.into_iter().map(|target| identity_at(target, timeout))).await.into_iter().flatten().next()
@@ -48,7 +49,7 @@ async fn identity_at(target: &Target, timeout: Duration) -> Option<String> {
         if let Some(nsid) = finding.nsid() {
             return Some(format!("{nsid} (NSID)"));
         }
-        // A server that does not answer the first question does not answer the second either.
+        // A server that does not answer the first query does not answer the second one either.
         let text = finding.response?.answers.iter().find_map(|record| match &record.data {
             RData::TXT(text) => Some(foreign(&String::from_utf8_lossy(&text.txt_data.concat()))),
             _ => None,
@@ -60,14 +61,14 @@ async fn identity_at(target: &Target, timeout: Duration) -> Option<String> {
     None
 }
 
-/// The serial of each zone that the services need, at each management address and at each address of the service: no
-/// control channel tells what is served.
+/// The serial of each zone that the services need, at each management address and each address of the service: no
+/// control channel tells which zones are served.
 pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
     let queries = targets.zone_queries();
     join_all(queries.into_iter().map(|(query, target)| zone(query, target, timeout))).await
 }
 
-/// Asks one address for the SOA of one zone.
+/// Queries one address for the SOA record of a zone.
 pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zone {
     let shown = query.to_string();
     let name = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
@@ -80,7 +81,7 @@ pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zo
         Err(why) => return of(None, Some(why), None),
     };
     let finding = target.ask(question, Transport::Udp, timeout).await;
-    // A server that limits the rate of its answers gave this one over TCP.
+    // A server that limits its rate gave this answer over TCP.
     if let Some(Failure { cause, detail }) = finding.outcome.failure()
         && *cause != Cause::RateLimited
     {
@@ -102,13 +103,13 @@ pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zo
 }
 
 impl Zone {
-    /// Whether the zone is served with authority.
+    /// Whether the zone is served authoritatively.
     #[must_use]
     pub(crate) fn is_served(&self) -> bool {
         self.serial.is_some() && self.trouble.is_none()
     }
 
-    /// Whether this answer is as good as an earlier one: served with authority, and no older (RFC 1982).
+    /// Whether this answer is no worse than an earlier one: authoritative, and its serial is not older (RFC 1982).
     #[must_use]
     pub(crate) fn is_no_worse_than(&self, earlier: &Self) -> bool {
         match (self.serial, earlier.serial) {

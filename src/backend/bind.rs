@@ -3,7 +3,7 @@
 //! `named-checkconf -z` loads every zone, which takes minutes on a big server, and without `-z` a broken zone is not
 //! seen. It prints its errors on standard output. `rndc reload` says "server reload successful" with broken zones: the
 //! old ones stay. `rndc` has no counters, so that they come from the statistics channel. It waits a minute for a hung
-//! server and cannot be told otherwise; so does `systemctl restart`, whose ExecStop is `rndc stop`.
+//! server, which no option changes; so does `systemctl restart`, whose ExecStop is `rndc stop`.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ impl Driver for Bind {
         if ended.succeeded() {
             return Ok(());
         }
-        // Among the broken zones it names those that are in order.
+        // Its output lists valid zones among the broken ones.
         let lines = ended.lines().into_iter().filter(|line| !line.contains(": loaded serial "));
         Err(lines.collect::<Vec<_>>().join("\n"))
     }

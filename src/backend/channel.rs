@@ -21,23 +21,23 @@ use crate::program::{End, Ended, KEPT, Program, run};
 use crate::text::foreign;
 use crate::text::period::Period;
 
-/// A question and its channel, shown as an operator would type it.
+/// A request to the server and its channel, displayed as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Request {
     /// A control program.
     Program(Program),
     /// A line to a Unix socket.
     Socket {
-        /// Of the socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// Without its end.
+        /// The line without its line break.
         line: String,
     },
     /// A document over HTTP.
     Http {
-        /// Who has it.
+        /// The server.
         server: SocketAddr,
-        /// With its first slash.
+        /// The path, with its first slash.
         path: String,
     },
     /// TXT queries in class CHAOS over TCP, one line of text for each.
@@ -69,15 +69,15 @@ pub(crate) enum Reply {
     Stopped(String),
     /// The server did not answer in time, for this reason.
     Hung(String),
-    /// Neither is known.
+    /// The state of the server is not known, for this reason.
     Unknown(Trouble),
 }
 
 impl Reply {
-    /// The text, or why there is none.
+    /// The text of the answer.
     ///
     /// # Errors
-    /// With the sentence of any other reply.
+    /// Returns the reason of any other reply.
     pub(crate) fn text(self) -> Result<String, Trouble> {
         match self {
             Self::Text(text) => Ok(text),
@@ -88,7 +88,7 @@ impl Reply {
 }
 
 impl Request {
-    /// Asks, within this time.
+    /// Sends the request and waits for the reply, at most this long.
     pub(crate) async fn ask(&self, facts: &Facts, limit: Duration) -> Reply {
         match self {
             Self::Program(program) => read(program, &run(program, limit).await, facts),
@@ -107,7 +107,7 @@ impl Request {
         }
     }
 
-    /// What an exchange over a stream says; none where it took too long.
+    /// The reply that an exchange over a stream stands for; `None` if it took too long.
     fn exchanged(&self, exchange: Option<io::Result<String>>, limit: Duration, facts: &Facts) -> Reply {
         let error = match exchange {
             None => return Reply::Hung(format!("{self}: no answer within {}", Period(limit))),
@@ -128,12 +128,12 @@ impl Request {
     }
 }
 
-/// What the exit of a control program says about the server.
+/// The reply that the exit of a control program stands for.
 pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
     let why = format!("{program}: {ended}");
     match &ended.end {
         End::TimedOut(..) => Reply::Hung(why),
-        // dnsdist without a key for its console exits with 0, and says so to standard error alone.
+        // dnsdist without a console key exits with 0 and reports it only on standard error.
         End::Exited(status) if status.success() && ended.out.trim().is_empty() => {
             Reply::Text(ended.err.clone())
         }
@@ -159,9 +159,9 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
     }
 }
 
-/// Whether a program complains that a file or a socket is not for this user.
+/// Whether a program reports that this user may not read a file or use a socket.
 pub(super) fn is_denied(ended: &Ended) -> bool {
-    // rndc does not say why it cannot read its key.
+    // rndc does not report why it cannot read its key.
     ["permission denied", "operation not permitted", "could not load rndc configuration"]
         .into_iter()
         .any(|words| ended.says(words))
@@ -175,7 +175,7 @@ pub(super) fn install(facts: &Facts) -> String {
     }
 }
 
-/// What switches the control channel on.
+/// The remedy that switches the control channel on.
 pub(super) fn enable(facts: &Facts) -> String {
     match facts.access.enable {
         "" => String::new(),
@@ -206,7 +206,7 @@ async fn prompted(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -
 async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     let mut said = vec![];
-    // A document over the bound would be cut, and then be no JSON; a server's own counters are some kilobytes.
+    // A longer document would be cut and no longer be JSON; counters take some kilobytes.
     stream.take(16 * KEPT as u64).read_to_end(&mut said).await?;
     let said = String::from_utf8_lossy(&said);
     let refuse = |what: &str| io::Error::new(ErrorKind::InvalidData, what.to_owned());
@@ -218,8 +218,8 @@ async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io
     }
 }
 
-/// Asks one address after the other until one answers: the server may not listen at the management address, and counts
-/// each query. If none answers, what the first one found counts.
+/// Queries one address after the other until one answers: the server may not listen at the management address, and it
+/// counts each query. If none answers, returns the result of the first address.
 async fn chaos(targets: &[Target], names: &[String], limit: Duration) -> Reply {
     let mut first = None;
     for target in targets {

@@ -1,7 +1,7 @@
 //! dnsdist.
 //!
 //! Its configuration is a program; `--check-config` runs it without listening. A bad `newServer` prints an error and
-//! exits with 0, and so do an unreadable configuration and a console without a key, so that the text decides too. There
+//! exits with 0, as do an unreadable configuration and a console without a key, so the output decides as well. There
 //! is no reload. The console is off until `controlSocket` and `setKey` are written; its client reads both from the same
 //! file.
 

@@ -1,7 +1,7 @@
 //! dnsmasq.
 //!
-//! It has no control program. CHAOS queries to its addresses tell version and counters; that is also
-//! its status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
+//! It has no control program. CHAOS queries to its addresses return version and counters, and serve as its
+//! status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
 
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};
@@ -20,7 +20,7 @@ const FACTS: Facts = Facts {
     names: &[],
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],
-    // As Debian starts it: what an operator writes is in that folder.
+    // As Debian starts it: the operator's files are in that directory.
     check: &[
         "dnsmasq",
         "--test",
@@ -34,7 +34,7 @@ const FACTS: Facts = Facts {
     no_reload: "dnsmasq reads dnsmasq.conf at start only; SIGHUP reads its hosts files again",
     status: Ask::Chaos(&["version.bind."]),
     version: Ask::Chaos(&["version.bind."]),
-    // Answered from here, forwarded, answered with authority.
+    // Answered locally, forwarded, answered authoritatively.
     counters: Ask::Chaos(&["hits.bind.", "misses.bind.", "auth.bind."]),
     zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("dnsmasq has no limit for each client"),

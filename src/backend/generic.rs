@@ -1,4 +1,4 @@
-//! Any other server: everything by configuration.
+//! Any other server, entirely described by the configuration.
 //!
 //! Its `status` is running if the command exits with 0; its `counters` print one number.
 

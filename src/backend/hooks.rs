@@ -1,7 +1,7 @@
-//! The systemd drop-in that drains before a server's unit stops, whoever stops it, and lets it return afterwards.
+//! The systemd drop-in that drains before a server's unit stops, for any reason, and undrains after it has started.
 //!
-//! A drop-in can only add commands behind those of the unit. So the unit's own `ExecStop=` are read, the list is
-//! emptied, and they follow ours in their order.
+//! A drop-in can only add commands after those of the unit. So this module reads the unit's own `ExecStop=` commands,
+//! clears the list, and writes them again after ours, in the same order.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::text::period::Period;
 
 pub(crate) mod install;
 
-/// Whether a line is ours, from an earlier drop-in.
+/// Whether a line comes from an earlier drop-in of ours.
 const OURS: &str = " backend stopping ";
 
-/// What a unit allows each of its commands to stop it.
+/// The time limit of each command that stops a unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StopTime {
-    /// So long.
+    /// This time.
     Within(Duration),
-    /// As long as it takes.
+    /// No limit.
     Infinite,
 }
 
 impl StopTime {
-    /// Of systemd, where a unit says nothing.
+    /// The default of systemd.
     pub(crate) const DEFAULT: Self = Self::Within(Duration::from_secs(90));
 
-    /// As systemd reads it, and not less than `least`.
+    /// The value as systemd reads it, at least `least`.
     fn at_least(self, least: Duration) -> String {
         match self {
             Self::Within(time) => time.max(least).as_secs_f64().ceil().to_string(),
@@ -45,7 +45,7 @@ fn word(text: &str) -> String {
     }
 }
 
-/// The commands that a unit runs to stop, as `systemctl cat` shows it with all its drop-ins, but for ours.
+/// The stop commands of a unit and its drop-ins in the output of `systemctl cat`, without ours.
 #[must_use]
 pub(crate) fn stop_commands(unit_text: &str) -> Vec<String> {
     let mut commands = vec![];
@@ -67,8 +67,8 @@ pub(crate) fn stop_commands(unit_text: &str) -> Vec<String> {
     commands
 }
 
-/// Lines as systemd reads them (systemd.syntax(7)): comments are left out, even between the pieces of a line that a
-/// backslash at its end continues.
+/// Lines as systemd reads them (systemd.syntax(7)): skips comments, also between the parts of a line that ends with a
+/// backslash.
 fn whole_lines(text: &str) -> Vec<String> {
     let mut lines = vec![];
     let mut begun: Option<String> = None;
@@ -85,8 +85,8 @@ fn whole_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The drop-in for a unit with these commands; `program` is ours, with its options. `drains` is the longest that our
-/// part of its stop takes; `stop` what the unit allows each of its commands.
+/// The drop-in for a unit with these stop commands. `program` is dnsherald with its options, `drains` the longest time
+/// that its commands take, `stop` the time limit of each command of the unit.
 #[must_use]
 pub(crate) fn drop_in(
     unit: &str,

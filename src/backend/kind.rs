@@ -1,4 +1,4 @@
-//! Which server it is, and what it can be to its clients.
+//! The kinds of servers and their roles.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,13 +17,13 @@ use super::powerdns_recursor::PowerDnsRecursor;
 use super::unbound::Unbound;
 use super::{Driver, Facts};
 
-/// What a server is to its clients.
+/// The role of a server.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
-    /// It answers for zones of its own.
+    /// It answers for its own zones.
     Authoritative,
-    /// It asks others.
+    /// It resolves names by asking other servers.
     Resolver,
 }
 
@@ -36,10 +36,10 @@ impl fmt::Display for Role {
     }
 }
 
-/// Declares [`Kind`] once: the variant, its word, and its driver.
+/// Declares [`Kind`]: for each variant its word and its driver.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal by $driver:expr,)+) => {
-        /// The servers that are known, and `generic` for any other.
+        /// The known servers, and `generic` for any other.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
         pub(crate) enum Kind {
             $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
@@ -55,7 +55,7 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// What knows this server.
+            /// The driver of this server.
             #[must_use]
             pub(crate) fn driver(self) -> &'static dyn Driver {
                 match self { $(Self::$variant => &$driver),+ }
@@ -83,18 +83,18 @@ kinds! {
     Dnsdist = "dnsdist" by Dnsdist,
     /// dnsmasq.
     Dnsmasq = "dnsmasq" by Dnsmasq,
-    /// Any other, by configuration.
+    /// Any other server, described by the configuration.
     Generic = "generic" by Generic,
 }
 
 impl Kind {
-    /// What is known of it without asking.
+    /// The facts that are known without asking the server.
     #[must_use]
     pub(crate) fn facts(self) -> &'static Facts {
         self.driver().facts()
     }
 
-    /// Its role, where it has exactly one.
+    /// Its role, if it can have only one.
     #[must_use]
     pub(crate) fn only_role(self) -> Option<Role> {
         match self.facts().roles {

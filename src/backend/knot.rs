@@ -1,7 +1,7 @@
 //! Knot DNS.
 //!
 //! `knotc conf-check` does not read zone files, and `knotc reload` exits with 0 when a zone among them is broken.
-//! Queries are counted by `mod-stats` only, which has to be loaded. `knotc` waits a minute for a hung server.
+//! Only `mod-stats` counts queries, and it has to be loaded. `knotc` waits a minute for a hung server.
 
 use std::net::IpAddr;
 
@@ -64,7 +64,7 @@ impl Driver for Knot {
         let [sections, templates] = settings.printed.as_slice() else {
             return RateLimit::not_known("knotc printed no configuration");
         };
-        // Modules of the default template apply to all queries, those of a zone or its template to that zone.
+        // Modules of the default template apply to all queries; those of a zone or its template apply to that zone.
         let global = value(templates, "template[default].global-module").unwrap_or_default();
         let mut modules: Vec<&str> = global.split_whitespace().collect();
         let mut unread = None;
@@ -81,7 +81,7 @@ impl Driver for Knot {
             let of_zone = of_zone.or_else(|| value(templates, &format!("template[{template}].module")));
             modules.extend(of_zone.unwrap_or_default().split_whitespace());
         }
-        // A module without an identifier is that of the section `default`.
+        // A module without an identifier has the identifier `default`.
         let ids = modules.iter().filter_map(|module| module.strip_prefix("mod-rrl"));
         let ids = ids.map(|id| id.strip_prefix('/').unwrap_or("default"));
         let limiting: Vec<_> =
@@ -109,7 +109,7 @@ impl Driver for Knot {
     }
 }
 
-/// The value behind `KEY = ` in lines of `conf-read`.
+/// The value after `KEY = ` in lines of `conf-read`.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines()
         .find_map(|line| line.split_once(" = ").filter(|(name, _)| *name == key))

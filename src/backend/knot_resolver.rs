@@ -1,8 +1,8 @@
 //! Knot Resolver 5.
 //!
-//! Its configuration is a program, and nothing checks it but running it. Not even a dry run is safe: a second `kresd`
-//! shares the port with the first and takes half of its queries. There is no reload. It is controlled by Lua on a Unix
-//! socket per instance, `kresd@1.service` having `/run/knot-resolver/control/1`.
+//! Its configuration is a program, which can only be checked by running it. Even a dry run is not safe: a second
+//! `kresd` shares the port with the first and takes half of its queries. There is no reload. Each instance has a Unix
+//! socket for Lua commands: `/run/knot-resolver/control/1` for `kresd@1.service`.
 
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};

@@ -1,7 +1,7 @@
-//! The listeners on port 53, read from `/proc/net` of this network namespace, which every user can read.
+//! Reads the listeners on port 53 from `/proc/net` of this network namespace, which every user can read.
 //!
-//! The owner of a socket is not shown: only the server's user and root can see it. Several sockets on one address are
-//! a group that shares the port, or two servers by mistake.
+//! `/proc/net` does not show the process of a socket: only the server's user and root can see it. Several sockets on one
+//! address are a group that shares the port, or two servers by mistake.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,15 +22,15 @@ pub(crate) const PORT: u16 = 53;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Listener {
-    /// Unspecified for all addresses of a family.
+    /// The address; unspecified for all addresses of a family.
     pub(crate) address: SocketAddr,
     /// UDP or TCP.
     pub(crate) transport: Transport,
-    /// How many share the address.
+    /// The number of sockets with this address.
     pub(crate) sockets: usize,
-    /// What waits to be read, in octets over UDP, in connections over TCP; more than zero for long means a hung server.
+    /// The receive queue: octets over UDP, connections over TCP. If it stays above zero, the server hangs.
     pub(crate) waiting: u64,
-    /// What was lost since the sockets were opened, in datagrams.
+    /// The datagrams dropped since the sockets were opened.
     pub(crate) drops: u64,
     /// The inodes of the sockets, by which `/proc/PID/fd` names them.
     #[serde(skip)]
@@ -67,7 +67,7 @@ pub(crate) fn on_port(port: u16) -> Vec<Listener> {
     listeners
 }
 
-/// The processes that hold any of these sockets, as far as this user may see: root sees all, others their own.
+/// The processes with any of these sockets that this user may see: root sees all, other users their own.
 #[must_use]
 pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
     let links: Vec<_> = inodes.iter().map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
@@ -78,7 +78,7 @@ pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
     all_pids().into_iter().map(Pid::as_raw).filter(holds).collect()
 }
 
-/// Those of one table, which is that of `/proc/net/udp`, `udp6`, `tcp` or `tcp6`.
+/// The listeners in one table: `/proc/net/udp`, `udp6`, `tcp` or `tcp6`.
 fn parse(table: &str, transport: Transport, port: u16) -> Vec<Listener> {
     let mut found: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
     for fields in table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()) {
@@ -96,7 +96,7 @@ fn parse(table: &str, transport: Transport, port: u16) -> Vec<Listener> {
     found.into_values().collect()
 }
 
-/// A socket that listens.
+/// A listening socket.
 struct Socket {
     address: SocketAddr,
     waiting: u64,
@@ -104,9 +104,9 @@ struct Socket {
     inode: u64,
 }
 
-/// One line of a table; none if the socket does not listen.
+/// Parses one line of a table; `None` if the socket does not listen.
 fn socket(fields: &[&str], transport: Transport) -> Option<Socket> {
-    // TCP_LISTEN; and TCP_CLOSE, which is what a UDP socket without a peer is in.
+    // TCP_LISTEN, or TCP_CLOSE, which is the state of a UDP socket without a peer.
     let listening = if transport == Transport::Tcp { "0A" } else { "07" };
     if *fields.get(3)? != listening {
         return None;
@@ -121,7 +121,7 @@ fn socket(fields: &[&str], transport: Transport) -> Option<Socket> {
     })
 }
 
-/// `0105007F:0035`: 32 bits at a time in the order of this machine's bytes.
+/// `0105007F:0035`: words of 32 bits in host byte order.
 fn address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

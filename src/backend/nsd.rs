@@ -1,8 +1,8 @@
 //! NSD.
 //!
 //! `nsd-checkconf` exits with 2, sees syntax only, and even accepts the address 127.0.5.300. A reload takes two steps:
-//! `reconfig` reads the configuration, `reload` the zone files. Both exit with 0 whatever they find; what went wrong is
-//! in the text. When only a child of the server hangs, `status` still answers, but `stats_noreset` does not.
+//! `reconfig` reads the configuration, `reload` the zone files. Both always exit with 0 and print
+//! their errors. If only a child of the server hangs, `status` still answers, but `stats_noreset` does not.
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Reload, Role, number_of};
@@ -18,7 +18,7 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/nsd/nsd.conf"),
     folders: &["/etc/nsd"],
     names: &["*.conf"],
-    // Debian starts it with `-P ""`: it writes none.
+    // Debian starts it with `-P ""`, so it writes no pid file.
     pid_file: None,
     roles: &[Role::Authoritative],
     check: &["nsd-checkconf", "{config-file}"],
@@ -64,7 +64,7 @@ impl Driver for Nsd {
         names.map(|name| name.trim().to_owned()).collect()
     }
 
-    /// NSD exempts no address, but kinds of answers by zone: those of the probes are positive.
+    /// NSD exempts no address, only kinds of answers for each zone; probes get positive answers.
     fn read_rate_limit(&self, settings: &Settings) -> RateLimit {
         let mut rates = settings.printed.iter().map(|text| text.trim().parse::<u64>().ok());
         let (Some(Some(rate)), Some(Some(whitelist_rate))) = (rates.next(), rates.next()) else {

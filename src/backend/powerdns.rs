@@ -15,10 +15,10 @@ const FACTS: Facts = Facts {
     package: "pdns-server",
     unit: Some("pdns.service"),
     config_file: Some("/etc/powerdns/pdns.conf"),
-    // Each of the two PowerDNS has but a part of /etc/powerdns.
+    // The two PowerDNS servers share /etc/powerdns.
     folders: &["/etc/powerdns/pdns.d"],
     names: &["*.conf"],
-    // Debian starts it with `--write-pid=no`.
+    // Debian starts it with `--write-pid=no`, so it writes no pid file.
     pid_file: None,
     roles: &[Role::Authoritative],
     check: &[
@@ -74,7 +74,7 @@ impl Driver for PowerDns {
     }
 
     fn read_zones(&self, text: &str) -> Vec<String> {
-        // The last line counts them.
+        // The last line has their number.
         text.lines().map(str::trim).filter(|line| !line.contains(' ')).map(str::to_owned).collect()
     }
 

@@ -15,11 +15,11 @@ const FACTS: Facts = Facts {
     package: "pdns-recursor",
     unit: Some("pdns-recursor.service"),
     config_file: Some("/etc/powerdns/recursor.conf"),
-    // Each of the two PowerDNS has but a part of /etc/powerdns.
+    // The two PowerDNS servers share /etc/powerdns.
     folders: &["/etc/powerdns/recursor.d"],
-    // Since 5.0 it reads the latter.
+    // Since 5.0 it reads the YAML file.
     names: &["*.conf", "*.yml"],
-    // Debian starts it with `--write-pid=no`.
+    // Debian starts it with `--write-pid=no`, so it writes no pid file.
     pid_file: None,
     roles: &[Role::Resolver],
     check: &[

@@ -1,20 +1,20 @@
 //! The smallest privilege that gives a user other than root access, as text to paste.
 //!
-//! `sudo` is no remedy: under Debian's exabgp.service, which bounds the capabilities, it cannot become root. polkit can,
-//! since the request goes to systemd over D-Bus.
+//! `sudo` is no remedy: Debian's exabgp.service bounds the capabilities, so `sudo` cannot become root. polkit works, since
+//! the request goes to systemd over D-Bus.
 
 use nix::unistd::{User, geteuid};
 
 use super::Facts;
 
-/// The name of the user that this runs as, for people.
+/// The name of this process's user, for messages.
 pub(super) fn user() -> String {
     let user = geteuid();
     let known = User::from_uid(user).ok().flatten();
     known.map_or_else(|| user.to_string(), |known| known.name)
 }
 
-/// Lets this user use the control channel.
+/// The remedy that lets this user use the control channel.
 pub(super) fn control_channel(facts: &Facts) -> String {
     let Some(group) = group(facts, &format!("use {}", facts.access.what)) else { return String::new() };
     match facts.unit.filter(|_| facts.access.for_owner) {
@@ -30,7 +30,7 @@ pub(super) fn control_channel(facts: &Facts) -> String {
     }
 }
 
-/// Lets this user read the configuration.
+/// The remedy that lets this user read the configuration.
 pub(super) fn configuration(facts: &Facts) -> String {
     let user = user();
     let root = "or run this as root";
@@ -54,13 +54,13 @@ fn group(facts: &Facts, what: &str) -> Option<String> {
     ))
 }
 
-/// Whether this user may do what it likes.
+/// Whether this user is root.
 #[must_use]
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// Lets this user do to the unit what the verbs say.
+/// The polkit rule that permits these verbs on the unit to this user.
 #[must_use]
 pub(crate) fn polkit(unit: &str, verbs: &[&str]) -> String {
     let user = user();

@@ -1,7 +1,7 @@
-//! Tells from its own counters when a drained server is quiet.
+//! Detects from a drained server's counters when it is quiet.
 //!
-//! Routers need time to follow a withdraw, and clients to close a TCP connection. So the rate counts over a whole
-//! `quiet-for`, less the queries of our own probes.
+//! Routers need time to follow a withdraw, and clients to close a TCP connection. So the rate is measured over a whole
+//! `quiet-for`, without the queries of our own probes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,10 +35,10 @@ impl QuietDetector {
         Self { quiet, own, samples: VecDeque::new() }
     }
 
-    /// Takes the total of queries at this time since the start.
+    /// Adds a sample: the total of queries at this time since the start.
     pub(crate) fn observe(&mut self, at: Duration, total: u64) -> Quietness {
         if self.samples.back().is_some_and(|(_, before)| *before > total) {
-            // The server was restarted meanwhile, and counts from zero.
+            // The server was restarted meanwhile and counts from zero.
             self.samples.clear();
         }
         self.samples.push_back((at, total));
@@ -80,7 +80,7 @@ mod tests {
         QuietDetector::new(quiet, own)
     }
 
-    /// The results for so many queries in each tenth of a second.
+    /// The results for these numbers of queries, one for each tenth of a second.
     fn observe_all(detector: &mut QuietDetector, queries: impl IntoIterator<Item = u64>) -> Vec<Quietness> {
         let mut total = 1_000;
         let times = (0..).map(|tenths| Duration::from_millis(100 * tenths)).zip(queries);

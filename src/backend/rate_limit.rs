@@ -1,7 +1,8 @@
-//! Whether the server limits the rate of its answers to a client, and whether that spares our probes.
+//! Whether the server limits the rate of its answers to a client, and whether our probes are exempt.
 //!
-//! A limit counts answers per client network. Forged queries from beside the management address exhaust what the
-//! network is granted, and then the server drops our probes, too. So the management address should be exempt.
+//! A limit counts answers per client network. Queries with forged source addresses in the network of the management
+//! address can exhaust its limit, and then the server drops our probes as well. So the management address should be
+//! exempt.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use super::channel::read;
 use super::{Backend, Trouble, Words};
 use crate::program::{KEPT, Program, run};
 
-/// So many of the services' zones are looked at.
+/// Maximum number of the services' zones to examine.
 const MOST_ZONES: usize = 16;
 
 /// How a driver reads the limit.
@@ -22,13 +23,13 @@ const MOST_ZONES: usize = 16;
 pub(crate) enum Source {
     /// The server limits no client, for this reason.
     Unlimited(&'static str),
-    /// Nothing here can read it, for this reason.
+    /// The limit cannot be read, for this reason.
     Unreadable(&'static str),
     /// The server's own tools print the settings.
     Tools {
-        /// Each prints a part of the settings.
+        /// Commands that each print a part of the settings.
         commands: &'static [Words],
-        /// Prints the settings of `{zone}`; empty if zones have none of their own.
+        /// The command that prints the settings of `{zone}`; empty if zones have no settings.
         for_zone: Words,
     },
 }
@@ -36,47 +37,47 @@ pub(crate) enum Source {
 /// The commands of a [`Source`], ready to be run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Commands {
-    /// Each prints a part of the settings.
+    /// Commands that each print a part of the settings.
     pub(crate) all: Vec<Program>,
-    /// Prints the settings of `{zone}`.
+    /// The command that prints the settings of `{zone}`.
     pub(crate) for_zone: Option<Program>,
 }
 
 /// What the tools printed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// The output of each command, in their order.
+    /// The output of each command, in order.
     pub(crate) printed: Vec<String>,
-    /// For each zone of the services what the tool printed, or why it printed nothing of use.
+    /// The output of the tool for each zone of the services, or why there is none.
     pub(crate) zones: Vec<(String, Result<String, String>)>,
-    /// The addresses that the probes come from.
+    /// The source addresses of the probes.
     pub(crate) management: Vec<IpAddr>,
 }
 
-/// The four things that can be known.
+/// The state of the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::enum_variant_names, reason = "the names are the words of the JSON document")]
 pub(crate) enum Limited {
     /// The server limits no client.
     NotLimited,
-    /// It limits clients, but not our probes.
+    /// It limits clients, and our probes are exempt.
     Exempt,
-    /// It limits clients, our probes among them.
+    /// It limits clients, and our probes as well.
     NotExempt,
-    /// Neither is known.
+    /// The state is not known.
     NotKnown,
 }
 
-/// What is known of the limit, and why.
+/// The state of the limit, with the reason.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RateLimit {
-    /// In a word.
+    /// The state.
     pub(crate) state: Limited,
-    /// The settings that say so.
+    /// The settings that are the reason.
     pub(crate) why: String,
-    /// What to change.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
 }
@@ -109,8 +110,8 @@ impl fmt::Display for RateLimit {
 }
 
 impl Backend {
-    /// Reads the limit from the server's own tools. `zones` are those that the probes ask for, `management` the
-    /// addresses that they come from.
+    /// Reads the limit from the server's own tools. `zones` are those that the probes query, `management`
+    /// their source addresses.
     pub(crate) async fn rate_limit(&self, zones: &[String], management: Vec<IpAddr>) -> RateLimit {
         let commands = match (self.facts().rate_limit, &self.rate_limit_commands) {
             (Source::Unlimited(why), _) => return RateLimit::new(Limited::NotLimited, why),
@@ -134,9 +135,9 @@ impl Backend {
         }
     }
 
-    /// What a tool printed.
+    /// The output of a tool.
     async fn printed(&self, program: &Program) -> Result<String, Trouble> {
-        // Some tools go on without a configuration that they cannot read.
+        // Some tools continue without a configuration that they cannot read.
         self.readable_for(program)?;
         let ended = run(program, self.timeout).await;
         match ended.succeeded() {
@@ -149,7 +150,7 @@ impl Backend {
     }
 }
 
-/// Whether the bounded runner has cut this output off.
+/// Whether this output has reached the size limit and may be cut.
 pub(super) fn is_cut(printed: &str) -> bool {
     printed.len() >= KEPT
 }
@@ -173,7 +174,7 @@ pub(super) fn is_listed(address: IpAddr, list: &str) -> bool {
     })
 }
 
-/// Addresses as a sentence lists them.
+/// Lists addresses in a sentence.
 pub(super) fn shown(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

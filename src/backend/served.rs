@@ -1,5 +1,5 @@
-//! Which zones the server serves, before something is done to it and afterwards: those of the services, and those that it
-//! lists itself.
+//! Compares the zones that the server serves before and after an operation: the zones of the services, and those that
+//! the server lists.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use super::targets::{Target, Targets};
 use crate::outcome::Cause;
 use crate::probe::dns::Query;
 
-/// So many of the zones that the server lists are asked for, in the order of its list.
+/// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;
 
-/// So many of them at a time.
+/// Number of zones queried at once.
 const AT_A_TIME: usize = 32;
 
-/// What was found of each zone.
+/// The zones that a server serves.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Served {
-    /// Those of the services, at every management address and every service address, served or not.
+    /// The zones of the services at every management address and every service address, served or not.
     pub(crate) configured: Vec<Zone>,
-    /// Of the others that the server lists, those that it served when it was asked first, at the first management
-    /// address and at every service address.
+    /// The other listed zones that were served at the first query, at the first management address and every service
+    /// address.
     pub(crate) listed: Vec<Zone>,
 }
 
 impl Served {
-    /// What is served now. Of the server's own list the zones in `removed` are left out: they may end.
+    /// Queries the zones of the services and those that the server lists now. Skips listed zones in `removed`.
     pub(crate) async fn now(targets: &Targets, backend: &Backend, removed: &[String]) -> Self {
         let (configured, names) = tokio::join!(zones(targets, backend.timeout), backend.listed_zones());
-        // A server that does not list its zones is looked at by those of the services.
+        // If the server does not list its zones, only those of the services count.
         let queries = names.unwrap_or_default().into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
         let removed: Vec<_> =
             removed.iter().filter_map(|name| query(name)).map(|query| shown(&query)).collect();
@@ -43,7 +43,7 @@ impl Served {
         Self { configured, listed }
     }
 
-    /// The same zones, asked anew.
+    /// Queries the same zones again.
     pub(crate) async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
         let mut names: Vec<&String> = vec![];
         self.listed.iter().map(|zone| &zone.zone).for_each(|name| {
@@ -61,7 +61,7 @@ impl Served {
         self.configured.iter().chain(&self.listed)
     }
 
-    /// What is worse than it was `before`, with how it was.
+    /// The zones that are worse than `before`, each after its earlier result.
     #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs = before.all().filter_map(|earlier| {
@@ -71,8 +71,8 @@ impl Served {
         pairs.filter(|(earlier, now)| !now.is_no_worse_than(earlier)).collect()
     }
 
-    /// What is wrong, in words: zones that are worse than `before`, and zones of the services that are not served,
-    /// whatever they were before.
+    /// Describes the zones that are worse than `before`, and the zones of the services that are not served, whether or
+    /// not they were served before.
     #[must_use]
     pub(crate) fn complaints(&self, before: &Self) -> Vec<String> {
         let worse = self.worse_than(before);
@@ -84,21 +84,21 @@ impl Served {
         worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(not_served).collect()
     }
 
-    /// Whether a zone that is not served at this address is no fault of its own. The server need not listen at the
-    /// management address if it serves clients. A service address that is missing or has no listener is what the checks
-    /// of the service report.
+    /// Whether it is no fault that a zone is not served at this address. The server need not listen at the management
+    /// address if it answers at the service addresses. The checks of the service report a service address that is
+    /// missing or has no listener.
     fn is_excused(&self, zone: &Zone) -> bool {
         let is_silent = |zone: &Zone| matches!(zone.cause, Some(Cause::AddressMissing | Cause::PortClosed));
         if zone.is_service {
             return is_silent(zone);
         }
         let at_services = self.configured.iter().filter(|other| other.zone == zone.zone && other.is_service);
-        let mut heard = at_services.filter(|other| !is_silent(other)).peekable();
-        heard.peek().is_some() && heard.all(Zone::is_served)
+        let mut reachable = at_services.filter(|other| !is_silent(other)).peekable();
+        reachable.peek().is_some() && reachable.all(Zone::is_served)
     }
 }
 
-/// A zone that is worse than it was, in words.
+/// Describes a zone that is worse than before.
 #[must_use]
 pub(crate) fn compared(earlier: &Zone, now: &Zone) -> String {
     let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
@@ -110,7 +110,7 @@ fn why(zone: &Zone) -> String {
     zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default()
 }
 
-/// None for what is no name of a zone.
+/// The SOA query for a zone; `None` if the text is no name.
 fn query(zone: &str) -> Option<Query> {
     format!("{} SOA", zone.to_ascii_lowercase()).parse().ok()
 }
@@ -120,8 +120,8 @@ fn shown(query: &Query) -> String {
     text.strip_suffix(" SOA").unwrap_or(&text).to_owned()
 }
 
-/// Each of these at the first management address and at every service address. An address that answered none of a whole
-/// batch in time is not asked for the rest.
+/// Queries these zones at the first management address and every service address. Skips the remaining batches at an
+/// address that answered no query of a batch in time.
 async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Zone> {
     let all = targets.all();
     let first_management = targets.management.first();

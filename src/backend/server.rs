@@ -1,4 +1,4 @@
-//! A backend of this host: what its driver knows, joined with what the configuration says.
+//! A backend of this host: the facts of its driver with the settings of the configuration.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -14,64 +14,64 @@ use crate::systemd::is_booted;
 mod actions;
 mod questions;
 
-/// A stock DNS server, with every command that is run for it.
+/// A stock DNS server with its commands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Backend {
-    /// Unique; letters, digits, `.`, `_` and `-` of ASCII, so that it may stand in a path and in a holder.
+    /// Its unique name: ASCII letters, digits, `.`, `_` and `-`, so that it can be part of a path and of a holder.
     pub(crate) name: String,
-    /// In whose name its restart drains.
+    /// The holder of the drain during its restart.
     pub(crate) holder: Holder,
-    /// Which server it is.
+    /// The kind of server.
     pub(crate) kind: Kind,
-    /// Its systemd unit; there for every kind but `generic`.
+    /// Its systemd unit; present for every kind except `generic`.
     pub(crate) unit: Option<String>,
-    /// Where its process number is written; absolute.
+    /// Its pid file; an absolute path.
     pub(crate) pid_file: Option<PathBuf>,
-    /// Its main configuration file; absolute.
+    /// Its main configuration file; an absolute path.
     pub(crate) config_file: Option<PathBuf>,
-    /// Checks its configuration.
+    /// The command that checks its configuration.
     pub(crate) config_check: Option<Program>,
-    /// Reloads its configuration, one step after the other; empty where there is no such thing.
+    /// The steps that reload its configuration, in order; empty if it has no reload.
     pub(crate) reload: Vec<Step>,
     /// How it is restarted.
     pub(crate) restart: Restart,
-    /// Asked for its status.
+    /// The request for its status.
     pub(crate) status: Option<Request>,
-    /// Asked for its version.
+    /// The request for its version.
     pub(crate) version: Option<Request>,
-    /// Asked how many queries came since it was started.
+    /// The request for the number of queries since its start.
     pub(crate) counters: Option<Request>,
-    /// Asked which zones it is configured with.
+    /// The request for its configured zones.
     pub(crate) zone_list: Option<Request>,
-    /// Print whether it limits the rate of its answers.
+    /// The commands that print its rate limit.
     pub(crate) rate_limit_commands: Commands,
-    /// How long a control command may take.
+    /// Timeout of a control command.
     pub(crate) timeout: Duration,
-    /// How long the check of the configuration may take, which may load every zone.
+    /// Timeout of the configuration check, which may load every zone.
     pub(crate) config_check_timeout: Duration,
     /// When it counts as drained.
     pub(crate) quiet: Quiet,
-    /// How long after a restart its process, its listeners, its zones and its first good answer are waited for.
+    /// Timeout after a restart for its process, listeners, zones and first good answer.
     pub(crate) start_timeout: Duration,
-    /// Whether, and how often, it is restarted without being asked.
+    /// Whether and how often the helper restarts it on its own.
     pub(crate) heal: Option<Heal>,
 }
 
 /// One step of a reload.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Step {
-    /// What is tried first.
+    /// The first command.
     pub(crate) first: Program,
-    /// What is tried where the server does not know the first.
+    /// The command if the server does not know the first one.
     pub(crate) otherwise: Option<Program>,
 }
 
-/// What a check of the configuration proved.
+/// The result of a configuration check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Checked {
-    /// It is in order, but for what [`super::Facts::unseen`] says.
+    /// The configuration is valid, except for the faults in [`super::Facts::unseen`].
     Valid,
-    /// Nothing can check it.
+    /// No program can check it.
     Unchecked,
 }
 
@@ -80,57 +80,57 @@ pub(crate) enum Checked {
 pub(crate) enum Restart {
     /// By systemd.
     Unit(String),
-    /// By a program of the operator's.
+    /// By a program of the operator.
     Program(Program),
 }
 
 /// When a server counts as drained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quiet {
-    /// Fewer queries per second than this, from 1 on.
+    /// Fewer queries per second than this, at least 1.
     pub(crate) below: NonZeroU32,
-    /// For so long.
+    /// For this time.
     pub(crate) lasting: Duration,
-    /// But waited for no longer than this.
+    /// The longest wait.
     pub(crate) max_wait: Duration,
-    /// Waited where there are no counters.
+    /// The wait if there are no counters.
     pub(crate) settle: Duration,
 }
 
 impl Quiet {
-    /// The longest it can be waited for, with counters or without.
+    /// The longest possible wait, with counters or without.
     #[must_use]
     pub(crate) fn longest(&self) -> Duration {
         self.max_wait.max(self.settle)
     }
 }
 
-/// When a server is restarted without being asked.
+/// The limits of restarts by the helper.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Heal {
-    /// It has been down or hung for so long.
+    /// The server has been down or hung for this time.
     pub(crate) after: Duration,
-    /// And has not been restarted so often.
+    /// Maximum number of restarts within `per`.
     pub(crate) at_most: NonZeroU32,
-    /// Within this time.
+    /// The time in which restarts are counted.
     pub(crate) per: Duration,
 }
 
 impl Backend {
-    /// What knows it.
+    /// Its driver.
     #[must_use]
     pub(crate) fn driver(&self) -> &'static dyn Driver {
         self.kind.driver()
     }
 
-    /// What is known of it without asking.
+    /// The facts that are known without asking the server.
     #[must_use]
     pub(crate) fn facts(&self) -> &'static Facts {
         self.driver().facts()
     }
 
-    /// Where its main process is to be found; none where neither a pid file nor a unit is known. Without systemd a unit
-    /// says nothing, and would only contradict the pid file.
+    /// Where to find its main process; `None` if neither a pid file nor a unit is known. Without systemd the unit is
+    /// ignored: it would contradict the pid file.
     #[must_use]
     pub(crate) fn process_source(&self) -> Option<ProcessSource> {
         let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || is_booted());

@@ -9,8 +9,7 @@ use super::{Trouble, privilege};
 use crate::program::{End, Ended, Program, run};
 use crate::systemd::{LIMIT, Unit, ask, is_booted};
 
-/// Limit of a restart: the longest times to stop and to start of the units that Debian ships. Knot DNS has five minutes;
-/// that is left out.
+/// Timeout of a restart: the longest stop and start times of Debian's units, except the five minutes of Knot DNS.
 pub(crate) const RESTART_LIMIT: Duration = Duration::from_secs(200);
 
 /// The verbs of a restart, as polkit knows them.
@@ -19,17 +18,17 @@ pub(crate) const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
 /// The state of a unit.
 ///
 /// # Errors
-/// Without systemd, and when it does not answer. A unit that does not exist is no error, but has a state of its own.
+/// If systemd does not run this host or does not answer. A unit that does not exist is no error; its state says so.
 pub(crate) async fn show(unit: &str) -> Result<Unit, Trouble> {
     booted(unit)?;
     ask(unit, LIMIT).await.map_err(|ended| refused(unit, "shown", &ended))
 }
 
-/// Restarts a unit and waits until it is up, for at most `limit`; after that the restart goes on without us. Look at the
-/// state of the unit in either case.
+/// Restarts a unit and waits until it is up, for at most `limit`; after that the restart goes on without us. Look at
+/// the state of the unit in either case.
 ///
 /// # Errors
-/// With the reason, and the remedy where a privilege is missing.
+/// Returns the reason, and the remedy if a privilege is missing.
 pub(crate) async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> {
     booted(unit)?;
     // This fails if the unit has never failed, or if it is not permitted. The restart reports the latter.
@@ -49,7 +48,7 @@ pub(crate) fn restart_program(unit: &str) -> Program {
 }
 
 /// # Errors
-/// Unless systemd runs this host, so that it can be asked about a unit.
+/// If systemd does not run this host.
 pub(super) fn booted(unit: &str) -> Result<(), Trouble> {
     if is_booted() {
         return Ok(());
@@ -61,7 +60,7 @@ pub(super) fn booted(unit: &str) -> Result<(), Trouble> {
     .untouched())
 }
 
-/// The error for what `systemctl` complained about, with its remedy.
+/// The error that `systemctl` reported, with its remedy.
 fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
     let why = |what: &str| format!("unit {unit} cannot be {done}: {what}");
     if ended.end == End::Missing {

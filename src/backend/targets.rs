@@ -1,7 +1,7 @@
-//! The addresses at which a server is asked over DNS, and the zones that its services need.
+//! The addresses at which a server is queried, and the zones that its services need.
 //!
-//! The management address comes first. The server may not listen there, so that the service addresses are asked, too:
-//! clients ask those.
+//! The management address comes first. The server may not listen there, so the service addresses, which clients use,
+//! are queried as well.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::probe::dns::{DnsProbe, Finding, Query, Question, Transport};
 use crate::probe::locality::Locality;
 
-/// The port on which DNS is answered.
+/// The port of DNS.
 const PORT: u16 = 53;
 
 /// One address of the server.
@@ -22,7 +22,7 @@ pub(crate) struct Target {
     pub(crate) source: IpAddr,
     /// The addresses of this host: a query to one of them does not leave it.
     pub(crate) locality: Arc<Locality>,
-    /// Whether this is a service address, which clients ask.
+    /// Whether this is a service address, which clients query.
     pub(crate) is_service: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct ServiceTargets {
     pub(crate) addresses: Vec<Target>,
 }
 
-/// Every address at which a server is asked.
+/// Every address at which a server is queried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
     /// The management addresses.
@@ -45,14 +45,14 @@ pub(crate) struct Targets {
 }
 
 impl Target {
-    /// A management address, which is asked from itself.
+    /// A management address; its queries come from itself.
     #[must_use]
     pub(crate) fn management(address: IpAddr) -> Self {
         let server = SocketAddr::new(address, PORT);
         Self { server, source: address, locality: Arc::default(), is_service: false }
     }
 
-    /// A service address, which is asked from the management address of its family; without one, from itself.
+    /// A service address; its queries come from the management address of its family, or without one from itself.
     #[must_use]
     pub(crate) fn service(address: IpAddr, locality: &Arc<Locality>) -> Self {
         let of_family = |other: &&IpAddr| other.is_ipv4() == address.is_ipv4();
@@ -61,7 +61,7 @@ impl Target {
         Self { server, source, locality: Arc::clone(locality), is_service: true }
     }
 
-    /// Asks one question, within this time.
+    /// Sends one query and waits for the answer, at most this long.
     pub(crate) async fn ask(&self, question: Question, transport: Transport, timeout: Duration) -> Finding {
         let probe = DnsProbe {
             question: Arc::new(question),
@@ -90,7 +90,7 @@ impl Targets {
         all
     }
 
-    /// The name of every zone that the services need, once, in lower case.
+    /// The names of all zones that the services need, without duplicates, in lower case.
     #[must_use]
     pub(crate) fn zone_names(&self) -> Vec<String> {
         let mut names: Vec<String> = vec![];
@@ -104,7 +104,7 @@ impl Targets {
         names
     }
 
-    /// What to ask each address for: every zone of a service at the management addresses and at those of the service.
+    /// The queries for each address: every zone of a service at the management addresses and at those of the service.
     pub(super) fn zone_queries(&self) -> Vec<(Query, &Target)> {
         let mut pairs: Vec<(Query, &Target)> = vec![];
         for service in &self.services {

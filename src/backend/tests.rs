@@ -1,4 +1,4 @@
-//! What the tools of Debian 12 and 13 really print, and how it is read.
+//! Real output of the tools of Debian 12 and 13, and how the drivers read it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -152,14 +152,14 @@ fn a_closed_door_is_no_stopped_server() {
 fn what_nobody_can_tell_is_not_guessed() {
     let broken = "[1] unbound-control[1:0] fatal error: could not read config file";
     assert!(matches!(reply(Kind::Unbound, 1, broken), Reply::Unknown(_)));
-    // Switched off, or stopped: the remedy says what to write.
+    // Switched off or stopped: the remedy names the setting.
     let Reply::Unknown(trouble) =
         reply(Kind::Unbound, 1, "connect: No such file or directory for /run/unbound.ctl")
     else {
         panic!()
     };
     assert!(trouble.remedy.unwrap().contains("control-enable: yes"));
-    // One that is not counted is no sign of a stopped server.
+    // A missing counter does not mean a stopped server.
     assert!(matches!(
         reply(Kind::Knot, 1, "error: (not exists) mod-stats.server-operation"),
         Reply::Unknown(_)

@@ -1,9 +1,10 @@
 //! Unbound.
 //!
-//! Its SIGHUP, which `systemctl reload` sends, drops the cache, and ends the server if the file does not parse. So it
-//! is `unbound-control`: first with `reload_keep_cache`, which versions before 1.17 do not know. No reload opens
-//! another `interface:`; that takes a restart. Every reload begins the counters anew, also the one that keeps the
-//! cache; `stats` would do so for everybody else who reads them.
+//! SIGHUP, which `systemctl reload` sends, drops the cache and ends the server if the file does not parse. So the
+//! driver uses `unbound-control`, first with `reload_keep_cache`, which versions before 1.17 do not know. A reload
+//! opens no new
+//! `interface:`; that takes a restart. Every reload resets the counters, even if it keeps the cache. The driver reads them
+//! with `stats_noreset`, since `stats` would reset them for other readers.
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
@@ -20,7 +21,7 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/unbound/unbound.conf"),
     folders: &["/etc/unbound"],
     names: &["*.conf"],
-    // Debian starts it with `-p`: it writes none.
+    // Debian starts it with `-p`, so it writes no pid file.
     pid_file: None,
     roles: &[Role::Resolver],
     check: &["unbound-checkconf", "{config-file}"],

@@ -76,8 +76,8 @@ pub(crate) fn set_mode(
     fs::set_permissions(format!("/proc/self/fd/{}", found.as_raw_fd()), Permissions::from_mode(mode))
 }
 
-/// Replaces a file: writes `beside`, in the same directory, and renames it. When this returns, the content is on disk. If it
-/// fails at any point, the previous file is still there.
+/// Replaces a file: writes `beside`, in the same directory, and renames it. When this returns, the content is on disk.
+/// If it fails at any point, the previous file is still there.
 ///
 /// # Errors
 /// If the content cannot be written or synced, or the file cannot be renamed.

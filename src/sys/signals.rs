@@ -26,8 +26,8 @@ pub(crate) const STOPS: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
 /// The same signal is logged once in this time.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Ignores signals that mean neither a stop nor a crash. A thread logs their names; if it cannot start, they are ignored
-/// all the same. If the system has no descriptor left, logs that they still end the process.
+/// Ignores signals that mean neither a stop nor a crash. A thread logs their names; if it cannot start, they are
+/// ignored all the same. If the system has no descriptor left, logs that they still end the process.
 pub fn ignore_strays() {
     if let Err(error) = catch_strays() {
         log::warn!(

@@ -1,9 +1,9 @@
 //! Checks whether root may follow a path that other users could change.
 //!
-//! The directories of the state and the sockets belong to ExaBGP's user, who can put a symlink there, or a configuration
-//! that root would install. So root reads and writes nothing below a directory that a user other than root and its own
-//! could change. The check begins at `/`: each part is in a directory that has been found safe, and so cannot be
-//! replaced afterwards.
+//! The directories of the state and the sockets belong to ExaBGP's user, who can put a symlink there, or a
+//! configuration that root would install. So root reads and writes nothing below a directory that a user other than
+//! root and its own could change. The check begins at `/`: each part is in a directory that has been found safe, and so
+//! cannot be replaced afterwards.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -44,7 +44,7 @@ impl Objection {
     fn remedy(self, path: &Path, own: u32) -> String {
         let path = path.display();
         match self {
-            Self::Link => format!("name what {path} links to"),
+            Self::Link => format!("use the target of {path} instead"),
             Self::Owner(owner, _) => {
                 let (owner, own) = (user(owner), user(own));
                 format!("run this as {owner}, or `chown {own} {path}`")
@@ -96,8 +96,8 @@ pub(crate) fn make_for_root(directory: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// As [`make_for_root`], for a directory in which root opens only its own files and replaces others: all users may write
-/// to it if it has the sticky bit, as a new tmpfs has (mode 1777).
+/// As [`make_for_root`], for a directory in which root opens only its own files and replaces others: all users may
+/// write to it if it has the sticky bit, as a new tmpfs has (mode 1777).
 ///
 /// # Errors
 /// As [`make_for_root`].
@@ -148,8 +148,8 @@ pub(crate) fn is_trusted_directory(directory: &Path) -> io::Result<()> {
     resolve(directory, None, true, geteuid().as_raw()).map(drop)
 }
 
-/// Resolves a path for user `own`. Follows only symlinks that no other user has made or can replace. With a mode, creates
-/// missing directories.
+/// Resolves a path for user `own`. Follows only symlinks that no other user has made or can replace. With a mode,
+/// creates missing directories.
 fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io::Result<PathBuf> {
     let whole = std::path::absolute(path).map_err(|error| about(path, &error))?;
     let mut at = PathBuf::from("/");
@@ -171,7 +171,8 @@ fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io:
         };
         let found = found.map_err(|error| about(&at, &error))?;
         if found.is_symlink() {
-            // The mode of a symlink means nothing. In a directory that all users can write to, it may be another user's.
+            // The mode of a symlink means nothing. In a directory that all users can write to, it may be another
+            // user's.
             if found.uid() != 0 && found.uid() != own {
                 return Err(refusal(&at, Objection::Link, own));
             }
@@ -203,7 +204,7 @@ fn is_folder_of(path: &Path, is_above: bool, own: u32) -> io::Result<()> {
 /// The error for root, with the reason and the remedy.
 fn refusal(path: &Path, objection: Objection, own: u32) -> io::Error {
     io::Error::other(format!(
-        "{} {}, and so another user could lead {} to another file: {}",
+        "{} {}, so another user could redirect {} to another file: {}",
         path.display(),
         objection.why(),
         user(own),

@@ -1,4 +1,4 @@
-//! Puts the drop-in where systemd looks for those of the host's administrator.
+//! Writes the drop-in to the directory for the administrator's drop-ins.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -9,33 +9,33 @@ use crate::sys::files::{read_text, replace};
 /// Where the drop-ins of the administrator are (systemd.unit(5)).
 const UNITS: &str = "/etc/systemd/system";
 
-/// By this line a drop-in is known as one of ours.
+/// The line that identifies a drop-in of ours.
 pub(super) const MARK: &str = "# Made by `dnsherald backend hooks ";
 
-/// No drop-in of ours is longer, in octets.
+/// Maximum size of a drop-in of ours, in octets.
 const LONGEST: u64 = 64 * 1024;
 
-/// What was done to the file.
+/// The change to the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Installed {
-    /// There was none.
+    /// The file was created.
     New,
-    /// Another text of ours was there.
+    /// An older drop-in of ours was replaced.
     Replaced,
-    /// It was there already.
+    /// The file already had this text.
     Same,
 }
 
-/// The place of the drop-in of this unit.
+/// The path of the drop-in of this unit.
 #[must_use]
 pub(crate) fn place_of(unit: &str) -> PathBuf {
     Path::new(UNITS).join(format!("{unit}.d")).join("dnsherald.conf")
 }
 
-/// Writes the drop-in to this place: whole, or not at all. A file there that `backend hooks` has not made stays.
+/// Writes the drop-in to this path atomically. Keeps a file that `backend hooks` has not written.
 ///
 /// # Errors
-/// What is in the way, and what to do about it.
+/// Returns the obstacle and its remedy.
 pub(crate) fn install(text: &str, place: &Path) -> Result<Installed, String> {
     let installed = match read_text(place, LONGEST) {
         Err(error) if error.kind() == ErrorKind::NotFound => Installed::New,
@@ -63,7 +63,7 @@ fn refused(place: &Path, why: &str) -> String {
 fn write(text: &str, place: &Path) -> io::Result<()> {
     let folder = place.parent().ok_or(ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
-    // systemd reads only what ends in `.conf`.
+    // systemd reads only names that end in `.conf`.
     replace(place, place.with_extension("conf.new"), 0o644, text.as_bytes())
 }
 

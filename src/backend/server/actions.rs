@@ -16,10 +16,10 @@ impl Backend {
     /// Checks the configuration on disk; the server is not touched.
     ///
     /// # Errors
-    /// What is wrong with the configuration, or why that cannot be learned.
+    /// Returns the errors of the configuration, or why the check could not run.
     pub(crate) async fn check(&self) -> Result<Checked, Trouble> {
         let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
-        // Some call in order what they cannot read.
+        // Some programs accept a configuration that they cannot read.
         self.readable_for(program)?;
         let ended = run(program, self.config_check_timeout).await;
         let facts = self.facts();
@@ -46,7 +46,7 @@ impl Backend {
         }
     }
 
-    /// Whether the main configuration file can be read, where the program is given it.
+    /// Checks that the main configuration file can be read, if the program gets it as an argument.
     pub(in crate::backend) fn readable_for(&self, program: &Program) -> Result<(), Trouble> {
         let Some(file) = self.config_file.as_deref().filter(|file| is_given(program, file)) else {
             return Ok(());
@@ -62,11 +62,11 @@ impl Backend {
         Err(Trouble::with(format!("the configuration {} cannot be read: {error}", file.display()), remedy))
     }
 
-    /// Makes the server read its configuration again, and returns what was run. Check it first: some servers end when
-    /// it is broken.
+    /// Makes the server read its configuration again, and returns the commands that ran. Check the configuration first:
+    /// some servers exit if it is broken.
     ///
     /// # Errors
-    /// Where there is no such thing, and at the first step that failed.
+    /// If the server has no reload, or at the first step that fails.
     pub(crate) async fn reload(&self) -> Result<Vec<String>, Trouble> {
         if self.reload.is_empty() {
             let facts = self.facts();
@@ -96,10 +96,10 @@ impl Backend {
         Ok(done)
     }
 
-    /// Whether this host has a way to restart it. Only an attempt shows whether it is permitted.
+    /// Checks that this host has a way to restart it. Only an attempt shows whether it is permitted.
     ///
     /// # Errors
-    /// Where that is for systemd, and systemd does not run this host.
+    /// If systemd would restart it, but systemd does not run this host.
     pub(crate) fn can_restart(&self) -> Result<(), Trouble> {
         match &self.restart {
             Restart::Unit(unit) => systemd::booted(unit),
@@ -110,7 +110,7 @@ impl Backend {
     /// Restarts the server, and waits at most for [`systemd::RESTART_LIMIT`]. A server that is up need not answer yet.
     ///
     /// # Errors
-    /// With the reason, and the remedy where a privilege is missing.
+    /// Returns the reason, and the remedy if a privilege is missing.
     pub(crate) async fn restart(&self) -> Result<(), Trouble> {
         let program = match &self.restart {
             Restart::Unit(unit) => return systemd::restart(unit, systemd::RESTART_LIMIT).await,
@@ -126,13 +126,13 @@ impl Backend {
     }
 }
 
-/// Whether the file, or its folder, is among the arguments.
+/// Whether the file or its directory is among the arguments.
 fn is_given(program: &Program, file: &Path) -> bool {
     let folder = file.parent().unwrap_or(file).display().to_string();
     program.arguments().iter().any(|argument| argument.contains(&folder))
 }
 
-/// The first lines of many.
+/// The first lines of a longer text.
 fn shortened(said: &str) -> String {
     let lines: Vec<_> = said.lines().collect();
     match lines.split_at_checked(SHOWN) {

@@ -1,4 +1,4 @@
-//! What is asked of a backend: how it is, its process, its version, its counters.
+//! Queries of a backend: state, process, version, counters, zones.
 
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
@@ -10,7 +10,7 @@ use crate::systemd::Unit;
 use crate::text::excerpt::beginning;
 
 impl Backend {
-    /// How it is: what its control channel says, else what systemd or the pid file say.
+    /// Its state: from its control channel, else from systemd or the pid file.
     pub(crate) async fn status(&self) -> Status {
         let Some(request) = &self.status else {
             return self.status_without(None).await;
@@ -20,7 +20,7 @@ impl Backend {
                 let why = format!("{request}: answered");
                 Status { state: State::Running, why, answers: true, remedy: None }
             }
-            // A control channel may be closed though the server is there; then that counts.
+            // A control channel may be closed although the server runs; then the process counts.
             Reply::Stopped(why) => match self.status_without(Some(Trouble::new(why.clone()))).await {
                 Status { state: State::Unknown, .. } => {
                     Status { state: State::Stopped, why, answers: false, remedy: None }
@@ -32,7 +32,7 @@ impl Backend {
         }
     }
 
-    /// What can be said without the control channel, and why it had to be.
+    /// The state without the control channel, with the reason why that failed.
     async fn status_without(&self, trouble: Option<Trouble>) -> Status {
         let (state, seen) = match self.unit().await {
             Some(Ok(unit)) if unit.load_state == "not-found" => {
@@ -69,7 +69,7 @@ impl Backend {
         }
     }
 
-    /// Its main process, if it is known where to look.
+    /// Its main process, if its place is known.
     pub(crate) async fn process(&self) -> Option<Result<ProcessHandle, Missing>> {
         Some(Finder::new(self.process_source()?).find(self.timeout).await)
     }
@@ -77,7 +77,7 @@ impl Backend {
     /// The version of the server that runs.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If the server does not answer.
     pub(crate) async fn version(&self) -> Result<String, Trouble> {
         let text = self.ask(self.version.as_ref(), "version").await?;
         self.driver()
@@ -85,19 +85,19 @@ impl Backend {
             .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
     }
 
-    /// How many queries came since it was started. Less than before means that it was restarted meanwhile, or reloaded:
-    /// Unbound begins anew with each reload.
+    /// The number of queries since its start. A lower number than before means that it was restarted or reloaded
+    /// meanwhile: Unbound resets it with each reload.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If the server does not answer.
     pub(crate) async fn queries(&self) -> Result<u64, Trouble> {
         let text = self.ask(self.counters.as_ref(), "counters").await;
         let text = text.map_err(|trouble| match trouble.remedy {
-            // Where the rest of the control channel answers, they are only switched off.
+            // If the rest of the control channel answers, the counters are only switched off.
             None => Trouble::with(trouble.why, self.facts().no_counters),
             Some(_) => trouble,
         })?;
-        // What an operator's own command prints may be nothing but the number.
+        // The operator's own command may print only the number.
         let number = self.driver().read_queries(&text).or_else(|| text.trim().parse().ok());
         number.ok_or_else(|| {
             let trouble = self.unread(self.counters.as_ref(), &text, "a number of queries");
@@ -105,10 +105,10 @@ impl Backend {
         })
     }
 
-    /// The zones that it is configured with, as it prints them. That it lists one does not mean that it serves it.
+    /// The configured zones, as it prints them. It may not serve all of them.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If the server does not answer.
     pub(crate) async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
         let text = self.ask(self.zone_list.as_ref(), "zone-list").await?;
         Ok(self.driver().read_zones(&text))
@@ -124,7 +124,7 @@ impl Backend {
         }
     }
 
-    /// Asks, and mistrusts what a control program says that could not read the server's configuration.
+    /// Sends a request. Rejects the output of a control program that could not read the server's configuration.
     async fn asked(&self, request: &Request) -> Reply {
         let reply = request.ask(self.facts(), self.timeout).await;
         let Request::Program(program) = request else { return reply };

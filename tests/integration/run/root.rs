@@ -61,7 +61,7 @@ fn writes_nothing_where_another_user_can_create_links() {
         let directory = pop.file(name);
         let directory = directory.display();
         format!(
-            "{directory} belongs to user {USER} (mode 755), and so another user could lead root to another file: run \
+            "{directory} belongs to user {USER} (mode 755), so another user could redirect root to another file: run \
              this as user {USER}, or `chown root {directory}`"
         )
     };
