@@ -1,4 +1,4 @@
-//! Probes: what a check asks, and the outcome of its answer.
+//! Probes of each check kind, and their outcomes.
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), or watches a
 //! [process](mod@process) or an [`address`]. Each folds what it found into one
@@ -23,23 +23,23 @@ pub(crate) mod locality;
 pub(crate) mod process;
 pub(crate) mod set;
 
-/// What a check asks.
+/// The probe of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Probe {
-    /// DNS servers.
+    /// Queries to DNS servers.
     Dns(ProbeSet),
     /// A shell command.
     Command(CommandProbe),
-    /// Whether a process is there.
+    /// Whether a process runs.
     Process(ProcessProbe),
     /// Whether addresses are on this host.
     Address(AddressProbe),
-    /// Nothing: all is well.
+    /// No probe: it always passes.
     Nothing,
 }
 
 impl Probe {
-    /// Asks, and folds what was found into one outcome; of several failures `severity` chooses, see [`ProbeSet::ask`].
+    /// Probes once and returns one outcome. Of several failures `severity` chooses the cause, see [`ProbeSet::ask`].
     pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         match self {
             Self::Dns(set) => set.ask(severity).await,
@@ -50,7 +50,7 @@ impl Probe {
         }
     }
 
-    /// Asks, waits for all that is asked, and returns what each found behind its label.
+    /// Probes once, waits for all results, and returns each with its label.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let finding = |outcome| Finding { outcome, strays: 0, lost: 0, response: None };
         match self {
@@ -65,7 +65,7 @@ impl Probe {
         }
     }
 
-    /// How many of those have to pass.
+    /// The number of results that have to pass.
     #[must_use]
     pub(crate) const fn need(&self) -> usize {
         match self {
@@ -75,7 +75,7 @@ impl Probe {
     }
 }
 
-/// In a few words, for the log.
+/// A short description for the log.
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

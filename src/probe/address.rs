@@ -1,6 +1,6 @@
-//! Checks of addresses: whether this host delivers to them itself.
+//! Checks of addresses: whether the kernel delivers them on this host.
 //!
-//! Between two rounds a [watch] looks at every change of links, addresses, routes and rules.
+//! Between two probes a [watch] repeats the look-up after every change of links, addresses, routes and rules.
 
 use std::fmt;
 use std::io;
@@ -13,10 +13,10 @@ use crate::probe::dns::here::not_here;
 
 pub(crate) mod watch;
 
-/// An address is missing after two look-ups this far apart: it may be moved from one interface to another.
+/// The time between the two look-ups that show a missing address: it may be moving between two interfaces.
 pub(crate) const APART: Duration = Duration::from_millis(20);
 
-/// Addresses of a service, all of which have to be on this host.
+/// The addresses of a service; all of them have to be on this host.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct AddressProbe {
     /// At least one.
@@ -25,25 +25,25 @@ pub(crate) struct AddressProbe {
     pub(crate) device: Option<String>,
 }
 
-/// What one look-up of all addresses found.
+/// The result of one look-up of all addresses.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Sight {
-    /// All are here.
+    /// All are on this host.
     Here,
-    /// At least one is not; and the sentence about it.
+    /// At least one is missing; with a sentence about it.
     Missing(String),
-    /// The kernel does not say; and why.
+    /// The look-up failed, for this reason.
     Unknown(String),
 }
 
 impl AddressProbe {
-    /// Looks every address up once; takes microseconds.
+    /// Looks up every address once; takes microseconds.
     #[must_use]
     pub(crate) fn look(&self) -> Sight {
         self.look_with(|address| look_up(address, self.device.as_deref()))
     }
 
-    /// The same, with another way to look one up.
+    /// The same with another look-up function.
     pub(crate) fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Sight {
         let mut unknown = None;
         let mut missing = vec![];
@@ -69,7 +69,7 @@ impl AddressProbe {
         }
     }
 
-    /// Looks twice before anything is missing. To be awaited on a tokio runtime with time enabled.
+    /// Probes once; looks up a missing address twice. Await it on a tokio runtime with time enabled.
     pub(crate) async fn ask(&self) -> Outcome {
         let began = Instant::now();
         let mut sight = self.look();

@@ -1,4 +1,4 @@
-//! Deadlines by our own clock: a process that did not run knows nothing about the server.
+//! Deadlines by our own clock: after a time in which this process did not run, a timeout says nothing about the server.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use tokio::task::coop::unconstrained;
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
-/// How late a deadline may be noticed at least before this process counts as stopped. A busy loop is late by less.
+/// The minimum delay after a deadline at which this process counts as stopped. A busy loop is less late.
 const TOLERANCE: Duration = Duration::from_millis(250);
 
-/// Far enough away, where a limit goes beyond what the clock can hold.
+/// The deadline for a limit beyond the range of the clock.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// The end of the time that a probe may take.
+/// The deadline of a probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     began: Instant,
@@ -20,12 +20,12 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline of what begins now and may take `limit`.
+    /// The deadline `limit` from now.
     pub(super) fn after(limit: Duration) -> Self {
         Self { began: Instant::now(), limit: limit.min(FAR) }
     }
 
-    /// When half of the time is over.
+    /// The time halfway to the deadline.
     pub(super) fn half(self) -> Instant {
         self.began + self.limit / 2
     }
@@ -34,8 +34,8 @@ impl Deadline {
         self.began + self.limit
     }
 
-    /// Returns when the deadline is over. What arrived until then has been handed to its sockets: after the timer
-    /// fires, the event loop looks at them once more. Poll this after the exchange.
+    /// Returns after the deadline. Packets that arrived in time are in their sockets by then: after the timer
+    /// fires, the event loop reads them once more. Poll this after the exchange.
     ///
     /// An exchange whose socket always has input uses up the cooperative budget of its task at each poll. The timer is
     /// exempt from that budget: otherwise it would never fire beside such an exchange.
@@ -44,8 +44,8 @@ impl Deadline {
         yield_now().await;
     }
 
-    /// For how long this process did not run, if it notices so late at `now` that the deadline is over: later than by
-    /// the limit again.
+    /// How long this process did not run, if it notices the deadline at `now` with a delay of more than the limit
+    /// again.
     pub(super) fn slept(self, now: Instant) -> Option<Duration> {
         let late = now.saturating_duration_since(self.at());
         (late > self.limit.max(TOLERANCE)).then_some(late)

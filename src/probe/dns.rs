@@ -1,7 +1,7 @@
-//! DNS probes: one datagram, or one exchange over TCP, and the verdict on the response.
+//! DNS probes: one datagram or one exchange over TCP, and the verdict on the response.
 //!
 //! Configuration makes a [`Query`] and an [`Expectation`]; together they are a [`Question`], encoded once and shared
-//! by the probes of a check, one [`DnsProbe`] per address and transport. [`DnsProbe::ask`] then goes this way:
+//! by the probes of a check, one [`DnsProbe`] per address and transport. [`DnsProbe::ask`] has these steps:
 //!
 //! ```text
 //! Question ── stamp: fresh ID, fresh nonce ──► Request ──► exchange: fresh port, connected socket
@@ -9,9 +9,9 @@
 //! Finding ◄── judge: as expected? ◄── response ◄── sort: stray, malformed, response
 //! ```
 //!
-//! Only `exchange` touches a socket; stamping, sorting and judging are functions of values. `ask` repeats a question once
-//! over UDP, since a lost datagram is no failure of the server. Nothing is taken that does not bear the ID, the question
-//! and the address of the one who was asked; the rest is ignored and counted.
+//! Only `exchange` touches a socket; stamping, sorting and judging are pure functions. `ask` repeats a question once
+//! over UDP, since a lost datagram is no failure of the server. Only a message with the ID, the question and the
+//! address of the server counts as a response; the others are ignored and counted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -48,7 +48,7 @@ pub(crate) use self::query::Query;
 pub(crate) use self::question::Question;
 pub(crate) use self::rcode::{Rcode, Rcodes};
 
-/// What carries a query.
+/// The transport of a query.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
@@ -59,7 +59,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// What a message is called there.
+    /// The name of a message on this transport.
     const fn unit(self) -> &'static str {
         match self {
             Self::Udp => "datagram",
@@ -92,17 +92,17 @@ impl fmt::Display for Transport {
 /// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DnsProbe {
-    /// What is asked and expected.
+    /// The question and the expectation.
     pub(crate) question: Arc<Question>,
-    /// Who is asked.
+    /// The server.
     pub(crate) server: SocketAddr,
-    /// From which address; by default the kernel chooses.
+    /// The source address; by default the kernel chooses.
     pub(crate) source: Option<IpAddr>,
-    /// Over what.
+    /// The transport.
     pub(crate) transport: Transport,
-    /// How long all of it may take.
+    /// Timeout of the whole probe.
     pub(crate) timeout: Duration,
-    /// Which addresses are of this host: a probe to one of them does not leave it.
+    /// The addresses of this host; a probe to one of them must not leave it.
     pub(crate) locality: Arc<Locality>,
 }
 
@@ -112,21 +112,21 @@ impl fmt::Display for DnsProbe {
     }
 }
 
-/// What one probe found.
+/// The result of one probe.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     /// The verdict.
     pub(crate) outcome: Outcome,
-    /// Messages that were no answer to the question, and ICMP errors without evidence: ignored.
+    /// The ignored messages that do not answer the question, and ICMP errors without evidence.
     pub(crate) strays: u32,
-    /// Datagrams that no answer came to: 1 where the repeated question was answered, 2 where neither was.
+    /// Unanswered datagrams: 1 if the repeated question was answered, 2 if neither was.
     pub(crate) lost: u32,
-    /// The response that was judged, if one came.
+    /// The response, if there was one.
     pub(crate) response: Option<Box<Message>>,
 }
 
 impl Finding {
-    /// The name server identifier (RFC 5001), if one was asked for and given: printable ASCII as it is, anything else
+    /// The name server identifier (RFC 5001) in the response: printable ASCII unchanged, anything else
     /// as `0x` and hexadecimal digits.
     #[must_use]
     pub(crate) fn nsid(&self) -> Option<String> {

@@ -1,33 +1,33 @@
-//! Which addresses are declared to be of this host, and what that means for a probe to one of them.
+//! The addresses that the configuration assigns to this host, and their meaning for a probe.
 
 use std::net::IpAddr;
 
-/// The addresses of this host, as one check knows them. By default there are none but the loopback addresses.
+/// The addresses of this host for one check. By default only the loopback addresses.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Locality {
     /// Service addresses: a probe fails if one of them is missing.
     pub(crate) service: Vec<IpAddr>,
-    /// Management addresses: if one of them is missing, a probe finds out nothing about the server.
+    /// Management addresses: if one of them is missing, the outcome of a probe is unknown.
     pub(crate) management: Vec<IpAddr>,
     /// The VRF, by the name of its device, in which to look an address up and to send.
     pub(crate) device: Option<String>,
 }
 
-/// What an address is to a check.
+/// The kind of an address for a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     /// A service address of this host.
     Service,
     /// A management address of this host.
     Management,
-    /// A loopback address, which no packet leaves the host for.
+    /// A loopback address; packets to it do not leave the host.
     Loopback,
-    /// An address of whatever host.
+    /// An address of any host.
     Anywhere,
 }
 
 impl Locality {
-    /// What this address is.
+    /// The kind of this address.
     #[must_use]
     pub(crate) fn place(&self, address: IpAddr) -> Place {
         if self.service.contains(&address) {

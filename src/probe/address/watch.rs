@@ -1,17 +1,18 @@
-//! The thread that sees at once when an address is no longer on this host.
+//! A thread that reports at once when an address is no longer on this host.
 //!
-//! It looks at every change that the kernel tells of, and every second; twice, [`APART`], before anything is missing.
-//! A router that loads its table causes hundreds of thousands of changes: then it looks for a small part of the time.
+//! It looks up the addresses after every change that the kernel reports, and every second. An address is missing after
+//! two look-ups, [`APART`]. A router that loads its table causes hundreds of thousands of changes, so the pause between
+//! two look-ups is a multiple of their duration.
 //!
 //! ```text
 //!            here             missing               missing, 20 ms later
 //!   Unseen ───────► Here ◄───────────────► Doubted ──────────────────────► Missing
-//!      │              ▲       here                       (told)               │ ▲
+//!      │              ▲       here                       (report)              │ ▲
 //!      │              └──────────────────── here ─────────────────────────────┘ │
 //!      └──────────────────────────── missing ───────────────────────────────────┘
 //! ```
 //!
-//! What the kernel does not say changes nothing.
+//! A failed look-up changes nothing.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -27,27 +28,27 @@ use super::{APART, AddressProbe, Sight};
 use crate::netlink::changes::Changes;
 use crate::sys::lock;
 
-/// How often to look where nothing changes.
+/// The interval of look-ups without a change.
 const EACH: Duration = Duration::from_secs(1);
 
-/// The shortest time from one look to the next.
+/// The minimum pause between two look-ups.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// That time is at least so many times as long as the look took.
+/// The pause is at least this many times as long as the last look-up.
 const SHARE: u32 = 20;
 
-/// What is known of the addresses of a probe.
+/// The state of the addresses of a probe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Grip {
     Unseen,
     Here,
-    /// Missing since then, perhaps for a moment only.
+    /// Missing since this time, perhaps only for a moment.
     Doubted(Instant),
     Missing,
 }
 
 impl Grip {
-    /// What is known after a look, and the sentence to tell if the addresses have gone.
+    /// The state after a look-up, and the sentence to report if the addresses have gone.
     fn after(self, now: Instant, sight: Sight) -> (Self, Option<String>) {
         match (self, sight) {
             (_, Sight::Here) => (Self::Here, None),
@@ -68,7 +69,7 @@ struct Watched {
     tell: Tell,
 }
 
-/// Watches addresses as long as it lives.
+/// Watches addresses until it is dropped.
 pub(crate) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
     attention: UnixStream,
@@ -81,7 +82,7 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Starts the thread, which watches nothing yet.
+    /// Starts the thread without any addresses.
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
@@ -95,8 +96,8 @@ impl Watch {
         Ok(Self { watched, attention })
     }
 
-    /// Watches these and no others. Each comes with what is called, on the thread, once when its addresses have gone.
-    /// What is known of a probe that was watched before stays known.
+    /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone. A probe
+    /// that was watched before keeps its state.
     pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (AddressProbe, Tell)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
@@ -106,7 +107,7 @@ impl Watch {
         let probes = probes.into_iter();
         *watched = probes.map(|(probe, tell)| Watched { grip: grip(&probe), probe, tell }).collect();
         drop(watched);
-        // No room means that it has not even looked up for the last time.
+        // A full channel means that the thread has not yet handled the previous request.
         let _ = (&self.attention).write(&[0]);
     }
 }
@@ -116,14 +117,14 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
     let mut silent = false;
     let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
     loop {
-        // Subscribed before the look, so that nothing is missed between.
+        // Subscribes before the look-up, so that no change is missed between them.
         if changes.is_none() {
             changes = match Changes::subscribe() {
                 Ok(changes) => Some(changes),
                 Err(error) => {
                     if !std::mem::replace(&mut silent, true) {
                         log::warn!(
-                            "cannot hear of changes of addresses: {error}; a service address that disappears is \
+                            "cannot receive changes of addresses: {error}; a service address that disappears is \
                              noticed within {EACH:?} only; AF_NETLINK in RestrictAddressFamilies= permits it"
                         );
                     }
@@ -133,10 +134,11 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
         }
         let now = Instant::now();
         let rests = now < not_before;
-        let heard = changes.as_ref().filter(|_| !rests).map(|changes| PollFd::new(changes, PollFlags::IN));
-        let mut fds: Vec<_> = [PollFd::new(asked, PollFlags::IN)].into_iter().chain(heard).collect();
+        let subscribed =
+            changes.as_ref().filter(|_| !rests).map(|changes| PollFd::new(changes, PollFlags::IN));
+        let mut fds: Vec<_> = [PollFd::new(asked, PollFlags::IN)].into_iter().chain(subscribed).collect();
         let wake = if rests { not_before } else { look_at };
-        // Where the system refuses to wait, there is a look at each pause.
+        // If poll fails, the addresses are looked up after each pause.
         if poll(&mut fds, timespec(wake.saturating_duration_since(now)).as_ref()).is_err() {
             thread::sleep(PAUSE);
         }
@@ -162,7 +164,7 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
     }
 }
 
-/// Looks at all, and tells what has gone. Whether another look is due soon.
+/// Looks up all addresses and reports those that have gone. Returns whether another look-up is due soon.
 fn look(now: Instant, watched: &mut [Watched]) -> bool {
     for watched in &mut *watched {
         let (grip, gone) = watched.grip.after(now, watched.probe.look());
@@ -217,7 +219,7 @@ mod tests {
         (watch, hears)
     }
 
-    /// It has seen that all is here, or not.
+    /// The thread has made its first look-up.
     fn comes_to_be(watch: &Watch, grip: Grip) {
         let began = Instant::now();
         while lock(&watch.watched)[0].grip != grip {

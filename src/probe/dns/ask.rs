@@ -1,8 +1,9 @@
-//! One probe from its first packet to its finding.
+//! Runs one probe from the first packet to the finding.
 //!
-//! Over UDP the question is repeated once, from a new port and with a new ID, when half of the time is over: a lost
-//! packet is no failure of the server. An answer to either passes. A truncated answer whose whole answer fits into a
-//! datagram comes of response rate limiting, and so may silence after one; TCP at the same address tells.
+//! Over UDP the probe repeats the question once, from a new port and with a new ID, at half of the timeout: a lost
+//! packet is no failure of the server. An answer to either question passes. A truncated answer, although the whole
+//! answer fits into a datagram, is a sign of response rate limiting, as may be a missing answer after it; a query over
+//! TCP shows it.
 
 use std::future::pending;
 use std::pin::pin;
@@ -18,28 +19,28 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::deadline::Deadline;
 use crate::text::period::{Period, Shown};
 
-/// What came of the exchange.
+/// The result of the exchange.
 struct Exchanged {
-    /// `None` where nothing came in time.
+    /// The response; `None` after a timeout.
     answered: Option<Answered>,
-    /// From the first packet on.
+    /// Time since the first packet.
     took: Duration,
-    /// Silent, although the server limits the rate of its answers: so long ago it was seen to, and the answer over TCP.
+    /// For a server without an answer over UDP that limits its rate: when this was last seen, and its answer over TCP.
     limited: Option<(Duration, Whole)>,
     ignored: Ignored,
     lost: u32,
 }
 
-/// An answer over TCP that is as expected and would have fitted into a datagram.
+/// An answer over TCP that passes and would have fitted into a datagram.
 struct Whole {
     response: Box<Message>,
     octets: usize,
 }
 
 impl DnsProbe {
-    /// Asks once, and is back within the timeout.
+    /// Probes once and returns within the timeout.
     ///
-    /// To be awaited on a tokio runtime with I/O and time enabled; dropped earlier, it leaves nothing behind.
+    /// Await it on a tokio runtime with I/O and time enabled. Dropping it leaves nothing behind.
     pub(crate) async fn ask(&self) -> Finding {
         let deadline = Deadline::after(self.timeout);
         let exchanged = match self.transport {
@@ -83,13 +84,13 @@ impl DnsProbe {
         let [mut early, mut late] = [Ignored::default(); 2];
         let (mut lost, mut limited) = (0, None);
         let answered = 'asked: {
-            // The first half of the time belongs to the first question.
+            // The first half of the time is for the first question only.
             let mut first = pin!(self.path().udp(&requests[0], &mut early));
             if let Ok(answered) = timeout_at(deadline.half().into(), &mut first).await {
                 break 'asked Some(answered);
             }
-            // The second half to both, and to TCP where the server limits the rate of its answers. That this host
-            // cannot repeat the question does not spoil the first one.
+            // The second half is for both questions, and for TCP if the server limits its rate. If this host cannot
+            // repeat the question, the first one still counts.
             let mut second = pin!(async {
                 match self.path().udp(&requests[1], &mut late).await {
                     Err(trouble) if trouble.is_local() => pending().await,
@@ -124,7 +125,7 @@ impl DnsProbe {
         Exchanged { answered, took: began.elapsed(), limited, ignored: early + late, lost }
     }
 
-    /// The verdict on a response that came `own` after its question, and `took` after the first one.
+    /// The verdict on a response that arrived `own` after its question and `took` after the first question.
     async fn settle(
         &self,
         response: Box<Message>,
@@ -155,7 +156,7 @@ impl DnsProbe {
         (outcome, Some(response))
     }
 
-    /// Asks over TCP at the same address: an answer that is as expected and would have fitted into a datagram.
+    /// Queries the same address over TCP. Returns an answer that passes and would have fitted into a datagram.
     async fn whole_over_tcp(&self) -> Option<Whole> {
         let request = self.question.stamp();
         let (response, _, octets) = self.path().tcp(&request, &mut Ignored::default()).await.ok()?;
@@ -182,7 +183,7 @@ impl DnsProbe {
         Outcome::fail(Cause::RateLimited, detail)
     }
 
-    /// What took too long says nothing where this process did not run.
+    /// A timeout means nothing if this process did not run.
     fn unless_asleep(&self, outcome: Outcome, deadline: Deadline) -> Outcome {
         let is_late =
             outcome.failure().is_some_and(|failure| matches!(failure.cause, Cause::Timeout | Cause::Slow));
@@ -198,7 +199,7 @@ impl DnsProbe {
         }
     }
 
-    /// Completes the sentence of a failure: who was asked what, and what was ignored meanwhile.
+    /// Completes the sentence of a failure: the server, the question, and the ignored messages.
     fn explain(&self, outcome: Outcome, ignored: Ignored, lost: u32) -> Outcome {
         let (Outcome::Fail(Failure { cause, detail }) | Outcome::Unknown(Failure { cause, detail })) =
             outcome

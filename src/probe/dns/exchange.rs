@@ -1,11 +1,11 @@
-//! The sockets: one datagram, or one connection, per probe, and whatever arrives until a response does.
+//! The sockets: sends one datagram or opens one connection for each probe, and receives until a response arrives.
 //!
 //! Each exchange has its own socket, and so a fresh port. The socket is connected: the kernel drops answers of other
 //! addresses and reports ICMP errors. An exchange has no deadline; its caller drops it.
 //!
-//! An orderly close of a TCP connection keeps its port for a minute (TIME_WAIT). Linux has 28,232 such ports, so that a few
-//! hundred probes per second would use them up. Therefore we reset a connection once the answer is read or its caller
-//! has dropped it.
+//! An orderly close of a TCP connection keeps its port for a minute (TIME_WAIT). Linux has 28,232 such ports, so that a
+//! few hundred probes per second would use them up. Therefore we reset a connection once the answer is read or its
+//! caller has dropped it.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
@@ -27,11 +27,11 @@ use crate::outcome::{Cause, Class, Failure};
 use crate::probe::locality::{Locality, Place};
 
 thread_local! {
-    /// Where datagrams are received: one buffer per thread spares every probe 64 KiB to allocate and clear.
+    /// The receive buffer: one per thread, so that a probe need not allocate and clear 64 KiB.
     static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]);
 }
 
-/// Between which addresses.
+/// The addresses of the exchange.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'a> {
     pub(super) server: SocketAddr,
@@ -39,21 +39,21 @@ pub(super) struct Path<'a> {
     pub(super) locality: &'a Locality,
 }
 
-/// A response, and the time from the first packet sent until it was taken.
+/// A response, and the time from the first packet until it was received.
 pub(super) type Answered = Result<(Box<Message>, Duration), Trouble>;
 
 /// The same over TCP, with the length of the message in octets.
 pub(super) type Framed = Result<(Box<Message>, Duration, usize), Trouble>;
 
 impl Path<'_> {
-    /// Sends one datagram and receives until the response is among what came; the others are counted as `ignored`.
+    /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         self.is_here()?;
         let socket = self.datagram_socket().map_err(|error| self.cannot_bind(error))?;
         socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
-        // Only now known to the runtime: the query has not waited for its turn, and the latency is the server's.
+        // Registers the socket only now: the query was sent at once, so that the latency is the server's.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         loop {
             match receive(&socket, request).await {
@@ -67,7 +67,7 @@ impl Path<'_> {
         }
     }
 
-    /// A socket at the source address that waits for nothing.
+    /// A non-blocking socket at the source address.
     pub(super) fn datagram_socket(self) -> io::Result<UdpSocket> {
         let family = if self.server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -77,7 +77,7 @@ impl Path<'_> {
         Ok(socket.into())
     }
 
-    /// Connects, writes the request at once, and reads messages until the response is among them.
+    /// Connects, writes the request in one write, and reads messages until a response arrives.
     pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Framed {
         let (mut stream, start) = self.connect().await?;
         stream.write_all(&request.framed()).await?;
@@ -101,7 +101,7 @@ impl Path<'_> {
         socket.set_zero_linger()?;
         self.confine(&socket)?;
         if self.source.is_some() {
-            // Only when it is connected does it get a port, one that may be in use toward other servers.
+            // The kernel chooses the port in connect: it may share a port that is in use for other servers.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(io::Error::from)?;
             socket.bind(self.local()).map_err(|error| self.cannot_bind(error))?;
         }
@@ -158,7 +158,7 @@ pub(super) async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) 
     Ok(())
 }
 
-/// Hands the response on and counts strays.
+/// Returns the response and counts other messages.
 pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box<Message>>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
@@ -173,9 +173,9 @@ pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box
 /// Why an exchange ended without a response.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// An address of this host is not here.
+    /// An address of this host is missing.
     Missing(Missing),
-    /// The kernel does not say whether this address is here.
+    /// The look-up of this address failed.
     NotKnown(IpAddr, io::Error),
     /// A listening socket refused the connection.
     Declined,
@@ -188,7 +188,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether it says nothing about the server.
+    /// Whether the error says nothing about the server.
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Missing(missing) => missing.cause().class() == Class::Unknown,
@@ -238,7 +238,7 @@ impl From<Trouble> for Failure {
     }
 }
 
-/// What the error of a socket says about the server, the network or this host.
+/// The outcome for a socket error: a failure of the server or the network, or unknown for one of this host.
 fn explain(error: &io::Error) -> Failure {
     let errno = error.raw_os_error().map(Errno::from_raw);
     let reason = errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_lowercase());
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// As without IPv6 in the kernel, or under a unit that may not use it.
+    /// A kernel without IPv6, or a unit that may not use it.
     #[test]
     fn a_family_that_is_not_here_is_named() {
         let locality = Locality::default();

@@ -1,4 +1,4 @@
-//! What is expected of an answer, parsed once and compared as values, not as text.
+//! The expectations of an answer, parsed once and compared as values, not as text.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::{Flag, Rcode, Rcodes};
 
-/// What a response must be to pass. By default NOERROR is enough.
+/// The conditions for a response to pass. By default only the response code NOERROR.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Expectation {
-    /// The response codes that are well.
+    /// The response codes that pass.
     pub(crate) rcodes: Rcodes,
-    /// Each of these must hold.
+    /// The expected flags; all must hold.
     pub(crate) flags: Vec<Flag>,
-    /// At least so many answer records of the type asked.
+    /// The minimum number of answer records of the queried type.
     pub(crate) min_answers: usize,
-    /// Each of these must be among the answers, see [`record_data`].
+    /// Records that must all be among the answers, see [`record_data`].
     pub(crate) all_of: Vec<RData>,
-    /// One of these, if there are any, must be among the answers.
+    /// Records of which one must be among the answers; empty for no condition.
     pub(crate) any_of: Vec<RData>,
-    /// The name server identifier (RFC 5001) in the notation of [`Finding::nsid`](super::Finding::nsid). It is asked
-    /// for where it is expected.
+    /// The name server identifier (RFC 5001) in the notation of [`Finding::nsid`](super::Finding::nsid). The query asks
+    /// for it if it is expected.
     pub(crate) nsid: Option<String>,
-    /// What comes later than this is too slow.
+    /// A later answer is too slow.
     pub(crate) max_latency: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl Default for Expectation {
 }
 
 impl Expectation {
-    /// Nothing but a response.
+    /// Any response passes.
     #[must_use]
     pub(crate) fn anything() -> Self {
         Self { rcodes: Rcodes::any_but([]), ..Self::default() }
@@ -54,7 +54,7 @@ impl Expectation {
 ///
 /// # Errors
 ///
-/// The sentence that says which text is no data of that type, or that data of that type cannot be written.
+/// Returns a sentence with the text that is no data of that type, or that data of that type cannot be written.
 pub(crate) fn record_data(record_type: RecordType, text: &str) -> Result<RData, String> {
     let refuse = |why: String| format!("bad {record_type} data `{text}`: {why}");
     if is_one_word(record_type) && text.split_whitespace().count() != 1 {
@@ -64,7 +64,7 @@ pub(crate) fn record_data(record_type: RecordType, text: &str) -> Result<RData, 
     through_the_wire(parsed).map_err(refuse)
 }
 
-/// The types of one field, of which the parser would pass over a second one.
+/// The types with one field, after which the parser would ignore a second one.
 const fn is_one_word(record_type: RecordType) -> bool {
     matches!(
         record_type,
@@ -72,7 +72,7 @@ const fn is_one_word(record_type: RecordType) -> bool {
     )
 }
 
-/// Encodes and decodes, so that what was written is equal to what a server sends: on the wire every name is absolute.
+/// Encodes and decodes the data, so that it equals the data from a server: on the wire every name is absolute.
 fn through_the_wire(data: RData) -> Result<RData, String> {
     let mut message = Message::query();
     message.add_answer(Record::from_rdata(Name::root(), 0, data));

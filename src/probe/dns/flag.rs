@@ -1,11 +1,11 @@
-//! Header flags as expectations: `aa` is to be set, `!aa` is not.
+//! Header flags as expectations: `aa` must be set, `!aa` must not be set.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hickory_resolver::proto::op::Metadata;
 
-/// A bit of the header that a server sets by what it is and does (RFC 1035 §4.1.1, RFC 4035 §3.2.3).
+/// A bit of the header that the server sets (RFC 1035 §4.1.1, RFC 4035 §3.2.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Bit {
     Authoritative,
@@ -38,7 +38,7 @@ impl Bit {
     }
 }
 
-/// One expectation: `aa`, `tc`, `ra` or `ad` for a bit that is to be set, `!aa` and so on for one that is not.
+/// One expectation: `aa`, `tc`, `ra` or `ad` for a bit that must be set, `!aa` and so on for one that must not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Flag {
     bit: Bit,
@@ -46,18 +46,18 @@ pub(crate) struct Flag {
 }
 
 impl Flag {
-    /// Whether the header is as expected.
+    /// Whether the header meets the expectation.
     #[must_use]
     pub(crate) const fn holds(self, header: &Metadata) -> bool {
         self.bit.is_set(header) == self.set
     }
 
-    /// Whether a truncated answer is what is expected.
+    /// Whether a truncated answer is expected.
     pub(super) fn wants_truncation(self) -> bool {
         self.bit == Bit::Truncated && self.set
     }
 
-    /// Whether this is about the AD bit, which a server sets only for those who ask (RFC 6840 §5.8).
+    /// Whether this is the AD bit, which a server sets only on request (RFC 6840 §5.8).
     pub(super) fn concerns_authentic_data(self) -> bool {
         self.bit == Bit::AuthenticData
     }
@@ -83,7 +83,7 @@ impl fmt::Display for Flag {
     }
 }
 
-/// The flags that are set in `header`, as words: "aa ra", or "no flags".
+/// The names of the set flags in `header`: "aa ra", or "no flags".
 pub(super) fn words(header: &Metadata) -> String {
     let set: Vec<_> = Bit::ALL.into_iter().filter(|bit| bit.is_set(header)).map(Bit::word).collect();
     match set.len() {

@@ -1,11 +1,11 @@
-//! Probes to addresses of this host: they do not leave it, and ICMP errors are believed with evidence only.
+//! Probes to addresses of this host: they do not leave it, and ICMP errors count only with evidence.
 //!
-//! Were the address missing, another host would answer: every one of an anycast service has the same. So the kernel
-//! is asked before each probe whether it delivers to the address itself. On IPv4 `SO_DONTROUTE` holds the packet back
-//! from a router besides; on IPv6, where it does not, the hop limit is 1.
+//! If the address were missing, another host of the anycast service would answer. So each probe first looks up whether
+//! the kernel delivers the address locally. On IPv4 `SO_DONTROUTE` also keeps the packet from a router; on IPv6, where
+//! it does not, the hop limit is 1.
 //!
-//! An ICMP error names the port of the probe, which whoever is elsewhere can guess. A packet that does not leave the
-//! host meets no error but a closed port, and there the kernel has no socket.
+//! An ICMP error contains the port of the probe, which another host can guess. For a packet that does not leave the
+//! host, the only real error is a closed port, and then the kernel has no socket there.
 
 use std::ffi::OsString;
 use std::io;
@@ -23,10 +23,10 @@ use crate::netlink::sockets::{Protocol, listener};
 use crate::outcome::Cause;
 use crate::probe::locality::Place;
 
-/// In one exchange the kernel is asked so often what to think of an ICMP error. A closed port causes one.
+/// Maximum number of socket look-ups for ICMP errors in one exchange. A closed port causes one error.
 const DOUBTS: u32 = 4;
 
-/// The address that a probe needs on this host, and does not find.
+/// The address that a probe needs on this host and that is missing.
 #[derive(Debug)]
 pub(super) struct Missing {
     /// A service address, or a management address.
@@ -35,7 +35,8 @@ pub(super) struct Missing {
 }
 
 impl Missing {
-    /// Without its service address the host surely does not serve. The lack of a management address says nothing.
+    /// A host without its service address surely does not serve. A missing management address says nothing about the
+    /// server.
     pub(super) const fn cause(&self) -> Cause {
         match self.place {
             Place::Service => Cause::AddressMissing,
@@ -44,7 +45,7 @@ impl Missing {
     }
 }
 
-/// The sentence about an address that the kernel does not deliver to; `device` is the VRF in which it was looked up.
+/// The sentence about an address that the kernel does not deliver locally; `device` is the VRF of the look-up.
 pub(crate) fn not_here(address: IpAddr, device: Option<&str>, delivery: Delivery) -> String {
     match delivery {
         Delivery::Here => format!("{address} is on this host"),
@@ -68,9 +69,9 @@ impl Path<'_> {
         self.locality.place(self.server.ip())
     }
 
-    /// Asks the kernel whether it delivers to the server itself, where the server has to be on this host.
+    /// Looks up whether the kernel delivers the server's address locally, if the server has to be on this host.
     ///
-    /// Where the kernel cannot be asked, `SO_DONTROUTE` is enough on IPv4.
+    /// If the look-up fails, `SO_DONTROUTE` is enough on IPv4.
     pub(super) fn is_here(self) -> Result<(), Trouble> {
         if !is_of_this_host(self.place()) {
             return Ok(());
@@ -88,8 +89,8 @@ impl Path<'_> {
         Trouble::Missing(Missing { place: self.place(), why })
     }
 
-    /// Keeps what this socket sends in the VRF, and on this host where the server has to be there. To be called
-    /// before the socket is bound.
+    /// Keeps the packets of this socket in the VRF, and on this host if the server has to be there. Call it before the
+    /// socket is bound.
     pub(super) fn confine(self, socket: &impl AsFd) -> io::Result<()> {
         if let Some(device) = &self.locality.device {
             setsockopt(socket, sockopt::BindToDevice, &OsString::from(device))?;
@@ -103,7 +104,7 @@ impl Path<'_> {
         Ok(())
     }
 
-    /// What it means that nothing could be sent: the address is missing if the kernel has lost it since it was asked.
+    /// The error of a failed send: the address is missing if the kernel has lost it since the look-up.
     pub(super) fn cannot_send(self, error: io::Error) -> Trouble {
         let is_unreachable =
             matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable);
@@ -117,7 +118,7 @@ impl Path<'_> {
         }
     }
 
-    /// Whether to go on waiting for the answer although a connected UDP socket has this error. `ignored` counts.
+    /// Whether to keep waiting although a connected UDP socket has this error; then counts it in `ignored`.
     pub(super) fn weigh(self, error: io::Error, ignored: &mut Ignored) -> Result<(), Trouble> {
         if self.place() == Place::Anywhere || !is_of_the_network(&error) {
             return Err(error.into());
@@ -132,7 +133,7 @@ impl Path<'_> {
         Ok(())
     }
 
-    /// What it means that a connection was refused.
+    /// The error of a refused connection.
     pub(super) fn refused(self, error: io::Error) -> Trouble {
         let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
         if is_refused
@@ -165,10 +166,10 @@ fn is_of_the_network(error: &io::Error) -> bool {
     )
 }
 
-/// What came during an exchange and was no answer.
+/// The messages during an exchange that were no answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Ignored {
-    /// Messages that answer something else.
+    /// Messages that answer another request.
     pub(super) messages: u32,
     /// ICMP errors without evidence.
     pub(super) errors: u32,
@@ -179,7 +180,7 @@ impl Ignored {
         self.messages.saturating_add(self.errors)
     }
 
-    /// As the end of a sentence; empty if nothing was ignored.
+    /// The end of a sentence; empty if nothing was ignored.
     pub(super) fn told(self, transport: Transport) -> String {
         let counted = |number, thing: &str| match number {
             0 => None,

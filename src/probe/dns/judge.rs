@@ -1,4 +1,4 @@
-//! The verdict on a response, a pure function of what was expected, what came, and how long it took.
+//! The verdict on a response, a pure function of the expectation, the response and its latency.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{Expectation, Question, Rcode};
 use crate::outcome::{Cause, Failure, Outcome};
 
 impl Question {
-    /// Judges a response that came after `latency`. The first of these that is not as expected is the cause of
+    /// Judges a response that arrived after `latency`. The first of these that is not as expected is the cause of
     /// failure: response code, flags, number of records, record data (or truncation, where it hides them), identifier,
     /// latency.
     #[must_use]

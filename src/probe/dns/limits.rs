@@ -1,7 +1,7 @@
-//! Response rate limiting as it shows to us: truncated answers whose whole answer would have fitted.
+//! Detects response rate limiting: truncated answers although the whole answer would have fitted.
 //!
-//! A server that limits the rate of its answers to our network drops some and truncates some. A truncated one proves
-//! that it reads and answers. The proof holds for one address, asked from one address, for [`WINDOW`].
+//! A server that limits the rate of its answers to our network drops some and truncates some. A truncated answer proves
+//! that it reads and answers. The proof holds for one server address and one source address, for [`WINDOW`].
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 
 use crate::sys::lock;
 
-/// How long a truncated answer explains the silence after it.
+/// How long a truncated answer explains missing answers after it.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 
-/// Who was asked, and from where.
+/// The server address and the source address.
 type Path = (SocketAddr, Option<IpAddr>);
 
-/// When which server was last seen to limit the rate of its answers to a question.
+/// For each server the time when it was last seen to limit its answers to a question.
 #[derive(Debug, Default)]
 pub(super) struct Limits(Mutex<HashMap<Path, Instant>>);
 
 impl Limits {
-    /// A truncated answer came at `now`, and the whole one would have fitted.
+    /// Records a truncated answer at `now` although the whole one would have fitted.
     pub(super) fn note(&self, path: Path, now: Instant) {
         lock(&self.0).insert(path, now);
     }
 
-    /// How long before `now` that was, if within the window.
+    /// The time since the last truncated answer, if within the window.
     pub(super) fn ago(&self, path: Path, now: Instant) -> Option<Duration> {
         let seen = lock(&self.0).get(&path).copied()?;
         let ago = now.saturating_duration_since(seen);
@@ -34,14 +34,14 @@ impl Limits {
     }
 }
 
-/// A copy begins without what was seen.
+/// A copy starts empty.
 impl Clone for Limits {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-/// What was seen of a server makes no other question.
+/// Two questions are equal regardless of these times.
 impl PartialEq for Limits {
     fn eq(&self, _: &Self) -> bool {
         true

@@ -1,6 +1,6 @@
-//! What is asked: a name, a type and a class, as people write them.
+//! A query: a name, a type and a class, in their text form.
 //!
-//! A [`Query`] is read from configuration once, and all that can be wrong with it is said there. A name is absolute
+//! The configuration parses a [`Query`] once and reports all its errors. A name is absolute
 //! with or without its last dot. `{nonce}` in a name stands for twelve characters that differ at every probe, for
 //! answers that must not come from a cache.
 
@@ -10,10 +10,10 @@ use std::str::FromStr;
 use hickory_resolver::proto::op;
 use hickory_resolver::proto::rr::{DNSClass, Name, RecordType};
 
-/// What stands for the nonce in a name, as written.
+/// The placeholder of the nonce in a written name.
 const NONCE: &str = "{nonce}";
 
-/// What stands for the nonce in a name, as encoded. A configured name contains no control character.
+/// The placeholder of the nonce in an encoded name. A configured name contains no control character.
 pub(super) const PLACEHOLDER: [u8; 12] = [1; 12];
 
 /// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`.
@@ -74,7 +74,7 @@ impl fmt::Display for Query {
     }
 }
 
-/// Takes a name that ends in a dot. Any printable ASCII may stand in a label: RFC 2317 has names with slashes.
+/// Parses a name that ends in a dot. A label may contain any printable ASCII: RFC 2317 has names with slashes.
 fn parse_name(absolute: &str) -> Result<Name, String> {
     let bad = |why: &str| format!("bad name `{absolute}`: {why}");
     if !absolute.bytes().all(|octet| octet.is_ascii_graphic()) {
@@ -97,7 +97,7 @@ fn parse_name(absolute: &str) -> Result<Name, String> {
     Name::from_labels(labels.split('.').map(str::as_bytes)).map_err(|error| bad(&error.to_string()))
 }
 
-/// Takes a mnemonic of any case, or `TYPE123` (RFC 3597 §5).
+/// Parses a mnemonic in any case, or `TYPE123` (RFC 3597 §5).
 fn parse_type(word: &str) -> Result<RecordType, String> {
     let word = word.to_ascii_uppercase();
     let number: Option<u16> = word.strip_prefix("TYPE").and_then(|number| number.parse().ok());

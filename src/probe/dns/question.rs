@@ -1,4 +1,4 @@
-//! A query, how it is asked and what is expected: encoded once, stamped afresh at every probe.
+//! A query with its flags and expectations, encoded once; each probe gets a new ID and nonce.
 
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsOption, NSIDPayload};
@@ -17,7 +17,7 @@ const EDNS_PAYLOAD: u16 = 1232;
 /// Octets of the header (RFC 1035 §4.1.1).
 pub(super) const HEADER: usize = 12;
 
-/// What the probes of a check share: a query, encoded, and what is expected of the response.
+/// The part that all probes of a check share: an encoded query, and the expectation of its response.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
     query: Query,
@@ -35,17 +35,17 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// The sentence that says why the query cannot be encoded.
+    /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
         let identify = expect.nsid.is_some();
         Self::encode(query, recursion_desired, expect, identify)
     }
 
-    /// Asks without recursion, with NSID, and takes any response.
+    /// Asks without recursion and with NSID; any response passes.
     ///
     /// # Errors
     ///
-    /// The sentence that says why the query cannot be encoded.
+    /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn observing(query: Query) -> Result<Self, String> {
         Self::encode(query, false, Expectation::anything(), true)
     }
@@ -92,24 +92,24 @@ impl Question {
         self.template.get(2).is_some_and(|flags| flags & 1 == 1)
     }
 
-    /// What is asked.
+    /// The query.
     #[must_use]
     pub(crate) const fn query(&self) -> &Query {
         &self.query
     }
 
-    /// What is expected.
+    /// The expectation.
     #[must_use]
     pub(crate) const fn expect(&self) -> &Expectation {
         &self.expect
     }
 
-    /// Which servers limit the rate of their answers to it.
+    /// The servers that limit the rate of their answers to it.
     pub(super) const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// A request with an ID, and a nonce where the query has one, that an attacker cannot predict.
+    /// A request with an ID, and a nonce if the query has one, that an attacker cannot predict.
     pub(super) fn stamp(&self) -> Request {
         let mut octets = self.template.clone();
         octets[..2].copy_from_slice(&random_id().to_be_bytes());
@@ -120,12 +120,12 @@ impl Question {
     }
 }
 
-/// Sixteen bits from the generator that hickory draws its own IDs from, which the operating system seeds.
+/// Sixteen bits from the random generator of hickory, which the operating system seeds.
 fn random_id() -> u16 {
     Message::query().id
 }
 
-/// Sixty bits in the letters of base32 (RFC 4648 §6), in lower case, of which every server is tolerant.
+/// Sixty random bits in lower-case base32 (RFC 4648 §6), which every server accepts.
 fn random_label() -> [u8; PLACEHOLDER.len()] {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let bits = (0..4).fold(0_u64, |bits, _| bits << 16 | u64::from(random_id()));

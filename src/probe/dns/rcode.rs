@@ -61,7 +61,7 @@ impl From<Rcode> for ResponseCode {
 impl FromStr for Rcode {
     type Err = String;
 
-    /// Takes a mnemonic of any case, or a number from 0 to 4095.
+    /// Parses a mnemonic in any case, or a number from 0 to 4095.
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let named = MNEMONICS.iter().find(|(_, mnemonic)| mnemonic.eq_ignore_ascii_case(word));
         let numbered = || word.parse().ok().filter(|code| *code <= Self::MAX);
@@ -82,7 +82,7 @@ impl fmt::Display for Rcode {
     }
 }
 
-/// The response codes that are expected: some, or all but some.
+/// The expected response codes: a list, or all except a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Rcodes {
     codes: Vec<Rcode>,
@@ -90,13 +90,13 @@ pub(crate) struct Rcodes {
 }
 
 impl Rcodes {
-    /// Just these.
+    /// Only these.
     #[must_use]
     pub(crate) fn one_of(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: false }
     }
 
-    /// All but these; with none named, every code.
+    /// All except these; an empty list means every code.
     #[must_use]
     pub(crate) fn any_but(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: true }
@@ -106,7 +106,7 @@ impl Rcodes {
     ///
     /// # Errors
     ///
-    /// The sentence that says which word is unknown, that the list is empty, or that it mixes the two kinds.
+    /// Returns a sentence if a word is unknown, the list is empty, or it mixes the two kinds.
     pub(crate) fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let (mut plain, mut negated) = (Vec::new(), Vec::new());
         for word in words {
@@ -133,7 +133,7 @@ impl Rcodes {
         self.codes.iter().map(|code| format!("{negation}{code}")).collect()
     }
 
-    /// Whether `code` is among them.
+    /// Whether `code` is expected.
     #[must_use]
     pub(crate) fn contains(&self, code: Rcode) -> bool {
         self.codes.contains(&code) != self.excluded

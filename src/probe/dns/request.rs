@@ -1,8 +1,7 @@
-//! One request as it went out, and the sorting of whatever arrives in its name.
+//! One request as it was sent, and the classification of messages that arrive for it.
 //!
-//! What arrives is hostile until shown otherwise. Octets are compared where octets suffice (ID, QR, question), so
-//! that only what is an answer to this very request is decoded, once. This is a function of octets: it panics at
-//! nothing, as the properties in `tests/harm.rs` have it.
+//! Every received message may be forged. ID, QR and question are compared as octets, so that only an answer to this
+//! request is decoded, once. This is a pure function that never panics; the properties in `tests/harm.rs` test it.
 
 use hickory_resolver::proto::op::{Message, Query};
 use hickory_resolver::proto::serialize::binary::{BinDecodable, BinDecoder};
@@ -11,7 +10,7 @@ use super::question::HEADER;
 use super::text::printable;
 use super::{Rcode, Transport};
 
-/// The octets of one query message, with an ID of its own.
+/// The octets of one query message with its own ID.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     octets: Vec<u8>,
@@ -19,12 +18,12 @@ pub(super) struct Request {
     payload: u16,
 }
 
-/// What a message is to the one who waits for an answer.
+/// The class of a received message.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// No answer to this request: to be ignored, and counted.
+    /// No answer to this request; it is ignored and counted.
     Stray,
-    /// An answer to this request that cannot be decoded, and why.
+    /// An answer to this request that cannot be decoded, with the reason.
     Malformed(String),
     /// The answer.
     Response(Box<Message>),
@@ -45,14 +44,14 @@ impl Request {
         &self.octets
     }
 
-    /// The message behind its length (RFC 1035 §4.2.2), to be written at once.
+    /// The message after its length (RFC 1035 §4.2.2), for a single write.
     pub(super) fn framed(&self) -> Vec<u8> {
-        // Shorter than 400 octets: a name has 255 at most.
+        // At most 400 octets, since a name has at most 255.
         let length = self.octets.len() as u16;
         [&length.to_be_bytes(), self.octets()].concat()
     }
 
-    /// Sorts what came over `transport`.
+    /// Classifies a message that arrived over `transport`.
     pub(super) fn sort(&self, transport: Transport, message: &[u8]) -> Arrival {
         let Some(header) = message.first_chunk::<HEADER>() else {
             return Arrival::Stray;
@@ -78,8 +77,8 @@ impl Request {
         }
     }
 
-    /// Whether the question is ours. The case of letters does not matter (and lengths of labels are no letters); nor
-    /// does the class, which dnsdist changes in answers that it makes up.
+    /// Whether the message repeats our question. Ignores the case of letters (lengths of labels are no letters) and the
+    /// class, which dnsdist changes in answers that it generates.
     fn is_repeated_in(&self, message: &[u8]) -> bool {
         let name = HEADER..self.question_end - 4;
         let record_type = name.end..name.end + 2;
@@ -88,8 +87,8 @@ impl Request {
             && message.get(record_type.clone()) == Some(&self.octets[record_type])
     }
 
-    /// Decodes what is ours. Without a question, only an error stands: a server that could not or would not read the
-    /// query says so in twelve octets.
+    /// Decodes an answer. Without a question it counts only as an error: a server that cannot read the query answers
+    /// with the twelve octets of a header.
     fn decode(message: &[u8], named: Named) -> Arrival {
         let response = match Message::from_vec(message) {
             Ok(response) => response,

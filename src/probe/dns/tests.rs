@@ -1,7 +1,6 @@
-//! Probes against a scripted server: what is found of every way in which a server can be broken.
+//! Probes of a scripted server with every kind of fault.
 //!
-//! In `exchanges`, what matters is whether an answer comes at all; in `answers`, what it says. `verdicts` and `harm`
-//! need no server.
+//! `exchanges` tests whether an answer arrives, `answers` its content. `verdicts` and `harm` need no server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -22,10 +21,10 @@ const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// Long enough for any answer that comes at all.
+/// Long enough for any answer to arrive.
 const PATIENT: Duration = Duration::from_secs(5);
 
-/// Long enough to know that none comes.
+/// Long enough to know that no answer arrives.
 const HASTY: Duration = Duration::from_millis(150);
 
 async fn broken(fault: Fault) -> Responder {
@@ -50,7 +49,7 @@ async fn ask(responder: &Responder, transport: Transport, timeout: Duration) -> 
     probe(responder, transport, timeout, Expectation::default()).ask().await
 }
 
-/// The finding must be a failure of `cause`, and its sentence must say who was asked what, and then `sentence`.
+/// The finding must be a failure with `cause`; its detail must contain the server and the question, then `sentence`.
 #[track_caller]
 fn assert_fails(
     finding: &Finding,

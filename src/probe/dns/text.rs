@@ -1,21 +1,21 @@
-//! What servers say, made fit for a log: one line, no control characters, not too long.
+//! Makes text from servers fit for the log: one line, no control characters, limited length.
 
 use hickory_resolver::proto::rr::RData;
 
 use crate::text::foreign_within;
 
-/// Characters of one thing that is quoted, at most.
+/// Maximum number of characters of a quotation.
 const LONGEST: usize = 80;
 
-/// Records that are quoted, at most.
+/// Maximum number of quoted records.
 const MOST: usize = 4;
 
-/// One line of at most [`LONGEST`] characters, without the characters that a terminal obeys.
+/// One line of at most [`LONGEST`] characters, without control characters.
 pub(super) fn printable(text: &str) -> String {
     foreign_within(text, LONGEST)
 }
 
-/// An identifier of any octets: text as it is, all else as `0x` and hexadecimal digits.
+/// An identifier: printable text unchanged, other octets as `0x` and hexadecimal digits.
 pub(super) fn identifier(octets: &[u8]) -> String {
     match std::str::from_utf8(octets) {
         Ok(text) if text.chars().all(|character| character == ' ' || character.is_ascii_graphic()) => {

@@ -1,4 +1,4 @@
-//! Servers that answer, well or badly.
+//! Servers with good and bad answers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Servers that do not answer, or not what they were asked; and the addresses, ports and IDs of those who ask.
+//! Servers that do not answer, or answer another question; and the addresses, ports and IDs of the probes.
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Write};

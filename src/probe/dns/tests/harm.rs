@@ -1,4 +1,4 @@
-//! Whatever octets arrive: nothing panics, and nothing is judged that does not bear the ID of the request.
+//! Random octets: no panic, and no verdict on a message without the ID of the request.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Probes to addresses of this host: where they go, and which ICMP errors they believe.
+//! Probes to addresses of this host: where their packets go, and which ICMP errors count.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -75,7 +75,7 @@ fn no_probe_to_a_missing_address_leaves_the_host() {
                     assert_eq!(cause(&finding), Some(Cause::SourceAddress), "{finding:?}");
                     assert!(matches!(finding.outcome, Outcome::Unknown(_)), "{finding:?}");
                     assert_eq!(sent(), before, "{address} {transport}");
-                    // Another server, such as a reference, is asked wherever it is.
+                    // A probe of another server, such as a reference, may leave the host.
                     at(&responder, address, transport, Locality::default()).ask().await;
                     assert!(sent() > before, "{address} {transport}");
                 }
@@ -133,7 +133,7 @@ fn a_missing_source_is_no_fault_of_the_server_unless_it_is_a_service_address() {
     });
 }
 
-/// A closed port of `server`, told to the one who asked from `client`.
+/// The ICMP error of a closed port of `server`, sent to `client`.
 fn forged(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     let (IpAddr::V4(from), IpAddr::V4(to)) = (client.ip(), server.ip()) else { panic!("IPv4 only") };
     let mut octets = vec![3, 3, 0, 0, 0, 0, 0, 0];
@@ -162,7 +162,7 @@ fn a_forged_icmp_error_is_ignored_while_the_server_has_its_socket() {
             let raw = raw.unwrap();
             for (locality, expected) in [
                 (service(&["192.0.2.53"]), Cause::Timeout),
-                // Of another host there is no evidence, one way or the other.
+                // For another host there is no evidence.
                 (Locality::default(), Cause::PortClosed),
             ] {
                 let asked = responder.received().len();

@@ -1,4 +1,4 @@
-//! Servers that limit the rate of their answers, and those that only look like it.
+//! Servers that limit the rate of their answers, and servers that only seem to.
 
 use hickory_resolver::proto::rr::RecordType;
 
@@ -37,7 +37,7 @@ async fn silence_after_such_an_answer_is_one_too_and_never_without() {
         failure.detail.contains("no answer within 300ms, but over TCP, and a truncated one"),
         "{failure}"
     );
-    // A server that died meanwhile answers nowhere.
+    // A server that has exited meanwhile answers over no transport.
     responder.set(Fault::Silent).await;
     assert_eq!(failure_of(probe.ask().await).cause, Cause::Timeout);
 }
