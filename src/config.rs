@@ -34,6 +34,7 @@ pub(crate) mod defaults;
 pub(crate) mod describe;
 pub(crate) mod dns;
 pub(crate) mod file;
+mod freshness;
 mod misplaced;
 mod paste;
 mod plan;

@@ -133,12 +133,16 @@ causes! {
     Closed = "closed" (Soft),
     /// A command exited with a status other than 0, or was killed.
     Command = "command" (Soft),
+    /// A zone expires soon, or has expired: this server has not refreshed it from its primary.
+    Expired = "expired" (Soft),
     /// A flag (AA, RA, AD, TC) was not as expected.
     Flags = "flags" (Soft),
     /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
     Local = "local" (Unknown),
     /// An answer came that is no DNS message, or answers without saying what.
     Malformed = "malformed" (Soft),
+    /// Serials cannot be compared: no reference server answered, or this server did not.
+    NoReference = "no-reference" (Unknown),
     /// The port is closed: ICMP port unreachable, or a TCP reset.
     PortClosed = "port-closed" (Soft),
     /// The process of the DNS server is gone. Definite: it needs no repetition.
@@ -157,6 +161,8 @@ causes! {
     Slow = "slow" (Soft),
     /// The source address is not on this host.
     SourceAddress = "source-address" (Unknown),
+    /// A zone lacks a serial that the reference servers have had for longer than `max-lag`.
+    Stale = "stale" (Soft),
     /// Nothing came within the timeout.
     Timeout = "timeout" (Soft),
     /// Fewer answer records than the minimum.

@@ -1,8 +1,8 @@
 //! Probes of each check kind, and their outcomes.
 //!
-//! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), or watches a
-//! [process](mod@process) or an [`address`]. Each folds what it found into one
-//! [`Outcome`]. The engine learns nothing else about the network.
+//! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
+//! [process](mod@process) or an [`address`], or compares [zones](freshness) with reference servers. Each folds what it
+//! found into one [`Outcome`]. The engine learns nothing else about the network.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::address::AddressProbe;
 use self::command::CommandProbe;
 use self::dns::Finding;
+use self::freshness::FreshnessProbe;
 use self::process::ProcessProbe;
 use self::set::ProbeSet;
 use crate::outcome::{Cause, Outcome};
@@ -18,6 +19,7 @@ pub(crate) mod address;
 pub(crate) mod command;
 mod deadline;
 pub mod dns;
+pub(crate) mod freshness;
 pub(crate) mod identity;
 pub(crate) mod locality;
 pub(crate) mod process;
@@ -34,6 +36,8 @@ pub(crate) enum Probe {
     Process(ProcessProbe),
     /// Whether addresses are on this host.
     Address(AddressProbe),
+    /// Whether zones are as new as those of reference servers.
+    Freshness(FreshnessProbe),
     /// No probe: it always passes.
     Nothing,
 }
@@ -46,6 +50,7 @@ impl Probe {
             Self::Command(command) => command.ask().await,
             Self::Process(process) => process.ask().await.1,
             Self::Address(address) => address.ask().await,
+            Self::Freshness(freshness) => freshness.ask(severity).await,
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -61,6 +66,10 @@ impl Probe {
                 vec![(label, finding(outcome))]
             }
             Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
+            Self::Freshness(freshness) => {
+                let (label, outcome) = freshness.ask_all().await;
+                vec![(label, finding(outcome))]
+            }
             Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
         }
     }
@@ -70,7 +79,7 @@ impl Probe {
     pub(crate) const fn need(&self) -> usize {
         match self {
             Self::Dns(set) => set.need(),
-            Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Nothing => 1,
+            Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Freshness(_) | Self::Nothing => 1,
         }
     }
 }
@@ -83,6 +92,7 @@ impl fmt::Display for Probe {
             Self::Command(command) => command.fmt(f),
             Self::Process(process) => process.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Freshness(freshness) => freshness.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

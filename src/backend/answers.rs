@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::targets::{Target, Targets};
 use crate::outcome::{Cause, Failure};
 use crate::probe::dns::{Query, Question, Transport};
+use crate::probe::freshness::serial::is_newer;
 use crate::text::foreign;
 
 /// A zone at one address.
@@ -116,8 +117,7 @@ impl Zone {
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(now), Some(then)) => {
-                let is_older = now.wrapping_sub(then) > 1 << 31;
-                !is_older && (self.trouble.is_none() || earlier.trouble.is_some())
+                !is_newer(then, now) && (self.trouble.is_none() || earlier.trouble.is_some())
             }
         }
     }

@@ -17,7 +17,7 @@ use super::targets::Target;
 use super::{Facts, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Question, Transport};
-use crate::program::{End, Ended, KEPT, Program, run};
+use crate::program::{End, Ended, KEPT, Limit, Program, run_keeping};
 use crate::text::foreign;
 use crate::text::period::Period;
 
@@ -88,10 +88,13 @@ impl Reply {
 }
 
 impl Request {
-    /// Sends the request and waits for the reply, at most this long.
-    pub(crate) async fn ask(&self, facts: &Facts, limit: Duration) -> Reply {
+    /// Sends the request and waits for the reply, at most this long. At most `kept` octets of it count.
+    pub(crate) async fn ask(&self, kept: usize, facts: &Facts, limit: Duration) -> Reply {
         match self {
-            Self::Program(program) => read(program, &run(program, limit).await, facts),
+            Self::Program(program) => {
+                let ended = run_keeping(program, Limit::Kill(limit), kept).await;
+                read(program, &ended, facts)
+            }
             Self::Socket { path, line } => {
                 let asked = async {
                     let stream = UnixStream::connect(path).await?;
@@ -100,7 +103,7 @@ impl Request {
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
             Self::Http { server, path } => {
-                let asked = async { http(TcpStream::connect(server).await?, path).await };
+                let asked = async { http(TcpStream::connect(server).await?, path, kept).await };
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
             Self::Chaos { targets, names } => chaos(targets, names, limit).await,
@@ -203,11 +206,15 @@ async fn prompted(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -
 }
 
 /// One GET (RFC 9112, in its oldest form, which ends with the connection).
-async fn http(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
+async fn http(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    path: &str,
+    kept: usize,
+) -> io::Result<String> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     let mut said = vec![];
     // A longer document would be cut and no longer be JSON; counters take some kilobytes.
-    stream.take(16 * KEPT as u64).read_to_end(&mut said).await?;
+    stream.take(kept.max(16 * KEPT) as u64).read_to_end(&mut said).await?;
     let said = String::from_utf8_lossy(&said);
     let refuse = |what: &str| io::Error::new(ErrorKind::InvalidData, what.to_owned());
     let (head, body) = said.split_once("\r\n\r\n").ok_or_else(|| refuse("answered other than HTTP"))?;

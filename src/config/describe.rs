@@ -17,6 +17,7 @@ use crate::exabgp::Dialect;
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
+use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
 
 /// Displays what a configuration means.
@@ -218,10 +219,20 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
         Probe::Process(process) => writeln!(f, "    must run: {process}")?,
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
+        Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
         return writeln!(f, "    observed: shown and logged, moves no route");
+    }
+    if let Probe::Freshness(freshness) = &check.probe {
+        return writeln!(
+            f,
+            "    a zone fails at most {} after it has lacked a serial for {}, if {} queries per second are enough",
+            Period(freshness.zone_interval.saturating_add(timing.detects_refusal())),
+            Period(freshness.limits.max_lag),
+            freshness.max_queries
+        );
     }
     if matches!(check.probe, Probe::Process(_)) {
         writeln!(f, "    an exit is detected at once, return takes at most {}", Period(timing.returns()))?;
@@ -247,6 +258,18 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Period(timing.returns())
     )?;
     writeln!(f, "    after a start the verdict on a healthy server takes {}", Period(timing.first_verdict()))
+}
+
+fn describe_freshness(f: &mut fmt::Formatter<'_>, freshness: &FreshnessProbe) -> fmt::Result {
+    writeln!(f, "    must be as new: {freshness}")?;
+    writeln!(
+        f,
+        "    each zone once in {}, max-lag {}, expire-left {}, at most {} queries per second",
+        Period(freshness.zone_interval),
+        Period(freshness.limits.max_lag),
+        Period(freshness.limits.expire_left),
+        freshness.max_queries
+    )
 }
 
 struct OnFailShown<'a>(&'a OnFail);

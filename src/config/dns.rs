@@ -35,8 +35,9 @@ impl Resolver<'_> {
         if service.check.is_empty() {
             return self.role_checks(service, backend, defaults);
         }
+        let is_compared = service.check.iter().any(|check| check.get_ref().freshness.is_some());
         let mut refused = Ok(());
-        if let (Some(zones), None) = (&service.zones, &service.backend) {
+        if let (Some(zones), None, false) = (&service.zones, &service.backend, is_compared) {
             let message = "zones need a backend or the default checks, and this service has no backend and lists its own checks";
             refused = Err(self.rule_error(&["backend"], &zones.span(), message));
         }
@@ -104,6 +105,7 @@ impl Resolver<'_> {
             ("command", written.command.as_ref().map(Spanned::span)),
             ("process", written.process.as_ref().map(Spanned::span)),
             ("address", written.address.as_ref().map(Spanned::span)),
+            ("freshness", written.freshness.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
         let mut single = Ok(());
@@ -125,11 +127,14 @@ impl Resolver<'_> {
             .address
             .as_ref()
             .map(|address| self.address_probe(address, service, &written.device).map(Probe::Address));
-        let probe = dns.or(command).or(process).or(address).unwrap_or_else(|| {
-            let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }` or a \
-                            table `address = {}`";
+        let freshness = written.freshness.as_ref().map(|freshness| {
+            self.freshness(freshness, written, service, backend, timing.timeout).map(Probe::Freshness)
+        });
+        let probe = dns.or(command).or(process).or(address).or(freshness).unwrap_or_else(|| {
+            let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
+                            table `address = {}` or a table `freshness = { … }`";
             let message = format!("check `{name}` has nothing to probe, {expected}");
-            Err(self.rule_error(&["dns", "command", "process", "address", "name"], place, message))
+            Err(self.rule_error(&["dns", "command", "process", "address", "freshness", "name"], place, message))
         });
         single.and(probe)
     }
@@ -293,13 +298,15 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
     }
 }
 
-/// The effect of failures and unknown outcomes on the service. By default only failures count.
+/// The effect of failures and unknown outcomes on the service. By default only failures count. Old zones degrade: a fault
+/// of a primary would withdraw every PoP at once.
 fn on_fail(written: &file::Check) -> OnFail {
+    let default = if written.freshness.is_some() { Severity::Degraded } else { Severity::Down };
     let (otherwise, by_cause) = match &written.on_fail {
-        None => (Severity::Down, BTreeMap::new()),
+        None => (default, BTreeMap::new()),
         Some(WordOr::Word(severity)) => (*severity, BTreeMap::new()),
         Some(WordOr::Table(table)) => {
-            (Severity::Down, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
+            (default, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
         }
     };
     // A late answer is an answer. It counts only if `on-fail` is a word or names the cause.

@@ -254,6 +254,24 @@ pub(super) struct Check {
     /// An empty table: the addresses come from the service.
     pub(super) address: Placed<toml::Table>,
     pub(super) device: Placed<Text<Device>>,
+    pub(super) freshness: Placed<Freshness>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Freshness {
+    pub(super) zones: Placed<Vec<Text<ZoneName>>>,
+    pub(super) zones_file: Placed<PathBuf>,
+    pub(super) catalog: Placed<Text<ZoneName>>,
+    pub(super) zone_list: Placed<bool>,
+    pub(super) server: Placed<Text<Server>>,
+    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(super) primaries: Placed<OneOrMany<Text<Server>>>,
+    pub(super) siblings: Placed<OneOrMany<Text<Server>>>,
+    pub(super) max_lag: Placed<Period>,
+    pub(super) expire_left: Placed<Period>,
+    pub(super) zone_interval: Placed<Period>,
+    pub(super) max_queries_per_second: Option<NonZeroU32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

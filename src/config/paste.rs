@@ -3,10 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::freshness::written_servers;
 use super::{Check, Service};
 use crate::probe::Probe;
 use crate::probe::dns::{DnsProbe, Expectation};
+use crate::probe::freshness::FreshnessProbe;
+use crate::probe::freshness::ask::Server;
+use crate::probe::freshness::list::ZoneSource;
 use crate::probe::set::ProbeSet;
+use crate::text::period::Period;
 use crate::text::{toml_string, toml_strings};
 
 /// The checks of a service as `[[service.check]]` tables.
@@ -30,6 +35,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Process(_) => writeln!(f, "process = {{}}"),
         Probe::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
         Probe::Address(_) => writeln!(f, "address = {{}}"),
+        Probe::Freshness(probe) => freshness(f, probe),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }
@@ -61,6 +67,25 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     )
 }
 
+/// The `freshness` table of a check.
+fn freshness(f: &mut fmt::Formatter<'_>, probe: &FreshnessProbe) -> fmt::Result {
+    writeln!(f, "[service.check.freshness]")?;
+    match &probe.zones {
+        ZoneSource::Named(names) => writeln!(f, "zones = {}", toml_strings(names))?,
+        ZoneSource::File(path) => writeln!(f, "zones-file = {}", toml_string(&path.display().to_string()))?,
+        ZoneSource::Catalog(name) => writeln!(f, "catalog = {}", toml_string(name))?,
+        ZoneSource::Listed(_) => writeln!(f, "zone-list = true")?,
+    }
+    let servers = |servers: &[Server]| toml_strings(&written_servers(servers));
+    writeln!(f, "server = {}", toml_string(&written_servers(std::slice::from_ref(&probe.here)).concat()))?;
+    writeln!(f, "{} = {}", probe.references.word(), servers(probe.references.servers()))?;
+    let period = |period| toml_string(&Period(period).in_one_word());
+    writeln!(f, "max-lag = {}", period(probe.limits.max_lag))?;
+    writeln!(f, "expire-left = {}", period(probe.limits.expire_left))?;
+    writeln!(f, "zone-interval = {}", period(probe.zone_interval))?;
+    writeln!(f, "max-queries-per-second = {}", probe.max_queries)
+}
+
 /// The distinct values of the probes, in order.
 fn distinct(probes: &[DnsProbe], of: impl Fn(&DnsProbe) -> String) -> Vec<String> {
     let mut seen = BTreeSet::new();
@@ -84,6 +109,24 @@ mod tests {
         let mut service = config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0);
         service.checks.iter_mut().for_each(|check| check.default = None);
         service
+    }
+
+    #[test]
+    fn a_freshness_check_can_be_pasted() {
+        for zones in [
+            "zones = [\"example.org\"]",
+            "zones-file = \"/etc/zones\"",
+            "catalog = \"c.example\"",
+            "zone-list = true",
+        ] {
+            let check = format!(
+                "backend = \"nsd\"\n[[service.check]]\nname = \"fresh\"\n[service.check.freshness]\n{zones}\n\
+                 siblings = [\"10.2.0.2\", \"[2001:db8:2::2]:5353\"]\nmax-lag = \"1h\"\n"
+            );
+            let written = checks(&check);
+            let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
+            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
+        }
     }
 
     #[test]

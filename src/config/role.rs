@@ -114,7 +114,7 @@ impl Resolver<'_> {
     }
 
     /// The service addresses, and the management addresses of families without one.
-    fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
+    pub(super) fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
         let prefixes = || service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
         let hosts = || prefixes().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
         let hosts = service_addresses(service).unwrap_or_else(|| hosts().map(|host| host.addr()).collect());

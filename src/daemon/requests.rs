@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::Asked;
 use super::disable_files::DisableFiles;
+use super::probes::keep_memory;
 use super::store::Store;
 use super::{Daemon, Ending, Supervisor, probes};
 use crate::config::Config;
@@ -177,7 +178,7 @@ impl Daemon<'_> {
 
     /// Puts this configuration into effect. Returns true if the loop must end.
     pub(super) fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
-        let (probes, events) = (probes(config), mpsc::unbounded_channel());
+        let (mut probes, events) = (probes(config), mpsc::unbounded_channel());
         // From here on exits of processes are reported for the new configuration. Events that are already queued are
         // reported only once and must not be lost.
         self.processes.assign(&probes, &events.0);
@@ -189,6 +190,7 @@ impl Daemon<'_> {
         let now = Moment::after_start(self.began.elapsed());
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
+        keep_memory(&self.probes, &mut probes, &kept);
         supervisor.after_reload(config);
         self.probes = probes;
         if let Some(control) = &mut self.control {

@@ -54,6 +54,11 @@ pub(crate) async fn run(program: &Program, limit: Duration) -> Ended {
 
 /// The same with another kind of limit.
 pub(crate) async fn run_within(program: &Program, limit: Limit) -> Ended {
+    run_keeping(program, limit, KEPT).await
+}
+
+/// The same, keeping so many octets of its standard output.
+pub(crate) async fn run_keeping(program: &Program, limit: Limit, kept: usize) -> Ended {
     // Find it.
     let path = search_path();
     let found = match find(program.name(), &path) {
@@ -61,7 +66,7 @@ pub(crate) async fn run_within(program: &Program, limit: Limit) -> Ended {
         Err(end) => return Ended::unstarted(end),
     };
     // Start it.
-    let (mut group, mut out, mut err) = match start(program, &found, &path) {
+    let (mut group, mut out, mut err) = match start(program, &found, &path, kept) {
         Ok(started) => started,
         Err(error) => {
             return Ended::unstarted(match error.kind() {
@@ -115,8 +120,13 @@ async fn terminate(mut group: ChildGroup, out: &mut Output, err: &mut Output) ->
     }
 }
 
-fn start(program: &Program, found: &Path, path: &[PathBuf]) -> io::Result<(ChildGroup, Output, Output)> {
-    let (out, out_writer) = Output::pipe(Keep::Beginning(KEPT))?;
+fn start(
+    program: &Program,
+    found: &Path,
+    path: &[PathBuf],
+    kept: usize,
+) -> io::Result<(ChildGroup, Output, Output)> {
+    let (out, out_writer) = Output::pipe(Keep::Beginning(kept))?;
     let (err, err_writer) = Output::pipe(Keep::Beginning(KEPT))?;
     let mut command = Command::new(found);
     command.args(program.arguments()).stdin(Stdio::null()).stdout(out_writer).stderr(err_writer);

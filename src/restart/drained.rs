@@ -34,6 +34,7 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> Stri
         .flat_map(|service| &service.checks)
         .filter_map(|check| match &check.probe {
             Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+            Probe::Freshness(freshness) => Some(freshness.rate()),
             _ => None,
         })
         .sum();

@@ -3,11 +3,16 @@
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
 use crate::backend::{State, Status, Trouble, systemd};
+use crate::probe::freshness::list::{Boxed, ZoneLister};
 use crate::process::Missing;
 use crate::process::find::Finder;
 use crate::process::handle::ProcessHandle;
+use crate::program::KEPT;
 use crate::systemd::Unit;
 use crate::text::excerpt::beginning;
+
+/// Octets of a list of zones that are kept: some 300,000 zones, as NSD shows them.
+const LISTED: usize = 32 * 1024 * 1024;
 
 impl Backend {
     /// Its state: from its control channel, else from systemd or the pid file.
@@ -110,13 +115,17 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
-        let text = self.ask(self.zone_list.as_ref(), "zone-list").await?;
+        let text = self.ask_for(LISTED, self.zone_list.as_ref(), "zone-list").await?;
         Ok(self.driver().read_zones(&text))
     }
 
     async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
+        self.ask_for(KEPT, request, what).await
+    }
+
+    async fn ask_for(&self, kept: usize, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
         match request {
-            Some(request) => self.asked(request).await.text(),
+            Some(request) => self.asked_for(kept, request).await.text(),
             None => Err(Trouble::with(
                 format!("{} has no {what} to ask for", self.facts().name),
                 format!("say what prints them with `{what}` in [backend.{}]", self.name),
@@ -126,7 +135,12 @@ impl Backend {
 
     /// Sends a request. Rejects the output of a control program that could not read the server's configuration.
     async fn asked(&self, request: &Request) -> Reply {
-        let reply = request.ask(self.facts(), self.timeout).await;
+        self.asked_for(KEPT, request).await
+    }
+
+    /// The same, for an answer of so many octets.
+    async fn asked_for(&self, kept: usize, request: &Request) -> Reply {
+        let reply = request.ask(kept, self.facts(), self.timeout).await;
         let Request::Program(program) = request else { return reply };
         let why = match &reply {
             Reply::Text(text) => match self.driver().refusal(text) {
@@ -149,5 +163,15 @@ impl Backend {
         let request = request.map(ToString::to_string).unwrap_or_default();
         let found = beginning(text);
         Trouble::new(format!("{request}: found `{found}`, expected {what}"))
+    }
+}
+
+impl ZoneLister for Backend {
+    fn list(&self) -> Boxed<'_, Result<Vec<String>, String>> {
+        Box::pin(async { self.listed_zones().await.map_err(|trouble| trouble.to_string()) })
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }

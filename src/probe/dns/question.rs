@@ -1,7 +1,7 @@
 //! A query with its flags and expectations, encoded once; each probe gets a new ID and nonce.
 
 use hickory_resolver::proto::op::{Edns, Message};
-use hickory_resolver::proto::rr::rdata::opt::{EdnsOption, NSIDPayload};
+use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
 use super::limits::Limits;
 use super::query::PLACEHOLDER;
@@ -37,8 +37,8 @@ impl Question {
     ///
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
-        let identify = expect.nsid.is_some();
-        Self::encode(query, recursion_desired, expect, identify)
+        let option = expect.nsid.as_ref().map(|_| identify());
+        Self::encode(query, recursion_desired, expect, option)
     }
 
     /// Asks without recursion and with NSID; any response passes.
@@ -47,14 +47,27 @@ impl Question {
     ///
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn observing(query: Query) -> Result<Self, String> {
-        Self::encode(query, false, Expectation::anything(), true)
+        Self::encode(query, false, Expectation::anything(), Some(identify()))
+    }
+
+    /// The option that tells how long a secondary goes on answering for a zone (RFC 7314).
+    pub(crate) const EXPIRE: EdnsCode = EdnsCode::Expire;
+
+    /// Asks without recursion and with an empty EXPIRE option (RFC 7314 section 3.1); any response passes.
+    ///
+    /// # Errors
+    ///
+    /// Returns a sentence with the reason why the query cannot be encoded.
+    pub(crate) fn about_expiry(query: Query) -> Result<Self, String> {
+        let option = EdnsOption::Unknown(Self::EXPIRE.into(), vec![]);
+        Self::encode(query, false, Expectation::anything(), Some(option))
     }
 
     fn encode(
         query: Query,
         recursion_desired: bool,
         expect: Expectation,
-        identify: bool,
+        option: Option<EdnsOption>,
     ) -> Result<Self, String> {
         let refuse =
             |error: &dyn ToString| format!("query `{query}` cannot be encoded: {}", error.to_string());
@@ -66,10 +79,10 @@ impl Question {
         message.metadata.authentic_data = expect.flags.iter().any(|flag| flag.concerns_authentic_data());
         message.add_query(query.question().clone());
         let bare = message.to_vec().map_err(|error| refuse(&error))?;
-        if identify {
-            let empty = NSIDPayload::new([]).map_err(|error| refuse(&error))?;
+        let payload = if option.is_some() { EDNS_PAYLOAD } else { PLAIN_PAYLOAD };
+        if let Some(option) = option {
             let mut edns = Edns::new();
-            edns.set_max_payload(EDNS_PAYLOAD).options_mut().insert(EdnsOption::NSID(empty));
+            edns.set_max_payload(EDNS_PAYLOAD).options_mut().insert(option);
             message.set_edns(edns);
         }
         let template = message.to_vec().map_err(|error| refuse(&error))?;
@@ -81,7 +94,7 @@ impl Question {
             template,
             question_end: bare.len(),
             nonce,
-            payload: if identify { EDNS_PAYLOAD } else { PLAIN_PAYLOAD },
+            payload,
             limits: Limits::default(),
         })
     }
@@ -120,6 +133,11 @@ impl Question {
     }
 }
 
+/// The empty option that asks for the identifier of the server (RFC 5001).
+fn identify() -> EdnsOption {
+    EdnsOption::Unknown(EdnsCode::NSID.into(), vec![])
+}
+
 /// Sixteen bits from the random generator of hickory, which the operating system seeds.
 fn random_id() -> u16 {
     Message::query().id
@@ -135,7 +153,6 @@ fn random_label() -> [u8; PLACEHOLDER.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hickory_resolver::proto::rr::rdata::opt::EdnsCode;
 
     fn question(query: &str, expect: Expectation) -> Question {
         Question::new(query.parse().unwrap(), true, expect).unwrap()
@@ -161,6 +178,14 @@ mod tests {
         assert_eq!(edns.max_payload(), 1232);
         assert!(edns.option(EdnsCode::NSID).is_some());
         assert!(sent(&Question::observing("id.server. TXT CH".parse().unwrap()).unwrap()).edns.is_some());
+    }
+
+    #[test]
+    fn the_time_until_a_zone_expires_is_asked_for() {
+        let message = sent(&Question::about_expiry("example.org SOA".parse().unwrap()).unwrap());
+        assert!(!message.recursion_desired);
+        let edns = message.edns.unwrap();
+        assert_eq!(edns.option(Question::EXPIRE), Some(&EdnsOption::Unknown(9, vec![])));
     }
 
     #[test]

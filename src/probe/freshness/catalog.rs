@@ -1,0 +1,152 @@
+//! Catalog zones (RFC 9432): the list of zones that a primary hands out, read by zone transfer (AXFR, RFC 5936).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use hickory_resolver::proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::proto::serialize::binary::BinEncodable;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use super::ask::Server;
+use super::ledger::MOST_ZONES;
+use crate::probe::dns::Rcode;
+
+/// Most octets of a transfer.
+const MOST_OCTETS: usize = 64 * 1024 * 1024;
+
+/// Transfers the catalog zone and returns the names of its members. It has no deadline; its caller drops it.
+///
+/// # Errors
+/// A sentence that names the server, if it does not hand the zone out, or if the catalog must not be used.
+pub(super) async fn members(server: &Server, catalog: &str) -> Result<Vec<String>, String> {
+    let complain = |why: &dyn ToString| format!("catalog zone {catalog} of {server}: {}", why.to_string());
+    let name = Name::from_ascii(catalog).map_err(|error| complain(&error))?;
+    let mut query = Message::query();
+    query.metadata.recursion_desired = false;
+    query.add_query(Query::query(name.clone(), RecordType::AXFR));
+    let id = query.id;
+    let octets = query.to_bytes().map_err(|error| complain(&error))?;
+    let mut stream = connect(server).await.map_err(|error| complain(&error))?;
+    let length = u16::try_from(octets.len()).map_err(|error| complain(&error))?;
+    let framed = [&length.to_be_bytes()[..], &octets].concat();
+    stream.write_all(&framed).await.map_err(|error| complain(&error))?;
+    let (mut transfer, mut message, mut total) = (Transfer::new(name), vec![], 0);
+    while !transfer.is_over() {
+        let length = stream.read_u16().await.map_err(|error| complain(&error))?;
+        message.resize(length.into(), 0);
+        stream.read_exact(&mut message).await.map_err(|error| complain(&error))?;
+        total += message.len();
+        if total > MOST_OCTETS {
+            return Err(complain(&format!("more than {} MiB", MOST_OCTETS >> 20)));
+        }
+        let message = Message::from_vec(&message).map_err(|error| complain(&error))?;
+        if message.id != id || message.message_type != MessageType::Response {
+            return Err(complain(&"a message that is no answer to the transfer"));
+        }
+        transfer.take(&message).map_err(|why| complain(&why))?;
+    }
+    transfer.members().map_err(|why| complain(&why))
+}
+
+async fn connect(server: &Server) -> io::Result<tokio::net::TcpStream> {
+    let socket = if server.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_zero_linger()?;
+    if let Some(device) = &server.locality.device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
+    if let Some(source) = server.source {
+        socket.bind((source, 0).into())?;
+    }
+    socket.connect(server.address).await
+}
+
+/// A transfer under way.
+#[derive(Debug)]
+struct Transfer {
+    catalog: Name,
+    /// SOA records seen: the zone begins with it and ends with it.
+    soas: u32,
+    version: Option<String>,
+    /// By their unique labels.
+    members: BTreeMap<Name, Name>,
+}
+
+impl Transfer {
+    const fn new(catalog: Name) -> Self {
+        Self { catalog, soas: 0, version: None, members: BTreeMap::new() }
+    }
+
+    const fn is_over(&self) -> bool {
+        self.soas >= 2
+    }
+
+    fn take(&mut self, message: &Message) -> Result<(), String> {
+        if message.response_code != ResponseCode::NoError {
+            return Err(format!("answers {}", Rcode::from(message.response_code)));
+        }
+        if message.answers.is_empty() {
+            return Err("a message without records".to_owned());
+        }
+        message.answers.iter().try_for_each(|record| self.record(record))
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), String> {
+        match &record.data {
+            RData::SOA(_) if record.name == self.catalog => self.soas += 1,
+            _ if self.soas == 0 => return Err("does not begin with its SOA".to_owned()),
+            RData::TXT(text) if self.is_below(&record.name, &[b"version"]) => {
+                if self.version.is_some() {
+                    return Err("has several versions, expected one".to_owned());
+                }
+                self.version = Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned());
+            }
+            RData::PTR(member) if self.is_member(&record.name) => {
+                if self.members.insert(record.name.to_lowercase(), member.0.to_lowercase()).is_some() {
+                    let owner = record.name.to_ascii();
+                    return Err(format!("{owner} has several PTR records, expected one"));
+                }
+                if self.members.len() > MOST_ZONES {
+                    return Err(format!("more than {MOST_ZONES} members"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the name has these labels and then the catalog's.
+    fn is_below(&self, name: &Name, labels: &[&[u8]]) -> bool {
+        usize::from(name.num_labels()) == usize::from(self.catalog.num_labels()) + labels.len()
+            && self.catalog.zone_of(name)
+            && name.iter().zip(labels).all(|(label, wanted)| label.eq_ignore_ascii_case(wanted))
+    }
+
+    /// `UNIQUE.zones.CATALOG` (RFC 9432 section 4.1).
+    fn is_member(&self, name: &Name) -> bool {
+        usize::from(name.num_labels()) == usize::from(self.catalog.num_labels()) + 2
+            && self.catalog.zone_of(name)
+            && name.iter().nth(1).is_some_and(|label| label.eq_ignore_ascii_case(b"zones"))
+    }
+
+    /// The members, unless the catalog is broken: it must not be used then (RFC 9432 sections 3 and 4).
+    fn members(self) -> Result<Vec<String>, String> {
+        match self.version.as_deref() {
+            Some("2") => {}
+            Some(version) => {
+                return Err(format!("version `{}`, expected 2", version.escape_debug()));
+            }
+            None => return Err("no TXT record at `version`, expected version 2".to_owned()),
+        }
+        let count = self.members.len();
+        let names: BTreeSet<_> = self.members.into_values().collect();
+        if names.len() < count {
+            return Err("a zone is a member twice".to_owned());
+        }
+        Ok(names.into_iter().map(|name| name.to_ascii()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;
