@@ -15,6 +15,7 @@
 
 pub(crate) mod excerpt;
 pub(crate) mod fnv;
+pub(crate) mod paint;
 pub(crate) mod period;
 
 use std::fmt::{self, Write as _};
@@ -150,6 +151,14 @@ pub(crate) fn json(document: String) -> String {
 #[must_use]
 pub(crate) fn stdout() -> Printed<io::Stdout> {
     Printed(io::stdout())
+}
+
+/// Prints a text with escape sequences of its own, all else in which is escaped already.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub(crate) fn print_painted(text: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes())
 }
 
 /// Standard error of a command, which people read.

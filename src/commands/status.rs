@@ -12,7 +12,7 @@ use crate::status::plugin::{self, Alert};
 use crate::status::table::Table;
 use crate::status::view::View;
 use crate::sys::local_time::Zone;
-use crate::sys::terminal::Size;
+use crate::sys::terminal::{Size, has_colors};
 use crate::text::{self, foreign};
 
 mod watch;
@@ -85,7 +85,9 @@ fn show(document: &Document, json: bool) -> anyhow::Result<()> {
         writeln!(out, "{}", text::json(serde_json::to_string(document)?))?;
     } else {
         let size = Size::of_stdout().unwrap_or(Size::USUAL);
-        write!(out, "{}", table(document, size.columns))?;
+        let Table { document, view } = table(document, size.columns);
+        let view = view.colored(has_colors());
+        text::print_painted(&Table { document, view }.to_string())?;
     }
     Ok(out.flush()?)
 }

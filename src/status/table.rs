@@ -7,8 +7,10 @@ use super::{
     BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Next, Prefix, Service, SessionState,
 };
 use crate::engine::dampening::window::WINDOW;
+use crate::engine::service::ServiceState;
 use crate::text::counted;
 use crate::text::foreign_within;
+use crate::text::paint::Paint;
 use crate::text::period::{Period, Shown};
 use crate::text::wrap::wrapped;
 
@@ -56,7 +58,7 @@ impl Table<'_> {
             match &self.document.last_good {
                 Some(file) => {
                     let text = format!("NOT IN ORDER, the LAST GOOD CONFIGURATION is in force: {trouble}");
-                    self.entry(f, 0, &text)?;
+                    self.painted(f, Paint::Warning, 0, &text)?;
                     self.entry(f, 0, &format!("in force: {}", file.display()))?;
                 }
                 None => {
@@ -91,7 +93,8 @@ impl Table<'_> {
                 SessionState::Down => format!("DOWN{since}{reason}"),
                 SessionState::Unknown => unknown.to_owned(),
             };
-            self.pair(f, &format!("BGP {neighbor}"), &text)?;
+            let paint = if session.state == SessionState::Down { Paint::Bad } else { Paint::Plain };
+            self.painted_pair(f, paint, &format!("BGP {neighbor}"), &text)?;
         }
         Ok(())
     }
@@ -123,7 +126,8 @@ impl Table<'_> {
     fn service(&self, f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
         let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
         let (since, lasted) = (self.view.ago(service.for_seconds), rough(service.for_seconds));
-        self.entry(f, 0, &format!("{}: {state} since {since} ({lasted}): {}", service.name, service.reason))?;
+        let heading = format!("{}: {state} since {since} ({lasted}): {}", service.name, service.reason);
+        self.painted(f, paint_of(service), 0, &heading)?;
         if let Some(next) = &service.next {
             self.pair(f, "next", &self.next(next))?;
         }
@@ -131,10 +135,16 @@ impl Table<'_> {
             self.pair(f, "backend", backend)?;
         }
         for prefix in &service.prefixes {
-            self.pair(f, &prefix.prefix, &show_prefix(prefix))?;
+            let paint = if prefix.is_settled() { Paint::Plain } else { Paint::Warning };
+            self.painted_pair(f, paint, &prefix.prefix, &show_prefix(prefix))?;
         }
         for check in &service.checks {
-            self.pair(f, &format!("check {}", check.name), &self.check(check))?;
+            let paint = match check.state.as_str() {
+                "down" => Paint::Bad,
+                "falling" => Paint::Warning,
+                _ => Paint::Plain,
+            };
+            self.painted_pair(f, paint, &format!("check {}", check.name), &self.check(check))?;
         }
         if let Some(text) = self.dampening(service) {
             self.pair(f, "dampening", &text)?;
@@ -219,23 +229,33 @@ impl Table<'_> {
 
     /// A name, and what is said of it from a column on.
     fn pair(&self, f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+        self.painted_pair(f, Paint::Plain, name, value)
+    }
+
+    fn painted_pair(&self, f: &mut fmt::Formatter<'_>, paint: Paint, name: &str, value: &str) -> fmt::Result {
         let column = self.view.value_column();
         let name = format!("  {name}");
         if name.chars().count() < column {
-            self.entry(f, column, &format!("{name:column$}{value}"))
+            self.painted(f, paint, column, &format!("{name:column$}{value}"))
         } else {
-            self.entry(f, 2, &name)?;
-            self.entry(f, column, &format!("{:column$}{value}", ""))
+            self.painted(f, paint, 2, &name)?;
+            self.painted(f, paint, column, &format!("{:column$}{value}", ""))
         }
     }
 
     /// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest. The text
     /// may come from elsewhere, so that it is escaped and its length bounded.
     fn entry(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
+        self.painted(f, Paint::Plain, indent, text)
+    }
+
+    /// As [`Self::entry`], in a color if the view has colors.
+    fn painted(&self, f: &mut fmt::Formatter<'_>, paint: Paint, indent: usize, text: &str) -> fmt::Result {
+        let paint = if self.view.is_colored() { paint } else { Paint::Plain };
         let text = foreign_within(text, LONGEST);
         let further = indent + if indent == 0 { 4 } else { 2 };
         for line in wrapped(&text, self.view.width(), further) {
-            writeln!(f, "{line}")?;
+            writeln!(f, "{}", paint.on(&line))?;
         }
         Ok(())
     }
@@ -244,6 +264,16 @@ impl Table<'_> {
 /// The holder that the request named, and the user id that the kernel reported.
 fn asked_by(holder: &str, uid: Option<u32>) -> String {
     uid.map_or_else(|| holder.to_owned(), |uid| format!("{holder} (uid {uid})"))
+}
+
+/// The color of the state of a service.
+fn paint_of(service: &Service) -> Paint {
+    match service.state {
+        ServiceState::Up if service.holds.is_empty() => Paint::Good,
+        ServiceState::Up | ServiceState::Degraded | ServiceState::Drained => Paint::Warning,
+        ServiceState::Down => Paint::Bad,
+        ServiceState::Starting => Paint::Plain,
+    }
 }
 
 fn show_prefix(prefix: &Prefix) -> String {

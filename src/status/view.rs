@@ -15,6 +15,7 @@ const USUAL: usize = 80;
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     width: usize,
+    colored: bool,
     zone: Zone,
     /// When the document was written.
     at: SystemTime,
@@ -25,7 +26,19 @@ impl View {
     #[must_use]
     pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
-        Self { width: width.max(NARROWEST), zone, at }
+        Self { width: width.max(NARROWEST), colored: false, zone, at }
+    }
+
+    /// With colors, or without.
+    #[must_use]
+    pub(crate) fn colored(self, colored: bool) -> Self {
+        Self { colored, ..self }
+    }
+
+    /// Whether lines have colors.
+    #[must_use]
+    pub(super) const fn is_colored(&self) -> bool {
+        self.colored
     }
 
     /// Characters of a line.

@@ -47,6 +47,12 @@ pub(crate) fn can_be_drawn_on() -> bool {
         && std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
 
+/// Whether standard output is a terminal with colors, and the user wants them (<https://no-color.org>).
+#[must_use]
+pub(crate) fn has_colors() -> bool {
+    can_be_drawn_on() && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty())
+}
+
 /// The alternate screen of the terminal; keys are read one by one, without echo. A drop or a panic restores the
 /// terminal.
 #[derive(Debug)]

@@ -109,3 +109,18 @@ fn what_a_helper_says_of_times_can_do_no_harm() {
         assert!(table.contains("flapping"), "{table}");
     }
 }
+
+#[test]
+fn colors_follow_the_state_and_change_no_line() {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    for width in [60, 80] {
+        let view = View::of(&document, width, Zone::default()).colored(true);
+        let colored = Table { document: &document, view }.to_string();
+        for start in ["\x1b[31mresolver: down", "\x1b[33mnameserver: drained", "\x1b[31m  BGP 10.1.0.9"] {
+            assert!(colored.contains(start), "{start:?} is not in {colored:?}");
+        }
+        let codes = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
+        let plain = codes.iter().fold(colored, |text, code| text.replace(code, ""));
+        assert_eq!(plain, shown(DOCUMENT, width));
+    }
+}

@@ -151,3 +151,39 @@ fn without_a_terminal_each_status_follows_the_last() {
     child.wait().unwrap();
     assert!(!said.contains(&0x1b), "no escape sequence reaches a pipe");
 }
+
+/// What `status` prints on a terminal of 60 columns with these variables.
+fn status_on_a_terminal(pop: &Pop, words: &[&str], variables: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: 50, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
+    let ends = openpty(&size, None).unwrap();
+    let mut command = pop.prepared(words);
+    command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
+    let mut child = command.stdout(Stdio::from(ends.slave)).spawn().unwrap();
+    drop(command);
+    let (mut screen, mut shown) = (File::from(ends.master), vec![]);
+    let mut buffer = [0; 4096];
+    // A terminal without another end reports an error.
+    while let Ok(count @ 1..) = screen.read(&mut buffer) {
+        shown.extend(&buffer[..count]);
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn colors_are_for_terminals_that_want_them() {
+    let pop = Pop::new();
+    let _helper = pop.announced();
+    let shown = |words: &[&str], variables: &[(&str, &str)]| status_on_a_terminal(&pop, words, variables);
+    assert!(shown(&["status"], &[]).contains("\x1b[32mresolver: up"));
+    assert!(shown(&["status"], &[("NO_COLOR", "")]).contains("\x1b[32m"), "empty means not set");
+    for (words, variables) in [
+        (&["status"][..], ("NO_COLOR", "1")),
+        (&["status"], ("TERM", "dumb")),
+        (&["status", "--json"], ("TERM", "xterm")),
+    ] {
+        let shown = shown(words, &[variables]);
+        assert!(shown.contains("resolver") && !shown.contains('\x1b'), "{shown:?}");
+    }
+    assert!(!pop.told(&["status"]).contains('\x1b'));
+}
