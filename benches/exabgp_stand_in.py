@@ -4,5 +4,5 @@ VERSION = b"exabgp 5.0.15\n"
 
 
 def answer(line: bytes) -> bytes:
-    """To one line of the helper, with its end or without: all is done, and the version is told to whoever asks."""
+    """The answer to one line of the helper: `done`, after the version if the line asks for it."""
     return (VERSION if line.startswith(b"system version") else b"") + b"done\n"

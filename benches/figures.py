@@ -1,6 +1,6 @@
 """The figures: each function of `ALL` measures something again and again, and says what came out.
 
-What each of them means is told in the text of `measure --help`.
+`measure --help` explains each of them.
 """
 
 import random

@@ -99,19 +99,19 @@ pub(crate) fn drop_in(
     let escaped = word(unit);
     let own: String = own.iter().map(|command| format!("ExecStop={command}\n")).collect();
     format!(
-        "# Drains the services that {unit} answers for before it stops, whoever stops it.\n\
-         {MARK}{unit}`; to be put into\n\
+        "# Drains the services that {unit} answers for before it stops, however it is stopped.\n\
+         {MARK}{unit}`; belongs in\n\
          # /etc/systemd/system/{unit}.d/dnsherald.conf, followed by `systemctl daemon-reload`.\n\
          [Service]\n\
-         # An empty line forgets the commands of the unit, so that ours can go first; its own follow.\n\
-         # `-`: whatever comes of it, the unit stops. `+`: as root, who may speak to the helper.\n\
-         # It takes {drains} at most, and ends at once where no helper runs or the server is dead already.\n\
+         # The empty line clears the commands of the unit, so that ours runs first; the commands of the unit follow.\n\
+         # `-`: a failure does not keep the unit from stopping. `+`: runs as root, which may use the helper's socket.\n\
+         # It takes {drains} at most, and ends at once if no helper runs or the server has exited.\n\
          ExecStop=\n\
          ExecStop=-+{program} backend stopping {escaped}\n\
          {own}\
          # Ends the drain as soon as every check has passed anew.\n\
          ExecStartPost=-+{program} backend started {escaped}\n\
-         # For each command: not less than the drain takes.\n\
+         # Applies to each command: at least as long as the drain takes.\n\
          TimeoutStopSec={stop}\n",
         drains = Period(drains),
         stop = stop.at_least(drains + Duration::from_secs(5)),

@@ -149,7 +149,7 @@ fn a_closed_door_is_no_stopped_server() {
 }
 
 #[test]
-fn what_nobody_can_tell_is_not_guessed() {
+fn an_unknown_state_is_not_guessed() {
     let broken = "[1] unbound-control[1:0] fatal error: could not read config file";
     assert!(matches!(reply(Kind::Unbound, 1, broken), Reply::Unknown(_)));
     // Switched off or stopped: the remedy names the setting.

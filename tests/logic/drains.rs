@@ -180,7 +180,7 @@ proptest! {
                     for (name, prefixes) in layout {
                         let kept = drained.contains(name) || prefixes.iter().all(was_drained) || all_drained;
                         prop_assert!(!kept || pop.is_drained(name), "{name} was drained: {:?}", pop.seen());
-                        prop_assert!(any || !pop.is_drained(name), "{name} is drained by nobody");
+                        prop_assert!(any || !pop.is_drained(name), "{name} is drained without a holder");
                     }
                 }
             }

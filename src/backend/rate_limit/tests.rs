@@ -102,7 +102,7 @@ fn knot_exempts_by_the_whitelist_of_each_module_that_applies() {
 }
 
 #[test]
-fn unbound_exempts_nobody() {
+fn unbound_exempts_no_client() {
     assert_eq!(limit("unbound", &["0\n"], &[]).state, Limited::NotLimited);
     assert_eq!(limit("unbound", &["100\n"], &[]).state, Limited::NotExempt);
     assert_eq!(limit("unbound", &["cannot print option\n"], &[]).state, Limited::NotKnown);

@@ -53,7 +53,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn is_asked_again(&self, times: usize) {
         let before = self.queries();
-        assert!(eventually(|| self.queries() >= before + times), "nobody asks any more");
+        assert!(eventually(|| self.queries() >= before + times), "no probe arrives any more");
     }
 }
 
