@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper drops a client that
-//! is slow, half open or talks nonsense after [`PATIENCE`]; until then that client holds one place of its own user. A
+//! is slow, half open or talks nonsense after [`CLIENT_TIMEOUT`]; until then that client holds one place of its own user. A
 //! command gives up after [`CONVERSATION`], and a request that is not carried out until then never is ([`Expiry`]).
 
 use std::fmt;
@@ -26,7 +26,7 @@ pub mod client;
 pub(crate) const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
 
 /// How long either side waits for the other.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a helper: to connect, to write and to read, all together. A reload reads a file that may be
 /// on a slow disk, and a drain is written down.
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(expiry.late_at(now), None);
         assert_eq!(expiry.late_at(now + VALID - Duration::from_millis(1)), None);
         assert_eq!(expiry.late_at(now + VALID), Some(Duration::ZERO));
-        assert_eq!(expiry.late_at(now + VALID + PATIENCE), Some(PATIENCE));
+        assert_eq!(expiry.late_at(now + VALID + CLIENT_TIMEOUT), Some(CLIENT_TIMEOUT));
         assert_eq!(Expiry(u64::MAX).late_at(now), Some(Duration::ZERO), "no command asks for that long");
     }
 }

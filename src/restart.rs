@@ -12,13 +12,15 @@
 //! server stays withdrawn because of its checks.
 
 use std::cell::OnceCell;
-use std::fmt;
-use std::time::{Duration, Instant};
+use std::pin::Pin;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
+use self::progress::Journal;
+pub(crate) use self::progress::{Done, Progress, Step};
 use self::recovery::Recovery;
 use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
@@ -31,6 +33,7 @@ mod command;
 mod drained;
 mod helper;
 mod lock;
+mod progress;
 mod recovery;
 mod snapshot;
 mod verify;
@@ -40,70 +43,6 @@ pub(crate) use self::drained::{
 };
 use self::lock::Lock;
 use self::snapshot::Snapshot;
-
-/// The steps, in their order.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Step {
-    /// Makes sure that no other restart is under way on this host.
-    Lock,
-    /// Checks the configuration on disk.
-    Configuration,
-    /// Withdraws the services, and waits until ExaBGP has acknowledged it.
-    Drain,
-    /// Waits until clients have followed.
-    Quiet,
-    /// Restarts the server, or does another operation.
-    Restart,
-    /// Waits for its process.
-    Process,
-    /// Waits until it listens wherever it did before.
-    Listeners,
-    /// Waits until it serves every zone that it did, and none is older.
-    Zones,
-    /// Waits until every check has passed anew, and ExaBGP has acknowledged what follows from it.
-    Checks,
-    /// Restores the configuration before.
-    Rollback,
-}
-
-impl Step {
-    /// Whether a failure here leaves the server as it was.
-    pub(crate) const fn is_harmless(self) -> bool {
-        matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Lock => "lock",
-            Self::Configuration => "configuration",
-            Self::Drain => "drain",
-            Self::Quiet => "quiet",
-            Self::Restart => "restart",
-            Self::Process => "process",
-            Self::Listeners => "listeners",
-            Self::Zones => "zones",
-            Self::Checks => "checks",
-            Self::Rollback => "rollback",
-        })
-    }
-}
-
-/// A step that has finished.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Done {
-    /// The step.
-    pub(crate) step: Step,
-    /// How long it took, in seconds.
-    pub(crate) seconds: f64,
-    /// What was found.
-    pub(crate) found: String,
-    /// Whether it succeeded.
-    pub(crate) ok: bool,
-}
 
 /// How the transaction ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -128,16 +67,6 @@ pub(crate) enum Operation {
     Reload,
     /// Run a command of the operator, for instance an upgrade, for as long as it takes or at most so long.
     Command(Program, Option<Duration>),
-}
-
-/// Receives the progress of a transaction.
-pub(crate) trait Progress {
-    /// A step has started.
-    fn step_started(&mut self, step: Step);
-    /// A step has finished.
-    fn step_finished(&mut self, done: &Done);
-    /// The operator has to know this while a step is under way; one line.
-    fn note(&mut self, text: &str);
 }
 
 /// A transaction about to be run.
@@ -180,7 +109,7 @@ impl Transaction<'_> {
         progress: &mut dyn Progress,
         interrupted: impl Future<Output = ()>,
     ) -> Outcome {
-        let mut journal = Journal { progress, step: Step::Lock, began: Instant::now() };
+        let mut journal = Journal::new(progress);
         // The lock is held to the end, the rollback included.
         journal.start(Step::Lock);
         let _lock = match Lock::take(&self.config.control, &self.backend.name) {
@@ -202,21 +131,7 @@ impl Transaction<'_> {
         // The attempt, until it ends or an interruption takes effect.
         let guard = InterruptGuard::default();
         let baseline = OnceCell::new();
-        let attempt = {
-            let attempt = self.attempt(&mut journal, &guard, &baseline);
-            tokio::pin!(attempt);
-            loop {
-                tokio::select! {
-                    attempt = &mut attempt => break Some(attempt),
-                    () = &mut interrupted, if !guard.interrupted.get() => {
-                        guard.interrupted.set(true);
-                        if !guard.deferred.get() {
-                            break None;
-                        }
-                    }
-                }
-            }
-        };
+        let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &baseline).await;
         let failed_at = match attempt {
             Some(Ok(())) => return Outcome::Restarted,
             Some(Err(trouble)) if guard.interrupted.get() => {
@@ -246,6 +161,29 @@ impl Transaction<'_> {
             Err(trouble) => {
                 journal.fail(&trouble);
                 self.leave(Step::Rollback, was_drained).await
+            }
+        }
+    }
+
+    /// The attempt; `None` if an interruption took effect before its end.
+    async fn attempt_unless(
+        &self,
+        mut interrupted: Pin<&mut impl Future<Output = ()>>,
+        journal: &mut Journal<'_>,
+        guard: &InterruptGuard,
+        baseline: &OnceCell<Baseline>,
+    ) -> Option<Result<(), Trouble>> {
+        let attempt = self.attempt(journal, guard, baseline);
+        tokio::pin!(attempt);
+        loop {
+            tokio::select! {
+                attempt = &mut attempt => return Some(attempt),
+                () = &mut interrupted, if !guard.interrupted.get() => {
+                    guard.interrupted.set(true);
+                    if !guard.deferred.get() {
+                        return None;
+                    }
+                }
             }
         }
     }
@@ -330,39 +268,5 @@ impl Transaction<'_> {
         }
         self.stay_drained().await;
         Outcome::LeftDrained
-    }
-}
-
-/// The step under way, and who is told of it.
-struct Journal<'a> {
-    progress: &'a mut dyn Progress,
-    step: Step,
-    began: Instant,
-}
-
-impl Journal<'_> {
-    fn start(&mut self, step: Step) {
-        self.step = step;
-        self.began = Instant::now();
-        self.progress.step_started(step);
-    }
-
-    fn finish(&mut self, found: impl Into<String>) {
-        self.report(found.into(), true);
-    }
-
-    /// Returns the step that failed.
-    fn fail(&mut self, trouble: &Trouble) -> Step {
-        self.report(trouble.to_string(), false);
-        self.step
-    }
-
-    fn note(&mut self, text: &str) {
-        self.progress.note(text);
-    }
-
-    fn report(&mut self, found: String, ok: bool) {
-        let seconds = self.began.elapsed().as_secs_f64();
-        self.progress.step_finished(&Done { step: self.step, seconds, found, ok });
     }
 }

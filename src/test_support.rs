@@ -12,9 +12,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A child that sleeps. Killed and reaped when dropped, so that it does not outlive its test.
 #[derive(Debug)]
-pub(crate) struct Sleeper(Child);
+pub(crate) struct SleepProcess(Child);
 
-impl Sleeper {
+impl SleepProcess {
     pub(crate) fn start() -> Self {
         Self(Command::new("sleep").arg("1000").spawn().unwrap())
     }
@@ -33,7 +33,7 @@ impl Sleeper {
     }
 }
 
-impl Drop for Sleeper {
+impl Drop for SleepProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::time::{timeout, timeout_at};
 
-use super::{CONVERSATION, Envelope, Expiry, PATIENCE, Reply, Request, control_socket, status_socket};
+use super::{CLIENT_TIMEOUT, CONVERSATION, Envelope, Expiry, Reply, Request, control_socket, status_socket};
 use crate::status::Document;
 use crate::text::period::Period;
 use crate::text::{self, foreign, foreign_lines};
@@ -67,7 +67,7 @@ impl Client {
     /// a runtime.
     #[must_use]
     pub(crate) fn is_there(&self) -> bool {
-        let connected = async { timeout(PATIENCE, connected(&status_socket(&self.directory))).await };
+        let connected = async { timeout(CLIENT_TIMEOUT, connected(&status_socket(&self.directory))).await };
         match alone(connected) {
             Ok(Ok(Ok(Err(error)))) => {
                 !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)

@@ -5,7 +5,7 @@
 //! it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so late replies are discarded
 //! for a moment more (`Settling`). An answer that nothing was waiting for shows that the pairing was wrong.
 //!
-//! A withdraw never waits long for the answer to another command ([`PATIENCE`]): all due withdraws then leave together,
+//! A withdraw never waits long for the answer to another command ([`WITHDRAW_WAIT`]): all due withdraws then leave together,
 //! out of turn, and the pairing of answers is re-established afterwards ([`overtake`]).
 //!
 //! After trouble of any kind, what was acknowledged meanwhile is stated once more when all has been calm for [`CALM`],
@@ -45,7 +45,7 @@ mod settings;
 mod timers;
 
 /// The longest that a withdraw waits for the answer to another command.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
+pub(crate) const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
 
 /// For so long there must be no trouble before the pairing of answers is trusted again. Longer than any pause before a
 /// command is sent again, so that an unresponsive ExaBGP is never taken for a calm one.
@@ -82,7 +82,7 @@ pub(crate) struct ApiSession {
     answers: bool,
     /// Answers to commands that are no longer waited for, which may still come.
     late_replies: u32,
-    /// Since when something is out of which nothing has been answered: ExaBGP is `unresponsive` after [`PATIENCE`].
+    /// Since when something is out of which nothing has been answered: ExaBGP is `unresponsive` after [`WITHDRAW_WAIT`].
     unanswered_since: Option<Moment>,
     /// When standard output last took lines again; nothing could be sent before.
     unblocked_at: Moment,

@@ -4,132 +4,22 @@
 //! check shows), what degrades, and what brings down. So a SERVFAIL that only degrades and a hang that brings down
 //! can alternate without hiding each other.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::hysteresis::{CheckState, Hysteresis, Observed, RelapsePolicy, Thresholds, Verdict};
+use super::hysteresis::{CheckState, Hysteresis, RelapsePolicy, Verdict};
 use super::moment::Moment;
 use crate::outcome::{Failure, Outcome};
 
+pub(crate) use self::count::{Change, Unknown};
 pub(crate) use self::on_fail::OnFail;
+pub(crate) use self::severity::Severity;
+pub(crate) use self::timing::Timing;
 
+mod count;
 pub(crate) mod forecast;
 mod on_fail;
-
-/// What a failed check does to its service.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Severity {
-    /// Nothing; it is only shown. `ignore` is an alias.
-    #[serde(alias = "ignore")]
-    Observe,
-    /// Traffic is attracted with the degraded attributes.
-    Degraded,
-    /// No traffic is attracted.
-    Down,
-}
-
-impl Severity {
-    /// As it is written in a configuration.
-    #[must_use]
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
-    }
-}
-
-impl FromStr for Severity {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "ignore" => return Ok(Self::Observe),
-            _ => [Self::Observe, Self::Degraded, Self::Down]
-                .into_iter()
-                .find(|severity| severity.word() == text),
-        }
-        .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
-    }
-}
-
-/// When a check probes, and how many results in a row it believes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Timing {
-    /// From the start of one round to the start of the next.
-    pub(crate) interval: Duration,
-    /// The same while falling, and until the first verdict.
-    pub(crate) fast_interval: Duration,
-    /// The longest a round can take.
-    pub(crate) timeout: Duration,
-    /// Results in a row.
-    pub(crate) thresholds: Thresholds,
-}
-
-impl Timing {
-    /// The longest from a fault that answers at once (a closed port, REFUSED) to the verdict.
-    #[must_use]
-    pub(crate) fn detects_refusal(&self) -> Duration {
-        self.interval.saturating_add(self.fast_interval.saturating_mul(self.thresholds.fall.get() - 1))
-    }
-
-    /// The longest from a fault that is met with silence to the verdict.
-    #[must_use]
-    pub(crate) fn detects_hang(&self) -> Duration {
-        let repeated = self.fast_interval.max(self.timeout);
-        let first = self.interval.saturating_add(self.timeout);
-        first.saturating_add(repeated.saturating_mul(self.thresholds.fall.get() - 1))
-    }
-
-    /// The longest from the end of a fault to the verdict.
-    #[must_use]
-    pub(crate) fn returns(&self) -> Duration {
-        self.interval.saturating_mul(self.thresholds.rise.get())
-    }
-
-    /// From the start to the verdict of a server that is well.
-    #[must_use]
-    pub(crate) fn first_verdict(&self) -> Duration {
-        self.fast_interval.saturating_mul(self.thresholds.rise.get() - 1)
-    }
-}
-
-/// What an outcome changed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Change {
-    /// The state that the check shows.
-    State {
-        /// Before.
-        from: CheckState,
-        /// After; always another state.
-        to: CheckState,
-        /// The outcome that did it.
-        why: String,
-    },
-    /// From now on the check finds out nothing about the server.
-    Blind {
-        /// The first unknown outcome.
-        why: String,
-    },
-    /// The check finds out again how the server is.
-    Sees {
-        /// How long it did not.
-        after: Duration,
-    },
-}
-
-/// Outcomes in a row that said nothing about the server.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Unknown {
-    /// When the first of them came.
-    pub(crate) since: Moment,
-    /// The last of them.
-    pub(crate) failure: Failure,
-}
+mod severity;
+mod timing;
 
 /// One check of a service.
 #[derive(Debug)]
@@ -295,54 +185,6 @@ impl Check {
         self.due = self.due.map(|due| due.min(soon));
     }
 
-    fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
-        let from = self.shown.state();
-        self.last = Some((now, outcome.clone()));
-        // An unknown outcome is shown, and leaves every counter as it is, unless it is configured to count.
-        if let Outcome::Unknown(failure) = outcome
-            && self.on_fail.severity(failure.cause) == Severity::Observe
-        {
-            return self.become_blind(now, failure).into_iter().collect();
-        }
-        self.lacks_address = match outcome {
-            Outcome::Unknown(_) => self.lacks_address,
-            _ => self.on_fail.misses_address(outcome),
-        };
-        let sees = self.unknown.take().map(|unknown| Change::Sees { after: now.since(unknown.since) });
-        match outcome.failure() {
-            None => {
-                self.failure = None;
-                for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
-                    counter.on_result(Observed::Pass);
-                }
-            }
-            Some(failure) => self.count_failure(failure),
-        }
-        if self.shown.alternated() {
-            let Thresholds { rise, fall, .. } = self.timing.thresholds;
-            self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
-        }
-        let to = self.shown.state();
-        let changed = (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain() });
-        sees.into_iter().chain(changed).collect()
-    }
-
-    fn count_failure(&mut self, failure: &Failure) {
-        self.failure = Some(failure.to_string());
-        let severity = self.on_fail.severity(failure.cause);
-        let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
-        let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
-        self.shown.on_result(fail);
-        self.degrading.on_result(at_least(Severity::Degraded));
-        self.downing.on_result(at_least(Severity::Down));
-    }
-
-    fn become_blind(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
-        let since = self.unknown.as_ref().map(|unknown| unknown.since);
-        self.unknown = Some(Unknown { since: since.unwrap_or(now), failure: failure.clone() });
-        since.is_none().then(|| Change::Blind { why: failure.to_string() })
-    }
-
     /// Slow when all is well or surely not, fast in doubt.
     fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
@@ -354,17 +196,6 @@ impl Check {
         let doubt = counters.iter().any(in_doubt);
         if doubt { self.timing.fast_interval } else { self.timing.interval }
     }
-
-    fn explain(&self) -> String {
-        let Thresholds { rise, fall, .. } = self.timing.thresholds;
-        let failure = self.failure().unwrap_or("failed");
-        match self.state() {
-            CheckState::Falling(count) => format!("{failure} ({count} of {fall})"),
-            CheckState::Down => failure.to_owned(),
-            CheckState::Rising(count) => format!("passed ({count} of {rise})"),
-            CheckState::Up | CheckState::Unknown => "passed".to_owned(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -373,6 +204,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::engine::hysteresis::Thresholds;
     use crate::outcome::Cause;
 
     fn check(on_fail: OnFail) -> Check {

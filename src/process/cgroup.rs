@@ -98,7 +98,7 @@ pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::Sleeper;
+    use crate::test_support::SleepProcess;
 
     #[test]
     fn a_process_is_of_the_unit_that_its_cgroup_is_named_after() {
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn the_main_process_is_no_child_of_the_others() {
-        let mut sleepers = [Sleeper::start(), Sleeper::start()];
-        let numbers = sleepers.each_ref().map(Sleeper::pid);
+        let mut sleepers = [SleepProcess::start(), SleepProcess::start()];
+        let numbers = sleepers.each_ref().map(SleepProcess::pid);
         let us = std::process::id().try_into().unwrap();
         assert_eq!(eldest(&[numbers[0], us, numbers[1]]), [us]);
         assert_eq!(eldest(&numbers), numbers, "either may be the main one");

@@ -198,14 +198,14 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::test_support::Sleeper;
+    use crate::test_support::SleepProcess;
 
-    struct Daemon(Sleeper, PathBuf);
+    struct Daemon(SleepProcess, PathBuf);
 
     impl Daemon {
         fn start(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("dnsherald-find-{}-{name}.pid", std::process::id()));
-            let child = Sleeper::start();
+            let child = SleepProcess::start();
             fs::write(&path, format!("{}\n", child.pid())).unwrap();
             Self(child, path)
         }

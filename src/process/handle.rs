@@ -134,11 +134,11 @@ mod tests {
     use nix::unistd;
 
     use super::*;
-    use crate::test_support::Sleeper;
+    use crate::test_support::SleepProcess;
 
     #[test]
     fn an_exit_is_seen_before_the_process_is_reaped() {
-        let mut child = Sleeper::start();
+        let mut child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
         assert!(!process.has_exited() && process.age() < Duration::from_secs(600), "{process:?}");
         child.kill();
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_process_was_there_from_its_start_on() {
-        let child = Sleeper::start();
+        let child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
         let now = SystemTime::now();
         assert!(process.was_there_at(now) && process.was_there_at(now + Duration::from_secs(60)));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_stopped_process_has_not_exited() {
-        let child = Sleeper::start();
+        let child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
         kill(Pid::from_raw(process.pid()), Signal::SIGSTOP).unwrap();
         while !process.is_stopped() {

@@ -152,11 +152,11 @@ impl Signaled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::Sleeper;
+    use crate::test_support::SleepProcess;
 
     #[test]
     fn a_process_that_has_the_number_of_another_is_not_signaled() {
-        let sleeper = Sleeper::start();
+        let sleeper = SleepProcess::start();
         let pidfd = Pidfd::open(sleeper.pid()).unwrap();
         let mut seen = ProcStat::read(Pid::from_raw(sleeper.pid())).unwrap();
         seen.began -= 1;

@@ -12,7 +12,7 @@ use crate::text::foreign_within;
 use crate::text::period::Shown;
 
 /// What is not acknowledged, not decided or not known for longer than this is a fault, in seconds.
-const PATIENCE: f64 = 30.0;
+const SETTLING_SECONDS: f64 = 30.0;
 
 /// Characters of one finding.
 const LONGEST: usize = 200;
@@ -105,7 +105,9 @@ fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
     let is_down = |session: &BgpSession| session.state == SessionState::Down;
     let alert = if sessions.iter().all(is_down) { Alert::Critical } else { Alert::Warning };
     for session in sessions.iter().filter(|session| is_down(session)) {
-        let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > PATIENCE) else { continue };
+        let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > SETTLING_SECONDS) else {
+            continue;
+        };
         let reason = session.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
         let (neighbor, seconds) = (&session.neighbor, shown(seconds));
         found.add(alert, format!("BGP session with {neighbor} down for {seconds}{reason}"));
@@ -130,13 +132,13 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             let announces =
                 |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("announce"));
             let stands = service.prefixes.iter().any(|prefix| announces(&prefix.desired));
-            let waits = stands || service.for_seconds <= PATIENCE;
+            let waits = stands || service.for_seconds <= SETTLING_SECONDS;
             let alert = if waits { Alert::Warning } else { Alert::Critical };
             found.add(alert, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
         }
     }
     // ExaBGP has refused it, or has not answered: the state is as old as the wish at least.
-    if document.exabgp.answers && state != ServiceState::Starting && service.for_seconds > PATIENCE {
+    if document.exabgp.answers && state != ServiceState::Starting && service.for_seconds > SETTLING_SECONDS {
         for prefix in service.prefixes.iter().filter(|prefix| !prefix.is_settled()) {
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
             let prefix = &prefix.prefix;
@@ -159,7 +161,7 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
     let name = &check.name;
     match check.unknown_for_seconds {
-        Some(seconds) if seconds > PATIENCE => {
+        Some(seconds) if seconds > SETTLING_SECONDS => {
             let seconds = shown(seconds);
             found.add(Alert::Warning, format!("{service}: check {name} unknown for {seconds}: {detail}"));
         }

@@ -90,13 +90,13 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::test_support::Sleeper;
+    use crate::test_support::SleepProcess;
 
     const LIMIT: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn an_exit_is_seen_by_every_watcher_also_afterwards() {
-        let mut sleepers = [Sleeper::start(), Sleeper::start()];
+        let mut sleepers = [SleepProcess::start(), SleepProcess::start()];
         let pidfds = sleepers.each_ref().map(|sleeper| Pidfd::open(sleeper.pid()).unwrap());
         let watchers = pidfds.each_ref().map(|pidfd| pidfd.watch().unwrap());
         sleepers[1].kill();

@@ -26,7 +26,7 @@ const BOUND: Duration = Duration::from_secs(60 + 40);
 const END: Duration = Duration::from_secs(90 + 60 + 60 + 60);
 
 /// The longest wait of a withdraw.
-const PATIENCE: Duration = Duration::from_millis(200);
+const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
 
 /// A deterministic series of numbers from a seed.
 struct Dice(u64);
@@ -197,7 +197,7 @@ impl Run {
             }
         }
         for (place, since) in &self.waiting {
-            if self.now.since(*since) > PATIENCE {
+            if self.now.since(*since) > WITHDRAW_WAIT {
                 return Err(format!("the withdraw of {place} has waited since {since} at {}", self.now));
             }
         }

@@ -1,7 +1,7 @@
 //! Who is served at a time, on one socket.
 //!
 //! The status is for every user of the host, requests are for a group. A client that connects and does nothing, or reads
-//! nothing, holds its place until [`PATIENCE`] is over. So places are counted by user id, as the kernel tells it, and
+//! nothing, holds its place until [`CLIENT_TIMEOUT`] is over. So places are counted by user id, as the kernel tells it, and
 //! root and the user of the helper have places that no other user can take: root's drain at a shutdown does not wait for
 //! a script that hangs. A client without a place is dropped at once and told so by the end of the connection.
 //!
@@ -18,7 +18,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::control::PATIENCE;
+use crate::control::CLIENT_TIMEOUT;
 
 /// Places of root, and as many of the user of the helper.
 const RESERVED: usize = 64;
@@ -99,7 +99,7 @@ impl Drop for Place {
     }
 }
 
-/// Takes connections, and attends to each that has a place for [`PATIENCE`] at most. A host without descriptors is when
+/// Takes connections, and attends to each that has a place for [`CLIENT_TIMEOUT`] at most. A host without descriptors is when
 /// an operator asks, so one is kept for the clients.
 pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
     listener: UnixListener,
@@ -113,7 +113,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
         match listener.accept().await {
             Ok((stream, _)) => match Place::of(&places, &stream) {
                 Some(place) => {
-                    let attended = timeout(PATIENCE, attend(stream));
+                    let attended = timeout(CLIENT_TIMEOUT, attend(stream));
                     clients.spawn(async move {
                         // A client that is slow or gone has only itself to blame.
                         drop(attended.await);
@@ -129,7 +129,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                 match timeout(RETRY, listener.accept()).await {
                     Ok(Ok((stream, _))) => {
                         if let Some(_place) = Place::of(&places, &stream) {
-                            drop(timeout(PATIENCE, attend(stream)).await);
+                            drop(timeout(CLIENT_TIMEOUT, attend(stream)).await);
                         }
                     }
                     // The client has gone, or something else has taken the descriptor.

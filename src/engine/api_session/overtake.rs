@@ -2,14 +2,14 @@
 
 use super::conversation::{Input, State};
 use super::route_entry::{RouteEntry, Urgency};
-use super::{ApiSession, PATIENCE};
+use super::{ApiSession, WITHDRAW_WAIT};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::exabgp::Advertisement;
 
 impl ApiSession {
-    /// When the withdraws that are due stop waiting: [`PATIENCE`] after the first became due, and at once where ExaBGP
+    /// When the withdraws that are due stop waiting: [`WITHDRAW_WAIT`] after the first became due, and at once where ExaBGP
     /// has answered nothing for as long.
     pub(super) fn overtake_at(&self) -> Option<Moment> {
         if self.full || matches!(self.state, State::Silent | State::Ready) {
@@ -17,8 +17,8 @@ impl ApiSession {
         }
         let urgent = self.entries.iter().filter(|entry| entry.is_urgent());
         let due = urgent.filter_map(|entry| entry.due).min()?.max(self.unblocked_at);
-        let unresponsive = self.unanswered_since.map(|since| (since + PATIENCE).max(due));
-        Some(unresponsive.map_or(due + PATIENCE, |at| at.min(due + PATIENCE)))
+        let unresponsive = self.unanswered_since.map(|since| (since + WITHDRAW_WAIT).max(due));
+        Some(unresponsive.map_or(due + WITHDRAW_WAIT, |at| at.min(due + WITHDRAW_WAIT)))
     }
 
     /// Sends every due withdraw out of turn. Whatever was in flight is given up, and its answer and theirs become late

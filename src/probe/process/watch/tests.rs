@@ -7,14 +7,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 use super::*;
-use crate::test_support::Sleeper;
+use crate::test_support::SleepProcess;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A process with a pid-file, and a watch on it.
 struct Scene {
     pid_file: PathBuf,
-    daemon: Sleeper,
+    daemon: SleepProcess,
     watch: Arc<Watch>,
     exits: UnboundedReceiver<String>,
 }
@@ -26,7 +26,7 @@ impl Scene {
         let (tell, exits) = unbounded_channel();
         let source = ProcessSource::new(Some(pid_file.clone()), None).unwrap();
         let watch = Watch::new(source, move |why| tell.send(why.to_owned()).unwrap());
-        let scene = Self { pid_file, daemon: Sleeper::start(), watch: Arc::new(watch), exits };
+        let scene = Self { pid_file, daemon: SleepProcess::start(), watch: Arc::new(watch), exits };
         scene.write_pid_file();
         scene
     }
@@ -36,7 +36,7 @@ impl Scene {
     }
 
     fn start_another(&mut self) {
-        self.daemon = Sleeper::start();
+        self.daemon = SleepProcess::start();
         self.write_pid_file();
     }
 
@@ -111,7 +111,7 @@ async fn without_certainty_there_is_no_exit() {
 async fn a_successor_is_watched_while_the_old_process_still_runs() {
     let mut scene = Scene::new("takes-over");
     assert_eq!(scene.cause().await, None);
-    let mut old = std::mem::replace(&mut scene.daemon, Sleeper::start());
+    let mut old = std::mem::replace(&mut scene.daemon, SleepProcess::start());
     scene.write_pid_file();
     assert_eq!(scene.cause().await, None);
     assert_eq!(scene.watch.running().unwrap().pid(), scene.daemon.pid());

@@ -1,0 +1,114 @@
+//! Carries out what the engine decides: commands to ExaBGP, probes, log, state, hooks.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::output::Written;
+use super::requests::answer_once_written;
+use super::{Daemon, Supervisor, report};
+use crate::engine::action::Action;
+use crate::engine::event::{CheckId, Event};
+use crate::engine::moment::Moment;
+use crate::probe::Probe;
+
+/// Updating the dead-man's withdraws and the state takes longer with more prefixes. The loop does it before it waits,
+/// but limits it to one part in this many of its time...
+const UPDATE_SHARE: u32 = 20;
+
+/// ...and delays it by at most this.
+const MAX_UPDATE_DELAY: Duration = Duration::from_millis(100);
+
+/// Up to this number of routes, the dead-man's withdraws are updated before every command.
+const FEW_ROUTES: usize = 64;
+
+impl Daemon<'_> {
+    /// Passes an event to the engine and carries out its actions. Returns true if the loop must end.
+    pub(super) fn handle(&mut self, event: Event, supervisor: &mut dyn Supervisor) -> bool {
+        self.handle_at(Moment::after_start(self.began.elapsed()), event, supervisor)
+    }
+
+    pub(super) fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
+        supervisor.before_event(now, &event);
+        let actions = self.engine.handle(now, event);
+        self.carry_out(now, &actions, supervisor)
+    }
+
+    /// Carries out actions in order. Returns true if the loop must end.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Moment,
+        actions: &[Action],
+        supervisor: &mut dyn Supervisor,
+    ) -> bool {
+        if let Some(control) = &mut self.control
+            && !actions.is_empty()
+        {
+            control.forget_document();
+        }
+        let mut over = false;
+        let mut blocked = false;
+        let prints = actions.iter().any(|action| matches!(action, Action::Print(_)));
+        if prints && self.engine.api_session().entries().len() <= FEW_ROUTES {
+            // The dead-man must hold the withdraw before the announce is sent.
+            self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
+        }
+        for action in actions {
+            match action {
+                Action::Print(line) => {
+                    self.printed = true;
+                    match self.io.output.write_line(line) {
+                        Written::Complete => {}
+                        Written::Waiting => blocked = true,
+                        Written::Gone => {
+                            log::warn!("cannot write to standard output: ExaBGP has exited");
+                            over = true;
+                        }
+                    }
+                }
+                Action::Probe(check) => self.probe(*check),
+                Action::Log(notice) => {
+                    if self.rate_limit.admits(now, notice) {
+                        report::log_notice(notice);
+                    }
+                }
+                Action::Save => self.unsaved = true,
+                Action::Settled(service) | Action::Said(service) => self.settled(*service, supervisor),
+                Action::Enter { service, state, reason } => supervisor.on_state(service, state, reason),
+                Action::Exit => over = true,
+            }
+        }
+        supervisor.after_actions(now, actions, &self.engine);
+        over || (blocked && self.handle(Event::OutputBlocked, supervisor))
+    }
+
+    /// Starts a round of probes of this check as a task.
+    fn probe(&mut self, check: CheckId) {
+        let Some((probe, on_fail)) = self.probes.get(&check).cloned() else { return };
+        let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());
+        let watch = self.processes.watch_of(&probe);
+        tokio::spawn(async move {
+            let outcome = match (&*probe, watch) {
+                (Probe::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
+                _ => probe.ask(|cause| on_fail.severity(cause)).await,
+            };
+            // Sending fails only after the loop has ended.
+            let _ = outcomes.send((round, outcome));
+        });
+    }
+
+    /// Updates the dead-man's withdraws and the stored state.
+    pub(super) fn update(&mut self) {
+        let began = Instant::now();
+        if std::mem::take(&mut self.printed) {
+            self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
+        }
+        if std::mem::take(&mut self.unsaved)
+            && let Some(store) = &mut self.store
+        {
+            store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
+            answer_once_written(std::mem::take(&mut self.promised), store);
+        }
+        self.update_at = Instant::now() + (began.elapsed() * UPDATE_SHARE).min(MAX_UPDATE_DELAY);
+    }
+}

@@ -1,0 +1,44 @@
+//! How bad a failed check is for its service.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a failed check does to its service.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// Nothing; it is only shown. `ignore` is an alias.
+    #[serde(alias = "ignore")]
+    Observe,
+    /// Traffic is attracted with the degraded attributes.
+    Degraded,
+    /// No traffic is attracted.
+    Down,
+}
+
+impl Severity {
+    /// As it is written in a configuration.
+    #[must_use]
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ignore" => return Ok(Self::Observe),
+            _ => [Self::Observe, Self::Degraded, Self::Down]
+                .into_iter()
+                .find(|severity| severity.word() == text),
+        }
+        .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
+    }
+}

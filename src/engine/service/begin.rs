@@ -1,0 +1,126 @@
+//! A service at its beginning, with what an earlier helper remembered of it.
+
+use std::time::Duration;
+
+use super::damped::rises_in;
+use super::drained::Disabled;
+use super::sight::Sight;
+use super::{Service, ServiceState, StartPolicy};
+use crate::engine::action::Action;
+use crate::engine::check::Check;
+use crate::engine::compat::{Compat, HookState};
+use crate::engine::dampening::Dampening;
+use crate::engine::drain::Drains;
+use crate::engine::hold::Holds;
+use crate::engine::ladder::Stated;
+use crate::engine::memory::Remembered;
+use crate::engine::moment::Moment;
+use crate::engine::notice::Notice;
+use crate::engine::plan;
+
+/// What was acknowledged longer ago than this does not stand without a verdict: ExaBGP may have been started since.
+const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
+
+impl Service {
+    /// A service at its beginning, with what is remembered of it and how long ago that was.
+    pub(crate) fn new(
+        now: Moment,
+        plan: &plan::Service,
+        compat: Compat,
+        remembered: Option<(&Remembered, Duration)>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let check = |check: &plan::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
+        let asking = plan.checks.iter().enumerate().filter(|(_, check)| check.is_witness());
+        let mut witnesses: Vec<_> = asking.map(|(place, _)| place).collect();
+        if witnesses.is_empty() {
+            witnesses = (0..plan.checks.len()).collect();
+        }
+        let mut service = Self {
+            name: plan.name.clone(),
+            prefixes: plan.routes.iter().map(|route| route.prefix).collect(),
+            enabled: plan.enabled,
+            checks: plan.checks.iter().map(check).collect(),
+            ladders: plan.ladders.clone(),
+            start: plan.start,
+            disable_file: plan.disable_file.clone(),
+            dampening: Dampening::new(plan.dampening),
+            grace: None,
+            is_held: false,
+            rises_in: rises_in(plan),
+            disabled: Disabled::No,
+            drains: Drains::default(),
+            holds: Holds::default(),
+            held_off: None,
+            revalidating: false,
+            health: None,
+            served_before: false,
+            sight: Sight::new(now, witnesses, plan.unknown_after),
+            acknowledged_before: None,
+            state: ServiceState::Starting,
+            since: now,
+            entered: None,
+            stated: None,
+            lost_verdict: false,
+            compat,
+            hook_state: HookState::Init,
+            restate: false,
+            paused_round_at: None,
+        };
+        if let Some((remembered, age)) = remembered {
+            service.recall(now, remembered, age, out);
+        }
+        service
+    }
+
+    /// The same at the start of the helper, where its plan may want a withdraw to be stated at once. Later on, what was
+    /// said before stands until there is a decision.
+    pub(crate) fn at_start(
+        plan: &plan::Service,
+        compat: Compat,
+        remembered: Option<(&Remembered, Duration)>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let mut service = Self::new(Moment::START, plan, compat, remembered, out);
+        if service.start == StartPolicy::Withdraw {
+            service.stated = Some(Stated::Withdraw);
+        }
+        service
+    }
+
+    fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
+        let suppressed = self.dampening.restore(now, remembered.penalty, remembered.suppressed, age);
+        let ages = remembered.falls.iter().map(|at| at.saturating_add(age));
+        self.dampening.restore_falls(now, ages, remembered.withdrawn_by_fall);
+        let ages = remembered.excused_restarts.iter().map(|at| at.saturating_add(age));
+        self.dampening.restore_excused(now, ages);
+        let penalty = self.penalty(now);
+        if penalty > 0 {
+            let service = self.name.clone();
+            let suppressed = suppressed && self.dampening.enforced();
+            out.push(Notice::Restored { service, penalty, suppressed }.into());
+        }
+        self.drains = Drains::recall(now, &remembered.drains, age);
+        self.holds = Holds::recall(now, &remembered.holds, age);
+        if remembered.disabled && self.disable_file.is_some() {
+            self.disabled = Disabled::Remembered;
+        }
+        // ExaBGP no longer has what this helper withdrew when it stopped, nor perhaps what is old.
+        let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
+        self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
+        let Some(state) = remembered.acknowledged else { return };
+        self.served_before =
+            matches!(state, ServiceState::Up | ServiceState::Degraded) && !remembered.stopped;
+        let StartPolicy::Adopt { max_age: limit } = self.start else { return };
+        let service = self.name.clone();
+        if !self.enabled {
+            return;
+        }
+        if age > limit {
+            out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
+        } else if !self.dampening.enforced() && !self.is_drained() {
+            self.stated = Stated::from_state(state);
+            out.push(Notice::Adopted { service, state, age }.into());
+        }
+    }
+}

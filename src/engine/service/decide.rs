@@ -1,0 +1,120 @@
+//! Draws the conclusion of a service: drains, a missing address, holds, dampening, and the worst of its checks.
+
+use super::{Service, ServiceState};
+use crate::engine::action::Action;
+use crate::engine::check::Severity;
+use crate::engine::dampening::Mode;
+use crate::engine::ladder::Stated;
+use crate::engine::moment::Moment;
+use crate::engine::notice::{Asks, DrainEnd, Notice, Stands};
+
+impl Service {
+    /// Draws the conclusion from all that is known at `now`.
+    pub(crate) fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
+        if self.dampening.release(now) {
+            let enforced = self.dampening.policy().mode == Mode::Enforce;
+            out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
+            out.push(Action::Save);
+        }
+        let expired = self.drains.expire(now);
+        self.note_ends(expired, DrainEnd::Expired, out);
+        self.expire_holds(now, out);
+        self.look_at_sight(now);
+        self.settle_grace(now, out);
+        self.assess(now, out);
+        self.return_from_drain(now, out);
+        self.follow_check(now, ticks, out);
+        self.wait_for_return(now, out);
+        let state = self.conclude();
+        self.raise_alarm(state, out);
+        self.note_what_is_held_off(state == self.state, out);
+        if state == self.state {
+            return;
+        }
+        if state != ServiceState::Starting {
+            self.acknowledged_before = Some(state);
+        }
+        let from = std::mem::replace(&mut self.state, state);
+        self.since = now;
+        self.lost_verdict &= state == ServiceState::Starting;
+        let before = self.stated;
+        if !self.enabled {
+            self.stated = Some(Stated::Withdraw);
+        } else {
+            self.stated = Stated::from_state(state).or(self.stated);
+        }
+        let why = self.explain();
+        self.entered = Some(why.clone());
+        if !self.compat.hooks_follow_check && self.enabled {
+            out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
+        }
+        let asks = self.asks(before);
+        let planned = state == ServiceState::Drained && self.is_planned();
+        out.push(Notice::Service { service: self.name.clone(), from, to: state, why, asks, planned }.into());
+    }
+
+    /// What it wants of ExaBGP that it did not want `before`, announcements first.
+    fn asks(&self, before: Option<Stated>) -> Vec<Asks> {
+        let asks = |route: Stands| {
+            let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
+                let wanted = self.stated(place)?;
+                let is_new = Some(wanted) != before.and_then(|before| self.advertisement(before, place));
+                (is_new && Stands::new(wanted) == route).then(|| prefix.to_string())
+            });
+            Some(Asks { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
+        };
+        [Stands::Announced, Stands::Withdrawn].into_iter().filter_map(asks).collect()
+    }
+
+    pub(super) fn enter(&self, state: String, reason: String) -> Action {
+        Action::Enter { service: self.name.clone(), state, reason }
+    }
+
+    /// Combines the verdicts of the checks, and counts a fall.
+    fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let health = self.worst_verdict().or(self.health);
+        if health == self.health {
+            return;
+        }
+        self.health = health;
+        // What was withdrawn already (suppressed, drained) cannot fall.
+        // Nor does what a hold keeps announced.
+        let fell = self.is_serving() && health == Some(Severity::Down) && !self.is_pinned();
+        self.served_before = false;
+        if fell {
+            self.fall(now, out);
+        }
+    }
+
+    /// Whether it attracts traffic: by the last decision, before the first one by that of an earlier helper.
+    const fn is_serving(&self) -> bool {
+        match self.state {
+            ServiceState::Up | ServiceState::Degraded => true,
+            ServiceState::Starting => self.served_before,
+            ServiceState::Down | ServiceState::Drained => false,
+        }
+    }
+
+    /// A drain first, then a missing address, then a hold, then dampening and health.
+    fn conclude(&self) -> ServiceState {
+        if !self.enabled || self.is_drained() || self.revalidating {
+            ServiceState::Drained
+        } else if self.is_pinned() {
+            ServiceState::Up
+        } else {
+            self.by_checks()
+        }
+    }
+
+    /// Its state by checks and dampening alone. A missing address has brought its check down.
+    pub(super) fn by_checks(&self) -> ServiceState {
+        match self.health {
+            Some(_) if self.dampening.holds() => ServiceState::Down,
+            None => ServiceState::Starting,
+            Some(Severity::Observe) if self.sight.is_blind() => ServiceState::Degraded,
+            Some(Severity::Observe) => ServiceState::Up,
+            Some(Severity::Degraded) => ServiceState::Degraded,
+            Some(Severity::Down) => ServiceState::Down,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The steps of a transaction, and what is said of each.
+
+use std::fmt;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::backend::Trouble;
+
+/// The steps, in their order.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Step {
+    /// Makes sure that no other restart is under way on this host.
+    Lock,
+    /// Checks the configuration on disk.
+    Configuration,
+    /// Withdraws the services, and waits until ExaBGP has acknowledged it.
+    Drain,
+    /// Waits until clients have followed.
+    Quiet,
+    /// Restarts the server, or does another operation.
+    Restart,
+    /// Waits for its process.
+    Process,
+    /// Waits until it listens wherever it did before.
+    Listeners,
+    /// Waits until it serves every zone that it did, and none is older.
+    Zones,
+    /// Waits until every check has passed anew, and ExaBGP has acknowledged what follows from it.
+    Checks,
+    /// Restores the configuration before.
+    Rollback,
+}
+
+impl Step {
+    /// Whether a failure here leaves the server as it was.
+    pub(crate) const fn is_harmless(self) -> bool {
+        matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Lock => "lock",
+            Self::Configuration => "configuration",
+            Self::Drain => "drain",
+            Self::Quiet => "quiet",
+            Self::Restart => "restart",
+            Self::Process => "process",
+            Self::Listeners => "listeners",
+            Self::Zones => "zones",
+            Self::Checks => "checks",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
+/// A step that has finished.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Done {
+    /// The step.
+    pub(crate) step: Step,
+    /// How long it took, in seconds.
+    pub(crate) seconds: f64,
+    /// What was found.
+    pub(crate) found: String,
+    /// Whether it succeeded.
+    pub(crate) ok: bool,
+}
+
+/// Receives the progress of a transaction.
+pub(crate) trait Progress {
+    /// A step has started.
+    fn step_started(&mut self, step: Step);
+    /// A step has finished.
+    fn step_finished(&mut self, done: &Done);
+    /// The operator has to know this while a step is under way; one line.
+    fn note(&mut self, text: &str);
+}
+
+/// The step under way, and who is told of it.
+pub(super) struct Journal<'a> {
+    progress: &'a mut dyn Progress,
+    step: Step,
+    began: Instant,
+}
+
+impl<'a> Journal<'a> {
+    /// A transaction that starts.
+    pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
+        Self { progress, step: Step::Lock, began: Instant::now() }
+    }
+
+    pub(super) fn start(&mut self, step: Step) {
+        self.step = step;
+        self.began = Instant::now();
+        self.progress.step_started(step);
+    }
+
+    pub(super) fn finish(&mut self, found: impl Into<String>) {
+        self.report(found.into(), true);
+    }
+
+    /// Returns the step that failed.
+    pub(super) fn fail(&mut self, trouble: &Trouble) -> Step {
+        self.report(trouble.to_string(), false);
+        self.step
+    }
+
+    pub(super) fn note(&mut self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn report(&mut self, found: String, ok: bool) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.progress.step_finished(&Done { step: self.step, seconds, found, ok });
+    }
+}
