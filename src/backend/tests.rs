@@ -174,7 +174,7 @@ fn a_complaint_is_read_though_the_program_succeeds() {
 }
 
 #[test]
-fn who_is_let_in_by_a_socket_for_its_owner_is_told_how_to_open_it() {
+fn a_socket_for_its_owner_has_a_remedy_for_the_group() {
     for kind in Kind::ALL {
         let Reply::Unknown(trouble) = reply(*kind, 1, "error: Permission denied") else { panic!("{kind}") };
         let remedy = trouble.remedy.unwrap_or_default();

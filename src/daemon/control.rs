@@ -131,7 +131,7 @@ impl Control {
         }
     }
 
-    /// Somebody wants the status document, and has it with the next [`Control::hand_out`] that can write one.
+    /// A client requests the status document and gets it with the next [`Control::hand_out`] that can write one.
     pub(crate) fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
         self.waiting.push(answer);
     }
@@ -151,7 +151,7 @@ impl Control {
         }
         let text = self.document(engine, now, trouble);
         for answer in self.waiting.drain(..) {
-            // Whoever asked may have gone in the meantime, which changes nothing.
+            // The client may have gone meanwhile; that changes nothing.
             let _ = answer.send(Arc::clone(&text));
         }
     }
@@ -185,7 +185,7 @@ impl Control {
         self.forget_document();
     }
 
-    /// Something has happened that whoever asks next wants to see.
+    /// Something has happened that the next status document must show.
     pub(crate) fn forget_document(&mut self) {
         self.written = None;
     }
@@ -218,7 +218,7 @@ mod tests {
     use crate::engine::memory::Memory;
 
     #[tokio::test]
-    async fn whoever_asks_without_end_gets_a_share_of_the_time() {
+    async fn a_client_that_never_stops_gets_a_share_of_the_time() {
         let directory = std::env::temp_dir().join(format!("dnsherald-share-{}", std::process::id()));
         let prefixes: Vec<_> =
             (0..2_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_from_events() {
+    fn answers_are_distinguished_from_events() {
         assert_eq!(Reply::of("done"), Reply::Done);
         assert_eq!(Reply::of("error"), Reply::Error);
         assert_eq!(Reply::of("error: no such peer"), Reply::Why("no such peer".into()));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_that_are_files_are_told_from_those_inside() {
+    fn modules_that_are_files_are_distinguished_from_those_inside() {
         let code = code("pub(crate) mod a;\nmod b { mod c; }\n#[cfg(test)]\nmod d;");
         assert_eq!(submodules(&code).collect::<Vec<_>>(), ["a", "c"]);
     }

@@ -120,7 +120,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                         drop(place);
                     });
                 }
-                // Whoever connects without end must not keep the loop from its work.
+                // A client that connects again and again must not block the loop.
                 None => tokio::task::yield_now().await,
             },
             // Out of descriptors, most likely. The spare one serves one client after the other.
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_is_forgotten() {
+    fn a_client_that_leaves_is_forgotten() {
         let places = Arc::new(Mutex::new(Places::new(0)));
         for user in 0..1000 {
             assert!(Place::take(&places, user).is_some());

@@ -229,8 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_goes_is_told_once_whatever_family() {
-        let name = "probe::address::watch::tests::an_address_that_goes_is_told_once_whatever_family";
+    fn a_missing_address_of_either_family_is_reported_once() {
+        let name = "probe::address::watch::tests::a_missing_address_of_either_family_is_reported_once";
         in_namespace(name, "", || {
             for (address, length) in [("192.0.2.53", 32), ("2001:db8::53", 128)] {
                 shell(&format!("ip addr add {address}/{length} dev lo"));

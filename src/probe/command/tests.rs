@@ -54,7 +54,7 @@ async fn a_killed_command_fails() {
 }
 
 #[tokio::test]
-async fn the_last_lines_of_both_outputs_are_told_and_escaped() {
+async fn the_last_lines_of_both_outputs_are_reported_and_escaped() {
     let text = r"printf 'asked\nred: \033[31m\n'; printf 'stray: \377\000\n\n' >&2; exit 9";
     let detail = detail(text).await;
     assert!(

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_the_network_is_told_from_one_of_this_host() {
+    fn an_error_of_the_network_is_distinguished_from_one_of_this_host() {
         let cause = |errno: Errno| explain(&io::Error::from_raw_os_error(errno as i32)).cause;
         assert_eq!(cause(Errno::ECONNREFUSED), Cause::PortClosed);
         assert_eq!(cause(Errno::ECONNRESET), Cause::Closed);

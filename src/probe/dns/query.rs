@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_query_is_told_what_was_found_and_what_was_expected() {
+    fn the_error_of_a_query_names_what_was_found_and_expected() {
         assert_eq!(refused(" "), "empty query, expected `NAME TYPE [CLASS]`, as in `localhost. A`");
         assert!(refused("localhost.").contains("no record type"));
         assert!(refused("localhost. AA").contains("unknown record type `AA`"));

@@ -52,7 +52,7 @@ async fn a_refusal_is_an_answer_without_a_name() {
 }
 
 #[tokio::test]
-async fn a_connection_without_answers_is_told_from_no_connection() {
+async fn a_connection_without_answers_is_distinguished_from_no_connection() {
     let cause = |heard| match heard {
         Heard::Mute(failure) => ("mute", failure.cause),
         Heard::Nothing(failure) => ("nothing", failure.cause),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_worst_the_first_in_probe_order_is_told() {
+    fn without_the_worst_the_first_in_probe_order_is_reported() {
         let mut tally = Tally::new(2, 1, BY_TIMEOUT);
         assert_eq!(tally.count(1, fail(Cause::Refused)), None);
         assert_eq!(tally.count(0, fail(Cause::Servfail)), None);

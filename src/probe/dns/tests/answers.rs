@@ -23,7 +23,7 @@ async fn a_sound_server_passes_on_both_families_and_transports() {
 }
 
 #[tokio::test]
-async fn errors_are_told_by_their_codes_even_in_a_bare_header() {
+async fn errors_are_reported_by_their_codes_even_in_a_bare_header() {
     let cases = [
         (Fault::Refuse, Cause::Refused, "answered REFUSED, expected NOERROR"),
         (Fault::HeaderOnly(Rcode::REFUSED), Cause::Refused, "answered REFUSED, expected NOERROR"),

@@ -138,7 +138,7 @@ async fn a_dripping_server_cannot_outlast_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_early_is_told_from_silence() {
+async fn a_connection_closed_early_is_distinguished_from_silence() {
     let responder = broken(Fault::HangUp).await;
     let finding = ask(&responder, Transport::Tcp, PATIENT).await;
     let sentence = "connection closed before the answer";
