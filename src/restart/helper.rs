@@ -9,6 +9,7 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::service::ServiceState;
+use crate::status::{CheckStatus, Drain, Service};
 use crate::text::foreign;
 use crate::text::period::{Period, Shown};
 
@@ -41,8 +42,7 @@ impl Transaction<'_> {
     pub(super) async fn drained_services(&self) -> Vec<String> {
         let holder = self.backend.holder.to_string();
         let services = self.helper.look().await.map(|document| document.services).unwrap_or_default();
-        let is_held =
-            |service: &crate::status::Service| service.drains.iter().any(|drain| drain.holder == holder);
+        let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
         services.into_iter().filter(is_held).map(|service| service.name).collect()
     }
 
@@ -103,10 +103,8 @@ impl Transaction<'_> {
             };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
-            let is_held = |service: &&&crate::status::Service| {
-                service.drains.iter().any(|drain| drain.holder == holder)
-            };
-            let is_not_returning = |drain: &crate::status::Drain| drain.holder == holder && !drain.returning;
+            let is_held = |service: &&&Service| service.drains.iter().any(|drain| drain.holder == holder);
+            let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
             if ours.iter().flat_map(|service| &service.drains).any(is_not_returning) {
                 for request in self.undrain_requests(true) {
                     self.ask(&request).await?;
@@ -117,40 +115,41 @@ impl Transaction<'_> {
                 .filter(|service| is_held(service) || (!service.settled() && document.exabgp.answers))
                 .collect();
             if waiting.is_empty() {
-                let states = ours.iter().map(|service| match service.state {
-                    ServiceState::Up | ServiceState::Degraded => {
-                        let confirmed =
-                            if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
-                        format!("{} is {}, {confirmed}", service.name, service.state)
-                    }
-                    _ => format!(
-                        "{} is {} all the same: {}",
-                        service.name,
-                        service.state,
-                        foreign(&service.reason)
-                    ),
-                });
-                return Ok(states.collect::<Vec<_>>().join("; "));
+                return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
             if recovery.has_timed_out() {
                 let failing =
                     waiting.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
-                let failing = failing.map(|check| {
-                    let detail = check.last.as_ref().and_then(|last| last.detail.clone());
-                    format!(
-                        "check {} is {}: {}",
-                        foreign(&check.name),
-                        foreign(&check.state),
-                        detail.map_or_else(|| "not yet probed".to_owned(), |detail| foreign(&detail))
-                    )
-                });
                 return Err(Trouble::new(format!(
                     "no recovery within {}: {}",
                     Shown(recovery.timeout),
-                    failing.collect::<Vec<_>>().join("; ")
+                    failing.map(found).collect::<Vec<_>>().join("; ")
                 )));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
+}
+
+/// The state in which a service returned.
+fn returned(service: &Service) -> String {
+    let Service { name, state, .. } = service;
+    match state {
+        ServiceState::Up | ServiceState::Degraded => {
+            let confirmed = if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
+            format!("{name} is {state}, {confirmed}")
+        }
+        _ => format!("{name} is {state} all the same: {}", foreign(&service.reason)),
+    }
+}
+
+/// What a check found last.
+fn found(check: &CheckStatus) -> String {
+    let detail = check.last.as_ref().and_then(|last| last.detail.as_deref());
+    format!(
+        "check {} is {}: {}",
+        foreign(&check.name),
+        foreign(&check.state),
+        detail.map_or_else(|| "not yet probed".to_owned(), foreign)
+    )
 }

@@ -79,7 +79,6 @@ impl Snapshot {
         let (saved, changes) = self.load()?;
         let left = named(&changes.left);
         if changes.is_empty() {
-            let left = left.map(|left| format!("; {left}")).unwrap_or_default();
             return Err(Trouble::new(format!(
                 "the configuration is the one of the last successful restart, as far as that was saved{left}"
             )));
@@ -87,7 +86,6 @@ impl Snapshot {
         let changed = changes
             .undo(&saved)
             .map_err(|error| Trouble::new(format!("cannot put the configuration back: {error}")))?;
-        let left = left.map(|left| format!("; {left}")).unwrap_or_default();
         Ok(format!("put back, what was there is left as .NAME{ASIDE}: {}{left}", changed.join(", ")))
     }
 
@@ -155,12 +153,15 @@ fn places(state: &Path, is_root: bool) -> PathBuf {
     state.with_file_name(name)
 }
 
-/// Names what is left alone.
-fn named(left: &BTreeMap<PathBuf, String>) -> Option<String> {
+/// The end of a sentence that names what is left alone; empty if there is nothing.
+fn named(left: &BTreeMap<PathBuf, String>) -> String {
+    if left.is_empty() {
+        return String::new();
+    }
     let each = left.iter().take(NAMED).map(|(path, why)| format!("{} ({why})", path.display()));
     let each = each.collect::<Vec<_>>().join(", ");
-    let and = if left.len() > NAMED { format!(", and {} more", left.len() - NAMED) } else { String::new() };
-    (!each.is_empty()).then(|| format!("not saved, and left alone: {each}{and}"))
+    let more = if left.len() > NAMED { format!(", and {} more", left.len() - NAMED) } else { String::new() };
+    format!("; not saved, and left alone: {each}{more}")
 }
 
 #[cfg(test)]

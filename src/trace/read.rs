@@ -222,53 +222,28 @@ fn repetition(object: &str) -> Result<(&str, u64, Duration), String> {
 }
 
 fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
+    let (name, rest) = split_word(object);
     let event = match (verb, object) {
         ("start", "") => Event::Start,
         ("tick", "") => Event::Tick,
-        ("pass", _) => {
-            let (check, latency) = split_word(object);
-            Event::Outcome(names.find_check(check)?, read_pass(latency)?)
-        }
-        ("fail", _) => {
-            let (check, failure) = split_word(object);
-            Event::Outcome(names.find_check(check)?, read_failure(failure)?)
-        }
-        ("gone", _) => {
-            let (check, why) = split_word(object);
-            Event::SuddenFailure(names.find_check(check)?, read_gone(why))
-        }
+        ("pass", _) => Event::Outcome(names.find_check(name)?, read_pass(rest)?),
+        ("fail", _) => Event::Outcome(names.find_check(name)?, read_failure(rest)?),
+        ("gone", _) => Event::SuddenFailure(names.find_check(name)?, read_gone(rest)),
         ("becomes", _) => {
-            let (check, found) = split_word(object);
-            let outcome = match split_word(found) {
+            let outcome = match split_word(rest) {
                 ("pass", latency) => read_pass(latency)?,
-                _ => read_failure(found)?,
+                _ => read_failure(rest)?,
             };
-            return Ok(What::Becomes(names.find_check(check)?, outcome));
+            return Ok(What::Becomes(names.find_check(name)?, outcome));
         }
         ("disable", service) => Event::DisableFile(names.find_service(service)?, true),
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
-        ("drain", _) => {
-            let (service, order) = split_word(object);
-            match service {
-                ALL => Event::DrainAll(read_drain(order)?),
-                _ => Event::Drain(names.find_service(service)?, read_drain(order)?),
-            }
-        }
-        ("undrain", _) => {
-            let (service, lift) = split_word(object);
-            match service {
-                ALL => Event::UndrainAll(read_undrain(lift)?),
-                _ => Event::Undrain(names.find_service(service)?, read_undrain(lift)?),
-            }
-        }
-        ("hold", _) => {
-            let (service, order) = split_word(object);
-            Event::Hold(names.find_service(service)?, read_hold(order)?)
-        }
-        ("unhold", _) => {
-            let (service, whose) = split_word(object);
-            Event::Unhold(names.find_service(service)?, read_undrain(whose)?.holder)
-        }
+        ("drain", _) if name == ALL => Event::DrainAll(read_drain(rest)?),
+        ("drain", _) => Event::Drain(names.find_service(name)?, read_drain(rest)?),
+        ("undrain", _) if name == ALL => Event::UndrainAll(read_undrain(rest)?),
+        ("undrain", _) => Event::Undrain(names.find_service(name)?, read_undrain(rest)?),
+        ("hold", _) => Event::Hold(names.find_service(name)?, read_hold(rest)?),
+        ("unhold", _) => Event::Unhold(names.find_service(name)?, read_undrain(rest)?.holder),
         ("undampen", service) => Event::Undampen(names.find_service(service)?),
         ("<", line) => Event::Heard(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,

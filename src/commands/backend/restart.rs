@@ -79,18 +79,13 @@ pub(super) async fn run(
     helper: &Client,
     options: &BackendRestart,
 ) -> anyhow::Result<Exit> {
-    let operation = match &options.command {
-        Some(text) => Operation::Command(
-            Program::new("/bin/sh", &["-c", text]),
-            options.limit.map(|Period(limit)| limit),
-        ),
-        None if options.reload => Operation::Reload,
-        None => Operation::Restart,
-    };
-    let what = match &operation {
-        Operation::Restart => "restart",
-        Operation::Reload => "reload",
-        Operation::Command(..) => "work on",
+    let (operation, what) = match &options.command {
+        Some(text) => {
+            let limit = options.limit.map(|Period(limit)| limit);
+            (Operation::Command(Program::new("/bin/sh", &["-c", text]), limit), "work on")
+        }
+        None if options.reload => (Operation::Reload, "reload"),
+        None => (Operation::Restart, "restart"),
     };
     let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
     let transaction = Transaction {

@@ -23,6 +23,9 @@ pub(super) const LARGEST: u64 = 4 << 20;
 /// The reason to leave out a larger file.
 pub(super) const TOO_LARGE: &str = "has more than 4 MiB";
 
+/// The reason to leave out what only another user may read.
+const UNREADABLE: &str = "cannot be read by this user";
+
 /// The number of folders within each other.
 const DEEPEST: usize = 8;
 
@@ -89,7 +92,7 @@ impl Archive {
         let named = |error: io::Error| about(folder, &error);
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.skip(folder, "cannot be read by this user");
+                self.skip(folder, UNREADABLE);
                 return Ok(());
             }
             entries => entries.map_err(named)?,
@@ -122,27 +125,17 @@ impl Archive {
     }
 
     fn add_file(&mut self, path: &Path) -> io::Result<()> {
-        let read = || -> io::Result<Saved> {
-            let file = open_plain(path)?;
-            Ok(Saved { owner: Owner::new(&file.metadata()?), content: content_of(file, LARGEST)? })
-        };
-        let unfit = match fs::symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => Some("is a link".to_owned()),
-            Ok(found) => (!found.is_file()).then(|| "is no plain file".to_owned()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = unfit {
-            self.skip(path, why);
-            return Ok(());
-        }
-        match read() {
-            Ok(file) => drop(self.files.insert(path.to_owned(), file)),
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => self.skip(path, TOO_LARGE),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.skip(path, "cannot be read by this user");
-            }
-            // What was saved before is worth more than a part of this.
-            Err(error) => return Err(about(path, &error)),
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => self.skip(path, "is a link"),
+            Ok(found) if !found.is_file() => self.skip(path, "is no plain file"),
+            Err(error) => self.skip(path, error.to_string()),
+            Ok(_) => match read(path) {
+                Ok(file) => drop(self.files.insert(path.to_owned(), file)),
+                Err(error) if error.kind() == ErrorKind::FileTooLarge => self.skip(path, TOO_LARGE),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => self.skip(path, UNREADABLE),
+                // What was saved before is worth more than a part of this.
+                Err(error) => return Err(about(path, &error)),
+            },
         }
         Ok(())
     }
@@ -154,6 +147,11 @@ impl Archive {
         let why = why.strip_prefix(&name).map_or(why.as_str(), str::trim_start);
         self.skipped.insert(name.into(), why.to_owned());
     }
+}
+
+fn read(path: &Path) -> io::Result<Saved> {
+    let file = open_plain(path)?;
+    Ok(Saved { owner: Owner::new(&file.metadata()?), content: content_of(file, LARGEST)? })
 }
 
 #[cfg(test)]
