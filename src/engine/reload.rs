@@ -35,8 +35,7 @@ impl Engine {
     ///
     /// Checks have the places of the new configuration from here on; [`Reloaded::kept`] translates.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
-        let mut out = vec![];
-        let mut kept_checks = HashMap::new();
+        let (mut out, mut kept_checks) = (vec![], HashMap::new());
         if self.phase != Phase::Running {
             return Reloaded { actions: out, kept: kept_checks };
         }
@@ -60,11 +59,8 @@ impl Engine {
                     (service, settled)
                 }
                 Some((former, (earlier, (service, _)))) => {
-                    let was = if earlier.name == plan.name {
-                        String::new()
-                    } else {
-                        format!(" (was {})", earlier.name)
-                    };
+                    let renamed = earlier.name != plan.name;
+                    let was = if renamed { format!(" (was {})", earlier.name) } else { String::new() };
                     changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
@@ -95,14 +91,19 @@ impl Engine {
         out.extend(moved.into_iter().map(Action::from));
         // With the last service that had it a drain of all is over.
         self.forget_drains_of_all(&held, &mut out);
+        self.put_in_force(now, next, &mut out);
+        Reloaded { actions: out, kept: kept_checks }
+    }
+
+    /// Takes up the routes and settings of `next`, and decides anew.
+    fn put_in_force(&mut self, now: Moment, next: &Plan, out: &mut Vec<Action>) {
         let (owners, routes) = routes(next);
         self.owners = owners;
-        self.api_session.change(now, settings(next, self.parent), routes, &mut out);
+        self.api_session.change(now, settings(next, self.parent), routes, out);
         self.heartbeat = heartbeat(next);
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);
-        self.advance(now, true, &mut out);
-        Reloaded { actions: out, kept: kept_checks }
+        self.advance(now, true, out);
     }
 }
 
