@@ -39,6 +39,7 @@ mod misplaced;
 mod paste;
 mod plan;
 mod process_check;
+mod questions;
 pub(crate) mod resolve;
 mod role;
 mod routes;

@@ -157,6 +157,10 @@ causes! {
     Refused = "refused" (Soft),
     /// Response code SERVFAIL.
     Servfail = "servfail" (Soft),
+    /// A signature (RRSIG) is missing, expired, not yet valid, or expires too soon.
+    Signature = "signature" (Soft),
+    /// The response is shorter or longer than expected.
+    Size = "size" (Soft),
     /// Answered as expected, but later than the latency ceiling.
     Slow = "slow" (Soft),
     /// The source address is not on this host.
@@ -169,6 +173,8 @@ causes! {
     TooFewAnswers = "too-few-answers" (Soft),
     /// Truncated, so that what was expected cannot be seen.
     Truncated = "truncated" (Soft),
+    /// A record may be kept for a shorter or longer time (TTL) than expected.
+    Ttl = "ttl" (Soft),
     /// Network or host unreachable.
     Unreachable = "unreachable" (Soft),
     /// The records are not those expected.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use self::probe::ProbeShown;
 use super::backend::describe as describe_backend;
 use super::paste::Tables;
 use super::{Check, Config, Service};
@@ -19,6 +20,8 @@ use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
 use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
+
+mod probe;
 
 /// Displays what a configuration means.
 #[derive(Clone, Copy, Debug)]
@@ -281,37 +284,6 @@ impl fmt::Display for OnFailShown<'_> {
             write!(f, ", {cause}: {}", severity.word())?;
         }
         write!(f, ", unknown: {}", self.0.unknown.word())
-    }
-}
-
-struct ProbeShown<'a>(&'a DnsProbe);
-
-impl fmt::Display for ProbeShown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (probe, expect) = (self.0, self.0.question.expect());
-        write!(f, "{probe}")?;
-        if let Some(source) = probe.source {
-            write!(f, " from {source}")?;
-        }
-        write!(f, ": {}", expect.rcodes)?;
-        for flag in &expect.flags {
-            write!(f, ", {flag}")?;
-        }
-        if expect.min_answers > 0 {
-            write!(f, ", at least {} answers", expect.min_answers)?;
-        }
-        for (relation, records) in [("all of", &expect.all_of), ("any of", &expect.any_of)] {
-            if !records.is_empty() {
-                write!(f, ", {relation} {}", join(records))?;
-            }
-        }
-        if let Some(nsid) = &expect.nsid {
-            write!(f, ", NSID {nsid}")?;
-        }
-        match expect.max_latency {
-            Some(latency) => write!(f, ", within {}", Period(latency)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use hickory_resolver::proto::rr::{RData, RecordType};
 use toml::Spanned;
 
 use super::Check;
@@ -19,7 +18,7 @@ use crate::exabgp::command::Family;
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::command::CommandProbe;
-use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transport, record_data};
+use crate::probe::dns::{DnsProbe, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
 use crate::text::period::LONGEST;
@@ -149,7 +148,7 @@ impl Resolver<'_> {
         Ok(Probe::Command(CommandProbe { text, timeout: Some(timing.timeout) }))
     }
 
-    /// Builds a probe for every query, server and transport.
+    /// Builds a probe for every question, server and transport.
     fn probe_set(
         &self,
         dns: &Spanned<file::Dns>,
@@ -157,21 +156,6 @@ impl Resolver<'_> {
         locality: &Arc<Locality>,
     ) -> Result<ProbeSet> {
         let (span, dns) = (dns.span(), dns.get_ref());
-        let (mut queries, mut refused) = (vec![], Ok(()));
-        queries.extend(dns.query.as_ref().map(|query| &query.get_ref().0));
-        match (&dns.query, dns.queries.as_slice()) {
-            (Some(_), []) => {}
-            (None, []) => {
-                let message = "no query, expected `query = \"NAME TYPE\"`";
-                refused = Err(self.rule_error(&["query", "queries"], &span, message));
-            }
-            (None, _) => {}
-            (Some(query), _) => {
-                let message = "`query` and `queries` in one check, expected one of them";
-                refused = Err(self.value_error(&query.span(), message));
-            }
-        }
-        queries.extend(dns.queries.iter().map(|query| &query.0));
         let nonempty = [
             self.require_nonempty(&dns.server, |servers| servers.0.len(), "server"),
             self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
@@ -183,19 +167,21 @@ impl Resolver<'_> {
         };
         // Read every question and every source before failing, so that all errors are reported.
         let sources = servers.iter().map(|server| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
-        let questions = queries.iter().map(|query| {
-            let expect = self.expectation(&dns.expect, query, timing)?;
-            let question = Question::new((*query).clone(), dns.recursion_desired, expect);
-            question.map(Arc::new).map_err(|message| self.error(&span, message))
-        });
-        let questions = questions.collect::<Vec<_>>();
-        refused?;
-        nonempty.into_iter().collect::<Result<()>>()?;
-        let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
-        let questions = questions.into_iter().collect::<Result<Vec<_>>>()?;
+        let questions = self.questions(dns, &span, timing);
         let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
+        let follows = match &dns.follow_truncation {
+            Some(follow) if !transports.contains(&Transport::Udp) => {
+                let message =
+                    "follow-truncation has no effect without the transport udp, expected transport = \"udp\"";
+                Err(self.rule_error(&["transport"], &follow.span(), message))
+            }
+            _ => Ok(()),
+        };
+        nonempty.into_iter().collect::<Result<()>>()?;
+        follows?;
+        let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
         let mut probes = vec![];
-        for question in &questions {
+        for question in &questions? {
             for (server, source) in servers.iter().zip(&sources) {
                 for transport in &transports {
                     probes.push(DnsProbe {
@@ -244,48 +230,6 @@ impl Resolver<'_> {
     pub(super) fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
         let sources = given.unwrap_or(&self.management);
         sources.iter().copied().find(|source| source.is_ipv4() == server.is_ipv4())
-    }
-
-    fn expectation(&self, written: &file::Expect, query: &Query, timing: Timing) -> Result<Expectation> {
-        let default = Expectation::default();
-        let at = |span: std::ops::Range<usize>| move |message: String| self.value_error(&span, message);
-        let rcodes = match &written.rcode {
-            Some(rcodes) => {
-                let words = rcodes.get_ref().0.iter().map(String::as_str);
-                Rcodes::from_words(words).map_err(at(rcodes.span()))
-            }
-            None => Ok(default.rcodes),
-        };
-        let max_latency = match &written.max_latency {
-            Some(latency) if latency.get_ref().0 > timing.timeout => {
-                let message =
-                    "max-latency is longer than the timeout and has no effect, expected at most the timeout";
-                Err(self.rule_error(&["timeout", "interval"], &latency.span(), message))
-            }
-            latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
-        };
-        let all_of = self.records(written.all_of.as_ref(), query.record_type());
-        let any_of = self.records(written.any_of.as_ref(), query.record_type());
-        Ok(Expectation {
-            rcodes: rcodes?,
-            flags: written.flags.0.iter().map(|flag| flag.0).collect(),
-            min_answers: written.min_answers,
-            all_of: all_of?,
-            any_of: any_of?,
-            nsid: written.nsid.clone(),
-            max_latency: max_latency?,
-        })
-    }
-
-    fn records(
-        &self,
-        written: Option<&Spanned<OneOrMany<String>>>,
-        record_type: RecordType,
-    ) -> Result<Vec<RData>> {
-        let Some(written) = written else { return Ok(vec![]) };
-        let error = |message: String| -> Refused { self.value_error(&written.span(), message) };
-        let records = written.get_ref().0.iter().map(|text| record_data(record_type, text).map_err(error));
-        records.collect::<Vec<_>>().into_iter().collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every key is listed here once. Values that take part in rules with other values remember their place.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,8 +20,12 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
 use crate::outcome::Cause;
-use crate::probe::dns::{Flag, Query, Transport};
+use crate::probe::dns::Query;
 use crate::text::period::Period;
+
+mod dns;
+
+pub(super) use self::dns::{Dns, Expect};
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;
@@ -292,37 +296,4 @@ impl TryFrom<String> for CauseWord {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse().map(Self)
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Dns {
-    pub(super) query: Placed<Text<Query>>,
-    #[serde(default)]
-    pub(super) queries: Vec<Text<Query>>,
-    pub(super) server: Placed<OneOrMany<Text<Server>>>,
-    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
-    pub(super) transport: Placed<OneOrMany<Text<Transport>>>,
-    pub(super) pass: Placed<usize>,
-    pub(super) max_in_flight: Option<NonZeroUsize>,
-    #[serde(default = "yes")]
-    pub(super) recursion_desired: bool,
-    #[serde(default)]
-    pub(super) expect: Expect,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Expect {
-    pub(super) rcode: Placed<OneOrMany<String>>,
-    pub(super) flags: OneOrMany<Text<Flag>>,
-    pub(super) min_answers: usize,
-    pub(super) all_of: Placed<OneOrMany<String>>,
-    pub(super) any_of: Placed<OneOrMany<String>>,
-    pub(super) nsid: Option<String>,
-    pub(super) max_latency: Placed<Period>,
 }

@@ -43,6 +43,8 @@ pub(crate) struct Resolver<'a> {
     pub(super) source: Source<'a>,
     survey: Survey<'a>,
     faults: RefCell<Vec<(Fault, Basis)>>,
+    /// The name of this node.
+    pub(super) node: String,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
     /// These are not what the file means, for something is wrong with them.
@@ -66,6 +68,7 @@ impl<'a> Resolver<'a> {
             source,
             survey,
             faults: RefCell::default(),
+            node: String::new(),
             management: vec![],
             neighbors: vec![],
             neighbors_unread: false,
@@ -73,7 +76,7 @@ impl<'a> Resolver<'a> {
             refused_backends: vec![],
             own: vec![],
         };
-        let config = file.ok_or(Refused).and_then(|file| resolver.file(file, host));
+        let config = file.ok_or(Refused).and_then(|file| resolver.file(&file, host));
         let Self { survey, faults, .. } = resolver;
         let more = faults.into_inner().into_iter().filter(|(fault, basis)| !survey.hides(fault, *basis));
         let more: Vec<_> = more.map(|(fault, _)| fault).collect();
@@ -84,7 +87,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// Goes on after an error, to find the others.
-    fn file(&mut self, file: File, host: &str) -> Result<Config> {
+    fn file(&mut self, file: &File, host: &str) -> Result<Config> {
+        let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
+        self.node = name.unwrap_or_else(|| host.to_owned());
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
@@ -94,19 +99,18 @@ impl<'a> Resolver<'a> {
         let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
         self.own = own.flatten().collect();
         for (name, backend) in &file.backend {
-            let targets = self.targets_of(name.get_ref(), &file);
+            let targets = self.targets_of(name.get_ref(), file);
             match self.backend(name, backend, &targets) {
                 Ok(backend) => self.backends.push(Arc::new(backend)),
                 Err(Refused) => self.refused_backends.push(name.get_ref().clone()),
             }
         }
-        let services = self.services(&file);
+        let services = self.services(file);
         let state = self.absolute(&file.control.state);
         let control = self.absolute(&file.control.directory);
-        let name = file.node.and_then(|node| node.into_inner().name);
         neighbors?;
         Ok(Config {
-            node: Node { name: name.unwrap_or_else(|| host.to_owned()), management: management? },
+            node: Node { name: self.node.clone(), management: management? },
             exabgp: exabgp?,
             state: state?.unwrap_or_else(|| DEFAULT_STATE.into()),
             control: control?.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
@@ -12,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use crate::exabgp::Dialect;
 use crate::exabgp::attributes::PathInformation;
+use crate::probe::dns::{EdnsUse, PLAIN_PAYLOAD};
 
 pub(crate) use self::network::{Address, Device, Prefix, Server, Unscoped, WrittenAddress, WrittenNextHop};
 
@@ -177,6 +179,26 @@ impl FromStr for WrittenPath {
             format!("`{text}` is not a path identifier, expected a number or its dotted form `0.0.0.1`")
         })?;
         Ok(Self(PathInformation(dotted.into())))
+    }
+}
+
+/// The octets that EDNS offers for a response over UDP, or none for a question without EDNS.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct WrittenEdns(pub(crate) EdnsUse);
+
+number_or_text!(WrittenEdns, "a number of octets from 512 to 65535 or \"none\"", |number| {
+    let octets = u16::try_from(number).ok().filter(|octets| *octets >= PLAIN_PAYLOAD)?;
+    NonZeroU16::new(octets).map(|octets| WrittenEdns(EdnsUse::Offer(octets)))
+});
+
+impl FromStr for WrittenEdns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(EdnsUse::Never)),
+            _ => Err(format!("found `{text}`, expected a number of octets from 512 to 65535 or \"none\"")),
+        }
     }
 }
 

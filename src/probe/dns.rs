@@ -26,6 +26,7 @@ use super::locality::Locality;
 use crate::outcome::Outcome;
 
 mod ask;
+mod cookie;
 mod exchange;
 mod expect;
 mod flag;
@@ -33,17 +34,22 @@ pub(crate) mod flow;
 pub(crate) mod here;
 mod judge;
 mod limits;
+mod names;
+mod options;
 mod query;
 mod question;
 mod rcode;
+mod record_type;
 mod request;
+mod response;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub(crate) use self::expect::{Expectation, record_data};
+pub(crate) use self::expect::{Bounds, Expectation, Pattern, record_data};
 pub(crate) use self::flag::Flag;
 pub(crate) use self::judge::nsid as nsid_of;
+pub(crate) use self::options::{EdnsUse, Options, PLAIN_PAYLOAD};
 pub(crate) use self::query::Query;
 pub(crate) use self::question::Question;
 pub(crate) use self::rcode::{Rcode, Rcodes};

@@ -3,18 +3,18 @@
 //! Over UDP the probe repeats the question once, from a new port and with a new ID, at half of the timeout: a lost
 //! packet is no failure of the server. An answer to either question passes. A truncated answer, although the whole
 //! answer fits into a datagram, is a sign of response rate limiting, as may be a missing answer after it; a query over
-//! TCP shows it.
+//! TCP shows it. A server that answers BADCOOKIE is asked once more, with the cookie of that answer.
 
 use std::future::pending;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::Message;
 use tokio::time::timeout_at;
 
 use super::exchange::{Answered, Path};
 use super::here::Ignored;
-use super::{DnsProbe, Finding, Transport};
+use super::response::Response;
+use super::{DnsProbe, Finding, Rcode, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::deadline::Deadline;
 use crate::text::period::{Period, Shown};
@@ -26,15 +26,9 @@ struct Exchanged {
     /// Time since the first packet.
     took: Duration,
     /// For a server without an answer over UDP that limits its rate: when this was last seen, and its answer over TCP.
-    limited: Option<(Duration, Whole)>,
+    limited: Option<(Duration, Response)>,
     ignored: Ignored,
     lost: u32,
-}
-
-/// An answer over TCP that passes and would have fitted into a datagram.
-struct Whole {
-    response: Box<Message>,
-    octets: usize,
 }
 
 impl DnsProbe {
@@ -43,22 +37,43 @@ impl DnsProbe {
     /// Await it on a tokio runtime with I/O and time enabled. Dropping it leaves nothing behind.
     pub(crate) async fn ask(&self) -> Finding {
         let deadline = Deadline::after(self.timeout);
-        let exchanged = match self.transport {
-            Transport::Udp => self.over_udp(deadline).await,
-            Transport::Tcp => self.over_tcp(deadline).await,
-        };
+        let mut exchanged = self.exchange(deadline).await;
+        if self.is_told_a_cookie(&exchanged) {
+            let before = exchanged.took;
+            exchanged = self.exchange(deadline).await;
+            exchanged.took += before;
+        }
         let Exchanged { answered, took, limited, ignored, lost } = exchanged;
         let (outcome, response) = match answered {
             Some(Ok((response, own))) => self.settle(response, own, took, deadline).await,
             Some(Err(trouble)) => (Outcome::from(Failure::from(trouble)), None),
             None => match limited {
-                Some((ago, whole)) => (self.silent_by_limit(ago), Some(whole.response)),
+                Some((ago, whole)) => (self.silent_by_limit(ago), Some(whole)),
                 None => (self.timed_out(), None),
             },
         };
         let outcome = self.unless_asleep(outcome, deadline);
         let outcome = self.explain(outcome, ignored, lost);
+        let response = response.map(|response| response.message);
         Finding { outcome, strays: ignored.sum(), lost, response }
+    }
+
+    async fn exchange(&self, deadline: Deadline) -> Exchanged {
+        match self.transport {
+            Transport::Udp => self.over_udp(deadline).await,
+            Transport::Tcp => self.over_tcp(deadline).await,
+        }
+    }
+
+    /// Keeps the cookie of an answer. Returns whether the server insists on it, so that the question is to be repeated.
+    fn is_told_a_cookie(&self, exchanged: &Exchanged) -> bool {
+        match &exchanged.answered {
+            Some(Ok((response, _))) if self.question.options().cookie => {
+                let is_new = self.question.jar().keep(self.ends(), response);
+                is_new && Rcode::from(response.response_code) == Rcode::BADCOOKIE
+            }
+            _ => false,
+        }
     }
 
     fn path(&self) -> Path<'_> {
@@ -66,21 +81,20 @@ impl DnsProbe {
     }
 
     async fn over_tcp(&self, deadline: Deadline) -> Exchanged {
-        let request = self.question.stamp();
+        let request = self.question.stamp(self.ends());
         let mut ignored = Ignored::default();
         let answered = tokio::select! {
             biased;
             answered = self.path().tcp(&request, &mut ignored) => Some(answered),
             () = deadline.passed() => None,
         };
-        let answered = answered.map(|answered| answered.map(|(response, took, _)| (response, took)));
         let took = answered.as_ref().and_then(|answered| answered.as_ref().ok()).map(|(_, took)| *took);
         Exchanged { answered, took: took.unwrap_or_default(), limited: None, ignored, lost: 0 }
     }
 
     async fn over_udp(&self, deadline: Deadline) -> Exchanged {
         let began = Instant::now();
-        let requests = [self.question.stamp(), self.question.stamp()];
+        let requests = [self.question.stamp(self.ends()), self.question.stamp(self.ends())];
         let [mut early, mut late] = [Ignored::default(); 2];
         let (mut lost, mut limited) = (0, None);
         let answered = 'asked: {
@@ -97,7 +111,7 @@ impl DnsProbe {
                     answered => answered,
                 }
             });
-            let ago = self.question.limits().ago(self.limited_path(), Instant::now());
+            let ago = self.question.limits().ago(self.ends(), Instant::now());
             let mut over_tcp = pin!(async {
                 match ago {
                     Some(ago) => self.whole_over_tcp().await.map(|whole| (ago, whole)),
@@ -128,44 +142,80 @@ impl DnsProbe {
     /// The verdict on a response that arrived `own` after its question and `took` after the first question.
     async fn settle(
         &self,
-        response: Box<Message>,
+        response: Response,
         own: Duration,
         took: Duration,
         deadline: Deadline,
-    ) -> (Outcome, Option<Box<Message>>) {
+    ) -> (Outcome, Option<Response>) {
         let is_cut = response.truncation && self.transport == Transport::Udp;
         if is_cut && !self.question.expect().flags.iter().any(|flag| flag.wants_truncation()) {
             let whole = tokio::select! {
                 biased;
-                whole = self.whole_over_tcp() => whole,
+                whole = self.ask_over_tcp() => Some(whole),
                 () = deadline.passed() => None,
             };
-            if let Some(Whole { response, octets }) = whole {
-                self.question.limits().note(self.limited_path(), Instant::now());
+            return self.settle_truncated(response, whole, own, took);
+        }
+        (self.verdict(&response, own, took), Some(response))
+    }
+
+    /// The verdict on a truncated response; `whole` is what came over TCP instead.
+    fn settle_truncated(
+        &self,
+        cut: Response,
+        whole: Option<Answered>,
+        own: Duration,
+        took: Duration,
+    ) -> (Outcome, Option<Response>) {
+        match whole {
+            Some(Ok((whole, _))) if self.would_have_fitted(&whole) => {
+                self.question.limits().note(self.ends(), Instant::now());
                 let detail = format!(
-                    "truncated, although the whole answer has {octets} octets: the server limits the rate of answers to \
-                     this host"
+                    "truncated, although the whole answer has {} octets: the server limits the rate of answers to this host",
+                    whole.octets
                 );
-                return (Outcome::fail(Cause::RateLimited, detail), Some(response));
+                (Outcome::fail(Cause::RateLimited, detail), Some(whole))
+            }
+            _ if !self.question.options().follow_truncation => (self.verdict(&cut, own, took), Some(cut)),
+            Some(Ok((whole, more))) => (self.verdict(&whole, own + more, took + more), Some(whole)),
+            Some(Err(trouble)) => {
+                let Failure { cause, detail } = trouble.into();
+                (Outcome::fail(cause, format!("truncated, and over TCP: {detail}")), Some(cut))
+            }
+            None => {
+                let limit = Period(self.timeout);
+                let detail = format!("truncated, and no answer over TCP within {limit}");
+                (Outcome::fail(Cause::Timeout, detail), Some(cut))
             }
         }
-        let outcome = match self.question.judge(&response, own) {
+    }
+
+    fn verdict(&self, response: &Response, own: Duration, took: Duration) -> Outcome {
+        match self.question.judge(response, own) {
             Outcome::Pass { .. } => Outcome::pass(took.min(self.timeout)),
             bad => bad,
-        };
-        (outcome, Some(response))
+        }
     }
 
-    /// Queries the same address over TCP. Returns an answer that passes and would have fitted into a datagram.
-    async fn whole_over_tcp(&self) -> Option<Whole> {
-        let request = self.question.stamp();
-        let (response, _, octets) = self.path().tcp(&request, &mut Ignored::default()).await.ok()?;
-        let is_whole = !response.truncation && octets <= request.payload();
-        let is_well = is_whole && self.question.judge(&response, Duration::ZERO).passed();
-        is_well.then_some(Whole { response, octets })
+    /// Asks over TCP at the same address.
+    async fn ask_over_tcp(&self) -> Answered {
+        let request = self.question.stamp(self.ends());
+        self.path().tcp(&request, &mut Ignored::default()).await
     }
 
-    const fn limited_path(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
+    /// Whether an answer over TCP is as expected and fits into a datagram.
+    fn would_have_fitted(&self, whole: &Response) -> bool {
+        let fits = !whole.truncation && whole.octets <= self.question.payload();
+        fits && self.question.judge(whole, Duration::ZERO).passed()
+    }
+
+    async fn whole_over_tcp(&self) -> Option<Response> {
+        let (whole, _) = self.ask_over_tcp().await.ok()?;
+        self.would_have_fitted(&whole).then_some(whole)
+    }
+
+    /// Who is asked, and from where.
+    const fn ends(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
         (self.server, self.source)
     }
 

@@ -13,7 +13,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::Message;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
@@ -23,6 +22,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::Transport;
 use super::here::{Ignored, Missing};
 use super::request::{Arrival, Request};
+use super::response::Response;
 use crate::outcome::{Cause, Class, Failure};
 use crate::probe::locality::{Locality, Place};
 
@@ -40,10 +40,7 @@ pub(super) struct Path<'a> {
 }
 
 /// A response, and the time from the first packet until it was received.
-pub(super) type Answered = Result<(Box<Message>, Duration), Trouble>;
-
-/// The same over TCP, with the length of the message in octets.
-pub(super) type Framed = Result<(Box<Message>, Duration, usize), Trouble>;
+pub(super) type Answered = Result<(Response, Duration), Trouble>;
 
 impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
@@ -78,14 +75,14 @@ impl Path<'_> {
     }
 
     /// Connects, writes the request in one write, and reads messages until a response arrives.
-    pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Framed {
+    pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         let (mut stream, start) = self.connect().await?;
         stream.write_all(&request.framed()).await?;
         let mut message = Vec::new();
         loop {
             read_message(&mut stream, &mut message).await?;
             if let Some(response) = take(request.sort(Transport::Tcp, &message), ignored)? {
-                return Ok((response, start.elapsed(), message.len()));
+                return Ok((response, start.elapsed()));
             }
         }
     }
@@ -159,7 +156,7 @@ pub(super) async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) 
 }
 
 /// Returns the response and counts other messages.
-pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Box<Message>>, Trouble> {
+pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
         Arrival::Malformed(why) => Err(Trouble::Malformed(why)),

@@ -61,8 +61,8 @@ impl UdpFlow {
     pub(crate) async fn ask(&self, question: &Question, timeout: Duration) -> FlowAnswer {
         let began = TokioInstant::now();
         for end in [began + timeout / 2, began + timeout] {
-            if let Ok(answered) = timeout_at(end, self.exchange(&question.stamp())).await {
-                return answered.map_err(Failure::from);
+            if let Ok(answered) = timeout_at(end, self.exchange(&question.stamp((self.server, None)))).await {
+                return answered.map(|(response, took)| (response.message, took)).map_err(Failure::from);
             }
         }
         Err(silence(timeout))
@@ -125,7 +125,8 @@ pub(crate) async fn converse(
     let mut conversation = Conversation { connected: start.elapsed(), answers: vec![], end: None };
     for question in questions {
         let deadline = TokioInstant::now() + timeout;
-        match timeout_at(deadline, ask_in_two_segments(&mut stream, &question.stamp())).await {
+        match timeout_at(deadline, ask_in_two_segments(&mut stream, &question.stamp((server, source)))).await
+        {
             Ok(Ok(answer)) => conversation.answers.push(*answer),
             Ok(Err(trouble)) => conversation.end = Some(trouble.into()),
             Err(_) => conversation.end = Some(silence(timeout)),
@@ -147,7 +148,7 @@ async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Resul
     loop {
         read_message(stream, &mut message).await?;
         if let Some(response) = take(request.sort(Transport::Tcp, &message), &mut ignored)? {
-            return Ok(response);
+            return Ok(response.message);
         }
     }
 }

@@ -3,25 +3,31 @@
 use std::time::Duration;
 
 use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
-use hickory_resolver::proto::rr::{RData, RecordType};
 
 use super::flag;
-use super::text::{identifier, list, printable};
+use super::response::Response;
+use super::text::{identifier, printable};
 use super::{Expectation, Question, Rcode};
 use crate::outcome::{Cause, Failure, Outcome};
 
+mod counts;
+mod records;
+mod signature;
+
 impl Question {
     /// Judges a response that arrived after `latency`. The first of these that is not as expected is the cause of
-    /// failure: response code, flags, number of records, record data (or truncation, where it hides them), identifier,
-    /// latency.
+    /// failure: response code, flags, number of records, record data, times to live, signatures (or truncation, where it
+    /// hides them), identifier, size, latency.
     #[must_use]
-    pub(crate) fn judge(&self, response: &Message, latency: Duration) -> Outcome {
+    pub(super) fn judge(&self, response: &Response, latency: Duration) -> Outcome {
         let expect = self.expect();
         let verdict = rcode(expect, response)
             .and_then(|()| flags(expect, response))
-            .and_then(|()| records(expect, self.query().record_type(), response))
+            .and_then(|()| contents(expect, self.query().record_type(), response))
             .and_then(|()| identity(expect, response))
+            .and_then(|()| size(expect, response))
             .and_then(|()| pace(expect, latency));
         match verdict {
             Ok(()) => Outcome::pass(latency),
@@ -61,43 +67,18 @@ fn flags(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     }
 }
 
-fn records(expect: &Expectation, record_type: RecordType, response: &Message) -> Result<(), Failure> {
-    let answers: Vec<_> = response
-        .answers
-        .iter()
-        .map(|record| &record.data)
-        .filter(|data| record_type == RecordType::ANY || data.record_type() == record_type)
-        .collect();
-    content(expect, record_type, &answers).map_err(|failure| {
+/// What the sections hold, unless truncation hides it.
+fn contents(expect: &Expectation, asked: RecordType, response: &Response) -> Result<(), Failure> {
+    let found = records::judge(expect, asked, response)
+        .and_then(|()| counts::judge(expect, response))
+        .and_then(|()| signature::judge(expect, response));
+    found.map_err(|failure| {
         if response.truncation {
             Failure::new(Cause::Truncated, format!("{} (truncated)", failure.detail))
         } else {
             failure
         }
     })
-}
-
-fn content(expect: &Expectation, record_type: RecordType, answers: &[&RData]) -> Result<(), Failure> {
-    if answers.len() < expect.min_answers {
-        let (found, least) = (answers.len(), expect.min_answers);
-        return Err(Failure::new(
-            Cause::TooFewAnswers,
-            format!("answered {found} {record_type} records, expected at least {least}"),
-        ));
-    }
-    let found = || match answers {
-        [] => format!("no {record_type} record"),
-        some => list(some.iter().copied(), ", "),
-    };
-    if let Some(missing) = expect.all_of.iter().find(|data| !answers.contains(data)) {
-        let missing = list([missing], "");
-        return Err(Failure::new(Cause::WrongAnswer, format!("answered {}, expected {missing}", found())));
-    }
-    if !expect.any_of.is_empty() && !expect.any_of.iter().any(|data| answers.contains(&data)) {
-        let choice = list(&expect.any_of, " or ");
-        return Err(Failure::new(Cause::WrongAnswer, format!("answered {}, expected {choice}", found())));
-    }
-    Ok(())
 }
 
 fn identity(expect: &Expectation, response: &Message) -> Result<(), Failure> {
@@ -110,6 +91,14 @@ fn identity(expect: &Expectation, response: &Message) -> Result<(), Failure> {
         None => "no identifier".to_owned(),
     };
     Err(Failure::new(Cause::WrongIdentity, format!("answered with {found}, expected `{expected}`")))
+}
+
+fn size(expect: &Expectation, response: &Response) -> Result<(), Failure> {
+    if expect.size.fit(response.octets) {
+        return Ok(());
+    }
+    let detail = format!("answered with {} octets, expected {}", response.octets, expect.size);
+    Err(Failure::new(Cause::Size, detail))
 }
 
 fn pace(expect: &Expectation, latency: Duration) -> Result<(), Failure> {

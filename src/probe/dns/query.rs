@@ -10,6 +10,8 @@ use std::str::FromStr;
 use hickory_resolver::proto::op;
 use hickory_resolver::proto::rr::{DNSClass, Name, RecordType};
 
+use super::record_type::{parse_type, type_word};
+
 /// The placeholder of the nonce in a written name.
 const NONCE: &str = "{nonce}";
 
@@ -63,10 +65,7 @@ impl FromStr for Query {
 
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.question.query_type {
-            RecordType::Unknown(number) => write!(f, "{} TYPE{number}", self.text)?,
-            known => write!(f, "{} {known}", self.text)?,
-        }
+        write!(f, "{} {}", self.text, type_word(self.question.query_type))?;
         match self.question.query_class {
             DNSClass::IN => Ok(()),
             class => write!(f, " {class}"),
@@ -97,24 +96,6 @@ fn parse_name(absolute: &str) -> Result<Name, String> {
     Name::from_labels(labels.split('.').map(str::as_bytes)).map_err(|error| bad(&error.to_string()))
 }
 
-/// Parses a mnemonic in any case, or `TYPE123` (RFC 3597 §5).
-fn parse_type(word: &str) -> Result<RecordType, String> {
-    let word = word.to_ascii_uppercase();
-    let number: Option<u16> = word.strip_prefix("TYPE").and_then(|number| number.parse().ok());
-    let record_type = match number {
-        Some(number) => RecordType::from(number),
-        None => word
-            .parse()
-            .map_err(|_| format!("unknown record type `{word}`, expected one like A, SOA, TXT or TYPE123"))?,
-    };
-    match record_type {
-        RecordType::AXFR | RecordType::IXFR | RecordType::OPT | RecordType::TSIG => {
-            Err(format!("record type `{word}` is not asked for by a question that has one answer"))
-        }
-        _ => Ok(record_type),
-    }
-}
-
 fn parse_class(word: &str) -> Result<DNSClass, String> {
     match word.to_ascii_uppercase().as_str() {
         "IN" => Ok(DNSClass::IN),
@@ -141,6 +122,9 @@ mod tests {
         assert_eq!(shown("example.org  soa IN"), "example.org. SOA");
         assert_eq!(shown("id.server. TXT CH"), "id.server. TXT CH");
         assert_eq!(shown(". NS"), ". NS");
+        assert_eq!(shown("example.org uri"), "example.org. URI");
+        assert_eq!(shown("example.org TYPE63"), "example.org. ZONEMD");
+        assert_eq!(shown("example.org type1"), "example.org. A");
         assert_eq!(shown("{nonce}.example.org TYPE65400"), "{nonce}.example.org. TYPE65400");
         assert_eq!(shown("0/25.2.0.192.in-addr.arpa PTR"), "0/25.2.0.192.in-addr.arpa. PTR");
     }
@@ -153,6 +137,8 @@ mod tests {
         assert!(refused("localhost. A XX").contains("unknown class `XX`"));
         assert!(refused("localhost. A IN now").contains("unexpected `now`"));
         assert!(refused("example.org AXFR").contains("has one answer"));
+        assert!(refused("example.org TYPE252").contains("has one answer"));
+        assert!(refused("example.org TYPE65536").contains("unknown record type `TYPE65536`"));
         assert!(refused("a..b A").contains("empty label"));
         assert!(refused(".. A").contains("empty label"));
         assert!(refused("bücher.example A").contains("A-labels"));

@@ -1,18 +1,16 @@
 //! A query with its flags and expectations, encoded once; each probe gets a new ID and nonce.
 
+use std::net::{IpAddr, SocketAddr};
+
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
+use super::cookie::{CLIENT, Jar};
 use super::limits::Limits;
+use super::options::{Options, PLAIN_PAYLOAD};
 use super::query::PLACEHOLDER;
 use super::request::Request;
 use super::{Expectation, Query};
-
-/// Octets of a response over UDP without EDNS, at most (RFC 1035 §4.2.1).
-const PLAIN_PAYLOAD: u16 = 512;
-
-/// Octets offered with EDNS: what fits into one packet of IPv6's smallest MTU.
-const EDNS_PAYLOAD: u16 = 1232;
 
 /// Octets of the header (RFC 1035 §4.1.1).
 pub(super) const HEADER: usize = 12;
@@ -22,23 +20,35 @@ pub(super) const HEADER: usize = 12;
 pub(crate) struct Question {
     query: Query,
     expect: Expectation,
+    options: Options,
     template: Vec<u8>,
     question_end: usize,
     nonce: Option<usize>,
     payload: u16,
     limits: Limits,
+    jar: Jar,
 }
 
 impl Question {
-    /// Asks `query`. EDNS is used only to ask for the identifier (NSID) where one is expected, and the AD bit is set
-    /// only where `ad` or `!ad` is expected, as a sign that it is understood (RFC 6840 §5.7).
+    /// Asks `query` with default options, but with or without RD.
     ///
     /// # Errors
     ///
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn new(query: Query, recursion_desired: bool, expect: Expectation) -> Result<Self, String> {
+        Self::with(query, Options { recursion_desired, ..Options::default() }, expect)
+    }
+
+    /// Asks `query`. What is expected is asked for: NSID, signatures (DO), and AD where `ad` or `!ad` is expected, as a sign
+    /// that it is understood (RFC 6840 §5.7).
+    ///
+    /// # Errors
+    ///
+    /// Returns a sentence with the reason why the query cannot be encoded, or with the option that needs EDNS although
+    /// the query is to have none.
+    pub(crate) fn with(query: Query, options: Options, expect: Expectation) -> Result<Self, String> {
         let option = expect.nsid.as_ref().map(|_| identify());
-        Self::encode(query, recursion_desired, expect, option)
+        Self::encode(query, options, expect, option)
     }
 
     /// Asks without recursion and with NSID; any response passes.
@@ -47,7 +57,8 @@ impl Question {
     ///
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn observing(query: Query) -> Result<Self, String> {
-        Self::encode(query, false, Expectation::anything(), Some(identify()))
+        let options = Options { recursion_desired: false, ..Options::default() };
+        Self::encode(query, options, Expectation::anything(), Some(identify()))
     }
 
     /// The option that tells how long a secondary goes on answering for a zone (RFC 7314).
@@ -59,13 +70,14 @@ impl Question {
     ///
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn about_expiry(query: Query) -> Result<Self, String> {
+        let options = Options { recursion_desired: false, ..Options::default() };
         let option = EdnsOption::Unknown(Self::EXPIRE.into(), vec![]);
-        Self::encode(query, false, Expectation::anything(), Some(option))
+        Self::encode(query, options, Expectation::anything(), Some(option))
     }
 
     fn encode(
         query: Query,
-        recursion_desired: bool,
+        options: Options,
         expect: Expectation,
         option: Option<EdnsOption>,
     ) -> Result<Self, String> {
@@ -75,14 +87,27 @@ impl Question {
         let mut message = Message::query();
         // Each request gets its own.
         message.metadata.id = 0;
-        message.metadata.recursion_desired = recursion_desired;
-        message.metadata.authentic_data = expect.flags.iter().any(|flag| flag.concerns_authentic_data());
+        message.metadata.recursion_desired = options.recursion_desired;
+        message.metadata.checking_disabled = options.checking_disabled;
+        message.metadata.authentic_data =
+            options.authentic_data || expect.flags.iter().any(|flag| flag.concerns_authentic_data());
         message.add_query(query.question().clone());
         let bare = message.to_vec().map_err(|error| refuse(&error))?;
-        let payload = if option.is_some() { EDNS_PAYLOAD } else { PLAIN_PAYLOAD };
-        if let Some(option) = option {
+
+        let dnssec_ok = options.dnssec_ok || expect.signature_left.is_some();
+        let needs_edns = option.is_some() || dnssec_ok || options.cookie;
+        let offered = options.edns.offer(needs_edns);
+        if needs_edns && offered.is_none() {
+            return Err(format!(
+                "query `{query}` is to have no EDNS, expected no NSID, DO, cookie or signature-left, which need it"
+            ));
+        }
+        if let Some(octets) = offered {
             let mut edns = Edns::new();
-            edns.set_max_payload(EDNS_PAYLOAD).options_mut().insert(option);
+            edns.set_max_payload(octets).set_dnssec_ok(dnssec_ok);
+            if let Some(option) = option {
+                edns.options_mut().insert(option);
+            }
             message.set_edns(edns);
         }
         let template = message.to_vec().map_err(|error| refuse(&error))?;
@@ -91,18 +116,25 @@ impl Question {
         Ok(Self {
             query,
             expect,
+            options,
             template,
             question_end: bare.len(),
             nonce,
-            payload,
+            payload: offered.unwrap_or(PLAIN_PAYLOAD).max(PLAIN_PAYLOAD),
             limits: Limits::default(),
+            jar: Jar::default(),
         })
     }
 
     /// Whether the server is asked to recurse.
-    pub(crate) fn recursion_desired(&self) -> bool {
-        // The lowest bit of the third octet of the header (RFC 1035, section 4.1.1).
-        self.template.get(2).is_some_and(|flags| flags & 1 == 1)
+    pub(crate) const fn recursion_desired(&self) -> bool {
+        self.options.recursion_desired
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub(crate) const fn options(&self) -> Options {
+        self.options
     }
 
     /// The query.
@@ -122,14 +154,43 @@ impl Question {
         &self.limits
     }
 
-    /// A request with an ID, and a nonce if the query has one, that an attacker cannot predict.
-    pub(super) fn stamp(&self) -> Request {
+    /// Octets of the largest response over UDP.
+    pub(super) fn payload(&self) -> usize {
+        self.payload.into()
+    }
+
+    /// The cookies of the servers.
+    pub(super) const fn jar(&self) -> &Jar {
+        &self.jar
+    }
+
+    /// A request with an ID, a nonce if the query has one, and a cookie for `path` if the query sends cookies, that an
+    /// attacker cannot predict.
+    pub(super) fn stamp(&self, path: (SocketAddr, Option<IpAddr>)) -> Request {
         let mut octets = self.template.clone();
         octets[..2].copy_from_slice(&random_id().to_be_bytes());
         if let Some(at) = self.nonce {
             octets[at..at + PLACEHOLDER.len()].copy_from_slice(&random_label());
         }
-        Request::new(octets, self.question_end, self.payload)
+        let cookie = self.options.cookie.then(|| self.jar.get(path).unwrap_or_else(random_cookie));
+        if let Some(cookie) = &cookie {
+            self.append(&mut octets, cookie);
+        }
+        Request::new(octets, self.question_end, self.payload, cookie)
+    }
+
+    /// Appends an option to OPT, the last record of the message, whose name is the root.
+    fn append(&self, octets: &mut Vec<u8>, cookie: &[u8]) {
+        /// Octets of OPT before the length of its data.
+        const LENGTH: usize = 9;
+        let at = self.question_end + LENGTH;
+        let [high, low] = [octets[at], octets[at + 1]];
+        // At most 40 octets of cookie behind an empty NSID.
+        let length = u16::from_be_bytes([high, low]) + 4 + cookie.len() as u16;
+        octets[at..at + 2].copy_from_slice(&length.to_be_bytes());
+        octets.extend(u16::from(EdnsCode::Cookie).to_be_bytes());
+        octets.extend((cookie.len() as u16).to_be_bytes());
+        octets.extend(cookie);
     }
 }
 
@@ -150,22 +211,31 @@ fn random_label() -> [u8; PLACEHOLDER.len()] {
     std::array::from_fn(|place| LETTERS[(bits >> (5 * place)) as usize % LETTERS.len()])
 }
 
+/// A client cookie. A new one for each question until the server gives its own: it identifies nobody (RFC 7873 §9.1).
+fn random_cookie() -> Vec<u8> {
+    (0..CLIENT / 2).flat_map(|_| random_id().to_be_bytes()).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::options::EdnsUse;
     use super::*;
+
+    const HERE: (SocketAddr, Option<IpAddr>) =
+        (SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53), None);
 
     fn question(query: &str, expect: Expectation) -> Question {
         Question::new(query.parse().unwrap(), true, expect).unwrap()
     }
 
     fn sent(question: &Question) -> Message {
-        Message::from_vec(question.stamp().octets()).unwrap()
+        Message::from_vec(question.stamp(HERE).octets()).unwrap()
     }
 
     #[test]
     fn a_plain_question_is_header_and_question_only() {
         let question = question("localhost. A", Expectation::default());
-        assert_eq!(question.stamp().octets().len(), 12 + 11 + 4);
+        assert_eq!(question.stamp(HERE).octets().len(), 12 + 11 + 4);
         let message = sent(&question);
         assert!(message.recursion_desired && !message.authentic_data);
         assert_eq!(message.queries, [question.query().question().clone()]);
@@ -206,5 +276,66 @@ mod tests {
         assert_ne!(one.queries, other.queries);
         let ids: std::collections::HashSet<_> = (0..50).map(|_| sent(&question).id).collect();
         assert!(ids.len() > 40);
+    }
+    #[test]
+    fn each_option_is_in_the_message() {
+        let ask = |options| {
+            let question = Question::with("localhost. A".parse().unwrap(), options, Expectation::default());
+            sent(&question.unwrap())
+        };
+        let all = ask(Options {
+            recursion_desired: false,
+            checking_disabled: true,
+            authentic_data: true,
+            dnssec_ok: true,
+            edns: EdnsUse::Offer(4096.try_into().unwrap()),
+            cookie: true,
+            follow_truncation: true,
+        });
+        assert!(!all.recursion_desired && all.checking_disabled && all.authentic_data);
+        let edns = all.edns.unwrap();
+        assert!(edns.flags().dnssec_ok && edns.max_payload() == 4096);
+        assert!(
+            matches!(edns.option(EdnsCode::Cookie), Some(EdnsOption::Unknown(_, cookie)) if cookie.len() == 8)
+        );
+        let offered = ask(Options { edns: EdnsUse::Offer(512.try_into().unwrap()), ..Options::default() });
+        assert_eq!(offered.edns.map(|edns| edns.max_payload()), Some(512));
+    }
+
+    #[test]
+    fn a_server_cookie_is_sent_behind_an_identifier() {
+        let expect = Expectation { nsid: Some("fra1".to_owned()), ..Expectation::default() };
+        let options = Options { cookie: true, ..Options::default() };
+        let question = Question::with("localhost. A".parse().unwrap(), options, expect).unwrap();
+        let cookie = |message: &Message| match message.edns.as_ref().unwrap().option(EdnsCode::Cookie) {
+            Some(EdnsOption::Unknown(_, cookie)) => cookie.clone(),
+            other => panic!("{other:?}"),
+        };
+        let first = sent(&question);
+        assert_ne!(cookie(&first), cookie(&sent(&question)), "a new one each time");
+        let mut answer = Message::query();
+        let mut edns = Edns::new();
+        let whole = [cookie(&first), vec![7; 32]].concat();
+        edns.options_mut().insert(EdnsOption::Unknown(10, whole.clone()));
+        answer.set_edns(edns);
+        assert!(question.jar().keep(HERE, &answer));
+        let second = sent(&question);
+        assert_eq!(cookie(&second), whole);
+        assert!(second.edns.unwrap().option(EdnsCode::NSID).is_some());
+    }
+
+    #[test]
+    fn what_needs_edns_is_refused_without() {
+        let refused = |change: fn(&mut Options, &mut Expectation)| {
+            let mut options = Options { edns: EdnsUse::Never, ..Options::default() };
+            let mut expect = Expectation::default();
+            change(&mut options, &mut expect);
+            Question::with("localhost. A".parse().unwrap(), options, expect).is_err()
+        };
+        assert!(!refused(|_, _| ()));
+        assert!(refused(|options, _| options.cookie = true));
+        assert!(refused(|options, _| options.dnssec_ok = true));
+        assert!(refused(|_, expect| expect.nsid = Some("a".to_owned())));
+        assert!(refused(|_, expect| expect.signature_left = Some(std::time::Duration::ZERO)));
     }
 }

@@ -42,6 +42,8 @@ impl Rcode {
     pub(crate) const NXDOMAIN: Self = Self(3);
     /// Refused by policy: 5.
     pub(crate) const REFUSED: Self = Self(5);
+    /// Bad or missing server cookie: 23.
+    pub(crate) const BADCOOKIE: Self = Self(23);
 
     const MAX: u16 = 0xfff;
 }

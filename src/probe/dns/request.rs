@@ -3,12 +3,15 @@
 //! Every received message may be forged. ID, QR and question are compared as octets, so that only an answer to this
 //! request is decoded, once. This is a pure function that never panics; the properties in `tests/harm.rs` test it.
 
+use std::time::SystemTime;
+
 use hickory_resolver::proto::op::{Message, Query};
 use hickory_resolver::proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::question::HEADER;
+use super::response::Response;
 use super::text::printable;
-use super::{Rcode, Transport};
+use super::{Rcode, Transport, cookie, names};
 
 /// The octets of one query message with its own ID.
 #[derive(Clone, Debug)]
@@ -16,6 +19,7 @@ pub(super) struct Request {
     octets: Vec<u8>,
     question_end: usize,
     payload: u16,
+    cookie: Option<Vec<u8>>,
 }
 
 /// The class of a received message.
@@ -26,18 +30,19 @@ pub(super) enum Arrival {
     /// An answer to this request that cannot be decoded, with the reason.
     Malformed(String),
     /// The answer.
-    Response(Box<Message>),
+    Response(Response),
 }
 
 impl Request {
-    /// `question_end` is the length of header and question, `payload` that of the largest response over UDP.
-    pub(super) const fn new(octets: Vec<u8>, question_end: usize, payload: u16) -> Self {
-        Self { octets, question_end, payload }
-    }
-
-    /// Octets of the largest response over UDP.
-    pub(super) fn payload(&self) -> usize {
-        self.payload.into()
+    /// `question_end` is the length of header and question, `payload` that of the largest response over UDP, `cookie` what is
+    /// sent of one.
+    pub(super) const fn new(
+        octets: Vec<u8>,
+        question_end: usize,
+        payload: u16,
+        cookie: Option<Vec<u8>>,
+    ) -> Self {
+        Self { octets, question_end, payload, cookie }
     }
 
     pub(super) fn octets(&self) -> &[u8] {
@@ -46,7 +51,7 @@ impl Request {
 
     /// The message after its length (RFC 1035 §4.2.2), for a single write.
     pub(super) fn framed(&self) -> Vec<u8> {
-        // At most 400 octets, since a name has at most 255.
+        // At most 400 octets, since a name has at most 255, and a cookie 40.
         let length = self.octets.len() as u16;
         [&length.to_be_bytes(), self.octets()].concat()
     }
@@ -66,8 +71,9 @@ impl Request {
             return malformed(&format!("{} octets, expected at most {}", message.len(), self.payload));
         }
         match u16::from_be_bytes([header[4], header[5]]) {
-            0 => Self::decode(message, Named::No),
-            1 if self.is_repeated_in(message) => Self::decode(message, Named::Yes),
+            _ if names::are_endless(message) => malformed(&"names of endless compression pointers"),
+            0 => self.decode(message, Named::No),
+            1 if self.is_repeated_in(message) => self.decode(message, Named::Yes),
             1 => match Query::read(&mut BinDecoder::new(message).clone(HEADER as u16)) {
                 Ok(_) => Arrival::Stray,
                 Err(error) => malformed(&error),
@@ -89,7 +95,7 @@ impl Request {
 
     /// Decodes an answer. Without a question it counts only as an error: a server that cannot read the query answers
     /// with the twelve octets of a header.
-    fn decode(message: &[u8], named: Named) -> Arrival {
+    fn decode(&self, message: &[u8], named: Named) -> Arrival {
         let response = match Message::from_vec(message) {
             Ok(response) => response,
             Err(error) => return malformed(&error),
@@ -99,7 +105,12 @@ impl Request {
             (Named::No, Rcode::NOERROR | Rcode::NXDOMAIN) => {
                 malformed(&format!("{rcode} without a question"))
             }
-            _ => Arrival::Response(Box::new(response)),
+            _ if self.cookie.as_ref().is_some_and(|sent| !cookie::is_ours(&response, sent)) => Arrival::Stray,
+            _ => Arrival::Response(Response {
+                message: Box::new(response),
+                octets: message.len(),
+                at: SystemTime::now(),
+            }),
         }
     }
 }
@@ -120,11 +131,13 @@ mod tests {
     use super::*;
     use hickory_resolver::proto::op::{MessageType, OpCode, ResponseCode};
     use hickory_resolver::proto::rr::{DNSClass, Record};
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     fn stamped() -> Request {
         let query = "localhost. A".parse().unwrap();
-        Question::new(query, true, Expectation::default()).unwrap().stamp()
+        Question::new(query, true, Expectation::default())
+            .unwrap()
+            .stamp((SocketAddr::from(([127, 0, 0, 1], 53)), None))
     }
 
     /// The answer 127.0.0.1 to `request`, changed by `change` before it is encoded.

@@ -11,10 +11,12 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::responder::{Fault, Responder};
 
 mod answers;
+mod costly;
 mod exchanges;
 mod harm;
 mod here;
 mod limits;
+mod options;
 mod verdicts;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];

@@ -14,7 +14,7 @@ use crate::probe::dns::{Expectation, Question, Transport, record_data};
 
 fn stamped() -> (Question, Request) {
     let question = Question::new("localhost. A".parse().unwrap(), true, Expectation::default()).unwrap();
-    let request = question.stamp();
+    let request = question.stamp((std::net::SocketAddr::from(([127, 0, 0, 1], 53)), None));
     (question, request)
 }
 

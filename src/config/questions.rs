@@ -1,0 +1,187 @@
+//! The questions of a `dns` table, and what it expects of the answers.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hickory_resolver::proto::rr::{RData, RecordType};
+use toml::Spanned;
+
+use super::file::{Dns, Expect, Placed};
+use super::resolve::{Refused, Resolver, Result};
+use super::value::OneOrMany;
+use crate::engine::check::Timing;
+use crate::probe::dns::{Bounds, Expectation, Options, Query, Question, Rcode, Rcodes, record_data};
+
+/// Stands for the name of the node in an expected NSID.
+const NODE: &str = "{node}";
+
+impl Resolver<'_> {
+    /// The questions, in the order of the file. `place` is that of the table.
+    pub(super) fn questions(
+        &self,
+        dns: &Dns,
+        place: &Range<usize>,
+        timing: Timing,
+    ) -> Result<Vec<Arc<Question>>> {
+        let encode = |query: &Query, options, expect| {
+            let question = Question::with(query.clone(), options, expect);
+            question.map(Arc::new).map_err(|message| self.error(place, message))
+        };
+        let options = options(dns);
+        if let Some(validates) = &dns.validates {
+            let expect = self.expectation_beside_validates(dns, &validates.span(), timing)?;
+            let (good, bogus) = (&validates.get_ref().good.0, &validates.get_ref().bogus.0);
+            let ad = "ad".parse().map_err(|message: String| self.error(place, message))?;
+            let servfail = Rcodes::one_of([Rcode::SERVFAIL]);
+            return Ok(vec![
+                encode(good, options, Expectation { flags: vec![ad], ..expect.clone() })?,
+                encode(bogus, options, Expectation { rcodes: servfail, ..expect.clone() })?,
+                // Were this one to fail as well, the name would be unreachable and not bogus.
+                encode(bogus, Options { checking_disabled: true, ..options }, expect)?,
+            ]);
+        }
+        let (mut queries, mut refused) = (vec![], Ok(()));
+        queries.extend(dns.query.as_ref().map(|query| &query.get_ref().0));
+        match (&dns.query, dns.queries.as_slice()) {
+            (Some(_), []) => {}
+            (None, []) => {
+                let message = "no query, expected `query = \"NAME TYPE\"`";
+                refused = Err(self.rule_error(&["query", "queries", "validates"], place, message));
+            }
+            (None, _) => {}
+            (Some(query), _) => {
+                let message = "`query` and `queries` in one check, expected one of them";
+                refused = Err(self.value_error(&query.span(), message));
+            }
+        }
+        queries.extend(dns.queries.iter().map(|query| &query.0));
+        // Read every question before failing, so that all errors are reported.
+        let expected = |query: &Query| self.expectation(&dns.expect, query.record_type(), timing);
+        let questions = queries.iter().map(|query| encode(query, options, expected(query)?));
+        let questions: Vec<_> = questions.collect();
+        refused?;
+        questions.into_iter().collect()
+    }
+
+    /// What `validates` leaves to be expected: the identifier and the latency.
+    fn expectation_beside_validates(
+        &self,
+        dns: &Dns,
+        place: &Range<usize>,
+        timing: Timing,
+    ) -> Result<Expectation> {
+        if dns.query.is_some() || !dns.queries.is_empty() {
+            let message = "`validates` beside `query` or `queries` in one check, expected one of them";
+            return Err(self.value_error(place, message));
+        }
+        if let Some(pass) = &dns.pass {
+            return Err(
+                self.error(&pass.span(), "`pass` beside `validates`, which needs all answers, expected none")
+            );
+        }
+        if !dns.recursion_desired || dns.checking_disabled {
+            let message = "`validates` needs recursion and validation, expected neither recursion-desired = false nor \
+                           checking-disabled = true";
+            return Err(self.value_error(place, message));
+        }
+        let Expect { nsid, max_latency, .. } = &dns.expect;
+        let left = Expect { nsid: nsid.clone(), max_latency: max_latency.clone(), ..Expect::default() };
+        if left != dns.expect {
+            let message =
+                "`validates` says what is expected, expected nothing but nsid and max-latency in `expect`";
+            return Err(self.value_error(place, message));
+        }
+        self.expectation(&left, RecordType::ANY, timing)
+    }
+
+    /// What is expected of the answer to a question for this type.
+    fn expectation(&self, written: &Expect, asked: RecordType, timing: Timing) -> Result<Expectation> {
+        let rcodes = match &written.rcode {
+            Some(rcodes) => {
+                let words = rcodes.get_ref().0.iter().map(String::as_str);
+                Rcodes::from_words(words).map_err(|message| self.value_error(&rcodes.span(), message))
+            }
+            None => Ok(Expectation::default().rcodes),
+        };
+        let max_latency = match &written.max_latency {
+            Some(latency) if latency.get_ref().0 > timing.timeout => {
+                let message =
+                    "max-latency is longer than the timeout and has no effect, expected at most the timeout";
+                Err(self.rule_error(&["timeout", "interval"], &latency.span(), message))
+            }
+            latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
+        };
+        let seconds = |period: &Placed<crate::text::period::Period>| {
+            period.as_ref().map(|period| Spanned::new(period.span(), period.get_ref().0.as_secs() as u32))
+        };
+        let all_of = self.records(written.all_of.as_ref(), asked);
+        let any_of = self.records(written.any_of.as_ref(), asked);
+        let exactly = self.records(written.exactly.as_ref(), asked);
+        let answers = self.bounds("answers", &written.min_answers, &written.max_answers);
+        let authority = self.bounds("authority", &written.min_authority, &written.max_authority);
+        let additional = self.bounds("additional", &written.min_additional, &written.max_additional);
+        let ttl = self.bounds("ttl", &seconds(&written.min_ttl), &seconds(&written.max_ttl));
+        let size = self.bounds("size", &written.min_size, &written.max_size);
+        let (answers, exactly) = (answers?, exactly?);
+        Ok(Expectation {
+            rcodes: rcodes?,
+            flags: written.flags.iter().flat_map(|flags| &flags.get_ref().0).map(|flag| flag.0).collect(),
+            min_answers: answers.min.unwrap_or_default(),
+            max_answers: answers.max,
+            authority: authority?,
+            additional: additional?,
+            all_of: all_of?,
+            any_of: any_of?,
+            exactly: written.exactly.as_ref().map(|_| exactly),
+            matches: written.matches.as_ref().map(|pattern| pattern.get_ref().0.clone()),
+            no_cname: written.no_cname.as_ref().is_some_and(|no_cname| *no_cname.get_ref()),
+            ttl: ttl?,
+            size: size?,
+            signature_left: written.signature_left.as_ref().map(|period| period.get_ref().0),
+            nsid: written.nsid.as_ref().map(|nsid| nsid.replace(NODE, &self.node)),
+            max_latency: max_latency?,
+        })
+    }
+
+    /// The bounds `min-KEY` and `max-KEY`, of which the first must not be above the second.
+    fn bounds<T: Copy + PartialOrd + std::fmt::Display>(
+        &self,
+        key: &str,
+        min: &Placed<T>,
+        max: &Placed<T>,
+    ) -> Result<Bounds<T>> {
+        match (min, max) {
+            (Some(min), Some(max)) if min.get_ref() > max.get_ref() => {
+                let message = format!(
+                    "max-{key} is {}, expected at least min-{key}, which is {}",
+                    max.get_ref(),
+                    min.get_ref()
+                );
+                Err(self.value_error(&max.span(), message))
+            }
+            _ => Ok(Bounds {
+                min: min.as_ref().map(|min| *min.get_ref()),
+                max: max.as_ref().map(|max| *max.get_ref()),
+            }),
+        }
+    }
+
+    fn records(&self, written: Option<&Spanned<OneOrMany<String>>>, asked: RecordType) -> Result<Vec<RData>> {
+        let Some(written) = written else { return Ok(vec![]) };
+        let error = |message: String| -> Refused { self.value_error(&written.span(), message) };
+        let records = written.get_ref().0.iter().map(|text| record_data(asked, text).map_err(error));
+        records.collect::<Vec<_>>().into_iter().collect()
+    }
+}
+
+fn options(dns: &Dns) -> Options {
+    Options {
+        recursion_desired: dns.recursion_desired,
+        checking_disabled: dns.checking_disabled,
+        authentic_data: dns.authentic_data,
+        dnssec_ok: dns.dnssec_ok,
+        edns: dns.edns.0,
+        cookie: dns.cookie,
+        follow_truncation: dns.follow_truncation.as_ref().is_some_and(|follow| *follow.get_ref()),
+    }
+}

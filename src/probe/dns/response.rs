@@ -1,0 +1,24 @@
+//! A response as it was received.
+
+use std::ops::Deref;
+use std::time::SystemTime;
+
+use hickory_resolver::proto::op::Message;
+
+/// The message, and what cannot be read in it.
+#[derive(Clone, Debug)]
+pub(super) struct Response {
+    pub(super) message: Box<Message>,
+    /// The length of the encoded message.
+    pub(super) octets: usize,
+    /// When it was received, to compare with times in the message.
+    pub(super) at: SystemTime,
+}
+
+impl Deref for Response {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
