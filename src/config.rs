@@ -37,6 +37,7 @@ pub(crate) mod file;
 mod freshness;
 mod misplaced;
 mod paste;
+mod periods;
 mod plan;
 mod process_check;
 mod questions;

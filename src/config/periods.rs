@@ -1,0 +1,124 @@
+//! Values that have to fit each other: the timing of a check, and the thresholds of dampening.
+
+use toml::Spanned;
+
+use super::file::{self, Placed};
+use super::resolve::{Refused, Resolver, Result};
+use super::{bounds, defaults};
+use crate::engine::check::Timing;
+use crate::engine::dampening::{Policy, PolicyError, Values};
+use crate::engine::hysteresis::Thresholds;
+use crate::text::period::Period;
+
+impl Resolver<'_> {
+    pub(super) fn dampening(&self, written: &file::Dampening) -> Result<Policy> {
+        use defaults::dampening as default;
+        let number = |placed: &Placed<std::num::NonZeroU32>, default| {
+            placed.as_ref().map_or(default, |number| number.get_ref().get())
+        };
+        let suppress = number(&written.suppress, default::SUPPRESS);
+        let reuse = number(&written.reuse, default::REUSE);
+        let half_life = self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE);
+        let max_suppress = self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS);
+        let max_rise_time =
+            self.at_most(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
+        let restart_grace =
+            self.at_most(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
+        // A period that is refused does not keep the rule between the thresholds from being checked.
+        let policy = Policy::new(Values {
+            mode: written.mode,
+            penalty: number(&written.penalty, default::PENALTY),
+            suppress,
+            reuse,
+            half_life: half_life.unwrap_or(default::HALF_LIFE),
+            max_suppress: max_suppress.unwrap_or(default::MAX_SUPPRESS),
+            max_rise_time: max_rise_time.unwrap_or(default::MAX_RISE_TIME),
+            restart_grace: restart_grace.unwrap_or(default::RESTART_GRACE),
+        });
+        if let (Err(PolicyError::SuppressAboveCeiling { .. }), Err(Refused), _)
+        | (Err(PolicyError::SuppressAboveCeiling { .. }), _, Err(Refused)) =
+            (&policy, half_life, max_suppress)
+        {
+            return Err(Refused);
+        }
+        let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
+        let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
+        let policy = policy.map_err(|error| {
+            let (span, message) = match error {
+                PolicyError::ReuseNotBelowSuppress => (
+                    spans(&written.reuse).or_else(|| spans(&written.suppress)),
+                    format!(
+                        "reuse {reuse} is not below suppress {suppress}, expected a smaller reuse: what is suppressed \
+                         would be let go at once"
+                    ),
+                ),
+                PolicyError::SuppressAboveCeiling { ceiling } => (
+                    spans(&written.suppress)
+                        .or_else(|| spans(&written.reuse))
+                        .or_else(|| periods(&written.half_life))
+                        .or_else(|| periods(&written.max_suppress)),
+                    format!(
+                        "suppress {suppress} can never be reached: the ceiling of the penalty, \
+                         reuse × 2^(max-suppress / half-life), is {ceiling}"
+                    ),
+                ),
+                PolicyError::Zero(key) => (None, format!("{key} is zero, expected more")),
+            };
+            self.rule_error(&["dampening"], &span.unwrap_or(0..0), message)
+        });
+        half_life.and(max_suppress).and(max_rise_time).and(restart_grace)?;
+        policy
+    }
+
+    /// What the check says, else what `[defaults]` says, else our own defaults.
+    pub(super) fn timing(&self, check: &file::Timing, defaults: &file::Timing) -> Result<Timing> {
+        let own = defaults::TIMING;
+        let pick = |check: &'_ Placed<Period>, defaults: &'_ Placed<Period>| {
+            check.clone().or_else(|| defaults.clone())
+        };
+        let interval = pick(&check.interval, &defaults.interval);
+        let timeout = pick(&check.timeout, &defaults.timeout);
+        let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
+        let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
+        // Where only the interval is written, what follows from it keeps below it.
+        let fast_interval_read = match (&fast_interval, &interval) {
+            (None, Some(interval)) => Ok(own.fast_interval.min(interval.get_ref().0)),
+            _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval),
+        };
+        let timeout_read = match (&timeout, &interval) {
+            (None, Some(interval)) => Ok(own.timeout.min(interval.get_ref().0)),
+            _ => self.period(&timeout, bounds::TIMEOUT, own.timeout),
+        };
+        // What is compared with [defaults] might not be what was meant.
+        let mut compared = Ok(());
+        if !self.survey.has_invalid(&["defaults"]) {
+            for (name, read, placed) in [
+                ("timeout", timeout_read, timeout.as_ref()),
+                ("fast-interval", fast_interval_read, fast_interval.as_ref()),
+            ] {
+                let (Ok(interval_read), Ok(read)) = (interval_read, read) else { continue };
+                if read > interval_read {
+                    let place = placed.or(interval.as_ref()).map(Spanned::span);
+                    let message = format!(
+                        "{name} {} is longer than the interval {}, expected at most that",
+                        Period(read),
+                        Period(interval_read)
+                    );
+                    let keys = &["interval", "timeout", "fast-interval"];
+                    compared = Err(self.rule_error(keys, &place.unwrap_or(0..0), message));
+                }
+            }
+        }
+        let timing = Timing {
+            interval: interval_read?,
+            fast_interval: fast_interval_read?,
+            timeout: timeout_read?,
+            thresholds: Thresholds {
+                rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
+                fall: check.fall.or(defaults.fall).unwrap_or(own.thresholds.fall),
+                relapse: own.thresholds.relapse,
+            },
+        };
+        compared.map(|()| timing)
+    }
+}
