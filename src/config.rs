@@ -35,6 +35,7 @@ pub(crate) mod describe;
 pub(crate) mod dns;
 pub(crate) mod file;
 mod freshness;
+mod listener;
 mod misplaced;
 mod paste;
 mod periods;

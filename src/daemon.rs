@@ -21,6 +21,7 @@ use self::control::Control;
 use self::disable_files::DisableFiles;
 use self::healing::Healers;
 pub(crate) use self::io::LoopIo;
+use self::listeners::Listeners;
 use self::probes::{Probes, probes};
 use self::processes::Processes;
 use self::rate_limit::RateLimit;
@@ -47,6 +48,7 @@ pub(crate) mod input;
 pub(crate) mod io;
 pub mod last_good;
 mod learned;
+pub(crate) mod listeners;
 mod loss;
 pub(crate) mod output;
 mod probes;
@@ -81,6 +83,7 @@ pub(crate) struct Daemon<'a> {
     probes: Probes,
     processes: Processes,
     addresses: Addresses,
+    listeners: Listeners,
     disable_files: DisableFiles,
     rate_limit: RateLimit,
     /// Whether commands were sent since the dead-man's withdraws were updated.
@@ -117,11 +120,14 @@ impl<'a> Daemon<'a> {
         processes.assign(&probes, &events.0);
         let mut addresses = Addresses::default();
         addresses.assign(&probes, &events.0);
+        let mut listeners = Listeners::default();
+        listeners.assign(&probes, &processes, &events.0);
         Self {
             began: Instant::now(),
             probes,
             processes,
             addresses,
+            listeners,
             disable_files: DisableFiles::new(config, &engine),
             engine,
             rate_limit: RateLimit::default(),

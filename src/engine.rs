@@ -37,6 +37,7 @@ pub mod event;
 pub(crate) mod hold;
 pub(crate) mod hysteresis;
 pub(crate) mod ladder;
+pub(crate) mod listener;
 pub(crate) mod memory;
 pub mod moment;
 pub(crate) mod notice;
@@ -146,6 +147,11 @@ impl Engine {
             (Phase::Running, Event::SuddenFailure(id, why)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
                     service.on_sudden_failure(now, id.check, &why, &mut out);
+                }
+            }
+            (Phase::Running, Event::Doubt(id)) => {
+                if let Some(service) = self.services.get_mut(id.service.0) {
+                    service.on_doubt(now);
                 }
             }
             (

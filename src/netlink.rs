@@ -2,6 +2,8 @@
 //!
 //! * [`route::look_up`]: whether the kernel delivers an address locally (`RTM_GETROUTE`, like `ip route get`).
 //! * [`sockets::listener`]: whether a socket receives packets for an address and port (`sock_diag`, like `ss`).
+//! * [`queues::Reader`]: the sockets of a port with what waits in them, also from `/proc/self/net` where netlink is not
+//!   permitted.
 //! * [`changes::Changes`]: changes of links, addresses, routes and rules (like `ip monitor`).
 //!
 //! The kernel answers within the system call, so no call waits: a look-up takes microseconds, and a missing answer is
@@ -13,5 +15,7 @@ mod connection;
 mod message;
 #[cfg(test)]
 pub(crate) mod namespace;
+pub(crate) mod proc_net;
+pub(crate) mod queues;
 pub(crate) mod route;
 pub(crate) mod sockets;

@@ -137,12 +137,24 @@ causes! {
     Expired = "expired" (Soft),
     /// A flag (AA, RA, AD, TC) was not as expected.
     Flags = "flags" (Soft),
+    /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
+    ListenerMissing = "listener-missing" (Hard),
+    /// No sockets of the server can be seen, or nothing can be told from them.
+    ListenerUnknown = "listener-unknown" (Unknown),
     /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
     Local = "local" (Unknown),
+    /// A probe was not answered while the kernel dropped queries for lack of room (see [`Cause::Overload`]).
+    LostInOverload = "lost-in-overload" (Unknown),
     /// An answer came that is no DNS message, or answers without saying what.
     Malformed = "malformed" (Soft),
     /// Serials cannot be compared: no reference server answered, or this server did not.
     NoReference = "no-reference" (Unknown),
+    /// The server does not read its sockets and uses no CPU: it hangs. Definite: it needs no repetition.
+    NotReading = "not-reading" (Hard),
+    /// The server reads, but not fast enough: the kernel drops queries.
+    Overload = "overload" (Soft),
+    /// The server reads some of its sockets and not others: some of its threads hang.
+    PartlyHung = "partly-hung" (Soft),
     /// The port is closed: ICMP port unreachable, or a TCP reset.
     PortClosed = "port-closed" (Soft),
     /// The process of the DNS server is gone. Definite: it needs no repetition.
@@ -167,6 +179,8 @@ causes! {
     SourceAddress = "source-address" (Unknown),
     /// A zone lacks a serial that the reference servers have had for longer than `max-lag`.
     Stale = "stale" (Soft),
+    /// The server has not read its sockets, or at least half of them, for long.
+    Stalled = "stalled" (Soft),
     /// Nothing came within the timeout.
     Timeout = "timeout" (Soft),
     /// Fewer answer records than the minimum.

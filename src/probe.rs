@@ -1,16 +1,17 @@
 //! Probes of each check kind, and their outcomes.
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
-//! [process](mod@process) or an [`address`], or compares [zones](freshness) with reference servers. Each folds what it
-//! found into one [`Outcome`]. The engine learns nothing else about the network.
+//! [process](mod@process), an [`address`] or the sockets of a [`listener`], or compares [zones](freshness) with reference
+//! servers. Each folds what it found into one [`Outcome`]. The engine learns nothing else about the network.
 
 use std::fmt;
 use std::time::Duration;
 
 use self::address::AddressProbe;
 use self::command::CommandProbe;
-use self::dns::Finding;
+use self::dns::{DnsProbe, Finding};
 use self::freshness::FreshnessProbe;
+use self::listener::ListenerProbe;
 use self::process::ProcessProbe;
 use self::set::ProbeSet;
 use crate::outcome::{Cause, Outcome};
@@ -21,6 +22,7 @@ mod deadline;
 pub mod dns;
 pub(crate) mod freshness;
 pub(crate) mod identity;
+pub(crate) mod listener;
 pub(crate) mod locality;
 pub(crate) mod process;
 pub(crate) mod set;
@@ -38,19 +40,27 @@ pub(crate) enum Probe {
     Address(AddressProbe),
     /// Whether zones are as new as those of reference servers.
     Freshness(FreshnessProbe),
+    /// Whether the server listens, and reads what comes.
+    Listener(ListenerProbe),
     /// No probe: it always passes.
     Nothing,
 }
 
 impl Probe {
-    /// Probes once and returns one outcome. Of several failures `severity` chooses the cause, see [`ProbeSet::ask`].
-    pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+    /// Probes once and returns one outcome. Of several failures `severity` chooses the cause, and `weigh` may change the
+    /// outcome of each DNS probe, see [`ProbeSet::ask`].
+    pub(crate) async fn ask<K: Ord>(
+        &self,
+        severity: impl Fn(Cause) -> K,
+        weigh: impl Fn(&DnsProbe, Outcome) -> Outcome,
+    ) -> Outcome {
         match self {
-            Self::Dns(set) => set.ask(severity).await,
+            Self::Dns(set) => set.ask(severity, weigh).await,
             Self::Command(command) => command.ask().await,
             Self::Process(process) => process.ask().await.1,
             Self::Address(address) => address.ask().await,
             Self::Freshness(freshness) => freshness.ask(severity).await,
+            Self::Listener(listener) => listener.ask_all(),
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -70,6 +80,9 @@ impl Probe {
                 let (label, outcome) = freshness.ask_all().await;
                 vec![(label, finding(outcome))]
             }
+            Self::Listener(listener) => {
+                listener.ask().into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
+            }
             Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
         }
     }
@@ -79,6 +92,8 @@ impl Probe {
     pub(crate) const fn need(&self) -> usize {
         match self {
             Self::Dns(set) => set.need(),
+            // An address at which nothing listens, ever, is not judged.
+            Self::Listener(_) => 1,
             Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Freshness(_) | Self::Nothing => 1,
         }
     }
@@ -93,6 +108,7 @@ impl fmt::Display for Probe {
             Self::Process(process) => process.fmt(f),
             Self::Address(address) => address.fmt(f),
             Self::Freshness(freshness) => freshness.fmt(f),
+            Self::Listener(listener) => listener.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

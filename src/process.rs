@@ -7,7 +7,7 @@
 //!                  Missing: certainly, or perhaps
 //! ```
 //!
-//! None of it needs privileges. A number alone proves nothing, for the kernel uses numbers again. So a process is first
+//! [`work`] tells what it and its children do. None of it needs privileges. A number alone proves nothing, for the kernel uses numbers again. So a process is first
 //! opened by its pidfd, then looked at in `/proc`. If it still runs after that, `/proc` has shown this process
 //! ([`handle`]).
 //!
@@ -21,6 +21,7 @@ pub(crate) mod cgroup;
 pub(crate) mod find;
 pub(crate) mod handle;
 pub(crate) mod pid_file;
+pub(crate) mod work;
 
 /// Where the main process is found: a pid-file, a unit, or both.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -64,14 +64,15 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
     simulation.engine
 }
 
-/// The initial state of the world: every service address is present until the trace says that it is missing.
+/// The initial state of the world: every service address is present, and its sockets are
+/// read, until the trace says otherwise.
 fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
     let services = config.services.iter().enumerate();
     let checks = services.flat_map(|(service, plan)| {
         plan.checks
             .iter()
             .enumerate()
-            .filter(|(_, plan)| matches!(plan.probe, Probe::Address(_)))
+            .filter(|(_, plan)| matches!(plan.probe, Probe::Address(_) | Probe::Listener(_)))
             .map(move |(check, _)| CheckId { service: ServiceId(service), check })
     });
     checks.map(|check| (check, Outcome::pass(Duration::ZERO))).collect()

@@ -159,6 +159,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             let text = format!("gone {} {} {}", names.check(*id), why.cause, why.detail.replace('\n', " "));
             text.trim_end().to_owned()
         }
+        Event::Doubt(id) => format!("doubt {}", names.check(*id)),
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
         Event::Drain(id, order) => write_drain(names.service(*id), order),

@@ -42,6 +42,11 @@ pub(super) const INTERVAL: Least =
 pub(super) const FAST_INTERVAL: Least =
     Least::new("fast-interval", MILLISECOND, "more probes would add load and no information");
 pub(super) const TIMEOUT: Least = Least::new("timeout", MILLISECOND, "a healthy server would fail");
+pub(super) const STALL: Least = Least::new(
+    "stall",
+    Duration::from_millis(200),
+    "a server that reads again after a short reload would fail",
+);
 pub(super) const ACK_TIMEOUT: Least =
     Least::new("ack-timeout", Duration::from_millis(100), "a busy ExaBGP does not answer sooner");
 pub(super) const REFRESH: Least =

@@ -18,6 +18,9 @@ pub(crate) const TIMING: Timing = Timing {
     },
 };
 
+/// `stall` of a `listener` check: a reload of 100,000 records takes half of it.
+pub(crate) const STALL: Duration = Duration::from_secs(1);
+
 /// `exabgp.ack-timeout`: ExaBGP answers within milliseconds unless it handles a full table.
 pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use self::probe::ProbeShown;
 use super::backend::describe as describe_backend;
+use super::listener::DETECTED;
 use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
@@ -223,6 +224,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Process(process) => writeln!(f, "    must run: {process}")?,
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
         Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
+        Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
@@ -243,6 +245,18 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
             f,
             "    after a start the verdict on a running process takes {}",
             Period(timing.first_verdict())
+        );
+    }
+    if let Probe::Listener(listener) = &check.probe {
+        let shown = |cause: Cause| format!("{cause}: {}", check.on_fail.severity(cause).word());
+        writeln!(f, "    {}, {}", shown(Cause::Overload), shown(Cause::PartlyHung))?;
+        return writeln!(
+            f,
+            "    a hang with queries is detected in {}, of a server that works or whose process is not known in {} more, \
+             return takes at most {}",
+            Period(DETECTED),
+            Period(listener.stall),
+            Period(timing.returns())
         );
     }
     if matches!(check.probe, Probe::Address(_)) {

@@ -105,6 +105,7 @@ impl Resolver<'_> {
             ("process", written.process.as_ref().map(Spanned::span)),
             ("address", written.address.as_ref().map(Spanned::span)),
             ("freshness", written.freshness.as_ref().map(Spanned::span)),
+            ("listener", written.listener.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
         let mut single = Ok(());
@@ -129,11 +130,16 @@ impl Resolver<'_> {
         let freshness = written.freshness.as_ref().map(|freshness| {
             self.freshness(freshness, written, service, backend, timing.timeout).map(Probe::Freshness)
         });
-        let probe = dns.or(command).or(process).or(address).or(freshness).unwrap_or_else(|| {
+        let listener = written
+            .listener
+            .as_ref()
+            .map(|listener| self.listener_probe(listener, service, backend).map(Probe::Listener));
+        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).unwrap_or_else(|| {
             let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
-                            table `address = {}` or a table `freshness = { … }`";
+                            table `address = {}`, a table `freshness = { … }` or a table `listener = { … }`";
             let message = format!("check `{name}` has nothing to probe, {expected}");
-            Err(self.rule_error(&["dns", "command", "process", "address", "freshness", "name"], place, message))
+            let kinds = &["dns", "command", "process", "address", "freshness", "listener", "name"];
+            Err(self.rule_error(kinds, place, message))
         });
         single.and(probe)
     }

@@ -3,7 +3,7 @@
 //! Every key is listed here once. Values that take part in rules with other values remember their place.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -21,6 +21,7 @@ use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
 use crate::outcome::Cause;
 use crate::probe::dns::Query;
+use crate::probe::dns::Transport;
 use crate::text::period::Period;
 
 mod dns;
@@ -257,6 +258,7 @@ pub(super) struct Check {
     pub(super) process: Placed<Process>,
     /// An empty table: the addresses come from the service.
     pub(super) address: Placed<toml::Table>,
+    pub(super) listener: Placed<Listener>,
     pub(super) device: Placed<Text<Device>>,
     pub(super) freshness: Placed<Freshness>,
 }
@@ -283,6 +285,15 @@ pub(super) struct Freshness {
 pub(super) struct Process {
     pub(super) pid_file: Placed<PathBuf>,
     pub(super) unit: Placed<String>,
+}
+
+/// The addresses come from the service.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Listener {
+    pub(super) transport: Placed<Text<Transport>>,
+    pub(super) port: Option<NonZeroU16>,
+    pub(super) stall: Placed<Period>,
 }
 
 /// A cause as a key of a table.

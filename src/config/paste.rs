@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::freshness::written_servers;
-use super::{Check, Service};
+use super::{Check, Service, listener};
 use crate::probe::Probe;
 use crate::probe::dns::{DnsProbe, Expectation};
 use crate::probe::freshness::FreshnessProbe;
@@ -36,6 +36,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
         Probe::Address(_) => writeln!(f, "address = {{}}"),
         Probe::Freshness(probe) => freshness(f, probe),
+        Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }

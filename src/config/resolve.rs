@@ -241,7 +241,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// The checks of the file or of the role, and the default check of the addresses.
+    /// The checks of the file or of the role, and the default checks of the sockets and addresses.
     fn checks_with_defaults(
         &self,
         written: &file::Service,
@@ -258,6 +258,7 @@ impl<'a> Resolver<'a> {
         }
         let address = self.default_address_check(written, checks.as_deref().unwrap_or_default(), timing);
         let (mut checks, address) = (checks?, address?);
+        checks.extend(self.default_listener_checks(written, backend, &checks, timing)?);
         checks.extend(address);
         Ok(checks)
     }

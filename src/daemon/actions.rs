@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::output::Written;
 use super::requests::answer_once_written;
-use super::{Daemon, Supervisor, report};
+use super::{Daemon, Supervisor, listeners, report};
 use crate::engine::action::Action;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::moment::Moment;
@@ -86,11 +86,13 @@ impl Daemon<'_> {
     fn probe(&mut self, check: CheckId) {
         let Some((probe, on_fail)) = self.probes.get(&check).cloned() else { return };
         let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());
-        let watch = self.processes.watch_of(&probe);
+        let (watch, listeners) = (self.processes.watch_of(&probe), self.listeners.watch());
         tokio::spawn(async move {
-            let outcome = match (&*probe, watch) {
-                (Probe::Process(probe), Some(watch)) => watch.ask(probe.timeout).await,
-                _ => probe.ask(|cause| on_fail.severity(cause)).await,
+            let severity = |cause| on_fail.severity(cause);
+            let outcome = match (&*probe, watch, listeners) {
+                (Probe::Process(probe), Some(watch), _) => watch.ask(probe.timeout).await,
+                (_, _, Some(listeners)) => listeners::ask(&probe, severity, &listeners).await,
+                _ => probe.ask(severity, |_, outcome| outcome).await,
             };
             // Sending fails only after the loop has ended.
             let _ = outcomes.send((round, outcome));

@@ -183,6 +183,7 @@ impl Daemon<'_> {
         // reported only once and must not be lost.
         self.processes.assign(&probes, &events.0);
         self.addresses.assign(&probes, &events.0);
+        self.listeners.assign(&probes, &self.processes, &events.0);
         let mut over = false;
         while let Ok(event) = self.events.1.try_recv() {
             over |= self.handle(event, supervisor);

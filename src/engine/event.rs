@@ -30,9 +30,11 @@ pub enum Event {
     Tick,
     /// A round of probes is over.
     Outcome(CheckId, Outcome),
-    /// A check has failed between two rounds: the process of the DNS server exited, or a service address was removed. With
-    /// the cause and the sentence about it.
+    /// A check has failed between two rounds: the process of the DNS server exited, a service address was removed, or
+    /// the server does not read its sockets. With the cause and the sentence about it.
     SuddenFailure(CheckId, Failure),
+    /// Something looks wrong, and an answer of the server decides: the checks of the service are due at once.
+    Doubt(CheckId),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
     /// Drain a service.

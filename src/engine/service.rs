@@ -127,6 +127,19 @@ impl Service {
         let Some(lost) = self.checks.get_mut(check) else { return };
         let changes = lost.fail_at_once(now, why).into_iter();
         out.extend(changes.map(|change| notice(&self.name, lost.name(), change, planned)));
+        self.probe_now(now);
+    }
+
+    /// The answer of the server decides whether it hangs. While the service serves, every check is due; otherwise further
+    /// passes would let it return too early.
+    pub(crate) fn on_doubt(&mut self, now: Moment) {
+        if self.is_serving() && !self.probing_paused() {
+            self.probe_now(now);
+        }
+    }
+
+    /// Makes every check due.
+    fn probe_now(&mut self, now: Moment) {
         for check in &mut self.checks {
             check.probe_now(now);
         }

@@ -1,4 +1,4 @@
-//! Finds sockets that receive packets for an address and port: `sock_diag` (`linux/inet_diag.h`).
+//! Sockets that receive packets for an address and port: `sock_diag` (`linux/inet_diag.h`).
 //!
 //! It lists the sockets of this network namespace, of all users. `/proc/net/udp` has the same content, but reading it
 //! takes the kernel tens of milliseconds if a resolver has thousands of sockets.
@@ -20,6 +20,12 @@ const CONNECTED: u8 = 1;
 /// `TCP_LISTEN`, as a bit in a set of states.
 const LISTENING: u32 = 1 << 10;
 
+/// `INET_DIAG_SKMEMINFO`: nine numbers of the memory of a socket.
+const MEMORY: u16 = 7;
+
+/// Index of the dropped datagrams among them (`SK_MEMINFO_DROPS`).
+const DROPS: usize = 8;
+
 /// `INET_DIAG_SKV6ONLY`: whether an IPv6 socket takes no IPv4.
 const V6_ONLY: u16 = 11;
 
@@ -30,7 +36,7 @@ const ATTRIBUTES: usize = 72;
 const ATTEMPTS: usize = 3;
 
 /// The protocol of a socket.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Protocol {
     /// UDP sockets that are not connected.
     Udp,
@@ -55,6 +61,35 @@ impl Protocol {
     }
 }
 
+/// A UDP socket without a peer, or a TCP socket that listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Socket {
+    /// Unspecified for all addresses of its family.
+    pub(crate) address: IpAddr,
+    /// Whether a socket for all IPv6 addresses takes no IPv4.
+    pub(crate) v6_only: bool,
+    /// Its inode, by which `/proc/PID/fd` names it.
+    pub(crate) inode: u64,
+    /// A number that no other socket gets before the next boot; 0 if it is not known.
+    pub(crate) cookie: u64,
+    /// What waits to be read: octets over UDP, with the memory that the kernel counts for them; connections over TCP.
+    pub(crate) queue: u32,
+    /// Datagrams dropped since it was opened. Wraps.
+    pub(crate) drops: u32,
+}
+
+impl Socket {
+    /// Whether it receives packets for this address, unless a socket for this very address does.
+    pub(crate) fn covers(&self, address: IpAddr) -> bool {
+        covers(self.address, self.v6_only, address)
+    }
+
+    /// Whether it is bound to this very address.
+    pub(crate) fn is_bound_to(&self, address: IpAddr) -> bool {
+        self.address == address || self.address.to_canonical() == address
+    }
+}
+
 /// Whether a socket receives packets for this address and port: bound to the address, to the wildcard address of its
 /// family, or, for IPv4, to `::` without `IPV6_V6ONLY`. A socket bound to any device counts.
 ///
@@ -66,41 +101,71 @@ pub(crate) fn listener(at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
         SocketAddr::V6(_) => &[AddressFamily::INET6],
     };
     for family in families {
-        match find_among(*family, at, protocol) {
-            Ok(false) => {}
+        let mut found = false;
+        let answered = dump(&mut None, *family, at.port(), protocol, |socket| {
+            found |= socket.covers(at.ip());
+            if found { Wanted::NoMore } else { Wanted::More }
+        });
+        match answered {
+            _ if found => return Ok(true),
+            Ok(()) => {}
             // A kernel without IPv6 has no sockets of that family.
             Err(_) if *family == AddressFamily::INET6 && at.is_ipv4() && !has_v6() => {}
-            answer => return answer,
+            Err(error) => return Err(error),
         }
     }
     Ok(false)
 }
 
-fn has_v6() -> bool {
+/// Whether the kernel has IPv6.
+pub(super) fn has_v6() -> bool {
     std::path::Path::new("/proc/self/net/if_inet6").exists()
 }
 
-fn find_among(family: AddressFamily, at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
+/// Passes each socket of this family and local port to `read`, until all are read or it wants no more. An interrupted
+/// dump starts again, so that `read` may get a socket more than once. Uses the connection in `kept`, and keeps it there
+/// if it stays usable.
+///
+/// # Errors
+/// Returns an error if the kernel cannot be asked, answers with what is no socket, or changes its tables continuously.
+pub(super) fn dump(
+    kept: &mut Option<Connection>,
+    family: AddressFamily,
+    port: u16,
+    protocol: Protocol,
+    mut read: impl FnMut(Socket) -> Wanted,
+) -> io::Result<()> {
     let mut attempt = 1;
     loop {
-        let mut found = false;
-        let mut connection = Connection::open(Some(netlink::SOCK_DIAG))?;
-        let answered = connection.ask(BY_FAMILY, DUMP, &body(family, at.port(), protocol), |kind, socket| {
-            found |= kind == BY_FAMILY && receives(socket, family, at);
-            if found { Wanted::NoMore } else { Wanted::More }
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => Connection::open(Some(netlink::SOCK_DIAG))?,
+        };
+        let (mut is_garbled, mut is_over) = (false, false);
+        let answered = connection.ask(BY_FAMILY, DUMP, &body(family, port, protocol), |kind, octets| {
+            match (kind == BY_FAMILY).then(|| decode(octets, family, port)) {
+                None | Some(Decoded::Other) => return Wanted::More,
+                Some(Decoded::Garbled) => is_garbled = true,
+                Some(Decoded::Socket(socket)) => is_over = read(socket) == Wanted::NoMore,
+            }
+            if is_garbled || is_over { Wanted::NoMore } else { Wanted::More }
         });
         match answered {
-            _ if found => return Ok(true),
-            Ok(()) => return Ok(false),
+            Ok(()) if is_garbled => return Err(io::ErrorKind::InvalidData.into()),
+            Ok(()) => {
+                *kept = Some(connection).filter(|_| !is_over);
+                return Ok(());
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted && attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Builds `struct inet_diag_req_v2`: all sockets of this family and local port.
+/// Builds `struct inet_diag_req_v2`: all sockets of this family and local port, with their memory.
 fn body(family: AddressFamily, port: u16, protocol: Protocol) -> Vec<u8> {
-    let mut octets = vec![u8::try_from(family.as_raw()).unwrap_or_default(), protocol.number(), 0, 0];
+    let family = u8::try_from(family.as_raw()).unwrap_or_default();
+    let mut octets = vec![family, protocol.number(), 1 << (MEMORY - 1), 0];
     octets.extend(protocol.states().to_ne_bytes());
     octets.extend(port.to_be_bytes());
     // The remaining fields of `struct inet_diag_sockid` stay zero.
@@ -108,22 +173,41 @@ fn body(family: AddressFamily, port: u16, protocol: Protocol) -> Vec<u8> {
     octets
 }
 
-/// Whether the socket in `struct inet_diag_msg` receives packets for this address and port.
-fn receives(socket: &[u8], family: AddressFamily, at: SocketAddr) -> bool {
+/// What a `struct inet_diag_msg` and its attributes are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Decoded {
+    Socket(Socket),
+    /// A socket with a peer, or of another port.
+    Other,
+    /// Too short.
+    Garbled,
+}
+
+fn decode(octets: &[u8], family: AddressFamily, port: u16) -> Decoded {
     let read = || {
-        let [state] = array(socket, 1)?;
-        let port = u16::from_be_bytes(array(socket, 4)?);
-        let peer_port = u16::from_be_bytes(array(socket, 6)?);
-        let bound = if family == AddressFamily::INET {
-            IpAddr::from(array::<4>(socket, 8)?)
+        let attributes = octets.get(ATTRIBUTES..)?;
+        let [state] = array(octets, 1)?;
+        let [local, peer] = [u16::from_be_bytes(array(octets, 4)?), u16::from_be_bytes(array(octets, 6)?)];
+        if state == CONNECTED || peer != 0 || local != port {
+            return Some(Decoded::Other);
+        }
+        let address = if family == AddressFamily::INET {
+            IpAddr::from(array::<4>(octets, 8)?)
         } else {
-            IpAddr::from(array::<16>(socket, 8)?)
+            IpAddr::from(array::<16>(octets, 8)?)
         };
-        let v6_only = find(socket.get(ATTRIBUTES..)?, V6_ONLY).is_some_and(|value| value.first() == Some(&1));
-        let is_open = state != CONNECTED && peer_port == 0 && port == at.port();
-        Some(is_open && covers(bound, v6_only, at.ip()))
+        let number = |place| array(octets, place).map(u32::from_ne_bytes);
+        let memory = find(attributes, MEMORY);
+        Some(Decoded::Socket(Socket {
+            address,
+            v6_only: find(attributes, V6_ONLY).is_some_and(|value| value.first() == Some(&1)),
+            inode: number(68)?.into(),
+            cookie: u64::from(number(44)?) | u64::from(number(48)?) << 32,
+            queue: number(56)?,
+            drops: memory.and_then(|memory| array(memory, DROPS * 4)).map_or(0, u32::from_ne_bytes),
+        }))
     };
-    read().unwrap_or(false)
+    read().unwrap_or(Decoded::Garbled)
 }
 
 fn covers(bound: IpAddr, v6_only: bool, address: IpAddr) -> bool {
@@ -145,40 +229,61 @@ mod tests {
     #[test]
     fn encodes_a_request() {
         let expected =
-            [vec![2, 17, 0, 0], u32::MAX.to_ne_bytes().to_vec(), vec![0, 53], vec![0; 46]].concat();
+            [vec![2, 17, 64, 0], u32::MAX.to_ne_bytes().to_vec(), vec![0, 53], vec![0; 46]].concat();
         assert_eq!(body(AddressFamily::INET, 53, Protocol::Udp), expected);
         let expected =
-            [vec![10, 6, 0, 0], 0x400_u32.to_ne_bytes().to_vec(), vec![20, 0xe9], vec![0; 46]].concat();
+            [vec![10, 6, 64, 0], 0x400_u32.to_ne_bytes().to_vec(), vec![20, 0xe9], vec![0; 46]].concat();
         assert_eq!(body(AddressFamily::INET6, 5353, Protocol::Tcp), expected);
+    }
+
+    /// A `struct inet_diag_msg`.
+    fn message(state: u8, port: u16, peer: u16, address: &str) -> Vec<u8> {
+        let mut octets = vec![2, state, 0, 0];
+        octets.extend(port.to_be_bytes());
+        octets.extend(peer.to_be_bytes());
+        match address.parse().unwrap() {
+            IpAddr::V4(address) => octets.extend(address.octets()),
+            IpAddr::V6(address) => octets.extend(address.octets()),
+        }
+        octets.resize(ATTRIBUTES, 0);
+        octets
     }
 
     #[test]
     fn decodes_a_socket() {
-        let socket = |state: u8, port: u16, peer: u16, address: &str| {
-            let mut octets = vec![2, state, 0, 0];
-            octets.extend(port.to_be_bytes());
-            octets.extend(peer.to_be_bytes());
-            match address.parse().unwrap() {
-                IpAddr::V4(address) => octets.extend(address.octets()),
-                IpAddr::V6(address) => octets.extend(address.octets()),
-            }
-            octets.resize(ATTRIBUTES, 0);
-            octets
+        let at: SocketAddr = "192.0.2.53:53".parse().unwrap();
+        let receives = |octets: &[u8], family, at: SocketAddr| match decode(octets, family, at.port()) {
+            Decoded::Socket(socket) => socket.covers(at.ip()),
+            Decoded::Other | Decoded::Garbled => false,
         };
-        let at = "192.0.2.53:53".parse().unwrap();
         let v4 = |octets: &[u8]| receives(octets, AddressFamily::INET, at);
-        assert!(v4(&socket(7, 53, 0, "192.0.2.53")));
-        assert!(v4(&socket(7, 53, 0, "0.0.0.0")));
-        assert!(!v4(&socket(7, 53, 0, "192.0.2.54")));
-        assert!(!v4(&socket(7, 54, 0, "192.0.2.53")));
-        assert!(!v4(&socket(1, 53, 4000, "192.0.2.53")), "connected");
-        assert!(!v4(&socket(7, 53, 0, "192.0.2.53")[..ATTRIBUTES - 1]), "cut short");
-        let dual = socket(7, 53, 0, "::");
+        assert!(v4(&message(7, 53, 0, "192.0.2.53")));
+        assert!(v4(&message(7, 53, 0, "0.0.0.0")));
+        assert!(!v4(&message(7, 53, 0, "192.0.2.54")));
+        assert!(!v4(&message(7, 54, 0, "192.0.2.53")));
+        assert!(!v4(&message(1, 53, 4000, "192.0.2.53")), "connected");
+        let cut_short = &message(7, 53, 0, "192.0.2.53")[..ATTRIBUTES - 1];
+        assert_eq!(decode(cut_short, AddressFamily::INET, 53), Decoded::Garbled);
+        let dual = message(7, 53, 0, "::");
         let only = [dual.clone(), super::super::message::attribute(V6_ONLY, &[1])].concat();
         assert!(receives(&dual, AddressFamily::INET6, at));
         assert!(!receives(&only, AddressFamily::INET6, at));
         assert!(receives(&only, AddressFamily::INET6, "[2001:db8::53]:53".parse().unwrap()));
-        assert!(receives(&socket(7, 53, 0, "::ffff:192.0.2.53"), AddressFamily::INET6, at));
+        assert!(receives(&message(7, 53, 0, "::ffff:192.0.2.53"), AddressFamily::INET6, at));
+    }
+
+    #[test]
+    fn decodes_the_queue_of_a_socket() {
+        let mut octets = message(7, 53, 0, "192.0.2.53");
+        octets[44..48].copy_from_slice(&5_u32.to_ne_bytes());
+        octets[48..52].copy_from_slice(&1_u32.to_ne_bytes());
+        octets[56..60].copy_from_slice(&832_u32.to_ne_bytes());
+        octets[68..72].copy_from_slice(&77_u32.to_ne_bytes());
+        let memory: Vec<u8> = (1..=9_u32).flat_map(u32::to_ne_bytes).collect();
+        octets.extend(super::super::message::attribute(MEMORY, &memory));
+        let Decoded::Socket(socket) = decode(&octets, AddressFamily::INET, 53) else { panic!() };
+        let numbers = (socket.inode, socket.cookie, socket.queue, socket.drops);
+        assert_eq!(numbers, (77, 5 | 1 << 32, 832, 9));
     }
 
     #[test]

@@ -63,14 +63,20 @@ impl ProbeSet {
     /// A pass has the latency of the slowest probe that counted. A failure has the cause that `severity` ranks highest,
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
     /// probe fails for a cause of the highest rank, or all probes are done.
-    pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
+    ///
+    /// `weigh` is called with each outcome, and returns what counts.
+    pub(crate) async fn ask<K: Ord>(
+        &self,
+        severity: impl Fn(Cause) -> K,
+        weigh: impl Fn(&DnsProbe, Outcome) -> Outcome,
+    ) -> Outcome {
         if let [probe] = &self.probes[..] {
-            return probe.ask().await.outcome;
+            return weigh(probe, probe.ask().await.outcome);
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
         let mut flight = Flight::new(&self.probes, self.pace);
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            if let Some(verdict) = tally.count(place, finding.outcome) {
+            if let Some(verdict) = tally.count(place, weigh(&self.probes[place], finding.outcome)) {
                 return verdict;
             }
         }
@@ -105,11 +111,13 @@ mod tests {
 
     const EQUAL: fn(Cause) -> u8 = |_| 1;
 
+    const AS_IT_IS: fn(&DnsProbe, Outcome) -> Outcome = |_, outcome| outcome;
+
     #[test]
     fn a_set_can_be_asked_on_a_task_of_its_own() {
         fn assert_send(_: impl Send) {}
         let set = ProbeSet { probes: Vec::new(), need: 1, pace: Pace::BURST };
-        assert_send(set.ask(EQUAL));
+        assert_send(set.ask(EQUAL, AS_IT_IS));
     }
 
     #[test]
@@ -137,7 +145,7 @@ mod tests {
     async fn a_set_does_not_wait_for_probes_that_it_does_not_need() {
         let (_responder, set) = both_transports(Fault::Drip, 1).await;
         let asked = Instant::now();
-        assert!(set.ask(EQUAL).await.passed());
+        assert!(set.ask(EQUAL, AS_IT_IS).await.passed());
         assert!(asked.elapsed() < PATIENT / 2);
     }
 
@@ -151,7 +159,7 @@ mod tests {
         assert_eq!(found[1].0, format!("{server} udp localhost. A"));
         assert!(!found[0].1.outcome.passed() && found[1].1.outcome.passed());
 
-        let Outcome::Fail(failure) = set.ask(EQUAL).await else {
+        let Outcome::Fail(failure) = set.ask(EQUAL, AS_IT_IS).await else {
             panic!("tcp is closed and both are needed");
         };
         assert_eq!(failure.cause, Cause::PortClosed);

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::prctl::get_child_subreaper;
 use nix::unistd::{Pid, getpid};
@@ -18,6 +20,47 @@ pub(crate) struct ProcStat {
     /// Start time, in ticks since the boot.
     pub(crate) began: u64,
     state: u8,
+}
+
+/// A thread, as its directory in `/proc/PID/task` has it.
+#[derive(Debug)]
+pub(crate) struct ThreadStat {
+    /// CPU time since it began: to the nanosecond from `schedstat`, to 10 ms where the kernel keeps none.
+    pub(crate) used: Duration,
+    state: u8,
+}
+
+impl ThreadStat {
+    /// The thread of this directory, unless it has ended.
+    pub(crate) fn read(task: &Path) -> Option<Self> {
+        let stat = fs::read(task.join("stat")).ok()?;
+        let name = stat.iter().rposition(|octet| *octet == b')')?;
+        let mut fields = str::from_utf8(&stat[name + 1..]).ok()?.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        // utime and stime, in ticks of 10 ms.
+        let ticks: [u64; 2] = [fields.nth(10)?.parse().ok()?, fields.next()?.parse().ok()?];
+        let schedule = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+        let exact = schedule.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        let used = exact
+            .filter(|nanos| *nanos > 0)
+            .map_or_else(|| Duration::from_millis(10 * (ticks[0] + ticks[1])), Duration::from_nanos);
+        Some(Self { used, state })
+    }
+
+    /// Whether it runs or waits for a CPU.
+    pub(crate) const fn is_runnable(&self) -> bool {
+        self.state == b'R'
+    }
+
+    /// Whether a signal or a debugger has stopped it.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
+    }
+
+    /// Whether it is in a system call that no signal ends.
+    pub(crate) const fn is_uninterruptible(&self) -> bool {
+        self.state == b'D'
+    }
 }
 
 /// The numbers of all processes that this user can see. The youngest are last, until the numbers wrap.

@@ -229,6 +229,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("pass", _) => Event::Outcome(names.find_check(name)?, read_pass(rest)?),
         ("fail", _) => Event::Outcome(names.find_check(name)?, read_failure(rest)?),
         ("gone", _) => Event::SuddenFailure(names.find_check(name)?, read_gone(rest)),
+        ("doubt", check) => Event::Doubt(names.find_check(check)?),
         ("becomes", _) => {
             let outcome = match split_word(rest) {
                 ("pass", latency) => read_pass(latency)?,
@@ -253,7 +254,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("end", "") => return Ok(What::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is unknown, expected start, pass, fail, gone, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
+                "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
                  `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
@@ -315,7 +316,7 @@ fn read_failure(text: &str) -> Result<Outcome, String> {
 fn read_gone(text: &str) -> Failure {
     let (word, detail) = split_word(text);
     match word.parse::<Cause>() {
-        Ok(cause) if cause.class() == Class::Hard => Failure::new(cause, detail),
+        Ok(cause) if cause.class() != Class::Unknown => Failure::new(cause, detail),
         _ => Failure::new(Cause::ProcessGone, text),
     }
 }

@@ -78,9 +78,11 @@ fn of_class(is_unknown: bool) -> Vec<Cause> {
     Cause::ALL.iter().copied().filter(|cause| (cause.class() == Class::Unknown) == is_unknown).collect()
 }
 
-/// The causes that count as failures by default. A server that limits its rate serves.
+/// The causes that bring down by default. A server that limits its rate or drops queries serves, and so does one of
+/// which only a part hangs.
 fn failures() -> Vec<Cause> {
-    of_class(false).into_iter().filter(|cause| *cause != Cause::RateLimited).collect()
+    let serves = |cause: &Cause| matches!(cause, Cause::RateLimited | Cause::Overload | Cause::PartlyHung);
+    of_class(false).into_iter().filter(|cause| !serves(cause)).collect()
 }
 
 fn unknowns() -> Vec<Cause> {

@@ -8,7 +8,8 @@ use crate::outcome::{Cause, Class, Outcome};
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OnFail {
-    /// For failures of causes not listed; [`Cause::RateLimited`] is observed unless it is listed.
+    /// For failures of causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
+    /// observed, and [`Cause::PartlyHung`] degrades at most.
     pub(crate) otherwise: Severity,
     /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
     pub(crate) unknown: Severity,
@@ -28,7 +29,8 @@ impl OnFail {
     pub(crate) fn severity(&self, cause: Cause) -> Severity {
         // To withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
-            Cause::RateLimited => Severity::Observe,
+            Cause::RateLimited | Cause::Overload => Severity::Observe,
+            Cause::PartlyHung => self.otherwise.min(Severity::Degraded),
             _ if cause.class() == Class::Unknown => self.unknown,
             _ => self.otherwise,
         };

@@ -87,7 +87,7 @@ impl Service {
     }
 
     /// Whether it attracts traffic: by the last decision, before the first one by that of an earlier helper.
-    const fn is_serving(&self) -> bool {
+    pub(super) const fn is_serving(&self) -> bool {
         match self.state {
             ServiceState::Up | ServiceState::Degraded => true,
             ServiceState::Starting => self.served_before,

@@ -109,8 +109,8 @@ impl Sight {
         since?.into_iter().max()
     }
 
-    /// Whether a check does not hold up the first verdict of the service. A process that is not known never does, nor
-    /// does a check that moves no route.
+    /// Whether a check does not hold up the first verdict of the service. A process or sockets that are not known never do,
+    /// nor does a check that moves no route.
     fn leaves_out(&self, check: &Check, checks: &[Check]) -> bool {
         if !check.decides() {
             return true;
@@ -118,7 +118,8 @@ impl Sight {
         let Some(unknown) = check.unknown() else { return false };
         let decided = || self.witnesses(checks).any(|witness| witness.verdict().is_some());
         check.verdict().is_none()
-            && (unknown.failure.cause == Cause::ProcessUnknown || (self.is_over && decided()))
+            && (matches!(unknown.failure.cause, Cause::ProcessUnknown | Cause::ListenerUnknown)
+                || (self.is_over && decided()))
     }
 }
 

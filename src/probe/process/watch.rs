@@ -96,6 +96,12 @@ impl Watch {
         }
     }
 
+    /// The number of the process, while it runs.
+    #[must_use]
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.running().filter(|process| !process.has_exited()).map(|process| process.pid())
+    }
+
     fn handle(&self, event: WatchEvent<Arc<ProcessHandle>>) {
         let mut state = self.state();
         *state = std::mem::replace(&mut *state, WatchState::Unknown).after(event);

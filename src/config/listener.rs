@@ -1,0 +1,176 @@
+//! The `listener` table of a check, and the default checks of the sockets of a service.
+//!
+//! A service with a backend or a role gets two: over UDP a server that does not read brings the service down, over TCP,
+//! which idle connections can exhaust, it degrades it.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::address::service_addresses;
+use super::bounds;
+use super::resolve::{Resolver, Result};
+use super::{Check, defaults, file};
+use crate::backend::Backend;
+use crate::engine::check::{OnFail, Severity};
+use crate::probe::Probe;
+use crate::probe::dns::Transport;
+use crate::probe::listener::ListenerProbe;
+
+/// The DNS port.
+const PORT: u16 = 53;
+
+const OVER_UDP: &str = "a server that stops reading its UDP sockets, or closes them, is detected at once, before a probe times out";
+const OVER_TCP: &str = "the same for TCP; a failure only degrades the service";
+
+impl Resolver<'_> {
+    /// Builds the probe of a `listener` table.
+    pub(super) fn listener_probe(
+        &self,
+        written: &Spanned<file::Listener>,
+        service: &file::Service,
+        backend: Option<&Backend>,
+    ) -> Result<ListenerProbe> {
+        let listener = written.get_ref();
+        let stall = self.period(&listener.stall, bounds::STALL, defaults::STALL);
+        let addresses = service_addresses(service).unwrap_or_default();
+        let mut refused = Ok(());
+        if addresses.is_empty() {
+            let message = format!(
+                "service `{}` has no address on this host where a server listens, expected a host prefix, or `address = \
+                 [\"…\"]` in the service",
+                service.name.get_ref()
+            );
+            refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
+        }
+        let port = listener.port.map_or(PORT, std::num::NonZeroU16::get);
+        let transport = listener.transport.as_ref().map_or(Transport::Udp, |word| word.get_ref().0);
+        let (stall, process) = (stall?, backend.and_then(Backend::process_source));
+        refused.map(|()| ListenerProbe { addresses, port, transport, stall, process })
+    }
+
+    /// The default checks of a service with a backend or a role and addresses on this host. One of the same transport in
+    /// `others` replaces the default.
+    pub(super) fn default_listener_checks(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        others: &[Check],
+        timing: &file::Timing,
+    ) -> Result<Vec<Check>> {
+        let addresses = service_addresses(service).unwrap_or_default();
+        if addresses.is_empty() || (backend.is_none() && service.role.is_none()) {
+            return Ok(vec![]);
+        }
+        let timing = self.timing(&file::Timing::default(), timing)?;
+        let is_there = |transport| {
+            let is_same = |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.transport == transport);
+            others.iter().any(is_same)
+        };
+        let both = [
+            ("listener", Transport::Udp, Severity::Down, OVER_UDP),
+            ("listener-tcp", Transport::Tcp, Severity::Degraded, OVER_TCP),
+        ];
+        let missing = both.into_iter().filter(|(_, transport, ..)| !is_there(*transport));
+        let checks = missing.map(|(name, transport, severity, why)| {
+            let mut name = name.to_owned();
+            while others.iter().any(|check| check.name == name) {
+                name.push_str("-here");
+            }
+            let process = backend.and_then(Backend::process_source);
+            let probe = ListenerProbe {
+                addresses: addresses.clone(),
+                port: PORT,
+                transport,
+                stall: defaults::STALL,
+                process,
+            };
+            let (on_fail, probe) = (OnFail::always(severity), Probe::Listener(probe));
+            Check { name, timing, on_fail, probe, default: Some(why) }
+        });
+        Ok(checks.collect())
+    }
+}
+
+/// The `listener` table that gives this probe, for the service and backend that it has.
+pub(super) fn table(probe: &ListenerProbe) -> String {
+    let mut keys = vec![];
+    if probe.transport == Transport::Tcp {
+        keys.push("transport = \"tcp\"".to_owned());
+    }
+    if probe.port != PORT {
+        keys.push(format!("port = {}", probe.port));
+    }
+    if probe.stall != defaults::STALL {
+        keys.push(format!("stall = \"{}\"", crate::text::period::Period(probe.stall)));
+    }
+    if keys.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", keys.join(", ")) }
+}
+
+/// How long a hang with queries takes to be seen, at most, on a host that is not overloaded.
+pub(super) const DETECTED: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::config::describe::Description;
+
+    fn config(service: &str) -> Config {
+        let text = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.unbound]\n[[service]]\nname = \"s\"\n{service}\n"
+        );
+        Config::parse(Path::new("f"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Each as `NAME SEVERITY TABLE`, and whether its process is known.
+    fn listeners(service: &str) -> Vec<(String, bool)> {
+        let checks = config(service).services.remove(0).checks;
+        let of = |check: &Check| match &check.probe {
+            Probe::Listener(probe) => Some((
+                format!("{} {} {}", check.name, check.on_fail.otherwise.word(), table(probe)),
+                probe.process.is_some(),
+            )),
+            _ => None,
+        };
+        checks.iter().filter_map(of).collect()
+    }
+
+    const HOST: &str = "prefixes = [\"192.0.2.53/32\"]\n";
+    const OWN: &str = "[[service.check]]\nname = \"a\"\ndns = { query = \"localhost. A\" }\n";
+
+    #[test]
+    fn a_service_with_a_backend_or_a_role_watches_its_sockets() {
+        let both = |process| {
+            let names = ["listener down {}", "listener-tcp degraded { transport = \"tcp\" }"];
+            names.map(|name| (name.to_owned(), process)).to_vec()
+        };
+        assert_eq!(listeners(&format!("{HOST}role = \"resolver\"")), both(false));
+        assert_eq!(listeners(&format!("{HOST}backend = \"unbound\"")), both(true));
+        assert_eq!(listeners(&format!("{HOST}backend = \"unbound\"\n{OWN}")), both(true));
+        assert_eq!(listeners(&format!("{HOST}{OWN}")), []);
+        assert_eq!(listeners(&format!("{HOST}role = \"resolver\"\naddress = false")), []);
+        assert_eq!(listeners("prefixes = [\"192.0.2.0/24\"]\nrole = \"resolver\""), []);
+    }
+
+    #[test]
+    fn a_listener_check_of_the_file_replaces_the_default_of_its_transport() {
+        let own = "[[service.check]]\nname = \"listener\"\non-fail = \"degraded\"\nlistener = { port = 5353, stall = \"3s\" }\n";
+        let all = listeners(&format!("{HOST}backend = \"unbound\"\n{OWN}{own}"));
+        let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let expected = [
+            "listener degraded { port = 5353, stall = \"3s\" }",
+            "listener-tcp degraded { transport = \"tcp\" }",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn says_what_it_watches_and_what_overload_does() {
+        let told = Description(&config(&format!("{HOST}role = \"resolver\""))).to_string();
+        assert!(told.contains("must be read: 192.0.2.53:53 udp"), "{told}");
+        assert!(told.contains("overload: observe, partly-hung: degraded"), "{told}");
+    }
+}

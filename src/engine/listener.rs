@@ -1,0 +1,337 @@
+//! Verdicts on the listening sockets of one address and protocol, from samples of their receive queues.
+//!
+//! A server that hangs stops reading: what waits in its sockets never decreases. A server under overload reads all the
+//! time, so that its queues are rarely empty but do decrease. Ten steps of at least 15 ms without a decrease were never
+//! seen in a server that reads, saturated or not, on a busy host or not; a stall of 150 ms was. Steps are counted, not
+//! time: a helper that gets no CPU itself sees two samples far apart, which prove little.
+//!
+//! ```text
+//!                  socket seen                       no socket, for 75 ms
+//!   Unseen ──────────────────────► Reading ───────────────────────────────► Missing
+//!                                   ▲    │ a socket is not read for 10 steps    │ answered
+//!        decrease, empty, answered  │    │                                      ▼
+//!                                   │    ├─► others are read, or answered: PartlyHung, after `stall` Stalled
+//!                                   │    ├─► the process is stopped or idle: NotReading
+//!                                   └────┴─► the process works, or is not seen: after `stall` Stalled
+//! ```
+//!
+//! A reload looks like a hang, but uses the CPU: hence the second to last distinction. Only sockets that were read since
+//! the start are judged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::moment::Moment;
+use crate::text::counted;
+use crate::text::period::Shown;
+
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use self::queue::Queue;
+pub(crate) use self::queue::{STEP, STEPS};
+
+/// For how long no socket may be seen, in at least two steps.
+const MISSING: Duration = Duration::from_millis(75);
+
+/// How long overload is held after its last sign.
+const OVERLOAD: Duration = Duration::from_secs(5);
+
+/// The shortest time between two suspicions that make the server be asked.
+const DOUBT: Duration = Duration::from_secs(1);
+
+/// From this number of steps on, the work of the process is measured, and the server is asked.
+const SUSPECT: u32 = 3;
+
+/// A process that uses less than this part of one CPU is idle: 5 ms in 160 ms.
+const IDLE_SHARE: u32 = 32;
+
+/// A socket for as long as it is open. The kernel uses inodes again, but no cookies before the next boot.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct SocketId {
+    pub(crate) inode: u64,
+    /// 0 if it is not known.
+    pub(crate) cookie: u64,
+}
+
+/// What one look at a socket found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) id: SocketId,
+    /// What waits to be read, in any unit.
+    pub(crate) queue: u32,
+    /// Dropped datagrams since it was opened. Wraps.
+    pub(crate) drops: u32,
+}
+
+/// What the processes of the server did up to now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Work {
+    /// CPU time since some moment.
+    pub(crate) used: Duration,
+    /// Whether any thread runs or waits for a CPU.
+    pub(crate) runnable: bool,
+    /// Whether every thread is stopped by a signal, a debugger or a device.
+    pub(crate) stopped: bool,
+}
+
+/// How some of the sockets are not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Unread {
+    /// How many are not read.
+    pub(crate) stuck: usize,
+    /// Of how many.
+    pub(crate) of: usize,
+    /// For how long, at the time of the verdict.
+    pub(crate) time: Duration,
+}
+
+/// What the sockets say about the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// No socket was seen since the start: the server may be in another network namespace.
+    Unseen,
+    /// Something waits in the sockets since the start, and it was never seen that they are read.
+    NeverRead,
+    /// The sockets are read, as far as is known.
+    Reading,
+    /// There are no sockets, but the server answers: they have moved to where they cannot be seen.
+    Hidden,
+    /// The sockets are gone.
+    Missing,
+    /// The server does not read, and does nothing else.
+    NotReading(Unread),
+    /// The server has not read for long, at least from half of its sockets.
+    Stalled(Unread),
+    /// Some sockets are not read, others are.
+    PartlyHung(Unread),
+    /// The kernel drops queries although the server reads: this many since the overload began.
+    Overload(u32),
+}
+
+/// How fast to sample.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Pace {
+    /// Nothing is suspicious, or the verdict is in.
+    Idle,
+    /// Every [`STEP`].
+    Fast,
+}
+
+/// The listening sockets of one address and protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    /// How long a server may not read while it works.
+    stall: Duration,
+    queues: BTreeMap<SocketId, Queue>,
+    is_seen: bool,
+    is_hidden: bool,
+    /// Since when there has been no socket, and how many samples said so after the first.
+    missing: Option<(Moment, u32)>,
+    /// The last answer of the server to a probe at this address.
+    answered: Option<Moment>,
+    overload: Option<Overload>,
+    verdict: Verdict,
+    /// Which questions to the server are still to be asked: one when the suspicion arises, one before it is a verdict.
+    doubts: u32,
+    doubted_at: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Overload {
+    last_sign: Moment,
+    dropped: u32,
+}
+
+impl Listener {
+    /// Knows nothing yet. A server that works may not read for as long as `stall`.
+    pub(crate) const fn new(stall: Duration) -> Self {
+        Self {
+            stall,
+            queues: BTreeMap::new(),
+            is_seen: false,
+            is_hidden: false,
+            missing: None,
+            answered: None,
+            overload: None,
+            verdict: Verdict::Unseen,
+            doubts: 0,
+            doubted_at: None,
+        }
+    }
+
+    /// The present verdict.
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether the kernel drops queries that the server would read: then a lost probe says nothing about it.
+    pub(crate) fn is_overloaded(&self, now: Moment) -> bool {
+        let is_unread =
+            matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_) | Verdict::Missing);
+        !is_unread && self.overload.is_some_and(|overload| now.since(overload.last_sign) <= OVERLOAD)
+    }
+
+    /// Whether [`Self::sample`] needs to know the work of the process next time.
+    pub(crate) fn wants_work(&self) -> bool {
+        self.queues.values().any(|queue| queue.steps() + 1 >= SUSPECT)
+    }
+
+    /// How soon the next sample is due.
+    pub(crate) fn pace(&self) -> Pace {
+        let is_decided = matches!(
+            self.verdict,
+            Verdict::NeverRead
+                | Verdict::Missing
+                | Verdict::Hidden
+                | Verdict::NotReading(_)
+                | Verdict::Stalled(_)
+        );
+        let is_suspect = self.missing.is_some() || self.queues.values().any(|queue| queue.waiting() > 0);
+        if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
+    }
+
+    /// Whether the server has to be asked now, since its answer decides. True once for each question, and for a suspicion
+    /// that has just arisen not more than once in [`DOUBT`]: a saturated server is suspected all the time.
+    pub(crate) fn take_doubt(&mut self, now: Moment) -> bool {
+        let steps = self.queues.values().map(Queue::steps).max().unwrap_or_default();
+        let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
+        let due = match steps {
+            _ if is_gone => 1,
+            ..SUSPECT => 0,
+            SUSPECT..STEPS => 1,
+            _ => 2,
+        };
+        let is_new = due > self.doubts && self.is_seen;
+        self.doubts = due;
+        let is_too_soon = due == 1 && self.doubted_at.is_some_and(|at| now.since(at) < DOUBT);
+        if !is_new || is_too_soon {
+            return false;
+        }
+        self.doubted_at = Some(now);
+        true
+    }
+
+    /// The server has answered a probe at this address over this protocol.
+    pub(crate) fn answered(&mut self, now: Moment) {
+        self.answered = Some(now);
+        // The answer came through one of these, so that the samples have missed a decrease.
+        if self.queues.len() == 1 || self.queues.values().all(Queue::is_stuck) {
+            self.queues.values_mut().for_each(|queue| queue.restart(now));
+        }
+    }
+
+    /// Counts what one look at all sockets found; `work` is what the process has done, if it is known.
+    pub(crate) fn sample(&mut self, now: Moment, samples: &[Sample], work: Option<Work>) {
+        self.queues.retain(|id, _| samples.iter().any(|sample| sample.id == *id));
+        for sample in samples {
+            let queue = self.queues.entry(sample.id).or_insert_with(|| Queue::new(now, sample));
+            queue.sample(now, sample, work);
+        }
+        if self.queues.is_empty() {
+            let (since, samples) = self.missing.map_or((now, 0), |(since, samples)| (since, samples + 1));
+            self.missing = self.is_seen.then_some((since, samples));
+            self.is_hidden |= self.is_seen && self.answered.is_some_and(|answered| answered >= since);
+        } else {
+            (self.is_seen, self.is_hidden, self.missing) = (true, false, None);
+        }
+        self.note_overload(now);
+        self.verdict = self.judge(now, work);
+    }
+
+    fn note_overload(&mut self, now: Moment) {
+        let dropped: u32 = self.queues.values_mut().filter_map(|queue| queue.take_overload(now)).sum();
+        if dropped > 0 {
+            let earlier = self.overload.map_or(0, |overload| overload.dropped);
+            self.overload = Some(Overload { last_sign: now, dropped: earlier.saturating_add(dropped) });
+        } else if self.overload.is_some_and(|overload| now.since(overload.last_sign) > OVERLOAD) {
+            self.overload = None;
+        }
+    }
+
+    fn judge(&self, now: Moment, work: Option<Work>) -> Verdict {
+        // No sockets.
+        if self.queues.is_empty() {
+            return match self.missing {
+                None => Verdict::Unseen,
+                Some(_) if self.is_hidden => Verdict::Hidden,
+                Some((since, 2..)) if now.since(since) >= MISSING => Verdict::Missing,
+                Some(_) => self.verdict,
+            };
+        }
+        // All are read, as far as is known.
+        let mut stuck: Vec<_> = self.queues.values().filter(|queue| queue.is_stuck()).collect();
+        stuck.retain(|queue| queue.was_read());
+        stuck.sort_by_key(|queue| queue.since());
+        let (Some(first), Some(last)) = (stuck.first(), stuck.last()) else {
+            return match self.overload {
+                Some(overload) => Verdict::Overload(overload.dropped),
+                None if self.queues.values().any(Queue::is_stuck) => Verdict::NeverRead,
+                None => Verdict::Reading,
+            };
+        };
+        let unread = Unread { stuck: stuck.len(), of: self.queues.len(), time: now.since(first.since()) };
+        // Some are read, or the server answers.
+        let is_read = |queue: &Queue| queue.read_at().is_some_and(|read| read >= last.since());
+        let is_answered = self.answered.is_some_and(|answered| answered >= last.since());
+        if is_answered || self.queues.values().any(is_read) {
+            // Since when half of the sockets are not read.
+            let half = stuck.get(unread.of.div_ceil(2) - 1);
+            let is_long = half.is_some_and(|queue| now.since(queue.since()) >= self.stall);
+            return if is_long { Verdict::Stalled(unread) } else { Verdict::PartlyHung(unread) };
+        }
+        // The first verdict of this hang stands.
+        if matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_)) {
+            return self.verdict;
+        }
+        // Where some sockets are only empty, those that hang may be a part: the answer to a second question decides.
+        let is_whole = unread.stuck == unread.of || last.steps() >= 2 * STEPS;
+        match (activity(now, last, work), is_whole) {
+            (Activity::Stopped, _) | (Activity::Idle, true) => Verdict::NotReading(unread),
+            _ if unread.time >= self.stall => Verdict::Stalled(unread),
+            _ => self.while_it_waits(),
+        }
+    }
+
+    /// The verdict as long as a suspicion is none yet.
+    const fn while_it_waits(&self) -> Verdict {
+        match self.overload {
+            Some(overload) => Verdict::Overload(overload.dropped),
+            None => Verdict::Reading,
+        }
+    }
+}
+
+/// What a process does that does not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Activity {
+    Stopped,
+    Idle,
+    Working,
+    NotKnown,
+}
+
+/// What the process has done since the suspicion against this socket.
+fn activity(now: Moment, queue: &Queue, work: Option<Work>) -> Activity {
+    let Some(work) = work else { return Activity::NotKnown };
+    if work.stopped {
+        return Activity::Stopped;
+    }
+    let Some((since, before)) = queue.work_before() else { return Activity::NotKnown };
+    let used = work.used.saturating_sub(before.used);
+    let is_idle = !work.runnable && used * IDLE_SHARE < now.since(since);
+    if is_idle { Activity::Idle } else { Activity::Working }
+}
+
+impl Unread {
+    /// The beginning of a sentence, such as "2 of 4 sockets not read for 160ms".
+    pub(crate) fn told(self) -> String {
+        let time = Shown(self.time);
+        match (self.stuck, self.of) {
+            (1, 1) => format!("the socket was not read for {time}"),
+            (stuck, of) if stuck == of => format!("none of {} was read for {time}", counted(of, "socket")),
+            (stuck, of) => format!("{stuck} of {} not read for {time}", counted(of, "socket")),
+        }
+    }
+}

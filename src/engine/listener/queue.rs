@@ -1,0 +1,131 @@
+//! The receive queue of one socket, from sample to sample.
+
+use std::time::Duration;
+
+use super::{SUSPECT, Sample, Work};
+use crate::engine::moment::Moment;
+
+/// The shortest time between two samples that count as a step.
+pub(crate) const STEP: Duration = Duration::from_millis(15);
+
+/// After so many steps without a decrease a socket is stuck.
+pub(crate) const STEPS: u32 = 10;
+
+/// Drops and a decrease within this time are signs of overload.
+const TOGETHER: Duration = Duration::from_millis(300);
+
+/// One socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queue {
+    waiting: u32,
+    drops: u32,
+    /// Since when it has been neither empty nor decreasing.
+    since: Moment,
+    /// The last sample that counted as a step.
+    stepped_at: Moment,
+    steps: u32,
+    /// It was seen empty, or decreasing.
+    was_read: bool,
+    read_at: Option<Moment>,
+    dropped_at: Option<Moment>,
+    /// Drops that [`Self::take_overload`] has not returned.
+    dropped: u32,
+    /// When the suspicion arose, and what the process had done by then.
+    work: Option<(Moment, Work)>,
+}
+
+impl Queue {
+    pub(super) const fn new(now: Moment, sample: &Sample) -> Self {
+        Self {
+            waiting: sample.queue,
+            drops: sample.drops,
+            since: now,
+            stepped_at: now,
+            steps: 0,
+            was_read: sample.queue == 0,
+            read_at: None,
+            dropped_at: None,
+            dropped: 0,
+            work: None,
+        }
+    }
+
+    /// Counts a sample, which may be the one it was made of.
+    pub(super) fn sample(&mut self, now: Moment, sample: &Sample, work: Option<Work>) {
+        let before = std::mem::replace(&mut self.waiting, sample.queue);
+        let dropped = sample.drops.wrapping_sub(std::mem::replace(&mut self.drops, sample.drops));
+        // A counter that went back was reset.
+        let has_dropped = (1..=u32::MAX / 2).contains(&dropped);
+        if has_dropped {
+            self.dropped_at = Some(now);
+            self.dropped = self.dropped.saturating_add(dropped);
+        }
+        if sample.queue == 0 {
+            // It was full between the samples.
+            if before > 0 || has_dropped {
+                self.read_at = Some(now);
+            }
+            self.was_read = true;
+            self.restart(now);
+        } else if sample.queue < before {
+            self.read_at = Some(now);
+            self.was_read = true;
+            self.restart(now);
+        } else if before == 0 {
+            self.restart(now);
+        } else if now.since(self.stepped_at) >= STEP {
+            self.steps = self.steps.saturating_add(1);
+            self.stepped_at = now;
+            if self.steps >= SUSPECT && self.work.is_none() {
+                self.work = work.map(|work| (now, work));
+            }
+        }
+    }
+
+    /// From now on it has to be stuck anew.
+    pub(super) const fn restart(&mut self, now: Moment) {
+        self.since = now;
+        self.stepped_at = now;
+        self.steps = 0;
+        self.work = None;
+    }
+
+    /// How much was dropped, if that is overload: the socket was read at about the same time.
+    pub(super) fn take_overload(&mut self, now: Moment) -> Option<u32> {
+        let is_recent = |at: Option<Moment>| at.is_some_and(|at| now.since(at) <= TOGETHER);
+        if !is_recent(self.dropped_at) {
+            self.dropped = 0;
+            return None;
+        }
+        let is_read = is_recent(self.read_at);
+        is_read.then(|| std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0)
+    }
+
+    pub(super) const fn waiting(&self) -> u32 {
+        self.waiting
+    }
+
+    pub(super) const fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    pub(super) const fn is_stuck(&self) -> bool {
+        self.steps >= STEPS
+    }
+
+    pub(super) const fn was_read(&self) -> bool {
+        self.was_read
+    }
+
+    pub(super) const fn since(&self) -> Moment {
+        self.since
+    }
+
+    pub(super) const fn read_at(&self) -> Option<Moment> {
+        self.read_at
+    }
+
+    pub(super) const fn work_before(&self) -> Option<(Moment, Work)> {
+        self.work
+    }
+}

@@ -1,0 +1,178 @@
+//! Reads the sockets of a port with their receive queues, again and again.
+//!
+//! It asks netlink. Where that is not permitted (`RestrictAddressFamilies=` without `AF_NETLINK`, a filter on system
+//! calls, a kernel without `sock_diag`), it reads `/proc/self/net`, which costs far more. A namespace without sockets is
+//! no error: the server may be in another one.
+
+use std::io;
+
+use nix::errno::Errno;
+use rustix::net::AddressFamily;
+
+use super::connection::{Connection, Wanted};
+use super::proc_net;
+use super::sockets::{Protocol, Socket, dump, has_v6};
+
+/// Maximum number of sockets of one port. A server has as many for each address as it has threads.
+const MAX_SOCKETS: usize = 4096;
+
+/// Reads sockets, and keeps the connection to the kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    connection: Option<Connection>,
+    /// Why netlink is not used, if it is not.
+    refused: Option<String>,
+}
+
+impl Reader {
+    /// All sockets of this port for which `wanted` holds.
+    ///
+    /// # Errors
+    /// Returns an error if the sockets are not known: the kernel cannot be asked, its answer is no list of sockets, or
+    /// there are too many.
+    pub(crate) fn read(
+        &mut self,
+        port: u16,
+        protocol: Protocol,
+        wanted: impl Fn(&Socket) -> bool,
+    ) -> io::Result<Vec<Socket>> {
+        if self.refused.is_none() {
+            match self.ask(port, protocol, &wanted) {
+                Err(error) if is_lasting(&error) => self.refused = Some(error.to_string()),
+                answer => return answer,
+            }
+        }
+        let mut found = vec![];
+        proc_net::sockets(port, protocol, |socket| {
+            if wanted(&socket) && found.len() <= MAX_SOCKETS {
+                found.push(socket);
+            }
+        })?;
+        limited(found)
+    }
+
+    /// Why it reads `/proc/self/net` instead of asking netlink; `None` while it asks.
+    #[must_use]
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    fn ask(
+        &mut self,
+        port: u16,
+        protocol: Protocol,
+        wanted: impl Fn(&Socket) -> bool,
+    ) -> io::Result<Vec<Socket>> {
+        let mut found: Vec<Socket> = vec![];
+        for family in [AddressFamily::INET, AddressFamily::INET6] {
+            let first = found.len();
+            let answered = dump(&mut self.connection, family, port, protocol, |socket| {
+                // An interrupted dump lists a socket again.
+                let known = found[first..].iter_mut().find(|known| known.inode == socket.inode);
+                match known {
+                    Some(known) => *known = socket,
+                    None if wanted(&socket) => found.push(socket),
+                    None => {}
+                }
+                if found.len() > MAX_SOCKETS { Wanted::NoMore } else { Wanted::More }
+            });
+            match answered {
+                Ok(()) => {}
+                Err(_) if family == AddressFamily::INET6 && !has_v6() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        limited(found)
+    }
+}
+
+fn limited(found: Vec<Socket>) -> io::Result<Vec<Socket>> {
+    if found.len() <= MAX_SOCKETS {
+        return Ok(found);
+    }
+    Err(io::Error::other(format!("more than {MAX_SOCKETS} sockets of one port")))
+}
+
+/// Whether netlink is of no use here, as opposed to a shortage that passes.
+fn is_lasting(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    !matches!(
+        errno,
+        None | Some(
+            Errno::EINTR
+                | Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOMEM
+                | Errno::ENOBUFS
+                | Errno::EAGAIN
+                | Errno::EMSGSIZE
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    use super::*;
+
+    /// Both ways to read.
+    fn readers() -> [Reader; 2] {
+        [Reader::default(), Reader { refused: Some("test".into()), ..Reader::default() }]
+    }
+
+    #[test]
+    fn what_waits_in_a_udp_socket_is_seen_until_it_is_read() {
+        for mut reader in readers() {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let at = socket.local_addr().unwrap();
+            let mut queue = || {
+                let all = reader.read(at.port(), Protocol::Udp, |socket| socket.covers(at.ip())).unwrap();
+                assert_eq!(all.len(), 1, "{all:?}");
+                (all[0].queue, all[0].drops, all[0].inode)
+            };
+            let (empty, no_drops, inode) = queue();
+            assert_eq!((empty, no_drops), (0, 0));
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.send_to(b"x", at).unwrap();
+            assert!(queue().0 > 0);
+            socket.recv(&mut [0; 9]).unwrap();
+            assert_eq!(queue(), (0, 0, inode));
+            while queue().1 == 0 {
+                client.send_to(&[0; 8192], at).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn what_waits_in_a_tcp_listener_is_counted() {
+        for mut reader in readers() {
+            let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+            let at = socket.local_addr().unwrap();
+            let _connections = [(); 2].map(|()| TcpStream::connect(at).unwrap());
+            let all = reader.read(at.port(), Protocol::Tcp, |_| true).unwrap();
+            assert_eq!(all.iter().map(|socket| socket.queue).collect::<Vec<_>>(), [2]);
+        }
+    }
+
+    #[test]
+    fn a_wildcard_socket_covers_both_families_unless_it_is_for_ipv6_only() {
+        let socket = UdpSocket::bind("[::]:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        for mut reader in readers() {
+            for address in ["127.0.0.53", "::1"] {
+                let address = address.parse().unwrap();
+                let all = reader.read(port, Protocol::Udp, |socket| socket.covers(address)).unwrap();
+                assert!(all.len() == 1 && !all[0].is_bound_to(address), "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_lasting_errors_end_the_use_of_netlink() {
+        let lasts = |errno: Errno| is_lasting(&errno.into());
+        assert!([Errno::EAFNOSUPPORT, Errno::EPERM, Errno::ENOENT, Errno::ENOSYS].into_iter().all(lasts));
+        assert!(![Errno::EMFILE, Errno::EINTR, Errno::EMSGSIZE, Errno::ENOBUFS].into_iter().any(lasts));
+        assert!(!is_lasting(&io::ErrorKind::InvalidData.into()), "garbled");
+    }
+}

@@ -1,0 +1,308 @@
+//! The thread that samples the receive queues of listening sockets.
+//!
+//! It looks every [`IDLE`], and every [`STEP`] while something waits or sockets are missing. A probe that is not answered
+//! at once [calls its attention](Watch::attend). It spends a small part of the time at most, however many sockets there
+//! are. The [state machine](crate::engine::listener) judges.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::{ListenerProbe, Place, folded, receivers};
+use crate::engine::listener::{Listener, Pace, STEP, Sample, SocketId, Verdict, Work};
+use crate::engine::moment::Moment;
+use crate::netlink::queues::Reader;
+use crate::netlink::sockets::Socket;
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::probe::dns::{DnsProbe, Transport};
+use crate::sys::lock;
+
+/// How often to look while nothing is suspicious. A hang under load is then seen within 250 ms.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// How often to look at `/proc/self/net`, which costs far more than netlink.
+const WITHOUT_NETLINK: Duration = Duration::from_millis(250);
+
+/// The time from one look to the next is at least so many times as long as the look took.
+const SHARE: u32 = 50;
+
+/// What the thread tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Told {
+    /// The server is to be asked now: its answer decides.
+    Doubt,
+    /// The sockets are gone or not read.
+    Failed(Failure),
+}
+
+/// Called on the thread.
+pub(crate) type Tell = Box<dyn Fn(Told) + Send>;
+
+/// Returns what the processes of the server have done.
+pub(crate) type WorkOf = Box<dyn Fn() -> Option<Work> + Send>;
+
+struct Watched {
+    probe: ListenerProbe,
+    listeners: Vec<(Place, Listener)>,
+    /// Why the sockets cannot be read at present.
+    blind: Option<String>,
+    /// The cause that was told last, as long as it lasts.
+    told: Option<Cause>,
+    tell: Tell,
+    work: WorkOf,
+}
+
+/// Watches sockets as long as it lives.
+pub(crate) struct Watch {
+    began: Instant,
+    watched: Arc<Mutex<Vec<Watched>>>,
+    attention: UnixStream,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("watched", &lock(&self.watched).len()).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Starts the thread, which watches nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no thread or descriptor left.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (attention, asked) = UnixStream::pair()?;
+        attention.set_nonblocking(true)?;
+        asked.set_nonblocking(true)?;
+        let (began, watched) = (Instant::now(), Arc::<Mutex<Vec<Watched>>>::default());
+        let sampled = Arc::clone(&watched);
+        let sampler = Sampler { began, reader: Reader::default(), is_refused: false };
+        thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&asked, &sampled))?;
+        Ok(Self { began, watched, attention })
+    }
+
+    /// Watches these and no others. What is known of a probe that was watched before stays known.
+    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (ListenerProbe, Tell, WorkOf)>) {
+        let mut watched = lock(&self.watched);
+        let mut known = std::mem::take(&mut *watched);
+        for (probe, tell, work) in probes {
+            let earlier = known.iter().position(|watched| watched.probe == probe);
+            watched.push(match earlier.map(|place| known.swap_remove(place)) {
+                Some(earlier) => Watched { tell, work, ..earlier },
+                None => Watched::new(probe, tell, work),
+            });
+        }
+        drop(watched);
+        self.attend();
+    }
+
+    /// Looks at once.
+    pub(crate) fn attend(&self) {
+        // No room means that it has not even looked up for the last time.
+        let _ = (&self.attention).write(&[0]);
+    }
+
+    /// What is known now; `None` if the probe is not watched.
+    #[must_use]
+    pub(crate) fn outcome(&self, probe: &ListenerProbe) -> Option<Outcome> {
+        let watched = lock(&self.watched);
+        watched.iter().find(|watched| watched.probe == *probe).map(Watched::outcome)
+    }
+
+    /// Notes an answer of the server to a probe. If the server is overloaded, turns a timeout into an unknown outcome: the
+    /// kernel drops queries, and the one of the probe may be among them.
+    pub(crate) fn weigh(&self, probe: &DnsProbe, outcome: Outcome) -> Outcome {
+        let now = Moment::after_start(self.began.elapsed());
+        let cause = outcome.failure().map(|failure| failure.cause);
+        let mut watched = lock(&self.watched);
+        let at = Place(probe.server, probe.transport);
+        let mut listeners =
+            watched.iter_mut().flat_map(|watched| &mut watched.listeners).filter(|(place, _)| *place == at);
+        if cause.is_none_or(is_of_an_answer) {
+            listeners.for_each(|(_, listener)| listener.answered(now));
+        } else if cause == Some(Cause::Timeout) && listeners.any(|(_, listener)| listener.is_overloaded(now))
+        {
+            let detail =
+                format!("{probe}: no answer, which says nothing: the kernel drops queries (overload)");
+            return Outcome::fail(Cause::LostInOverload, detail);
+        }
+        outcome
+    }
+}
+
+/// Whether a failure of this cause comes of an answer, which proves that the server reads.
+const fn is_of_an_answer(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Flags
+            | Cause::Rcode
+            | Cause::RateLimited
+            | Cause::Refused
+            | Cause::Servfail
+            | Cause::Signature
+            | Cause::Size
+            | Cause::Slow
+            | Cause::TooFewAnswers
+            | Cause::Truncated
+            | Cause::Ttl
+            | Cause::WrongAnswer
+            | Cause::WrongIdentity
+    )
+}
+
+impl Watched {
+    fn new(probe: ListenerProbe, tell: Tell, work: WorkOf) -> Self {
+        let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.transport);
+        let listeners =
+            probe.addresses.iter().map(|address| (place(address), Listener::new(probe.stall))).collect();
+        Self { probe, listeners, blind: None, told: None, tell, work }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match (&self.blind, self.listeners.first()) {
+            (Some(why), Some((place, _))) => place.unknown(why),
+            _ => folded(self.listeners.iter().map(|(place, listener)| place.outcome(listener.verdict()))),
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        self.listeners.iter().map(|(_, listener)| listener.pace()).max().unwrap_or(Pace::Idle)
+    }
+
+    /// Counts what a look at all sockets of its port found, and tells what is new.
+    fn sample(&mut self, now: Moment, found: &io::Result<Vec<Socket>>) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.blind = Some(error.to_string());
+                return;
+            }
+        };
+        self.blind = None;
+        let wants_work = self.listeners.iter().any(|(_, listener)| listener.wants_work());
+        let work = if wants_work { (self.work)() } else { None };
+        let mut doubts = false;
+        for (place, listener) in &mut self.listeners {
+            let samples: Vec<_> = receivers(found, place.0.ip()).iter().map(sample_of).collect();
+            listener.sample(now, &samples, work);
+            doubts |= listener.take_doubt(now);
+        }
+        if doubts {
+            (self.tell)(Told::Doubt);
+        }
+        self.tell_what_failed();
+    }
+
+    fn tell_what_failed(&mut self) {
+        let is_told = |listener: &Listener| {
+            matches!(
+                listener.verdict(),
+                Verdict::Missing | Verdict::NotReading(_) | Verdict::Stalled(_) | Verdict::PartlyHung(_)
+            )
+        };
+        if !self.listeners.iter().any(|(_, listener)| is_told(listener)) {
+            self.told = None;
+            return;
+        }
+        if let Outcome::Fail(failure) = self.outcome()
+            && self.told.replace(failure.cause) != Some(failure.cause)
+        {
+            (self.tell)(Told::Failed(failure));
+        }
+    }
+}
+
+const fn sample_of(socket: &Socket) -> Sample {
+    let id = SocketId { inode: socket.inode, cookie: socket.cookie };
+    Sample { id, queue: socket.queue, drops: socket.drops }
+}
+
+struct Sampler {
+    began: Instant,
+    reader: Reader,
+    /// It has been said that netlink is not used.
+    is_refused: bool,
+}
+
+impl Sampler {
+    fn run(mut self, mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
+        let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
+        loop {
+            // Wait.
+            let wait = look_at.max(not_before).saturating_duration_since(Instant::now());
+            let is_resting = Instant::now() < not_before;
+            let mut fds = [PollFd::new(asked, PollFlags::IN)];
+            let heard = if is_resting { &mut fds[..0] } else { &mut fds[..] };
+            // Where the system refuses to wait, sleep for a step.
+            if poll(heard, Timespec::try_from(wait).ok().as_ref()).is_err() {
+                thread::sleep(STEP);
+            }
+            match asked.read(&mut [0; 64]) {
+                Ok(0) => return,
+                Ok(_) => look_at = look_at.min(Instant::now()),
+                Err(error) if is_passing(&error) => {}
+                Err(_) => return,
+            }
+            // Look.
+            let began = Instant::now();
+            if began < look_at || began < not_before {
+                continue;
+            }
+            let pace = self.look(&mut lock(watched));
+            look_at = began
+                + match pace {
+                    _ if self.reader.refused().is_some() => WITHOUT_NETLINK,
+                    Pace::Fast => STEP,
+                    Pace::Idle => IDLE,
+                };
+            not_before = Instant::now() + began.elapsed() * SHARE;
+            self.say_what_is_refused();
+        }
+    }
+
+    /// Reads each port once for each protocol, and samples the sockets of all probes.
+    fn look(&mut self, watched: &mut [Watched]) -> Pace {
+        let mut tables = HashMap::<(u16, Transport), (Moment, io::Result<Vec<Socket>>)>::new();
+        for watched_here in watched.iter() {
+            let (port, transport) = (watched_here.probe.port, watched_here.probe.transport);
+            tables.entry((port, transport)).or_insert_with(|| {
+                let of_port = watched.iter().filter(|watched| watched.probe.port == port);
+                let addresses: Vec<_> = of_port.flat_map(|watched| &watched.probe.addresses).collect();
+                let wanted = |socket: &Socket| addresses.iter().any(|address| socket.covers(**address));
+                let found = self.reader.read(port, watched_here.probe.protocol(), wanted);
+                (Moment::after_start(self.began.elapsed()), found)
+            });
+        }
+        for watched in &mut *watched {
+            if let Some((now, found)) = tables.get(&(watched.probe.port, watched.probe.transport)) {
+                watched.sample(*now, found);
+            }
+        }
+        watched.iter().map(Watched::pace).max().unwrap_or(Pace::Idle)
+    }
+
+    fn say_what_is_refused(&mut self) {
+        if let Some(why) = self.reader.refused()
+            && !std::mem::replace(&mut self.is_refused, true)
+        {
+            log::warn!(
+                "cannot ask the kernel about sockets: {why}; reading /proc/self/net every {WITHOUT_NETLINK:?} instead, so \
+                 that a server that hangs is noticed later; AF_NETLINK in RestrictAddressFamilies= permits it"
+            );
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests;

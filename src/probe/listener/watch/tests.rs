@@ -1,0 +1,109 @@
+//! The thread beside real sockets.
+
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn probe(at: SocketAddr, transport: Transport) -> ListenerProbe {
+    let stall = Duration::from_millis(300);
+    ListenerProbe { addresses: vec![at.ip()], port: at.port(), transport, stall, process: None }
+}
+
+fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Told>) {
+    let (told, hears) = channel();
+    let tell: Tell = Box::new(move |what| told.send(what).unwrap());
+    let watch = Watch::start().unwrap();
+    watch.assign([(probe.clone(), tell, Box::new(move || work) as WorkOf)]);
+    (watch, hears)
+}
+
+fn comes_to_be(watch: &Watch, probe: &ListenerProbe, wanted: Option<Cause>) {
+    let began = Instant::now();
+    let cause = || watch.outcome(probe).unwrap().failure().map(|failure| failure.cause);
+    while cause() != wanted {
+        assert!(began.elapsed() < DEADLINE, "{:?}", cause());
+        thread::yield_now();
+    }
+}
+
+fn next_failure(hears: &Receiver<Told>) -> Failure {
+    loop {
+        if let Told::Failed(failure) = hears.recv_timeout(DEADLINE).unwrap() {
+            return failure;
+        }
+    }
+}
+
+const STOPPED: Option<Work> = Some(Work { used: Duration::ZERO, runnable: false, stopped: true });
+
+#[test]
+fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read() {
+    for (work, cause) in [(STOPPED, Cause::NotReading), (None, Cause::Stalled)] {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = server.local_addr().unwrap();
+        let probe = probe(at, Transport::Udp);
+        let (watch, hears) = watching(&probe, work);
+        comes_to_be(&watch, &probe, None);
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
+        watch.attend();
+        assert_eq!(hears.recv_timeout(DEADLINE).unwrap(), Told::Doubt);
+        let failure = next_failure(&hears);
+        assert_eq!(failure.cause, cause, "{failure}");
+        assert!(failure.detail.starts_with(&format!("{at} udp: the server")), "{failure}");
+        assert!(failure.detail.contains("the socket was not read for"), "{failure}");
+        server.recv(&mut [0; 9]).unwrap();
+        comes_to_be(&watch, &probe, None);
+        assert!(hears.try_recv().is_err());
+    }
+}
+
+#[test]
+fn a_tcp_listener_that_does_not_accept_is_told() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let probe = probe(server.local_addr().unwrap(), Transport::Tcp);
+    let (watch, hears) = watching(&probe, STOPPED);
+    comes_to_be(&watch, &probe, None);
+    let _connection = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    assert_eq!(next_failure(&hears).cause, Cause::NotReading);
+}
+
+#[test]
+fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
+    let server = UdpSocket::bind("[::1]:0").unwrap();
+    let at = server.local_addr().unwrap();
+    let probe = probe(at, Transport::Udp);
+    let (watch, hears) = watching(&probe, None);
+    comes_to_be(&watch, &probe, None);
+    drop(server);
+    let failure = next_failure(&hears);
+    assert_eq!(failure.to_string(), format!("{at} udp: the server has closed its sockets there"));
+    // Another watch has never seen it.
+    let (late, hears) = watching(&probe, None);
+    comes_to_be(&late, &probe, Some(Cause::ListenerUnknown));
+    let _server = UdpSocket::bind(at).unwrap();
+    comes_to_be(&watch, &probe, None);
+    comes_to_be(&late, &probe, None);
+    assert!(hears.try_recv().is_err());
+}
+
+#[test]
+fn a_probe_that_stays_watched_keeps_what_is_known_of_it() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let probe = probe(server.local_addr().unwrap(), Transport::Udp);
+    let (watch, _) = watching(&probe, None);
+    comes_to_be(&watch, &probe, None);
+    drop(server);
+    let (told, hears) = channel();
+    watch.assign([(
+        probe.clone(),
+        Box::new(move |what| told.send(what).unwrap()) as Tell,
+        Box::new(|| None) as WorkOf,
+    )]);
+    comes_to_be(&watch, &probe, Some(Cause::ListenerMissing));
+    drop(hears);
+    watch.assign([]);
+    assert_eq!(watch.outcome(&probe), None);
+}
