@@ -54,9 +54,11 @@ mod powerdns_recursor;
 mod unbound;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::probe::counters::window::Reading;
 use crate::program::{Ended, Program};
 use crate::text::foreign;
 
@@ -204,6 +206,17 @@ pub(crate) trait Driver: fmt::Debug + Sync {
 
     /// The number of queries in the output.
     fn read_queries(&self, text: &str) -> Option<u64>;
+
+    /// The counters that tell how the server fares, in what was printed. By default only the number of queries.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        Some(Reading { queries: self.read_queries(text)?, ..Reading::default() })
+    }
+
+    /// The shortest time between two readings of the counters that does a server of this version no harm; `None` if the
+    /// version is not known.
+    fn counters_pause(&self, _version: Option<&str>) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The state of a server, from its control channel or its process.
@@ -297,6 +310,12 @@ fn number_of(text: &str, key: &str) -> Option<u64> {
         text.split(|c: char| c.is_whitespace() || "=,".contains(c)).filter(|word| !word.is_empty());
     words.find(|word| *word == key)?;
     words.next()?.parse().ok()
+}
+
+/// The sum of the numbers behind these keys, of those that are there.
+fn sum_of(text: &str, keys: &[&str]) -> Option<u64> {
+    let numbers = keys.iter().filter_map(|key| number_of(text, key));
+    numbers.reduce(u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -133,6 +133,8 @@ causes! {
     Closed = "closed" (Soft),
     /// A command exited with a status other than 0, or was killed.
     Command = "command" (Soft),
+    /// The control channel of the server does not answer, although the server answers DNS: a part of it may hang.
+    ControlHung = "control-hung" (Soft),
     /// A zone expires soon, or has expired: this server has not refreshed it from its primary.
     Expired = "expired" (Soft),
     /// A flag (AA, RA, AD, TC) was not as expected.
@@ -147,11 +149,13 @@ causes! {
     LostInOverload = "lost-in-overload" (Unknown),
     /// An answer came that is no DNS message, or answers without saying what.
     Malformed = "malformed" (Soft),
+    /// The counters of the server cannot be read.
+    NoCounters = "no-counters" (Unknown),
     /// Serials cannot be compared: no reference server answered, or this server did not.
     NoReference = "no-reference" (Unknown),
     /// The server does not read its sockets and uses no CPU: it hangs. Definite: it needs no repetition.
     NotReading = "not-reading" (Hard),
-    /// The server reads, but not fast enough: the kernel drops queries.
+    /// The server does not keep up: the kernel or the server itself drops queries, or limits them.
     Overload = "overload" (Soft),
     /// The server reads some of its sockets and not others: some of its threads hang.
     PartlyHung = "partly-hung" (Soft),
@@ -169,6 +173,8 @@ causes! {
     Refused = "refused" (Soft),
     /// Response code SERVFAIL.
     Servfail = "servfail" (Soft),
+    /// The server answers too large a share of its queries with SERVFAIL.
+    ServfailShare = "servfail-share" (Soft),
     /// A signature (RRSIG) is missing, expired, not yet valid, or expires too soon.
     Signature = "signature" (Soft),
     /// The response is shorter or longer than expected.

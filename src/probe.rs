@@ -1,14 +1,16 @@
 //! Probes of each check kind, and their outcomes.
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
-//! [process](mod@process), an [`address`] or the sockets of a [`listener`], or compares [zones](freshness) with reference
-//! servers. Each folds what it found into one [`Outcome`]. The engine learns nothing else about the network.
+//! [process](mod@process), an [`address`] or the sockets of a [`listener`], compares [zones](freshness) with reference
+//! servers, or reads the [`counters`] of the server. Each folds what it found into one [`Outcome`]. The engine learns
+//! nothing else about the network.
 
 use std::fmt;
 use std::time::Duration;
 
 use self::address::AddressProbe;
 use self::command::CommandProbe;
+use self::counters::CountersProbe;
 use self::dns::{DnsProbe, Finding};
 use self::freshness::FreshnessProbe;
 use self::listener::ListenerProbe;
@@ -18,6 +20,7 @@ use crate::outcome::{Cause, Outcome};
 
 pub(crate) mod address;
 pub(crate) mod command;
+pub(crate) mod counters;
 mod deadline;
 pub mod dns;
 pub(crate) mod freshness;
@@ -42,6 +45,8 @@ pub(crate) enum Probe {
     Freshness(FreshnessProbe),
     /// Whether the server listens, and reads what comes.
     Listener(ListenerProbe),
+    /// The counters of a server.
+    Counters(CountersProbe),
     /// No probe: it always passes.
     Nothing,
 }
@@ -61,6 +66,7 @@ impl Probe {
             Self::Address(address) => address.ask().await,
             Self::Freshness(freshness) => freshness.ask(severity).await,
             Self::Listener(listener) => listener.ask_all(),
+            Self::Counters(counters) => counters.ask().await,
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -76,6 +82,7 @@ impl Probe {
                 vec![(label, finding(outcome))]
             }
             Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
+            Self::Counters(counters) => vec![(counters.to_string(), finding(counters.ask().await))],
             Self::Freshness(freshness) => {
                 let (label, outcome) = freshness.ask_all().await;
                 vec![(label, finding(outcome))]
@@ -94,7 +101,12 @@ impl Probe {
             Self::Dns(set) => set.need(),
             // An address at which nothing listens, ever, is not judged.
             Self::Listener(_) => 1,
-            Self::Command(_) | Self::Process(_) | Self::Address(_) | Self::Freshness(_) | Self::Nothing => 1,
+            Self::Command(_)
+            | Self::Process(_)
+            | Self::Address(_)
+            | Self::Freshness(_)
+            | Self::Counters(_)
+            | Self::Nothing => 1,
         }
     }
 }
@@ -109,6 +121,7 @@ impl fmt::Display for Probe {
             Self::Address(address) => address.fmt(f),
             Self::Freshness(freshness) => freshness.fmt(f),
             Self::Listener(listener) => listener.fmt(f),
+            Self::Counters(counters) => counters.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

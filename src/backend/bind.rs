@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::rate_limit::{RateLimit, Settings, Source};
-use super::{Access, Ask, Driver, Ended, Facts, Reload, Role};
+use super::{Access, Ask, Driver, Ended, Facts, Reading, Reload, Role};
 
 mod rate_limit;
 
@@ -56,6 +56,10 @@ const FACTS: Facts = Facts {
 #[derive(Deserialize)]
 struct Statistics {
     opcodes: Opcodes,
+    #[serde(default)]
+    rcodes: BTreeMap<String, u64>,
+    #[serde(default)]
+    nsstats: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -113,5 +117,18 @@ impl Driver for Bind {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         serde_json::from_str::<Statistics>(text).ok().map(|statistics| statistics.opcodes.query)
+    }
+
+    /// Counters that are zero are absent. `QryDropped` contains what the limit of the rate of answers dropped.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        let Statistics { opcodes, rcodes, nsstats } = serde_json::from_str(text).ok()?;
+        let of = |counters: &BTreeMap<String, u64>, key: &str| counters.get(key).copied().unwrap_or_default();
+        let dropped = of(&nsstats, "QryDropped").saturating_add(of(&nsstats, "RecLimitDropped"));
+        Some(Reading {
+            queries: opcodes.query,
+            servfail: Some(of(&rcodes, "SERVFAIL")),
+            dropped: Some(dropped),
+            pending: Some(of(&nsstats, "RecursClients")),
+        })
     }
 }

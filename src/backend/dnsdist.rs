@@ -6,7 +6,7 @@
 //! file.
 
 use super::rate_limit::{RateLimit, Settings, Source};
-use super::{Access, Ask, Driver, Ended, Facts, Role, number_of};
+use super::{Access, Ask, Driver, Ended, Facts, Reading, Role, number_of, sum_of};
 use crate::text::foreign;
 
 /// The driver.
@@ -78,5 +78,15 @@ impl Driver for Dnsdist {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         number_of(text, "queries")
+    }
+
+    /// What rules and access lists drop is as its operator wants it.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        Some(Reading {
+            queries: self.read_queries(text)?,
+            servfail: number_of(text, "frontend-servfail").or_else(|| number_of(text, "servfail-responses")),
+            dropped: sum_of(text, &["downstream-timeouts", "no-policy", "dyn-blocked"]),
+            pending: None,
+        })
     }
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source, is_listed, shown};
-use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
+use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};
 use crate::text::foreign;
 
 /// The driver.
@@ -28,7 +28,7 @@ const FACTS: Facts = Facts {
     no_reload: "",
     status: Ask::Program(&["knotc", "-c", "{config-file}", "status"]),
     version: Ask::Program(&["knotc", "-c", "{config-file}", "status", "version"]),
-    counters: Ask::Program(&["knotc", "-c", "{config-file}", "stats", "mod-stats.server-operation"]),
+    counters: Ask::Program(&["knotc", "-c", "{config-file}", "stats"]),
     zone_list: Ask::Program(&["knotc", "-c", "{config-file}", "zone-status"]),
     rate_limit: Source::Tools {
         commands: &[
@@ -38,7 +38,7 @@ const FACTS: Facts = Facts {
         for_zone: &["knotc", "-c", "{config-file}", "conf-read", "zone[{zone}]"],
     },
     no_counters: "let knotd count, in knot.conf, the first before `template`:\n\
-                  mod-stats:\n  - id: custom\n    server-operation: on\n\
+                  mod-stats:\n  - id: custom\n    server-operation: on\n    response-code: on\n\
                   template:\n  - id: default\n    global-module: mod-stats/custom",
     stopped: &[],
     always_on: true,
@@ -106,6 +106,18 @@ impl Driver for Knot {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         number_of(text, "mod-stats.server-operation[query]")
+    }
+
+    /// Codes that were never sent are absent, and all codes where `response-code` is off. Slipped answers are limited ones.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        let servfail = number_of(text, "mod-stats.response-code[SERVFAIL]");
+        let counts_codes = text.contains("mod-stats.response-code[");
+        Some(Reading {
+            queries: self.read_queries(text)?,
+            servfail: servfail.or_else(|| counts_codes.then_some(0)),
+            dropped: sum_of(text, &["mod-rrl.dropped", "mod-rrl.slipped"]),
+            pending: None,
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 //! socket for Lua commands: `/run/knot-resolver/control/1` for `kresd@1.service`.
 
 use super::rate_limit::Source;
-use super::{Access, Ask, Driver, Facts, Role};
+use super::{Access, Ask, Driver, Facts, Reading, Role, number_of};
 
 /// The driver.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ const FACTS: Facts = Facts {
     no_reload: "kresd reads its configuration at start only",
     status: Ask::Socket { path: SOCKET, line: "worker.id" },
     version: Ask::Socket { path: SOCKET, line: "package_version()" },
-    counters: Ask::Socket { path: SOCKET, line: "stats.get('answer.total')" },
+    counters: Ask::Socket { path: SOCKET, line: "stats.list()" },
     zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("Knot Resolver 5 has no limit of its own"),
     no_counters: "let kresd count, in kresd.conf: modules.load('stats')",
@@ -48,7 +48,22 @@ impl Driver for KnotResolver {
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {
-        // A number, between prompts: `> 17`.
-        text.split_whitespace().find_map(|word| word.parse().ok())
+        // A table of Lua; an operator's own line may print a number between prompts: `> 17`.
+        let total = number_of(text, "['answer.total']");
+        total.or_else(|| text.split_whitespace().find_map(|word| word.parse().ok()))
+    }
+
+    /// What waits is what came, less its own queries and what was answered.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        let number = |key: &str| number_of(text, &format!("['{key}']"));
+        let answered = self.read_queries(text)?;
+        let came =
+            number("request.total").map(|all| all.saturating_sub(number("request.internal").unwrap_or(0)));
+        Some(Reading {
+            queries: came.unwrap_or(answered),
+            servfail: number("answer.servfail"),
+            dropped: None,
+            pending: came.map(|came| came.saturating_sub(answered)),
+        })
     }
 }

@@ -4,8 +4,10 @@
 //! `reconfig` reads the configuration, `reload` the zone files. Both always exit with 0 and print
 //! their errors. If only a child of the server hangs, `status` still answers, but `stats_noreset` does not.
 
+use std::time::Duration;
+
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
-use super::{Access, Ask, Driver, Ended, Facts, Reload, Role, number_of};
+use super::{Access, Ask, Driver, Ended, Facts, Reading, Reload, Role, number_of};
 
 /// The driver.
 #[derive(Debug)]
@@ -106,5 +108,20 @@ impl Driver for Nsd {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         number_of(text, "num.queries")
+    }
+
+    /// `num.dropped` counts queries that are no DNS, and no overload.
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        let servfail = number_of(text, "num.rcode.SERVFAIL");
+        Some(Reading { queries: self.read_queries(text)?, servfail, ..Reading::default() })
+    }
+
+    /// Before 4.8 each reading replaces every child of the server (RELNOTES of 4.8.0).
+    fn counters_pause(&self, version: Option<&str>) -> Duration {
+        let mut numbers = version.unwrap_or_default().split('.').map(|number| number.parse::<u32>().ok());
+        match (numbers.next().flatten(), numbers.next().flatten()) {
+            (Some(major), Some(minor)) if (major, minor) >= (4, 8) => Duration::ZERO,
+            _ => Duration::from_secs(60),
+        }
     }
 }

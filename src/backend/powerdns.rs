@@ -4,7 +4,7 @@
 //! reload of the whole configuration: `pdns_control reload` reads changed zone files of the BIND backend only.
 
 use super::rate_limit::Source;
-use super::{Access, Ask, Driver, Facts, Role, number_of};
+use super::{Access, Ask, Driver, Facts, Reading, Role, number_of, sum_of};
 
 /// The driver.
 #[derive(Debug)]
@@ -80,5 +80,14 @@ impl Driver for PowerDns {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         Some(number_of(text, "udp-queries")? + number_of(text, "tcp-queries")?)
+    }
+
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        Some(Reading {
+            queries: self.read_queries(text)?,
+            servfail: number_of(text, "servfail-packets"),
+            dropped: sum_of(text, &["overload-drops", "timedout-packets"]),
+            pending: number_of(text, "qsize-q"),
+        })
     }
 }

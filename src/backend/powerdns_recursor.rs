@@ -4,7 +4,7 @@
 //! refuses to start with it, unless told `--enable-old-settings`. There is no reload of the whole configuration.
 
 use super::rate_limit::Source;
-use super::{Access, Ask, Driver, Facts, Role};
+use super::{Access, Ask, Driver, Facts, Reading, Role};
 
 /// The driver.
 #[derive(Debug)]
@@ -50,7 +50,13 @@ const FACTS: Facts = Facts {
         "--config-dir={config-directory}",
         "--config-name={config-name}",
         "get",
+        // One number a line, in this order.
         "questions",
+        "servfail-answers",
+        "over-capacity-drops",
+        "query-pipe-full-drops",
+        "too-old-drops",
+        "concurrent-queries",
     ]),
     zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("PowerDNS Recursor has no limit of its own"),
@@ -71,6 +77,20 @@ impl Driver for PowerDnsRecursor {
     }
 
     fn read_queries(&self, text: &str) -> Option<u64> {
-        text.trim().parse().ok()
+        text.lines().next()?.trim().parse().ok()
+    }
+
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        let numbers: Vec<u64> = text.lines().map_while(|line| line.trim().parse().ok()).collect();
+        match numbers.as_slice() {
+            [queries, servfail, over_capacity, pipe_full, too_old, concurrent] => Some(Reading {
+                queries: *queries,
+                servfail: Some(*servfail),
+                dropped: Some(over_capacity.saturating_add(*pipe_full).saturating_add(*too_old)),
+                pending: Some(*concurrent),
+            }),
+            [queries] => Some(Reading { queries: *queries, ..Reading::default() }),
+            _ => None,
+        }
     }
 }

@@ -8,6 +8,8 @@ use super::channel::read;
 use super::*;
 use crate::program::End;
 
+mod counters;
+
 fn ended(code: i32, out: &str, err: &str) -> Ended {
     let end = End::Exited(ExitStatus::from_raw(code << 8));
     Ended { end, out: out.to_owned(), err: err.to_owned() }

@@ -7,7 +7,7 @@
 //! with `stats_noreset`, since `stats` would reset them for other readers.
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
-use super::{Access, Ask, Driver, Facts, Reload, Role, number_of};
+use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};
 use crate::text::foreign;
 
 /// The driver.
@@ -69,5 +69,24 @@ impl Driver for Unbound {
 
     fn read_queries(&self, text: &str) -> Option<u64> {
         number_of(text, "total.num.queries")
+    }
+
+    fn read_counters(&self, text: &str) -> Option<Reading> {
+        // `num.answer.rcode` needs `extended-statistics: yes`.
+        const DROPPED: &[&str] = &[
+            "total.requestlist.exceeded",
+            "total.requestlist.overwritten",
+            "total.num.queries_ip_ratelimited",
+            // Since 1.18.
+            "total.num.queries_timed_out",
+            // Since 1.22.
+            "total.num.queries_discard_timeout",
+        ];
+        Some(Reading {
+            queries: self.read_queries(text)?,
+            servfail: number_of(text, "num.answer.rcode.SERVFAIL"),
+            dropped: sum_of(text, DROPPED),
+            pending: number_of(text, "total.requestlist.current.user"),
+        })
     }
 }

@@ -194,7 +194,8 @@ async fn probe_check(check: config::Check) -> CheckReport {
     }
     let passed = passes >= check.probe.need();
     // An unknown process check does not make the service unknown.
-    let asks = matches!(check.probe, Probe::Dns(_) | Probe::Command(_) | Probe::Freshness(_));
+    let asks =
+        matches!(check.probe, Probe::Dns(_) | Probe::Command(_) | Probe::Freshness(_) | Probe::Counters(_));
     CheckReport {
         check: check.name.clone(),
         passed,

@@ -18,6 +18,7 @@ use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::outcome::Cause;
 use crate::probe::Probe;
+use crate::probe::counters::CountersProbe;
 use crate::probe::dns::DnsProbe;
 use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
@@ -225,10 +226,19 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
         Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
         Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
+        Probe::Counters(counters) => describe_counters(f, counters)?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     if check.on_fail.worst() == Severity::Observe {
         return writeln!(f, "    observed: shown and logged, moves no route");
+    }
+    if let Probe::Counters(counters) = &check.probe {
+        let window = counters.limits.window;
+        return writeln!(
+            f,
+            "    read every {}; a failure takes a window to show and to pass",
+            Period(window / 3)
+        );
     }
     if let Probe::Freshness(freshness) = &check.probe {
         return writeln!(
@@ -287,6 +297,24 @@ fn describe_freshness(f: &mut fmt::Formatter<'_>, freshness: &FreshnessProbe) ->
         Period(freshness.limits.expire_left),
         freshness.max_queries
     )
+}
+
+fn describe_counters(f: &mut fmt::Formatter<'_>, counters: &CountersProbe) -> fmt::Result {
+    let limits = &counters.limits;
+    writeln!(
+        f,
+        "    {counters} over {}, from {} queries on: SERVFAIL at most {:.0} %, dropped at most {:.0} %",
+        Period(limits.window),
+        limits.min_queries,
+        100.0 * limits.max_servfail,
+        100.0 * limits.max_dropped
+    )?;
+    match limits.request_list {
+        Some(size) => {
+            writeln!(f, "    at most {:.0} % of {size} queries may wait", 100.0 * limits.max_request_list)
+        }
+        None => writeln!(f, "    queries that wait are not judged without `request-list`"),
+    }
 }
 
 struct OnFailShown<'a>(&'a OnFail);

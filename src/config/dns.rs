@@ -106,6 +106,7 @@ impl Resolver<'_> {
             ("address", written.address.as_ref().map(Spanned::span)),
             ("freshness", written.freshness.as_ref().map(Spanned::span)),
             ("listener", written.listener.as_ref().map(Spanned::span)),
+            ("counters", written.counters.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
         let mut single = Ok(());
@@ -134,11 +135,17 @@ impl Resolver<'_> {
             .listener
             .as_ref()
             .map(|listener| self.listener_probe(listener, service, backend).map(Probe::Listener));
-        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).unwrap_or_else(|| {
+        let counters = written.counters.as_ref().map(|counters| {
+            self.counters(counters, written, service, backend, timing.timeout).map(Probe::Counters)
+        });
+        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).or(counters);
+        let probe = probe.unwrap_or_else(|| {
             let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
-                            table `address = {}`, a table `freshness = { … }` or a table `listener = { … }`";
+                            table `address = {}`, a table `freshness = { … }`, a table `listener = { … }` or a \
+                            table `counters = {}`";
             let message = format!("check `{name}` has nothing to probe, {expected}");
-            let kinds = &["dns", "command", "process", "address", "freshness", "listener", "name"];
+            let kinds =
+                &["dns", "command", "process", "address", "freshness", "listener", "counters", "name"];
             Err(self.rule_error(kinds, place, message))
         });
         single.and(probe)
@@ -251,7 +258,8 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
 /// The effect of failures and unknown outcomes on the service. By default only failures count. Old zones degrade: a fault
 /// of a primary would withdraw every PoP at once.
 fn on_fail(written: &file::Check) -> OnFail {
-    let default = if written.freshness.is_some() { Severity::Degraded } else { Severity::Down };
+    let degrades = written.freshness.is_some() || written.counters.is_some();
+    let default = if degrades { Severity::Degraded } else { Severity::Down };
     let (otherwise, by_cause) = match &written.on_fail {
         None => (default, BTreeMap::new()),
         Some(WordOr::Word(severity)) => (*severity, BTreeMap::new()),
@@ -264,6 +272,10 @@ fn on_fail(written: &file::Check) -> OnFail {
     let mut by_cause = by_cause;
     if has_limit && !matches!(written.on_fail, Some(WordOr::Word(_))) {
         by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
+    }
+    // Traffic that is moved for overload overloads the next PoP.
+    if written.counters.is_some() && !matches!(written.on_fail, Some(WordOr::Word(_))) {
+        by_cause.entry(Cause::Overload).or_insert(Severity::Observe);
     }
     OnFail { otherwise, unknown: written.on_unknown.unwrap_or(Severity::Observe), by_cause }
 }

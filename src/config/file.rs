@@ -3,7 +3,7 @@
 //! Every key is listed here once. Values that take part in rules with other values remember their place.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -261,6 +261,18 @@ pub(super) struct Check {
     pub(super) listener: Placed<Listener>,
     pub(super) device: Placed<Text<Device>>,
     pub(super) freshness: Placed<Freshness>,
+    pub(super) counters: Placed<Counters>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Counters {
+    pub(super) window: Placed<Period>,
+    pub(super) min_queries: Option<NonZeroU32>,
+    pub(super) max_servfail_share: Placed<f64>,
+    pub(super) max_dropped_share: Placed<f64>,
+    pub(super) request_list: Option<NonZeroU64>,
+    pub(super) max_request_list_share: Placed<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

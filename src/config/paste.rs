@@ -6,6 +6,7 @@ use std::fmt;
 use super::freshness::written_servers;
 use super::{Check, Service, listener};
 use crate::probe::Probe;
+use crate::probe::counters::window::Limits;
 use crate::probe::dns::{DnsProbe, Expectation};
 use crate::probe::freshness::FreshnessProbe;
 use crate::probe::freshness::ask::Server;
@@ -37,6 +38,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Address(_) => writeln!(f, "address = {{}}"),
         Probe::Freshness(probe) => freshness(f, probe),
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
+        Probe::Counters(probe) => counters(f, &probe.limits),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }
@@ -66,6 +68,18 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
         toml_strings(&rcodes.words()),
         toml_strings(&flags)
     )
+}
+
+/// The `counters` table of a check.
+fn counters(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
+    writeln!(f, "[service.check.counters]\nwindow = {}", toml_string(&Period(limits.window).in_one_word()))?;
+    writeln!(f, "min-queries = {}", limits.min_queries)?;
+    writeln!(f, "max-servfail-share = {}", limits.max_servfail)?;
+    writeln!(f, "max-dropped-share = {}", limits.max_dropped)?;
+    if let Some(size) = limits.request_list {
+        writeln!(f, "request-list = {size}")?;
+    }
+    writeln!(f, "max-request-list-share = {}", limits.max_request_list)
 }
 
 /// The `freshness` table of a check.
@@ -124,6 +138,20 @@ mod tests {
                 "backend = \"nsd\"\n[[service.check]]\nname = \"fresh\"\n[service.check.freshness]\n{zones}\n\
                  siblings = [\"10.2.0.2\", \"[2001:db8:2::2]:5353\"]\nmax-lag = \"1h\"\n"
             );
+            let written = checks(&check);
+            let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
+            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
+        }
+    }
+
+    #[test]
+    fn a_counters_check_can_be_pasted() {
+        for keys in [
+            "",
+            "window = \"1m\", min-queries = 7, max-servfail-share = 0.25, max-dropped-share = 1, request-list = 9",
+        ] {
+            let check =
+                format!("backend = \"nsd\"\n[[service.check]]\nname = \"own\"\ncounters = {{ {keys} }}\n");
             let written = checks(&check);
             let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
             assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));

@@ -1,8 +1,11 @@
 //! Queries of a backend: state, process, version, counters, zones.
 
+use std::time::Duration;
+
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
 use crate::backend::{State, Status, Trouble, systemd};
+use crate::probe::counters::{self, CounterSource, Read};
 use crate::probe::freshness::list::{Boxed, ZoneLister};
 use crate::process::Missing;
 use crate::process::find::Finder;
@@ -169,6 +172,42 @@ impl Backend {
 impl ZoneLister for Backend {
     fn list(&self) -> Boxed<'_, Result<Vec<String>, String>> {
         Box::pin(async { self.listed_zones().await.map_err(|trouble| trouble.to_string()) })
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl CounterSource for Backend {
+    fn read(&self) -> counters::Boxed<'_, Read> {
+        Box::pin(async {
+            let Some(request) = &self.counters else {
+                return Read::Unknown(format!("{} has no counters", self.facts().name));
+            };
+            match self.asked(request).await {
+                Reply::Text(text) => match self.driver().read_counters(&text) {
+                    Some(reading) => Read::Counted(reading),
+                    None => {
+                        let trouble = self.unread(Some(request), &text, "counters");
+                        Read::Unknown(Trouble::with(trouble.why, self.facts().no_counters).to_string())
+                    }
+                },
+                Reply::Hung(why) => Read::Hung(why),
+                Reply::Stopped(why) => Read::Unknown(why),
+                Reply::Unknown(trouble) => Read::Unknown(trouble.to_string()),
+            }
+        })
+    }
+
+    fn pause(&self) -> counters::Boxed<'_, Duration> {
+        Box::pin(async {
+            let longest = self.driver().counters_pause(None);
+            if longest.is_zero() {
+                return longest;
+            }
+            self.driver().counters_pause(self.version().await.ok().as_deref())
+        })
     }
 
     fn name(&self) -> &str {

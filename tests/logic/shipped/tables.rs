@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// All tables of `src/config/file.rs` and `src/config/file/dns.rs`; the file itself is one whose keys are tables.
-pub(super) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [Table; 19] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
@@ -32,6 +32,8 @@ pub(super) const TABLES: [Table; 17] = [
     table("service.dampening", "[service.dampening]", &[]),
     table("service.check", "[[service.check]]", &[]),
     table("service.check.process", "[[service.check]]", &["process"]),
+    table("service.check.counters", "[[service.check]]", &["counters"]),
+    table("service.check.freshness", "[[service.check]]", &["freshness"]),
     table("service.check.listener", "[[service.check]]", &["listener"]),
     table("service.check.dns", "[[service.check]]", &["dns"]),
     table("service.check.dns.validates", "[[service.check]]", &["dns", "validates"]),

@@ -1,0 +1,150 @@
+//! Checks of the server's own counters: what it counts while clients ask it.
+//!
+//! ```text
+//! source: counters ─► window: two readings become shares ─► outcome
+//!   └─ no answer: does the server answer DNS? ─► `control-hung`
+//! ```
+//!
+//! A round reads the counters if their time has come, and returns the standing outcome otherwise. The [`window`] is pure.
+//! What is known belongs to the probe and survives its rounds, and a reload that does not change the check.
+//!
+//! A server with few queries passes: it proves nothing against it, and a withdrawn server, which gets none, could never
+//! return. Counters that cannot be read are unknown.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use self::window::{Limits, Reading, Window};
+use crate::engine::moment::Moment;
+use crate::outcome::{Cause, Outcome};
+use crate::probe::dns::DnsProbe;
+use crate::sys::clock::since_boot;
+use crate::sys::lock;
+
+pub(crate) mod window;
+
+/// Readings within a window.
+const READINGS: u32 = 3;
+
+/// A future that is boxed.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A server that tells its counters.
+pub(crate) trait CounterSource: fmt::Debug + Send + Sync {
+    /// Reads them.
+    fn read(&self) -> Boxed<'_, Read>;
+
+    /// The shortest time between two readings that does the server no harm.
+    fn pause(&self) -> Boxed<'_, Duration>;
+
+    /// The name of the server in the configuration.
+    fn name(&self) -> &str;
+}
+
+/// What came of reading the counters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Read {
+    /// The counters.
+    Counted(Reading),
+    /// The control channel did not answer in time.
+    Hung(String),
+    /// They are not known, for this reason.
+    Unknown(String),
+}
+
+/// The counters of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct CountersProbe {
+    /// What tells them.
+    pub(crate) source: Arc<dyn CounterSource>,
+    /// When they fail.
+    pub(crate) limits: Limits,
+    /// Any answer to it shows that the server answers while its control channel does not.
+    pub(crate) witness: DnsProbe,
+    /// What is known of them.
+    pub(crate) memory: Memory,
+}
+
+/// What is known of the counters. A copy shares it; it makes no other probe.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    window: Window,
+    /// The outcome of the last reading, and when the next is due.
+    standing: Option<(Outcome, Moment)>,
+    /// How long the server wants to be left alone between two readings.
+    pause: Option<Duration>,
+}
+
+impl PartialEq for CountersProbe {
+    fn eq(&self, other: &Self) -> bool {
+        // What a source shows of itself is all that it is.
+        (&self.limits, &self.witness) == (&other.limits, &other.witness)
+            && format!("{:?}", self.source) == format!("{:?}", other.source)
+    }
+}
+
+impl CountersProbe {
+    /// Reads the counters if their time has come, and returns what they say of the window.
+    ///
+    /// To be awaited on a tokio runtime with I/O and time enabled.
+    pub(crate) async fn ask(&self) -> Outcome {
+        let asked = now();
+        if let Some((outcome, due)) = &lock(&self.memory.0).standing
+            && asked < *due
+        {
+            return outcome.clone();
+        }
+        let pause = self.pause().await;
+        let read = self.source.read().await;
+        let answers = match &read {
+            Read::Hung(_) => self.answers().await,
+            Read::Counted(_) | Read::Unknown(_) => true,
+        };
+        let mut known = lock(&self.memory.0);
+        let outcome = known.window.learn(now(), read, answers, &self.limits);
+        known.standing = Some((outcome.clone(), asked + self.every(pause)));
+        outcome
+    }
+
+    /// Time between two readings.
+    fn every(&self, pause: Duration) -> Duration {
+        (self.limits.window / READINGS).max(pause)
+    }
+
+    async fn pause(&self) -> Duration {
+        if let Some(pause) = lock(&self.memory.0).pause {
+            return pause;
+        }
+        let pause = self.source.pause().await;
+        *lock(&self.memory.0).pause.insert(pause)
+    }
+
+    /// Whether the server answers DNS, whatever it says.
+    async fn answers(&self) -> bool {
+        self.witness.ask().await.response.is_some()
+    }
+}
+
+/// The present, by a clock that counts while the host is suspended.
+fn now() -> Moment {
+    Moment::after_start(since_boot())
+}
+
+/// The outcome of counters that are not known.
+fn not_known(why: &str) -> Outcome {
+    Outcome::fail(Cause::NoCounters, why)
+}
+
+impl fmt::Display for CountersProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "counters of backend {}", self.source.name())
+    }
+}
+
+#[cfg(test)]
+mod tests;
