@@ -1,0 +1,12 @@
+"""The addresses of the hosts."""
+
+SERVICE_IPV4, SECOND_IPV4, SERVICE_IPV6 = "192.0.2.53", "192.0.2.54", "2001:db8:53::53"
+SERVICE = (SERVICE_IPV4, SECOND_IPV4, SERVICE_IPV6)
+PREFIXES = (f"{SERVICE_IPV4}/32", f"{SECOND_IPV4}/32", f"{SERVICE_IPV6}/128")
+MANAGEMENT_IPV4, MANAGEMENT_IPV6 = "10.1.0.2", "2001:db8:1::2"
+# The second link of the PoP.
+OTHER_IPV4 = "10.2.0.2"
+# An address of the PoP that access lists treat as a client.
+AS_CLIENT = "198.51.100.77"
+UPSTREAM = "10.8.0.2"
+CLIENT_IPV4, CLIENT_NETWORK = "203.0.113.10", "203.0.113.0/24"

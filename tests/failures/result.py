@@ -1,0 +1,159 @@
+"""What one row found, and the score of all."""
+
+import itertools
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+
+from numbering import PREFIXES
+from presence import Presence
+from rows import DEGRADES, OBSERVES, STAYS, UNSEEN, WITHDRAWS
+from waiting import PATIENCE, Interrupted, complaint, let_pass, wait_until
+
+# How long clients are asked, and how often each kind of question, per second.
+ASKED, RATE = 3, 4
+# Clients ask all the time where they must stay well.
+GENTLE = 2
+# From bad to worse.
+SEVERITY = {UNSEEN: 0, OBSERVES: 1, DEGRADES: 2, WITHDRAWS: 3}
+
+numbers = itertools.count(1)
+
+
+@dataclass
+class Result:
+    """A line of the table."""
+
+    row: object
+    done: str = UNSEEN
+    # Seconds from the fault to the first move, and where the route stood at the end.
+    after: float | None = None
+    end: str = ""
+    # Names of failing checks with their causes.
+    seen_by: list = field(default_factory=list)
+    client: dict = field(default_factory=dict)
+    trouble: str = ""
+
+    HEAD = (
+        f"{'':<8} {'failure':<30} {'expected':<10} {'done':<10} {'after':>7}  seen by; what clients got\n"
+        f"{'-' * 8} {'-' * 30} {'-' * 10} {'-' * 10} {'-' * 7}  {'-' * 40}"
+    )
+
+    @property
+    def as_expected(self):
+        if self.done == self.row.known and not self.trouble:
+            return True
+        if self.row.expected == STAYS:
+            return not self.trouble and not self.has_moved
+        return not self.trouble and self.done == self.row.expected
+
+    @property
+    def has_moved(self):
+        return self.done in (DEGRADES, WITHDRAWS)
+
+    @property
+    def is_false_move(self):
+        return self.row.expected == STAYS and self.has_moved
+
+    def __str__(self):
+        word = "FAILED" if not self.as_expected else "known" if self.done == self.row.known else "ok"
+        after = f"{self.after:.2f} s" if self.after is not None else ""
+        place = f"{word:<8} {self.row.name:<30} {self.row.expected:<10} {self.done:<10} {after:>7}  "
+        if self.trouble:
+            return place + self.trouble
+        return f"{place}{', '.join(self.seen_by) or '-'}; {clients(self.client)}{self.end}"
+
+
+def clients(found):
+    """Kinds of questions with less than all answers."""
+    words = []
+    for kind, each in found.items():
+        total, right = sum(each["found"].values()), each["found"].get("ok", 0)
+        if right < total:
+            worst = max((count, what) for what, count in each["found"].items() if what != "ok")[1]
+            words.append(f"{kind} {100 * right // total} % ({worst})")
+        elif (each["ms"] or 0) > 200:
+            words.append(f"{kind} {each['ms']:.0f} ms")
+    if len(words) == len(found) and all(not each["found"].get("ok") for each in found.values()):
+        return "nothing answered"
+    return ", ".join(words) or "all answered"
+
+
+def tried(row, binary, zones, keep):
+    result = Result(row)
+    try:
+        with Presence(f"dnsh-{os.getpid()}-{next(numbers)}", binary, zones, row) as presence:
+            try:
+                measure(presence, row, result)
+            finally:
+                if keep:
+                    folder = keep / row.name.replace(" ", "-")
+                    shutil.copytree(presence.folder, folder, dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if not n.endswith((".log", ".conf", ".toml"))])
+    except Interrupted:
+        result.trouble = "interrupted"
+    except Exception as error:
+        result.trouble = complaint(error)
+    return result
+
+
+def measure(presence, row, result):
+    since = time.monotonic()
+    if row.fault:
+        presence.wait_until_announced()
+        asking = presence.asking(row.within, GENTLE) if row.expected == STAYS else None
+        since = time.monotonic()
+        row.fault(presence)
+        watch(presence, row, result, since, asking)
+        moves = presence.helper.moves(since)
+    else:
+        wait_until(lambda: all(presence.helper.state(prefix) for prefix in PREFIXES), PATIENCE, "the prefixes are stated", poll=0.1)
+        watch(presence, row, result, since, None)
+        moves = [(0.0, prefix, presence.helper.state(prefix)) for prefix in PREFIXES if presence.helper.state(prefix) != "up"]
+    moves = [move for move in moves if move[2] != "up"] if result.done != UNSEEN or moves else moves
+    if moves:
+        result.after = moves[0][0]
+        result.done = WITHDRAWS if any(state == "withdrawn" for _, _, state in moves) else DEGRADES
+    states = {presence.helper.state(prefix) for prefix in PREFIXES}
+    if moves and states == {"up"}:
+        result.end = "; announced again"
+
+
+def watch(presence, row, result, since, asking):
+    """Until the helper has done what is expected, and clients have been asked; otherwise as long as the row says."""
+    failing = {}
+
+    def look():
+        for name, check in presence.helper.checks().items():
+            if check["state"] in ("down", "falling") and check["last"] and not check["last"]["passed"]:
+                failing[name] = check["last"]["cause"], check["state"]
+        moves = {state for _, _, state in presence.helper.moves(since)}
+        done = {WITHDRAWS: "withdrawn" in moves, DEGRADES: "degraded" in moves, OBSERVES: "down" in {state for _, state in failing.values()}}
+        return time.monotonic() - since > row.within or (not asking and done.get(row.expected))
+
+    if asking is None:
+        let_pass(max(0, since + row.asked_after - time.monotonic()))
+        asking_now = presence.asking(ASKED, RATE)
+        wait_until(look, row.within + PATIENCE, "the row ends", poll=0.3)
+    else:
+        asking_now = asking
+        wait_until(look, row.within + PATIENCE, "the row ends", poll=0.5)
+    result.client = json.loads(asking_now.communicate(timeout=PATIENCE)[0])
+    look()
+    fallen = {name: cause for name, (cause, state) in failing.items() if state == "down"}
+    result.seen_by = [f"{name}: {cause}" for name, cause in sorted((fallen or {n: c for n, (c, _) in failing.items()}).items())]
+    if fallen:
+        result.done = OBSERVES
+
+
+def score(results):
+    failures = [result for result in results if result.row.is_failure]
+    others = [result for result in results if not result.row.is_failure]
+    moved = sum(result.has_moved for result in failures)
+    false = sum(result.is_false_move for result in others)
+    wrong = sum(not result.as_expected for result in results)
+    return (
+        f"{moved} of {len(failures)} failures moved the route, {false} of {len(others)} harmless situations did; "
+        f"{wrong} rows other than expected"
+    )
