@@ -277,7 +277,12 @@ fn on_fail(written: &file::Check) -> OnFail {
     if written.counters.is_some() && !matches!(written.on_fail, Some(WordOr::Word(_))) {
         by_cause.entry(Cause::Overload).or_insert(Severity::Observe);
     }
-    OnFail { otherwise, unknown: written.on_unknown.unwrap_or(Severity::Observe), by_cause }
+    OnFail {
+        otherwise,
+        unknown: written.on_unknown.unwrap_or(Severity::Observe),
+        by_cause,
+        once_up: written.once_up,
+    }
 }
 
 fn words<T: Clone>(written: Option<&Spanned<OneOrMany<Text<T>>>>) -> Option<Vec<T>> {

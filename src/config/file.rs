@@ -253,6 +253,8 @@ pub(super) struct Check {
     pub(super) fall: Option<NonZeroU32>,
     pub(super) on_fail: Option<WordOr<Severity, BTreeMap<CauseWord, Text<Severity>>>>,
     pub(super) on_unknown: Option<Severity>,
+    #[serde(default)]
+    pub(super) once_up: bool,
     pub(super) dns: Placed<Dns>,
     pub(super) command: Placed<String>,
     pub(super) process: Placed<Process>,

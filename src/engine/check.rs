@@ -30,6 +30,8 @@ pub(crate) struct Check {
     shown: Hysteresis,
     degrading: Hysteresis,
     downing: Hysteresis,
+    /// It has been up since the start of the helper.
+    was_up: bool,
     failure: Option<String>,
     last: Option<(Moment, Outcome)>,
     /// The last outcomes were unknown.
@@ -55,6 +57,7 @@ impl Check {
             shown: fresh,
             degrading: Hysteresis::new(timing.thresholds),
             downing: Hysteresis::new(timing.thresholds),
+            was_up: false,
             failure: None,
             last: None,
             unknown: None,
@@ -72,6 +75,7 @@ impl Check {
         *self = Self {
             due: (!is_out).then_some(now),
             outdated: is_out,
+            was_up: self.was_up,
             ..Self::new(name, self.timing, self.on_fail.clone())
         };
     }
@@ -97,7 +101,12 @@ impl Check {
     /// Whether any outcome of it can move a route.
     #[must_use]
     pub(crate) fn decides(&self) -> bool {
-        self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
+        !self.is_unproven() && self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
+    }
+
+    /// Whether its failures are only observed, since it has not been up yet.
+    const fn is_unproven(&self) -> bool {
+        self.on_fail.once_up && !self.was_up
     }
 
     /// What it shows.
@@ -242,6 +251,21 @@ mod tests {
         feed(&mut check, &[Some(Cause::Timeout); 6]);
         assert_eq!(check.state(), CheckState::Down);
         assert_eq!(check.verdict(), Some(Severity::Observe));
+    }
+
+    #[test]
+    fn a_check_that_was_never_up_can_be_observed_until_it_is() {
+        let mut check = check(OnFail { once_up: true, ..OnFail::always(Severity::Degraded) });
+        feed(&mut check, &[Some(Cause::Timeout); 6]);
+        assert_eq!((check.state(), check.verdict()), (CheckState::Down, Some(Severity::Observe)));
+        assert!(!check.decides());
+        feed(&mut check, &[None; 3]);
+        feed(&mut check, &[Some(Cause::Timeout); 3]);
+        assert_eq!((check.verdict(), check.decides()), (Some(Severity::Degraded), true));
+        // What was seen before the checks began anew was seen.
+        check.begin_anew(Moment::START);
+        feed(&mut check, &[Some(Cause::Timeout); 3]);
+        assert_eq!(check.verdict(), Some(Severity::Degraded));
     }
 
     #[test]

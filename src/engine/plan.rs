@@ -87,10 +87,10 @@ pub(crate) struct Check {
 
 impl Check {
     /// Whether it tells how the server of a service is. The outcome of a check that is only observed does not: the
-    /// management address may answer where the service address does not.
+    /// management address may answer where the service address does not. Nor does that of a check that may never have passed.
     #[must_use]
     pub(crate) fn is_witness(&self) -> bool {
-        self.asks_server && self.on_fail.worst() > Severity::Observe
+        self.asks_server && !self.on_fail.once_up && self.on_fail.worst() > Severity::Observe
     }
 }
 

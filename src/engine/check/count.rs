@@ -61,6 +61,7 @@ impl Check {
                 for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
                     counter.on_result(Observed::Pass);
                 }
+                self.was_up |= self.shown.state() == CheckState::Up;
             }
             Some(failure) => self.count_failure(failure),
         }
@@ -75,7 +76,8 @@ impl Check {
 
     fn count_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.to_string());
-        let severity = self.on_fail.severity(failure.cause);
+        let severity =
+            if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(failure.cause) };
         let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
         let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
         self.shown.on_result(fail);

@@ -15,13 +15,15 @@ pub(crate) struct OnFail {
     pub(crate) unknown: Severity,
     /// For these.
     pub(crate) by_cause: BTreeMap<Cause, Severity>,
+    /// Failures are only observed until the check has been up once since the start: what never worked here is no fault.
+    pub(crate) once_up: bool,
 }
 
 impl OnFail {
     /// The same severity for every failure. Unknown outcomes count as nothing.
     #[must_use]
     pub(crate) const fn always(severity: Severity) -> Self {
-        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new() }
+        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new(), once_up: false }
     }
 
     /// How bad an outcome of this cause is.
