@@ -157,6 +157,8 @@ causes! {
     NotReading = "not-reading" (Hard),
     /// The server does not keep up: the kernel or the server itself drops queries, or limits them.
     Overload = "overload" (Soft),
+    /// A server answers some queries of a check as expected and others not.
+    Partial = "partial" (Soft),
     /// The server reads some of its sockets and not others: some of its threads hang.
     PartlyHung = "partly-hung" (Soft),
     /// The port is closed: ICMP port unreachable, or a TCP reset.

@@ -193,6 +193,15 @@ async fn probe_check(check: config::Check) -> CheckReport {
         });
     }
     let passed = passes >= check.probe.need();
+    if let Probe::Dns(set) = &check.probe
+        && set.fails_in_part(probes.iter().map(|probe| probe.passed))
+    {
+        worst = check.on_fail.severity(Cause::Partial);
+    }
+    if check.on_fail.once_up {
+        // One round does not show that it ever worked.
+        worst = Severity::Observe;
+    }
     // An unknown process check does not make the service unknown.
     let asks =
         matches!(check.probe, Probe::Dns(_) | Probe::Command(_) | Probe::Freshness(_) | Probe::Counters(_));

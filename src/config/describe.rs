@@ -23,6 +23,7 @@ use crate::probe::dns::DnsProbe;
 use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
 
+mod degrading;
 mod probe;
 
 /// Displays what a configuration means.
@@ -97,6 +98,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }
+    degrading::describe(f, service)?;
     service.checks.iter().try_for_each(|check| describe_check(f, check))?;
     if service.checks.iter().any(|check| check.default.is_some()) {
         writeln!(
@@ -211,7 +213,8 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     match &check.probe {
         Probe::Dns(set) => {
             let probes = set.probes();
-            writeln!(f, "    {} of {} must pass:", set.need(), probes.len())?;
+            let once_seen = if set.needs_seen() { ", each once it has passed" } else { "" };
+            writeln!(f, "    {} of {} must pass{once_seen}:", set.need(), probes.len())?;
             let at_once = set.pace().max_in_flight.get();
             if probes.len() > at_once {
                 let spread = Period(set.pace().spread);
@@ -228,6 +231,9 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
         Probe::Counters(counters) => describe_counters(f, counters)?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
+    }
+    if check.on_fail.once_up {
+        writeln!(f, "    counts once it has been up")?;
     }
     if check.on_fail.worst() == Severity::Observe {
         return writeln!(f, "    observed: shown and logged, moves no route");

@@ -212,7 +212,9 @@ impl Resolver<'_> {
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
         let pace = pace(timing, dns.max_in_flight);
         let keys = &["query", "queries", "server", "source", "transport"];
-        ProbeSet::new(probes, need, pace).map_err(|message| self.rule_error(keys, &place, message))
+        let set = ProbeSet::new(probes, need, pace);
+        let set = set.map_err(|message| self.rule_error(keys, &place, message))?;
+        Ok(set.partial(dns.partial).once_seen(dns.once_seen))
     }
 
     /// The source address for a server. `place` is that of the `dns` table.

@@ -123,6 +123,10 @@ pub(super) struct Service {
     pub(super) backend: Placed<String>,
     pub(super) role: Placed<Role>,
     pub(super) zones: Placed<Vec<Text<ZoneName>>>,
+    pub(super) critical: Placed<Vec<Text<ZoneName>>>,
+    pub(super) client_source: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(super) recursion: Placed<WordOr<Off, Asked>>,
+    pub(super) validation: Placed<WordOr<Off, Asked>>,
     pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
@@ -203,6 +207,30 @@ impl FromStr for ZoneName {
         }
         format!("{text} SOA").parse().map(Self)
     }
+}
+
+/// The word `off`, which leaves out a check.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Off;
+
+impl FromStr for Off {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self),
+            _ => Err(format!(
+                "found `{text}`, expected \"off\" or a table such as {{ names = [\"example.org. A\"] }}"
+            )),
+        }
+    }
+}
+
+/// What a check of the role asks instead of its default names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Asked {
+    pub(super) names: Spanned<OneOrMany<Text<Query>>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::defaults::TIMING;
 use super::freshness::written_servers;
 use super::{Check, Service, listener};
+use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
 use crate::probe::counters::window::Limits;
 use crate::probe::dns::{DnsProbe, Expectation};
@@ -29,7 +31,8 @@ impl fmt::Display for Tables<'_> {
 
 fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "\n[[service.check]]\nname = {}", toml_string(&check.name))?;
-    writeln!(f, "on-fail = \"{}\"", check.on_fail.otherwise.word())?;
+    on_fail(f, &check.on_fail)?;
+    timing(f, &check.timing)?;
     match &check.probe {
         Probe::Dns(set) => dns(f, set),
         // The backend defines the process.
@@ -41,6 +44,45 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Counters(probe) => counters(f, &probe.limits),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
+}
+
+/// A word, or a table by cause where causes differ. A table has `down` for the causes that it does not name.
+fn on_fail(f: &mut fmt::Formatter<'_>, on_fail: &OnFail) -> fmt::Result {
+    let causes: Vec<_> = on_fail
+        .by_cause
+        .iter()
+        .map(|(cause, severity)| format!("{cause} = \"{}\"", severity.word()))
+        .collect();
+    match on_fail.otherwise {
+        Severity::Down if !causes.is_empty() => writeln!(f, "on-fail = {{ {} }}", causes.join(", "))?,
+        otherwise => writeln!(f, "on-fail = \"{}\"", otherwise.word())?,
+    }
+    if on_fail.once_up {
+        writeln!(f, "once-up = true")?;
+    }
+    Ok(())
+}
+
+/// What differs from the defaults.
+fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing) -> fmt::Result {
+    for (key, period, default) in [
+        ("interval", timing.interval, TIMING.interval),
+        ("fast-interval", timing.fast_interval, TIMING.fast_interval),
+        ("timeout", timing.timeout, TIMING.timeout),
+    ] {
+        if period != default {
+            writeln!(f, "{key} = \"{}\"", Period(period))?;
+        }
+    }
+    for (key, count, default) in [
+        ("rise", timing.thresholds.rise, TIMING.thresholds.rise),
+        ("fall", timing.thresholds.fall, TIMING.thresholds.fall),
+    ] {
+        if count != default {
+            writeln!(f, "{key} = {count}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The `dns` table of a check, which sends every query to every server over every transport.
@@ -60,13 +102,23 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     if !first.question.recursion_desired() {
         writeln!(f, "recursion-desired = false")?;
     }
-    let Expectation { rcodes, flags, min_answers, .. } = first.question.expect();
+    if set.need() < probes.len() {
+        writeln!(f, "pass = {}", set.need())?;
+    }
+    for (key, is_set) in [("partial", set.tells_partial()), ("once-seen", set.needs_seen())] {
+        if is_set {
+            writeln!(f, "{key} = true")?;
+        }
+    }
+    let Expectation { rcodes, flags, min_answers, max_latency, .. } = first.question.expect();
+    let max_latency = max_latency.map(|latency| format!(", max-latency = \"{}\"", Period(latency)));
     let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
     writeln!(
         f,
-        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers} }}",
+        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers}{} }}",
         toml_strings(&rcodes.words()),
-        toml_strings(&flags)
+        toml_strings(&flags),
+        max_latency.unwrap_or_default()
     )
 }
 

@@ -1,9 +1,13 @@
 //! The default checks of a service that lists none, depending on its role and backend.
 //!
 //! | check | probes | over | a failure |
-//! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down |
+//! |---|---|---|---|
+//! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down; some zones only degrade it |
 //! | the same with `-tcp` | every service address | TCP | degrades the service |
+//! | `critical` | every service address | UDP | brings the service down |
+//! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
 //! | `management` | the management addresses | both | is shown and moves no route |
+//! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
 //!
 //! A service address is a host prefix of the service or an address of its key `address`. If a family has prefixes but
 //! no such address, the management address of that family decides instead.
@@ -11,35 +15,58 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use toml::Spanned;
-
+use self::questions::Asked;
 use super::address::service_addresses;
 use super::dns::pace;
-use super::resolve::{Refused, Resolver, Result};
+use super::resolve::{Refused, Resolver, Result, addresses};
 use super::{Check, file, process_check};
-use crate::backend::{Backend, Role};
+use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
+use crate::exabgp::command::Family;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Expectation, Flag, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::dns::{DnsProbe, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::ProbeSet;
+
+mod deep;
+mod questions;
 
 /// The DNS port.
 const PORT: u16 = 53;
 
-const LIFE_ONLY: &str = "any answer except SERVFAIL passes, which shows only that the server runs; set role = \"resolver\", or \
-                         role = \"authoritative\" with zones, or list your own checks";
 const OVER_TCP: &str =
     "the same over TCP, which idle connections can exhaust; a failure only degrades the service";
 const MANAGEMENT: &str = "the server may not listen on the management address, so a failure moves no route";
+const FROM_MANAGEMENT: &str =
+    "the same from the management address, which access lists may refuse while clients are answered";
+const CRITICAL: &str = "the SOA of each zone of `critical`: without one of them this host shall not serve";
 
-/// The questions of a role.
-struct Asked {
-    /// The name of the check over UDP.
-    name: &'static str,
-    /// Why the check exists.
+/// From where the probes of a check ask.
+#[derive(Clone, Copy, Debug)]
+enum From<'a> {
+    /// The management address of the family, or the server's address itself if there is none.
+    Management,
+    /// Each of these of the family; where there is none, as [`Self::Management`].
+    Clients(&'a [IpAddr]),
+}
+
+/// What the default checks of a service share.
+struct Ground<'a> {
+    service: &'a file::Service,
+    timing: Timing,
+    locality: Arc<Locality>,
+    /// The addresses that decide about the service.
+    deciding: Vec<IpAddr>,
+    /// Of this host, which access lists treat as clients.
+    clients: Vec<IpAddr>,
+}
+
+/// A check, without its probes.
+struct Outline {
+    name: String,
     why: &'static str,
-    questions: Vec<Arc<Question>>,
+    on_fail: OnFail,
+    timing: Timing,
 }
 
 impl Resolver<'_> {
@@ -55,62 +82,148 @@ impl Resolver<'_> {
             // The backend is refused, and its kind may name the role.
             return Err(Refused);
         }
-        let asked = self.asked(service, backend);
-        let (timing, asked) = (timing?, asked?);
+        let asked = timing.and_then(|timing| self.asked(service, backend, timing));
+        let clients = self.client_sources(service);
+        let (timing, asked, clients) = (timing?, asked?, clients?);
         let deciding = self.deciding_addresses(service);
-        let observed: Vec<_> =
-            self.management.iter().copied().filter(|address| !deciding.contains(address)).collect();
-        let locality = self.locality(service, &None);
-        let check = |name: String, why, severity, addresses: &[IpAddr], transports: &[Transport]| {
-            let probes = self.role_probes(&asked.questions, addresses, transports, timing, &locality);
-            let need = probes.len();
-            let set = ProbeSet::new(probes, need, pace(timing, None))
-                .map_err(|message| self.error(&service.name.span(), message))?;
-            let (on_fail, probe) = (OnFail::always(severity), Probe::Dns(set));
-            Ok(Check { name, timing, on_fail, probe, default: Some(why) })
-        };
+        let ground = Ground { service, timing, locality: self.locality(service, &None), deciding, clients };
         let mut checks: Vec<_> = backend
             .and_then(|backend| process_check::main_process_check(backend, timing))
             .into_iter()
             .collect();
-        let name = asked.name.to_owned();
-        checks.push(check(name, asked.why, Severity::Down, &deciding, &[Transport::Udp])?);
+        checks.extend(self.surface_checks(&ground, &asked)?);
+        checks.extend(self.deep_checks(&ground, asked.role)?);
+        Ok(checks)
+    }
+
+    /// The checks of what the server answers by itself.
+    fn surface_checks(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Vec<Check>> {
+        let outline = |name: &str, why, on_fail| {
+            let name = name.to_owned();
+            Outline { name, why, on_fail, timing: ground.timing }
+        };
+        let (udp, tcp, both) = ([Transport::Udp], [Transport::Tcp], [Transport::Udp, Transport::Tcp]);
+        let from = From::Clients(&ground.clients);
+        let deciding = &ground.deciding[..];
+        let mut checks = vec![];
+        let mut add = |outline, questions: &[_], servers: &[_], transports: &[_], from| {
+            let probes = self.role_probes(ground, &outline, questions, servers, transports, from);
+            let need = probes.len();
+            checks.push(self.dns_check(ground, outline, probes, need)?);
+            Ok(())
+        };
+        let on_fail = OnFail { by_cause: asked.by_cause.clone(), ..OnFail::always(Severity::Down) };
+        add(outline(asked.name, asked.why, on_fail.clone()), &asked.questions, deciding, &udp, from)?;
+        if !asked.critical.is_empty() {
+            let on_fail = OnFail { by_cause: asked.slow(), ..OnFail::always(Severity::Down) };
+            add(outline("critical", CRITICAL, on_fail), &asked.critical, deciding, &udp, from)?;
+        }
         let name = format!("{}-tcp", asked.name);
-        checks.push(check(name, OVER_TCP, Severity::Degraded, &deciding, &[Transport::Tcp])?);
-        if !observed.is_empty() {
-            let both = [Transport::Udp, Transport::Tcp];
-            checks.push(check("management".to_owned(), MANAGEMENT, Severity::Observe, &observed, &both)?);
+        let degraded = OnFail::always(Severity::Degraded);
+        add(outline(&name, OVER_TCP, degraded), &asked.plain, deciding, &tcp, from)?;
+        let observed = || OnFail::always(Severity::Observe);
+        let is_of_no_service = |address: &&IpAddr| !deciding.contains(address);
+        let management: Vec<_> = self.management.iter().filter(is_of_no_service).copied().collect();
+        if !management.is_empty() {
+            let outline = outline("management", MANAGEMENT, observed());
+            add(outline, &asked.plain, &management, &both, From::Management)?;
+        }
+        let by_clients =
+            |server: &&IpAddr| ground.clients.iter().any(|client| same_family(*client, **server));
+        let by_clients: Vec<_> = deciding.iter().filter(by_clients).copied().collect();
+        if !by_clients.is_empty() {
+            let outline = outline("from-management", FROM_MANAGEMENT, observed());
+            add(outline, &asked.plain, &by_clients, &udp, From::Management)?;
+        }
+        if asked.partial {
+            // Those that ask for every zone: one zone alone is no reason to leave.
+            for check in checks.iter_mut().filter(|check| check.name == asked.name) {
+                if let Probe::Dns(set) = &check.probe {
+                    check.probe = Probe::Dns(set.clone().partial(true));
+                }
+            }
         }
         Ok(checks)
     }
 
-    /// Builds a probe for every question, address and transport. The source is the management address of the family, or
-    /// the address itself if there is none.
+    fn dns_check(
+        &self,
+        ground: &Ground<'_>,
+        outline: Outline,
+        probes: Vec<DnsProbe>,
+        need: usize,
+    ) -> Result<Check> {
+        let Outline { name, why, on_fail, timing } = outline;
+        let set = ProbeSet::new(probes, need, pace(timing, None));
+        let set = set.map_err(|message| self.error(&ground.service.name.span(), message))?;
+        Ok(Check { name, timing, on_fail, probe: Probe::Dns(set), default: Some(why) })
+    }
+
+    /// Builds a probe for every question, address, source and transport.
     fn role_probes(
         &self,
+        ground: &Ground<'_>,
+        outline: &Outline,
         questions: &[Arc<Question>],
-        addresses: &[IpAddr],
+        servers: &[IpAddr],
         transports: &[Transport],
-        timing: Timing,
-        locality: &Arc<Locality>,
+        from: From<'_>,
     ) -> Vec<DnsProbe> {
         let mut probes = vec![];
         for question in questions {
-            for address in addresses {
-                let own = if self.management.contains(address) { Some(*address) } else { None };
-                let server = SocketAddr::new(*address, PORT);
-                let source = own.or_else(|| self.source(server, None)).unwrap_or(*address);
-                probes.extend(transports.iter().map(|transport| DnsProbe {
-                    question: Arc::clone(question),
-                    server,
-                    source: Some(source),
-                    transport: *transport,
-                    timeout: timing.timeout,
-                    locality: Arc::clone(locality),
-                }));
+            for server in servers {
+                for source in self.sources_for(*server, from) {
+                    probes.extend(transports.iter().map(|transport| DnsProbe {
+                        question: Arc::clone(question),
+                        server: SocketAddr::new(*server, PORT),
+                        source: Some(source),
+                        transport: *transport,
+                        timeout: outline.timing.timeout,
+                        locality: Arc::clone(&ground.locality),
+                    }));
+                }
             }
         }
         probes
+    }
+
+    fn sources_for(&self, server: IpAddr, from: From<'_>) -> Vec<IpAddr> {
+        if let From::Clients(clients) = from {
+            let clients: Vec<_> =
+                clients.iter().copied().filter(|client| same_family(*client, server)).collect();
+            if !clients.is_empty() {
+                return clients;
+            }
+        }
+        if self.management.contains(&server) {
+            return vec![server];
+        }
+        vec![self.source(SocketAddr::new(server, PORT), None).unwrap_or(server)]
+    }
+
+    /// The addresses of `client-source`, each of a family that the service has.
+    fn client_sources(&self, service: &file::Service) -> Result<Vec<IpAddr>> {
+        let Some(written) = &service.client_source else { return Ok(vec![]) };
+        self.require_nonempty(&service.client_source, |sources| sources.0.len(), "client-source")?;
+        let clients = addresses(&written.get_ref().0);
+        let prefixes = service.prefixes.get_ref();
+        let is_of_use = |client: &&IpAddr| {
+            prefixes.iter().any(|prefix| same_family(prefix.get_ref().0.0.addr(), **client))
+        };
+        if let Some(client) = clients.iter().find(|client| !is_of_use(client)) {
+            let family = Family::of(*client).name();
+            let message = format!(
+                "client-source `{client}` asks nothing: the service has no {family} prefix, expected an address of a family that it has"
+            );
+            return Err(self.rule_error(&["prefixes"], &written.span(), message));
+        }
+        if let Some(client) = clients.iter().find(|client| self.management.contains(client)) {
+            let message = format!(
+                "client-source `{client}` is a management address, expected another address of this host that access lists treat as a client"
+            );
+            return Err(self.rule_error(&["management"], &written.span(), message));
+        }
+        Ok(clients)
     }
 
     /// The service addresses, and the management addresses of families without one.
@@ -119,7 +232,7 @@ impl Resolver<'_> {
         let hosts = || prefixes().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
         let hosts = service_addresses(service).unwrap_or_else(|| hosts().map(|host| host.addr()).collect());
         let stands_in = |management: &IpAddr| {
-            let is_of_family = |address: IpAddr| address.is_ipv4() == management.is_ipv4();
+            let is_of_family = |address: IpAddr| same_family(address, *management);
             prefixes().any(|prefix| is_of_family(prefix.addr())) && !hosts.iter().copied().any(is_of_family)
         };
         let standing_in: Vec<_> = self.management.iter().copied().filter(stands_in).collect();
@@ -128,49 +241,11 @@ impl Resolver<'_> {
             deciding => deciding,
         }
     }
-
-    /// The questions of the role, or of the only role of the backend.
-    fn asked(&self, service: &file::Service, backend: Option<&Backend>) -> Result<Asked> {
-        let refused = |message: String| self.error(&service.name.span(), message);
-        let written = service.role.as_ref().map(|role| *role.get_ref());
-        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
-        let zones = service.zones.as_ref().map_or(&[][..], |zones| zones.get_ref());
-        if let (Some(zones), None | Some(Role::Resolver)) = (&service.zones, role) {
-            return Err(self.rule_error(
-                &["role", "backend"],
-                &zones.span(),
-                "zones need a server that is authoritative, expected role = \"authoritative\"",
-            ));
-        }
-        let localhost = || "localhost. A".parse::<Query>().map_err(refused);
-        let well = |rcodes| Expectation { rcodes, ..Expectation::default() };
-        let (name, why, queries, expect) = match role {
-            Some(Role::Resolver) => (
-                "answers",
-                "every resolver answers this query itself",
-                vec![localhost()?],
-                well(Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN])),
-            ),
-            Some(Role::Authoritative) => {
-                if zones.is_empty() {
-                    let role = service.role.as_ref().map(Spanned::span);
-                    let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
-                    return Err(self.rule_error(
-                        &["role", "zones", "backend"],
-                        &span,
-                        "no zones, expected the zones that this server must serve: zones = [\"example.org\"]",
-                    ));
-                }
-                let aa: Flag = "aa".parse().map_err(refused)?;
-                let expect = Expectation { flags: vec![aa], min_answers: 1, ..Expectation::default() };
-                let queries = zones.iter().map(|zone| zone.0.0.clone()).collect();
-                ("zones", "the SOA of each zone, with an authoritative answer", queries, expect)
-            }
-            None => ("alive", LIFE_ONLY, vec![localhost()?], well(Rcodes::any_but([Rcode::SERVFAIL]))),
-        };
-        let recursion_desired = role != Some(Role::Authoritative);
-        let question = |query| Question::new(query, recursion_desired, expect.clone()).map(Arc::new);
-        let questions: std::result::Result<_, _> = queries.into_iter().map(question).collect();
-        Ok(Asked { name, why, questions: questions.map_err(refused)? })
-    }
 }
+
+fn same_family(one: IpAddr, other: IpAddr) -> bool {
+    one.is_ipv4() == other.is_ipv4()
+}
+
+#[cfg(test)]
+mod tests;

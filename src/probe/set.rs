@@ -7,11 +7,15 @@
 
 use std::time::Duration;
 
+use self::seen::Seen;
+use self::split::Split;
 use self::tally::Tally;
 use super::dns::{DnsProbe, Finding};
 use crate::outcome::{Cause, Outcome};
 
 mod flight;
+mod seen;
+mod split;
 mod tally;
 
 pub(super) use self::flight::Flight;
@@ -23,6 +27,10 @@ pub(crate) struct ProbeSet {
     probes: Vec<DnsProbe>,
     need: usize,
     pace: Pace,
+    /// Whether servers that fail some queries and pass others are told from those that fail all.
+    partial: bool,
+    /// Which probes have passed, where only these can fail.
+    seen: Option<Seen>,
 }
 
 impl ProbeSet {
@@ -36,8 +44,43 @@ impl ProbeSet {
             count if !(1..=count).contains(&need) => {
                 Err(format!("{need} of {count} probes are to pass, expected a number from 1 to {count}"))
             }
-            _ => Ok(Self { probes, need, pace }),
+            _ => Ok(Self { probes, need, pace, partial: false, seen: None }),
         }
+    }
+
+    /// With the cause [`Cause::Partial`] for a failure in which every server passes at least one query.
+    #[must_use]
+    pub(crate) fn partial(self, partial: bool) -> Self {
+        Self { partial, ..self }
+    }
+
+    /// A probe that has not passed since this set was made cannot fail: it counts as passed.
+    #[must_use]
+    pub(crate) fn once_seen(self, once_seen: bool) -> Self {
+        let seen = once_seen.then(|| Seen::none_of(self.probes.len()));
+        Self { seen, ..self }
+    }
+
+    /// Whether partial failures have their own cause.
+    #[must_use]
+    pub(crate) const fn tells_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Whether these outcomes, in the order of the probes, are a partial failure. `true` is a pass.
+    #[must_use]
+    pub(crate) fn fails_in_part(&self, passed: impl Iterator<Item = bool>) -> bool {
+        let mut split = Split::default();
+        for (probe, passed) in self.probes.iter().zip(passed) {
+            split.count(probe.server, passed);
+        }
+        self.partial && split.is_partial()
+    }
+
+    /// Whether only probes that have passed can fail.
+    #[must_use]
+    pub(crate) const fn needs_seen(&self) -> bool {
+        self.seen.is_some()
     }
 
     /// The probes, in the order of the configuration.
@@ -71,16 +114,37 @@ impl ProbeSet {
         weigh: impl Fn(&DnsProbe, Outcome) -> Outcome,
     ) -> Outcome {
         if let [probe] = &self.probes[..] {
-            return weigh(probe, probe.ask().await.outcome);
+            return self.remembered(0, weigh(probe, probe.ask().await.outcome));
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
+        let mut split = Split::default();
         let mut flight = Flight::new(&self.probes, self.pace);
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            if let Some(verdict) = tally.count(place, weigh(&self.probes[place], finding.outcome)) {
-                return verdict;
+            let outcome = self.remembered(place, weigh(&self.probes[place], finding.outcome));
+            // An unknown outcome says nothing.
+            if !matches!(outcome, Outcome::Unknown(_)) {
+                split.count(self.probes[place].server, outcome.passed());
+            }
+            // To tell a partial failure, a round needs every outcome.
+            match tally.count(place, outcome) {
+                Some(verdict) if verdict.passed() || !self.partial => return verdict,
+                _ => {}
             }
         }
-        tally.fail()
+        match tally.fail() {
+            Outcome::Fail(failure) if self.partial && split.is_partial() => {
+                Outcome::fail(Cause::Partial, failure.detail)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// The outcome of the probe at `place`, unless it cannot fail yet.
+    fn remembered(&self, place: usize, outcome: Outcome) -> Outcome {
+        match &self.seen {
+            Some(seen) => seen.judge(place, outcome),
+            None => outcome,
+        }
     }
 
     /// Sends all probes at once up to the limit, waits for all, and returns each finding with the label of its probe, in
@@ -89,7 +153,8 @@ impl ProbeSet {
         let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            findings.push((place, finding));
+            let outcome = self.remembered(place, finding.outcome);
+            findings.push((place, Finding { outcome, ..finding }));
         }
         findings.sort_by_key(|(place, _)| *place);
         findings.into_iter().map(|(place, finding)| (self.probes[place].to_string(), finding)).collect()
@@ -116,7 +181,7 @@ mod tests {
     #[test]
     fn a_set_can_be_asked_on_a_task_of_its_own() {
         fn assert_send(_: impl Send) {}
-        let set = ProbeSet { probes: Vec::new(), need: 1, pace: Pace::BURST };
+        let set = ProbeSet { probes: Vec::new(), need: 1, pace: Pace::BURST, partial: false, seen: None };
         assert_send(set.ask(EQUAL, AS_IT_IS));
     }
 
@@ -147,6 +212,32 @@ mod tests {
         let asked = Instant::now();
         assert!(set.ask(EQUAL, AS_IT_IS).await.passed());
         assert!(asked.elapsed() < PATIENT / 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_passes_some_queries_fails_in_part() {
+        let (_responder, set) = both_transports(Fault::UdpOnly, 2).await;
+        let Outcome::Fail(failure) = set.clone().partial(true).ask(EQUAL, AS_IT_IS).await else {
+            panic!("TCP is closed")
+        };
+        assert_eq!(failure.cause, Cause::Partial);
+        let (_responder, set) = both_transports(Fault::Refuse, 2).await;
+        let Outcome::Fail(failure) = set.partial(true).ask(EQUAL, AS_IT_IS).await else {
+            panic!("all are refused")
+        };
+        assert_eq!(failure.cause, Cause::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_has_not_passed_yet_cannot_fail() {
+        let (responder, set) = both_transports(Fault::UdpOnly, 2).await;
+        let set = set.once_seen(true);
+        assert!(set.ask(EQUAL, AS_IT_IS).await.passed(), "TCP was never seen to be open");
+        responder.set(Fault::Refuse).await;
+        let Outcome::Fail(failure) = set.ask(EQUAL, AS_IT_IS).await else {
+            panic!("UDP was answered before")
+        };
+        assert_eq!(failure.cause, Cause::Refused);
     }
 
     #[tokio::test]

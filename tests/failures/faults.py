@@ -62,10 +62,33 @@ def thread_stopped(presence):
     """One worker thread, and not the main one, by ptrace: SIGSTOP stops all."""
     pid = presence.server.process.pid
     threads = sorted(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
-    stopper = presence.start(presence.network.pop, "python3", "-B", STOP_THREAD, threads[-1])
-    state = Path(f"/proc/{pid}/task/{threads[-1]}/stat")
+    _stop_thread(presence, pid, threads[-1])
+
+
+def _stop_thread(presence, pid, thread):
+    stopper = presence.start(presence.network.pop, "python3", "-B", STOP_THREAD, thread)
+    state = Path(f"/proc/{pid}/task/{thread}/stat")
     wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "t", PATIENCE, "the thread stops")
     assert stopper.alive()
+
+
+def knot_worker_stopped(presence):
+    """The thread that has been busiest since clients asked, which is a UDP worker."""
+    pid = presence.server.process.pid
+    asking = presence.asking(2, 20)
+    asking.communicate(timeout=PATIENCE)
+    tasks = [task for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
+    switches = {int(task.name): _switches(task) for task in tasks}
+    _stop_thread(presence, pid, max(switches, key=switches.get))
+
+
+def _switches(task):
+    lines = (task / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
+def delayed(presence):
+    presence.server.control("addAction(AllRule(), DelayAction(400))")
 
 
 def child_stopped(presence):
@@ -207,7 +230,7 @@ def small_disk(presence):
     folder = presence.folder / "transfers"
     folder.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=64k", "dnsherald-test", str(folder))
-    presence.stack.callback(run, "umount", str(folder))
+    presence.stack.callback(run, "umount", "-l", str(folder))
     presence.server.transfers = folder
 
 

@@ -21,6 +21,10 @@ pub(in crate::config) struct Dns {
     pub(in crate::config) transport: Placed<OneOrMany<Text<Transport>>>,
     pub(in crate::config) pass: Placed<usize>,
     pub(in crate::config) max_in_flight: Option<NonZeroUsize>,
+    #[serde(default)]
+    pub(in crate::config) partial: bool,
+    #[serde(default)]
+    pub(in crate::config) once_seen: bool,
     #[serde(default = "yes")]
     pub(in crate::config) recursion_desired: bool,
     #[serde(default)]

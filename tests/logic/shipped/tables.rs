@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// All tables of `src/config/file.rs` and `src/config/file/dns.rs`; the file itself is one whose keys are tables.
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 20] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
@@ -29,6 +29,7 @@ pub(super) const TABLES: [Table; 19] = [
     table("service", "[[service]]", &[]),
     table("service.up", "[[service]]", &["up"]),
     table("service.announce", "[[service]]", &["announce"]),
+    table("service.recursion", "[[service]]", &["recursion"]),
     table("service.dampening", "[service.dampening]", &[]),
     table("service.check", "[[service.check]]", &[]),
     table("service.check.process", "[[service.check]]", &["process"]),

@@ -1,0 +1,94 @@
+//! What degrading means for a service: which checks can do it, and whether a router notices.
+
+use std::fmt;
+
+use super::super::{Check, Service};
+use crate::engine::check::Severity;
+use crate::exabgp::Advertisement;
+use crate::exabgp::attributes::Attributes;
+
+/// How `degraded` differs from `up`, over all routes of a service.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Difference {
+    None,
+    Med,
+    More,
+}
+
+/// Says where degrading has no effect, and what a different MED needs.
+pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    let degrading: Vec<_> =
+        service.checks.iter().filter(|check| can_degrade(check)).map(|check| check.name.as_str()).collect();
+    if degrading.is_empty() {
+        return Ok(());
+    }
+    let differences = service.announcements().map(|(_, ladder)| difference(&ladder.up, &ladder.degraded));
+    match differences.max() {
+        Some(Difference::None) => writeln!(
+            f,
+            "  `degraded` advertises what `up` does, so that it moves no route and only raises an alarm: {}; set `degraded = {{ med = … }}`",
+            degrading.join(", ")
+        ),
+        Some(Difference::Med) => writeln!(
+            f,
+            "  `degraded` differs from `up` in MED only, which a router compares between routes of one neighboring AS only (RFC 4271, \
+             9.1.2.2), unless it is told to compare it always"
+        ),
+        Some(Difference::More) | None => Ok(()),
+    }
+}
+
+/// Whether a failure of the check can degrade the service without bringing it down.
+fn can_degrade(check: &Check) -> bool {
+    let on_fail = &check.on_fail;
+    on_fail.otherwise == Severity::Degraded
+        || on_fail.unknown == Severity::Degraded
+        || on_fail.by_cause.values().any(|severity| *severity == Severity::Degraded)
+}
+
+fn difference(up: &Advertisement, degraded: &Advertisement) -> Difference {
+    let (Advertisement::Announce(up), Advertisement::Announce(degraded)) = (up, degraded) else {
+        return if up == degraded { Difference::None } else { Difference::More };
+    };
+    let without_med = |attributes: &Attributes| Attributes { med: None, ..attributes.clone() };
+    if up == degraded {
+        Difference::None
+    } else if without_med(up) == without_med(degraded) {
+        Difference::Med
+    } else {
+        Difference::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+    use crate::config::describe::Description;
+
+    fn described(of_service: &str) -> String {
+        let text = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n{of_service}"
+        );
+        Description(&Config::parse(Path::new("a.toml"), &text, "host").unwrap()).to_string()
+    }
+
+    #[test]
+    fn degrading_without_effect_is_told_with_the_checks_that_would_degrade() {
+        let told = described("role = \"resolver\"\n");
+        assert!(
+            told.contains(
+                "moves no route and only raises an alarm: answers, answers-tcp, recursion, validation"
+            ),
+            "{told}"
+        );
+        let told = described("role = \"resolver\"\ndegraded = { med = 400 }\n");
+        assert!(told.contains("differs from `up` in MED only"), "{told}");
+        let told = described("role = \"resolver\"\ndegraded = { community = [\"64512:1\"] }\n");
+        assert!(!told.contains("`degraded`"), "{told}");
+        // Nothing here degrades.
+        let told = described("[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n");
+        assert!(!told.contains("`degraded`"), "{told}");
+    }
+}

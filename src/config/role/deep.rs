@@ -1,0 +1,150 @@
+//! What a server answers only with the help of others, or only if its zones are complete. It degrades at most, and only
+//! once it was seen to work: a host without a way to the Internet, or a zone that is not signed, is no fault.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::{From, Ground, Outline, questions};
+use crate::backend::Role;
+use crate::config::resolve::{Resolver, Result};
+use crate::config::value::WordOr;
+use crate::config::{Check, file};
+use crate::engine::check::{OnFail, Severity, Timing};
+use crate::engine::hysteresis::Thresholds;
+use crate::probe::Probe;
+use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcode, Rcodes, Transport};
+
+/// Fresh names, of which no resolver has an answer, below top-level domains of two operators. Both have NSEC3 with opt-out
+/// (RFC 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN comes from outside.
+/// Below a name with NSEC the cache would answer while the upstream is dead.
+const RECURSION: [&str; 2] = ["dnsherald-{nonce}.com. A", "dnsherald-{nonce}.org. A"];
+
+/// Names that are signed, with a time to live of minutes.
+const VALIDATION: [&str; 2] = ["com. SOA", "org. SOA"];
+
+const RECURSES: &str =
+    "names of which no cache has an answer; one is enough, and no failure counts until one was answered";
+const VALIDATES: &str =
+    "signed names, answered with AD; one is enough, and no failure counts until one was answered so";
+const COMPLETE: &str = "NS and DNSKEY of each zone, each once it was seen";
+
+/// Rarely, since what is asked goes to servers of others.
+const INTERVAL: Duration = Duration::from_secs(10);
+const FAST_INTERVAL: Duration = Duration::from_secs(1);
+/// A resolver asks several servers before it answers.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+const RISE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
+/// The timing of deep checks of a service whose other checks have `timing`.
+fn patient(timing: Timing) -> Timing {
+    Timing {
+        interval: timing.interval.max(INTERVAL),
+        fast_interval: timing.fast_interval.max(FAST_INTERVAL),
+        timeout: timing.timeout.max(TIMEOUT),
+        thresholds: Thresholds { rise: RISE, ..timing.thresholds },
+    }
+}
+
+impl Resolver<'_> {
+    /// The deep checks of the role.
+    pub(super) fn deep_checks(&self, ground: &Ground<'_>, role: Option<Role>) -> Result<Vec<Check>> {
+        let service = ground.service;
+        let checks = match role {
+            Some(Role::Resolver) => {
+                let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
+                let recurses =
+                    Expectation { rcodes, flags: vec![self.flag("ra")?], ..Expectation::default() };
+                let flags = vec![self.flag("ad")?];
+                let validates = Expectation { flags, min_answers: 1, ..Expectation::default() };
+                let recursion = self.names(&service.recursion, &RECURSION)?;
+                let validation = self.names(&service.validation, &VALIDATION)?;
+                vec![
+                    self.one_of(ground, "recursion", RECURSES, &recursion, &recurses)?,
+                    self.one_of(ground, "validation", VALIDATES, &validation, &validates)?,
+                ]
+            }
+            Some(Role::Authoritative) => vec![Some(self.complete(ground)?)],
+            None => vec![],
+        };
+        Ok(checks.into_iter().flatten().collect())
+    }
+
+    fn names(
+        &self,
+        written: &file::Placed<WordOr<file::Off, file::Asked>>,
+        default: &[&str],
+    ) -> Result<Vec<Query>> {
+        match written.as_ref().map(Spanned::get_ref) {
+            None => default.iter().map(|name| self.query(name)).collect(),
+            Some(WordOr::Word(file::Off)) => Ok(vec![]),
+            Some(WordOr::Table(asked)) if asked.names.get_ref().0.is_empty() => {
+                let message = "no names, expected at least one, or \"off\" instead of the table";
+                Err(self.value_error(&asked.names.span(), message))
+            }
+            Some(WordOr::Table(asked)) => {
+                Ok(asked.names.get_ref().0.iter().map(|name| name.0.clone()).collect())
+            }
+        }
+    }
+
+    /// A check that passes if one of the queries does, and counts only once it has; `None` without queries.
+    fn one_of(
+        &self,
+        ground: &Ground<'_>,
+        name: &str,
+        why: &'static str,
+        queries: &[Query],
+        expect: &Expectation,
+    ) -> Result<Option<Check>> {
+        if queries.is_empty() {
+            return Ok(None);
+        }
+        let place = ground.service.name.span();
+        let questions = self.questions(&place, queries, Some(Role::Resolver), expect)?;
+        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
+        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
+        let probes = self.deep_probes(ground, &outline, &questions);
+        self.dns_check(ground, outline, probes, 1).map(Some)
+    }
+
+    /// NS and DNSKEY of each zone.
+    fn complete(&self, ground: &Ground<'_>) -> Result<Check> {
+        let of_type = |zone: &Query, record_type: &str| {
+            let zone = zone.to_string();
+            let name = zone.split_whitespace().next().unwrap_or_default();
+            self.query(&format!("{name} {record_type}"))
+        };
+        let mut queries = vec![];
+        for zone in questions::zones(&ground.service.zones) {
+            queries.extend([of_type(&zone, "NS")?, of_type(&zone, "DNSKEY")?]);
+        }
+        let expect = Expectation { flags: vec![self.flag("aa")?], min_answers: 1, ..Expectation::default() };
+        let place = ground.service.name.span();
+        let questions = self.questions(&place, &queries, Some(Role::Authoritative), &expect)?;
+        // It delays no first verdict.
+        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
+        let timing = patient(ground.timing);
+        let outline = Outline { name: "records".to_owned(), why: COMPLETE, on_fail, timing };
+        let probes = self.deep_probes(ground, &outline, &questions);
+        let need = probes.len();
+        let mut check = self.dns_check(ground, outline, probes, need)?;
+        if let Probe::Dns(set) = check.probe {
+            check.probe = Probe::Dns(set.once_seen(true));
+        }
+        Ok(check)
+    }
+
+    /// Probes of the first deciding address.
+    fn deep_probes(
+        &self,
+        ground: &Ground<'_>,
+        outline: &Outline,
+        questions: &[Arc<Question>],
+    ) -> Vec<DnsProbe> {
+        let first = &ground.deciding[..ground.deciding.len().min(1)];
+        self.role_probes(ground, outline, questions, first, &[Transport::Udp], From::Clients(&ground.clients))
+    }
+}

@@ -1,0 +1,193 @@
+//! The questions of each role that the server answers by itself.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::backend::{Backend, Kind, Role};
+use crate::config::file;
+use crate::config::resolve::{Resolver, Result};
+use crate::engine::check::{Severity, Timing};
+use crate::outcome::Cause;
+use crate::probe::dns::{Expectation, Query, Question, Rcode, Rcodes};
+
+/// A late answer is shown from here on.
+const MAX_LATENCY: Duration = Duration::from_millis(250);
+
+/// Every resolver answers this query itself: Unbound, Knot Resolver, PowerDNS Recursor and dnsmasq with `localhost.`, BIND
+/// with its zone `127.in-addr.arpa`, which Debian's files have and which is otherwise built in and empty. A BIND without
+/// Debian's zones asks the root servers for `localhost.`.
+const LOOPBACK: &str = "1.0.0.127.in-addr.arpa. PTR";
+
+const LIFE_ONLY: &str = "any answer except SERVFAIL passes, which shows only that the server runs; set role = \"resolver\", or \
+                         role = \"authoritative\" with zones, or list your own checks";
+
+/// The questions of a role.
+pub(super) struct Asked {
+    pub(super) role: Option<Role>,
+    /// The name of the check over UDP.
+    pub(super) name: &'static str,
+    /// Why the check exists.
+    pub(super) why: &'static str,
+    /// For the check over UDP.
+    pub(super) questions: Vec<Arc<Question>>,
+    /// The same without a limit of latency.
+    pub(super) plain: Vec<Arc<Question>>,
+    /// Those of them without which the service is down.
+    pub(super) critical: Vec<Arc<Question>>,
+    /// What does not bring down.
+    pub(super) by_cause: BTreeMap<Cause, Severity>,
+    /// Whether a server that answers some of them is told from one that answers none.
+    pub(super) partial: bool,
+}
+
+impl Asked {
+    /// What a late answer does.
+    pub(super) fn slow(&self) -> BTreeMap<Cause, Severity> {
+        self.by_cause
+            .iter()
+            .filter(|(cause, _)| **cause == Cause::Slow)
+            .map(|(cause, effect)| (*cause, *effect))
+            .collect()
+    }
+}
+
+impl Resolver<'_> {
+    /// The questions of the role, or of the only role of the backend.
+    pub(super) fn asked(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        timing: Timing,
+    ) -> Result<Asked> {
+        let written = service.role.as_ref().map(|role| *role.get_ref());
+        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
+        self.keys_fit_the_role(service, role)?;
+        self.role_is_known(service, backend, role)?;
+        let name = service.name.span();
+        let all = |queries: &[Query], expect: &Expectation| self.questions(&name, queries, role, expect);
+        // A limit above the timeout would have no effect.
+        let max_latency = Some(MAX_LATENCY).filter(|latency| *latency <= timing.timeout);
+        let mut by_cause: BTreeMap<_, _> =
+            max_latency.iter().map(|_| (Cause::Slow, Severity::Observe)).collect();
+        let (name, why, queries, expect) = match role {
+            Some(Role::Resolver) => {
+                // Access lists of an existing configuration may answer the probe without recursion.
+                by_cause.insert(Cause::Flags, Severity::Degraded);
+                let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
+                let expect = Expectation { rcodes, flags: vec![self.flag("ra")?], ..Expectation::default() };
+                ("answers", "every resolver answers this query itself", vec![self.query(LOOPBACK)?], expect)
+            }
+            Some(Role::Authoritative) => {
+                let expect =
+                    Expectation { flags: vec![self.flag("aa")?], min_answers: 1, ..Expectation::default() };
+                ("zones", "the SOA of each zone, with an authoritative answer", zones(&service.zones), expect)
+            }
+            None => {
+                let rcodes = Rcodes::any_but([Rcode::SERVFAIL]);
+                let expect = Expectation { rcodes, ..Expectation::default() };
+                let questions = all(&[self.query("localhost. A")?], &expect)?;
+                let (critical, by_cause) = (vec![], BTreeMap::new());
+                let plain = questions.clone();
+                let (name, why) = ("alive", LIFE_ONLY);
+                return Ok(Asked { role, name, why, questions, plain, critical, by_cause, partial: false });
+            }
+        };
+        let critical = zones(&service.critical);
+        // Where all zones are critical, one of them is enough to bring down.
+        let partial = queries.iter().any(|zone| !critical.contains(zone)) && queries.len() > 1;
+        if partial {
+            by_cause.insert(Cause::Partial, Severity::Degraded);
+        }
+        let limited = Expectation { max_latency, ..expect.clone() };
+        let critical = if partial { all(&critical, &limited)? } else { vec![] };
+        let (questions, plain) = (all(&queries, &limited)?, all(&queries, &expect)?);
+        Ok(Asked { role, name, why, questions, plain, critical, by_cause, partial })
+    }
+
+    /// Encodes the questions of a role.
+    pub(super) fn questions(
+        &self,
+        place: &Range<usize>,
+        queries: &[Query],
+        role: Option<Role>,
+        expect: &Expectation,
+    ) -> Result<Vec<Arc<Question>>> {
+        let recursion_desired = role != Some(Role::Authoritative);
+        let encode = |query: &Query| {
+            let question = Question::new(query.clone(), recursion_desired, expect.clone());
+            question.map(Arc::new).map_err(|message| self.error(place, message))
+        };
+        queries.iter().map(encode).collect()
+    }
+
+    /// Reads a query of ours.
+    pub(super) fn query(&self, text: &str) -> Result<Query> {
+        text.parse().map_err(|message: String| self.error(&(0..0), message))
+    }
+
+    /// Reads a flag of ours.
+    pub(super) fn flag(&self, text: &str) -> Result<crate::probe::dns::Flag> {
+        text.parse().map_err(|message: String| self.error(&(0..0), message))
+    }
+
+    /// Zones are for an authoritative server, and recursion is for a resolver.
+    fn keys_fit_the_role(&self, service: &file::Service, role: Option<Role>) -> Result<()> {
+        let is_authoritative = role == Some(Role::Authoritative);
+        if let (Some(zones), false) = (&service.zones, is_authoritative) {
+            let message = "zones need a server that is authoritative, expected role = \"authoritative\"";
+            return Err(self.rule_error(&["role", "backend"], &zones.span(), message));
+        }
+        if is_authoritative && zones(&service.zones).is_empty() {
+            let role = service.role.as_ref().map(Spanned::span);
+            let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
+            let message =
+                "no zones, expected the zones that this server must serve: zones = [\"example.org\"]";
+            return Err(self.rule_error(&["role", "zones", "backend"], &span, message));
+        }
+        let served = zones(&service.zones);
+        if let Some(written) = &service.critical
+            && let Some(other) = zones(&service.critical).iter().find(|zone| !served.contains(zone))
+        {
+            let zone = other.to_string();
+            let zone = zone.split_whitespace().next().unwrap_or_default();
+            let message = format!("critical zone `{zone}` is none of `zones`, expected it there as well");
+            return Err(self.rule_error(&["zones", "role", "backend"], &written.span(), message));
+        }
+        let spans = [("recursion", &service.recursion), ("validation", &service.validation)];
+        for (key, written) in spans {
+            if let (Some(written), false) = (written, role == Some(Role::Resolver)) {
+                let message = format!("{key} needs a resolver, expected role = \"resolver\"");
+                return Err(self.rule_error(&["role", "backend"], &written.span(), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that can be both says nothing by an answer: REFUSED is no health.
+    fn role_is_known(
+        &self,
+        service: &file::Service,
+        backend: Option<&Backend>,
+        role: Option<Role>,
+    ) -> Result<()> {
+        let Some(backend) = backend.filter(|backend| role.is_none() && backend.kind != Kind::Generic) else {
+            return Ok(());
+        };
+        let place = service.backend.as_ref().map_or(service.name.span(), Spanned::span);
+        let message = format!(
+            "{} can be a resolver or an authoritative server, expected role = \"resolver\", or role = \"authoritative\" with \
+             zones = [\"example.org\"], or checks of the service's own",
+            backend.kind
+        );
+        Err(self.rule_error(&["role", "zones"], &place, message))
+    }
+}
+
+/// The SOA queries of the zones.
+pub(super) fn zones(written: &file::Placed<Vec<crate::config::value::Text<file::ZoneName>>>) -> Vec<Query> {
+    written.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect()
+}

@@ -1,0 +1,127 @@
+use std::path::Path;
+
+use crate::config::{Check, Config};
+use crate::engine::check::Severity;
+use crate::outcome::Cause;
+use crate::probe::Probe;
+use crate::probe::set::ProbeSet;
+
+const NODE: &str = "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n";
+const SERVICE: &str = "[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8:53::53/128\"]\n";
+
+fn read(of_service: &str) -> Result<Vec<Check>, String> {
+    let kinds = ["unbound", "bind", "nsd", "dnsdist"]
+        .map(|kind| format!("[backend.{kind}]\npid-file = \"/run/{kind}\"\n"));
+    let text = format!("{NODE}{SERVICE}{of_service}{}", kinds.concat());
+    let config = Config::parse(Path::new("a.toml"), &text, "host").map_err(|error| error.to_string())?;
+    Ok(config.services.into_iter().next().map(|service| service.checks).unwrap_or_default())
+}
+
+fn checks(of_service: &str) -> Vec<Check> {
+    read(of_service).unwrap_or_else(|error| panic!("{error}\n{of_service}"))
+}
+
+fn named<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+fn set(check: &Check) -> &ProbeSet {
+    let Probe::Dns(set) = &check.probe else { panic!("{} is no dns check", check.name) };
+    set
+}
+
+fn sources(check: &Check) -> Vec<String> {
+    set(check).probes().iter().filter_map(|probe| probe.source).map(|source| source.to_string()).collect()
+}
+
+#[test]
+fn a_resolver_is_asked_for_what_it_answers_itself_and_for_what_it_must_ask_others() {
+    let checks = checks("backend = \"unbound\"\n");
+    let answers = named(&checks, "answers");
+    assert!(set(answers).probes().iter().all(|probe| probe.to_string().contains("127.in-addr.arpa. PTR")));
+    // Less than no answer does not bring down a configuration that was in force before.
+    assert_eq!(answers.on_fail.severity(Cause::Flags), Severity::Degraded);
+    assert_eq!(answers.on_fail.severity(Cause::Slow), Severity::Observe);
+    assert_eq!(answers.on_fail.severity(Cause::Refused), Severity::Down);
+    for name in ["recursion", "validation"] {
+        let check = named(&checks, name);
+        assert!(check.on_fail.once_up && check.on_fail.worst() == Severity::Degraded, "{name}");
+        assert_eq!((set(check).need(), set(check).probes().len()), (1, 2), "{name}");
+    }
+}
+
+#[test]
+fn names_of_recursion_are_replaced_or_left_out() {
+    let of = |written: &str| checks(&format!("backend = \"unbound\"\n{written}"));
+    let own = of("recursion = { names = \"{nonce}.example.net. A\" }\nvalidation = \"off\"\n");
+    assert!(set(named(&own, "recursion")).probes()[0].to_string().ends_with("{nonce}.example.net. A"));
+    assert!(own.iter().all(|check| check.name != "validation"));
+    let refused = |written: &str| read(written).unwrap_err();
+    assert!(refused("backend = \"unbound\"\nrecursion = { names = [] }\n").contains("no names"));
+    assert!(refused("backend = \"unbound\"\nrecursion = \"no\"\n").contains("expected \"off\""));
+    let authoritative = "backend = \"nsd\"\nzones = [\"example.org\"]\nrecursion = \"off\"\n";
+    assert!(refused(authoritative).contains("recursion needs a resolver"));
+}
+
+#[test]
+fn one_zone_of_several_degrades_unless_it_is_critical() {
+    let several = "backend = \"nsd\"\nzones = [\"example.org\", \"example.net\"]\n";
+    let found = checks(several);
+    let zones = named(&found, "zones");
+    assert!(set(zones).tells_partial());
+    assert_eq!(zones.on_fail.severity(Cause::Partial), Severity::Degraded);
+    assert_eq!(zones.on_fail.severity(Cause::Refused), Severity::Down);
+    let found = checks(&format!("{several}critical = [\"example.net\"]\n"));
+    let critical = named(&found, "critical");
+    assert!(set(critical).probes().iter().all(|probe| probe.to_string().contains("example.net. SOA")));
+    assert_eq!(critical.on_fail.severity(Cause::Servfail), Severity::Down);
+    // One zone, or only critical ones: each of them brings down.
+    let all = checks(&format!("{several}critical = [\"example.net\", \"example.org\"]\n"));
+    for found in [all, checks("backend = \"nsd\"\nzones = [\"example.org\"]\n")] {
+        assert!(!set(named(&found, "zones")).tells_partial());
+        assert!(found.iter().all(|check| check.name != "critical"));
+    }
+    let other = format!("{several}critical = [\"example.com\"]\n");
+    assert!(read(&other).unwrap_err().contains("critical zone `example.com.` is none of `zones`"));
+}
+
+#[test]
+fn the_records_of_a_zone_count_once_they_were_seen() {
+    let found = checks("backend = \"nsd\"\nzones = [\"example.org\"]\n");
+    let records = named(&found, "records");
+    assert!(set(records).needs_seen() && records.on_fail.worst() == Severity::Degraded);
+    let asked: Vec<_> = set(records).probes().iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["192.0.2.53:53 udp example.org. NS", "192.0.2.53:53 udp example.org. DNSKEY"]);
+}
+
+#[test]
+fn client_sources_decide_and_the_management_address_is_observed() {
+    let found = checks("backend = \"unbound\"\nclient-source = [\"198.51.100.7\", \"198.51.100.8\"]\n");
+    // The other family has none.
+    assert_eq!(sources(named(&found, "answers")), ["198.51.100.7", "198.51.100.8", "2001:db8:1::2"]);
+    assert_eq!(sources(named(&found, "recursion"))[0], "198.51.100.7");
+    let observed = named(&found, "from-management");
+    assert_eq!(
+        (sources(observed), observed.on_fail.worst()),
+        (vec!["10.1.0.2".to_owned()], Severity::Observe)
+    );
+    assert!(checks("backend = \"unbound\"\n").iter().all(|check| check.name != "from-management"));
+    let refused =
+        |source: &str| read(&format!("backend = \"unbound\"\nclient-source = {source}\n")).unwrap_err();
+    assert!(refused("\"10.1.0.2\"").contains("is a management address"));
+    assert!(refused("[]").contains("client-source"));
+}
+
+#[test]
+fn bind_needs_a_role() {
+    let message = read("backend = \"bind\"\n").unwrap_err();
+    assert!(message.contains("bind can be a resolver or an authoritative server"), "{message}");
+    assert!(message.contains("role = \"resolver\""), "{message}");
+    assert!(!checks("backend = \"bind\"\nrole = \"resolver\"\n").is_empty());
+    assert!(
+        !checks(
+            "backend = \"bind\"\n[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n"
+        )
+        .is_empty()
+    );
+}
