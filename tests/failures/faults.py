@@ -19,12 +19,17 @@ from process import run
 from waiting import PATIENCE, let_pass, wait_until
 from zones import SERIAL, SERVED, served
 
+DELAY = Path(__file__).with_name("delay.py")
 SLOW_TCP = Path(__file__).with_name("slow_tcp.py")
 STOP_THREAD = Path(__file__).with_name("stop_thread.py")
 
 
 def nothing(presence):
     """A control."""
+
+
+# In a later version of the zone.
+NEW_ADDRESS = "198.18.0.99"
 
 
 def killed(presence):
@@ -127,6 +132,74 @@ def uplink_saturated(presence):
     run(*presence.network.pop.inside("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "24kbit", "burst", "2kb", "latency", "50ms"))
 
 
+def held(interface, milliseconds):
+    """Packets that arrive at an interface of the router are late."""
+
+    def hold(presence):
+        presence.start(presence.network.router, "python3", "-B", DELAY, interface, milliseconds)
+        log = presence.folder / "others.log"
+        wait_until(lambda: "ready" in log.read_text(), PATIENCE, "packets are held", poll=0.05)
+
+    return hold
+
+
+def flooded(rate, *questions, source=None):
+    """dnsperf asks from the clients' network."""
+
+    def flood(presence):
+        asked = presence.folder / "questions"
+        asked.write_text("".join(f"{question}\n" for question in questions))
+        words = ["dnsperf", "-s", SERVICE_IPV4, "-d", asked, "-l", "60", "-Q", rate, "-q", "3000", "-t", "1"]
+        if source:
+            presence.network.client.add_address("eth0", f"{source}/24")
+            words += ["-a", source]
+        presence.start(presence.network.client, *words)
+
+    return flood
+
+
+def saturated(presence):
+    """The server has 1 % of a core, and 3000 queries per second."""
+    pid = presence.server.process.pid
+    group = _control_group(presence.name)
+    presence.stack.callback(_remove, group, pid)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        (group / ("tasks" if (group / "tasks").exists() else "cgroup.threads")).write_text(task.name)
+    flooded(3000, "www.example.com A")(presence)
+
+
+def _control_group(name):
+    """With 1 % of a core, in either version of control groups."""
+    first = Path("/sys/fs/cgroup/cpu")
+    group = (first if first.is_dir() else Path("/sys/fs/cgroup")) / name
+    group.mkdir()
+    if first.is_dir():
+        (group / "cpu.cfs_quota_us").write_text("1000")
+    else:
+        (group / "cgroup.type").write_text("threaded")
+        (group / "cpu.max").write_text("1000 100000")
+    return group
+
+
+def _remove(group, pid):
+    (group.parent / "cgroup.procs").write_text(str(pid))
+    group.rmdir()
+
+
+FAKED = "{folder}/clock"
+FAKED_CLOCK = {
+    "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",
+    "FAKETIME_TIMESTAMP_FILE": FAKED,
+    "FAKETIME_NO_CACHE": "1",
+    "DONT_FAKE_MONOTONIC": "1",
+}
+
+
+def clock_set(offset):
+    """Of the server, which libfaketime tells the time."""
+    return lambda presence: (presence.folder / "clock").write_text(offset)
+
+
 def reverse_path_filter(presence):
     presence.network.pop.set_kernel_parameters("net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.eth1.rp_filter=1")
     presence.network.router.ip("route", "replace", f"{SERVICE_IPV4}/32", "via", OTHER_IPV4)
@@ -213,7 +286,7 @@ def zone_removed(presence):
 def transfers_blocked(presence):
     """And the primary moves on."""
     presence.filter("output", f"ip daddr {UPSTREAM} tcp dport 53 drop")
-    presence.upstream.publish(served(SERIAL + 2).replace("198.18.0.80", "198.18.0.99"))
+    presence.upstream.publish(served(SERIAL + 2).replace("198.18.0.80", NEW_ADDRESS))
 
 
 def short_expiry(presence):
@@ -239,7 +312,7 @@ def disk_full(presence):
         (presence.folder / "transfers/fill").write_bytes(b"x" * 200_000)
     except OSError:
         pass  # it is full now
-    presence.upstream.publish(served(SERIAL + 2).replace("198.18.0.80", "198.18.0.99"))
+    presence.upstream.publish(served(SERIAL + 2).replace("198.18.0.80", NEW_ADDRESS))
 
 
 SECOND_ZONE = 'zone:\n    name: "example.edu"\n    zonefile: "second"\n'

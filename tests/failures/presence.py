@@ -100,7 +100,7 @@ pid-file = "{self.server.pid_file}"
 
     def asking(self, seconds, rate):
         """Starts the client."""
-        words = self.network.client.inside("python3", "-B", ASK, self.server.role, seconds, rate)
+        words = self.network.client.inside("python3", "-B", ASK, self.server.role, seconds, rate, self.row.address)
         return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True)
 
     def filter(self, hook, *rules, host=None, priority=0):

@@ -9,16 +9,13 @@ from dataclasses import dataclass, field
 
 from numbering import PREFIXES
 from presence import Presence
-from rows import DEGRADES, OBSERVES, STAYS, UNSEEN, WITHDRAWS
+from rows import DEGRADES, MOVES, OBSERVES, STAYS, UNSEEN, WITHDRAWS
 from waiting import PATIENCE, Interrupted, complaint, let_pass, wait_until
 
 # How long clients are asked, and how often each kind of question, per second.
 ASKED, RATE = 3, 4
 # Clients ask all the time where they must stay well.
 GENTLE = 2
-# From bad to worse.
-SEVERITY = {UNSEEN: 0, OBSERVES: 1, DEGRADES: 2, WITHDRAWS: 3}
-
 numbers = itertools.count(1)
 
 
@@ -47,6 +44,8 @@ class Result:
             return True
         if self.row.expected == STAYS:
             return not self.trouble and not self.has_moved
+        if self.row.expected == MOVES:
+            return not self.trouble and self.has_moved
         return not self.trouble and self.done == self.row.expected
 
     @property
@@ -130,6 +129,7 @@ def watch(presence, row, result, since, asking):
                 failing[name] = check["last"]["cause"], check["state"]
         moves = {state for _, _, state in presence.helper.moves(since)}
         done = {WITHDRAWS: "withdrawn" in moves, DEGRADES: "degraded" in moves, OBSERVES: "down" in {state for _, state in failing.values()}}
+        done[MOVES] = done[DEGRADES] or done[WITHDRAWS]
         return time.monotonic() - since > row.within or (not asking and done.get(row.expected))
 
     if asking is None:

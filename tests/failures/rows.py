@@ -12,6 +12,8 @@ from zones import TOP
 
 # What the helper does, at defaults.
 WITHDRAWS, DEGRADES, OBSERVES = "withdraws", "degrades", "observes"
+# Either, as chance has it.
+MOVES = "moves"
 # No check sees it.
 UNSEEN = "not seen"
 # Clients are served as before: a move would be a false one.
@@ -31,6 +33,8 @@ class Row:
     within: float = 10
     # Seconds from the fault until clients are asked, where a cache hides it at first.
     asked_after: float = 0.3
+    # The right address of www.
+    address: str = "198.18.0.80"
     # Prepares files before the server starts.
     before: Callable | None = None
     zones: tuple = ()
@@ -53,6 +57,11 @@ BLOCKED = "".join(f'    local-zone: "{zone}." always_nxdomain\n' for zone in TOP
 DEEP = {"within": 22}
 BIND_RESOLVER = partial(Bind, role="resolver")
 BIND_WITHOUT_LOCALHOST = partial(Bind, role="resolver", localhost=False)
+LIMITED_BIND = partial(
+    Bind, options="rate-limit { responses-per-second 20; slip 2; exempt-clients { 10.1.0.0/24; 2001:db8:1::/64; }; };"
+)
+FLOOD = faults.flooded(600, "www.example.org A", "example.org SOA", "abc.w.example.org A", source="203.0.113.20")
+FAKED_UNBOUND = partial(Unbound, environment=faults.FAKED_CLOCK)
 NO_UPSTREAM = filtered(f"ip daddr {UPSTREAM} drop", hook="output")
 
 PROCESS = [
@@ -86,7 +95,7 @@ FIREWALL = [
     Row("replies dropped on the uplink", "nft output: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="output"), UNSEEN),
     Row("replies dropped at the end", "nft postrouting: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="postrouting"), UNSEEN),
     Row("IPv6 dropped", "nft: port 53 over IPv6", Unbound, filtered("meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 drop"), WITHDRAWS),
-    Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), DEGRADES, within=30, known=UNSEEN),
+    Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), MOVES, within=30, known=UNSEEN),
     Row("60 % lost", "the same", Unbound, filtered("udp dport 53 numgen random mod 100 < 60 drop"), WITHDRAWS, within=30),
     Row("60 % lost on the uplink", "nft numgen on eth0", Unbound, filtered('iifname "eth0" udp dport 53 numgen random mod 100 < 60 drop'), UNSEEN),
     Row("big answers dropped", "nft output: UDP above 1400 octets", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), UNSEEN),
@@ -103,6 +112,8 @@ HOST = [
     Row("no default route of NSD", "ip route del default, NSD", nsd, faults.link_removed("route", "default"), UNSEEN),
     Row("blackhole", "a blackhole route to the clients", Unbound, faults.blackhole, UNSEEN),
     Row("reverse path filter", "rp_filter=1, queries come by another interface", Unbound, faults.reverse_path_filter, UNSEEN),
+    Row("clients far away", "400 ms more on the way to the clients", Unbound, faults.held("clients", 400), UNSEEN),
+    Row("server saturated", "1 % of a core, 3000 queries per second", Unbound, faults.saturated, MOVES, within=15, asked_after=3),
     Row("uplink saturated", "tbf of 24 kbit/s on eth0", Unbound, faults.uplink_saturated, UNSEEN),
 ]
 RESOLVER = [
@@ -112,13 +123,15 @@ RESOLVER = [
     Row("clients refused, client-source", "the same, with client-source", Unbound, access("refuse", *faults.FOR_MANAGEMENT), WITHDRAWS, more=AS_CLIENT_SOURCE),
     Row("clients dropped, client-source", "the same, deny in place of refuse", Unbound, access("deny", *faults.FOR_MANAGEMENT), WITHDRAWS, more=AS_CLIENT_SOURCE),
     Row("some clients refused", "Unbound refuses one network", Unbound, access("allow", (CLIENT_NETWORK, "refuse")), UNSEEN),
-    Row("rate limit", "ip-ratelimit 2/s", Unbound, changed(extra="    ip-ratelimit: 2\n    ip-ratelimit-factor: 0\n"), UNSEEN),
+    Row("rate limit", "ip-ratelimit 2/s", Unbound, changed(extra="    ip-ratelimit: 2\n    ip-ratelimit-factor: 0\n"), MOVES),
     Row("no upstream", "nft output: to the upstream dropped", Unbound, NO_UPSTREAM, DEGRADES, asked_after=7, **DEEP),
     Row("no upstream of BIND", "the same, BIND with Debian's zone localhost", BIND_RESOLVER, NO_UPSTREAM, DEGRADES, asked_after=8, **DEEP),
     Row("no upstream of plain BIND", "the same without a zone localhost", BIND_WITHOUT_LOCALHOST, NO_UPSTREAM, DEGRADES, asked_after=8, **DEEP),
+    Row("upstream far away", "800 ms more on the way to it", Unbound, faults.held("upstream", 800), MOVES, known=UNSEEN, asked_after=2, **DEEP),
+    Row("clock a year ahead", "libfaketime", FAKED_UNBOUND, faults.clock_set("+365d"), DEGRADES, before=faults.clock_set("+0"), asked_after=5, **DEEP),
     Row("wrong trust anchor", "another key, after a reload", Unbound, changed(anchor="other-anchor"), DEGRADES, **DEEP),
     Row("recursion refused", "refuse_non_local after a reload", Unbound, access("refuse_non_local"), DEGRADES, **DEEP),
-    Row("recursion off in BIND", "recursion no after a reload", BIND_RESOLVER, changed(recursion="no"), DEGRADES, **DEEP),
+    Row("recursion off in BIND", "recursion no after a reload", BIND_RESOLVER, changed(recursion="no"), WITHDRAWS),
     Row("bad block list", "com, net and org are NXDOMAIN", Unbound, changed(extra=BLOCKED), DEGRADES, **DEEP),
     Row("one name wrong", "www.example.com redirected", Unbound, changed(extra='    local-data: "www.example.com. A 198.18.66.66"\n'), UNSEEN),
     Row("wrong identity", "NSID pop2 after a reload", Unbound, changed(identity="pop2"), UNSEEN),
@@ -128,12 +141,13 @@ RESOLVER = [
 AUTHORITATIVE = [
     Row("REFUSED by BIND", "allow-query none after a reload", Bind, changed(query="none"), WITHDRAWS),
     Row("BIND refuses clients", "allow-query for the management network only", Bind, changed(query="10.1.0.0/24; 127.0.0.1; 2001:db8:1::/64"), UNSEEN),
+    Row("response rate limit hits clients", "BIND RRL 20/s, 600 queries per second from the clients' /24", LIMITED_BIND, FLOOD, UNSEEN, asked_after=2),
     Row("BIND lost the zone", "it answers from recursion, without AA", Bind, changed(zone=""), WITHDRAWS),
     Row("zone removed", "NSD reconfig", nsd, faults.zone_removed, WITHDRAWS),
     Row("zone expired", "NSD secondary, expire 4 s, no primary", secondary, faults.primary_unreachable, WITHDRAWS, before=faults.short_expiry, within=30, asked_after=15),
     Row("zone expired in Knot", "the same, Knot", partial(Knot, secondary=True), faults.primary_unreachable, WITHDRAWS, before=faults.short_expiry, within=30, asked_after=15),
-    Row("old serial", "transfers blocked, the primary moves on", secondary, faults.transfers_blocked, UNSEEN, asked_after=5),
-    Row("transfer disk full", "an update is not taken", secondary, faults.disk_full, UNSEEN, before=faults.small_disk, asked_after=5),
+    Row("old serial", "transfers blocked, the primary moves on", secondary, faults.transfers_blocked, UNSEEN, asked_after=5, address=faults.NEW_ADDRESS),
+    Row("transfer disk full", "an update is not taken", secondary, faults.disk_full, UNSEEN, before=faults.small_disk, asked_after=5, address=faults.NEW_ADDRESS),
     Row("zone of SOA only", "NSD reload", nsd, faults.zone_of_soa, DEGRADES, **DEEP),
     Row("no NS records", "NSD reload", nsd, faults.zone_without(" NS "), DEGRADES, **DEEP),
     Row("wrong record", "NSD reload with another address", nsd, faults.wrong_address, UNSEEN),
