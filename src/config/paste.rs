@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use super::defaults::TIMING;
 use super::freshness::written_servers;
@@ -105,20 +106,32 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     if set.need() < probes.len() {
         writeln!(f, "pass = {}", set.need())?;
     }
-    for (key, is_set) in [("partial", set.tells_partial()), ("once-seen", set.needs_seen())] {
+    let options = first.question.options();
+    for (key, is_set) in [
+        ("partial", set.tells_partial()),
+        ("once-seen", set.needs_seen()),
+        ("dnssec-ok", options.dnssec_ok),
+        ("follow-truncation", options.follow_truncation),
+    ] {
         if is_set {
             writeln!(f, "{key} = true")?;
         }
     }
-    let Expectation { rcodes, flags, min_answers, max_latency, .. } = first.question.expect();
-    let max_latency = max_latency.map(|latency| format!(", max-latency = \"{}\"", Period(latency)));
+    let Expectation { rcodes, flags, min_answers, max_latency, signature_left, nsid, .. } =
+        first.question.expect();
+    let period = |key: &str, period: &Option<Duration>| {
+        period.map(|period| format!(", {key} = \"{}\"", Period(period))).unwrap_or_default()
+    };
+    let nsid = nsid.as_ref().map(|nsid| format!(", nsid = {}", toml_string(nsid)));
     let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
     writeln!(
         f,
-        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers}{} }}",
+        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers}{}{}{} }}",
         toml_strings(&rcodes.words()),
         toml_strings(&flags),
-        max_latency.unwrap_or_default()
+        period("max-latency", max_latency),
+        period("signature-left", signature_left),
+        nsid.unwrap_or_default()
     )
 }
 

@@ -6,6 +6,8 @@
 //! | the same with `-tcp` | every service address | TCP | degrades the service |
 //! | `critical` | every service address | UDP | brings the service down |
 //! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
+//! | `signatures` | the same | UDP | degrades the service, once they were seen |
+//! | `identity` | the first service address | UDP | is shown and moves no route |
 //! | `management` | the management addresses | both | is shown and moves no route |
 //! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
 //!
@@ -93,6 +95,7 @@ impl Resolver<'_> {
             .collect();
         checks.extend(self.surface_checks(&ground, &asked)?);
         checks.extend(self.deep_checks(&ground, asked.role)?);
+        checks.extend(self.identity_check(&ground, &asked)?);
         Ok(checks)
     }
 

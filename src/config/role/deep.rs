@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::questions::Asked;
 use super::{From, Ground, Outline, questions};
 use crate::backend::Role;
 use crate::config::resolve::{Resolver, Result};
@@ -15,7 +16,7 @@ use crate::config::{Check, file};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::Thresholds;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::dns::{DnsProbe, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
 
 /// Fresh names, of which no resolver has an answer, below top-level domains of two operators. Both have NSEC3 with opt-out
 /// (RFC 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN comes from outside.
@@ -30,6 +31,9 @@ const RECURSES: &str =
 const VALIDATES: &str =
     "signed names, answered with AD; one is enough, and no failure counts until one was answered so";
 const COMPLETE: &str = "NS and DNSKEY of each zone, each once it was seen";
+const SIGNED: &str = "signatures that are valid now on the SOA of each zone, each once it was seen signed";
+const IDENTITY: &str =
+    "the name server identifier (NSID) is the name of this node, once it was seen; shown, moves no route";
 
 /// Rarely, since what is asked goes to servers of others.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -37,6 +41,11 @@ const FAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A resolver asks several servers before it answers.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const RISE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
+/// As resolvers ask that validate. A DNSKEY answer may be longer than a datagram.
+fn options() -> Options {
+    Options { dnssec_ok: true, follow_truncation: true, ..Options::default() }
+}
 
 /// The timing of deep checks of a service whose other checks have `timing`.
 fn patient(timing: Timing) -> Timing {
@@ -66,10 +75,31 @@ impl Resolver<'_> {
                     self.one_of(ground, "validation", VALIDATES, &validation, &validates)?,
                 ]
             }
-            Some(Role::Authoritative) => vec![Some(self.complete(ground)?)],
+            Some(Role::Authoritative) => {
+                let aa = Expectation { flags: vec![self.flag("aa")?], ..Expectation::default() };
+                let complete = Expectation { min_answers: 1, ..aa.clone() };
+                let signed = Expectation { min_answers: 1, signature_left: Some(Duration::ZERO), ..aa };
+                let zones = questions::zones(&service.zones);
+                let records = self.of_types(&zones, &["NS", "DNSKEY"])?;
+                vec![
+                    Some(self.once_seen(ground, "records", COMPLETE, &records, &complete)?),
+                    Some(self.once_seen(ground, "signatures", SIGNED, &zones, &signed)?),
+                ]
+            }
             None => vec![],
         };
         Ok(checks.into_iter().flatten().collect())
+    }
+
+    /// The check of the identifier, with the first question of the role.
+    pub(super) fn identity_check(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Option<Check>> {
+        let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
+        let expect = Expectation { nsid: Some(self.node.clone()), ..question.expect().clone() };
+        let queries = [question.query().clone()];
+        let place = ground.service.name.span();
+        let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
+        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Observe) };
+        self.once_seen_check(ground, "identity", IDENTITY, on_fail, &questions).map(Some)
     }
 
     fn names(
@@ -103,32 +133,49 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let place = ground.service.name.span();
-        let questions = self.questions(&place, queries, Some(Role::Resolver), expect)?;
+        let questions = self.role_questions(&place, queries, Some(Role::Resolver), expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
         let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
         let probes = self.deep_probes(ground, &outline, &questions);
         self.dns_check(ground, outline, probes, 1).map(Some)
     }
 
-    /// NS and DNSKEY of each zone.
-    fn complete(&self, ground: &Ground<'_>) -> Result<Check> {
-        let of_type = |zone: &Query, record_type: &str| {
+    /// The names of the zones, each with these types.
+    fn of_types(&self, zones: &[Query], types: &[&str]) -> Result<Vec<Query>> {
+        let of_type = |zone: &Query, record_type: &&str| {
             let zone = zone.to_string();
             let name = zone.split_whitespace().next().unwrap_or_default();
             self.query(&format!("{name} {record_type}"))
         };
-        let mut queries = vec![];
-        for zone in questions::zones(&ground.service.zones) {
-            queries.extend([of_type(&zone, "NS")?, of_type(&zone, "DNSKEY")?]);
-        }
-        let expect = Expectation { flags: vec![self.flag("aa")?], min_answers: 1, ..Expectation::default() };
+        zones.iter().flat_map(|zone| types.iter().map(move |kind| of_type(zone, kind))).collect()
+    }
+
+    /// A check that degrades, of answers of which each can be missed only once it was seen.
+    fn once_seen(
+        &self,
+        ground: &Ground<'_>,
+        name: &str,
+        why: &'static str,
+        queries: &[Query],
+        expect: &Expectation,
+    ) -> Result<Check> {
         let place = ground.service.name.span();
-        let questions = self.questions(&place, &queries, Some(Role::Authoritative), &expect)?;
+        let questions = self.role_questions(&place, queries, Some(Role::Authoritative), expect, options())?;
         // It delays no first verdict.
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        let timing = patient(ground.timing);
-        let outline = Outline { name: "records".to_owned(), why: COMPLETE, on_fail, timing };
-        let probes = self.deep_probes(ground, &outline, &questions);
+        self.once_seen_check(ground, name, why, on_fail, &questions)
+    }
+
+    fn once_seen_check(
+        &self,
+        ground: &Ground<'_>,
+        name: &str,
+        why: &'static str,
+        on_fail: OnFail,
+        questions: &[Arc<Question>],
+    ) -> Result<Check> {
+        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
+        let probes = self.deep_probes(ground, &outline, questions);
         let need = probes.len();
         let mut check = self.dns_check(ground, outline, probes, need)?;
         if let Probe::Dns(set) = check.probe {

@@ -12,7 +12,7 @@ use crate::config::file;
 use crate::config::resolve::{Resolver, Result};
 use crate::engine::check::{Severity, Timing};
 use crate::outcome::Cause;
-use crate::probe::dns::{Expectation, Query, Question, Rcode, Rcodes};
+use crate::probe::dns::{Expectation, Options, Query, Question, Rcode, Rcodes};
 
 /// A late answer is shown from here on.
 const MAX_LATENCY: Duration = Duration::from_millis(250);
@@ -68,7 +68,11 @@ impl Resolver<'_> {
         self.keys_fit_the_role(service, role)?;
         self.role_is_known(service, backend, role)?;
         let name = service.name.span();
-        let all = |queries: &[Query], expect: &Expectation| self.questions(&name, queries, role, expect);
+        // With DO the SOA of a zone with many signatures may not fit into a datagram; `signatures` asks so.
+        let surface = Options { dnssec_ok: role == Some(Role::Resolver), ..Options::default() };
+        let all = |queries: &[Query], expect: &Expectation| {
+            self.role_questions(&name, queries, role, expect, surface)
+        };
         // A limit above the timeout would have no effect.
         let max_latency = Some(MAX_LATENCY).filter(|latency| *latency <= timing.timeout);
         let mut by_cause: BTreeMap<_, _> =
@@ -109,16 +113,17 @@ impl Resolver<'_> {
     }
 
     /// Encodes the questions of a role.
-    pub(super) fn questions(
+    pub(super) fn role_questions(
         &self,
         place: &Range<usize>,
         queries: &[Query],
         role: Option<Role>,
         expect: &Expectation,
+        options: Options,
     ) -> Result<Vec<Arc<Question>>> {
-        let recursion_desired = role != Some(Role::Authoritative);
+        let options = Options { recursion_desired: role != Some(Role::Authoritative), ..options };
         let encode = |query: &Query| {
-            let question = Question::new(query.clone(), recursion_desired, expect.clone());
+            let question = Question::with(query.clone(), options, expect.clone());
             question.map(Arc::new).map_err(|message| self.error(place, message))
         };
         queries.iter().map(encode).collect()

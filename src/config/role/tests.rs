@@ -92,6 +92,20 @@ fn the_records_of_a_zone_count_once_they_were_seen() {
     assert!(set(records).needs_seen() && records.on_fail.worst() == Severity::Degraded);
     let asked: Vec<_> = set(records).probes().iter().map(ToString::to_string).collect();
     assert_eq!(asked, ["192.0.2.53:53 udp example.org. NS", "192.0.2.53:53 udp example.org. DNSKEY"]);
+    let signatures = named(&found, "signatures");
+    assert!(set(signatures).needs_seen() && signatures.on_fail.worst() == Severity::Degraded);
+    let expect = set(signatures).probes()[0].question.expect();
+    assert_eq!(expect.signature_left, Some(std::time::Duration::ZERO));
+}
+
+#[test]
+fn the_identifier_is_the_name_of_the_node_and_moves_no_route() {
+    for role in ["backend = \"unbound\"\n", "backend = \"nsd\"\nzones = [\"example.org\"]\n"] {
+        let found = checks(role);
+        let identity = named(&found, "identity");
+        assert!(set(identity).needs_seen() && identity.on_fail.worst() == Severity::Observe);
+        assert_eq!(set(identity).probes()[0].question.expect().nsid.as_deref(), Some("host"));
+    }
 }
 
 #[test]
