@@ -40,6 +40,7 @@ database:
 mod-stats:
   - id: custom
     server-operation: on
+    response-code: on
 template:
   - id: default
     zonefile-sync: -1
