@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::drain::{Holder, Lift, Order};
+use crate::engine::drain::{FailedRestart, Holder, Lift, Order};
 use crate::engine::hold::HoldOrder;
 use crate::sys::clock::since_boot;
 use crate::text::foreign;
@@ -87,6 +87,13 @@ pub enum Request {
         /// Its name; `None` for all.
         service: Option<String>,
     },
+    /// Log how the restart of a server failed. Changes nothing.
+    RestartFailed {
+        /// The name of a service of that server.
+        service: String,
+        /// What failed, and what has become of it.
+        failed: FailedRestart,
+    },
     /// Read the configuration again.
     Reload,
 }
@@ -100,7 +107,7 @@ impl Request {
             | Self::Undrain { service, .. }
             | Self::Unhold { service, .. }
             | Self::Undampen { service } => service.as_deref(),
-            Self::Hold { service, .. } => Some(service),
+            Self::Hold { service, .. } | Self::RestartFailed { service, .. } => Some(service),
             Self::Reload => None,
         }
     }
@@ -115,6 +122,7 @@ impl fmt::Display for Request {
             Self::Hold { order, .. } => ("hold", Some(&order.holder)),
             Self::Unhold { holder, .. } => ("unhold", holder.as_ref()),
             Self::Undampen { .. } => ("undampen", None),
+            Self::RestartFailed { failed, .. } => ("log a failed restart of", Some(&failed.holder)),
             Self::Reload => return f.write_str("reload"),
         };
         write!(f, "{verb} {}", self.service().map_or_else(|| "all services".to_owned(), foreign))?;

@@ -261,6 +261,7 @@ impl Engine {
             falls: service.dampening().return_time().ages(now).collect(),
             excused_restarts: service.dampening().excused().ages(now).collect(),
             withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
+            restart_pending: service.pending_restart(now),
             acknowledged: match service.state() {
                 service::ServiceState::Starting => {
                     service.acknowledged_before().or(earlier.and_then(|earlier| earlier.acknowledged))
@@ -301,8 +302,10 @@ impl Engine {
     fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         // The services say so of theirs.
         self.drains_of_all.expire(now);
-        for service in &mut self.services {
-            service.decide(now, ticks, out);
+        for place in 0..self.services.len() {
+            let before = out.len();
+            self.services[place].decide(now, ticks, out);
+            self.note_what_is_kept(place, &mut out[before..]);
         }
         self.say_what_is_stated(now, out);
         self.api_session.expire(now, out);
@@ -323,6 +326,22 @@ impl Engine {
             self.phase = Phase::Over;
             out.push(Action::Exit);
         }
+    }
+
+    /// Corrects the first verdict of the service at this place since a reload: it asks nothing for a route that is
+    /// advertised as it wants already.
+    fn note_what_is_kept(&self, place: usize, decided: &mut [Action]) {
+        let first = decided.iter_mut().find_map(|action| match action {
+            Action::Log(Notice::Service { from: service::ServiceState::Starting, asks, kept, .. }) => {
+                Some((asks, kept)).filter(|(asks, _)| !asks.is_empty())
+            }
+            _ => None,
+        });
+        let Some((asks, kept)) = first else { return };
+        let desired: Vec<_> = self.entries_of(place).map(|entry| entry.desired.as_ref()).collect();
+        let stands = |route: usize, wanted: &Advertisement| desired.get(route) == Some(&Some(wanted));
+        *kept = self.services[place].asks(stands);
+        *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
     }
 
     /// Tells the API session what every service wants for its prefixes.

@@ -26,6 +26,7 @@ use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
+use crate::engine::drain::RestartEnd;
 use crate::program::Program;
 
 mod baseline;
@@ -119,6 +120,7 @@ impl Transaction<'_> {
                 return Outcome::Untouched;
             }
         };
+        let failed = |step: Step, trouble: &Trouble| format!("{} failed: {step}: {trouble}", self.reason);
         tokio::pin!(interrupted);
         let was_drained = tokio::select! {
             was_drained = self.is_drained() => was_drained,
@@ -132,35 +134,42 @@ impl Transaction<'_> {
         let guard = InterruptGuard::default();
         let baseline = OnceCell::new();
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &baseline).await;
-        let failed_at = match attempt {
+        let (failed_at, why) = match attempt {
             Some(Ok(())) => return Outcome::Restarted,
             Some(Err(trouble)) if guard.interrupted.get() => {
                 let step = journal.fail(&trouble);
-                return self.leave(step, was_drained).await;
+                return self.leave(step, was_drained, &failed(step, &trouble)).await;
             }
             Some(Err(trouble)) => {
                 let step = journal.fail(&trouble);
+                let why = failed(step, &trouble);
                 // A restart that was not permitted is as harmless as none.
-                if trouble.untouched { Step::Quiet } else { step }
+                (if trouble.untouched { Step::Quiet } else { step }, why)
             }
             None => {
-                let step = journal.fail(&Trouble::new("interrupted"));
-                return self.leave(step, was_drained).await;
+                let trouble = Trouble::new("interrupted");
+                let step = journal.fail(&trouble);
+                return self.leave(step, was_drained, &failed(step, &trouble)).await;
             }
         };
         if failed_at.is_harmless() || !self.rollback {
-            return self.leave(failed_at, was_drained).await;
+            return self.leave(failed_at, was_drained, &why).await;
         }
         // The second attempt, with the configuration before.
         let rollback = tokio::select! {
-            rollback = self.roll_back(&mut journal, baseline.into_inner()) => rollback,
+            rollback = self.roll_back(&mut journal, baseline.into_inner(), &why) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
         match rollback {
-            Ok(()) => Outcome::RolledBack,
+            Ok(()) => {
+                self.tell_of_failure(RestartEnd::RolledBack, &why).await;
+                Outcome::RolledBack
+            }
             Err(trouble) => {
-                journal.fail(&trouble);
-                self.leave(Step::Rollback, was_drained).await
+                let step = journal.fail(&trouble);
+                // The end of a long reason is cut, so the latest failure stands first.
+                let why = format!("{} failed, rollback too: {step}: {trouble}", self.reason);
+                self.leave(Step::Rollback, was_drained, &why).await
             }
         }
     }
@@ -199,7 +208,7 @@ impl Transaction<'_> {
         let found = self.check().await?;
         journal.finish(found);
         journal.start(Step::Drain);
-        let found = self.drain().await?;
+        let found = self.drain(&self.reason).await?;
         journal.finish(found);
         journal.start(Step::Quiet);
         let found = wait_until_quiet(self.config, self.backend).await;
@@ -243,9 +252,14 @@ impl Transaction<'_> {
 
     /// Restores the configuration before and restarts. The services are drained already, and the state of the server
     /// is unknown: it is compared with the one before the attempt, and the process of the attempt must be gone as well.
-    async fn roll_back(&self, journal: &mut Journal<'_>, first: Option<Baseline>) -> Result<(), Trouble> {
+    async fn roll_back(
+        &self,
+        journal: &mut Journal<'_>,
+        first: Option<Baseline>,
+        why: &str,
+    ) -> Result<(), Trouble> {
         journal.start(Step::Rollback);
-        self.drain().await?;
+        self.drain(&format!("rolling back: {why}")).await?;
         let baseline = match first {
             Some(first) => first.with_process_of(self.backend).await,
             None => Baseline::new(self.config, self.backend, &self.removed).await,
@@ -259,14 +273,14 @@ impl Transaction<'_> {
     }
 
     /// What to leave after a failure at `step`. A drain that an earlier failure has left stays.
-    async fn leave(&self, step: Step, was_drained: bool) -> Outcome {
+    async fn leave(&self, step: Step, was_drained: bool, why: &str) -> Outcome {
         if step.is_harmless() {
             if step > Step::Configuration && !was_drained {
                 self.undrain().await;
             }
             return Outcome::Untouched;
         }
-        self.stay_drained().await;
+        self.stay_drained(why).await;
         Outcome::LeftDrained
     }
 }

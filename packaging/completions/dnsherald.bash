@@ -1062,7 +1062,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__identify)
-            opts="-w -h --flows --watch --expect --source --timeout --json --help"
+            opts="-h --flows --watch --expect --source --timeout --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

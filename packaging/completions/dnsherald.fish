@@ -100,7 +100,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l flows -
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l expect -d 'Compare the nodes with those in FILE: a name on each line, empty lines and `#` comments are skipped' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l source -d 'Ask from this address of this host' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l timeout -d 'The longest wait for a connection, and for each answer, from 10ms to 60s' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -s w -l watch -d 'Ask again every second on the same flows, and print a line when another node answers, until interrupted'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l watch -d 'Ask again every second on the same flows, and print a line when another node answers, until interrupted'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l json -d 'Print JSON; with `--watch`, a line for each change'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s c -l config -d 'The configuration file; default: the configuration in the trace' -r -F

@@ -28,7 +28,7 @@ pub struct Identify {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) flows: Option<u16>,
     /// Ask again every second on the same flows, and print a line when another node answers, until interrupted
-    #[arg(short, long, conflicts_with = "expect")]
+    #[arg(long, conflicts_with = "expect")]
     pub(crate) watch: bool,
     /// Compare the nodes with those in FILE: a name on each line, empty lines and `#` comments are skipped
     #[arg(long, value_name = "FILE")]

@@ -21,7 +21,8 @@ pub(crate) fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let cleared = client.ask(&request)?;
     if cleared.is_empty() {
         let whose = foreign(options.service.as_deref().unwrap_or("any service"));
-        let sentence = format!("nothing to clear: no penalty and no recent fall of {whose}");
+        let sentence =
+            format!("nothing to clear: no penalty, no recent fall and no excused restart of {whose}");
         return Ok(nothing_to_do(options.quiet_if_none, &sentence)?);
     }
     for service in &cleared {

@@ -15,6 +15,7 @@ use self::topic::{Topic, topic};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::logging::entry::Urgency;
+use crate::text::counted;
 use crate::text::period::Shown;
 
 mod topic;
@@ -41,8 +42,8 @@ struct Repeated {
     began: Moment,
     /// How many were logged.
     logged: u32,
-    /// Number of withheld messages by content, in order of first occurrence.
-    withheld: Vec<(String, u32)>,
+    /// Number of withheld messages by content, failed attempts apart, in order of first occurrence.
+    withheld: Vec<(String, bool, u32)>,
     /// The highest urgency of the withheld messages.
     urgency: Urgency,
     /// The content of the last message, logged or withheld.
@@ -73,9 +74,9 @@ pub(crate) struct Summary {
 impl RateLimit {
     /// Whether the log gets this notice.
     pub(crate) fn admits(&mut self, now: Moment, notice: &Notice) -> bool {
-        let Some(Topic { about, says, decided }) = topic(notice) else { return true };
+        let Some(Topic { about, says, attempt, decided }) = topic(notice) else { return true };
         if let Some(known) = self.topics.get_mut(&about) {
-            return known.admits(says, notice.urgency(), decided);
+            return known.admits(says, attempt, notice.urgency(), decided);
         }
         if !decided && !self.crowd(now, notice).admits(notice) {
             return false;
@@ -116,7 +117,7 @@ impl RateLimit {
 impl Repeated {
     /// Whether this is a decision, or changes the topic and the minute has room for one more change. What is withheld is
     /// counted.
-    fn admits(&mut self, says: String, urgency: Urgency, decided: bool) -> bool {
+    fn admits(&mut self, says: String, attempt: bool, urgency: Urgency, decided: bool) -> bool {
         let changes = says != self.now;
         self.now.clone_from(&says);
         if decided {
@@ -127,20 +128,24 @@ impl Repeated {
             return true;
         }
         self.urgency = if self.withheld.is_empty() { urgency } else { self.urgency.min(urgency) };
-        match self.withheld.iter_mut().find(|(said, _)| *said == says) {
-            Some((_, count)) => *count += 1,
-            None => self.withheld.push((says, 1)),
+        match self.withheld.iter_mut().find(|(said, tried, _)| *said == says && *tried == attempt) {
+            Some((_, _, count)) => *count += 1,
+            None => self.withheld.push((says, attempt, 1)),
         }
         false
     }
 
     fn summary(&self, about: &str, now: Moment) -> Option<Summary> {
-        let counts: Vec<_> = self.withheld.iter().map(|(says, count)| more(says, *count)).collect();
+        let words = |(says, attempt, count): &(String, bool, u32)| {
+            if *attempt { counted(*count as usize, "failed attempt") } else { more(says, *count) }
+        };
+        let counts: Vec<_> = self.withheld.iter().map(words).collect();
+        let attempts = self.withheld.iter().any(|(_, attempt, _)| *attempt);
         let minute = match now.since(self.began) {
             time if time >= MINUTE => "minute".to_owned(),
             time => Shown(Duration::from_secs(time.as_secs().max(1))).to_string(),
         };
-        let end = if counts.len() > 1 { format!("; now {}", self.now) } else { String::new() };
+        let end = if counts.len() > 1 || attempts { format!("; now {}", self.now) } else { String::new() };
         let line = format!("{about}: {} in the last {minute}{end}", counts.join(", "));
         (!counts.is_empty()).then_some(Summary { urgency: self.urgency, line })
     }

@@ -11,6 +11,7 @@ use super::store::Store;
 use super::{Daemon, Ending, Supervisor, probes};
 use crate::config::Config;
 use crate::control::{Reply, Request};
+use crate::engine::action::Action;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::lift;
@@ -49,8 +50,8 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
-        // The loop receives it with the configuration: [`Asked::Reload`].
-        Request::Reload => vec![],
+        // The loop logs the one, and receives the other with the configuration: [`Asked::Reload`].
+        Request::RestartFailed { .. } | Request::Reload => vec![],
     }
 }
 
@@ -97,7 +98,7 @@ impl Daemon<'_> {
             }
         };
         let names = self.names(&concerned, &request);
-        let mut over = false;
+        let mut over = self.log_failed_restart(&concerned, &request, supervisor);
         for event in events(request, &concerned) {
             over |= self.handle(event, supervisor);
         }
@@ -107,6 +108,20 @@ impl Daemon<'_> {
             let _ = reply.send(Reply::Done(names));
         }
         over.then_some(Ending::Exit)
+    }
+
+    /// Logs a failed restart, if the request is about one. Returns true if the loop must end.
+    fn log_failed_restart(
+        &mut self,
+        concerned: &[(ServiceId, String)],
+        request: &Request,
+        supervisor: &mut dyn Supervisor,
+    ) -> bool {
+        let Request::RestartFailed { failed, .. } = request else { return false };
+        let now = Moment::after_start(self.began.elapsed());
+        let notice = |(id, _): &(ServiceId, String)| self.engine.restart_failed(now, *id, failed.clone());
+        let actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();
+        self.carry_out(now, &actions, supervisor)
     }
 
     fn obey_reload(
@@ -136,7 +151,10 @@ impl Daemon<'_> {
                 Request::Undampen { .. } => {
                     return service.dampening().record(now).map(|record| format!("{name}: {record}"));
                 }
-                Request::Drain { .. } | Request::Hold { .. } | Request::Reload => true,
+                Request::Drain { .. }
+                | Request::Hold { .. }
+                | Request::RestartFailed { .. }
+                | Request::Reload => true,
             };
             changes.then(|| name.clone())
         };

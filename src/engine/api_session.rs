@@ -248,14 +248,17 @@ impl ApiSession {
             Reply::Version(version) => self.on_version(now, version, out),
             Reply::SessionConnected(neighbor) => self.neighbors.take(now, &neighbor, Change::Connected),
             Reply::SessionUp(neighbor) => {
+                let first = !self.neighbors.has_been_up(&neighbor);
                 self.neighbors.take(now, &neighbor, Change::Up);
-                out.push(Notice::SessionUp { neighbor }.into());
+                let decided = self.entries.iter().any(|entry| entry.desired.is_some());
+                out.push(Notice::SessionUp { neighbor, first, decided }.into());
                 self.mark_families();
                 self.restate_all(now, out);
             }
             Reply::SessionDown(neighbor, reason) => {
+                let lost = !self.neighbors.is_down(&neighbor);
                 self.neighbors.take(now, &neighbor, Change::Down(reason.clone()));
-                out.push(Notice::SessionDown { neighbor, reason }.into());
+                out.push(Notice::SessionDown { neighbor, reason, lost }.into());
             }
             Reply::Shutdown => out.push(Notice::ShutdownAnnounced.into()),
             Reply::Odd => out.push(Notice::OddLine { line: line.to_owned() }.into()),

@@ -38,14 +38,28 @@ pub(crate) struct Cleared {
     pub(crate) suppressed: bool,
     /// The falls that lengthened the return.
     pub(crate) falls: u32,
+    /// The restarts that `restart-grace` excused.
+    #[serde(default)]
+    pub(crate) excused: u32,
 }
 
-/// "penalty 2472, suppression, 3 falls within 10m".
+/// "penalty 2472, suppression, 3 falls within 10m, 1 excused restart".
 impl fmt::Display for Cleared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let suppression = if self.suppressed { ", suppression" } else { "" };
-        let falls = counted(self.falls as usize, "fall");
-        write!(f, "penalty {}{suppression}, {falls} within {}", self.penalty, Period(WINDOW))
+        let Self { penalty, suppressed, falls, excused } = *self;
+        let has_fallen = penalty > 0 || suppressed || falls > 0;
+        if has_fallen {
+            let suppression = if suppressed { ", suppression" } else { "" };
+            let falls = counted(falls as usize, "fall");
+            write!(f, "penalty {penalty}{suppression}, {falls} within {}", Period(WINDOW))?;
+        }
+        match (excused, has_fallen) {
+            (0, _) => Ok(()),
+            (_, true) => write!(f, ", {}", counted(excused as usize, "excused restart")),
+            (_, false) => {
+                write!(f, "{} within {}", counted(excused as usize, "excused restart"), Period(WINDOW))
+            }
+        }
     }
 }
 
@@ -192,8 +206,10 @@ impl Dampening {
             penalty: self.whole_penalty(now),
             suppressed: self.enforced(),
             falls: self.return_time.falls(now),
+            excused: self.excused.count(now),
         };
-        (record.penalty > 0 || record.suppressed || record.falls > 0).then_some(record)
+        let has_any = record.penalty > 0 || record.suppressed || record.falls > 0 || record.excused > 0;
+        has_any.then_some(record)
     }
 
     /// Forgets every fall, and says what there was; `None` if there was nothing.
@@ -377,5 +393,20 @@ mod tests {
     fn what_could_never_suppress_is_refused() {
         let refused = Policy::new(Values { suppress: 20_000, ..VALUES });
         assert_eq!(refused, Err(PolicyError::SuppressAboveCeiling { ceiling: 12_000 }));
+    }
+
+    #[test]
+    fn excused_restarts_are_cleared_and_named_even_where_there_is_nothing_else() {
+        let mut dampening = dampening(Mode::Enforce);
+        dampening.excuse(minute(0));
+        dampening.excuse(minute(1));
+        let cleared = dampening.clear(minute(2)).unwrap();
+        assert_eq!(cleared.to_string(), "2 excused restarts within 10m");
+        assert!(dampening.may_excuse(minute(2)));
+        dampening.excuse(minute(2));
+        dampening.fall(minute(2));
+        let cleared = dampening.clear(minute(2)).unwrap();
+        assert_eq!(cleared.to_string(), "penalty 1000, 1 fall within 10m, 1 excused restart");
+        assert_eq!(dampening.clear(minute(2)), None);
     }
 }

@@ -36,6 +36,9 @@ pub(crate) struct Remembered {
     /// How long ago each restart was that `restart-grace` has excused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) excused_restarts: Vec<Duration>,
+    /// The end of a process that `restart-grace` may yet excuse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart_pending: Option<PendingRestart>,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
     /// last that was said for every prefix.
     pub(crate) acknowledged: Option<ServiceState>,
@@ -56,6 +59,16 @@ pub(crate) struct Remembered {
     /// The helper was told to stop, so that what it finds at its return is no fall.
     #[serde(default)]
     pub(crate) stopped: bool,
+}
+
+/// The end of a process of which it is not known whether another takes its place in time.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct PendingRestart {
+    /// How long ago the process ended.
+    pub(crate) age: Duration,
+    /// The names of the checks that watch it.
+    pub(crate) checks: Vec<String>,
 }
 
 /// Stands for services that are no longer configured. No service can be called so.

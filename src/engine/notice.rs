@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::dampening::Cleared;
-use super::drain::{Holder, Lasts, Reason};
+use super::drain::{FailedRestart, Holder, Lasts, Reason};
 use super::hysteresis;
 use super::service;
 use crate::exabgp::{Advertisement, Dialect};
@@ -43,6 +43,9 @@ pub(crate) enum Notice {
         to: service::ServiceState,
         why: String,
         asks: Vec<Asks>,
+        /// What a reload has left in force, where the service has its first verdict since.
+        #[serde(default)]
+        kept: Vec<Asks>,
         planned: bool,
     },
     Stated(Box<Stated>),
@@ -150,6 +153,12 @@ pub(crate) enum Notice {
         state: service::ServiceState,
         why: String,
     },
+    RestartFailed {
+        service: String,
+        prefixes: Prefixes,
+        failed: FailedRestart,
+        until: Until,
+    },
     LeftBehind {
         prefix: String,
     },
@@ -212,10 +221,16 @@ pub(crate) enum Notice {
     OutputUnblocked,
     SessionUp {
         neighbor: String,
+        /// Whether it is up for the first time since this helper started.
+        first: bool,
+        /// Whether there is anything to state.
+        decided: bool,
     },
     SessionDown {
         neighbor: String,
         reason: String,
+        /// Whether it was not known to be down: otherwise an attempt to establish it has failed.
+        lost: bool,
     },
     ShutdownAnnounced,
     OddLine {
@@ -247,6 +262,9 @@ pub(crate) struct Stated {
     pub(crate) prefixes: Prefixes,
     /// Whether something else stood before.
     pub(crate) moved: bool,
+    /// Whether the service was down or drained before, and is degraded or up.
+    #[serde(default)]
+    pub(crate) returns: bool,
     /// Why ExaBGP has not acknowledged it; `None` where it has.
     pub(crate) silence: Option<String>,
     /// Why the service is what it is.
@@ -302,6 +320,11 @@ impl Notice {
             Self::Check { to: hysteresis::CheckState::Up, .. }
             | Self::CheckKnown { .. }
             | Self::Service { to: service::ServiceState::Up, .. }
+            | Self::Service {
+                from: service::ServiceState::Down | service::ServiceState::Drained,
+                to: service::ServiceState::Degraded,
+                ..
+            }
             | Self::Reused { .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
@@ -311,7 +334,9 @@ impl Notice {
             }
             Self::Check { .. } => Urgency::Info,
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
-            Self::Stated(stated) if stated.state == service::ServiceState::Up => Urgency::Notice,
+            Self::Stated(stated) if stated.returns || stated.state == service::ServiceState::Up => {
+                Urgency::Notice
+            }
             Self::Stated(_) => Urgency::Warning,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Refused { .. }
@@ -326,6 +351,7 @@ impl Notice {
             | Self::HoldBegun { .. }
             | Self::HoldOver { end: DrainEnd::Expired, .. }
             | Self::HeldOff { .. }
+            | Self::RestartFailed { .. }
             | Self::LeftBehind { .. }
             | Self::TooOldToAdopt { .. }
             | Self::DrainedWithAll { .. }

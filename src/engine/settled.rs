@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::action::Action;
+use super::drain::FailedRestart;
 use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
@@ -36,8 +37,9 @@ impl Engine {
                 None => true,
             };
             if news {
-                self.settled[place] = Some((state, how));
-                self.report(now, place, how, out);
+                let before = self.settled[place].replace((state, how));
+                let returns = before.is_some_and(|(before, _)| is_return(before, state));
+                self.report(now, place, how, returns, out);
                 out.push(match how {
                     Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
                     Confirmation::Said => Action::Said(ServiceId(place)),
@@ -47,7 +49,7 @@ impl Engine {
     }
 
     /// Tells the log what stands for the prefixes of a service, why, and what ends it.
-    fn report(&mut self, now: Moment, place: usize, how: Confirmation, out: &mut Vec<Action>) {
+    fn report(&mut self, now: Moment, place: usize, how: Confirmation, returns: bool, out: &mut Vec<Action>) {
         // On a terminal a person reads the commands themselves; there is no ExaBGP.
         if self.parent == Parent::Terminal {
             return;
@@ -71,6 +73,7 @@ impl Engine {
                 route,
                 prefixes,
                 moved: self.entries_of(place).filter(said).any(RouteEntry::is_news),
+                returns,
                 silence: silence.clone(),
                 why: service.reason(),
                 until: if route == Stands::Withdrawn { self.until(service, now) } else { Until::Open },
@@ -81,6 +84,15 @@ impl Engine {
         self.api_session.report(self.routes_of(place));
     }
 
+    /// What the log tells of a restart of this service's server that has failed.
+    pub(crate) fn restart_failed(&self, now: Moment, id: ServiceId, failed: FailedRestart) -> Option<Notice> {
+        let service = self.services.get(id.0)?;
+        let is_withdrawn = |entry: &&RouteEntry| entry.stands() == Some(Stands::Withdrawn);
+        let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
+        let (service, until) = (service.name().to_owned(), service.until(now));
+        Some(Notice::RestartFailed { service, prefixes, failed, until })
+    }
+
     /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
     pub(super) fn confirmation(&self, place: usize) -> Option<Confirmation> {
         if self.entries_of(place).all(RouteEntry::is_settled) {
@@ -89,4 +101,10 @@ impl Engine {
         let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_said);
         said.then_some(Confirmation::Said)
     }
+}
+
+/// Whether a service that was down or drained serves again, even if only as degraded.
+const fn is_return(before: service::ServiceState, state: service::ServiceState) -> bool {
+    use service::ServiceState::{Degraded, Down, Drained, Up};
+    matches!((before, state), (Down | Drained, Degraded | Up))
 }

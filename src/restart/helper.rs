@@ -7,7 +7,7 @@ use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
 use super::recovery::Recovery;
 use crate::backend::Trouble;
 use crate::control::Request;
-use crate::engine::drain::{Lasts, Lift, Order};
+use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
 use crate::status::{CheckStatus, Drain, Service};
 use crate::text::foreign;
@@ -17,11 +17,12 @@ use crate::text::period::{Period, Shown};
 const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
-    pub(super) async fn drain(&self) -> Result<String, Trouble> {
+    /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it.
+    pub(super) async fn drain(&self, reason: &str) -> Result<String, Trouble> {
         let names: Vec<_> =
             self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
         for name in &names {
-            let order = self.drain_order(self.reason.clone());
+            let order = self.drain_order(reason.to_owned());
             self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
         }
         let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
@@ -64,13 +65,26 @@ impl Transaction<'_> {
     }
 
     /// Renews the drain, which also cancels a return that was requested.
-    pub(super) async fn stay_drained(&self) {
+    pub(super) async fn stay_drained(&self, why: &str) {
         for service in self.config.services_of(self.backend) {
-            let order = self.drain_order(format!("{} failed", self.reason));
+            let order = self.drain_order(why.to_owned());
             if let Err(trouble) =
                 self.ask(&Request::Drain { service: Some(service.name.clone()), order }).await
             {
                 log::error!("{trouble}");
+            }
+        }
+        self.tell_of_failure(RestartEnd::LeftDrained, why).await;
+    }
+
+    /// Has the helper log how the restart failed, for each service of the server.
+    pub(super) async fn tell_of_failure(&self, end: RestartEnd, why: &str) {
+        for service in self.config.services_of(self.backend) {
+            let failed =
+                FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
+            let request = Request::RestartFailed { service: service.name.clone(), failed };
+            if let Err(trouble) = self.ask(&request).await {
+                log::warn!("the log of the helper does not tell of this failure: {trouble}");
             }
         }
     }

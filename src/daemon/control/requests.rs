@@ -98,12 +98,16 @@ async fn carry_out(
     configuration: ConfigReader,
 ) -> Reply {
     let Envelope { expires, mut request } = envelope;
+    let asks_to_end =
+        matches!(request, Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. });
+    let shown = request.to_string();
     match &mut request {
         Request::Drain { order, .. } => order.uid = Some(uid),
         Request::Hold { order, .. } => order.uid = Some(uid),
         Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
             log::info!("uid {uid} asks: {request}");
         }
+        Request::RestartFailed { .. } => {}
     }
     let (reply, replied) = oneshot::channel();
     let caller = Caller { expires, reply };
@@ -121,5 +125,9 @@ async fn carry_out(
     if questions.send(asked).await.is_err() {
         return ending();
     }
-    replied.await.unwrap_or_else(|_| ending())
+    let reply = replied.await.unwrap_or_else(|_| ending());
+    if asks_to_end && matches!(&reply, Reply::Done(none) if none.is_empty()) {
+        log::info!("uid {uid} asked: {shown}: there was nothing to do");
+    }
+    reply
 }

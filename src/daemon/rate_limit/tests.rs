@@ -8,11 +8,19 @@ fn at(seconds: u32) -> Moment {
 }
 
 fn down() -> Notice {
-    Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned() }
+    Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true }
+}
+
+fn attempt() -> Notice {
+    Notice::SessionDown {
+        neighbor: "10.1.0.1".to_owned(),
+        reason: "closing connection".to_owned(),
+        lost: false,
+    }
 }
 
 fn up() -> Notice {
-    Notice::SessionUp { neighbor: "10.1.0.1".to_owned() }
+    Notice::SessionUp { neighbor: "10.1.0.1".to_owned(), first: false, decided: true }
 }
 
 fn odd(nth: u32) -> Notice {
@@ -58,6 +66,19 @@ fn a_change_of_state_is_logged_at_once_unless_there_are_many() {
     let line = "BGP session with 10.1.0.1: down 10 more times, up 10 more times in the last minute; now up";
     assert_eq!(lines(limit.summaries(at(60), false)), [line]);
     assert!(limit.admits(at(61), &down()), "each minute has room for a few");
+}
+
+#[test]
+fn failed_attempts_to_connect_are_counted_apart_from_lost_sessions() {
+    let mut limit = RateLimit::default();
+    let minute = [down(), attempt(), attempt(), up(), down(), attempt(), up(), down(), attempt()];
+    let admitted: Vec<_> = (0u32..).zip(&minute).map(|(nth, it)| limit.admits(at(nth), it)).collect();
+    assert_eq!(admitted, [true, false, false, true, true, false, true, false, false]);
+    let line = "BGP session with 10.1.0.1: 4 failed attempts, down 1 more time in the last minute; now down";
+    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+    assert!(!limit.admits(at(70), &attempt()));
+    let line = "BGP session with 10.1.0.1: 1 failed attempt in the last minute; now down";
+    assert_eq!(lines(limit.summaries(at(120), false)), [line]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(super) struct Topic {
     pub(super) about: String,
     /// What it says of that, in a word; empty where there is one thing to say.
     pub(super) says: String,
+    /// Whether it tells of an attempt to leave that state, which has failed and changes nothing.
+    pub(super) attempt: bool,
     /// Whether it tells of a decision of this helper, which is always logged.
     pub(super) decided: bool,
 }
@@ -18,12 +20,16 @@ pub(super) struct Topic {
 /// The topic of what others cause any number of: ExaBGP by what it says, the server by how it answers. `None` for all
 /// else, which is always logged.
 pub(super) fn topic(notice: &Notice) -> Option<Topic> {
-    let said = |about: String, says: &str| Some(Topic { about, says: says.to_owned(), decided: false });
+    let said = |about: String, says: &str| {
+        Some(Topic { about, says: says.to_owned(), attempt: false, decided: false })
+    };
     let session = |neighbor: &str, says| said(format!("BGP session with {}", foreign(neighbor)), says);
     let check = |service, check, says| said(format!("check {service}/{check}"), says);
     match notice {
-        Notice::SessionUp { neighbor } => session(neighbor, "up"),
-        Notice::SessionDown { neighbor, .. } => session(neighbor, "down"),
+        Notice::SessionUp { neighbor, .. } => session(neighbor, "up"),
+        Notice::SessionDown { neighbor, lost, .. } => {
+            session(neighbor, "down").map(|topic| Topic { attempt: !lost, ..topic })
+        }
         Notice::Refused { line, .. } | Notice::EndOfRibRefused { line, .. } => {
             said(format!("`{line}`"), "refused by ExaBGP")
         }

@@ -37,6 +37,8 @@ pub(crate) struct BgpSession {
     pub state: BgpState,
     /// Since when it has been up, or down. A failed attempt to connect leaves that as it is.
     pub since: Moment,
+    /// Whether it has been up since this helper started.
+    has_been_up: bool,
 }
 
 /// What ExaBGP says of a session.
@@ -73,9 +75,25 @@ impl Neighbors {
             (None, Change::Connected) => BgpState::Down(CONNECTING.to_owned()),
             (Some(_), Change::Connected) => return,
         };
-        let lasts = before.filter(|session| session.is_up() == matches!(state, BgpState::Up));
+        let is_up = matches!(state, BgpState::Up);
+        let lasts = before.filter(|session| session.is_up() == is_up);
         let since = lasts.map_or(now, |session| session.since);
-        self.0.insert(address, BgpSession { state, since });
+        let has_been_up = is_up || before.is_some_and(|session| session.has_been_up);
+        self.0.insert(address, BgpSession { state, since, has_been_up });
+    }
+
+    /// Whether the session with `neighbor` is known to be down: what ends then is an attempt to establish it.
+    pub(super) fn is_down(&self, neighbor: &str) -> bool {
+        self.find(neighbor).is_some_and(|session| !session.is_up())
+    }
+
+    /// Whether the session with `neighbor` has been up since this helper started.
+    pub(super) fn has_been_up(&self, neighbor: &str) -> bool {
+        self.find(neighbor).is_some_and(|session| session.has_been_up)
+    }
+
+    fn find(&self, neighbor: &str) -> Option<&BgpSession> {
+        neighbor.parse().ok().and_then(|address: IpAddr| self.0.get(&address))
     }
 }
 
@@ -120,6 +138,18 @@ mod tests {
         neighbors.take(at(65), "10.0.0.1", Change::Connected);
         neighbors.take(at(66), "10.0.0.1", Change::Down("closing connection".into()));
         assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some("closing connection"), 60)]);
+    }
+
+    #[test]
+    fn a_session_that_is_down_can_fail_to_connect_and_only_one_that_was_not_is_lost() {
+        let mut neighbors = Neighbors::default();
+        assert!(!neighbors.is_down("10.0.0.1"), "not known");
+        neighbors.take(at(1), "10.0.0.1", Change::Down("closing connection".into()));
+        assert!(neighbors.is_down("10.0.0.1") && !neighbors.has_been_up("10.0.0.1"));
+        neighbors.take(at(2), "10.0.0.1", Change::Up);
+        neighbors.take(at(3), "10.0.0.1", Change::Down("peer reset".into()));
+        assert!(neighbors.is_down("10.0.0.1") && neighbors.has_been_up("10.0.0.1"));
+        assert!(!neighbors.is_down("somewhere"));
     }
 
     #[test]

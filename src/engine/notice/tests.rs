@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::prefixes::Prefixes;
 use super::until::Until;
 use super::{Asks, Fall, Notice, Stands, Stated, Timed};
+use crate::engine::drain::{FailedRestart, RestartEnd};
 use crate::engine::hysteresis;
 use crate::engine::order::{Holder, Lasts, Reason};
 use crate::engine::service::ServiceState;
@@ -18,6 +19,7 @@ fn stated(state: ServiceState, planned: bool) -> Notice {
         route: if is_up { Stands::Announced } else { Stands::Withdrawn },
         prefixes: Prefixes::from_iter(["192.0.2.53/32".to_owned()]),
         moved: true,
+        returns: false,
         silence: None,
         why: "process 11617 (unbound) ended".to_owned(),
         until: Until::Open,
@@ -27,7 +29,12 @@ fn stated(state: ServiceState, planned: bool) -> Notice {
 
 fn becomes(to: ServiceState, planned: bool) -> Notice {
     let (service, why) = ("resolver".to_owned(), "why".to_owned());
-    Notice::Service { service, from: ServiceState::Up, to, why, asks: vec![], planned }
+    Notice::Service { service, from: ServiceState::Up, to, why, asks: vec![], kept: vec![], planned }
+}
+
+fn passes(from: ServiceState, to: ServiceState) -> Notice {
+    let (service, why) = ("resolver".to_owned(), "why".to_owned());
+    Notice::Service { service, from, to, why, asks: vec![], kept: vec![], planned: false }
 }
 
 fn check(to: hysteresis::CheckState, planned: bool) -> Notice {
@@ -38,6 +45,8 @@ fn check(to: hysteresis::CheckState, planned: bool) -> Notice {
 #[test]
 fn falls_are_warnings_and_returns_notices() {
     for fall in [
+        passes(ServiceState::Up, ServiceState::Degraded),
+        passes(ServiceState::Drained, ServiceState::Down),
         becomes(ServiceState::Down, false),
         becomes(ServiceState::Drained, false),
         check(hysteresis::CheckState::Down, false),
@@ -47,6 +56,8 @@ fn falls_are_warnings_and_returns_notices() {
         assert_eq!(fall.urgency(), Urgency::Warning, "{fall}");
     }
     for back in [
+        passes(ServiceState::Down, ServiceState::Degraded),
+        passes(ServiceState::Drained, ServiceState::Degraded),
         becomes(ServiceState::Up, false),
         check(hysteresis::CheckState::Up, false),
         stated(ServiceState::Up, false),
@@ -120,6 +131,40 @@ fn a_reload_names_what_changed_and_counts_nothing_that_is_none() {
     );
 }
 
+fn failed(end: RestartEnd) -> Notice {
+    let failed = FailedRestart {
+        holder: "backend/unbound".parse().unwrap(),
+        end,
+        why: "restart unbound failed: process: no process within 10s".to_owned().into(),
+    };
+    let prefixes = std::iter::once("192.0.2.53/32".to_owned()).collect();
+    Notice::RestartFailed {
+        service: "resolver".to_owned(),
+        prefixes,
+        failed,
+        until: Until::Over(Duration::from_secs(240)),
+    }
+}
+
+#[test]
+fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_command_that_ends_it() {
+    let left = failed(RestartEnd::LeftDrained);
+    assert_eq!(left.urgency(), Urgency::Warning);
+    assert_eq!(
+        Timed(&left, &|_| "22:04:31 UTC".to_owned()).to_string(),
+        "service resolver: restart unbound failed: process: no process within 10s; 192.0.2.53/32 stays withdrawn; for \
+         4m more (until 22:04:31 UTC); to end it once the server is repaired: dnsherald undrain resolver --as \
+         backend/unbound --once-healthy"
+    );
+    let back = failed(RestartEnd::RolledBack);
+    assert_eq!(back.urgency(), Urgency::Warning);
+    assert_eq!(
+        back.to_string(),
+        "service resolver: restart unbound failed: process: no process within 10s; rolled back: the server runs with \
+         the configuration before"
+    );
+}
+
 #[test]
 fn a_refusal_without_a_reason_says_where_to_look() {
     let line = "announce route 192.0.2.53/32 next-hop self".to_owned();
@@ -160,10 +205,12 @@ fn sentences() -> Vec<String> {
             uid: Some(1000),
         },
         Notice::HoldBegun { service: service.clone(), holder, reason, lasts: time, uid: Some(1000) },
+        failed(RestartEnd::LeftDrained),
+        failed(RestartEnd::RolledBack),
         Notice::Refused { line: line.clone(), why: None, retry: time },
         Notice::Unanswered { line, after: time },
         Notice::Overtaken { withdraws: 2 },
-        Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned() },
+        Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },
     ];
     // Tests of the control socket and of the rate limit expect these two.
     let others = ["uid 0 asks: reload", "BGP session with 10.1.0.1: down 5 more times in the last minute"];

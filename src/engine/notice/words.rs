@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Asks, Fall, Notice, Stands, Stated};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::WINDOW;
+use crate::engine::drain::RestartEnd;
 use crate::engine::order::AskedBy;
 use crate::text::counted;
 use crate::text::foreign;
@@ -78,11 +79,15 @@ impl Notice {
                 "service {service}: {stays}; no check has found out anything about the server for {}: {why}",
                 Shown(*after)
             ),
-            Self::Service { service, from, to, why, asks, .. } => {
+            Self::Service { service, from, to, why, asks, kept, .. } => {
                 write!(f, "service {service}: {from} -> {to}: {why}")?;
                 asks.iter().try_for_each(|Asks { route, prefixes }| match route {
                     Stands::Announced => write!(f, "; announcing {prefixes}"),
                     Stands::Withdrawn => write!(f, "; withdrawing {prefixes}"),
+                })?;
+                kept.iter().try_for_each(|Asks { route, prefixes }| match route {
+                    Stands::Announced => write!(f, "; {prefixes} stays announced"),
+                    Stands::Withdrawn => write!(f, "; {prefixes} stays withdrawn"),
                 })
             }
             Self::Stated(stated) => {
@@ -190,6 +195,28 @@ impl Notice {
                 "service {service}: held announced, without the hold it would be {state}: {why}; to end it: \
                  dnsherald unhold {service}"
             ),
+            Self::RestartFailed { service, prefixes, failed, until } => {
+                write!(f, "service {service}: {}; ", failed.why)?;
+                match failed.end {
+                    RestartEnd::RolledBack => {
+                        f.write_str("rolled back: the server runs with the configuration before")
+                    }
+                    RestartEnd::LeftDrained => {
+                        match prefixes.is_empty() {
+                            true => f.write_str("it stays drained")?,
+                            false => write!(f, "{prefixes} stays withdrawn")?,
+                        }
+                        let at = until.ends_in().map(|time| by_clock(clock, "until", time));
+                        write!(
+                            f,
+                            "{until}{}; to end it once the server is repaired: dnsherald undrain {service} --as {} \
+                             --once-healthy",
+                            at.unwrap_or_default(),
+                            failed.holder
+                        )
+                    }
+                }
+            }
             Self::LeftBehind { prefix } => {
                 write!(f, "{prefix} is no longer configured, but may be announced: withdrawing")
             }
@@ -284,11 +311,21 @@ impl Notice {
             ),
             Self::OutputBlocked => f.write_str("ExaBGP reads no more of our standard output: waiting for it"),
             Self::OutputUnblocked => f.write_str("ExaBGP reads our standard output again"),
-            Self::SessionUp { neighbor } => {
-                write!(f, "BGP session with {} is up: stating everything again", foreign(neighbor))
-            }
-            Self::SessionDown { neighbor, reason } => {
+            Self::SessionUp { neighbor, first, decided } => write!(
+                f,
+                "BGP session with {} is up: {}",
+                foreign(neighbor),
+                match (decided, first) {
+                    (false, _) => "nothing is stated before the first verdict",
+                    (true, true) => "stating everything",
+                    (true, false) => "stating everything again",
+                }
+            ),
+            Self::SessionDown { neighbor, reason, lost: true } => {
                 write!(f, "BGP session with {} is down: {}", foreign(neighbor), foreign(reason))
+            }
+            Self::SessionDown { neighbor, reason, lost: false } => {
+                write!(f, "BGP session with {} is still down: {}", foreign(neighbor), foreign(reason))
             }
             Self::ShutdownAnnounced => f.write_str("ExaBGP says that it is shutting down"),
             Self::OddLine { line } => write!(f, "ExaBGP said something unexpected: {}", foreign(line)),

@@ -222,6 +222,11 @@ fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     let changed = "configuration reloaded: 1 service unchanged, changed: b (check answers; route kept)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
+    bench.said();
+    bench.finds(1, &[true, true]);
+    let verdict = "service b: starting -> up: required checks pass; 192.0.2.3/32 stays announced";
+    assert!(bench.logged.contains(&verdict.to_owned()), "{:?}", bench.logged);
+    assert_eq!(bench.said(), [""; 0]);
     bench.reload("a 192.0.2.1/32 192.0.2.4/32\nb query=example. med=300 192.0.2.3/32");
     let changed = "configuration reloaded: changed: a (prefixes), b (what its states advertise)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);

@@ -94,6 +94,9 @@ impl Service {
         self.dampening.restore_falls(now, ages, remembered.withdrawn_by_fall);
         let ages = remembered.excused_restarts.iter().map(|at| at.saturating_add(age));
         self.dampening.restore_excused(now, ages);
+        if let Some(pending) = remembered.restart_pending.as_ref().filter(|_| !remembered.stopped) {
+            self.recall_pending_restart(now, pending, age);
+        }
         let penalty = self.penalty(now);
         if penalty > 0 {
             let service = self.name.clone();

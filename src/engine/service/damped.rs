@@ -12,6 +12,7 @@ use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Mode;
 use crate::engine::dampening::return_time::takes;
+use crate::engine::memory::PendingRestart;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Fall, Notice};
 use crate::engine::plan;
@@ -24,6 +25,8 @@ pub(super) struct Grace {
     /// process is back cannot be known.
     checks: Vec<Option<usize>>,
     began: Moment,
+    /// How long before `began` the process ended, by an earlier helper.
+    before: Duration,
     until: Moment,
 }
 
@@ -59,7 +62,32 @@ impl Service {
             return self.count_fall(now, grace_used_up, out);
         }
         let checks = blamed().map(|(place, _)| Some(place)).collect();
-        self.grace = Some(Grace { checks, began: now, until: now + policy.restart_grace });
+        let until = now + policy.restart_grace;
+        self.grace = Some(Grace { checks, began: now, before: Duration::ZERO, until });
+        // A helper that starts within the grace goes on with it.
+        out.push(Action::Save);
+    }
+
+    /// The end of a process that is not decided yet, for the next helper.
+    pub(in crate::engine) fn pending_restart(&self, now: Moment) -> Option<PendingRestart> {
+        let grace = self.grace.as_ref()?;
+        let places: Option<Vec<_>> = grace.checks.iter().copied().collect();
+        let name = |place: usize| self.checks.get(place).map(|check| check.name().to_owned());
+        let checks = places?.into_iter().filter_map(name).collect();
+        Some(PendingRestart { age: grace.before.saturating_add(now.since(grace.began)), checks })
+    }
+
+    /// Goes on with the grace of an earlier helper, which wrote this `ago`. Where no helper ran when the grace ended, it
+    /// is not known whether the process was back in time: that is no fall.
+    pub(super) fn recall_pending_restart(&mut self, now: Moment, pending: &PendingRestart, ago: Duration) {
+        let policy = self.dampening.policy();
+        let before = pending.age.saturating_add(ago);
+        let Some(left) = policy.restart_grace.checked_sub(before).filter(|_| policy.mode != Mode::Off) else {
+            return;
+        };
+        let place = |name: &String| self.checks.iter().position(|check| check.name() == name);
+        let checks = pending.checks.iter().map(place).collect();
+        self.grace = Some(Grace { checks, began: now, before, until: now + left });
     }
 
     /// Decides whether the end of a process was a fall, as soon as that is known.
@@ -70,7 +98,7 @@ impl Service {
         if self.is_drained() || !self.enabled {
             // Stopped on purpose: the drain, such as a disable-file, was noticed only after the end.
         } else if grace.checks.iter().all(is_back) {
-            let after = now.since(grace.began);
+            let after = grace.before.saturating_add(now.since(grace.began));
             let excused = self.dampening.excuse(now);
             out.push(Notice::Forgiven { service: self.name.clone(), after, excused }.into());
             out.push(Action::Save);

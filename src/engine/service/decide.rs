@@ -7,6 +7,7 @@ use crate::engine::dampening::Mode;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Asks, DrainEnd, Notice, Stands};
+use crate::exabgp::Advertisement;
 
 impl Service {
     /// Draws the conclusion from all that is known at `now`.
@@ -48,18 +49,20 @@ impl Service {
         if !self.compat.hooks_follow_check && self.enabled {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
-        let asks = self.asks(before);
+        let asks = self.asks(|place, wanted| {
+            Some(wanted) != before.and_then(|before| self.advertisement(before, place))
+        });
+        let (service, kept) = (self.name.clone(), vec![]);
         let planned = state == ServiceState::Drained && self.is_planned();
-        out.push(Notice::Service { service: self.name.clone(), from, to: state, why, asks, planned }.into());
+        out.push(Notice::Service { service, from, to: state, why, asks, kept, planned }.into());
     }
 
-    /// What it wants of ExaBGP that it did not want `before`, announcements first.
-    fn asks(&self, before: Option<Stated>) -> Vec<Asks> {
+    /// What it wants of ExaBGP for the routes for which `applies`, announcements first.
+    pub(in crate::engine) fn asks(&self, applies: impl Fn(usize, &Advertisement) -> bool) -> Vec<Asks> {
         let asks = |route: Stands| {
             let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
                 let wanted = self.stated(place)?;
-                let is_new = Some(wanted) != before.and_then(|before| self.advertisement(before, place));
-                (is_new && Stands::new(wanted) == route).then(|| prefix.to_string())
+                (Stands::new(wanted) == route && applies(place, wanted)).then(|| prefix.to_string())
             });
             Some(Asks { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
         };

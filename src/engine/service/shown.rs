@@ -232,7 +232,11 @@ impl Service {
                     // It names its subject.
                     Some(failure) if has_lost_its_process(check) => failure.to_owned(),
                     Some(failure) => format!("check {}: {failure}", check.name()),
-                    None => format!("check {}: it has not risen again yet", check.name()),
+                    None => format!(
+                        "check {} passes again, but not yet {} times in a row",
+                        check.name(),
+                        check.timing().thresholds.rise
+                    ),
                 });
                 let is_stale = worst.is_some_and(|check| check.unknown().is_some());
                 if is_stale { why + &self.unknown_suffix() } else { why }

@@ -33,6 +33,10 @@ fn a_drain_tells_the_user_id_in_log_status_and_state() {
     pop.told(&["undrain", "--as", "alice"]);
     successor.logs(&format!("uid {uid} asks: undrain all services as alice"));
     successor.says(ANNOUNCE);
+    for command in ["undrain", "unhold", "undampen"] {
+        pop.told(&[command, "--quiet-if-none"]);
+        successor.logs(&format!("uid {uid} asked: {command} all services: there was nothing to do"));
+    }
 }
 
 #[test]

@@ -64,6 +64,8 @@ impl Site {
         assert!(said.contains(why), "{why}: {said}");
         assert_eq!(output.status.code(), Some(3), "{said}");
         self.helper.says(WITHDRAW);
+        self.helper.logs("192.0.2.53/32 stays withdrawn; for ");
+        self.helper.logs("; to end it once the server is repaired: dnsherald undrain resolver --as backend/");
         self.helper.has_said_no_more();
     }
 }

@@ -104,3 +104,34 @@ fn what_was_withdrawn_at_a_stop_or_is_old_does_not_stand() {
         assert_eq!(announced, announces, "{start} {age} {stops}");
     }
 }
+
+/// A service whose process ended, with a helper that starts `age` later: what the next helper logs while the check of
+/// the process finds this.
+fn after_an_exit(age: Duration, is_back: bool) -> Vec<String> {
+    let services = "a unit=srv.service 192.0.2.1/32";
+    let mut bench = Bench::up(services);
+    let alive = CheckId { service: ServiceId(0), check: 1 };
+    for _ in 0..2 {
+        bench.tell(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
+    }
+    let gone = || Failure::new(Cause::ProcessGone, "process 4711 (srv) has ended");
+    bench.tell(Event::SuddenFailure(alive, gone()));
+    assert_eq!(bench.states(), [("a", ServiceState::Down)]);
+    let memory = bench.engine.remember(bench.now).clone();
+    let mut next = successor(memory, services, age);
+    let found = if is_back { Outcome::pass(Duration::ZERO) } else { Outcome::Fail(gone()) };
+    next.tell(Event::Outcome(alive, found));
+    next.passes(Duration::from_secs(3));
+    next.logged
+}
+
+#[test]
+fn a_grace_that_a_restart_of_the_helper_interrupts_goes_on() {
+    let has = |logged: &[String], words: &str| logged.iter().any(|line| line.contains(words));
+    let back = after_an_exit(Duration::from_secs(1), true);
+    assert!(has(&back, "its process is back after 1.0") && !has(&back, "fell"), "{back:?}");
+    let gone = after_an_exit(Duration::from_secs(1), false);
+    assert!(has(&gone, "service a: fell, penalty now"), "{gone:?}");
+    let late = after_an_exit(Duration::from_secs(4), true);
+    assert!(!has(&late, "is back") && !has(&late, "fell"), "not known: {late:?}");
+}
