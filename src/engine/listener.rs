@@ -2,13 +2,13 @@
 //!
 //! A server that hangs stops reading: what waits in its sockets never decreases. A server under overload reads all the
 //! time, so that its queues are rarely empty but do decrease. Ten steps of at least 15 ms without a decrease were never
-//! seen in a server that reads, saturated or not, on a busy host or not; a stall of 150 ms was. Steps are counted, not
+//! seen in a server that reads, saturated or not, on a busy host or not; two more tell a stall of 150 ms from a hang. Steps are counted, not
 //! time: a helper that gets no CPU itself sees two samples far apart, which prove little.
 //!
 //! ```text
 //!                  socket seen                       no socket, for 75 ms
 //!   Unseen ──────────────────────► Reading ───────────────────────────────► Missing
-//!                                   ▲    │ a socket is not read for 10 steps    │ answered
+//!                                   ▲    │ a socket is not read for 12 steps    │ answered
 //!        decrease, empty, answered  │    │                                      ▼
 //!                                   │    ├─► others are read, or answered: PartlyHung, after `stall` Stalled
 //!                                   │    ├─► the process is stopped or idle: NotReading

@@ -29,6 +29,7 @@ mod rollback;
 mod root;
 mod sessions;
 mod shortage;
+mod sockets;
 mod watchdog;
 mod watched;
 mod watching;

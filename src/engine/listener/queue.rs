@@ -8,8 +8,8 @@ use crate::engine::moment::Moment;
 /// The shortest time between two samples that count as a step.
 pub(crate) const STEP: Duration = Duration::from_millis(15);
 
-/// After so many steps without a decrease a socket is stuck.
-pub(crate) const STEPS: u32 = 10;
+/// After so many steps without a decrease a socket is stuck: a stall of 150 ms is none, wherever the samples fall.
+pub(crate) const STEPS: u32 = 12;
 
 /// Drops and a decrease within this time are signs of overload.
 const TOGETHER: Duration = Duration::from_millis(300);

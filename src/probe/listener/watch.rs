@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::Timespec;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::{ListenerProbe, Place, folded, receivers};
 use crate::engine::listener::{Listener, Pace, STEP, Sample, SocketId, Verdict, Work};
@@ -24,14 +24,14 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::dns::{DnsProbe, Transport};
 use crate::sys::lock;
 
-/// How often to look while nothing is suspicious. A hang under load is then seen within 250 ms.
-const IDLE: Duration = Duration::from_millis(100);
+/// How often to look while nothing is suspicious: a third of the time that a hang under load may take to be seen.
+const IDLE: Duration = Duration::from_millis(60);
 
 /// How often to look at `/proc/self/net`, which costs far more than netlink.
 const WITHOUT_NETLINK: Duration = Duration::from_millis(250);
 
-/// The time from one look to the next is at least so many times as long as the look took.
-const SHARE: u32 = 50;
+/// The time from one look to the next is at least so many times the CPU time that the look took.
+const SHARE: u32 = 20;
 
 /// What the thread tells.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -255,6 +255,7 @@ impl Sampler {
             if began < look_at || began < not_before {
                 continue;
             }
+            let cpu = cpu_time();
             let pace = self.look(&mut lock(watched));
             look_at = began
                 + match pace {
@@ -262,7 +263,7 @@ impl Sampler {
                     Pace::Fast => STEP,
                     Pace::Idle => IDLE,
                 };
-            not_before = Instant::now() + began.elapsed() * SHARE;
+            not_before = began + cpu_time().saturating_sub(cpu) * SHARE;
             self.say_what_is_refused();
         }
     }
@@ -298,6 +299,11 @@ impl Sampler {
             );
         }
     }
+}
+
+/// The CPU time of this thread.
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 fn is_passing(error: &io::Error) -> bool {

@@ -70,6 +70,55 @@ fn a_tcp_listener_that_does_not_accept_is_told() {
     assert_eq!(next_failure(&hears).cause, Cause::NotReading);
 }
 
+/// Two sockets of one address that share its port, as those of two threads.
+fn sharing() -> [UdpSocket; 2] {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt::ReusePort,
+    };
+    use std::os::fd::AsRawFd;
+    let mut at: std::net::SocketAddrV4 = "127.0.0.1:0".parse().unwrap();
+    [(); 2].map(|()| {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Inet, SockType::Datagram, flags, None).unwrap();
+        setsockopt(&socket, ReusePort, &true).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrIn::from(at)).unwrap();
+        let socket = UdpSocket::from(socket);
+        at.set_port(socket.local_addr().unwrap().port());
+        socket
+    })
+}
+
+#[test]
+fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
+    let [read, unread] = sharing();
+    let at = read.local_addr().unwrap();
+    let probe = probe(at, Transport::Udp);
+    let (watch, hears) = watching(&probe, None);
+    comes_to_be(&watch, &probe, None);
+    // The kernel spreads clients by their port.
+    let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ends = Arc::clone(&is_over);
+    let traffic = thread::spawn(move || {
+        let clients: Vec<_> = (0..16).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        read.set_nonblocking(true).unwrap();
+        while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+            for client in &clients {
+                client.send_to(b"query", at).unwrap();
+            }
+            // Each sample finds it decreasing or empty.
+            while read.recv(&mut [0; 9]).is_ok() {}
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    });
+    let failure = next_failure(&hears);
+    assert!(matches!(failure.cause, Cause::PartlyHung | Cause::Stalled), "{failure}");
+    assert!(failure.detail.contains("1 of 2 sockets not read"), "{failure}");
+    comes_to_be(&watch, &probe, Some(Cause::Stalled));
+    is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    traffic.join().unwrap();
+    drop(unread);
+}
+
 #[test]
 fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
     let server = UdpSocket::bind("[::1]:0").unwrap();
