@@ -48,6 +48,7 @@ mod role;
 mod routes;
 pub(crate) mod salvage;
 mod survey;
+mod tls;
 mod tree;
 pub(crate) mod value;
 

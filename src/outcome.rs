@@ -129,6 +129,8 @@ macro_rules! causes {
 causes! {
     /// The service address is not on this host. Definite: it needs no repetition.
     AddressMissing = "address-missing" (Hard),
+    /// The certificate is for another name or key, not yet valid, expired, or expires too soon.
+    Certificate = "certificate" (Soft),
     /// The connection was closed before the answer was complete.
     Closed = "closed" (Soft),
     /// A command exited with a status other than 0, or was killed.
@@ -139,6 +141,8 @@ causes! {
     Expired = "expired" (Soft),
     /// A flag (AA, RA, AD, TC) was not as expected.
     Flags = "flags" (Soft),
+    /// An HTTP status other than 200 (DNS over HTTPS).
+    Http = "http" (Soft),
     /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
     ListenerMissing = "listener-missing" (Hard),
     /// No sockets of the server can be seen, or nothing can be told from them.
@@ -191,6 +195,8 @@ causes! {
     Stalled = "stalled" (Soft),
     /// Nothing came within the timeout.
     Timeout = "timeout" (Soft),
+    /// The TLS handshake failed, or the server does not speak the protocol behind it.
+    Tls = "tls" (Soft),
     /// Fewer answer records than the minimum.
     TooFewAnswers = "too-few-answers" (Soft),
     /// Truncated, so that what was expected cannot be seen.

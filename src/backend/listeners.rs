@@ -59,7 +59,7 @@ pub(crate) fn on_port(port: u16) -> Vec<Listener> {
         let mut sockets = vec![];
         let protocol = match transport {
             Transport::Udp => Protocol::Udp,
-            Transport::Tcp => Protocol::Tcp,
+            Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
         };
         // A table that cannot be read shows no listeners.
         let _ = proc_net::sockets(port, protocol, |socket| sockets.push(socket));

@@ -174,12 +174,14 @@ impl Resolver<'_> {
             self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
             self.require_nonempty(&dns.transport, |transports| transports.0.len(), "transport"),
         ];
-        let servers: Vec<SocketAddr> = match &dns.server {
-            Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
-            None => self.management.iter().map(|address| SocketAddr::new(*address, 53)).collect(),
+        // Without a port, each transport has its own.
+        let servers: Vec<(SocketAddr, bool)> = match &dns.server {
+            Some(servers) => servers.get_ref().0.iter().map(|server| (server.0.0, server.0.1)).collect(),
+            None => self.management.iter().map(|address| (SocketAddr::new(*address, 53), false)).collect(),
         };
         // Read every question and every source before failing, so that all errors are reported.
-        let sources = servers.iter().map(|server| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
+        let sources =
+            servers.iter().map(|(server, _)| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
         let questions = self.questions(dns, &span, timing);
         let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
         let follows = match &dns.follow_truncation {
@@ -190,16 +192,28 @@ impl Resolver<'_> {
             }
             _ => Ok(()),
         };
+        let encrypts = match &dns.tls {
+            Some(tls) if !transports.iter().any(|transport| transport.is_encrypted()) => {
+                let message =
+                    "tls has no effect without the transport tls or https, expected transport = \"tls\"";
+                Err(self.rule_error(&["transport"], &tls.span(), message))
+            }
+            _ => Ok(()),
+        };
         nonempty.into_iter().collect::<Result<()>>()?;
-        follows?;
+        follows.and(encrypts)?;
         let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
         let mut probes = vec![];
         for question in &questions? {
-            for (server, source) in servers.iter().zip(&sources) {
+            for ((server, has_port), source) in servers.iter().zip(&sources) {
                 for transport in &transports {
+                    let mut server = *server;
+                    if !has_port {
+                        server.set_port(transport.port());
+                    }
                     probes.push(DnsProbe {
                         question: Arc::clone(question),
-                        server: *server,
+                        server,
                         source: Some(*source),
                         transport: *transport,
                         timeout: timing.timeout,

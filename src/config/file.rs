@@ -26,7 +26,7 @@ use crate::text::period::Period;
 
 mod dns;
 
-pub(super) use self::dns::{Dns, Expect};
+pub(super) use self::dns::{Dns, Expect, Tls};
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;

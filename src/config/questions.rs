@@ -23,9 +23,12 @@ impl Resolver<'_> {
         place: &Range<usize>,
         timing: Timing,
     ) -> Result<Vec<Arc<Question>>> {
+        let tls = Arc::new(self.tls(dns.tls.as_ref())?);
         let encode = |query: &Query, options, expect| {
             let question = Question::with(query.clone(), options, expect);
-            question.map(Arc::new).map_err(|message| self.error(place, message))
+            question
+                .map(|question| Arc::new(question.over(Arc::clone(&tls))))
+                .map_err(|message| self.error(place, message))
         };
         let options = options(dns);
         if let Some(validates) = &dns.validates {

@@ -10,7 +10,7 @@ use crate::probe::dns::{DnsProbe, Expectation, Query, Question, Rcodes, Transpor
 use crate::probe::set::{Pace, ProbeSet};
 
 /// The default server.
-const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53));
+const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53), false);
 
 /// Response codes that count as success: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -32,6 +32,7 @@ mod expect;
 mod flag;
 pub(crate) mod flow;
 pub(crate) mod here;
+mod https;
 mod judge;
 mod limits;
 mod names;
@@ -45,6 +46,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls;
 
 pub(crate) use self::expect::{Bounds, Expectation, Pattern, record_data};
 pub(crate) use self::flag::Flag;
@@ -53,6 +55,7 @@ pub(crate) use self::options::{EdnsUse, Options, PLAIN_PAYLOAD};
 pub(crate) use self::query::Query;
 pub(crate) use self::question::Question;
 pub(crate) use self::rcode::{Rcode, Rcodes};
+pub(crate) use self::tls::{Pin, Tls, tls_name};
 
 /// The transport of a query.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -62,14 +65,34 @@ pub enum Transport {
     Udp,
     /// One connection (RFC 7766).
     Tcp,
+    /// One connection with TLS (RFC 7858).
+    Tls,
+    /// One request over HTTP/2 with TLS (RFC 8484).
+    Https,
 }
 
 impl Transport {
+    /// The port of a server where none is given.
+    #[must_use]
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 53,
+            Self::Tls => 853,
+            Self::Https => 443,
+        }
+    }
+
+    /// Whether it has a certificate.
+    #[must_use]
+    pub(crate) const fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https)
+    }
+
     /// The name of a message on this transport.
     const fn unit(self) -> &'static str {
         match self {
             Self::Udp => "datagram",
-            Self::Tcp => "message",
+            Self::Tcp | Self::Tls | Self::Https => "message",
         }
     }
 }
@@ -81,7 +104,9 @@ impl FromStr for Transport {
         match word {
             "udp" => Ok(Self::Udp),
             "tcp" => Ok(Self::Tcp),
-            _ => Err(format!("unknown transport `{word}`, expected udp or tcp")),
+            "tls" => Ok(Self::Tls),
+            "https" => Ok(Self::Https),
+            _ => Err(format!("unknown transport `{word}`, expected udp, tcp, tls or https")),
         }
     }
 }
@@ -91,6 +116,8 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
         })
     }
 }

@@ -35,7 +35,7 @@ impl ListenerProbe {
     const fn protocol(&self) -> Protocol {
         match self.transport {
             Transport::Udp => Protocol::Udp,
-            Transport::Tcp => Protocol::Tcp,
+            Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
         }
     }
 

@@ -32,7 +32,7 @@ impl Socket {
     async fn open(transport: Transport, address: SocketAddr) -> io::Result<Self> {
         match transport {
             Transport::Udp => Ok(Self::Udp(Arc::new(UdpSocket::bind(address).await?))),
-            Transport::Tcp => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            _ => Ok(Self::Tcp(TcpListener::bind(address).await?)),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::join;
-use crate::probe::dns::{DnsProbe, Expectation};
+use crate::probe::dns::{DnsProbe, Expectation, Transport};
 use crate::text::period::Period;
 
 pub(super) struct ProbeShown<'a>(pub(super) &'a DnsProbe);
@@ -24,7 +24,27 @@ impl fmt::Display for ProbeShown<'_> {
             write!(f, ", {flag}")?;
         }
         records(f, expect)?;
-        measures(f, expect)
+        measures(f, expect)?;
+        if probe.transport.is_encrypted() { certificate(f, probe) } else { Ok(()) }
+    }
+}
+
+/// What is expected of the certificate.
+fn certificate(f: &mut fmt::Formatter<'_>, probe: &DnsProbe) -> fmt::Result {
+    let tls = probe.question.tls();
+    if probe.transport == Transport::Https {
+        write!(f, ", at {}", tls.path)?;
+    }
+    match &tls.name {
+        Some(name) => write!(f, ", certificate for {}", name.to_str())?,
+        None => write!(f, ", certificate for any name")?,
+    }
+    if !tls.pins.is_empty() {
+        write!(f, ", key {}", tls.pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "))?;
+    }
+    match tls.left {
+        Some(left) => write!(f, ", valid for at least {}", Period(left)),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Placed;
 use crate::config::value::{OneOrMany, Server, Text, Unscoped, WrittenEdns};
-use crate::probe::dns::{Flag, Pattern, Query, Transport};
+use crate::probe::dns::{Flag, Pattern, Pin, Query, Transport};
 use crate::text::period::Period;
 
 #[derive(Debug, Deserialize)]
@@ -38,12 +38,23 @@ pub(in crate::config) struct Dns {
     #[serde(default)]
     pub(in crate::config) cookie: bool,
     pub(in crate::config) follow_truncation: Placed<bool>,
+    pub(in crate::config) tls: Placed<Tls>,
     #[serde(default)]
     pub(in crate::config) expect: Expect,
 }
 
 const fn yes() -> bool {
     true
+}
+
+/// What is expected of a certificate, and the path of DNS over HTTPS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::config) struct Tls {
+    pub(in crate::config) name: Placed<String>,
+    pub(in crate::config) pin: OneOrMany<Text<Pin>>,
+    pub(in crate::config) certificate_left: Placed<Period>,
+    pub(in crate::config) path: Placed<String>,
 }
 
 /// A name that validates and one that does not.

@@ -160,16 +160,17 @@ impl FromStr for Device {
     }
 }
 
-/// The address of a DNS server, with port 53 unless another is given. A link-local one needs its interface, by number:
+/// The address of a DNS server, with port 53 unless another is given, and whether one is given. A link-local one needs its interface, by number:
 /// `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Server(pub(crate) SocketAddr);
+pub(crate) struct Server(pub(crate) SocketAddr, pub(crate) bool);
 
 impl FromStr for Server {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let default_port = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        let has_port = default_port.is_err();
         let server: SocketAddr = default_port.or_else(|_| text.parse()).map_err(|_| {
             format!("`{text}` is not a server, expected an address such as `10.1.0.2`, `10.1.0.2:5353` or `[2001:db8::2]:5353`")
         })?;
@@ -181,7 +182,7 @@ impl FromStr for Server {
                 v6.ip(),
                 v6.port()
             )),
-            _ => Ok(Self(server)),
+            _ => Ok(Self(server, has_port)),
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout_at;
 
 use super::exchange::{Answered, Path};
 use super::here::Ignored;
+use super::request::Request;
 use super::response::Response;
 use super::{DnsProbe, Finding, Rcode, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
@@ -61,7 +62,7 @@ impl DnsProbe {
     async fn exchange(&self, deadline: Deadline) -> Exchanged {
         match self.transport {
             Transport::Udp => self.over_udp(deadline).await,
-            Transport::Tcp => self.over_tcp(deadline).await,
+            Transport::Tcp | Transport::Tls | Transport::Https => self.over_tcp(deadline).await,
         }
     }
 
@@ -85,11 +86,20 @@ impl DnsProbe {
         let mut ignored = Ignored::default();
         let answered = tokio::select! {
             biased;
-            answered = self.path().tcp(&request, &mut ignored) => Some(answered),
+            answered = self.over_stream(&request, &mut ignored) => Some(answered),
             () = deadline.passed() => None,
         };
         let took = answered.as_ref().and_then(|answered| answered.as_ref().ok()).map(|(_, took)| *took);
         Exchanged { answered, took: took.unwrap_or_default(), limited: None, ignored, lost: 0 }
+    }
+
+    async fn over_stream(&self, request: &Request, ignored: &mut Ignored) -> Answered {
+        let tls = self.question.tls();
+        match self.transport {
+            Transport::Tls => self.path().tls(request, ignored, tls).await,
+            Transport::Https => self.path().https(request, ignored, tls).await,
+            Transport::Udp | Transport::Tcp => self.path().tcp(request, ignored).await,
+        }
     }
 
     async fn over_udp(&self, deadline: Deadline) -> Exchanged {

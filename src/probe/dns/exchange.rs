@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::Transport;
 use super::here::{Ignored, Missing};
 use super::request::{Arrival, Request};
 use super::response::Response;
+use super::{Tls, Transport, https};
 use crate::outcome::{Cause, Class, Failure};
 use crate::probe::locality::{Locality, Place};
 
@@ -87,6 +87,30 @@ impl Path<'_> {
         }
     }
 
+    /// The same over TLS, with a session of its own.
+    pub(super) async fn tls(self, request: &Request, ignored: &mut Ignored, tls: &Tls) -> Answered {
+        let (mut stream, start) = tls.connect(self, Transport::Tls).await?;
+        stream.write_all(&request.framed()).await?;
+        stream.flush().await?;
+        let mut message = Vec::new();
+        loop {
+            read_message(&mut stream, &mut message).await?;
+            if let Some(response) = take(request.sort(Transport::Tls, &message), ignored)? {
+                return Ok((response, start.elapsed()));
+            }
+        }
+    }
+
+    /// The same as one request over HTTPS.
+    pub(super) async fn https(self, request: &Request, ignored: &mut Ignored, tls: &Tls) -> Answered {
+        let (mut stream, start) = tls.connect(self, Transport::Https).await?;
+        let message = https::post(&mut stream, &tls.authority(self), &tls.path, request.octets()).await?;
+        match take(request.sort(Transport::Https, &message), ignored)? {
+            Some(response) => Ok((response, start.elapsed())),
+            None => Err(Trouble::Malformed("an answer to another question over HTTPS".to_owned())),
+        }
+    }
+
     /// Opens a connection that sends each write at once; with the time of its first packet.
     pub(super) async fn connect(self) -> Result<(TcpStream, Instant), Trouble> {
         self.is_here()?;
@@ -148,7 +172,10 @@ pub(super) async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -
 }
 
 /// Reads one message behind its length (RFC 1035 §4.2.2) into `message`.
-pub(super) async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
+pub(super) async fn read_message(
+    stream: &mut (impl AsyncRead + Unpin),
+    message: &mut Vec<u8>,
+) -> io::Result<()> {
     let length = stream.read_u16().await?;
     message.resize(length.into(), 0);
     stream.read_exact(message).await?;
@@ -181,6 +208,8 @@ pub(super) enum Trouble {
     /// The connection ended where a message was expected, or within one.
     HungUp,
     Malformed(String),
+    /// What TLS or HTTP found.
+    Failed(Failure),
     Socket(io::Error),
 }
 
@@ -191,6 +220,7 @@ impl Trouble {
             Self::Missing(missing) => missing.cause().class() == Class::Unknown,
             Self::NotKnown(..) | Self::NoFamily(_) => true,
             Self::Declined | Self::HungUp | Self::Malformed(_) => false,
+            Self::Failed(failure) => failure.cause.class() == Class::Unknown,
             Self::Socket(error) => explain(error).cause.class() == Class::Unknown,
         }
     }
@@ -230,6 +260,7 @@ impl From<Trouble> for Failure {
             }
             Trouble::HungUp => Self::new(Cause::Closed, "connection closed before the answer"),
             Trouble::Malformed(why) => Self::new(Cause::Malformed, format!("malformed answer: {why}")),
+            Trouble::Failed(failure) => failure,
             Trouble::Socket(error) => explain(&error),
         }
     }

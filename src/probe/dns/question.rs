@@ -1,6 +1,7 @@
 //! A query with its flags and expectations, encoded once; each probe gets a new ID and nonce.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -10,7 +11,7 @@ use super::limits::Limits;
 use super::options::{Options, PLAIN_PAYLOAD};
 use super::query::PLACEHOLDER;
 use super::request::Request;
-use super::{Expectation, Query};
+use super::{Expectation, Query, Tls};
 
 /// Octets of the header (RFC 1035 §4.1.1).
 pub(super) const HEADER: usize = 12;
@@ -21,6 +22,7 @@ pub(crate) struct Question {
     query: Query,
     expect: Expectation,
     options: Options,
+    tls: Arc<Tls>,
     template: Vec<u8>,
     question_end: usize,
     nonce: Option<usize>,
@@ -117,6 +119,7 @@ impl Question {
             query,
             expect,
             options,
+            tls: Arc::default(),
             template,
             question_end: bare.len(),
             nonce,
@@ -124,6 +127,18 @@ impl Question {
             limits: Limits::default(),
             jar: Jar::default(),
         })
+    }
+
+    /// Asks over TLS and HTTPS as `tls` says.
+    #[must_use]
+    pub(crate) fn over(self, tls: Arc<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// What is expected of the certificate.
+    #[must_use]
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// Whether the server is asked to recurse.

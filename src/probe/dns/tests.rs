@@ -12,6 +12,7 @@ use crate::responder::{Fault, Responder};
 
 mod answers;
 mod costly;
+mod encrypted;
 mod exchanges;
 mod harm;
 mod here;

@@ -76,7 +76,7 @@ impl Asking {
                     Ok(flow) => self.name_on(&flow).await,
                     Err(failure) => Err(failure),
                 }),
-                Transport::Tcp => Ok(self.tcp().await),
+                Transport::Tcp | Transport::Tls | Transport::Https => Ok(self.tcp().await),
             }
         };
         while let Some((_, done)) = flight.next(start).await {

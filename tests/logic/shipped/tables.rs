@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// All tables of `src/config/file.rs` and `src/config/file/dns.rs`; the file itself is one whose keys are tables.
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [Table; 21] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
@@ -37,6 +37,7 @@ pub(super) const TABLES: [Table; 20] = [
     table("service.check.freshness", "[[service.check]]", &["freshness"]),
     table("service.check.listener", "[[service.check]]", &["listener"]),
     table("service.check.dns", "[[service.check]]", &["dns"]),
+    table("service.check.dns.tls", "[[service.check]]", &["dns", "tls"]),
     table("service.check.dns.validates", "[[service.check]]", &["dns", "validates"]),
     table("service.check.dns.expect", "[[service.check]]", &["dns", "expect"]),
 ];
