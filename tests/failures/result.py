@@ -33,6 +33,9 @@ class Result:
     client: dict = field(default_factory=dict)
     trouble: str = ""
 
+    MARKDOWN_HEAD = (
+        "| failure | made how | clients get | seen by | at defaults | after |\n|---|---|---|---|---|---|"
+    )
     HEAD = (
         f"{'':<8} {'failure':<30} {'expected':<10} {'done':<10} {'after':>7}  seen by; what clients got\n"
         f"{'-' * 8} {'-' * 30} {'-' * 10} {'-' * 10} {'-' * 7}  {'-' * 40}"
@@ -55,6 +58,12 @@ class Result:
     @property
     def is_false_move(self):
         return self.row.expected == STAYS and self.has_moved
+
+    def markdown(self):
+        """The row of a table."""
+        after = f"{self.after:.2f} s" if self.after is not None else ""
+        cells = self.row.name, self.row.made, clients(self.client), ", ".join(self.seen_by), self.done + self.end, after
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
     def __str__(self):
         word = "FAILED" if not self.as_expected else "known" if self.done == self.row.known else "ok"
@@ -145,6 +154,20 @@ def watch(presence, row, result, since, asking):
     result.seen_by = [f"{name}: {cause}" for name, cause in sorted((fallen or {n: c for n, (c, _) in failing.items()}).items())]
     if fallen:
         result.done = OBSERVES
+
+
+def page(results):
+    """The results as a page: failures, then the situations in which no route should move."""
+    lines = [
+        "# What dnsherald does at defaults",
+        "",
+        "Written by `tests/failures/run --markdown`; see [README.md](README.md). The configuration has nothing but `backend`, `zones`, for BIND `role`,",
+        "`degraded = { med = 400 }`, and the keys that a row names. Times count from the failure to the line on standard output, one run each.",
+    ]
+    for title, is_failure in (("Failures", True), ("Clients are served as before", False)):
+        rows = [result.markdown() for result in results if result.row.is_failure == is_failure]
+        lines += ["", f"## {title}", "", Result.MARKDOWN_HEAD, *rows]
+    return "\n".join([*lines, "", f"{score(results)}.", ""])
 
 
 def score(results):
