@@ -24,10 +24,11 @@ OFFERED = re.compile(r"--[a-z-]+(?: '[^']*')?")
 # The languages of blocks without commands.
 NO_COMMANDS = ("text", "toml")
 # Configuration, options and ExaBGP's commands.
-OTHER = re.compile(r"^[-\[{#!]| = |^(system version 0|announce route|neighbor \* …|peer \* …)$")
+OTHER = re.compile(r"^[-\[{#!]| = |^[a-z-]+: \w+$|^(system version 0|announce route|neighbor \* …|peer \* …)$")
 # Syntax forms, and messages.
 PHRASES = {
     "NAME TYPE [CLASS]",
+    r"\\# LENGTH HEX",
     "no helper is running",
     "not permitted to connect",
     "Watchdog timeout",
