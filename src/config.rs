@@ -30,6 +30,7 @@ mod address;
 mod backend;
 mod bounds;
 pub(crate) mod cite;
+mod command;
 mod counters;
 pub(crate) mod defaults;
 pub(crate) mod describe;

@@ -135,6 +135,10 @@ causes! {
     Closed = "closed" (Soft),
     /// A command exited with a status other than 0, or was killed.
     Command = "command" (Soft),
+    /// A monitoring plugin exited with status 3, with one that plugins do not have, or was killed.
+    CommandUnknown = "command-unknown" (Unknown),
+    /// A monitoring plugin exited with status 1. Degrades at most, unless `on-fail` names it.
+    CommandWarning = "command-warning" (Soft),
     /// The control channel of the server does not answer, although the server answers DNS: a part of it may hang.
     ControlHung = "control-hung" (Soft),
     /// A zone expires soon, or has expired: this server has not refreshed it from its primary.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,13 +174,17 @@ impl Resolver<'_> {
 
     /// Reads a program: an absolute path, or a bare name that is looked up.
     fn program(&self, written: &Placed<Vec<String>>) -> Result<Option<Program>> {
-        let Some(written) = written else { return Ok(None) };
-        let words = written.get_ref();
+        let program = |written: &Spanned<Vec<String>>| self.program_of(&written.span(), written.get_ref());
+        written.as_ref().map(program).transpose()
+    }
+
+    /// The same for the words at this place.
+    pub(super) fn program_of(&self, place: &Range<usize>, words: &[String]) -> Result<Program> {
         let refuse = |what: &str| {
             let expected = "expected a program and its arguments, such as [\"unbound-control\", \"status\"]";
-            Err(self.value_error(&written.span(), format!("{what}, {expected}")))
+            Err(self.value_error(place, format!("{what}, {expected}")))
         };
-        self.without_zero(&written.span(), words)?;
+        self.without_zero(place, words)?;
         match Program::from_words(words) {
             None => refuse("found no program"),
             Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(
@@ -188,7 +193,7 @@ impl Resolver<'_> {
             Some(program) if program.name().contains(char::is_whitespace) && words.len() == 1 => {
                 refuse(&format!("`{}` contains spaces, and no shell splits it", program.name()))
             }
-            Some(program) => Ok(Some(program)),
+            Some(program) => Ok(program),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
 use crate::outcome::Cause;
 use crate::probe::Probe;
+use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::CountersProbe;
 use crate::probe::dns::DnsProbe;
 use crate::probe::freshness::FreshnessProbe;
@@ -224,7 +225,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
                 writeln!(f, "      {}", ProbeShown(probe))?;
             }
         }
-        Probe::Command(command) => writeln!(f, "    must exit with status 0: {command}")?,
+        Probe::Command(command) => describe_command(f, command)?,
         Probe::Process(process) => writeln!(f, "    must run: {process}")?,
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
         Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
@@ -291,6 +292,14 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Period(timing.returns())
     )?;
     writeln!(f, "    after a start the verdict on a healthy server takes {}", Period(timing.first_verdict()))
+}
+
+fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
+    write!(f, "    must exit with status 0: {command}")?;
+    match command.statuses {
+        Statuses::Plugin => writeln!(f, "; a plugin: status 1 degrades at most, 3 and above are unknown"),
+        Statuses::ZeroPasses => writeln!(f),
+    }
 }
 
 fn describe_freshness(f: &mut fmt::Formatter<'_>, freshness: &FreshnessProbe) -> fmt::Result {

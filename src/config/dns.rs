@@ -17,7 +17,6 @@ use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::command::CommandProbe;
 use crate::probe::dns::{DnsProbe, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
@@ -109,7 +108,7 @@ impl Resolver<'_> {
             ("counters", written.counters.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
-        let mut single = Ok(());
+        let mut single = self.plugin_fits(written);
         if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
             let message = format!("`{first}` and `{second_kind}` in one check, expected one of them");
             single = Err(self.value_error(second, message));
@@ -119,7 +118,10 @@ impl Resolver<'_> {
             let locality = self.locality(service, &written.device);
             self.probe_set(dns, timing, &locality).map(Probe::Dns)
         });
-        let command = written.command.as_ref().map(|command| self.command(command, timing));
+        let command = written
+            .command
+            .as_ref()
+            .map(|command| self.command(command, &written.plugin, timing.timeout).map(Probe::Command));
         let process = written
             .process
             .as_ref()
@@ -149,16 +151,6 @@ impl Resolver<'_> {
             Err(self.rule_error(kinds, place, message))
         });
         single.and(probe)
-    }
-
-    fn command(&self, command: &Spanned<String>, timing: Timing) -> Result<Probe> {
-        if command.get_ref().trim().is_empty() {
-            let message = "empty command, expected one for the shell such as \"exit 0\"";
-            return Err(self.value_error(&command.span(), message));
-        }
-        self.without_zero(&command.span(), [command.get_ref()])?;
-        let text = command.get_ref().clone();
-        Ok(Probe::Command(CommandProbe { text, timeout: Some(timing.timeout) }))
     }
 
     /// Builds a probe for every question, server and transport.

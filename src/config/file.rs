@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::value::{
     Address, Api, Device, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenAddress,
-    WrittenNextHop, WrittenPath,
+    WrittenCommand, WrittenNextHop, WrittenPath,
 };
 use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
@@ -284,7 +284,8 @@ pub(super) struct Check {
     #[serde(default)]
     pub(super) once_up: bool,
     pub(super) dns: Placed<Dns>,
-    pub(super) command: Placed<String>,
+    pub(super) command: Placed<WrittenCommand>,
+    pub(super) plugin: Placed<bool>,
     pub(super) process: Placed<Process>,
     /// An empty table: the addresses come from the service.
     pub(super) address: Placed<toml::Table>,

@@ -9,6 +9,7 @@ use super::freshness::written_servers;
 use super::{Check, Service, listener};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
+use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::window::Limits;
 use crate::probe::dns::{DnsProbe, Expectation};
 use crate::probe::freshness::FreshnessProbe;
@@ -38,7 +39,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Dns(set) => dns(f, set),
         // The backend defines the process.
         Probe::Process(_) => writeln!(f, "process = {{}}"),
-        Probe::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
+        Probe::Command(command) => self::command(f, command),
         Probe::Address(_) => writeln!(f, "address = {{}}"),
         Probe::Freshness(probe) => freshness(f, probe),
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
@@ -135,6 +136,14 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     )
 }
 
+fn command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
+    writeln!(f, "command = {}", command.line.in_toml())?;
+    match command.statuses {
+        Statuses::Plugin => writeln!(f, "plugin = true"),
+        Statuses::ZeroPasses => Ok(()),
+    }
+}
+
 /// The `counters` table of a check.
 fn counters(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
     writeln!(f, "[service.check.counters]\nwindow = {}", toml_string(&Period(limits.window).in_one_word()))?;
@@ -219,6 +228,17 @@ mod tests {
                 format!("backend = \"nsd\"\n[[service.check]]\nname = \"own\"\ncounters = {{ {keys} }}\n");
             let written = checks(&check);
             let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
+            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
+        }
+    }
+
+    #[test]
+    fn a_command_check_can_be_pasted() {
+        for keys in
+            ["command = \"true\"", "command = [\"/bin/x\", \"-w\", \"it's \\\"3\\\"\"]\nplugin = true"]
+        {
+            let written = checks(&format!("[[service.check]]\nname = \"own\"\n{keys}\n"));
+            let pasted = checks(&Tables(&written).to_string());
             assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
         }
     }

@@ -78,6 +78,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
+/// A command: a line for the shell, or a program and its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum WrittenCommand {
+    /// For `sh -c`.
+    Shell(String),
+    /// Without a shell.
+    Words(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for WrittenCommand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+
+        impl<'de> Visitor<'de> for Seen {
+            type Value = WrittenCommand;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a shell command or a list of a program and its arguments")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(WrittenCommand::Shell(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(WrittenCommand::Words)
+            }
+        }
+
+        deserializer.deserialize_any(Seen)
+    }
+}
+
 /// A word or a table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordOr<W, T> {

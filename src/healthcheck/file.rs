@@ -57,6 +57,7 @@ mod tests {
     use super::super::options::{Check, Options};
     use super::super::tests::{given, line, refused, sentence};
     use super::*;
+    use crate::probe::command::CommandLine;
 
     fn read(text: &str) -> Vec<String> {
         read_words("hc.conf", text).into_iter().map(|word| word.text).collect()
@@ -119,7 +120,9 @@ mod tests {
         assert_eq!(options.name.as_deref(), Some("line"));
         assert_eq!(options.fast_interval, Duration::from_secs(2));
         assert_eq!(options.advertising.down, Rung::Withdraw);
-        assert!(matches!(&options.check, Check::Command(command) if command.text == "a | b=c # d"));
+        assert!(
+            matches!(&options.check, Check::Command(command) if command.line == CommandLine::Shell("a | b=c # d".to_owned()))
+        );
         let networks = given(options).networks.into_iter().map(|network| network.to_string());
         assert_eq!(networks.collect::<Vec<_>>(), ["192.0.2.1/32", "192.0.2.2/32"]);
     }

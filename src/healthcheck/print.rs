@@ -179,7 +179,7 @@ impl Printed<'_> {
     fn check(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n[[service.check]]\nname = \"check\"")?;
         match &self.options.check {
-            Check::Command(command) => writeln!(f, "command = {}", toml_string(&command.text)),
+            Check::Command(command) => writeln!(f, "command = {}", command.line.in_toml()),
             Check::Nothing => writeln!(f, "command = \"true\"  # healthcheck had no check"),
             Check::Dns(set) => {
                 let servers: Vec<_> = set.probes().iter().map(|probe| probe.server.to_string()).collect();

@@ -108,7 +108,7 @@ fn check(arguments: arguments::Checking, ours: &arguments::Ours) -> Result<Check
             );
         }
         return Ok(match arguments.command {
-            Some(text) => Check::Command(CommandProbe { text, timeout }),
+            Some(text) => Check::Command(CommandProbe::shell(text, timeout)),
             None => Check::Nothing,
         });
     };

@@ -1,39 +1,87 @@
-//! Checks by a shell command, as `exabgp healthcheck --command` has them: exit status 0 passes.
+//! Checks by a command: a line for the shell, as `exabgp healthcheck --command` has them, or a program with its
+//! arguments. Exit status 0 passes.
 //!
-//! The verdict falls when the shell exits, not when its output ends: a process in the background may keep the pipe
+//! A monitoring plugin says more (Monitoring Plugins Development Guidelines, "Plugin Return Codes"): 0 passes, 1 is a
+//! warning, 2 is critical, 3 is unknown. The text of its first line is shown, without the performance data behind `|`.
+//!
+//! The verdict falls when the command exits, not when its output ends: a process in the background may keep the pipe
 //! open. That process is then killed, whether the command passes, fails or times out ([`crate::program`]). Only the end
 //! of the output is kept. The rest is read and dropped, so that a command never blocks in a write, and slowly enough
 //! that an endless output costs little.
 
 use std::fmt;
 use std::io;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
 use crate::outcome::{Cause, Outcome};
 use crate::probe::deadline::Deadline;
-use crate::program::child::{ChildGroup, describe_exit, shell};
+use crate::program::child::{ChildGroup, Survivors, describe_exit, shell};
 use crate::program::output::{Keep, Output};
-use crate::text::excerpt::{beginning, last_lines};
+use crate::program::{Program, command};
+use crate::text::excerpt::{beginning, last_lines, status_line};
 use crate::text::period::{Period, Shown};
+use crate::text::{toml_string, toml_strings};
 
 #[cfg(test)]
 mod tests;
 
 /// The part of the output that is kept, in octets.
-const KEPT: Keep = Keep::End(4096);
+const KEPT: usize = 4096;
 
-/// A check by a shell command. Shown as its text in backquotes, on one line, shortened.
+/// What a check runs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum CommandLine {
+    /// A text for `sh -c`.
+    Shell(String),
+    /// A program and its arguments, without a shell.
+    Program(Program),
+}
+
+impl CommandLine {
+    /// As the configuration writes it.
+    #[must_use]
+    pub(crate) fn in_toml(&self) -> String {
+        match self {
+            Self::Shell(text) => toml_string(text),
+            Self::Program(program) => {
+                let name = [program.name()].into_iter();
+                let words: Vec<_> = name.chain(program.arguments().iter().map(String::as_str)).collect();
+                toml_strings(&words)
+            }
+        }
+    }
+}
+
+/// What the exit statuses of a command mean.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Statuses {
+    /// 0 passes, any other fails.
+    ZeroPasses,
+    /// Those of a monitoring plugin.
+    Plugin,
+}
+
+/// A check by a command. Shown as its text in backquotes, on one line, shortened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandProbe {
-    /// The command for `sh -c`.
-    pub(crate) text: String,
+    /// What it runs.
+    pub(crate) line: CommandLine,
+    /// What its exit statuses mean.
+    pub(crate) statuses: Statuses,
     /// Killed after this time. `None` for no limit.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl CommandProbe {
+    /// A shell command that passes with exit status 0.
+    #[must_use]
+    pub(crate) const fn shell(text: String, timeout: Option<Duration>) -> Self {
+        Self { line: CommandLine::Shell(text), statuses: Statuses::ZeroPasses, timeout }
+    }
+
     /// Runs the command once. After a timeout it returns a few milliseconds later, once all processes of the command are
     /// dead.
     ///
@@ -44,9 +92,9 @@ impl CommandProbe {
         let deadline = Deadline::after(self.timeout.unwrap_or(Duration::MAX));
         let (mut group, mut output) = match self.start() {
             Ok(started) => started,
-            Err(error) => return self.fail(Cause::Local, &format!("cannot start a shell: {error}"), ""),
+            Err(error) => return self.fail(Cause::Local, &format!("cannot start {error}"), ""),
         };
-        // Wait for the shell, and read its output.
+        // Wait for the command, and read its output.
         let exit = async {
             tokio::select! {
                 biased;
@@ -63,13 +111,8 @@ impl CommandProbe {
             Err(_) => Err(group.kill().await),
         };
         match ended {
-            Ok(Ok((status, survivors))) => {
-                if status.success() {
-                    return Outcome::pass(took);
-                }
-                let how = format!("{}{survivors}", describe_exit(status));
-                self.fail(Cause::Command, &how, &last_lines(&output.kept()))
-            }
+            Ok(Ok((status, _))) if status.success() => Outcome::pass(took),
+            Ok(Ok((status, survivors))) => self.judge(status, &survivors, &output.kept()),
             Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
             Err(survivors) => {
                 let limit = Period(self.timeout.unwrap_or_default());
@@ -89,11 +132,38 @@ impl CommandProbe {
         }
     }
 
-    fn start(&self) -> io::Result<(ChildGroup, Output)> {
-        let (output, writer) = Output::pipe(KEPT)?;
-        let mut command = shell(&self.text);
-        command.stdout(writer.try_clone()?).stderr(writer);
-        Ok((ChildGroup::spawn(command)?, output))
+    /// The outcome of an exit status other than 0.
+    fn judge(&self, status: ExitStatus, survivors: &Survivors, output: &[u8]) -> Outcome {
+        let how = describe_exit(status);
+        if self.statuses == Statuses::ZeroPasses {
+            return self.fail(Cause::Command, &format!("{how}{survivors}"), &last_lines(output));
+        }
+        let (cause, meaning) = match status.code() {
+            Some(1) => (Cause::CommandWarning, " (warning)"),
+            Some(2) => (Cause::Command, " (critical)"),
+            Some(3) => (Cause::CommandUnknown, " (unknown)"),
+            Some(_) => (Cause::CommandUnknown, ", expected 0 to 3 from a monitoring plugin"),
+            None => (Cause::CommandUnknown, ""),
+        };
+        self.fail(cause, &format!("{how}{meaning}{survivors}"), &status_line(output))
+    }
+
+    /// Starts the command. The error is the end of a sentence.
+    fn start(&self) -> Result<(ChildGroup, Output), String> {
+        let keep = match self.statuses {
+            Statuses::ZeroPasses => Keep::End(KEPT),
+            Statuses::Plugin => Keep::Beginning(KEPT),
+        };
+        let (mut command, what) = match &self.line {
+            CommandLine::Shell(text) => (shell(text), "a shell"),
+            CommandLine::Program(program) => (command(program).map_err(|end| format!("it: {end}"))?, "it"),
+        };
+        let spawned = || -> io::Result<_> {
+            let (output, writer) = Output::pipe(keep)?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            Ok((ChildGroup::spawn(command)?, output))
+        };
+        spawned().map_err(|error| format!("{what}: {error}"))
     }
 
     /// An outcome with the last lines of the output.
@@ -105,6 +175,9 @@ impl CommandProbe {
 
 impl fmt::Display for CommandProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", beginning(&self.text))
+        match &self.line {
+            CommandLine::Shell(text) => write!(f, "`{}`", beginning(text)),
+            CommandLine::Program(program) => write!(f, "`{}`", beginning(&program.to_string())),
+        }
     }
 }

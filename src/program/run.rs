@@ -120,6 +120,23 @@ async fn terminate(mut group: ChildGroup, out: &mut Output, err: &mut Output) ->
     }
 }
 
+/// A program with its arguments, ready to be started, in the C locale and with nothing to read.
+///
+/// # Errors
+/// Without such a program in the search path.
+pub(crate) fn command(program: &Program) -> Result<Command, String> {
+    let path = search_path();
+    let found = find(program.name(), &path).map_err(|_| format!("`{}` is not found", program.name()))?;
+    Ok(prepare(program, &found, &path))
+}
+
+fn prepare(program: &Program, found: &Path, path: &[PathBuf]) -> Command {
+    let mut command = Command::new(found);
+    command.args(program.arguments()).stdin(Stdio::null());
+    command.env("LC_ALL", "C").env("PATH", std::env::join_paths(path).unwrap_or_else(|_| OsString::new()));
+    command
+}
+
 fn start(
     program: &Program,
     found: &Path,
@@ -128,9 +145,8 @@ fn start(
 ) -> io::Result<(ChildGroup, Output, Output)> {
     let (out, out_writer) = Output::pipe(Keep::Beginning(kept))?;
     let (err, err_writer) = Output::pipe(Keep::Beginning(KEPT))?;
-    let mut command = Command::new(found);
-    command.args(program.arguments()).stdin(Stdio::null()).stdout(out_writer).stderr(err_writer);
-    command.env("LC_ALL", "C").env("PATH", std::env::join_paths(path).unwrap_or_else(|_| OsString::new()));
+    let mut command = prepare(program, found, path);
+    command.stdout(out_writer).stderr(err_writer);
     Ok((ChildGroup::spawn(command)?, out, err))
 }
 

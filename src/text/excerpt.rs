@@ -40,6 +40,18 @@ pub(crate) fn last_lines(output: &[u8]) -> String {
     shown
 }
 
+/// The text that a monitoring plugin prints: its first line that is not empty, up to the `|` before performance data.
+pub(crate) fn status_line(output: &[u8]) -> String {
+    let mut lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let text = line.split(|octet| *octet == b'|').next().unwrap_or_default();
+    let text = foreign_octets(text.trim_ascii());
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +74,16 @@ mod tests {
         assert_eq!(last_lines(format!("before\nmid\n{long}").as_bytes()), format!("mid | {long}"));
         let longer = format!("first\n{}end", "x".repeat(SHOWN));
         assert_eq!(last_lines(longer.as_bytes()), format!("…{}end", "x".repeat(SHOWN - 3)));
+    }
+
+    #[test]
+    fn a_plugin_is_quoted_by_its_first_line_without_performance_data() {
+        assert_eq!(
+            status_line(b"\n NTP WARNING: offset \x1b 3 s | offset=3s;1;5\nlong output\n"),
+            r"NTP WARNING: offset \u{1b} 3 s"
+        );
+        assert_eq!(status_line(b""), "");
+        assert_eq!(status_line("é".repeat(SHOWN + 1).as_bytes()), format!("{}…", "é".repeat(SHOWN)));
     }
 
     #[test]

@@ -81,7 +81,9 @@ fn of_class(is_unknown: bool) -> Vec<Cause> {
 /// The causes that bring down by default. A server that limits its rate or drops queries serves, and so does one of
 /// which only a part hangs.
 fn failures() -> Vec<Cause> {
-    let serves = |cause: &Cause| matches!(cause, Cause::RateLimited | Cause::Overload | Cause::PartlyHung);
+    let serves = |cause: &Cause| {
+        matches!(cause, Cause::RateLimited | Cause::Overload | Cause::PartlyHung | Cause::CommandWarning)
+    };
     of_class(false).into_iter().filter(|cause| !serves(cause)).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::outcome::{Cause, Class, Outcome};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OnFail {
     /// For failures of causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
-    /// observed, and [`Cause::PartlyHung`] degrades at most.
+    /// observed, and [`Cause::PartlyHung`] and [`Cause::CommandWarning`] degrade at most.
     pub(crate) otherwise: Severity,
     /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
     pub(crate) unknown: Severity,
@@ -32,7 +32,7 @@ impl OnFail {
         // To withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
             Cause::RateLimited | Cause::Overload => Severity::Observe,
-            Cause::PartlyHung => self.otherwise.min(Severity::Degraded),
+            Cause::PartlyHung | Cause::CommandWarning => self.otherwise.min(Severity::Degraded),
             _ if cause.class() == Class::Unknown => self.unknown,
             _ => self.otherwise,
         };

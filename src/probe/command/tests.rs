@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::CommandProbe;
+use super::{CommandLine, CommandProbe, Statuses};
 use crate::outcome::{Cause, Failure, Outcome};
-use crate::program::adopt_orphans;
+use crate::program::{Program, adopt_orphans};
 use crate::test_support::{eventually, running, sleeping, unique_seconds};
 
 /// Not to be reached.
 const PATIENT: Duration = Duration::from_secs(60);
 
 fn command(text: &str) -> CommandProbe {
-    CommandProbe { text: text.to_owned(), timeout: Some(PATIENT) }
+    CommandProbe::shell(text.to_owned(), Some(PATIENT))
 }
 
 async fn failure(command: CommandProbe) -> Failure {
@@ -31,7 +31,7 @@ async fn detail(text: &str) -> String {
 #[tokio::test]
 async fn status_0_passes_and_any_other_fails() {
     assert!(command("true").ask().await.passed());
-    assert!(CommandProbe { text: "exit 0".to_owned(), timeout: None }.ask().await.passed());
+    assert!(CommandProbe::shell("exit 0".to_owned(), None).ask().await.passed());
     assert_eq!(detail("false").await, "`false`: exited with status 1");
     assert_eq!(detail("exit 255").await, "`exit 255`: exited with status 255");
 }
@@ -45,6 +45,70 @@ async fn a_command_that_cannot_be_run_fails() {
     let failure = failure(command("true\0")).await;
     assert_eq!(failure.cause, Cause::Local);
     assert!(failure.detail.starts_with(r"`true\u{0}`: cannot start a shell: "), "{failure}");
+}
+
+fn program(words: &[&str], statuses: Statuses) -> CommandProbe {
+    let program = Program::new(words[0], &words[1..]);
+    CommandProbe { line: CommandLine::Program(program), statuses, timeout: Some(PATIENT) }
+}
+
+#[tokio::test]
+async fn a_program_gets_its_arguments_as_they_are() {
+    assert!(program(&["true"], Statuses::ZeroPasses).ask().await.passed());
+    assert!(program(&["test", "a b;$c", "=", "a b;$c"], Statuses::ZeroPasses).ask().await.passed());
+    let failure = failure(program(&["/bin/ls", "/no such"], Statuses::ZeroPasses)).await;
+    assert_eq!(failure.cause, Cause::Command);
+    assert!(failure.detail.starts_with("`/bin/ls '/no such'`: exited with status 2: "), "{failure}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_unknown() {
+    for (name, why) in [
+        ("no-such-plugin", "`no-such-plugin`: cannot start it: `no-such-plugin` is not found"),
+        ("/no/plugin", "`/no/plugin`: cannot start it: No such file"),
+    ] {
+        let outcome = program(&[name], Statuses::Plugin).ask().await;
+        let Outcome::Unknown(failure) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(failure.cause, Cause::Local);
+        assert!(failure.detail.starts_with(why), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn the_exit_statuses_of_a_plugin_have_four_meanings() {
+    let plugin = |status: &str| {
+        let script = format!("echo 'DISK - / is full | /=9G;8;9'; echo more; {status}");
+        program(&["sh", "-c", &script], Statuses::Plugin)
+    };
+    assert!(plugin("exit 0").ask().await.passed());
+    for (status, cause, how) in [
+        ("exit 1", Cause::CommandWarning, "exited with status 1 (warning): DISK - / is full"),
+        ("exit 2", Cause::Command, "exited with status 2 (critical): DISK - / is full"),
+        ("exit 3", Cause::CommandUnknown, "exited with status 3 (unknown): DISK - / is full"),
+        (
+            "exit 4",
+            Cause::CommandUnknown,
+            "exited with status 4, expected 0 to 3 from a monitoring plugin: DISK - / is full",
+        ),
+        ("kill -KILL $$", Cause::CommandUnknown, "was killed by SIGKILL: DISK - / is full"),
+    ] {
+        let outcome = plugin(status).ask().await;
+        assert_eq!(matches!(outcome, Outcome::Unknown(_)), cause == Cause::CommandUnknown, "{outcome:?}");
+        let failure = outcome.failure().unwrap();
+        assert_eq!(failure.cause, cause);
+        assert!(failure.detail.ends_with(how), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_program_that_passes() {
+    adopt_orphans().unwrap();
+    for statuses in [Statuses::ZeroPasses, Statuses::Plugin] {
+        let long = unique_seconds();
+        let script = format!("setsid sleep {long} & sleep {long} & exit 0");
+        assert!(program(&["sh", "-c", &script], statuses).ask().await.passed());
+        eventually(|| running(&long).is_empty()).await;
+    }
 }
 
 #[tokio::test]
@@ -72,7 +136,7 @@ async fn a_lot_of_output_neither_blocks_nor_is_kept() {
 
 #[tokio::test]
 async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
-    let command = CommandProbe { text: "sleep 100".to_owned(), timeout: Some(Duration::from_millis(100)) };
+    let command = CommandProbe::shell("sleep 100".to_owned(), Some(Duration::from_millis(100)));
     let standstill = async { std::thread::sleep(Duration::from_secs(1)) };
     let (outcome, ()) = tokio::join!(command.ask(), standstill);
     let Outcome::Unknown(failure) = outcome else { panic!("{outcome:?}") };
@@ -82,7 +146,7 @@ async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
 #[tokio::test]
 async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
     for text in [format!("sleep {}", unique_seconds()), "yes".to_owned(), "while :; do :; done".to_owned()] {
-        let failure = failure(CommandProbe { text, timeout: Some(Duration::from_secs_f64(0.05)) }).await;
+        let failure = failure(CommandProbe::shell(text, Some(Duration::from_secs_f64(0.05)))).await;
         assert_eq!(failure.cause, Cause::Timeout);
         assert!(failure.detail.contains("`: not done within 50ms"), "{failure}");
         assert!(failure.detail.len() < 300, "{failure}");
@@ -116,7 +180,7 @@ async fn what_stays_in_the_background_with_the_pipe_does_not_delay_the_verdict_a
 async fn a_timeout_kills_what_has_escaped() {
     let long = unique_seconds();
     let text = format!("(setsid sh -c 'sleep {long} & wait' &) & sleep {long}");
-    let failure = failure(CommandProbe { text, timeout: Some(Duration::from_millis(300)) }).await;
+    let failure = failure(CommandProbe::shell(text, Some(Duration::from_millis(300)))).await;
     assert_eq!(failure.cause, Cause::Timeout);
     eventually(|| running(&long).is_empty()).await;
 }
