@@ -61,6 +61,11 @@ pub enum Command {
     ///
     /// Exit status: 0, or 1 if no helper runs; with `--plugin` or `--exit-code` that of monitoring plugins.
     Status(Status),
+    /// Show why a service is announced or withdrawn: the chain from its probes to its routes
+    ///
+    /// What was asked and answered, which counter stands where, which rule decided, what ExaBGP was told and answered, what
+    /// would change it and when at the earliest. Exit status: 0, or 1 if there is no such service or no helper runs.
+    Explain(Explain),
     /// Withdraw a service, or all, for maintenance
     ///
     /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of `--for`.
@@ -235,6 +240,19 @@ pub struct Status {
     /// until interrupted.
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+/// Options of `explain`.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// How to find the running helper.
+    #[command(flatten)]
+    pub(crate) helper: Helper,
+    /// Only this service
+    pub(crate) service: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `check`.

@@ -14,6 +14,7 @@ pub(crate) mod check_config;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod drain;
+pub(crate) mod explain;
 pub mod healthcheck;
 mod helper;
 pub(crate) mod hold;
@@ -38,6 +39,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Check(options) => check::run(options),
         Command::CheckConfig(options) => check_config::run(options),
         Command::Status(options) => status::run(options),
+        Command::Explain(options) => explain::run(options),
         Command::Drain(options) => drain::drain(options),
         Command::Undrain(options) => drain::undrain(options),
         Command::Hold(options) => hold::hold(options),

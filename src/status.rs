@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 pub use self::checks::{CheckStatus, Last};
 pub use self::dampening::Dampening;
 pub use self::orders::{Drain, Hold};
-pub(crate) use self::service::Next;
+pub(crate) use self::service::{AnswerResult, Answered, Next};
 pub use self::service::{Prefix, Service};
 pub use self::sessions::{BgpSession, ExaBgp, SessionState};
 use self::time::Time;
 
 mod checks;
 mod dampening;
+pub(crate) mod explain;
 mod from_engine;
 mod orders;
 pub(crate) mod plugin;

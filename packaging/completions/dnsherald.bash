@@ -34,6 +34,9 @@ _dnsherald() {
             dnsherald,drain)
                 cmd="dnsherald__subcmd__drain"
                 ;;
+            dnsherald,explain)
+                cmd="dnsherald__subcmd__explain"
+                ;;
             dnsherald,healthcheck)
                 cmd="dnsherald__subcmd__healthcheck"
                 ;;
@@ -133,6 +136,9 @@ _dnsherald() {
             dnsherald__subcmd__help,drain)
                 cmd="dnsherald__subcmd__help__subcmd__drain"
                 ;;
+            dnsherald__subcmd__help,explain)
+                cmd="dnsherald__subcmd__help__subcmd__explain"
+                ;;
             dnsherald__subcmd__help,healthcheck)
                 cmd="dnsherald__subcmd__help__subcmd__healthcheck"
                 ;;
@@ -194,7 +200,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status explain drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,6 +665,32 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__explain)
+            opts="-c -h --config --control --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__healthcheck)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -674,7 +706,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="run check check-config status explain drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -856,6 +888,20 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help__subcmd__drain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

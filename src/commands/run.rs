@@ -192,6 +192,10 @@ fn control(config: &Config, path: &Path) -> Option<Control> {
         Subject { configuration: absolute(path), node: config.node.name.clone(), host: host_name() };
     let opened = Control::open(&config.control, subject);
     opened
+        .map(|mut control| {
+            control.becomes(config);
+            control
+        })
         .inspect_err(|why| {
             log::error!(
                 "{why}; `dnsherald status` and `dnsherald drain` will find no helper. ExaBGP's helper user needs write \

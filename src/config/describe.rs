@@ -111,6 +111,40 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     Ok(())
 }
 
+/// Probes of a check that [`questions`] describes.
+const DESCRIBED: usize = 4;
+
+/// What a check asks and expects, one sentence for each probe. Every user of the host may read it, so that of a command
+/// only the first word is named.
+#[must_use]
+pub(crate) fn questions(check: &Check) -> Vec<String> {
+    let one = |text: String| vec![text];
+    match &check.probe {
+        Probe::Dns(set) => {
+            let probes = set.probes();
+            let mut sentences: Vec<_> =
+                probes.iter().take(DESCRIBED).map(|probe| ProbeShown(probe).to_string()).collect();
+            if probes.len() > DESCRIBED {
+                sentences.push(format!("{} more", probes.len() - DESCRIBED));
+            }
+            if probes.len() > 1 {
+                sentences.push(format!("{} of {} must pass", set.need(), probes.len()));
+            }
+            sentences
+        }
+        Probe::Command(command) => {
+            let command = command.to_string();
+            one(format!("exit status 0 of {}", command.split_whitespace().next().unwrap_or("a command")))
+        }
+        Probe::Process(process) => one(format!("must run: {process}")),
+        Probe::Address(address) => one(format!("must be on this host: {address}")),
+        Probe::Freshness(freshness) => one(format!("must be as new: {freshness}")),
+        Probe::Listener(listener) => one(format!("must be read: {listener}")),
+        Probe::Counters(counters) => one(counters.to_string()),
+        Probe::Nothing => one("nothing; it always passes".to_owned()),
+    }
+}
+
 /// Whether the answer of another PoP brings the service down: the check expects the NSID of this one.
 fn withdraws_for_another_pop(check: &Check) -> bool {
     let Probe::Dns(set) = &check.probe else { return false };

@@ -20,6 +20,7 @@ pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, obey};
 use self::socket::Socket;
 use crate::config::Config;
+use crate::config::describe::questions;
 use crate::control::{Request, control_socket, status_socket};
 use crate::engine::Engine;
 use crate::engine::moment::Moment;
@@ -75,6 +76,8 @@ pub(crate) struct Subject {
 #[derive(Debug)]
 pub(crate) struct Control {
     subject: Subject,
+    /// What each check of each service asks, in their order.
+    questions: Vec<Vec<Vec<String>>>,
     asked: mpsc::Receiver<Asked>,
     sockets: Vec<Socket>,
     tasks: JoinSet<()>,
@@ -112,6 +115,7 @@ impl Control {
         tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
         Ok(Self {
             subject,
+            questions: vec![],
             asked,
             sockets: vec![status.0, control.0],
             tasks,
@@ -169,6 +173,12 @@ impl Control {
         let began = Instant::now();
         let clock = Clock::new(now, SystemTime::now());
         let mut document = Document::of(engine, &clock, &self.subject.node, &self.subject.configuration);
+        let checks = document.services.iter_mut().zip(&self.questions);
+        for (service, questions) in checks {
+            for (check, questions) in service.checks.iter_mut().zip(questions) {
+                check.asks.clone_from(questions);
+            }
+        }
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         document.unwritten.clone_from(&self.unwritten);
@@ -182,6 +192,8 @@ impl Control {
     /// Another configuration is meant from now on.
     pub(crate) fn becomes(&mut self, config: &Config) {
         self.subject.node.clone_from(&config.node.name);
+        let services = config.services.iter();
+        self.questions = services.map(|service| service.checks.iter().map(questions).collect()).collect();
         self.forget_document();
     }
 

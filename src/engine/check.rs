@@ -194,8 +194,15 @@ impl Check {
         self.due = self.due.map(|due| due.min(soon));
     }
 
-    /// Slow when all is well or surely not, fast in doubt.
-    fn interval(&self) -> Duration {
+    /// The worst that its failures do to the service at present.
+    #[must_use]
+    pub(crate) fn worst(&self) -> Severity {
+        if self.is_unproven() { Severity::Observe } else { self.on_fail.worst().max(self.on_fail.unknown) }
+    }
+
+    /// From the start of one round to that of the next: slow when all is well or surely not, fast in doubt.
+    #[must_use]
+    pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
         let in_doubt = |counter: &&Hysteresis| match counter.state() {
             CheckState::Falling(_) => true,

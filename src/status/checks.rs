@@ -11,6 +11,21 @@ use crate::engine::check::Severity;
 pub struct CheckStatus {
     /// As configured.
     pub(crate) name: String,
+    /// What each round asks, and what it expects, one sentence for each probe; empty where the helper does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) asks: Vec<String>,
+    /// From one round to the next as matters stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interval_seconds: Option<f64>,
+    /// The same while it falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fast_interval_seconds: Option<f64>,
+    /// Until the next round; absent while one is out, and where the helper does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due_in_seconds: Option<f64>,
+    /// The worst that its failures can do to the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on_fail: Option<Severity>,
     /// `unknown`, `rising`, `up`, `falling`, `down`.
     pub state: String,
     /// How many results in a row have led toward the next state.

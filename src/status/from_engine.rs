@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::time::Clock;
 use super::{
-    BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last, Next, Prefix, Service,
-    SessionState,
+    AnswerResult, Answered, BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last,
+    Next, Prefix, Service, SessionState,
 };
 use crate::engine::Engine;
 use crate::engine::api_session::neighbors::{self, BgpState};
-use crate::engine::api_session::route_entry::RouteEntry;
+use crate::engine::api_session::route_entry::{Answer, RouteEntry};
 use crate::engine::check::Check;
 use crate::engine::drain::Drains;
 use crate::engine::hold::Holds;
@@ -106,7 +106,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         next: service.next(now).map(|next| self::next(&next, clock)),
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
-        prefixes: engine.entries_of(place).map(prefix).collect(),
+        prefixes: engine.entries_of(place).map(|entry| prefix(entry, clock)).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {
             mode: dampening.policy().mode,
@@ -166,7 +166,7 @@ fn holds(holds: &Holds, clock: &Clock) -> Vec<Hold> {
     shown.collect()
 }
 
-fn prefix(entry: &RouteEntry) -> Prefix {
+fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
     let subject = format!(" route {}", entry.route.prefix);
     let words = |advertisement: &Advertisement| {
         Dialect::Plain.advertise(&entry.route, advertisement).replacen(&subject, "", 1)
@@ -175,7 +175,19 @@ fn prefix(entry: &RouteEntry) -> Prefix {
         prefix: entry.route.prefix.to_string(),
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
+        said: entry.said.as_ref().map(words),
+        answer: entry.answer.as_ref().map(|(at, answer)| answered(*at, answer, clock)),
+        due_in_seconds: entry.due.map(|due| due.since(clock.now()).as_secs_f64()),
     }
+}
+
+fn answered(at: Moment, answer: &Answer, clock: &Clock) -> Answered {
+    let (result, why) = match answer {
+        Answer::Done => (AnswerResult::Done, None),
+        Answer::Refused(why) => (AnswerResult::Refused, why.clone()),
+        Answer::Missing => (AnswerResult::Unanswered, None),
+    };
+    Answered { ago_seconds: clock.now().since(at).as_secs_f64(), at: clock.at(at), result, why }
 }
 
 fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
@@ -183,6 +195,11 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
     let thresholds = check.timing().thresholds;
     CheckStatus {
         name: check.name().to_owned(),
+        asks: vec![],
+        interval_seconds: Some(check.interval().as_secs_f64()),
+        fast_interval_seconds: Some(check.timing().fast_interval.as_secs_f64()),
+        due_in_seconds: check.due().map(|due| due.since(clock.now()).as_secs_f64()),
+        on_fail: Some(check.worst()),
         state: check.state().to_string(),
         streak: match check.state() {
             Rising(count) | Falling(count) => count,

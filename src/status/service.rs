@@ -124,7 +124,7 @@ impl Service {
     }
 
     /// What the check that finds an address missing on this host says.
-    fn missing_address(&self) -> Option<&str> {
+    pub(super) fn missing_address(&self) -> Option<&str> {
         let failing = self.checks.iter().filter(|check| check.severity == Some(Severity::Down));
         let mut last = failing.filter_map(|check| check.last.as_ref());
         let last = last.find(|last| last.cause.as_deref() == Some("address-missing"))?;
@@ -149,6 +149,43 @@ pub struct Prefix {
     /// What ExaBGP has acknowledged last; `None`, written `unknown`, where it has acknowledged nothing, or answers nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
+    /// What was last sent to ExaBGP and not refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) said: Option<String>,
+    /// What became of the last command about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<Answered>,
+    /// Until the next command about it is sent; absent where none is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due_in_seconds: Option<f64>,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Answered {
+    /// How long ago.
+    pub(crate) ago_seconds: f64,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Time>,
+    /// What ExaBGP said.
+    pub(crate) result: AnswerResult,
+    /// Why it refused, if it said that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+}
+
+/// What ExaBGP says to a command.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AnswerResult {
+    /// `done`.
+    Done,
+    /// `error`.
+    Refused,
+    /// Nothing in time.
+    Unanswered,
 }
 
 impl Prefix {

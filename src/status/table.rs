@@ -287,7 +287,7 @@ fn show_prefix(prefix: &Prefix) -> String {
     }
 }
 
-fn show_last(last: &Last) -> String {
+pub(super) fn show_last(last: &Last) -> String {
     match (last.latency_seconds, &last.detail) {
         (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),
         (None, Some(detail)) => detail.clone(),

@@ -4,7 +4,7 @@
 //! acknowledged meanwhile is stated once more when no trouble has been seen for [`CALM`].
 
 use super::conversation::Command;
-use super::route_entry::Backoff;
+use super::route_entry::{Answer, Backoff};
 use super::{ApiSession, CALM};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
@@ -28,7 +28,7 @@ impl ApiSession {
         self.lose_reply(now);
         match command {
             Command::Route(route, ..) => {
-                self.entries[route].retry(now);
+                self.entries[route].retry(now, Answer::Missing);
             }
             Command::EndOfRib(mark, _) => self.unmarked.push(mark),
         }

@@ -1,7 +1,7 @@
 //! Replies, and what the session does upon them or upon their absence.
 
 use super::conversation::{Command, Facts, Input, Stage, State, Step, transition};
-use super::route_entry::{Backoff, RouteEntry};
+use super::route_entry::{Answer, Backoff, RouteEntry};
 use super::{ApiSession, HANDSHAKE, SETTLE};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
@@ -174,7 +174,7 @@ impl ApiSession {
             }
             Command::Route(route, _, line) => {
                 self.entries[route].forget_said();
-                let retry = self.entries[route].retry(now);
+                let retry = self.entries[route].retry(now, Answer::Refused(why.clone()));
                 self.record.refused += 1;
                 out.push(Notice::Refused { line, why, retry }.into());
                 // The second refusal in a row may mean that this is another ExaBGP than it seemed.

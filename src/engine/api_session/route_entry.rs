@@ -35,7 +35,20 @@ pub(crate) struct RouteEntry {
     reported: Option<u64>,
     /// Whether anything that was said of it has been answered, or waited for in vain.
     pub(crate) answered: bool,
+    /// What became of the last command about it, and when; `None` before the first.
+    pub(crate) answer: Option<(Moment, Answer)>,
     backoff: Backoff,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Answer {
+    /// ExaBGP said `done`.
+    Done,
+    /// ExaBGP said `error`, and why, if it said that.
+    Refused(Option<String>),
+    /// No answer came in time.
+    Missing,
 }
 
 /// The routes in their order, and after them those that an earlier helper `announced` and no service has now.
@@ -79,6 +92,7 @@ impl RouteEntry {
             left_behind: false,
             reported: None,
             answered: false,
+            answer: None,
             backoff: Backoff::new(),
         }
     }
@@ -235,6 +249,7 @@ impl RouteEntry {
     /// ExaBGP has said `done` to `advertisement`. True if that is news.
     pub(super) fn acknowledge(&mut self, now: Moment, advertisement: Advertisement) -> bool {
         self.acknowledged_at = now;
+        self.answer = Some((now, Answer::Done));
         self.backoff = Backoff::new();
         self.answered = true;
         self.perhaps_announced = advertisement.announces();
@@ -244,7 +259,8 @@ impl RouteEntry {
     }
 
     /// It was refused or not answered: to be said again, after a pause. Returns the pause.
-    pub(super) fn retry(&mut self, now: Moment) -> Duration {
+    pub(super) fn retry(&mut self, now: Moment, answer: Answer) -> Duration {
+        self.answer = Some((now, answer));
         self.answered = true;
         let pause = self.backoff.pause();
         // A newer wish that came in the meantime is due already and does not wait.

@@ -45,6 +45,36 @@ fn the_status_shows_states_and_reasons() {
 }
 
 #[test]
+fn the_chain_from_the_probe_to_the_route_is_explained() {
+    let pop = Pop::new();
+    let _helper = pop.settled();
+    let why = pop.told(&["explain", "resolver"]);
+    for words in [
+        "resolver is up:",
+        "asks every ",
+        "passed in ",
+        "is up: ",
+        "decided by the worst of its checks",
+        "it answered `done` at",
+    ] {
+        assert!(why.contains(words), "{words} is not in:\n{why}");
+    }
+    pop.server.becomes(Fault::Refuse);
+    pop.comes_to_be(|status| status.services[0].state == ServiceState::Down && status.services[0].settled());
+    let why = pop.told(&["explain"]);
+    for words in
+        ["(refused): ", "it brings the service down", "told ExaBGP `withdraw`", "dnsherald hold resolver"]
+    {
+        assert!(why.contains(words), "{words} is not in:\n{why}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&pop.told(&["explain", "--json"])).unwrap();
+    assert_eq!((&json[0]["state"], &json[0]["rule"]), (&"down".into(), &"worst-check".into()));
+    let none = pop.command(&["explain", "other"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(stderr(&none).contains("no service `other`, expected one of resolver"), "{none:?}");
+}
+
+#[test]
 fn a_drain_withdraws_and_its_end_announces() {
     let pop = Pop::new();
     let mut helper = pop.settled();

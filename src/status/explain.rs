@@ -1,0 +1,111 @@
+//! Why a service is what it is: the chain from its probes to its routes, in sentences.
+//!
+//! ```text
+//!   asked ─► answered ─► counted ─► decided (by which rule) ─► told to ExaBGP ─► next, and how to change it
+//! ```
+//!
+//! Pure functions of the status document. [`shown`] writes the chain for people.
+
+use serde::Serialize;
+
+use self::rule::Rule;
+use super::time::Time;
+use super::view::View;
+use super::{Document, Service};
+use crate::engine::service::ServiceState;
+
+mod checks;
+mod next;
+mod routes;
+mod rule;
+pub(crate) mod shown;
+
+/// The chain of one service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Explanation {
+    /// As configured.
+    pub(crate) service: String,
+    /// What it is.
+    pub(crate) state: ServiceState,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Time>,
+    /// For how long.
+    pub(crate) for_seconds: f64,
+    /// What decided.
+    pub(crate) rule: Rule,
+    /// The chain, in its order.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Step {
+    /// Which link.
+    pub(crate) stage: Stage,
+    /// The check, the prefixes or the neighbor that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    /// The sentence, without its subject.
+    pub(crate) text: String,
+    /// The time in it, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Time>,
+}
+
+/// A link of the chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    /// What a check asks.
+    Asked,
+    /// What its last round found.
+    Answered,
+    /// Where its counter stands, and what that does to the service.
+    Counted,
+    /// What decided.
+    Decided,
+    /// What was told to ExaBGP, and what it answered.
+    Told,
+    /// What is known of a BGP session.
+    Session,
+    /// What would change it, and when at the earliest.
+    Next,
+    /// How to change it.
+    Remedy,
+}
+
+impl Step {
+    fn new(stage: Stage, subject: Option<&str>, text: impl Into<String>, at: Option<Time>) -> Self {
+        Self { stage, subject: subject.map(ToOwned::to_owned), text: text.into(), at }
+    }
+}
+
+/// The chains of the services in this document: of all, or of the one with this name; `None` if there is none.
+#[must_use]
+pub(crate) fn explain(document: &Document, name: Option<&str>, view: &View) -> Option<Vec<Explanation>> {
+    let concerned = document.services.iter().filter(|service| name.is_none_or(|name| service.name == name));
+    let chains: Vec<_> = concerned.map(|service| chain(document, service, view)).collect();
+    (name.is_none() || !chains.is_empty()).then_some(chains)
+}
+
+fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
+    let rule = Rule::of(service);
+    let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
+    steps.push(rule.step(service, view));
+    steps.extend(routes::steps(&document.exabgp, service, view));
+    steps.extend(next::steps(service, rule, view));
+    Explanation {
+        service: service.name.clone(),
+        state: service.state,
+        since: service.since,
+        for_seconds: service.for_seconds,
+        rule,
+        steps,
+    }
+}
+
+#[cfg(test)]
+mod tests;

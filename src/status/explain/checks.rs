@@ -1,0 +1,62 @@
+//! What a check asks, what it found last, and where its counter stands.
+
+use super::{Stage, Step};
+use crate::engine::check::Severity;
+use crate::status::table::show_last;
+use crate::status::view::{View, period};
+use crate::status::{CheckStatus, Last};
+use crate::text::period::{Period, Shown};
+
+/// The three links of a check.
+pub(super) fn steps(check: &CheckStatus, view: &View) -> [Step; 3] {
+    let step = |stage, text, at| Step::new(stage, Some(&check.name), text, at);
+    [
+        step(Stage::Asked, asked(check), None),
+        step(Stage::Answered, answered(check, view), check.last.as_ref().and_then(|last| last.at)),
+        step(Stage::Counted, counted(check), None),
+    ]
+}
+
+fn asked(check: &CheckStatus) -> String {
+    let every = check
+        .interval_seconds
+        .map_or_else(String::new, |seconds| format!(" every {}", Period(period(seconds))));
+    match check.asks.as_slice() {
+        [] => format!("asks{every}"),
+        asks => format!("asks{every}: {}", asks.join("; ")),
+    }
+}
+
+fn answered(check: &CheckStatus, view: &View) -> String {
+    let Some(last) = &check.last else {
+        return "has found nothing yet: its first round is out".to_owned();
+    };
+    let Last { ago_seconds, passed, cause, .. } = last;
+    let (at, ago) = (view.ago(*ago_seconds), Shown(period(*ago_seconds)));
+    let cause = cause.as_ref().filter(|_| !passed).map_or_else(String::new, |cause| format!(" ({cause})"));
+    format!("found at {at}, {ago} ago{cause}: {}", show_last(last))
+}
+
+/// The counter, and what the check does to the service.
+fn counted(check: &CheckStatus) -> String {
+    let CheckStatus { state, streak, rise, fall, .. } = check;
+    let counter = match state.as_str() {
+        "up" => format!("is up: {fall} failures in a row make it down"),
+        "falling" => format!("is falling: {streak} of {fall} failures in a row"),
+        "down" => format!("is down: {rise} passes in a row make it up"),
+        "rising" => format!("is rising: {streak} of {rise} passes in a row"),
+        _ => format!("has no verdict yet: it takes {rise} passes or {fall} failures in a row"),
+    };
+    let effect = match check.severity {
+        Some(Severity::Down) => "; it brings the service down",
+        Some(Severity::Degraded) => "; it degrades the service",
+        _ if check.on_fail == Some(Severity::Observe) => "; its failures are only observed",
+        _ => "",
+    };
+    let unknown = if check.unknown_for_seconds.is_some() {
+        "; its last outcome says nothing about the server and is not counted"
+    } else {
+        ""
+    };
+    format!("{counter}{effect}{unknown}")
+}

@@ -1,0 +1,68 @@
+//! What would change a service, when at the earliest, and how to change it.
+
+use super::rule::Rule;
+use super::{Stage, Step};
+use crate::engine::check::Severity;
+use crate::status::view::View;
+use crate::status::{CheckStatus, Service};
+
+/// What happens next, then the remedies.
+pub(super) fn steps(service: &Service, rule: Rule, view: &View) -> Vec<Step> {
+    let mut steps = vec![];
+    match &service.next {
+        Some(next) => {
+            let text = match next.at {
+                Some(at) => next.text.replace(&at.to_string(), &view.time(at.system())),
+                None => next.text.clone(),
+            };
+            steps.push(Step::new(Stage::Next, None, text, next.at));
+        }
+        None => steps.extend(earliest_fall(service, view)),
+    }
+    steps.extend(remedies(service, rule).into_iter().map(|text| Step::new(Stage::Remedy, None, text, None)));
+    steps
+}
+
+/// The fall of a service with nothing ahead that could come first.
+fn earliest_fall(service: &Service, view: &View) -> Option<Step> {
+    let falls = |check: &CheckStatus| {
+        let further = f64::from(check.fall.saturating_sub(check.streak).saturating_sub(1));
+        Some(check.due_in_seconds.unwrap_or(0.0) + further * check.fast_interval_seconds?)
+    };
+    let can = service.checks.iter().filter(|check| check.on_fail == Some(Severity::Down));
+    let (check, seconds) = can
+        .filter_map(|check| Some((check, falls(check)?)))
+        .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    let text = format!(
+        "nothing is ahead; by counted failures it can go down at {} at the earliest: {} in a row of check {}",
+        view.ahead(seconds),
+        check.fall,
+        check.name
+    );
+    Some(Step::new(Stage::Next, None, text, None))
+}
+
+fn remedies(service: &Service, rule: Rule) -> Vec<String> {
+    let name = &service.name;
+    let mut remedies = vec![];
+    match rule {
+        Rule::NotEnabled => remedies.push("set `enabled = true`, then `dnsherald reload`".to_owned()),
+        Rule::DisableFile => remedies.push("remove the disable-file".to_owned()),
+        Rule::Drain => {
+            let holders = service.drains.iter().map(|drain| &drain.holder);
+            remedies
+                .extend(holders.map(|holder| format!("to end it: `dnsherald undrain {name} --as {holder}`")));
+        }
+        Rule::Address => remedies.push("add the address to an interface of this host".to_owned()),
+        Rule::Hold => remedies.push(format!("to end it: `dnsherald unhold {name}`")),
+        Rule::Dampening => remedies.push(format!("to end it: `dnsherald undampen {name}`")),
+        Rule::WorstCheck if !service.is_serving() => {
+            remedies.push(format!("if the checks are wrong: `dnsherald hold {name} --for 1h --reason '…'`"));
+        }
+        Rule::WorstCheck | Rule::AfterDrain | Rule::NoVerdict => {}
+    }
+    if rule != Rule::Dampening && service.dampening.suppressed {
+        remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));
+    }
+    remedies
+}

@@ -1,0 +1,89 @@
+//! What was told to ExaBGP, what it answered, and what is known of the BGP sessions.
+
+use super::{Stage, Step};
+use crate::status::time::Time;
+use crate::status::view::{View, period, rough};
+use crate::status::{AnswerResult, Answered, ExaBgp, Prefix, Service, SessionState};
+use crate::text::period::Shown;
+
+/// Prefixes of one sentence that are named.
+const NAMED: usize = 4;
+
+/// One link for the prefixes with the same sentence, then one for each BGP session.
+pub(super) fn steps(exabgp: &ExaBgp, service: &Service, view: &View) -> Vec<Step> {
+    let mut told: Vec<(String, Option<Time>, Vec<&str>)> = vec![];
+    for prefix in &service.prefixes {
+        let text = told_of(exabgp, prefix, view);
+        let at = prefix.answer.as_ref().and_then(|answer| answer.at);
+        match told.iter_mut().find(|(same, ..)| *same == text) {
+            Some((.., prefixes)) => prefixes.push(&prefix.prefix),
+            None => told.push((text, at, vec![&prefix.prefix])),
+        }
+    }
+    let told = told
+        .into_iter()
+        .map(|(text, at, prefixes)| Step::new(Stage::Told, Some(&named(&prefixes)), text, at));
+    told.chain(sessions(exabgp, view)).collect()
+}
+
+fn named(prefixes: &[&str]) -> String {
+    let named = prefixes[..prefixes.len().min(NAMED)].join(", ");
+    match prefixes.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+fn told_of(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
+    let Some(desired) = &prefix.desired else {
+        return "nothing was told to ExaBGP yet".to_owned();
+    };
+    let again = || {
+        let due = prefix.due_in_seconds;
+        due.map_or_else(String::new, |due| format!("; told again in {}", Shown(period(due))))
+    };
+    let sent = match &prefix.said {
+        Some(said) if said == desired => format!("told ExaBGP `{said}`"),
+        Some(said) => format!("wants `{desired}`, which waits for its turn; told ExaBGP before `{said}`"),
+        None => format!("wants `{desired}`"),
+    };
+    if !exabgp.answers {
+        let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
+        return format!("{sent}; it answers no commands ({why}), so that what it did is unknown");
+    }
+    match &prefix.answer {
+        Some(Answered { result: AnswerResult::Done, ago_seconds, .. }) if prefix.is_settled() => {
+            format!("{sent}; it answered `done` at {}", view.ago(*ago_seconds))
+        }
+        Some(Answered { result: AnswerResult::Refused, ago_seconds, why, .. }) => {
+            let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+            format!("{sent}; it refused the command at {}{why}{}", view.ago(*ago_seconds), again())
+        }
+        Some(Answered { result: AnswerResult::Unanswered, ago_seconds, .. }) => {
+            format!("{sent}; it had not answered by {}{}", view.ago(*ago_seconds), again())
+        }
+        _ => format!("{sent}; its answer has not come yet"),
+    }
+}
+
+fn sessions<'a>(exabgp: &'a ExaBgp, view: &'a View) -> impl Iterator<Item = Step> + 'a {
+    let unknown = "is not known (no neighbor-changes from ExaBGP yet)";
+    let none = exabgp.bgp_sessions.is_empty();
+    let none =
+        none.then(|| Step::new(Stage::Session, None, format!("the state of BGP sessions {unknown}"), None));
+    let each = exabgp.bgp_sessions.iter().map(move |session| {
+        let since = session
+            .for_seconds
+            .map_or_else(String::new, |seconds| format!(" since {} ({})", view.ago(seconds), rough(seconds)));
+        let reason = session.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let text = match session.state {
+            SessionState::Up => format!("is up{since}"),
+            SessionState::Down => {
+                format!("is DOWN{since}, so that this neighbor has no route from here{reason}")
+            }
+            SessionState::Unknown => unknown.to_owned(),
+        };
+        Step::new(Stage::Session, Some(&session.neighbor), text, session.since)
+    });
+    none.into_iter().chain(each)
+}

@@ -1,0 +1,75 @@
+//! Which rule decided about a service, in the order in which the engine applies them.
+
+use serde::Serialize;
+
+use super::{Stage, Step};
+use crate::engine::check::Severity;
+use crate::engine::service::ServiceState;
+use crate::status::Service;
+use crate::status::view::{View, rough};
+
+/// What decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rule {
+    /// `enabled = false`.
+    NotEnabled,
+    /// Its disable-file exists.
+    DisableFile,
+    /// A drain.
+    Drain,
+    /// The drains have ended, and the checks have to pass anew.
+    AfterDrain,
+    /// A service address is not on this host.
+    Address,
+    /// A hold keeps it announced.
+    Hold,
+    /// Its falls hold it down though its checks pass.
+    Dampening,
+    /// The worst of its checks.
+    WorstCheck,
+    /// Nothing yet: its checks have no verdict.
+    NoVerdict,
+}
+
+impl Rule {
+    /// The first that applies.
+    #[must_use]
+    pub(super) fn of(service: &Service) -> Self {
+        let down = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
+        match service.state {
+            _ if !service.enabled => Self::NotEnabled,
+            ServiceState::Drained if service.disabled => Self::DisableFile,
+            ServiceState::Drained if service.drains.is_empty() => Self::AfterDrain,
+            ServiceState::Drained => Self::Drain,
+            ServiceState::Starting => Self::NoVerdict,
+            ServiceState::Down if service.missing_address().is_some() => Self::Address,
+            ServiceState::Up if !service.holds.is_empty() => Self::Hold,
+            ServiceState::Down if !down => Self::Dampening,
+            ServiceState::Up | ServiceState::Degraded | ServiceState::Down => Self::WorstCheck,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NotEnabled => "the configuration",
+            Self::DisableFile => "the disable-file",
+            Self::Drain => "a drain, which overrides the checks",
+            Self::AfterDrain => "the end of a drain: the checks must pass anew",
+            Self::Address => "a missing address, which overrides holds",
+            Self::Hold => "a hold, which overrides the checks and dampening",
+            Self::Dampening => "dampening: the checks pass, and its falls keep it withdrawn",
+            Self::WorstCheck => "the worst of its checks",
+            Self::NoVerdict => "nothing yet: its checks have no verdict",
+        }
+    }
+
+    /// The link of the chain.
+    pub(super) fn step(self, service: &Service, view: &View) -> Step {
+        let Service { state, for_seconds, reason, .. } = service;
+        let (since, lasted) = (view.ago(*for_seconds), rough(*for_seconds));
+        let words = self.words();
+        let text = format!("decided by {words}; {state} since {since} ({lasted}): {reason}");
+        Step::new(Stage::Decided, None, text, service.since)
+    }
+}

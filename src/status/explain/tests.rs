@@ -1,0 +1,127 @@
+use super::shown::Shown;
+use super::*;
+use crate::sys::local_time::Zone;
+
+/// A service that rises, one that is suppressed, and one that ExaBGP refuses.
+const DOCUMENT: &str = r#"{
+"format": "dnsherald status 1", "version": "0.1.0", "node": "fra1", "pid": 4711,
+"configuration": "/etc/dnsherald/dnsherald.toml", "running-seconds": 90000.0, "at": "2026-11-27T03:04:31.250Z",
+"exabgp": {"version": "5.0.15", "dialect": "neighbor", "answers": true, "latency-seconds": 0.0012, "refused": 0, "unanswered": 0,
+  "bgp-sessions": [{"neighbor": "10.1.0.9", "state": "down", "for-seconds": 61.5, "reason": "peer reset"}]},
+"services": [
+  {"name": "resolver", "enabled": true, "state": "down", "for-seconds": 75.0, "reason": "check answers: no answer within 500ms",
+   "next": {"text": "announced at the earliest 2026-11-27T03:04:33.050Z (answers: 1 of 3 passes)", "at": "2026-11-27T03:04:33.050Z", "in-seconds": 1.8},
+   "disabled": false, "drains": [],
+   "prefixes": [
+    {"prefix": "192.0.2.53/32", "desired": "withdraw", "acknowledged": "withdraw", "said": "withdraw",
+     "answer": {"ago-seconds": 75.0, "result": "done"}},
+    {"prefix": "192.0.2.54/32", "desired": "withdraw", "acknowledged": "withdraw", "said": "withdraw",
+     "answer": {"ago-seconds": 75.0, "result": "done"}}],
+   "checks": [{"name": "answers", "asks": ["192.0.2.53 udp . NS: NOERROR"], "interval-seconds": 1.0, "on-fail": "down",
+    "state": "rising", "streak": 1, "rise": 3, "fall": 3, "severity": "down",
+    "last": {"ago-seconds": 0.25, "passed": true, "latency-seconds": 0.00042}}],
+   "dampening": {"penalty": 986, "suppressed": false, "reuse-in-seconds": null, "falls": 1}},
+  {"name": "flapping", "enabled": true, "state": "down", "for-seconds": 300.0, "reason": "suppressed by dampening",
+   "next": {"text": "suppressed until 2026-11-27T03:31:00.000Z, or `dnsherald undampen flapping`", "at": "2026-11-27T03:31:00.000Z", "in-seconds": 1588.75},
+   "disabled": false, "prefixes": [], "checks": [], "drains": [],
+   "dampening": {"mode": "enforce", "penalty": 2828, "suppressed": true, "reuse-in-seconds": 1588.75, "falls": 3}},
+  {"name": "odd", "enabled": true, "state": "up", "for-seconds": 20.0, "reason": "required checks pass",
+   "disabled": false, "drains": [], "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
+   "prefixes": [{"prefix": "192.0.2.55/32", "desired": "announce next-hop 10.1.0.2", "acknowledged": "unknown",
+     "answer": {"ago-seconds": 1.0, "result": "refused", "why": "no route"}, "due-in-seconds": 2.0}],
+   "checks": [{"name": "answers", "interval-seconds": 1.0, "fast-interval-seconds": 0.25, "due-in-seconds": 0.5, "on-fail": "down",
+    "state": "up", "streak": 0, "rise": 3, "fall": 3, "severity": "observe",
+    "last": {"ago-seconds": 0.5, "passed": false, "cause": "local", "detail": "no ports"}, "unknown-for-seconds": 3.0}]}],
+"left-behind": []}"#;
+
+fn shown(name: Option<&str>) -> String {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let view = View::of(&document, 100, Zone::default());
+    let explanations = explain(&document, name, &view).unwrap();
+    Shown { explanations: &explanations, view: &view }.to_string()
+}
+
+#[test]
+fn the_chain_leads_from_the_probe_to_the_route() {
+    let expected = "\
+resolver is down:
+  check answers
+    asks every 1s: 192.0.2.53 udp . NS: NOERROR
+    found at 03:04:31, 250ms ago: passed in 0.42ms
+    is rising: 1 of 3 passes in a row; it brings the service down
+  decision
+    decided by the worst of its checks; down since 03:03:16 (1m 15s): check answers: no answer
+      within 500ms
+  192.0.2.53/32, 192.0.2.54/32
+    told ExaBGP `withdraw`; it answered `done` at 03:03:16
+  BGP 10.1.0.9
+    is DOWN since 03:03:29 (1m 1s), so that this neighbor has no route from here: peer reset
+  next
+    announced at the earliest 03:04:33 (answers: 1 of 3 passes)
+  what to do
+    if the checks are wrong: `dnsherald hold resolver --for 1h --reason '…'`
+";
+    let text = shown(Some("resolver"));
+    assert_eq!(text, expected, "{text}");
+}
+
+#[test]
+fn a_suppressed_service_is_told_its_end_and_how_to_end_it() {
+    let text = shown(Some("flapping"));
+    for words in
+        ["decided by dampening", "suppressed until 03:31:00", "to end it: `dnsherald undampen flapping`"]
+    {
+        assert!(text.contains(words), "{words} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_told() {
+    let text = shown(Some("odd"));
+    let words = [
+        "(local): no ports",
+        "is up: 3 failures in a row make it down; its last outcome says nothing about the server",
+        "wants `announce next-hop 10.1.0.2`; it refused the command at 03:04:30 (no route); told again in 2s",
+        "it can go down at 03:04:32 at the earliest: 3 in a row of check",
+    ];
+    for words in words {
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn another_name_is_no_service() {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let view = View::of(&document, 80, Zone::default());
+    assert_eq!(explain(&document, Some("other"), &view), None);
+    assert_eq!(explain(&document, None, &view).unwrap().len(), 3);
+}
+
+/// Each rule decides as the engine does: what stands above overrides what stands below.
+#[test]
+fn the_first_rule_that_applies_is_named() {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let of = |change: &dyn Fn(&mut Service)| {
+        let mut service = document.services[0].clone();
+        change(&mut service);
+        Rule::of(&service)
+    };
+    assert_eq!(of(&|_| ()), Rule::WorstCheck);
+    assert_eq!(of(&|service| service.enabled = false), Rule::NotEnabled);
+    assert_eq!(of(&|service| service.state = ServiceState::Starting), Rule::NoVerdict);
+    assert_eq!(of(&|service| service.state = ServiceState::Drained), Rule::AfterDrain);
+    assert_eq!(of(&|service| service.checks.clear()), Rule::Dampening);
+    let disabled = |service: &mut Service| {
+        service.state = ServiceState::Drained;
+        service.disabled = true;
+    };
+    assert_eq!(of(&disabled), Rule::DisableFile);
+    let missing = |service: &mut Service| {
+        if let Some(last) = &mut service.checks[0].last {
+            last.cause = Some("address-missing".to_owned());
+            last.detail = Some("192.0.2.53 is not on this host".to_owned());
+        }
+    };
+    assert_eq!(of(&missing), Rule::Address);
+}
