@@ -1,12 +1,12 @@
 //! The engine: events in, actions out. It reads no clock, no socket and no file.
 //!
-//! [`Engine::handle`] takes what has happened and when, and returns what to do; [`Engine::deadline`] says when to
-//! come back at the latest. A daemon, a trace or a test drives it in the same way, so that whatever happened once can
-//! be made to happen again.
+//! [`Engine::handle`] takes an event and its time, and returns the actions to perform; [`Engine::deadline`] returns the
+//! latest time of the next call. The daemon, a trace and a test drive it in the same way, so that a recorded run
+//! replays exactly.
 //!
-//! Inside, an outcome goes through the [`check`] it belongs to (three counters of [`hysteresis`]), the [`service`]
-//! takes the worst of its checks, [`dampening`] and the operator have their say, the [`ladder`] turns the state into
-//! an advertisement, and the [API session](api_session) sends it to ExaBGP.
+//! An outcome updates its [`check`] (three counters of [`hysteresis`]). The [`service`] takes the worst of its checks;
+//! orders of operators and [`dampening`] override it. The [`ladder`] turns the state into an advertisement, and the
+//! [API session](api_session) sends it to ExaBGP.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -56,23 +56,24 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Engine {
     services: Vec<Service>,
-    /// What each of them is configured to be.
+    /// The configuration of each service.
     plans: Vec<plan::Service>,
-    /// For each route of the API session, the service it belongs to. It may have more, which an earlier helper left.
+    /// For each route of the API session, the service it belongs to. The API session may have more routes, left by an
+    /// earlier helper.
     owners: Vec<ServiceId>,
     api_session: ApiSession,
-    /// Drains of all services, which those that are added later have, too.
+    /// Drains of all services; a service that is added later has them, too.
     drains_of_all: Drains,
     memory: Memory,
     /// What to log once the engine starts.
     prelude: Vec<Action>,
-    /// How often the memory is saved, so that its age tells how long no helper has run.
+    /// The period of saves of the memory. The age of the saved memory tells how long no helper has run.
     heartbeat: Option<Duration>,
     heartbeat_at: Option<Moment>,
-    /// The state of each service in which everything was last settled, and how.
+    /// The state of each service at its last [`Confirmation`], and that confirmation.
     settled: Vec<Option<(service::ServiceState, Confirmation)>>,
     parent: Parent,
-    /// End after the first decision has been said.
+    /// End once the first decision has been sent.
     once: bool,
     phase: Phase,
 }
@@ -85,7 +86,7 @@ enum Phase {
 }
 
 impl Engine {
-    /// An engine at its start. `memory` is what an earlier one left `age` ago.
+    /// An engine at its start. `memory` was saved by an earlier one, `age` ago.
     #[must_use]
     pub(crate) fn new(plan: &Plan, parent: Parent, memory: Memory, age: Duration) -> Self {
         let mut prelude = vec![];
@@ -120,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Handles an event at `now`, which is never earlier than that of the event before, and returns what to do.
+    /// Handles an event and returns the actions. `now` is never earlier than that of the previous event.
     pub(crate) fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut out = vec![];
         let ticks = matches!(event, Event::Start | Event::Tick);
@@ -175,7 +176,7 @@ impl Engine {
         out
     }
 
-    /// The latest moment to call [`Engine::handle`] again, if need be with [`Event::Tick`].
+    /// The latest moment of the next call of [`Engine::handle`]; use [`Event::Tick`] if nothing else has happened.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.phase != Phase::Running {
@@ -185,8 +186,8 @@ impl Engine {
         services.chain([self.api_session.deadline(), self.heartbeat_at]).flatten().min()
     }
 
-    /// Whether the next [`Event::Tick`] starts a round, or repeats what is said of a disabled service. Where `exabgp
-    /// healthcheck` is imitated, this is the moment to look for the disable-file.
+    /// Whether the next [`Event::Tick`] starts a round, or repeats the statement of a disabled service. In
+    /// compatibility mode with `exabgp healthcheck` the caller looks for the disable-file at this moment.
     #[must_use]
     pub(crate) fn is_round_due(&self, now: Moment) -> bool {
         let mut rounds = self.services.iter().filter_map(Service::next_round);
@@ -199,24 +200,24 @@ impl Engine {
         &self.services
     }
 
-    /// What each of them is configured to be.
+    /// The configuration of each service.
     #[must_use]
     pub(crate) fn plans(&self) -> &[plan::Service] {
         &self.plans
     }
 
-    /// The conversation with ExaBGP.
+    /// The API session with ExaBGP.
     #[must_use]
     pub(crate) const fn api_session(&self) -> &ApiSession {
         &self.api_session
     }
 
-    /// What is said about the prefixes of the service at this place.
+    /// The routes of the service at this place, as the API session knows them.
     pub(crate) fn entries_of(&self, place: usize) -> impl Iterator<Item = &RouteEntry> {
         self.api_session.entries()[self.routes_of(place)].iter()
     }
 
-    /// Where they are in the API session: in the order of the configuration, as the services.
+    /// The places of these routes in the API session: in the order of the configuration, as the services.
     fn routes_of(&self, place: usize) -> Range<usize> {
         let first = self.owners.partition_point(|owner| owner.0 < place);
         let number = self.owners[first..].iter().take_while(|owner| owner.0 == place).count();
@@ -228,7 +229,7 @@ impl Engine {
         self.api_session.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
 
-    /// What should survive a restart, as of `now`.
+    /// The memory to save, as of `now`.
     pub(crate) fn remember(&mut self, now: Moment) -> &Memory {
         let mut memory = Memory::default();
         for (place, service) in self.services.iter().enumerate() {
@@ -298,9 +299,9 @@ impl Engine {
         std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
     }
 
-    /// Draws every conclusion and does all that is due; `ticks` says whether this is a tick.
+    /// Decides for every service and performs all that is due; `ticks` is true if the event is a tick.
     fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
-        // The services say so of theirs.
+        // The services report this themselves.
         self.drains_of_all.expire(now);
         for place in 0..self.services.len() {
             let before = out.len();
@@ -328,8 +329,8 @@ impl Engine {
         }
     }
 
-    /// Corrects the first verdict of the service at this place since a reload: it asks nothing for a route that is
-    /// advertised as it wants already.
+    /// Corrects the first verdict of the service at this place since a reload: it lists no prefix whose route is
+    /// advertised as desired already.
     fn note_what_is_kept(&self, place: usize, decided: &mut [Action]) {
         let first = decided.iter_mut().find_map(|action| match action {
             Action::Log(Notice::Service { from: service::ServiceState::Starting, asks, kept, .. }) => {
@@ -344,7 +345,7 @@ impl Engine {
         *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
     }
 
-    /// Tells the API session what every service wants for its prefixes.
+    /// Passes the desired advertisement of every prefix to the API session.
     fn say_what_is_stated(&mut self, now: Moment, out: &mut Vec<Action>) {
         let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
         let mut place_in_service = vec![0; self.services.len()];
@@ -358,7 +359,7 @@ impl Engine {
     }
 }
 
-/// Every route, and whose it is.
+/// Every route with its service.
 fn routes(plan: &Plan) -> (Vec<ServiceId>, Vec<Route>) {
     let services = plan.services.iter().enumerate();
     services
@@ -371,7 +372,7 @@ fn settings(plan: &Plan, parent: Parent) -> Settings {
     Settings { dialect, ack_timeout, refresh, end_of_rib, parent, compat: plan.compat, seed }
 }
 
-/// How often to save the memory, so that what is to be adopted does not exceed its age limit while the helper runs.
+/// The period of saves of the memory. It keeps the age of an adopted state below its limit while the helper runs.
 fn heartbeat(plan: &Plan) -> Option<Duration> {
     let adopted_for = plan.services.iter().filter_map(|service| match service.start {
         StartPolicy::Adopt { max_age } => Some(max_age),

@@ -5,32 +5,33 @@ use serde::{Deserialize, Serialize};
 use super::event::{CheckId, ServiceId};
 use super::notice::Notice;
 
-/// What the edges are to do, in this order.
+/// An action for the edges to perform, in this order.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Action {
     /// Write this line, and a line break, to standard output.
     Print(String),
-    /// Ask the questions of this check now, and report the outcome.
+    /// Send the probes of this check now, and report the outcome.
     Probe(CheckId),
-    /// Tell people.
+    /// Log this notice.
     Log(Notice),
-    /// A service has changed its state, which hooks are to be told in `STATE`.
+    /// A service has changed its state: run the hooks with this state in `STATE`.
     Enter {
         /// Its name.
         service: String,
         /// `UP`, `DOWN` and so on.
         state: String,
-        /// The sentence for `REASON`.
+        /// The reason, for `REASON`.
         reason: String,
     },
-    /// ExaBGP has acknowledged what the present state of a service says for every one of its prefixes.
+    /// ExaBGP has acknowledged the present state of a service for every prefix.
     Settled(ServiceId),
-    /// The same has been said to an ExaBGP that answers no commands, so that what it made of it is unknown.
+    /// The present state of a service was sent for every prefix to an ExaBGP that answers no commands, so that its
+    /// effect is unknown.
     Said(ServiceId),
-    /// What should survive a restart has changed.
+    /// The memory has changed: save it.
     Save,
-    /// ExaBGP is gone, or the helper was told to stop.
+    /// ExaBGP is gone, or the helper was told to stop: exit.
     Exit,
 }
 

@@ -1,22 +1,23 @@
 //! The API session with ExaBGP: pure, one command in flight.
 //!
-//! Answers carry no number, so a lost one could shift all that follow. Every command that is given up therefore counts
-//! as a late reply, and the version is asked for: the answer to that question is unmistakable, and what arrived before
-//! it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so late replies are discarded
-//! for a moment more (`Settling`). An answer that nothing was waiting for shows that the pairing was wrong.
+//! Replies carry no number, so that a lost reply could shift all that follow. Therefore every command that is given up
+//! counts as a late reply, and the session asks for the version: the reply to that question is unmistakable, and every
+//! reply before it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so that late
+//! replies are discarded for a moment more (`Settling`). A reply that no command awaited shows that the pairing was
+//! wrong.
 //!
-//! A withdraw never waits long for the answer to another command ([`WITHDRAW_WAIT`]): all due withdraws then leave together,
-//! out of turn, and the pairing of answers is re-established afterwards ([`overtake`]).
+//! A withdraw never waits long for the reply to another command ([`WITHDRAW_WAIT`]): after that all due withdraws are
+//! sent together, out of turn, and the pairing of replies is re-established afterwards ([`overtake`]).
 //!
-//! After trouble of any kind, what was acknowledged meanwhile is stated once more when all has been calm for [`CALM`],
-//! so that no wrong pairing outlives it.
+//! After a lost or unexpected reply, routes acknowledged meanwhile are stated once more after [`CALM`] without another
+//! one, so that no wrong pairing outlives it.
 //!
-//! The session never waits: while ExaBGP is silent, the newest desired state of a route replaces the older.
+//! The session never blocks: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
 //! [`conversation`] is the state machine, [`replies`] feeds it and carries out its steps, [`timers`] has the deadlines.
-//! [`commands`] chooses what to send, [`overtake`] sends withdraws out of turn, [`recovery`] restates what may be wrong,
-//! [`change`] takes another configuration, [`marks`] has the end-of-RIB markers, [`route_entry`] one route, and
-//! [`neighbors`] the BGP sessions.
+//! [`commands`] chooses the next command, [`overtake`] sends withdraws out of turn, [`recovery`] restates routes whose
+//! acknowledgment may be wrong, [`change`] takes another configuration, [`marks`] has the end-of-RIB markers,
+//! [`route_entry`] one route, and [`neighbors`] the BGP sessions.
 
 use std::time::Duration;
 
@@ -44,82 +45,82 @@ pub(crate) mod route_entry;
 mod settings;
 mod timers;
 
-/// The longest that a withdraw waits for the answer to another command.
+/// The longest time for which a withdraw waits for the reply to another command.
 pub(crate) const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
 
-/// For so long there must be no trouble before the pairing of answers is trusted again. Longer than any pause before a
-/// command is sent again, so that an unresponsive ExaBGP is never taken for a calm one.
+/// The pairing of replies is trusted again after this time without trouble. Longer than any pause before a command is
+/// sent again, so that an unresponsive ExaBGP never counts as calm.
 pub(crate) const CALM: Duration = Duration::from_secs(60);
 
-/// How long late answers are let pass once ExaBGP has answered the question that fences them off.
+/// Late replies are discarded for this time once ExaBGP has answered the question for its version.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How long the greeting, and the `done` behind the version, are waited for. ExaBGP answers both within milliseconds;
-/// where it answers nothing, waiting longer would only delay the first statement.
+/// Timeout for the reply to the greeting, and for the `done` behind the version. ExaBGP answers both within
+/// milliseconds; if it answers nothing, a longer timeout would only delay the first statement.
 const HANDSHAKE: Duration = Duration::from_millis(500);
 
-/// What became of commands, for people.
+/// Counters of commands and replies, for people.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Record {
-    /// From the last command that was answered to its answer.
+    /// The time from the last answered command to its reply.
     pub(crate) latency: Option<Duration>,
-    /// Commands to which ExaBGP said `error`.
+    /// Commands that ExaBGP answered with `error`.
     pub(crate) refused: u64,
-    /// Commands that were not answered in time.
+    /// Commands that ExaBGP did not answer in time.
     pub(crate) unanswered: u64,
 }
 
-/// The conversation and what it is about.
+/// The API session: its state, its routes and the BGP sessions.
 #[derive(Debug)]
 pub(crate) struct ApiSession {
     settings: Settings,
     entries: Vec<RouteEntry>,
     state: State,
-    /// When the present state has lasted too long.
+    /// The timeout of the present state.
     until: Option<Moment>,
     version: Option<Version>,
     /// Whether ExaBGP answers commands (`exabgp.api.ack`).
     answers: bool,
-    /// Answers to commands that are no longer waited for, which may still come.
+    /// Replies to commands that were given up; they may still arrive.
     late_replies: u32,
-    /// Since when something is out of which nothing has been answered: ExaBGP is `unresponsive` after [`WITHDRAW_WAIT`].
+    /// Since when a command is unanswered; ExaBGP is `unresponsive` after [`WITHDRAW_WAIT`].
     unanswered_since: Option<Moment>,
-    /// When standard output last took lines again; nothing could be sent before.
+    /// When standard output last became writable again; before, nothing could be sent.
     unblocked_at: Moment,
-    /// Withdraws have left after the question for the version, whose answer says nothing about them.
+    /// Withdraws were sent after the question for the version; its reply says nothing about them.
     ask_once_more: bool,
-    /// Whether any command has been answered, and whether the last version came without its `done`.
+    /// Whether any command has been answered, and whether the last version arrived without its `done`.
     has_answered: bool,
     version_without_done: bool,
-    /// Silence has been reported, and not been broken since.
+    /// The log has a line about the silence of ExaBGP, and ExaBGP has not answered since.
     unresponsive: bool,
     why: Option<String>,
-    /// Standard output takes no more at the moment.
+    /// Standard output is not writable.
     full: bool,
     refresh_at: Option<Moment>,
-    /// When to state everything again since an answer too many came.
+    /// When to state everything again after an unexpected reply.
     resync_at: Option<Moment>,
     resync: Backoff,
-    /// When an answer last came that nothing was waiting for.
+    /// When the last unexpected reply arrived.
     stray_at: Option<Moment>,
-    /// Since when acknowledgments may be wrong, and when it last became known.
+    /// Since when acknowledgments may be wrong, and when the latest sign of it was seen.
     trouble: Option<Trouble>,
     /// End-of-RIB markers still to be sent.
     unmarked: Vec<Mark>,
-    /// Those that were refused, for there was no session; tried again with the next refresh.
+    /// Markers that ExaBGP refused because no BGP session was up; sent again with the next refresh.
     refused_marks: Vec<Mark>,
     random: u64,
-    /// When the last command left.
+    /// When the last command was sent.
     said_at: Moment,
-    /// What became of commands so far.
+    /// The counters so far.
     record: Record,
-    /// What ExaBGP has told of BGP sessions.
+    /// The BGP sessions that ExaBGP has reported.
     neighbors: Neighbors,
 }
 
 impl ApiSession {
-    /// Nothing said, nothing desired. What an earlier helper `announced` may still be: of the `routes` this is known, and
-    /// behind them stand those that it has left behind.
+    /// Nothing is sent and nothing is desired yet. An earlier helper `announced` these routes, and ExaBGP may still
+    /// announce them: those among `routes` are marked so, the others follow as left behind.
     #[must_use]
     pub(crate) fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
         Self {
@@ -152,25 +153,25 @@ impl ApiSession {
         }
     }
 
-    /// The routes and what is known of them.
+    /// The routes with their state.
     #[must_use]
     pub(crate) fn entries(&self) -> &[RouteEntry] {
         &self.entries
     }
 
-    /// What ExaBGP said it is, once it has.
+    /// The version that ExaBGP has reported, once it has.
     #[must_use]
     pub(crate) const fn version(&self) -> Option<&Version> {
         self.version.as_ref()
     }
 
-    /// Whether it answers commands.
+    /// Whether ExaBGP answers commands.
     #[must_use]
     pub(crate) const fn answers(&self) -> bool {
         self.answers
     }
 
-    /// Why nothing is ever acknowledged; `None` where commands are answered.
+    /// Why no reply is awaited; `None` if replies are awaited.
     #[must_use]
     pub(crate) fn silence(&self) -> Option<&'static str> {
         let not_awaited = !self.settings.compat.await_replies;
@@ -182,19 +183,19 @@ impl ApiSession {
         }
     }
 
-    /// What became of commands so far.
+    /// The counters so far.
     #[must_use]
     pub(crate) const fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The BGP sessions of which ExaBGP has told.
+    /// The BGP sessions that ExaBGP has reported.
     #[must_use]
     pub(crate) const fn neighbors(&self) -> &Neighbors {
         &self.neighbors
     }
 
-    /// Opens the conversation.
+    /// Opens the session.
     pub(crate) fn begin(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.plan_refresh(now);
         self.mark_families();
@@ -207,8 +208,7 @@ impl ApiSession {
         }
     }
 
-    /// Records what is wanted for a route; it is said as soon as the conversation allows.
-    /// True if it is new.
+    /// Records the desired advertisement of a route; it is sent as soon as the session allows. True if it is new.
     pub(crate) fn desire(
         &mut self,
         now: Moment,
@@ -223,7 +223,7 @@ impl ApiSession {
         new
     }
 
-    /// The same for many routes, before anything is said of any; each with whether to say it again if it is not new.
+    /// The same for many routes before any is sent; each with whether to send it again if it is not new.
     pub(crate) fn desire_all<'a>(
         &mut self,
         now: Moment,
@@ -239,7 +239,7 @@ impl ApiSession {
         self.proceed(now, out);
     }
 
-    /// Takes a line from standard input.
+    /// Handles a line from standard input.
     pub(crate) fn on_line(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
         match Reply::of(line) {
             Reply::Done => self.on_reply(now, true, out),
@@ -266,7 +266,8 @@ impl ApiSession {
         }
     }
 
-    /// The withdraws of all that may be announced, for the last moment. `exabgp healthcheck` makes no difference.
+    /// The withdraws of all routes that ExaBGP may announce, to be sent at the exit. With `withdraw_all` of `Compat`,
+    /// those of all routes.
     #[must_use]
     pub(crate) fn final_withdraws(&self) -> Vec<String> {
         self.entries
@@ -284,7 +285,7 @@ impl ApiSession {
         }
     }
 
-    /// The dialect spoken: pinned, learned, or the one that most versions understand.
+    /// The dialect in use: pinned, detected, or the one that most versions understand.
     #[must_use]
     pub(crate) fn dialect(&self) -> Dialect {
         let learned = || self.version.as_ref().map(Version::dialect);

@@ -1,8 +1,8 @@
-//! A check: its standing verdict, and when to probe next.
+//! A check: its verdict, and when to probe next.
 //!
-//! One series of outcomes feeds three counters, which differ in what they call a failure: anything at all (what the
-//! check shows), what degrades, and what brings down. So a SERVFAIL that only degrades and a hang that brings down
-//! can alternate without hiding each other.
+//! One series of outcomes feeds three counters, which differ in the failures that they count: every failure (the state
+//! shown), those that degrade, and those that bring the service down. Thus a SERVFAIL that only degrades and a timeout
+//! that brings the service down can alternate without resetting each other's count.
 
 use std::time::Duration;
 
@@ -30,23 +30,24 @@ pub(crate) struct Check {
     shown: Hysteresis,
     degrading: Hysteresis,
     downing: Hysteresis,
-    /// It has been up since the start of the helper.
+    /// Whether it has been up since the start of the helper.
     was_up: bool,
     failure: Option<String>,
     last: Option<(Moment, Outcome)>,
     /// The last outcomes were unknown.
     unknown: Option<Unknown>,
-    /// By the last outcome that was not unknown, an address is not on this host, and that brings down.
+    /// Whether the last outcome that was not unknown says that an address is not on this host, and that this brings the
+    /// service down.
     lacks_address: bool,
     asked_at: Moment,
-    /// When to probe; `None` while a round is out.
+    /// When to probe; `None` while a round is under way.
     due: Option<Moment>,
-    /// The round that is out began before everything was forgotten, or before the process ended.
+    /// The round under way began before the check was reset, or before the process ended.
     outdated: bool,
 }
 
 impl Check {
-    /// A check that knows nothing yet and is due at once.
+    /// A check without outcomes, due at once.
     #[must_use]
     pub(crate) const fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
         let fresh = Hysteresis::new(timing.thresholds);
@@ -68,7 +69,7 @@ impl Check {
         }
     }
 
-    /// Forgets every outcome, and is due. A round under way ends first, and its outcome is dropped.
+    /// Forgets every outcome and becomes due. The outcome of a round under way is dropped.
     pub(crate) fn begin_anew(&mut self, now: Moment) {
         let is_out = self.due.is_none();
         let name = std::mem::take(&mut self.name);
@@ -86,54 +87,54 @@ impl Check {
         self.due = Some(now);
     }
 
-    /// When it probes, and how many results in a row it believes.
+    /// Its intervals, `rise` and `fall`.
     #[must_use]
     pub(crate) const fn timing(&self) -> &Timing {
         &self.timing
     }
 
-    /// As configured.
+    /// Its configuration.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether any outcome of it can move a route.
+    /// Whether any of its outcomes can move a route.
     #[must_use]
     pub(crate) fn decides(&self) -> bool {
         !self.is_unproven() && self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
     }
 
-    /// Whether its failures are only observed, since it has not been up yet.
+    /// Whether its failures are only observed because it has not been up yet.
     const fn is_unproven(&self) -> bool {
         self.on_fail.once_up && !self.was_up
     }
 
-    /// What it shows.
+    /// The state that it shows.
     #[must_use]
     pub(crate) const fn state(&self) -> CheckState {
         self.shown.state()
     }
 
-    /// The sentence of the last failure, as long as none has passed since.
+    /// The reason of the last failure, if no pass followed.
     #[must_use]
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
-    /// What was found last, and when.
+    /// The last finding, and its time.
     #[must_use]
     pub(crate) const fn last(&self) -> Option<&(Moment, Outcome)> {
         self.last.as_ref()
     }
 
-    /// Since when, and why, it finds out nothing about the server; `None` while it does.
+    /// Since when and why its outcomes are unknown; `None` if the last one was not.
     #[must_use]
     pub(crate) const fn unknown(&self) -> Option<&Unknown> {
         self.unknown.as_ref()
     }
 
-    /// What it says of the service: `None` before the first verdict.
+    /// Its verdict on the service: `None` before the first.
     #[must_use]
     pub(crate) fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
@@ -144,19 +145,19 @@ impl Check {
         }
     }
 
-    /// Whether it has found that an address which brings down the service is not on this host.
+    /// Whether it has found that an address is not on this host and that this brings the service down.
     #[must_use]
     pub(crate) const fn lacks_address(&self) -> bool {
         self.lacks_address
     }
 
-    /// When to probe next; `None` while a round is out.
+    /// When to probe next; `None` while a round is under way.
     #[must_use]
     pub(crate) const fn due(&self) -> Option<Moment> {
         self.due
     }
 
-    /// Starts a round if one is due. True if so.
+    /// Starts a round if one is due. True if it did.
     pub(crate) fn start_round(&mut self, now: Moment) -> bool {
         let starts = self.due.is_some_and(|due| due <= now);
         if starts {
@@ -166,7 +167,7 @@ impl Check {
         starts
     }
 
-    /// Counts the outcome of a round, and schedules the next. Returns at most two changes, in their order.
+    /// Counts the outcome of a round and schedules the next. Returns at most two changes, in order.
     pub(crate) fn on_outcome(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         if self.outdated {
             self.discard_outcome(now);
@@ -177,7 +178,7 @@ impl Check {
         changes
     }
 
-    /// What it watches is gone. A round under way began before that, so that its outcome is dropped.
+    /// The process or address that it watches is gone. A round under way began before that: its outcome is dropped.
     pub(crate) fn fail_at_once(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
         self.count(now, &Outcome::Fail(why.clone()))
@@ -188,19 +189,19 @@ impl Check {
         self.due = self.due.map(|due| due.min(now));
     }
 
-    /// Makes it due once its fast interval is over, unless a round is under way.
+    /// Makes it due after its fast interval, unless a round is under way.
     pub(crate) fn probe_soon(&mut self, now: Moment) {
         let soon = (self.asked_at + self.timing.fast_interval).max(now);
         self.due = self.due.map(|due| due.min(soon));
     }
 
-    /// The worst that its failures do to the service at present.
+    /// The worst effect of its failures on the service at present.
     #[must_use]
     pub(crate) fn worst(&self) -> Severity {
         if self.is_unproven() { Severity::Observe } else { self.on_fail.worst().max(self.on_fail.unknown) }
     }
 
-    /// From the start of one round to that of the next: slow when all is well or surely not, fast in doubt.
+    /// The time between the starts of two rounds: the normal interval while up or down, the fast one in between.
     #[must_use]
     pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
@@ -269,7 +270,7 @@ mod tests {
         feed(&mut check, &[None; 3]);
         feed(&mut check, &[Some(Cause::Timeout); 3]);
         assert_eq!((check.verdict(), check.decides()), (Some(Severity::Degraded), true));
-        // What was seen before the checks began anew was seen.
+        // A reset of the check does not change whether it has been up.
         check.begin_anew(Moment::START);
         feed(&mut check, &[Some(Cause::Timeout); 3]);
         assert_eq!(check.verdict(), Some(Severity::Degraded));

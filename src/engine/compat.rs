@@ -12,28 +12,28 @@ use super::hysteresis;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub(crate) struct Compat {
-    /// The checks go on while the disable-file exists.
+    /// Probe while the disable-file exists.
     pub(crate) probe_while_disabled: bool,
-    /// When the disable-file is removed, nothing is known and nothing is stated until there is a verdict; else the service
-    /// stays drained until its checks have passed anew.
+    /// When the disable-file is removed, forget every outcome and state nothing until there is a verdict; else the
+    /// service stays drained until its checks have passed anew.
     pub(crate) start_anew_when_enabled: bool,
-    /// The disable-file is looked for only right before each round: a round starts at a tick, and the caller has looked
+    /// Look for the disable-file only right before each round: a round starts at a tick, and the caller has looked
     /// before the tick. While disabled, there is a tick each interval.
     pub(crate) look_before_each_round: bool,
     /// State the route again in every round that finds the service up, down or disabled.
     pub(crate) repeat_each_round: bool,
-    /// State the route again whenever the check comes to be up, down or disabled, even if nothing else was stated in
+    /// State the route again whenever the check becomes up, down or disabled, even if nothing else was stated in
     /// between.
     pub(crate) repeat_each_verdict: bool,
-    /// Tell hooks the states of the check ([`HookState`]); else those of the service.
+    /// Run hooks for the states of the check ([`HookState`]); else for those of the service.
     pub(crate) hooks_follow_check: bool,
     /// Exit once the first decision has been sent (`--interval 0`).
     pub(crate) exit_after_decision: bool,
-    /// Expect ExaBGP to reply to commands (`--no-ack`: no).
+    /// Expect replies of ExaBGP to commands (`--no-ack`: no).
     pub(crate) await_replies: bool,
-    /// A withdraw names the next hop, too.
+    /// Send the next hop with a withdraw, too.
     pub(crate) withdraw_with_next_hop: bool,
-    /// At the end withdraw everything, whether it was announced or not.
+    /// At the exit withdraw every route, whether it was announced or not.
     pub(crate) withdraw_all_at_exit: bool,
 }
 
@@ -67,11 +67,11 @@ impl Compat {
     };
 }
 
-/// A state as `exabgp healthcheck` tells it to hooks, in the variable `STATE`.
+/// A state in which `exabgp healthcheck` runs hooks, for the variable `STATE`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum HookState {
-    /// Nothing is known: before the first round, and after the disable-file was removed.
+    /// No outcome: before the first round, and after the disable-file was removed.
     Init,
     /// Passing, but not yet `rise` times in a row.
     Rising,
@@ -99,7 +99,7 @@ impl HookState {
         }
     }
 
-    /// Whether a route is stated in it.
+    /// Whether a route is stated in this state.
     #[must_use]
     pub(crate) const fn has_route(self) -> bool {
         matches!(self, Self::Up | Self::Down | Self::Disabled)

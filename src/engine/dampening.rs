@@ -1,12 +1,12 @@
 //! Flap dampening: a service that keeps falling stays withdrawn for longer each time.
 //!
-//! The shape is that of RFC 2439: each fall adds a penalty that decays with a half-life. At `suppress` the service
-//! is held down, until the penalty has decayed to `reuse`. The penalty cannot exceed the ceiling
-//! `reuse × 2^(max-suppress / half-life)`, so that after the last fall nothing is held longer than `max-suppress`.
-//! RFC 7196 advises larger thresholds for networks; here they hold one's own prefix, before an upstream does.
+//! As in RFC 2439, each fall adds a penalty that decays with a half-life. At `suppress` the service is held down, until
+//! the penalty has decayed to `reuse`. The penalty cannot exceed the ceiling `reuse × 2^(max-suppress / half-life)`, so
+//! that no service is held down for longer than `max-suppress` after its last fall. RFC 7196 advises larger thresholds
+//! for networks; here dampening acts on the operator's own prefix, before an upstream dampens it.
 //!
-//! That holds a healthy server for many minutes, so that by default it is only observed. In every mode but `off` the
-//! [`return_time`] calms a flapping service, within a minute.
+//! This holds a healthy server down for many minutes, so that the default mode only observes. In every mode but `off`,
+//! [`return_time`] calms a flapping service within a minute.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,11 +24,11 @@ mod policy;
 pub(crate) mod return_time;
 pub(crate) mod window;
 
-/// So many restarts within `restart-grace` are excused in [`window::WINDOW`]; the next one is a fall. A server that crashes in a
-/// loop is back within the grace each time.
+/// The number of restarts within `restart-grace` that are excused in [`window::WINDOW`]; the next one is a fall. A
+/// server that crashes in a loop is back within the grace each time.
 pub(crate) const RESTARTS_EXCUSED: u32 = 3;
 
-/// What a record of falls held when it was cleared.
+/// The record of falls when it was cleared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Cleared {
@@ -77,12 +77,12 @@ fn whole(penalty: f64) -> u32 {
 #[derive(Clone, Debug)]
 pub(crate) struct Dampening {
     policy: Policy,
-    /// As it was at `since`; it decays from there.
+    /// The penalty at `since`; it decays from there.
     penalty: f64,
     since: Moment,
     suppressed: bool,
     return_time: ReturnTime,
-    /// Ends of a process that `restart-grace` has excused.
+    /// Exits of a process that `restart-grace` has excused.
     excused: Recent,
 }
 
@@ -106,13 +106,13 @@ impl Dampening {
         &self.policy
     }
 
-    /// Whether the penalty holds the service down, or would in `observe`.
+    /// Whether the penalty holds the service down, or would in mode `observe`.
     #[must_use]
     pub(crate) const fn suppressed(&self) -> bool {
         self.suppressed
     }
 
-    /// Whether the service must be withdrawn for it.
+    /// Whether the penalty keeps the service withdrawn.
     #[must_use]
     pub(crate) fn enforced(&self) -> bool {
         self.suppressed && self.policy.mode == Mode::Enforce
@@ -131,7 +131,7 @@ impl Dampening {
         whole(self.penalty(now))
     }
 
-    /// Its recent falls, and what they mean for its return.
+    /// The recent falls, and the length of the next return.
     #[must_use]
     pub(crate) const fn return_time(&self) -> &ReturnTime {
         &self.return_time
@@ -143,20 +143,20 @@ impl Dampening {
         self.held_until().is_some()
     }
 
-    /// When a service whose checks are up returns; `None` if nothing holds it.
+    /// When a service whose checks are up returns; `None` if nothing delays it.
     #[must_use]
     pub(crate) fn held_until(&self) -> Option<Moment> {
         let suppressed = self.reused_at().filter(|_| self.enforced());
         [suppressed, self.return_time.waits_until()].into_iter().flatten().max()
     }
 
-    /// When something changes by itself.
+    /// The next moment at which something changes without an event.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         [self.reused_at(), self.return_time.waits_until()].into_iter().flatten().min()
     }
 
-    /// The service fell from serving.
+    /// The service fell while it served.
     pub(crate) fn fall(&mut self, now: Moment) {
         if self.policy.mode == Mode::Off {
             return;
@@ -166,13 +166,13 @@ impl Dampening {
         self.return_time.fall(now);
     }
 
-    /// Whether the end of a process may yet turn out to be no fall: a grace is configured, and is not used up.
+    /// Whether the exit of a process may turn out to be no fall: a grace is configured, and not used up.
     #[must_use]
     pub(crate) fn may_excuse(&self, now: Moment) -> bool {
         !self.policy.restart_grace.is_zero() && self.excused.count(now) < RESTARTS_EXCUSED
     }
 
-    /// The process is back within `restart-grace`. Returns how many restarts are excused now.
+    /// The process is back within `restart-grace`. Returns the number of restarts excused so far.
     pub(crate) fn excuse(&mut self, now: Moment) -> u32 {
         self.excused.add(now);
         self.excused.count(now)
@@ -184,7 +184,7 @@ impl Dampening {
         &self.excused
     }
 
-    /// The checks of the service are up, which takes them `rises_in`.
+    /// The checks of the service are up; `rises_in` is the time that this takes them.
     pub(crate) fn well(&mut self, now: Moment, rises_in: Duration) {
         self.return_time.well(now, rises_in, self.policy.max_rise_time);
     }
@@ -194,7 +194,7 @@ impl Dampening {
         self.return_time.unwell();
     }
 
-    /// The service serves, or what withdraws it is not its fall.
+    /// The service serves, or is withdrawn for a reason other than its fall.
     pub(crate) fn forgive_last_fall(&mut self) {
         self.return_time.forgive();
     }
@@ -212,20 +212,20 @@ impl Dampening {
         has_any.then_some(record)
     }
 
-    /// Forgets every fall, and says what there was; `None` if there was nothing.
+    /// Forgets every fall, and returns what was cleared; `None` if there was nothing.
     pub(crate) fn clear(&mut self, now: Moment) -> Option<Cleared> {
         let record = self.record(now);
         *self = Self::new(self.policy);
         record
     }
 
-    /// Takes up the restarts that an earlier helper has excused, by their ages at `now`.
+    /// Restores the restarts that an earlier helper excused, by their ages at `now`.
     pub(crate) fn restore_excused(&mut self, now: Moment, ages: impl Iterator<Item = Duration>) {
         self.excused = Recent::restored(now, ages);
     }
 
-    /// Takes up the falls of an earlier life: their ages at `now`, and the number of the one that had withdrawn the
-    /// service.
+    /// Restores the falls that an earlier helper counted: their ages at `now`, and the number of the one that had
+    /// withdrawn the service.
     pub(crate) fn restore_falls(
         &mut self,
         now: Moment,
@@ -237,7 +237,7 @@ impl Dampening {
         }
     }
 
-    /// Takes up a penalty of an earlier life, decayed by the time since. True if it still suppresses.
+    /// Restores the penalty of an earlier helper, decayed by the time since. True if it still suppresses.
     pub(crate) fn restore(&mut self, now: Moment, penalty: f64, was_suppressed: bool, age: Duration) -> bool {
         if self.policy.mode == Mode::Off || !penalty.is_finite() {
             return false;
@@ -255,7 +255,7 @@ impl Dampening {
         self.suppressed |= self.penalty >= f64::from(self.policy.suppress);
     }
 
-    /// When the penalty will have decayed to `reuse`; `None` if nothing is suppressed.
+    /// When the penalty will have decayed to `reuse`; `None` if the service is not suppressed.
     #[must_use]
     pub(crate) fn reused_at(&self) -> Option<Moment> {
         self.suppressed.then(|| {
@@ -264,7 +264,7 @@ impl Dampening {
         })
     }
 
-    /// Lets the service go if its time has come. True if it is no longer suppressed.
+    /// Ends a suppression whose penalty has decayed to `reuse`. True if it ended one.
     pub(crate) fn release(&mut self, now: Moment) -> bool {
         self.return_time.expire(now);
         let due = self.reused_at().is_some_and(|at| at <= now);

@@ -1,7 +1,7 @@
-//! Drains: the word of an operator, a restart or a unit that a service is to attract no traffic.
+//! Drains: an operator, a restart or a unit requires that a service attracts no traffic.
 //!
-//! Each drain has a holder: the operator, a restart of the DNS server, the unit that is about to stop. A service is
-//! drained as long as there is one.
+//! Each drain has a holder: the operator, a restart of the DNS server, or a unit that is about to stop. A service is
+//! drained as long as it has a drain.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub(crate) type RememberedDrain = super::order::RememberedOrder;
 /// The drains of one service, by holder.
 pub(crate) type Drains = super::order::Orders;
 
-/// How a restart of ours that failed has ended.
+/// The end of a failed restart by dnsherald.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartEnd {
@@ -27,7 +27,7 @@ pub enum RestartEnd {
     RolledBack,
 }
 
-/// A restart of ours that failed, as its command reports it for the log.
+/// A failed restart by dnsherald, as its command reports it for the log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FailedRestart {
@@ -35,6 +35,6 @@ pub struct FailedRestart {
     pub(crate) holder: Holder,
     /// How it ended.
     pub(crate) end: RestartEnd,
-    /// What failed, at which step, and why.
+    /// The failed step, and why it failed.
     pub(crate) why: Reason,
 }

@@ -1,7 +1,7 @@
-//! Drains of all services: of those there are, and of those that are added while one lasts.
+//! Drains of all services: of the present ones, and of those that are added while the drain lasts.
 //!
-//! Each service has such a drain as its own, so that it can be taken out. The drain of all is over when it is lifted or
-//! expires, and when the last service that had it is rid of it.
+//! Each service has such a drain as its own, so that it can be taken out. The drain of all ends when it is lifted or
+//! expires, or when no service has it any more.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,8 @@ impl Engine {
         self.drains_of_all.begin(now, order.clone());
     }
 
-    /// What puts a withdrawn service back. Names the command for all services if a drain of all is what stays.
+    /// The condition for the return of a withdrawn service. It names the command for all services if only a drain of
+    /// all remains.
     pub(super) fn until(&self, service: &Service, now: Moment) -> Until {
         let is_of_all = |holder: &Holder| self.drains_of_all.iter().any(|(whose, _)| whose == holder);
         match service.until(now) {
@@ -37,7 +38,8 @@ impl Engine {
         }
     }
 
-    /// A service that is added while the others wait for their checks asks its own before it is announced anyway.
+    /// A service that is added while the others wait for their checks must pass its own checks before it is announced
+    /// anyway.
     pub(super) fn undrain_all(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
         for service in &mut self.services {
             service.undrain(now, lift, out);
@@ -47,13 +49,13 @@ impl Engine {
         }
     }
 
-    /// Who holds a drain of all that at least one service has.
+    /// The holders of drains of all that at least one service has.
     pub(super) fn holders_of_all(&self) -> BTreeSet<Holder> {
         let holders = self.drains_of_all.iter().map(|(holder, _)| holder);
         holders.filter(|holder| self.is_held_by(holder)).cloned().collect()
     }
 
-    /// Ends those drains of all that some service had, as of `held`, and none has any more.
+    /// Ends those drains of all in `held` that no service has any more.
     pub(super) fn forget_drains_of_all(&mut self, held: &BTreeSet<Holder>, out: &mut Vec<Action>) {
         for holder in held {
             let lift = Lift { holder: Some(holder.clone()), once_healthy: false };

@@ -14,26 +14,26 @@ pub struct ServiceId(pub usize);
 /// The place of a check in the configuration.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CheckId {
-    /// Whose check it is.
+    /// Its service.
     pub(crate) service: ServiceId,
     /// Its place among the checks of that service.
     pub(crate) check: usize,
 }
 
-/// What has happened.
+/// An event.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// Time to begin.
+    /// The engine starts.
     Start,
-    /// A deadline may have come. Harmless when none has.
+    /// A deadline may have passed; harmless if none has.
     Tick,
-    /// A round of probes is over.
+    /// A round of probes has ended.
     Outcome(CheckId, Outcome),
     /// A check has failed between two rounds: the process of the DNS server exited, a service address was removed, or
-    /// the server does not read its sockets. With the cause and the sentence about it.
+    /// the server does not read its sockets. With the cause and the reason.
     SuddenFailure(CheckId, Failure),
-    /// Something looks wrong, and an answer of the server decides: the checks of the service are due at once.
+    /// A sign of trouble that only an answer of the server can confirm: the checks of the service are due at once.
     Doubt(CheckId),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
@@ -51,14 +51,14 @@ pub enum Event {
     Unhold(ServiceId, Option<Holder>),
     /// Forget the falls of a service.
     Undampen(ServiceId),
-    /// ExaBGP has said a line; without its line break.
+    /// ExaBGP has sent a line; without its line break.
     Heard(String),
-    /// Standard output has stopped taking lines; the last one waits.
+    /// Standard output is blocked; the last line waits.
     OutputBlocked,
     /// Standard output has taken the line that waited.
     OutputUnblocked,
     /// Standard input or output is closed: ExaBGP is gone.
     ParentGone,
-    /// SIGTERM and its like.
+    /// The helper got SIGTERM, or another signal to stop.
     Terminate,
 }

@@ -1,4 +1,4 @@
-//! Another configuration while the conversation goes on.
+//! Another configuration during the API session.
 
 use std::collections::HashMap;
 
@@ -13,9 +13,9 @@ use crate::engine::notice::Notice;
 use crate::exabgp::Route;
 
 impl ApiSession {
-    /// From now on these are the settings and the routes. What is known of a route that stays is kept; one that is no
-    /// longer wanted and may be announced is withdrawn. Nothing is said yet: what services state of the routes comes
-    /// first ([`ApiSession::desire_all`]).
+    /// Replaces settings and routes. A route that stays keeps its state; a route that is no longer configured and may
+    /// be announced is withdrawn. Nothing is sent yet: first the services pass their desired states
+    /// ([`ApiSession::desire_all`]).
     pub(crate) fn change(
         &mut self,
         now: Moment,
@@ -57,7 +57,8 @@ impl ApiSession {
             let entry = if let Some(entry) = beside().find(is_it).and_then(|place| before[place].take()) {
                 entry.become_route(now, route)
             } else {
-                // What other neighbors were told of the prefix stands for these, too, until there is a decision.
+                // The acknowledgment of the same prefix for other neighbors stands for this route, too, until there is
+                // a decision.
                 let known = beside().filter_map(|place| before[place].as_ref());
                 let told = known.filter(|entry| entry.route.has_the_prefix_of(&route));
                 let stands = told.filter_map(|entry| entry.desired.clone()).next();
@@ -79,15 +80,15 @@ impl ApiSession {
             }
             self.entries.push(entry.become_unwanted(now));
         }
-        // The command in flight is about the same route, which may have another place.
+        // The command in flight concerns the same route, which may have another place.
         if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
             *route = place.unwrap_or(*route);
         }
     }
 
-    /// What is no longer wanted has been withdrawn. Neighbors that are to have another route to its prefix may have
-    /// lost that one with it.
+    /// A route that is no longer configured has been withdrawn. The withdraw may have removed another route to its
+    /// prefix from the same neighbors.
     pub(super) fn restate_beside(&mut self, now: Moment, withdrawn: usize) {
         let gone = self.entries[withdrawn].route.clone();
         let beside = |entry: &&mut RouteEntry| !entry.left_behind && entry.route.may_go_with(&gone);

@@ -1,4 +1,4 @@
-//! Which command is sent next.
+//! Chooses the next command.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::ASK_VERSION;
 
 impl ApiSession {
-    /// The log tells what is desired for these routes.
+    /// Logs the desired state of these routes.
     pub(crate) fn report(&mut self, routes: Range<usize>) {
         self.entries[routes].iter_mut().for_each(RouteEntry::report);
     }
@@ -34,8 +34,8 @@ impl ApiSession {
         self.proceed(now, out);
     }
 
-    /// Sends what is due if nothing is in flight; where no answers are awaited, all of it. Withdraws that have waited
-    /// long enough are sent in any case.
+    /// Sends what is due if nothing is in flight; if no replies are awaited, all of it. Withdraws that have waited for
+    /// [`WITHDRAW_WAIT`](super::WITHDRAW_WAIT) are sent in any case.
     pub(super) fn proceed(&mut self, now: Moment, out: &mut Vec<Action>) {
         while matches!(self.state, State::Ready) && !self.full {
             if let Some(command) = self.next_command(now) {
@@ -49,7 +49,7 @@ impl ApiSession {
         }
     }
 
-    /// The most urgent entry that is due, and when all have been said the end-of-RIB markers.
+    /// The most urgent entry that is due, and the end-of-RIB markers once all entries have been sent.
     fn next_command(&mut self, now: Moment) -> Option<Command> {
         let due = |entry: &RouteEntry| entry.due.filter(|due| *due <= now);
         let waiting = self.entries.iter().enumerate();
@@ -73,7 +73,7 @@ impl ApiSession {
             return self.say(now, State::Sending(command), line, out);
         }
         out.push(Action::Print(line));
-        // Should it answer after all, it answers these, too.
+        // A late reply, too, would then cover these.
         self.late_replies = self.late_replies.saturating_add(1);
         if let Command::Route(route, ..) = command {
             self.entries[route].said_for_good(self.settings.parent);

@@ -42,7 +42,7 @@ pub(super) enum Stage {
 /// A command that awaits a reply, with its line.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
-    /// What is sent for the route at this place.
+    /// The advertisement of the route at this place.
     Route(usize, Advertisement, String),
     /// The end of the first routes.
     EndOfRib(Mark, String),
@@ -81,7 +81,7 @@ pub(super) struct Facts {
     pub(super) ask_once_more: bool,
 }
 
-/// What the session does upon an input.
+/// The step of the session upon an input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
     /// Nothing.
@@ -102,9 +102,9 @@ pub(super) enum Step {
     StopAwaiting,
     /// Discards late replies, then becomes ready.
     Settle,
-    /// Counts one late reply less; it belongs to a command that was given up.
+    /// Counts one late reply less; the reply belongs to a command that was given up.
     Discard,
-    /// The same while settling, which begins anew.
+    /// The same while settling, whose time begins anew.
     DiscardAndSettle,
     /// Expects no more late replies and becomes ready.
     ForgetLate,
@@ -114,7 +114,7 @@ pub(super) enum Step {
     Complete,
     /// Nothing awaited this reply: the pairing was wrong.
     Stray,
-    /// Asks for the version once more after this answer, which says nothing about what was sent behind the question.
+    /// Asks for the version once more after this reply, which says nothing about commands sent after the question.
     AskOnceMore,
 }
 
@@ -138,7 +138,7 @@ pub(super) const fn transition(state: &State, input: Input, facts: Facts) -> Ste
         (State::Sending(_), Input::Timeout | Input::Overtake) => Step::GiveUpCommand,
         (State::Resynchronizing(_), Input::Overtake) => Step::AskOnceMore,
         (State::Resynchronizing(Stage::Asked), Input::Timeout) => Step::GiveUpVersion,
-        // One `done` may be lost; otherwise ExaBGP answers no commands at all.
+        // One lost `done` is tolerated; otherwise ExaBGP answers no commands at all.
         (State::Resynchronizing(Stage::Answered), Input::Timeout) if facts.tolerates_missing_done => {
             Step::MissDone
         }

@@ -1,4 +1,4 @@
-//! End-of-RIB markers: the end of the first routes, for each family, to each set of neighbors.
+//! End-of-RIB markers: one at the end of the first routes, for each family and set of neighbors.
 
 use super::ApiSession;
 use super::conversation::Mark;
@@ -6,7 +6,8 @@ use super::route_entry::RouteEntry;
 use crate::exabgp::command::Family;
 
 impl ApiSession {
-    /// Each family in use is to be marked, to whoever gets its routes; IPv4 first, since the last is taken first.
+    /// A marker for each family in use, to the neighbors that get its routes; IPv4 is first in the list, since the list
+    /// is taken from its end.
     pub(super) fn mark_families(&mut self) {
         self.unmarked = self.marks();
         self.refused_marks.clear();
@@ -26,7 +27,7 @@ impl ApiSession {
         marks
     }
 
-    /// What is new is still to be marked, and what is gone no more.
+    /// Adds the markers of new families and sets of neighbors, and drops those that are no longer in use.
     pub(super) fn change_marks(&mut self, before: &[Mark]) {
         let marks = self.marks();
         self.unmarked.retain(|mark| marks.contains(mark));

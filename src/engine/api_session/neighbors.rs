@@ -1,8 +1,8 @@
-//! The BGP sessions of the neighbors, as far as ExaBGP tells of them.
+//! The BGP sessions of the neighbors, as far as ExaBGP reports them.
 //!
-//! ExaBGP reports a session only to a process whose `api` section of that neighbor has `neighbor-changes`, and only when
-//! it changes: a helper that starts while a session is up hears nothing of it. A neighbor without an entry is therefore
-//! not known, and never taken for one that is up or down.
+//! ExaBGP reports a session only to a process whose `api` section of that neighbor has `neighbor-changes`, and only
+//! when it changes: a helper that starts while a session is up gets no report of it. Therefore a neighbor without an
+//! entry is not known, and counts neither as up nor as down.
 //!
 //! ```text
 //!                  connected, down                 up
@@ -15,7 +15,8 @@ use std::net::IpAddr;
 
 use crate::engine::moment::Moment;
 
-/// Neighbors beyond this number are not kept: a range of neighbors may be configured in ExaBGP.
+/// Maximum number of neighbors. ExaBGP may be configured with a range of neighbors; those beyond this number are
+/// ignored.
 const MOST: usize = 256;
 
 /// The reason of a session that has never been up.
@@ -35,13 +36,13 @@ pub(crate) enum BgpState {
 pub(crate) struct BgpSession {
     /// Its state.
     pub state: BgpState,
-    /// Since when it has been up, or down. A failed attempt to connect leaves that as it is.
+    /// Since when it has been up, or down. A failed attempt to connect does not change it.
     pub since: Moment,
     /// Whether it has been up since this helper started.
     has_been_up: bool,
 }
 
-/// What ExaBGP says of a session.
+/// The report of ExaBGP about a session.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
     /// TCP is connected.
@@ -57,12 +58,12 @@ pub(crate) enum Change {
 pub(crate) struct Neighbors(BTreeMap<IpAddr, BgpSession>);
 
 impl Neighbors {
-    /// Each neighbor of which ExaBGP has told, in the order of the addresses.
+    /// Each neighbor that ExaBGP has reported, in the order of the addresses.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&IpAddr, &BgpSession)> {
         self.0.iter()
     }
 
-    /// Takes what ExaBGP says of the session with `neighbor` at `now`. A name that is no address is passed over.
+    /// Handles a report of ExaBGP about the session with `neighbor` at `now`. A name that is no address is ignored.
     pub(super) fn take(&mut self, now: Moment, neighbor: &str, change: Change) {
         let Ok(address) = neighbor.parse() else { return };
         let before = self.0.get(&address);
@@ -82,7 +83,8 @@ impl Neighbors {
         self.0.insert(address, BgpSession { state, since, has_been_up });
     }
 
-    /// Whether the session with `neighbor` is known to be down: what ends then is an attempt to establish it.
+    /// Whether the session with `neighbor` is known to be down: then a report of an end concerns an attempt to
+    /// establish it.
     pub(super) fn is_down(&self, neighbor: &str) -> bool {
         self.find(neighbor).is_some_and(|session| !session.is_up())
     }

@@ -1,4 +1,4 @@
-//! Withdraws that do not wait for the answer to another command.
+//! Withdraws that do not wait for the reply to another command.
 
 use super::conversation::{Input, State};
 use super::route_entry::{RouteEntry, Urgency};
@@ -9,8 +9,8 @@ use crate::engine::notice::Notice;
 use crate::exabgp::Advertisement;
 
 impl ApiSession {
-    /// When the withdraws that are due stop waiting: [`WITHDRAW_WAIT`] after the first became due, and at once where ExaBGP
-    /// has answered nothing for as long.
+    /// When the due withdraws stop waiting: [`WITHDRAW_WAIT`] after the first became due, or at once if ExaBGP has
+    /// answered nothing for as long.
     pub(super) fn overtake_at(&self) -> Option<Moment> {
         if self.full || matches!(self.state, State::Silent | State::Ready) {
             return None;
@@ -21,8 +21,8 @@ impl ApiSession {
         Some(unresponsive.map_or(due + WITHDRAW_WAIT, |at| at.min(due + WITHDRAW_WAIT)))
     }
 
-    /// Sends every due withdraw out of turn. Whatever was in flight is given up, and its answer and theirs become late
-    /// replies.
+    /// Sends every due withdraw out of turn. The command in flight is given up; its reply and those to the withdraws
+    /// become late replies.
     pub(super) fn overtake(&mut self, now: Moment, out: &mut Vec<Action>) {
         let place = out.len();
         let mut withdraws = 0;
@@ -44,7 +44,7 @@ impl ApiSession {
 }
 
 impl RouteEntry {
-    /// A withdraw of what may be announced, which has not been sent since.
+    /// A withdraw that has not been sent yet, of a route that ExaBGP may announce.
     pub(super) fn is_urgent(&self) -> bool {
         self.urgency() == Urgency::Withdraw && self.said != Some(Advertisement::Withdraw)
     }

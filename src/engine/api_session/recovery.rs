@@ -1,7 +1,7 @@
 //! Recovery from a wrong pairing of commands and replies.
 //!
-//! Where a reply is missing, or one arrived that no command awaited, acknowledgments may be wrong from then on. What was
-//! acknowledged meanwhile is stated once more when no trouble has been seen for [`CALM`].
+//! If a reply is missing, or one arrived that no command awaited, acknowledgments may be wrong from then on. Routes
+//! acknowledged meanwhile are stated once more after [`CALM`] without another sign of trouble.
 
 use super::conversation::Command;
 use super::route_entry::{Answer, Backoff};
@@ -34,7 +34,7 @@ impl ApiSession {
         }
     }
 
-    /// Plans to state everything again, ever more slowly while this goes on.
+    /// Schedules a restatement of everything, at growing intervals while unexpected replies continue.
     pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.troubled(now);
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
@@ -51,19 +51,19 @@ impl ApiSession {
         }
     }
 
-    /// An answer is missing, or came that nothing was waiting for: from now on acknowledgments may be wrong.
+    /// A reply is missing or unexpected: from now on acknowledgments may be wrong.
     pub(super) fn troubled(&mut self, now: Moment) {
         let since = self.trouble.map_or(now, |trouble| trouble.since);
         self.trouble = Some(Trouble { since, latest: now });
     }
 
-    /// When to state once more what was acknowledged during the trouble.
+    /// When to state once more the routes acknowledged during the trouble.
     pub(super) fn confirm_at(&self) -> Option<Moment> {
         self.trouble.map(|trouble| trouble.latest + CALM)
     }
 
-    /// The trouble is over, and late replies have had their time: what was acknowledged meanwhile is stated once more.
-    /// Where answers seem to be switched off, ExaBGP is asked whether they are.
+    /// The trouble is over, and late replies have had time to arrive: states once more the routes acknowledged
+    /// meanwhile. If replies seem to be switched off, asks ExaBGP whether they are.
     pub(super) fn confirm(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(trouble) = self.trouble.take() else { return };
         if !self.answers {

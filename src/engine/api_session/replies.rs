@@ -1,4 +1,4 @@
-//! Replies, and what the session does upon them or upon their absence.
+//! Replies, missing replies, and the steps upon them.
 
 use super::conversation::{Command, Facts, Input, Stage, State, Step, transition};
 use super::route_entry::{Answer, Backoff, RouteEntry};
@@ -19,7 +19,7 @@ impl ApiSession {
         }
         self.has_answered = true;
         if !self.answers && !matches!(self.state, State::Greeting) {
-            // Replies are merely late, or lost. All that was sent meanwhile may still be answered.
+            // Replies are late or lost. ExaBGP may still answer every command sent meanwhile.
             self.answers = true;
             self.late_replies = self.late_replies.saturating_sub(1);
             out.push(Notice::AnswersAfterAll.into());
@@ -53,7 +53,7 @@ impl ApiSession {
         self.version = Some(version);
         self.unanswered_since = None;
         if self.dialect() != before {
-            // What was sent before may not have been understood.
+            // ExaBGP may not have understood the commands sent before.
             self.entries.iter_mut().for_each(RouteEntry::forget_said);
             self.restate_all(now, out);
         }
@@ -61,7 +61,7 @@ impl ApiSession {
         self.apply(now, step, out);
     }
 
-    /// The state has lasted too long.
+    /// The timeout of the state is over.
     pub(super) fn on_timeout(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.until = None;
         if let State::Sending(Command::Route(_, _, line) | Command::EndOfRib(_, line)) = &self.state {
@@ -87,7 +87,7 @@ impl ApiSession {
     /// Carries out a step.
     pub(super) fn apply(&mut self, now: Moment, step: Step, out: &mut Vec<Action>) {
         match step {
-            // A reply is completed where it is at hand.
+            // A restatement is scheduled where the reply is at hand.
             Step::Stay | Step::Complete => {}
             Step::AskVersion => self.ask_again(now, out),
             Step::GiveUpGreeting => {
@@ -144,7 +144,7 @@ impl ApiSession {
         }
     }
 
-    /// Discards late replies until none has arrived for [`SETTLE`]; at once if none is expected.
+    /// Discards late replies until none has arrived for [`SETTLE`]; ends at once if none is expected.
     fn settle_down(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.late_replies == 0 {
             self.become_ready(now, out);
@@ -154,7 +154,7 @@ impl ApiSession {
         }
     }
 
-    /// A command in flight was carried out or refused.
+    /// ExaBGP carried out or refused the command in flight.
     fn complete(
         &mut self,
         now: Moment,
@@ -177,7 +177,7 @@ impl ApiSession {
                 let retry = self.entries[route].retry(now, Answer::Refused(why.clone()));
                 self.record.refused += 1;
                 out.push(Notice::Refused { line, why, retry }.into());
-                // The second refusal in a row may mean that this is another ExaBGP than it seemed.
+                // The second refusal in a row may mean that this is another version of ExaBGP than detected.
                 if self.version.is_none() || retry > Backoff::FIRST {
                     self.ask_again(now, out);
                 }

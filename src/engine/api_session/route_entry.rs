@@ -1,4 +1,4 @@
-//! One route of the API session: what is desired, what ExaBGP has acknowledged, and when to say it next.
+//! One route of the API session: its desired and acknowledged states, and when to send it next.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Advertisement, Route};
 use crate::text::fnv::fnv64;
 
-/// A route and the state of the conversation about it.
+/// A route with its desired and acknowledged states.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteEntry {
-    /// What the conversation is about.
+    /// The route.
     pub(crate) route: Route,
-    /// What the service wants; `None` until its first decision.
+    /// The advertisement that the service wants; `None` until its first decision.
     pub(crate) desired: Option<Advertisement>,
-    /// What was last sent to ExaBGP and not refused.
+    /// The last advertisement that was sent to ExaBGP and not refused.
     pub(crate) said: Option<Advertisement>,
-    /// What ExaBGP has last said `done` to; `None` where that is unknown.
+    /// The last advertisement that ExaBGP answered with `done`; `None` if unknown.
     pub(crate) acknowledged: Option<Advertisement>,
-    /// When it did.
+    /// When ExaBGP answered so.
     acknowledged_at: Moment,
-    /// Said since the last acknowledged withdraw, so that ExaBGP may be announcing it.
+    /// An announcement was sent since the last acknowledged withdraw, so that ExaBGP may announce the route.
     pub(crate) perhaps_announced: bool,
-    /// When to say what is desired; `None` when there is nothing to say.
+    /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
-    /// An earlier helper announced it, and no service has it now. Once it is withdrawn, the session forgets it.
+    /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
     pub(crate) left_behind: bool,
-    /// What the log last told of it, as a fingerprint: there may be many entries.
+    /// A fingerprint of the last log line about the route. Not the line: there may be many entries.
     reported: Option<u64>,
-    /// Whether anything that was said of it has been answered, or waited for in vain.
+    /// Whether every command sent for the route has been answered or given up.
     pub(crate) answered: bool,
     /// What became of the last command about it, and when; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
@@ -97,7 +97,7 @@ impl RouteEntry {
         }
     }
 
-    /// The same route as another configuration has it. Where it is to be said differently, it is said again.
+    /// Takes the route of another configuration. If its command differs, it is sent again.
     pub(super) fn become_route(mut self, now: Moment, route: Route) -> Self {
         let differs = self.route != route;
         self.route = route;
@@ -110,20 +110,20 @@ impl RouteEntry {
         self
     }
 
-    /// Another configuration has it no more: it is to be withdrawn and forgotten.
+    /// Another configuration does not have the route: it is to be withdrawn and forgotten.
     pub(super) fn become_unwanted(mut self, now: Moment) -> Self {
         self.left_behind = true;
         self.desire(now, &Advertisement::Withdraw);
         self
     }
 
-    /// Only the newest wish counts; an unchanged one says nothing. True if it is new.
+    /// Replaces the desired advertisement; an unchanged one sends nothing. True if it is new.
     pub(super) fn desire(&mut self, now: Moment, advertisement: &Advertisement) -> bool {
         let new = self.desired.as_ref() != Some(advertisement);
         if new {
             self.desired = Some(advertisement.clone());
             if self.said != self.acknowledged {
-                // What was sent since may stand instead of what was acknowledged.
+                // ExaBGP may have replaced the acknowledged advertisement by one sent since.
                 self.acknowledged =
                     self.acknowledged.take().filter(|acknowledged| acknowledged != advertisement);
             }
@@ -133,19 +133,19 @@ impl RouteEntry {
         new
     }
 
-    /// What is desired, without its attributes.
+    /// Whether the desired advertisement announces or withdraws, without its attributes.
     #[must_use]
     pub(crate) fn stands(&self) -> Option<Stands> {
         self.desired.as_ref().map(Stands::new)
     }
 
-    /// Whether the log tells of it what it has not told last.
+    /// Whether the desired state differs from the last log line about the route.
     #[must_use]
     pub(crate) fn is_news(&self) -> bool {
         self.reported != self.fingerprint()
     }
 
-    /// The log tells what is desired.
+    /// Notes that the desired state was logged.
     pub(super) fn report(&mut self) {
         self.reported = self.fingerprint();
     }
@@ -157,7 +157,7 @@ impl RouteEntry {
         })
     }
 
-    /// Its prefix, the MED with which it is to be announced, if any, and the neighbors, if not all.
+    /// The prefix, with the MED if it has one and the neighbors if they are not all.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         let Route { prefix, med_offset, neighbors, .. } = &self.route;
@@ -172,13 +172,13 @@ impl RouteEntry {
         format!("{prefix}{med}{to}{}", neighbors.join("+"))
     }
 
-    /// Whether something is desired, and ExaBGP has acknowledged just that.
+    /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.
     #[must_use]
     pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
 
-    /// How much it matters to say it now: a withdraw that is not acknowledged first, a mere repetition last.
+    /// The urgency: an unacknowledged withdraw comes first, a mere repetition last.
     pub(super) fn urgency(&self) -> Urgency {
         match &self.desired {
             desired if *desired == self.acknowledged => Urgency::Repetition,
@@ -187,17 +187,17 @@ impl RouteEntry {
         }
     }
 
-    /// Says again what is desired, as soon as possible.
+    /// Sends the desired advertisement again as soon as possible.
     pub(super) fn restate(&mut self, now: Moment) {
         let forgotten = self.left_behind && !self.perhaps_announced;
         if self.desired.is_some() && !forgotten {
-            // What has been due for longer has waited for as long.
+            // An entry that is due already keeps its place in the queue.
             self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
     }
 
-    /// The answers of late may have been those to other commands: what was acknowledged within `lately` is unknown, and
-    /// may be announced. True if that is news.
+    /// Recent replies may have belonged to other commands: a route acknowledged within `lately` counts as not
+    /// acknowledged and perhaps announced. True if that is a change.
     pub(super) fn doubt(&mut self, now: Moment, lately: Duration) -> bool {
         let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
         if doubtful {
@@ -212,41 +212,43 @@ impl RouteEntry {
         self.acknowledged.is_some() && self.acknowledged_at >= moment
     }
 
-    /// What is desired leaves for ExaBGP.
+    /// Notes that the desired advertisement was sent.
     pub(super) fn said(&mut self, advertisement: &Advertisement) {
         self.due = None;
         self.perhaps_announced |= advertisement.announces();
         self.said = Some(advertisement.clone());
     }
 
-    /// The withdraw leaves ahead of its turn. Its answer cannot be told from others, so that it is sent again in turn.
+    /// Notes that the withdraw was sent out of turn. Its reply cannot be told from others, so that it is sent again in
+    /// turn.
     pub(super) fn said_out_of_turn(&mut self, now: Moment) {
         self.said(&Advertisement::Withdraw);
         self.due = Some(now + self.backoff.pause());
     }
 
-    /// What is desired has left for one that answers no commands, so that what became of it is unknown.
+    /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so that its effect is
+    /// unknown.
     pub(super) fn said_for_good(&mut self, parent: Parent) {
         self.acknowledged = None;
         self.answered = true;
         if parent == Parent::Terminal {
-            // A person reads along, and nothing is announced that is not on the screen.
+            // A person reads standard output: nothing is announced that is not on the screen.
             self.perhaps_announced = self.said.as_ref().is_some_and(Advertisement::announces);
         }
     }
 
-    /// What was sent was refused, or not understood.
+    /// ExaBGP refused or did not understand the command.
     pub(super) fn forget_said(&mut self) {
         self.said = None;
     }
 
-    /// Whether what is desired has been sent.
+    /// Whether the desired advertisement has been sent.
     #[must_use]
     pub(crate) fn is_said(&self) -> bool {
         self.desired.is_some() && self.desired == self.said
     }
 
-    /// ExaBGP has said `done` to `advertisement`. True if that is news.
+    /// Notes that ExaBGP has answered `advertisement` with `done`. True if that is a change.
     pub(super) fn acknowledge(&mut self, now: Moment, advertisement: Advertisement) -> bool {
         self.acknowledged_at = now;
         self.answer = Some((now, Answer::Done));
@@ -263,13 +265,13 @@ impl RouteEntry {
         self.answer = Some((now, answer));
         self.answered = true;
         let pause = self.backoff.pause();
-        // A newer wish that came in the meantime is due already and does not wait.
+        // A newer desired advertisement is due already and does not wait.
         self.due.get_or_insert(now + pause);
         pause
     }
 }
 
-/// In the order in which routes have their turn.
+/// The order of routes in the queue.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Urgency {
     Withdraw,
@@ -277,7 +279,7 @@ pub(super) enum Urgency {
     Repetition,
 }
 
-/// Pauses that double from one second to half a minute.
+/// Pauses that double from one second to 30 seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff(Duration);
 
@@ -289,7 +291,7 @@ impl Backoff {
         Self(Self::FIRST)
     }
 
-    /// The pause to make now; the next one is longer.
+    /// The next pause; the one after it is longer.
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(Self::LONGEST);

@@ -1,4 +1,4 @@
-//! What the passing of time, and the state of standard output, ask of the session.
+//! Deadlines of the API session, and the effect of a blocked standard output.
 
 use super::ApiSession;
 use super::conversation::State;
@@ -8,7 +8,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
 impl ApiSession {
-    /// Standard output takes no more: nothing is said, and no answer is awaited, until it does.
+    /// Standard output is blocked: nothing is sent and no reply times out until it is writable.
     pub(crate) fn on_output_blocked(&mut self, out: &mut Vec<Action>) {
         if !self.full {
             self.full = true;
@@ -16,7 +16,7 @@ impl ApiSession {
         }
     }
 
-    /// Standard output takes lines again, and has taken the one that was waiting.
+    /// Standard output is writable again and has taken the pending line.
     pub(crate) fn on_output_unblocked(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.full = false;
         out.push(Notice::OutputUnblocked.into());
@@ -43,7 +43,7 @@ impl ApiSession {
             .min()
     }
 
-    /// Does what has become due.
+    /// Performs what is due.
     pub(crate) fn expire(&mut self, now: Moment, out: &mut Vec<Action>) {
         if self.full {
             return;
@@ -66,7 +66,7 @@ impl ApiSession {
         self.proceed(now, out);
     }
 
-    /// Within a tenth of the configured period, so that a fleet does not speak in unison.
+    /// Within a tenth of the configured period, so that many hosts do not refresh at the same moment.
     pub(super) fn plan_refresh(&mut self, now: Moment) {
         if self.settings.refresh.is_zero() || self.settings.parent == Parent::Terminal {
             return;

@@ -1,4 +1,4 @@
-//! Counts outcomes, and says what each changed.
+//! Counts outcomes, and reports the changes.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use crate::engine::hysteresis::{CheckState, Observed, Thresholds};
 use crate::engine::moment::Moment;
 use crate::outcome::{Failure, Outcome};
 
-/// What an outcome changed.
+/// The change due to an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
-    /// The state that the check shows.
+    /// Another state of the check.
     State {
-        /// Before.
+        /// The state before.
         from: CheckState,
-        /// After; always another state.
+        /// The state after; always another one.
         to: CheckState,
-        /// The outcome that did it.
+        /// The outcome.
         why: String,
     },
-    /// From now on the check finds out nothing about the server.
+    /// The first of a series of unknown outcomes.
     Blind {
-        /// The first unknown outcome.
+        /// The outcome.
         why: String,
     },
-    /// The check finds out again how the server is.
+    /// The end of a series of unknown outcomes.
     Sees {
-        /// How long it did not.
+        /// The duration of the series.
         after: Duration,
     },
 }
 
-/// Outcomes in a row that said nothing about the server.
+/// A series of unknown outcomes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unknown {
-    /// When the first of them came.
+    /// When the first of them arrived.
     pub(crate) since: Moment,
     /// The last of them.
     pub(crate) failure: Failure,
@@ -44,7 +44,7 @@ impl Check {
     pub(super) fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
         let from = self.shown.state();
         self.last = Some((now, outcome.clone()));
-        // An unknown outcome is shown, and leaves every counter as it is, unless it is configured to count.
+        // An unknown outcome is shown and changes no counter, unless the configuration gives it a severity.
         if let Outcome::Unknown(failure) = outcome
             && self.on_fail.severity(failure.cause) == Severity::Observe
         {

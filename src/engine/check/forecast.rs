@@ -1,23 +1,23 @@
-//! When a check can reach its next verdict at the earliest, if every round from now on has the same result.
+//! The earliest next verdict of a check if every further round has the same result.
 
 use super::{Check, Severity};
 use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
 use crate::engine::moment::Moment;
 
-/// A verdict that a row of results leads to.
+/// The verdict at the end of a row of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forecast {
     /// Results in a row so far.
     pub(crate) have: u32,
-    /// Results in a row that it takes.
+    /// Results in a row that are needed.
     pub(crate) need: u32,
-    /// When the last of them can come at the earliest; a round takes no time here.
+    /// The earliest time of the last one; a round is assumed to take no time.
     pub(crate) at: Moment,
 }
 
 impl Check {
-    /// When it no longer brings down or degrades, as `severity` says; `None` if it does not do so now, or it waits for
-    /// nothing.
+    /// The earliest time at which it no longer brings the service down or degrades it, as `severity` says; `None` if it
+    /// does not do so now, or waits for nothing.
     #[must_use]
     pub(crate) fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
@@ -28,8 +28,8 @@ impl Check {
         Some(self.forecast(now, have, self.timing.thresholds.rise.get()))
     }
 
-    /// When it brings down or degrades, as `severity` says, if it goes on failing; `None` if its last result does not
-    /// lead there.
+    /// The earliest time at which it brings the service down or degrades it, as `severity` says, if it keeps failing;
+    /// `None` if its last result does not lead there.
     #[must_use]
     pub(crate) fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
@@ -46,7 +46,7 @@ impl Check {
     }
 
     fn forecast(&self, now: Moment, have: u32, need: u32) -> Forecast {
-        // A round that is out may be over at once.
+        // A round under way may end at once.
         let next = self.due.map_or(now, |due| due.max(now));
         let further = need.saturating_sub(have).saturating_sub(1);
         Forecast { have, need, at: next + self.interval().saturating_mul(further) }

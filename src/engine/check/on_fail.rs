@@ -1,4 +1,4 @@
-//! What each cause of failure does to the service.
+//! The effect of each cause of failure on the service.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,15 @@ use crate::outcome::{Cause, Class, Outcome};
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OnFail {
-    /// For failures of causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
+    /// For causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
     /// observed, and [`Cause::PartlyHung`] and [`Cause::CommandWarning`] degrade at most.
     pub(crate) otherwise: Severity,
-    /// For unknown outcomes of causes not listed: [`Severity::Observe`] counts as neither a pass nor a failure.
+    /// The severity of unknown outcomes whose cause is not listed: [`Severity::Observe`] counts as neither a pass nor a
+    /// failure.
     pub(crate) unknown: Severity,
-    /// For these.
+    /// The severity of the listed causes.
     pub(crate) by_cause: BTreeMap<Cause, Severity>,
-    /// Failures are only observed until the check has been up once since the start: what never worked here is no fault.
+    /// Failures are only observed until the check has been up once since the start of the helper.
     pub(crate) once_up: bool,
 }
 
@@ -26,10 +27,10 @@ impl OnFail {
         Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new(), once_up: false }
     }
 
-    /// How bad an outcome of this cause is.
+    /// The severity of an outcome of this cause.
     #[must_use]
     pub(crate) fn severity(&self, cause: Cause) -> Severity {
-        // To withdraw for load alone moves the load to the next PoP.
+        // A withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
             Cause::RateLimited | Cause::Overload => Severity::Observe,
             Cause::PartlyHung | Cause::CommandWarning => self.otherwise.min(Severity::Degraded),
@@ -39,13 +40,13 @@ impl OnFail {
         self.by_cause.get(&cause).copied().unwrap_or(unlisted)
     }
 
-    /// The worst that can come of it.
+    /// The worst severity of any cause.
     #[must_use]
     pub(crate) fn worst(&self) -> Severity {
         self.by_cause.values().copied().fold(self.otherwise, Severity::max)
     }
 
-    /// Whether an outcome says that an address which brings down is not on this host.
+    /// Whether an outcome says that an address is not on this host and that this brings the service down.
     #[must_use]
     pub(crate) fn misses_address(&self, outcome: &Outcome) -> bool {
         let is_missing = outcome.failure().is_some_and(|failure| failure.cause == Cause::AddressMissing);

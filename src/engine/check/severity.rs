@@ -1,24 +1,24 @@
-//! How bad a failed check is for its service.
+//! The severity of a failed check.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a failed check does to its service.
+/// The effect of a failed check on its service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Severity {
-    /// Nothing; it is only shown. `ignore` is an alias.
+    /// None; it is only shown. `ignore` is an alias.
     #[serde(alias = "ignore")]
     Observe,
-    /// Traffic is attracted with the degraded attributes.
+    /// The service announces with the attributes of `degraded`.
     Degraded,
-    /// No traffic is attracted.
+    /// The service is withdrawn.
     Down,
 }
 
 impl Severity {
-    /// As it is written in a configuration.
+    /// The word in a configuration.
     #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
