@@ -1,8 +1,8 @@
 //! Holds: an operator keeps a service announced against its checks, with a reason and an end.
 //!
-//! For the operator who knows that a check is wrong. A hold yields to drains, and to a service address that is not on this
-//! host: traffic for that would not be answered for sure. It goes before dampening and checks, and ends after
-//! [`LONGEST`] at the latest, whatever was remembered.
+//! For the operator who knows that a check is wrong. A drain overrides a hold, and so does a service address that is
+//! not on this host, since its traffic would surely not be answered. A hold overrides dampening and checks. It ends
+//! after [`LONGEST`] at the latest, even if the saved end is later.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::text::period::Period;
 /// No hold lasts longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a hold lasts: more than nothing, at most [`LONGEST`].
+/// The duration of a hold: above zero, at most [`LONGEST`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Duration", into = "Duration")]
 pub(crate) struct HoldTime(Duration);
@@ -62,11 +62,11 @@ impl fmt::Display for HoldTime {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HoldOrder {
-    /// Who holds it. A later hold of the same holder replaces an earlier one.
+    /// The holder. A later hold of the same holder replaces an earlier one.
     pub(crate) holder: Holder,
-    /// Why.
+    /// The reason.
     pub(crate) reason: Reason,
-    /// For how long.
+    /// The duration.
     pub(crate) lasts: HoldTime,
     /// The user id of the process that asked, as for an [`Order`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,23 +84,23 @@ impl Holds {
         &self.0
     }
 
-    /// Begins one, or gives the one of this holder another reason and another end.
+    /// Begins a hold, or replaces the reason and the end of the one of this holder.
     pub(crate) fn begin(&mut self, now: Moment, order: HoldOrder) {
         let HoldOrder { holder, reason, lasts, uid } = order;
         self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0), uid });
     }
 
-    /// Ends those of this holder, or all, and says whose they were.
+    /// Ends the holds of this holder, or all, and returns their holders.
     pub(crate) fn end(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
         self.0.lift(&lift(whose))
     }
 
-    /// Ends those whose time is over.
+    /// Ends the holds whose time is over.
     pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
         self.0.expire(now)
     }
 
-    /// What was remembered `ago`. What has no end, or one that is too far away, is bounded.
+    /// Restores holds that were saved `ago`. A missing or late end becomes [`LONGEST`] from now.
     #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let bounded = |order: &RememberedOrder| RememberedOrder {
@@ -112,7 +112,7 @@ impl Holds {
     }
 }
 
-/// The end of the holds of this holder, or of all.
+/// Lifts the holds of this holder, or of all.
 #[must_use]
 pub(crate) fn lift(whose: Option<&Holder>) -> Lift {
     Lift { holder: whose.cloned(), once_healthy: false }

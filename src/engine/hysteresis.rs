@@ -1,4 +1,4 @@
-//! Hysteresis: how many results in a row it takes to change one's mind.
+//! Hysteresis: the number of equal results in a row that changes a verdict.
 //!
 //! ```text
 //!              pass × rise                       pass × rise
@@ -10,41 +10,40 @@
 //!           fail × fall
 //! ```
 //!
-//! From `unknown` nothing is taken for granted: a pass starts rising and a failure starts falling anew, and a
-//! server that keeps alternating is called down: at a failure, once there were `rise + fall` results without a verdict and
-//! `fall` failures among them.
+//! From `unknown` a pass starts rising and a failure starts falling anew. A server that keeps alternating gets the
+//! verdict `down` at a failure, once there were `rise + fall` results without a verdict and `fall` failures among them.
 //!
-//! `exabgp healthcheck` takes nothing for granted at any time: there a pass while falling starts rising, and a failure
-//! while rising starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached.
+//! In `exabgp healthcheck` this holds at any time: a pass while falling starts rising, and a failure while rising
+//! starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-/// How many results in a row change the verdict.
+/// The numbers of results in a row that change the verdict.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Thresholds {
     /// Passes in a row to go up.
     pub(crate) rise: NonZeroU32,
     /// Failures in a row to go down.
     pub(crate) fall: NonZeroU32,
-    /// What interrupts such a row.
+    /// The effect of a result that interrupts such a row.
     pub(crate) relapse: RelapsePolicy,
 }
 
-/// What a pass while falling, or a failure while rising, leads to once there has been a verdict.
+/// The effect of a pass while falling, or of a failure while rising, once there is a verdict.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RelapsePolicy {
-    /// Back to the verdict that stands.
+    /// The check returns to its verdict.
     #[default]
     Returns,
-    /// To the first of a row in the other direction, as in `exabgp healthcheck`.
+    /// A row in the other direction begins, as in `exabgp healthcheck`.
     StartsAnew,
 }
 
-/// Where a series of results has led.
+/// The state after a series of results.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CheckState {
@@ -61,7 +60,7 @@ pub(crate) enum CheckState {
 }
 
 impl CheckState {
-    /// The same word whatever the count.
+    /// The name of the state, without the count.
     #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -80,18 +79,18 @@ impl fmt::Display for CheckState {
     }
 }
 
-/// What one round of probing says.
+/// The result of one round.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Observed {
     /// It passed.
     Pass,
     /// It failed.
     Fail,
-    /// It failed in a way that repetition cannot make any surer.
+    /// It failed for sure: no repetition is needed.
     FailForSure,
 }
 
-/// What a series of results proves.
+/// The verdict of a series of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// It is up.
@@ -100,7 +99,7 @@ pub(crate) enum Verdict {
     Down,
 }
 
-/// A counter of results in a row, and the verdict they have led to.
+/// A counter of results in a row, with the verdict.
 #[derive(Clone, Debug)]
 pub(crate) struct Hysteresis {
     thresholds: Thresholds,
@@ -108,14 +107,14 @@ pub(crate) struct Hysteresis {
     verdict: Option<Verdict>,
     /// Results seen before the first verdict.
     undecided: u32,
-    /// How many of them were failures.
+    /// Failures among them.
     failed: u32,
-    /// The verdict is for want of any row long enough.
+    /// The verdict is `down` because the results alternated, so that no row was long enough.
     alternated: bool,
 }
 
 impl Hysteresis {
-    /// Nothing known yet.
+    /// No result yet.
     #[must_use]
     pub(crate) const fn new(thresholds: Thresholds) -> Self {
         Self {
@@ -128,25 +127,25 @@ impl Hysteresis {
         }
     }
 
-    /// Where the results so far have led.
+    /// The state after the results so far.
     #[must_use]
     pub(crate) const fn state(&self) -> CheckState {
         self.state
     }
 
-    /// The verdict that stands: it outlasts falling and rising. `None` before the first.
+    /// The verdict, which lasts while falling and rising. `None` before the first.
     #[must_use]
     pub(crate) const fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
-    /// Whether it is down because it alternated for too long, so that neither row was ever complete.
+    /// Whether it is down because results alternated for too long, so that neither row was ever complete.
     #[must_use]
     pub(crate) const fn alternated(&self) -> bool {
         self.alternated
     }
 
-    /// Takes one more result.
+    /// Counts one more result.
     pub(crate) fn on_result(&mut self, result: Observed) {
         self.state = self.next(result);
         self.alternated = false;
@@ -165,7 +164,7 @@ impl Hysteresis {
         }
     }
 
-    /// Neither row is complete, though there were results enough for both. It takes `fall` failures all the same: one
+    /// Neither row is complete, though there were results enough for both. `fall` failures are needed all the same: one
     /// lost packet after a start is no reason to withdraw.
     fn has_alternated_too_long(&self) -> bool {
         let Thresholds { rise, fall, relapse } = self.thresholds;
@@ -248,7 +247,7 @@ mod tests {
         assert_eq!(after(5, 3, "++++-+++").verdict(), None);
         assert_eq!(after(5, 3, "++++-+++++").state(), CheckState::Up);
         assert_eq!(after(5, 3, "++-++-+++++").state(), CheckState::Up);
-        // What has recovered is not taken down by an answer.
+        // An unknown outcome does not bring down a server that has recovered.
         assert_eq!(after(5, 3, "--+-++++").verdict(), None);
         assert_eq!(after(5, 3, "--+-+++++").state(), CheckState::Up);
     }
@@ -264,7 +263,7 @@ mod tests {
         assert_eq!(after(2, 3, "---+").verdict(), Some(Verdict::Down));
     }
 
-    /// The transitions of `exabgp healthcheck`, and the route that it leaves as it was meanwhile.
+    /// The transitions of `exabgp healthcheck`, which meanwhile leaves the route unchanged.
     #[test]
     fn the_original_starts_anew_at_every_relapse() {
         let original = |results| with(RelapsePolicy::StartsAnew, 2, 3, results);

@@ -1,32 +1,32 @@
-//! The ladder of a route: what is advertised in each state of its service.
+//! The ladder of a route: its advertisement in each state of the service.
 
 use super::service::ServiceState;
 use crate::exabgp::Advertisement;
 
-/// An advertisement for each state that has been decided.
+/// An advertisement for each state, except `starting`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Ladder {
     /// All checks that count are up.
     pub(crate) up: Advertisement,
-    /// At worst, checks that degrade are down.
+    /// Of the checks that count, only some that degrade are down.
     pub(crate) degraded: Advertisement,
-    /// A check that counts is down, or dampening holds it.
+    /// A check that counts is down, or dampening holds the service down.
     pub(crate) down: Advertisement,
-    /// The operator wants it so.
+    /// An order of the operator.
     pub(crate) drained: Advertisement,
 }
 
-/// What a service has stated last: the same rung of the ladder of each route.
+/// The last statement of a service: one rung for the ladders of all its routes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stated {
-    /// A withdraw, whatever the ladders say.
+    /// A withdraw, regardless of the ladders.
     Withdraw,
-    /// What each ladder has for this state, which is never `starting`.
+    /// The rung of this state, which is never `starting`.
     For(ServiceState),
 }
 
 impl Stated {
-    /// What is stated in `state`; `None` while nothing has been decided.
+    /// The statement in `state`; `None` before the first decision.
     #[must_use]
     pub(crate) const fn from_state(state: ServiceState) -> Option<Self> {
         match state {
@@ -37,17 +37,17 @@ impl Stated {
 }
 
 impl Ladder {
-    /// How many states have a rung.
+    /// The number of rungs.
     pub(crate) const STATES: usize = 4;
 
-    /// Announces in no state.
+    /// A ladder that announces in no state.
     #[must_use]
     pub(crate) const fn withdrawn() -> Self {
         use Advertisement::Withdraw;
         Self { up: Withdraw, degraded: Withdraw, down: Withdraw, drained: Withdraw }
     }
 
-    /// What to advertise in `state`; `None` while nothing has been decided.
+    /// The advertisement in `state`; `None` before the first decision.
     #[must_use]
     pub(crate) const fn at(&self, state: ServiceState) -> Option<&Advertisement> {
         match state {

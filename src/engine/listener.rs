@@ -1,9 +1,9 @@
 //! Verdicts on the listening sockets of one address and protocol, from samples of their receive queues.
 //!
-//! A server that hangs stops reading: what waits in its sockets never decreases. A server under overload reads all the
-//! time, so that its queues are rarely empty but do decrease. Ten steps of at least 15 ms without a decrease were never
-//! seen in a server that reads, saturated or not, on a busy host or not; two more tell a stall of 150 ms from a hang. Steps are counted, not
-//! time: a helper that gets no CPU itself sees two samples far apart, which prove little.
+//! A server that hangs stops reading: its receive queues never shrink. An overloaded server reads all the time, so that
+//! its queues are rarely empty but do shrink. A server that reads, saturated or not, on a busy host or not, never
+//! showed ten steps of at least 15 ms without a decrease; two more tell a stall of 150 ms from a hang. Steps are
+//! counted, not time: if the helper itself gets no CPU, two samples are far apart and prove little.
 //!
 //! ```text
 //!                  socket seen                       no socket, for 75 ms
@@ -15,8 +15,8 @@
 //!                                   └────┴─► the process works, or is not seen: after `stall` Stalled
 //! ```
 //!
-//! A reload looks like a hang, but uses the CPU: hence the second to last distinction. Only sockets that were read since
-//! the start are judged.
+//! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
+//! `Stalled`. Only sockets that the server has read since the start are judged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,22 +32,22 @@ mod tests;
 use self::queue::Queue;
 pub(crate) use self::queue::{STEP, STEPS};
 
-/// For how long no socket may be seen, in at least two steps.
+/// A missing socket is believed after this time, in at least two steps.
 const MISSING: Duration = Duration::from_millis(75);
 
-/// How long overload is held after its last sign.
+/// Overload lasts for this time after its last sign.
 const OVERLOAD: Duration = Duration::from_secs(5);
 
-/// The shortest time between two suspicions that make the server be asked.
+/// The shortest time between two suspicions that lead to a probe.
 const DOUBT: Duration = Duration::from_secs(1);
 
-/// From this number of steps on, the work of the process is measured, and the server is asked.
+/// From this number of steps on, the CPU time of the process is measured and the server is probed.
 const SUSPECT: u32 = 3;
 
 /// A process that uses less than this part of one CPU is idle: 5 ms in 160 ms.
 const IDLE_SHARE: u32 = 32;
 
-/// A socket for as long as it is open. The kernel uses inodes again, but no cookies before the next boot.
+/// A socket while it is open. The kernel reuses inodes, but reuses no cookie before the next boot.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct SocketId {
     pub(crate) inode: u64,
@@ -55,17 +55,17 @@ pub(crate) struct SocketId {
     pub(crate) cookie: u64,
 }
 
-/// What one look at a socket found.
+/// One sample of a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sample {
     pub(crate) id: SocketId,
-    /// What waits to be read, in any unit.
+    /// The length of its receive queue, in any unit.
     pub(crate) queue: u32,
     /// Dropped datagrams since it was opened. Wraps.
     pub(crate) drops: u32,
 }
 
-/// What the processes of the server did up to now.
+/// The work of the processes of the server so far.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Work {
     /// CPU time since some moment.
@@ -76,44 +76,44 @@ pub(crate) struct Work {
     pub(crate) stopped: bool,
 }
 
-/// How some of the sockets are not read.
+/// The sockets that are not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Unread {
-    /// How many are not read.
+    /// Their number.
     pub(crate) stuck: usize,
-    /// Of how many.
+    /// The number of all sockets.
     pub(crate) of: usize,
-    /// For how long, at the time of the verdict.
+    /// For how long they were not read at the time of the verdict.
     pub(crate) time: Duration,
 }
 
-/// What the sockets say about the server.
+/// The verdict of the sockets on the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     /// No socket was seen since the start: the server may be in another network namespace.
     Unseen,
-    /// Something waits in the sockets since the start, and it was never seen that they are read.
+    /// Queries have been waiting in the sockets since the start, and the server was never seen to read them.
     NeverRead,
-    /// The sockets are read, as far as is known.
+    /// The sockets are read, as far as the samples show.
     Reading,
-    /// There are no sockets, but the server answers: they have moved to where they cannot be seen.
+    /// There are no sockets, but the server answers: its sockets are where the helper cannot see them.
     Hidden,
     /// The sockets are gone.
     Missing,
-    /// The server does not read, and does nothing else.
+    /// The server does not read its sockets, and is stopped or idle.
     NotReading(Unread),
-    /// The server has not read for long, at least from half of its sockets.
+    /// The server has not read at least half of its sockets for long.
     Stalled(Unread),
-    /// Some sockets are not read, others are.
+    /// Some sockets are not read; the others are.
     PartlyHung(Unread),
-    /// The kernel drops queries although the server reads: this many since the overload began.
+    /// The kernel drops queries although the server reads; with the number since the overload began.
     Overload(u32),
 }
 
-/// How fast to sample.
+/// The rate of samples.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Pace {
-    /// Nothing is suspicious, or the verdict is in.
+    /// There is no suspicion, or the verdict is in.
     Idle,
     /// Every [`STEP`].
     Fast,
@@ -122,18 +122,18 @@ pub(crate) enum Pace {
 /// The listening sockets of one address and protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
-    /// How long a server may not read while it works.
+    /// The longest time for which a working server may stop reading.
     stall: Duration,
     queues: BTreeMap<SocketId, Queue>,
     is_seen: bool,
     is_hidden: bool,
-    /// Since when there has been no socket, and how many samples said so after the first.
+    /// Since when there has been no socket, and the number of samples that confirmed it.
     missing: Option<(Moment, u32)>,
-    /// The last answer of the server to a probe at this address.
+    /// The time of the last answer of the server to a probe of this address.
     answered: Option<Moment>,
     overload: Option<Overload>,
     verdict: Verdict,
-    /// Which questions to the server are still to be asked: one when the suspicion arises, one before it is a verdict.
+    /// The probes still to be requested: one when the suspicion arises, one before the verdict.
     doubts: u32,
     doubted_at: Option<Moment>,
 }
@@ -145,7 +145,7 @@ struct Overload {
 }
 
 impl Listener {
-    /// Knows nothing yet. A server that works may not read for as long as `stall`.
+    /// No samples yet. A working server may stop reading for `stall`.
     pub(crate) const fn new(stall: Duration) -> Self {
         Self {
             stall,
@@ -166,7 +166,7 @@ impl Listener {
         self.verdict
     }
 
-    /// Whether the kernel drops queries that the server would read: then a lost probe says nothing about it.
+    /// Whether the kernel drops queries that the server would read: then a lost probe says nothing about the server.
     pub(crate) fn is_overloaded(&self, now: Moment) -> bool {
         let is_unread =
             matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_) | Verdict::Missing);
@@ -192,8 +192,8 @@ impl Listener {
         if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
     }
 
-    /// Whether the server has to be asked now, since its answer decides. True once for each question, and for a suspicion
-    /// that has just arisen not more than once in [`DOUBT`]: a saturated server is suspected all the time.
+    /// Whether to probe the server now, since its answer decides. True once for each request; for a new suspicion at
+    /// most once in [`DOUBT`], since a saturated server is suspected all the time.
     pub(crate) fn take_doubt(&mut self, now: Moment) -> bool {
         let steps = self.queues.values().map(Queue::steps).max().unwrap_or_default();
         let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
@@ -216,13 +216,13 @@ impl Listener {
     /// The server has answered a probe at this address over this protocol.
     pub(crate) fn answered(&mut self, now: Moment) {
         self.answered = Some(now);
-        // The answer came through one of these, so that the samples have missed a decrease.
+        // The answer came through one of these sockets, so that the samples have missed a decrease.
         if self.queues.len() == 1 || self.queues.values().all(Queue::is_stuck) {
             self.queues.values_mut().for_each(|queue| queue.restart(now));
         }
     }
 
-    /// Counts what one look at all sockets found; `work` is what the process has done, if it is known.
+    /// Counts one sample of all sockets; `work` is the work of the process, if known.
     pub(crate) fn sample(&mut self, now: Moment, samples: &[Sample], work: Option<Work>) {
         self.queues.retain(|id, _| samples.iter().any(|sample| sample.id == *id));
         for sample in samples {
@@ -260,7 +260,7 @@ impl Listener {
                 Some(_) => self.verdict,
             };
         }
-        // All are read, as far as is known.
+        // All sockets are read, as far as the samples show.
         let mut stuck: Vec<_> = self.queues.values().filter(|queue| queue.is_stuck()).collect();
         stuck.retain(|queue| queue.was_read());
         stuck.sort_by_key(|queue| queue.since());
@@ -281,11 +281,11 @@ impl Listener {
             let is_long = half.is_some_and(|queue| now.since(queue.since()) >= self.stall);
             return if is_long { Verdict::Stalled(unread) } else { Verdict::PartlyHung(unread) };
         }
-        // The first verdict of this hang stands.
+        // The first verdict on this hang stands.
         if matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_)) {
             return self.verdict;
         }
-        // Where some sockets are only empty, those that hang may be a part: the answer to a second question decides.
+        // If some sockets are only empty, those that hang may be a part of all: the answer to a second probe decides.
         let is_whole = unread.stuck == unread.of || last.steps() >= 2 * STEPS;
         match (activity(now, last, work), is_whole) {
             (Activity::Stopped, _) | (Activity::Idle, true) => Verdict::NotReading(unread),
@@ -294,7 +294,7 @@ impl Listener {
         }
     }
 
-    /// The verdict as long as a suspicion is none yet.
+    /// The verdict while there is no suspicion yet.
     const fn while_it_waits(&self) -> Verdict {
         match self.overload {
             Some(overload) => Verdict::Overload(overload.dropped),
@@ -312,7 +312,7 @@ enum Activity {
     NotKnown,
 }
 
-/// What the process has done since the suspicion against this socket.
+/// The work of the process since the suspicion against this socket.
 fn activity(now: Moment, queue: &Queue, work: Option<Work>) -> Activity {
     let Some(work) = work else { return Activity::NotKnown };
     if work.stopped {

@@ -1,4 +1,4 @@
-//! What survives a restart of the helper: penalties, drains, disable-files, and what ExaBGP has been told.
+//! The memory, which survives a restart of the helper: penalties, drains, disable-files, and acknowledged states.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::order::{Kind, RememberedOrder};
 use super::service::ServiceState;
 use crate::exabgp::Route;
 
-/// What is worth keeping of every service, by name.
+/// The saved state of every service, by name.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Memory {
@@ -19,62 +19,62 @@ pub(crate) struct Memory {
     pub(crate) services: BTreeMap<String, Remembered>,
 }
 
-/// What is worth keeping of one service.
+/// The saved state of one service.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Remembered {
-    /// The dampening penalty when this was written.
+    /// The dampening penalty at the time of the save.
     pub(crate) penalty: f64,
     /// Whether the penalty held the service down.
     pub(crate) suppressed: bool,
-    /// How long ago the service fell, for each fall that lengthens its return.
+    /// The age of each fall that lengthens its return.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) falls: Vec<Duration>,
-    /// The number of the fall that withdrew it, if its return is still to come; else 0.
+    /// The number of the fall that withdrew it, if it has not returned yet; else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) withdrawn_by_fall: u32,
-    /// How long ago each restart was that `restart-grace` has excused.
+    /// The age of each restart that `restart-grace` has excused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) excused_restarts: Vec<Duration>,
-    /// The end of a process that `restart-grace` may yet excuse.
+    /// The exit of a process that `restart-grace` may still excuse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_pending: Option<PendingRestart>,
-    /// The last state whose advertisement ExaBGP has acknowledged for every prefix; where it answers no commands, the
-    /// last that was said for every prefix.
+    /// The last state whose advertisement ExaBGP has acknowledged for every prefix; if ExaBGP answers no commands, the
+    /// last that was sent for every prefix.
     pub(crate) acknowledged: Option<ServiceState>,
-    /// What ExaBGP may be announcing, so that it can be withdrawn even when the configuration cannot be read.
+    /// Routes that ExaBGP may announce. They can then be withdrawn even if the configuration cannot be read.
     pub(crate) announced: Vec<Route>,
-    /// Its prefixes, so that drains find them under another name.
+    /// Its prefixes, so that a service with another name can take over the drains.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) prefixes: Vec<IpNet>,
-    /// Who wants it drained.
+    /// Its drains.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) drains: BTreeMap<Holder, RememberedDrain>,
-    /// Who wants it announced against its checks.
+    /// Its holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
-    /// Its disable-file was there.
+    /// Whether its disable-file existed.
     #[serde(default)]
     pub(crate) disabled: bool,
-    /// The helper was told to stop, so that what it finds at its return is no fall.
+    /// The helper was told to stop, so that a failure at the next start is no fall.
     #[serde(default)]
     pub(crate) stopped: bool,
 }
 
-/// The end of a process of which it is not known whether another takes its place in time.
+/// The exit of a process of which it is not known whether another one replaces it in time.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct PendingRestart {
-    /// How long ago the process ended.
+    /// The age of the exit.
     pub(crate) age: Duration,
     /// The names of the checks that watch it.
     pub(crate) checks: Vec<String>,
 }
 
-/// Stands for services that are no longer configured. No service can be called so.
+/// The entry for routes of services that are no longer configured. No service can have this name.
 pub(crate) const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
 
-/// Stands for all services together, those added later included: it has only drains. No service can be called so.
+/// The entry for drains of all services, those added later included. No service can have this name.
 pub(crate) const ALL_SERVICES: &str = "(all services)";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -92,7 +92,7 @@ impl Remembered {
         }
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(crate) const fn orders_mut(&mut self, kind: Kind) -> &mut BTreeMap<Holder, RememberedOrder> {
         match kind {
             Kind::Drain => &mut self.drains,
@@ -116,14 +116,14 @@ impl Memory {
         }
     }
 
-    /// What was to end with an earlier helper ends.
+    /// Forgets drains that end with the helper that began them.
     pub(crate) fn forget_drains_of_that_run(&mut self) {
         for service in self.services.values_mut() {
             service.drains.retain(|_, drain| !drain.until_exit);
         }
     }
 
-    /// Every route that may still be announced.
+    /// Every route that ExaBGP may announce.
     pub(crate) fn announced(&self) -> impl Iterator<Item = &Route> {
         self.services.values().flat_map(|service| &service.announced)
     }

@@ -1,6 +1,6 @@
 //! The engine's time: microseconds since it began, with no clock behind them.
 //!
-//! The daemon maps its monotonic clock onto moments, a trace writes them down, `simulate` makes them up.
+//! The daemon maps its monotonic clock onto moments; a trace records them; `simulate` generates them.
 
 use std::fmt;
 use std::ops::Add;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Moment(u64);
 
 impl Moment {
-    /// When the engine begins.
+    /// The start of the engine.
     pub const START: Self = Self(0);
 
     /// The moment `since_start` after the beginning, rounded down to the microsecond.
@@ -22,13 +22,13 @@ impl Moment {
         Self(u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// How long after `earlier` this moment is; zero if it is not.
+    /// The time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
-    /// How long after the beginning this moment is.
+    /// The time since the start of the engine.
     #[must_use]
     pub(crate) const fn since_start(self) -> Duration {
         Duration::from_micros(self.0)

@@ -1,4 +1,4 @@
-//! What the engine has to say for the log: what happened, and how urgent it is.
+//! Notices of the engine for the log: what happened, and how urgent it is.
 //!
 //! [`words`] holds the sentences, [`prefixes`] and [`until`] parts of them.
 
@@ -23,7 +23,7 @@ pub(crate) mod prefixes;
 pub(crate) mod until;
 mod words;
 
-/// Something that people should know. Services and checks are named as in the configuration.
+/// An event for the log. Services and checks are named as in the configuration.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each variant's sentence stands in `words`")]
@@ -43,7 +43,7 @@ pub(crate) enum Notice {
         to: service::ServiceState,
         why: String,
         asks: Vec<Asks>,
-        /// What a reload has left in force, where the service has its first verdict since.
+        /// Statements that a reload has left in force, once the service has its first verdict since.
         #[serde(default)]
         kept: Vec<Asks>,
         planned: bool,
@@ -223,13 +223,13 @@ pub(crate) enum Notice {
         neighbor: String,
         /// Whether it is up for the first time since this helper started.
         first: bool,
-        /// Whether there is anything to state.
+        /// Whether any service has a statement.
         decided: bool,
     },
     SessionDown {
         neighbor: String,
         reason: String,
-        /// Whether it was not known to be down: otherwise an attempt to establish it has failed.
+        /// Whether it was not known to be down; otherwise an attempt to establish it has failed.
         lost: bool,
     },
     ShutdownAnnounced,
@@ -238,44 +238,44 @@ pub(crate) enum Notice {
     },
 }
 
-/// What a decision asks of ExaBGP.
+/// The commands that a decision requests from ExaBGP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Asks {
     /// To announce or to withdraw.
     pub(crate) route: Stands,
-    /// All of the service.
+    /// All prefixes of the service.
     pub(crate) prefixes: Prefixes,
 }
 
-/// What stands for prefixes of a service.
+/// The acknowledged statement for prefixes of a service.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Stated {
-    /// As configured.
+    /// The name, as configured.
     pub(crate) service: String,
-    /// What the service is.
+    /// The state of the service.
     pub(crate) state: service::ServiceState,
-    /// What stands.
+    /// Whether they are announced or withdrawn.
     pub(crate) route: Stands,
-    /// Those of the service for which it does, each with its MED.
+    /// The prefixes of the service with this statement, each with its MED.
     pub(crate) prefixes: Prefixes,
-    /// Whether something else stood before.
+    /// Whether the statement before was another one.
     pub(crate) moved: bool,
     /// Whether the service was down or drained before, and is degraded or up.
     #[serde(default)]
     pub(crate) returns: bool,
-    /// Why ExaBGP has not acknowledged it; `None` where it has.
+    /// Why ExaBGP has not acknowledged it; `None` if it has.
     pub(crate) silence: Option<String>,
-    /// Why the service is what it is.
+    /// The reason of the state.
     pub(crate) why: String,
-    /// What puts the service back.
+    /// The condition for the return of the service.
     pub(crate) until: Until,
-    /// Whether a restart of ours is the reason.
+    /// Whether a restart by dnsherald is the reason.
     pub(crate) planned: bool,
 }
 
-/// What is said of a prefix.
+/// Announced or withdrawn.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Stands {
@@ -286,7 +286,7 @@ pub(crate) enum Stands {
 }
 
 impl Stands {
-    /// What an advertisement comes to.
+    /// Whether an advertisement announces or withdraws.
     #[must_use]
     pub(crate) const fn new(advertisement: &Advertisement) -> Self {
         if advertisement.announces() { Self::Announced } else { Self::Withdrawn }
@@ -294,7 +294,7 @@ impl Stands {
 }
 
 impl Notice {
-    /// How urgent it is: falls are warnings, unless a restart of ours causes them; what ends a warning is a notice.
+    /// The level: falls are warnings, unless a restart by dnsherald causes them; the end of a warning is a notice.
     #[must_use]
     pub(crate) fn urgency(&self) -> Urgency {
         match self {

@@ -1,4 +1,4 @@
-//! What operators, restarts and units want.
+//! Orders of operators, restarts and units.
 
 use super::Engine;
 use super::action::Action;
@@ -6,7 +6,7 @@ use super::event::Event;
 use super::moment::Moment;
 
 impl Engine {
-    /// Carries out a wish; of any other event, and of a service that is not there, nothing.
+    /// Carries out an order. Other events, and orders for a service that does not exist, do nothing.
     pub(super) fn obey(&mut self, now: Moment, event: Event, out: &mut Vec<Action>) {
         let id = match &event {
             Event::DrainAll(order) => return self.drain_all(now, order, out),

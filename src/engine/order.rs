@@ -1,4 +1,4 @@
-//! Orders: what an operator, a unit or a restart of ours has requested for a service. Each has a holder, a reason and
+//! Orders: requests of an operator, a unit or a restart by dnsherald for a service. Each has a holder, a reason and
 //! usually an end. A [drain](super::drain) is one kind, a [hold](super::hold) the other.
 //!
 //! A holder has at most one order of each kind, so that the end of a restart does not end an operator's maintenance. An
@@ -26,9 +26,9 @@ pub enum Lasts {
     /// When it is lifted.
     #[default]
     UntilLifted,
-    /// When this helper exits; the next helper does not know of it. For what stops ExaBGP or the host.
+    /// When this helper exits; the next helper does not restore it. For a stop of ExaBGP or the host.
     UntilExit,
-    /// After this time, whichever helper runs then.
+    /// After this time, regardless of restarts of the helper.
     For(Duration),
     /// After this time or when this helper exits, whichever is first.
     ForUntilExit(Duration),
@@ -50,7 +50,7 @@ impl fmt::Display for Lasts {
 pub(crate) enum Kind {
     /// The service must not attract traffic.
     Drain,
-    /// The service is announced whatever its checks find.
+    /// The service is announced against its checks.
     Hold,
 }
 
@@ -72,11 +72,11 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Order {
-    /// Who holds it. A later order of the same holder replaces an earlier one.
+    /// The holder. A later order of the same holder replaces an earlier one.
     pub holder: Holder,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// For how long.
+    /// When it ends by itself.
     pub lasts: Lasts,
     /// The user id of the process that asked, as the kernel reports it (`SO_PEERCRED`). The helper sets it and ignores
     /// what a request claims; `None` where no process asked.
@@ -101,7 +101,7 @@ impl fmt::Display for AskedBy<'_> {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lift {
-    /// Whose orders; `None` for those of all holders.
+    /// The holder of these orders; `None` for all holders.
     pub(crate) holder: Option<Holder>,
     /// Not before the checks have passed anew.
     pub(crate) once_healthy: bool,
@@ -113,26 +113,26 @@ impl Lift {
     }
 }
 
-/// One order that stands.
+/// One active order.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Standing {
-    /// Why.
+    /// The reason.
     pub(crate) reason: Reason,
     /// When it ends by itself.
     pub(crate) expires: Option<Moment>,
-    /// Whether the next helper is not to know of it.
+    /// Whether it ends with this helper, so that the next one does not restore it.
     pub(crate) until_exit: bool,
-    /// Whether it ends as soon as the server is well.
+    /// Whether it ends as soon as the checks pass.
     pub(crate) returning: bool,
     /// The user id of the process that asked for it, as the kernel reported it.
     pub(crate) uid: Option<u32>,
     since: Moment,
-    /// How long it had lasted when this helper began.
+    /// Its age when this helper began.
     before: Duration,
 }
 
 impl Standing {
-    /// How long it has lasted.
+    /// Its age.
     #[must_use]
     pub(crate) fn age(&self, now: Moment) -> Duration {
         self.before.saturating_add(now.since(self.since))
@@ -143,13 +143,13 @@ impl Standing {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RememberedOrder {
-    /// Why.
+    /// The reason.
     pub(crate) reason: Reason,
-    /// How long it was to last when this was written.
+    /// The time that was left when it was saved.
     pub(crate) remaining: Option<Duration>,
-    /// How long it had lasted.
+    /// Its age when it was saved.
     pub(crate) age: Duration,
-    /// Whether it was to end as soon as the server is well.
+    /// Whether it was to end as soon as the checks pass.
     pub(crate) returning: bool,
     /// Whether it was to end with the helper.
     #[serde(default)]
@@ -181,14 +181,14 @@ impl Orders {
         !self.is_empty() && self.0.keys().all(Holder::is_restart)
     }
 
-    /// When the last of them is over; `None` if one has no end of its own.
+    /// When the last of them ends; `None` if one has no end of its own.
     #[must_use]
     pub(crate) fn all_over_at(&self) -> Option<Moment> {
         let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
         ends?.into_iter().max()
     }
 
-    /// Begins one, or gives the one of this holder another reason and another end.
+    /// Begins an order, or replaces the reason and the end of the one of this holder.
     pub(crate) fn begin(&mut self, now: Moment, order: Order) {
         let (since, before) =
             self.0.get(&order.holder).map_or((now, Duration::ZERO), |held| (held.since, held.before));
@@ -202,7 +202,7 @@ impl Orders {
         self.0.insert(holder, standing);
     }
 
-    /// Whether `lift` concerns any.
+    /// Whether `lift` concerns any order.
     #[must_use]
     pub(crate) fn has(&self, lift: &Lift) -> bool {
         self.0.keys().any(|holder| lift.concerns(holder))
@@ -226,12 +226,12 @@ impl Orders {
         self.remove_where(|_, drain| drain.returning)
     }
 
-    /// Ends those that have expired, and returns their holders.
+    /// Ends the orders that have expired, and returns their holders.
     pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
         self.remove_where(|_, drain| drain.expires.is_some_and(|at| at <= now))
     }
 
-    /// When the next one ends by itself.
+    /// When the next order ends by itself.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         self.0.values().filter_map(|drain| drain.expires).min()
@@ -248,7 +248,7 @@ impl Orders {
         over
     }
 
-    /// What should survive a restart.
+    /// The orders to save.
     #[must_use]
     pub(crate) fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
         let remembered = |drain: &Standing| RememberedOrder {
@@ -262,7 +262,7 @@ impl Orders {
         self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
     }
 
-    /// What was remembered `ago`. An order whose time has run out since ends at once.
+    /// Restores orders that were saved `ago`. An order that has expired since ends at once.
     #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let recalled = |drain: &RememberedOrder| Standing {

@@ -1,7 +1,7 @@
-//! The plan: what the engine has to know of a configuration. `config` builds it.
+//! The plan: the part of a configuration that the engine needs. `config` builds it.
 //!
-//! The engine decides on outcomes and never probes, so that it does not know what a check asks. It only compares that at a
-//! reload, as an [`Opaque`] value.
+//! The engine decides on outcomes and never probes, so that it does not know the questions of a check. At a reload it
+//! only compares them, as an [`Opaque`] value.
 
 use std::any::Any;
 use std::fmt;
@@ -16,25 +16,25 @@ use super::ladder::Ladder;
 use super::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
 
-/// What one engine is to do.
+/// The configuration of one engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The conversation with ExaBGP.
+    /// The API session with ExaBGP.
     pub(crate) session: Session,
     /// At least one, each with its own name and its own prefixes.
     pub(crate) services: Vec<Service>,
-    /// Where it behaves as `exabgp healthcheck` does.
+    /// Compatibility with `exabgp healthcheck`.
     pub(crate) compat: Compat,
 }
 
-/// The conversation with ExaBGP.
+/// The API session with ExaBGP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Session {
-    /// The dialect, where it is not to be detected.
+    /// The dialect, if it is not to be detected.
     pub(crate) dialect: Option<Dialect>,
-    /// The longest wait for an answer; from 100 ms on.
+    /// Timeout of a reply; at least 100 ms.
     pub(crate) ack_timeout: Duration,
-    /// How often everything is stated again; zero for never, else from 1 s on.
+    /// The interval of refreshes, which state everything again; zero for none, else at least 1 s.
     pub(crate) refresh: Duration,
     /// Whether to mark the end of the first routes.
     pub(crate) end_of_rib: bool,
@@ -42,31 +42,31 @@ pub(crate) struct Session {
     pub(crate) seed: u64,
 }
 
-/// Prefixes, the checks that decide about them, and what to advertise.
+/// Prefixes, the checks that decide about them, and their advertisements.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Service {
     /// Unique, and one word without `/`.
     pub name: String,
     /// Whether it is probed and announced. A disabled service is withdrawn.
     pub enabled: bool,
-    /// At least one; no two services share a prefix. A prefix has several routes where neighbors are told different
-    /// things of it.
+    /// At least one; no two services share a prefix. A prefix has several routes if neighbors get different
+    /// announcements of it.
     pub(crate) routes: Vec<Route>,
-    /// What to advertise in each state, for each of the routes, in their order.
+    /// For each route, in order, the advertisement in each state.
     pub(crate) ladders: Vec<Ladder>,
     /// With unique names.
     pub checks: Vec<Check>,
-    /// How long checks may be unknown before the service does not wait for them; at least 1 s.
+    /// The time after which the service stops waiting for unknown checks; at least 1 s.
     pub(crate) unknown_after: Duration,
-    /// What to state before the first verdict.
+    /// The statement before the first verdict.
     pub(crate) start: StartPolicy,
     /// Drained as long as this file exists; absolute.
     pub(crate) disable_file: Option<PathBuf>,
-    /// What each fall from serving costs.
+    /// The penalty and the delay of falls from serving.
     pub dampening: Policy,
-    /// The DNS server that answers for it. Only shown.
+    /// The DNS server that answers for it; only shown.
     pub(crate) backend: Option<Backend>,
-    /// What else is configured, each under its key. A reload names the keys whose values differ.
+    /// The rest of the configuration, each value under its key. A reload names the keys whose values differ.
     pub(crate) others: Vec<(&'static str, Opaque)>,
 }
 
@@ -75,35 +75,36 @@ pub(crate) struct Service {
 pub(crate) struct Check {
     /// Unique in its service, and one word without `/`.
     pub(crate) name: String,
-    /// When to probe, and how many results in a row to believe.
+    /// Its intervals, `rise` and `fall`.
     pub(crate) timing: Timing,
-    /// What each cause of failure does to the service.
+    /// The effect of each cause of failure on the service.
     pub(crate) on_fail: OnFail,
-    /// Whether it asks the server itself (a `dns` check), as opposed to looking at it from outside.
+    /// Whether it asks the server itself (a `dns` check), as opposed to observing it from outside.
     pub(crate) asks_server: bool,
-    /// What it asks.
+    /// The questions.
     pub(crate) probe: Opaque,
 }
 
 impl Check {
-    /// Whether it tells how the server of a service is. The outcome of a check that is only observed does not: the
-    /// management address may answer where the service address does not. Nor does that of a check that may never have passed.
+    /// Whether its outcome tells whether the server of a service works. The outcome of a check that is only observed
+    /// does not: the management address may answer while the service address does not. Nor does the outcome of a check
+    /// that may never have passed.
     #[must_use]
     pub(crate) fn is_witness(&self) -> bool {
         self.asks_server && !self.on_fail.once_up && self.on_fail.worst() > Severity::Observe
     }
 }
 
-/// The DNS server of a service, as it is shown.
+/// The DNS server of a service, for display.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Backend {
     /// Its name in the configuration.
     pub(crate) name: String,
-    /// Its systemd unit, where it has one.
+    /// Its systemd unit, if it has one.
     pub(crate) unit: Option<String>,
 }
 
-/// A value that can be compared with another one, and not read.
+/// A value that can be compared, but not read.
 #[derive(Clone)]
 pub(crate) struct Opaque(Arc<dyn Comparable>);
 
@@ -123,7 +124,7 @@ impl<T: Any + PartialEq + fmt::Debug + Send + Sync> Comparable for T {
 }
 
 impl Opaque {
-    /// Hides this value.
+    /// Wraps a value.
     #[must_use]
     pub(crate) fn new(value: impl Any + PartialEq + fmt::Debug + Send + Sync) -> Self {
         Self(Arc::new(value))

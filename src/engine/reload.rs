@@ -1,4 +1,4 @@
-//! Another configuration while the engine runs: what did not change goes on as if nothing had happened.
+//! Another configuration while the engine runs: unchanged services and checks keep their state.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use self::differences::differences;
 
 mod differences;
 
-/// What a reload leads to.
+/// The result of a reload.
 #[derive(Debug)]
 pub(crate) struct Reloaded {
     /// What the edges are to do, in this order.
     pub(crate) actions: Vec<Action>,
-    /// The checks that go on, each by its former place, with its present one. A round of such a check that is under way
-    /// counts; the outcome of any other must not be reported any more.
+    /// The checks that continue, each by its former place, with its present one. The outcome of a round under way
+    /// counts for these, and must not be reported for any other.
     pub(crate) kept: HashMap<CheckId, CheckId>,
 }
 
 impl Engine {
-    /// From now on `next` is in force. A service that is configured as before keeps its state and its counters. One
-    /// that is configured otherwise keeps its drains, its penalty and the checks that are configured as before, even
-    /// if it is called otherwise as long as it has one of its prefixes; a check that is new or changed begins anew, and
-    /// until the service has a verdict, what was said of it stands. Drains go with the prefixes, to a service that has
-    /// none but drained ones. What is no longer wanted is withdrawn.
+    /// Puts `next` in force. A service with the same configuration keeps its state and its counters. A changed one
+    /// keeps its drains, its penalty and its unchanged checks, even under another name if it still has one of its
+    /// prefixes. A new or changed check begins anew; until the service has a verdict, its last statement stands. A
+    /// service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer configured
+    /// are withdrawn.
     ///
-    /// Checks have the places of the new configuration from here on; [`Reloaded::kept`] translates.
+    /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
         let (mut out, mut kept_checks) = (vec![], HashMap::new());
         if self.phase != Phase::Running {
@@ -64,7 +64,7 @@ impl Engine {
                     changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
-                    // What ExaBGP has acknowledged may be older than that.
+                    // The state that ExaBGP has acknowledged may be older than that.
                     if service.state() != ServiceState::Starting {
                         kept.acknowledged = Some(service.state());
                     }
@@ -89,13 +89,13 @@ impl Engine {
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
-        // With the last service that had it a drain of all is over.
+        // A drain of all ends with the last service that had it.
         self.forget_drains_of_all(&held, &mut out);
         self.put_in_force(now, next, &mut out);
         Reloaded { actions: out, kept: kept_checks }
     }
 
-    /// Takes up the routes and settings of `next`, and decides anew.
+    /// Takes the routes and settings of `next`, and decides anew.
     fn put_in_force(&mut self, now: Moment, next: &Plan, out: &mut Vec<Action>) {
         let (owners, routes) = routes(next);
         self.owners = owners;

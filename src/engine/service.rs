@@ -1,7 +1,8 @@
 //! A service: the worst of its checks, overridden by drains, holds and dampening.
 //!
-//! This file counts outcomes. [`begin`] is its start, [`decide`] its decision, [`drained`] and [`held`] are what operators order, [`damped`] falls, [`reloaded`] what
-//! survives a reload, [`sight`] the rules for unknown outcomes, [`shown`] what others may read.
+//! This file counts outcomes. [`begin`] has its start, [`decide`] its decision, [`drained`] and [`held`] the orders of
+//! operators, [`damped`] falls, [`reloaded`] the state that survives a reload, [`sight`] the rules for unknown
+//! outcomes, [`shown`] the parts that others read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,65 +37,65 @@ mod shown;
 mod sight;
 mod state;
 
-/// One service at work.
+/// One service with its state.
 #[derive(Debug)]
 pub(crate) struct Service {
     name: String,
-    /// What its decisions are about.
+    /// Its prefixes.
     prefixes: Vec<IpNet>,
-    /// One that is not enabled is withdrawn, and asks nothing.
+    /// A service that is not enabled is withdrawn and not probed.
     enabled: bool,
     checks: Vec<Check>,
-    /// That of each route, in their order.
+    /// The ladder of each route, in order.
     ladders: Vec<Ladder>,
     start: StartPolicy,
     disable_file: Option<PathBuf>,
     dampening: Dampening,
-    /// A fall that may turn out to be none.
+    /// A fall that may turn out not to be one.
     grace: Option<Grace>,
-    /// It stays withdrawn though its checks are up, and that has been said.
+    /// It stays withdrawn though its checks are up, and the log has a line about it.
     is_held: bool,
-    /// From the end of a fault to the verdict of the slowest check that can bring down.
+    /// The time from the end of a fault to the verdict of the slowest check that can bring the service down.
     rises_in: Duration,
     disabled: Disabled,
     drains: Drains,
     holds: Holds,
-    /// What it would be without its holds, as it was last said.
+    /// Its state without its holds, as last logged.
     held_off: Option<ServiceState>,
-    /// Its last drain has ended, and its checks, whose outcomes may be as old as an interval, are asked anew before it
-    /// returns.
+    /// Its last drain has ended. Its last outcomes may be as old as an interval, so that all checks probe again before
+    /// it returns.
     revalidating: bool,
-    /// The worst that the checks say; `None` before the first verdict.
+    /// The worst verdict of the checks; `None` before the first.
     health: Option<Severity>,
-    /// An earlier helper left it serving, and there has been no verdict since.
+    /// It served under an earlier helper, and there has been no verdict since.
     served_before: bool,
-    /// How much its checks see.
+    /// Which of its checks are unknown, and for how long.
     sight: Sight,
-    /// What ExaBGP acknowledged last: in the life before, or before the checks began anew.
+    /// The last acknowledged state: of an earlier helper, or from before the checks began anew.
     acknowledged_before: Option<ServiceState>,
     state: ServiceState,
     since: Moment,
-    /// Why it came into its state; `None` where a start or a reload brought it there.
+    /// The reason of its state; `None` after a start or a reload.
     entered: Option<String>,
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
     compat: Compat,
-    /// The state of its first check, or that it is disabled, as `exabgp healthcheck` tells hooks.
+    /// The state of its first check, or that it is disabled, for hooks as in `exabgp healthcheck`.
     hook_state: HookState,
-    /// What is stated is to be stated again, though it has not changed.
+    /// Its statement is to be sent again, though it has not changed.
     restate: bool,
-    /// When a round would begin while probing is paused.
+    /// When a round would begin if probing were not paused.
     paused_round_at: Option<Moment>,
 }
 
 impl Service {
-    /// Whether what is stated is to be said again though it has not changed; true only once.
+    /// Whether to send its statement again though it has not changed; true only once.
     pub(crate) fn take_restate(&mut self) -> bool {
         std::mem::take(&mut self.restate)
     }
 
-    /// Whether none of its checks is due: it is not enabled, or its disable-file exists and pauses the checks.
+    /// Whether none of its checks probes: it is not enabled, or its disable-file exists and pauses the checks.
     const fn probing_paused(&self) -> bool {
         !self.enabled || (self.is_disabled() && !self.compat.probe_while_disabled)
     }
@@ -112,7 +113,7 @@ impl Service {
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
     }
 
-    /// A check has failed between two rounds. That counts at once, and every check is due.
+    /// A check has failed between two rounds. The failure counts at once, and every check is due.
     pub(crate) fn on_sudden_failure(
         &mut self,
         now: Moment,
@@ -130,7 +131,7 @@ impl Service {
         self.probe_now(now);
     }
 
-    /// The answer of the server decides whether it hangs. While the service serves, every check is due; otherwise further
+    /// The answer of the server decides whether it hangs. Every check is due if the service serves; otherwise further
     /// passes would let it return too early.
     pub(crate) fn on_doubt(&mut self, now: Moment) {
         if self.is_serving() && !self.probing_paused() {
@@ -145,7 +146,8 @@ impl Service {
         }
     }
 
-    /// When dampening lets go, a fall is decided, a drain or a hold expires, or checks have been unknown for long.
+    /// The next moment at which dampening ends, a fall is decided, a drain or a hold expires, or checks have been
+    /// unknown for `unknown-after`.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
@@ -155,7 +157,7 @@ impl Service {
         deadlines.into_iter().flatten().min()
     }
 
-    /// When the next check is due, or would be while probing is paused.
+    /// When the next check is due, or would be if probing were not paused.
     #[must_use]
     pub(crate) fn next_round(&self) -> Option<Moment> {
         if self.probing_paused() {
@@ -164,7 +166,7 @@ impl Service {
         self.checks.iter().filter_map(Check::due).min()
     }
 
-    /// Starts the rounds that are due, and returns the places of their checks. `ticks` says whether this is a tick.
+    /// Starts the rounds that are due, and returns the places of their checks. `ticks` is true if the event is a tick.
     pub(crate) fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
         let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
         let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();

@@ -1,4 +1,4 @@
-//! What ExaBGP is known to have been told: for hooks, for what survives a restart, and for the log.
+//! Whether ExaBGP has got the state of each service: for hooks, for the memory, and for the log.
 
 use super::Engine;
 use super::action::Action;
@@ -12,16 +12,16 @@ use super::service;
 use crate::engine::api_session::Parent;
 use crate::engine::api_session::route_entry::RouteEntry;
 
-/// How it is known that what a service states has reached ExaBGP.
+/// How it is known that ExaBGP has got the statement of a service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Confirmation {
     Acknowledged,
-    /// It answers no commands: all has been said, and no more is known.
+    /// ExaBGP answers no commands: everything was sent, and no more is known.
     Said,
 }
 
 impl Engine {
-    /// Tells of each service whose present state has reached ExaBGP for all its prefixes.
+    /// Reports each service whose present state has reached ExaBGP for all its prefixes.
     pub(super) fn note_what_is_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
         for place in 0..self.services.len() {
             let state = self.services[place].state();
@@ -29,7 +29,7 @@ impl Engine {
                 continue;
             }
             let Some(how) = self.confirmation(place) else { continue };
-            // What was acknowledged is not said to be less afterwards.
+            // A state that was acknowledged once stays acknowledged.
             let news = match self.settled[place] {
                 Some((before, _)) if before != state => true,
                 Some((_, Confirmation::Said)) => how == Confirmation::Acknowledged,
@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Tells the log what stands for the prefixes of a service, why, and what ends it.
+    /// Logs the statement for the prefixes of a service, its reason, and its end.
     fn report(&mut self, now: Moment, place: usize, how: Confirmation, returns: bool, out: &mut Vec<Action>) {
         // On a terminal a person reads the commands themselves; there is no ExaBGP.
         if self.parent == Parent::Terminal {
@@ -84,7 +84,7 @@ impl Engine {
         self.api_session.report(self.routes_of(place));
     }
 
-    /// What the log tells of a restart of this service's server that has failed.
+    /// Logs the failed restart of this service's server.
     pub(crate) fn restart_failed(&self, now: Moment, id: ServiceId, failed: FailedRestart) -> Option<Notice> {
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.stands() == Some(Stands::Withdrawn);
@@ -93,7 +93,7 @@ impl Engine {
         Some(Notice::RestartFailed { service, prefixes, failed, until })
     }
 
-    /// How it is known that ExaBGP has been told what the service at this place states; `None` if it has not been.
+    /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.
     pub(super) fn confirmation(&self, place: usize) -> Option<Confirmation> {
         if self.entries_of(place).all(RouteEntry::is_settled) {
             return Some(Confirmation::Acknowledged);

@@ -1,4 +1,4 @@
-//! What a service of a configuration takes over from what is remembered, at a start as well as at a reload.
+//! The saved state that a service takes over, at a start or at a reload.
 //!
 //! ```text
 //!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains
@@ -14,31 +14,31 @@ use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::notice::Notice;
 use super::plan::Service;
 
-/// Who follows whom.
+/// Which service follows which.
 #[derive(Debug)]
 pub(super) struct Succession<'a> {
     memory: &'a Memory,
-    /// The remembered service that each prefix belongs to.
+    /// The saved service of each prefix.
     owners: HashMap<IpNet, &'a str>,
     /// Names in the configuration.
     configured: HashSet<&'a str>,
-    /// Remembered services that have a successor under another name.
+    /// Saved services that have a successor under another name.
     succeeded: HashSet<&'a str>,
 }
 
-/// What one service takes over.
+/// The state that one service takes over.
 #[derive(Debug)]
 pub(super) struct Inheritance {
-    /// The name under which it is remembered, if it is.
+    /// The name under which it was saved, if it was.
     pub(super) called: Option<String>,
-    /// What it takes over; `None` for nothing.
+    /// The state; `None` for nothing.
     pub(super) remembered: Option<Remembered>,
-    /// What has become of the drains, if there were any.
+    /// The notice about drains that move, if any.
     pub(super) notice: Option<Notice>,
 }
 
 impl<'a> Succession<'a> {
-    /// From what `memory` has, to these services.
+    /// From `memory` to these services.
     #[must_use]
     pub(super) fn new(memory: &'a Memory, services: &'a [Service]) -> Self {
         let mut owners = HashMap::new();
@@ -55,12 +55,12 @@ impl<'a> Succession<'a> {
         Self { memory, owners, configured, succeeded: HashSet::new() }
     }
 
-    /// What the service of this plan takes over. To be asked once for each.
+    /// The state that the service of this plan takes over. Call it once for each service.
     pub(super) fn inherit(&mut self, plan: &Service) -> Inheritance {
         let called = self.predecessor(plan);
         let known = called.and_then(|called| self.memory.services.get(called));
         let mut remembered = known.cloned().unwrap_or_default();
-        // What was acknowledged, or held announced, under another name says nothing of prefixes that were not there.
+        // A state that was acknowledged, or held, under another name does not apply to prefixes that it did not have.
         let is_same = |prefix| self.owners.get(prefix).copied() == called;
         if called.is_some_and(|called| called != plan.name)
             && !plan.routes.iter().all(|route| is_same(&route.prefix))
@@ -77,7 +77,7 @@ impl<'a> Succession<'a> {
         }
     }
 
-    /// The name under which this service is remembered: its own, or one that is gone and had a prefix of it.
+    /// The saved name of this service: its own, or one that is no longer configured and had a prefix of it.
     fn predecessor(&mut self, plan: &Service) -> Option<&'a str> {
         if let Some((name, _)) = self.memory.services.get_key_value(&plan.name) {
             return Some(name);
@@ -89,9 +89,9 @@ impl<'a> Succession<'a> {
         renamed
     }
 
-    /// Adds the drains of the other services that had prefixes of `plan`, unless it has others that are not drained: those
-    /// are not to be withdrawn for it. A drain of its own of the same holder stays. Where all services are drained, a
-    /// prefix that is new is drained as well, unless the service is known and was taken out.
+    /// Adds the drains of the other services that had prefixes of `plan`, unless it has other prefixes that are not
+    /// drained: the drain is not to withdraw those. A drain of its own of the same holder stays. If all services are
+    /// drained, a new prefix is drained as well, unless the service is known and was taken out.
     fn take_over_drains(
         &self,
         remembered: &mut Remembered,

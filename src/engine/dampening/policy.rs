@@ -5,41 +5,42 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What is done with the penalty.
+/// The effect of the penalty.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Mode {
     /// A suppressed service is withdrawn.
     Enforce,
-    /// The penalty is computed, shown and logged, and holds nothing.
+    /// The penalty is computed, shown and logged; it withdraws nothing.
     #[default]
     Observe,
     /// Not even computed.
     Off,
 }
 
-/// The numbers of a dampening policy.
+/// The values of a dampening policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Values {
-    /// What is done with the penalty.
+    /// The effect of the penalty.
     pub(crate) mode: Mode,
     /// Added by each fall.
     pub(crate) penalty: u32,
     /// At this penalty a service is suppressed.
     pub(crate) suppress: u32,
-    /// At this penalty it is let go.
+    /// At this penalty a suppression ends.
     pub(crate) reuse: u32,
-    /// In this time half of the penalty is gone.
+    /// The half-life of the penalty.
     pub(crate) half_life: Duration,
-    /// Nothing is held longer than this after its last fall.
+    /// The longest time for which a service is held down after its last fall.
     pub(crate) max_suppress: Duration,
-    /// The longest that a return takes after repeated falls; zero switches the doubling off.
+    /// The longest return after repeated falls; zero switches the doubling off.
     pub(crate) max_rise_time: Duration,
-    /// A process that is back within this time after its end has not made its service fall; zero: it always has.
+    /// A process that is back within this time after its exit causes no fall; if zero, every exit is a fall.
     pub(crate) restart_grace: Duration,
 }
 
-/// Values that work together. Made by [`Policy::new`], which refuses what could never suppress, or never release.
+/// Values that work together. Made by [`Policy::new`], which refuses a policy that could never suppress, or never
+/// release.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Policy(Values);
 
@@ -51,17 +52,17 @@ impl Deref for Policy {
     }
 }
 
-/// Why a policy was refused. The variants name the value at fault.
+/// Why a policy was refused. The variants name the wrong value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PolicyError {
     /// `reuse` is not below `suppress`.
     ReuseNotBelowSuppress,
-    /// `suppress` lies above the ceiling, so that it could never be reached.
+    /// `suppress` lies above the ceiling, so that the penalty could never reach it.
     SuppressAboveCeiling {
-        /// The highest penalty there can be.
+        /// The highest possible penalty.
         ceiling: u32,
     },
-    /// The value of this key is zero, which it must not be.
+    /// The value of this key is zero.
     Zero(&'static str),
 }
 
@@ -108,7 +109,7 @@ impl Policy {
         })
     }
 
-    /// The highest penalty there can be (RFC 2439, section 4.8.2).
+    /// The highest possible penalty (RFC 2439, section 4.8.2).
     #[must_use]
     pub(crate) fn ceiling(&self) -> f64 {
         f64::from(self.reuse) * (self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64()).exp2()

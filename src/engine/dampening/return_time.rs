@@ -1,8 +1,8 @@
-//! How long a return takes: twice as long with each fall from serving in a short time.
+//! The length of a return: it doubles with each fall from serving in a short time.
 //!
-//! A server that fails and recovers by turns moves its clients from PoP to PoP each time. The first fall costs nothing
-//! extra. After the n-th fall within [`WINDOW`](super::window::WINDOW) the return takes `rise` × `interval` × 2^(n-1), at most `max-rise-time`:
-//! the checks come up as always, and have to stay up for the rest of that time.
+//! A server that alternates between failure and recovery moves its clients from PoP to PoP each time. The first fall
+//! adds no delay. After the n-th fall within [`WINDOW`](super::window::WINDOW) the return takes `rise` × `interval` ×
+//! 2^(n-1), at most `max-rise-time`: the checks come up as always, and have to stay up for the rest of that time.
 //!
 //! ```text
 //!                 fell                        checks are up
@@ -18,18 +18,18 @@ use std::time::Duration;
 use super::window::Recent;
 use crate::engine::moment::Moment;
 
-/// What stands between a service and its return.
+/// The progress of a return.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Stage {
-    /// Nothing: it serves, or it was withdrawn by something that does not count.
+    /// None: the service serves, or was withdrawn for a reason that does not count as a fall.
     Free,
-    /// The fall that withdrew it was this one of the window, from 1.
+    /// The fall with this number in the window, from 1, withdrew the service.
     Fallen(u32),
-    /// Its checks are up, and have to stay so until then.
+    /// Its checks are up, and have to stay up until then.
     Waiting { falls: u32, until: Moment },
 }
 
-/// What has happened to the service.
+/// An event of the service.
 #[derive(Clone, Copy, Debug)]
 enum News {
     /// It fell from serving, for this time in the window.
@@ -38,7 +38,7 @@ enum News {
     Well(Moment),
     /// A check has brought it down.
     Unwell,
-    /// It serves, or whatever withdraws it now does not count.
+    /// It serves, or is withdrawn for a reason that does not count as a fall.
     Forgiven,
 }
 
@@ -53,7 +53,7 @@ impl Stage {
     }
 }
 
-/// The recent falls of a service, and what they mean for its return.
+/// The recent falls of a service, and the progress of its return.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnTime {
     falls: Recent,
@@ -67,8 +67,8 @@ impl ReturnTime {
         Self { falls: Recent::new(), stage: Stage::Free }
     }
 
-    /// What an earlier helper knew: the age of each fall at `now`, and the number of the fall that had withdrawn the
-    /// service, 0 if none had.
+    /// Restored from an earlier helper: the age of each fall at `now`, and the number of the fall that had withdrawn
+    /// the service, 0 if none had.
     #[must_use]
     pub(crate) fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
         let falls = Recent::restored(now, ages);
@@ -76,18 +76,18 @@ impl ReturnTime {
         Self { falls, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
     }
 
-    /// How long ago each fall of the window was, the oldest first.
+    /// The age of each fall of the window, the oldest first.
     pub(crate) fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
         self.falls.ages(now)
     }
 
-    /// How many falls the window has.
+    /// The number of falls in the window.
     #[must_use]
     pub(crate) fn falls(&self, now: Moment) -> u32 {
         self.falls.count(now)
     }
 
-    /// The number of the fall that withdrew the service, and whose return is still to come; 0 if there is none.
+    /// The number of the fall that withdrew the service, if it has not returned yet; 0 if there is none.
     #[must_use]
     pub(crate) const fn withdrawn_by(&self) -> u32 {
         match self.stage {
@@ -111,7 +111,7 @@ impl ReturnTime {
         self.stage = self.stage.after(News::Fell(self.falls(now)));
     }
 
-    /// The checks of the service are up, which takes them `rises_in`.
+    /// The checks of the service are up; `rises_in` is the time that this takes them.
     pub(crate) fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
         let rest = takes(self.withdrawn_by(), rises_in, longest).saturating_sub(rises_in);
         self.stage = self.stage.after(News::Well(now + rest));
@@ -123,12 +123,12 @@ impl ReturnTime {
         self.stage = self.stage.after(News::Unwell);
     }
 
-    /// The service serves, or is withdrawn by something that does not count.
+    /// The service serves, or is withdrawn for a reason that does not count as a fall.
     pub(crate) fn forgive(&mut self) {
         self.stage = self.stage.after(News::Forgiven);
     }
 
-    /// Lets the service go if its time has come.
+    /// Ends a wait that is over.
     pub(crate) fn expire(&mut self, now: Moment) {
         if self.waits_until().is_some_and(|until| until <= now) {
             self.forgive();
@@ -142,8 +142,8 @@ impl Default for ReturnTime {
     }
 }
 
-/// From the end of a fault to the return, after so many falls in the window. `rises_in` is what it takes without any;
-/// `longest` is `max-rise-time`, which never shortens that.
+/// The time from the end of a fault to the return, after this number of falls in the window. `rises_in` is the time
+/// without any fall; `longest` is `max-rise-time`, which never shortens it.
 #[must_use]
 pub(crate) fn takes(falls: u32, rises_in: Duration, longest: Duration) -> Duration {
     let doubled = 2_u32.saturating_pow(falls.saturating_sub(1));

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::engine::moment::Moment;
 
-/// How long an event counts.
+/// The time for which an event counts.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10 * 60);
 
-/// The moments of events, as far as they are within [`WINDOW`].
+/// The moments of the events within [`WINDOW`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recent {
     /// When each event stops counting, the oldest first.
@@ -31,19 +31,19 @@ impl Recent {
         Self { forgotten_at }
     }
 
-    /// Adds an event at `now`, and drops those that no longer count.
+    /// Adds an event at `now`, and drops those older than [`WINDOW`].
     pub(crate) fn add(&mut self, now: Moment) {
         self.forgotten_at.retain(|at| *at > now);
         self.forgotten_at.push(now + WINDOW);
     }
 
-    /// The age of each event that counts, the oldest first.
+    /// The age of each event in the window, the oldest first.
     pub(crate) fn ages(&self, now: Moment) -> impl Iterator<Item = Duration> {
         let counts = self.forgotten_at.iter().filter(move |at| **at > now);
         counts.map(move |at| WINDOW.saturating_sub(at.since(now)))
     }
 
-    /// How many events count.
+    /// The number of events in the window.
     #[must_use]
     pub(crate) fn count(&self, now: Moment) -> u32 {
         u32::try_from(self.ages(now).count()).unwrap_or(u32::MAX)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A fall from serving, and what it has led to.
+/// A fall from serving, and its consequences.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Fall {
@@ -15,14 +15,15 @@ pub(crate) struct Fall {
     pub(crate) enforced: bool,
     /// The falls of the last [`WINDOW`](crate::engine::dampening::window::WINDOW), this one among them.
     pub(crate) falls: u32,
-    /// How long the return takes, where that is longer than usual.
+    /// The length of the return, if it is longer than usual.
     pub(crate) return_takes: Option<Duration>,
-    /// Whether a process ended that may be back within `restart-grace`, which has excused too many already.
+    /// Whether the process ended and may be back within `restart-grace`, but that has excused too many restarts
+    /// already.
     #[serde(default)]
     pub(crate) grace_used_up: bool,
 }
 
-/// Why a drain, or a hold, is over.
+/// Why a drain or a hold ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DrainEnd {
@@ -30,7 +31,7 @@ pub(crate) enum DrainEnd {
     Lifted,
     /// Its time is over.
     Expired,
-    /// It was to end as soon as the server is well.
+    /// Its checks pass.
     Healthy,
 }
 

@@ -5,21 +5,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// So many are named.
+/// The number of prefixes that are named.
 const NAMED: usize = 3;
 
 /// Prefixes in the order of the configuration, each once.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Prefixes {
-    /// The first of them.
+    /// The first prefixes.
     named: Vec<String>,
-    /// How many others there are.
+    /// The number of the others.
     more: usize,
 }
 
 impl Prefixes {
-    /// Whether there are none.
+    /// Whether there are no prefixes.
     #[must_use]
     pub(crate) const fn is_empty(&self) -> bool {
         self.named.is_empty()

@@ -1,4 +1,4 @@
-//! How urgent notices are, and what they say.
+//! The urgency and the sentences of notices.
 
 use std::time::Duration;
 
@@ -178,7 +178,7 @@ fn a_refusal_without_a_reason_says_where_to_look() {
     }
 }
 
-/// A sentence of each kind that dnsherald(8) names, and what other parts of the helper log.
+/// A sentence of each kind that dnsherald(8) names, and the words that other parts of the helper log.
 fn sentences() -> Vec<String> {
     let (service, check) = ("resolver".to_owned(), "answers".to_owned());
     let (holder, reason): (Holder, Reason) = ("alice".parse().unwrap(), "new disk".to_owned().into());

@@ -1,4 +1,4 @@
-//! What ends the state that a notice tells of.
+//! The end of the state in a notice.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::period::Shown;
 
-/// What puts a withdrawn service back.
+/// The condition for the return of a withdrawn service.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Until {
-    /// Nothing in particular: it serves, or the reason says it.
+    /// None: it serves, or the reason names the condition.
     #[default]
     Open,
     /// Its checks pass.
@@ -31,7 +31,7 @@ pub(crate) enum Until {
 }
 
 impl Until {
-    /// The period in which it ends, or can end at the earliest.
+    /// The time until it ends, or can end at the earliest.
     #[must_use]
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
@@ -46,7 +46,7 @@ impl Until {
     }
 }
 
-/// As the end of a sentence.
+/// The end of a sentence.
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

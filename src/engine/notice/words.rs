@@ -12,11 +12,11 @@ use crate::text::counted;
 use crate::text::foreign;
 use crate::text::period::{Period, Shown};
 
-/// Why a route is refused, as a rule. Only ExaBGP 6 gives a reason.
+/// The usual causes of a refused route. Only ExaBGP 6 gives a reason.
 const ROUTE_REFUSED: &str = "exabgp.conf has no such neighbor, the `api` section of no neighbor names this process, or \
                              `next-hop self` meets a session of the other family";
 
-/// Why an end-of-RIB marker is refused, as a rule.
+/// The usual causes of a refused end-of-RIB marker.
 const MARKER_REFUSED: &str = "no BGP session is established, or none has this family";
 
 /// The time of day after a period from now.
@@ -355,7 +355,7 @@ impl fmt::Display for Stands {
     }
 }
 
-/// Why the end of a process is a fall at once, where that is so.
+/// Why the exit of a process is a fall at once, if it is.
 fn used_up(fall: &Fall) -> String {
     if fall.grace_used_up {
         format!(" (restart-grace has excused {RESTARTS_EXCUSED} restarts within {})", Period(WINDOW))
@@ -364,7 +364,7 @@ fn used_up(fall: &Fall) -> String {
     }
 }
 
-/// What repeated falls mean for the return, where they mean anything.
+/// The effect of repeated falls on the return, if any.
 fn longer(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
     let Some(takes) = fall.return_takes else { return Ok(()) };
     let falls = counted(fall.falls as usize, "fall");

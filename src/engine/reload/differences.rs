@@ -1,9 +1,9 @@
-//! What a reload changes about a service, for people.
+//! The changes of a service by a reload, for people.
 
 use crate::engine::plan::Service;
 use crate::exabgp::Route;
 
-/// The keys and checks in which `plan` differs from `earlier`, and whether what is announced stays as it is.
+/// The keys and checks in which `plan` differs from `earlier`, and whether the announcements stay the same.
 pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
     let prefixes = |service: &Service| service.routes.iter().map(|route| route.prefix).collect::<Vec<_>>();
     let same_prefixes = prefixes(earlier) == prefixes(plan);
@@ -25,7 +25,7 @@ pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
     let others = plan.others.iter().filter(|other| !earlier.others.contains(other));
     different.extend(others.map(|(key, _)| (*key).to_owned()));
     different.extend(checks(earlier, plan));
-    // Routes that are the same to ExaBGP, advertised as before, stand until there is a new verdict.
+    // Routes that ExaBGP cannot tell apart, with the same advertisement, stand until there is a new verdict.
     let kept = |route: &Route| plan.routes.contains(route);
     let is_kept = plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(kept);
     let route = if earlier.routes.len() == 1 { "route" } else { "routes" };

@@ -154,7 +154,7 @@ impl Bench {
         self.tell(Event::Undrain(ServiceId(service), Lift { holder: None, once_healthy: false }));
     }
 
-    /// Another helper takes over, one second later, and every check passes.
+    /// Starts another helper one second later; every check passes.
     fn restarts(mut self, services: &str) -> Self {
         let memory = self.engine.remember(self.now).clone();
         let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
@@ -251,7 +251,7 @@ fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
     assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
 }
 
-/// A service whose process has ended, and its line in the log about it, after a reload to `services` within the grace.
+/// A service whose process has ended, and its log line about that, after a reload to `services` within the grace.
 fn ended_before_a_reload(services: &str, is_back: bool) -> Vec<String> {
     let mut bench = Bench::up("a unit=unbound.service 192.0.2.1/32");
     let alive = CheckId { service: ServiceId(0), check: 1 };
@@ -282,7 +282,7 @@ fn the_end_of_a_process_stays_undecided_over_a_reload() {
     assert_eq!(ended_before_a_reload("b unit=unbound.service 192.0.2.9/32", false), [""; 0]);
 }
 
-/// A reload in a loop, more often than a server that hangs is given up.
+/// Reloads more frequent than the verdict on a server that hangs.
 #[test]
 fn a_round_under_way_goes_on_where_its_check_does() {
     let mut bench = Bench::up("a 192.0.2.1/32\nb 192.0.2.2/32\nc 192.0.2.3/32");
@@ -322,7 +322,7 @@ fn what_is_gone_is_withdrawn_and_what_is_new_decides() {
     assert_eq!(bench.said(), ["announce route 192.0.2.9/32 next-hop 10.1.0.2 med 100"]);
 }
 
-/// What was acknowledged last may be long out of date when ExaBGP does not answer.
+/// The acknowledged state may be long out of date if ExaBGP does not answer.
 #[test]
 fn what_is_adopted_is_the_present_state() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
@@ -335,7 +335,7 @@ fn what_is_adopted_is_the_present_state() {
     assert_eq!(bench.said(), [""; 0], "the server is dead");
 }
 
-/// Checks that find out nothing are waited for no longer than `unknown-after`, 30 seconds.
+/// Unknown checks delay a decision by `unknown-after`, 30 seconds, at most.
 #[test]
 fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
     for change in ["med=20", "query=example"] {

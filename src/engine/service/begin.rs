@@ -1,4 +1,4 @@
-//! A service at its beginning, with what an earlier helper remembered of it.
+//! The start of a service, with the saved state of an earlier helper.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::engine::plan;
 
-/// What was acknowledged longer ago than this does not stand without a verdict: ExaBGP may have been started since.
+/// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since.
 const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Service {
-    /// A service at its beginning, with what is remembered of it and how long ago that was.
+    /// A service at its start, with its saved state and the age of that.
     pub(crate) fn new(
         now: Moment,
         plan: &plan::Service,
@@ -73,8 +73,8 @@ impl Service {
         service
     }
 
-    /// The same at the start of the helper, where its plan may want a withdraw to be stated at once. Later on, what was
-    /// said before stands until there is a decision.
+    /// The same at the start of the helper, whose plan may require a withdraw at once. After a reload the last
+    /// statement stands until there is a decision.
     pub(crate) fn at_start(
         plan: &plan::Service,
         compat: Compat,
@@ -108,7 +108,7 @@ impl Service {
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
-        // ExaBGP no longer has what this helper withdrew when it stopped, nor perhaps what is old.
+        // ExaBGP no longer has routes that this helper withdrew when it stopped, and perhaps none of an old state.
         let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
         self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };

@@ -1,9 +1,9 @@
-//! Falls, and what they cost.
+//! Falls and their consequences.
 //!
-//! A fall from serving adds a penalty and may lengthen the return. The end of a process withdraws at once as well, but
-//! counts only if no other process has taken its place within `restart-grace`. A restart takes less, and so does systemd
-//! after a crash. At most [`RESTARTS_EXCUSED`](crate::engine::dampening::RESTARTS_EXCUSED) restarts
-//! within ten minutes are excused: a server that crashes in a loop is always back in time.
+//! A fall from serving adds a penalty and may lengthen the return. The exit of a process withdraws at once as well, but
+//! counts only if no other process replaces it within `restart-grace`. A restart takes less time, and so does systemd
+//! after a crash. At most [`RESTARTS_EXCUSED`](crate::engine::dampening::RESTARTS_EXCUSED) restarts within ten minutes
+//! are excused: a server that crashes in a loop is always back in time.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use crate::engine::notice::{Fall, Notice};
 use crate::engine::plan;
 use crate::outcome::{Cause, Outcome};
 
-/// A process has ended, and nothing else is known to be wrong: whether that was a fall is not decided yet.
+/// The exit of a process, while nothing else is known to be wrong: whether it was a fall is not decided yet.
 #[derive(Debug)]
 pub(super) struct Grace {
-    /// The places of the checks that watch what has ended; `None` for one that a reload has removed, so that whether the
+    /// The places of the checks that watch the process; `None` for one that a reload has removed, so that whether the
     /// process is back cannot be known.
     checks: Vec<Option<usize>>,
     began: Moment,
-    /// How long before `began` the process ended, by an earlier helper.
+    /// The time before `began` at which the process ended, under an earlier helper.
     before: Duration,
     until: Moment,
 }
@@ -35,21 +35,21 @@ impl Grace {
         self.until
     }
 
-    /// The same after a reload, which gives the checks other places; `place` translates.
+    /// The same after a reload, which moves the checks to other places; `place` translates.
     pub(super) fn translated(self, place: impl Fn(usize) -> Option<usize>) -> Self {
         let checks = self.checks.into_iter().map(|check| check.and_then(&place)).collect();
         Self { checks, ..self }
     }
 }
 
-/// From the end of a fault to the verdict of the slowest check that can bring the service down.
+/// The time from the end of a fault to the verdict of the slowest check that can bring the service down.
 pub(super) fn rises_in(plan: &plan::Service) -> Duration {
     let checks = plan.checks.iter().filter(|check| check.on_fail.worst() == Severity::Down);
     checks.map(|check| check.timing.returns()).max().unwrap_or_default()
 }
 
 impl Service {
-    /// It fell from serving: that counts now, or once `restart-grace` is over.
+    /// The service fell from serving: this counts now, or once `restart-grace` is over.
     pub(super) fn fall(&mut self, now: Moment, out: &mut Vec<Action>) {
         let policy = *self.dampening.policy();
         if policy.mode == Mode::Off {
@@ -64,11 +64,11 @@ impl Service {
         let checks = blamed().map(|(place, _)| Some(place)).collect();
         let until = now + policy.restart_grace;
         self.grace = Some(Grace { checks, began: now, before: Duration::ZERO, until });
-        // A helper that starts within the grace goes on with it.
+        // A helper that starts within the grace continues it.
         out.push(Action::Save);
     }
 
-    /// The end of a process that is not decided yet, for the next helper.
+    /// The undecided exit of a process, for the next helper.
     pub(in crate::engine) fn pending_restart(&self, now: Moment) -> Option<PendingRestart> {
         let grace = self.grace.as_ref()?;
         let places: Option<Vec<_>> = grace.checks.iter().copied().collect();
@@ -77,8 +77,8 @@ impl Service {
         Some(PendingRestart { age: grace.before.saturating_add(now.since(grace.began)), checks })
     }
 
-    /// Goes on with the grace of an earlier helper, which wrote this `ago`. Where no helper ran when the grace ended, it
-    /// is not known whether the process was back in time: that is no fall.
+    /// Continues the grace of an earlier helper, which saved it `ago`. If no helper ran when the grace ended, it is not
+    /// known whether the process was back in time: then it is no fall.
     pub(super) fn recall_pending_restart(&mut self, now: Moment, pending: &PendingRestart, ago: Duration) {
         let policy = self.dampening.policy();
         let before = pending.age.saturating_add(ago);
@@ -90,13 +90,13 @@ impl Service {
         self.grace = Some(Grace { checks, began: now, before, until: now + left });
     }
 
-    /// Decides whether the end of a process was a fall, as soon as that is known.
+    /// Decides whether the exit of a process was a fall, as soon as that is known.
     pub(super) fn settle_grace(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(grace) = self.grace.take() else { return };
         let is_back =
             |place: &Option<usize>| place.and_then(|place| self.checks.get(place)).is_some_and(passes);
         if self.is_drained() || !self.enabled {
-            // Stopped on purpose: the drain, such as a disable-file, was noticed only after the end.
+            // The stop was planned: the drain, such as a disable-file, was noticed only after the exit.
         } else if grace.checks.iter().all(is_back) {
             let after = grace.before.saturating_add(now.since(grace.began));
             let excused = self.dampening.excuse(now);
@@ -134,7 +134,7 @@ impl Service {
         out.push(Action::Save);
     }
 
-    /// Keeps a service whose checks are up again withdrawn for as long as its falls demand, and says so.
+    /// Keeps a service whose checks are up again withdrawn for as long as its falls require, and logs it.
     pub(super) fn wait_for_return(&mut self, now: Moment, out: &mut Vec<Action>) {
         let is_well = self.health.is_some_and(|health| health < Severity::Down);
         if self.is_drained() || self.state == ServiceState::Drained {
@@ -158,13 +158,13 @@ impl Service {
         }
     }
 
-    /// From the end of the present fault to the return.
+    /// The time from the end of the present fault to the return.
     pub(super) fn return_takes(&self) -> Duration {
         let longest = self.dampening.policy().max_rise_time;
         takes(self.dampening.return_time().withdrawn_by(), self.rises_in, longest)
     }
 
-    /// The operator wants every fall forgotten. The notice says what was cleared; there is none where nothing was.
+    /// Forgets every fall on request of the operator. The notice lists what was cleared; there is none if nothing was.
     pub(crate) fn undampen(&mut self, now: Moment, out: &mut Vec<Action>) {
         if let Some(cleared) = self.dampening.clear(now) {
             out.push(Notice::Undampened { service: self.name.clone(), cleared }.into());

@@ -1,4 +1,4 @@
-//! Draws the conclusion of a service: drains, a missing address, holds, dampening, and the worst of its checks.
+//! The decision of a service: drains, a missing address, holds, dampening, and the worst of its checks.
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
@@ -10,7 +10,7 @@ use crate::engine::notice::{Asks, DrainEnd, Notice, Stands};
 use crate::exabgp::Advertisement;
 
 impl Service {
-    /// Draws the conclusion from all that is known at `now`.
+    /// Decides the state from all that is known at `now`.
     pub(crate) fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
             let enforced = self.dampening.policy().mode == Mode::Enforce;
@@ -57,7 +57,7 @@ impl Service {
         out.push(Notice::Service { service, from, to: state, why, asks, kept, planned }.into());
     }
 
-    /// What it wants of ExaBGP for the routes for which `applies`, announcements first.
+    /// The requested commands for the routes for which `applies` is true, announcements first.
     pub(in crate::engine) fn asks(&self, applies: impl Fn(usize, &Advertisement) -> bool) -> Vec<Asks> {
         let asks = |route: Stands| {
             let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
@@ -73,15 +73,15 @@ impl Service {
         Action::Enter { service: self.name.clone(), state, reason }
     }
 
-    /// Combines the verdicts of the checks, and counts a fall.
+    /// Takes the worst verdict of the checks, and counts a fall.
     fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
         let health = self.worst_verdict().or(self.health);
         if health == self.health {
             return;
         }
         self.health = health;
-        // What was withdrawn already (suppressed, drained) cannot fall.
-        // Nor does what a hold keeps announced.
+        // A service that was withdrawn already (suppressed, drained) cannot fall. Nor can one that a hold keeps
+        // announced.
         let fell = self.is_serving() && health == Some(Severity::Down) && !self.is_pinned();
         self.served_before = false;
         if fell {
@@ -89,7 +89,7 @@ impl Service {
         }
     }
 
-    /// Whether it attracts traffic: by the last decision, before the first one by that of an earlier helper.
+    /// Whether it attracts traffic: by its last decision; before the first, by that of an earlier helper.
     pub(super) const fn is_serving(&self) -> bool {
         match self.state {
             ServiceState::Up | ServiceState::Degraded => true,
@@ -98,7 +98,7 @@ impl Service {
         }
     }
 
-    /// A drain first, then a missing address, then a hold, then dampening and health.
+    /// In this order: drains, a missing address, holds, dampening, health.
     fn conclude(&self) -> ServiceState {
         if !self.enabled || self.is_drained() || self.revalidating {
             ServiceState::Drained
@@ -109,7 +109,7 @@ impl Service {
         }
     }
 
-    /// Its state by checks and dampening alone. A missing address has brought its check down.
+    /// Its state by checks and dampening alone. A missing address has failed its check.
     pub(super) fn by_checks(&self) -> ServiceState {
         match self.health {
             Some(_) if self.dampening.holds() => ServiceState::Down,

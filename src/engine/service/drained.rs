@@ -7,19 +7,19 @@ use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::moment::Moment;
 use crate::engine::notice::{DrainEnd, Notice};
 
-/// What is known of the operator's file.
+/// The disable-file, as last seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Disabled {
-    /// It is not there.
+    /// It does not exist.
     No,
     /// It existed before the restart or reload, and has not been looked for since.
     Remembered,
-    /// It was found.
+    /// It exists.
     Found,
 }
 
 impl Service {
-    /// The operator's file has appeared or gone, or is still there after a restart.
+    /// The disable-file has appeared or is gone, or still exists after a restart.
     pub(crate) fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
         if self.is_disabled() != disabled {
             out.push(Action::Save);
@@ -48,20 +48,20 @@ impl Service {
 
     /// Ends drains, at once or when the checks have passed anew.
     pub(crate) fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
-        // The checks of a service that is not enabled never pass, so that the drain waits for none.
+        // The checks of a service that is not enabled never pass; therefore its drains do not wait for them.
         if !lift.once_healthy || !self.enabled {
             let lifted = self.drains.lift(lift);
             return self.note_ends(lifted, DrainEnd::Lifted, out);
         }
         if self.drains.let_return(lift) {
-            // What they found of the server before says nothing of the one that is there now.
+            // Earlier outcomes may concern another server process than the present one.
             self.check_anew(now);
             out.push(Notice::Returning { service: self.name.clone() }.into());
             out.push(Action::Save);
         }
     }
 
-    /// Ends the drains that wait for the checks. A drain that ends otherwise is followed by new outcomes first.
+    /// Ends the drains that wait for the checks. After the end of any other drain the checks probe anew first.
     pub(super) fn return_from_drain(&mut self, now: Moment, out: &mut Vec<Action>) {
         let found_anew = self.revalidating && (self.health.is_some() || self.is_pinned());
         self.revalidating &= !found_anew;
@@ -73,7 +73,7 @@ impl Service {
         if !ends_otherwise || !has_ended || self.revalidating {
             return;
         }
-        // Without a verdict the checks look for one already.
+        // Without a verdict the checks are probing for one already.
         if passes {
             self.check_anew(now);
         }
@@ -103,7 +103,7 @@ impl Service {
         }
     }
 
-    /// Whether restarts of ours drain it, and nothing else: what its checks find is then expected.
+    /// Whether only restarts by dnsherald drain it: failures of its checks are then expected.
     pub(in crate::engine) fn is_planned(&self) -> bool {
         !self.is_disabled() && self.drains.are_for_restarts()
     }

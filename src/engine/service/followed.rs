@@ -1,4 +1,4 @@
-//! Compatibility with `exabgp healthcheck`: what follows from the state of the service's one check.
+//! Compatibility with `exabgp healthcheck`: the consequences of the state of the one check.
 
 use super::Service;
 use crate::engine::action::Action;
@@ -6,8 +6,8 @@ use crate::engine::compat::HookState;
 use crate::engine::moment::Moment;
 
 impl Service {
-    /// What `exabgp healthcheck` does when its check changes, and in each round while it is disabled: each part of it as
-    /// [`Compat`](crate::engine::compat::Compat) says.
+    /// The actions of `exabgp healthcheck` at a change of its check, and in each round while it is disabled, each as
+    /// [`Compat`](crate::engine::compat::Compat) requires.
     pub(super) fn follow_check(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         let Some(check) = self.checks.first() else { return };
         let compat = self.compat;

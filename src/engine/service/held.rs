@@ -49,8 +49,8 @@ impl Service {
         &self.holds
     }
 
-    /// Whether it is announced because of a hold, whatever its checks and its falls say: it is not drained, its addresses
-    /// are not known to be missing, and every check that decides has reported once, so that a missing one were known.
+    /// Whether a hold announces it, regardless of its checks and its falls: it is not drained, its addresses are not
+    /// known to be missing, and every check that decides has reported once, so that a missing address would be known.
     #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
         !self.holds.orders().is_empty()
@@ -60,7 +60,7 @@ impl Service {
             && self.has_looked()
     }
 
-    /// Whether a hold keeps it announced that its checks, or its falls, would withdraw or degrade: what it would be.
+    /// The state that its checks or its falls would give it without the hold, if that is withdrawn or degraded.
     #[must_use]
     pub(crate) fn without_hold(&self) -> Option<ServiceState> {
         Some(self.by_checks())
@@ -76,7 +76,7 @@ impl Service {
         self.checks.iter().filter(|check| check.decides()).all(|check| check.last().is_some())
     }
 
-    /// Says when its checks begin to want something else than the hold, unless a transition says so, which names it.
+    /// Logs that its checks begin to contradict the hold, unless a transition does, which names it.
     pub(super) fn note_what_is_held_off(&mut self, stays: bool, out: &mut Vec<Action>) {
         let without = self.without_hold();
         let before = std::mem::replace(&mut self.held_off, without);
@@ -86,7 +86,7 @@ impl Service {
         }
     }
 
-    /// Who holds it, and why.
+    /// The holders, and their reasons.
     #[must_use]
     pub(crate) fn explain_holds(&self) -> String {
         let holds = self.holds.orders().iter();

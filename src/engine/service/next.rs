@@ -1,4 +1,4 @@
-//! What happens next to a service, and when at the earliest.
+//! The next change of a service, and its earliest time.
 
 use std::fmt::Write as _;
 
@@ -11,19 +11,19 @@ use crate::exabgp::Advertisement;
 use crate::text::counted;
 use crate::text::period::Period;
 
-/// What happens next, in words around one point in time.
+/// The next change, as words around one point in time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Next {
-    /// What stands before the time; the whole sentence where there is none.
+    /// The words before the time; the whole sentence if there is none.
     before: String,
-    /// The earliest time; `None` where it depends on an operator, or on what the checks find.
+    /// The earliest time; `None` if it depends on an operator, or on the outcomes of the checks.
     at: Option<Moment>,
-    /// What stands after the time, with its punctuation.
+    /// The words after the time, with punctuation.
     after: String,
 }
 
 impl Next {
-    /// Without a time.
+    /// A change without a time.
     fn open(text: String) -> Self {
         Self { before: text, at: None, after: String::new() }
     }
@@ -32,7 +32,7 @@ impl Next {
         Self { before: before.into(), at: Some(at), after: after.into() }
     }
 
-    /// The earliest time; `None` where it is not known.
+    /// The earliest time; `None` if it is not known.
     #[must_use]
     pub(crate) const fn at(&self) -> Option<Moment> {
         self.at
@@ -49,8 +49,8 @@ impl Next {
 }
 
 impl Service {
-    /// What happens next if nothing else happens: the checks find what they found last, and no operator acts. `None` for a
-    /// service that serves and has nothing ahead.
+    /// The next change if every check repeats its last outcome and no operator acts. `None` for a service that serves
+    /// and expects no change.
     #[must_use]
     pub(crate) fn next(&self, now: Moment) -> Option<Next> {
         match self.state {
@@ -75,7 +75,7 @@ impl Service {
                 file.unwrap_or_default()
             ));
         }
-        // Nothing is left to wait for but the checks.
+        // Only the checks remain to wait for.
         if self.drains.iter().all(|(_, drain)| drain.returning) {
             let unless = if self.drains.is_empty() { "" } else { ", then the drain ends" };
             return self.announced(now, unless);
@@ -133,7 +133,7 @@ impl Service {
             let after = format!("{then}, if the checks pass by then ({text}){}", undampen());
             return Next::timed("suppressed until", reuse, after);
         }
-        // What its falls add to the time that the checks take.
+        // The delay that its falls add to the time of the checks.
         let waits = self.return_takes().saturating_sub(self.rises_in);
         let earliest = if self.drains.is_empty() && !self.revalidating { last + waits } else { last };
         Next::timed(
@@ -187,7 +187,7 @@ impl Service {
         Some(Next::timed(before, at, format!(" if check {name} keeps failing ({have} of {need})")))
     }
 
-    /// The last of what the checks have ahead, and in words how far each is.
+    /// The last of the pending verdicts of the checks, and the progress of each in words.
     fn ahead(
         &self,
         forecast: impl Fn(&Check) -> Option<Forecast>,
@@ -205,7 +205,7 @@ impl Service {
         last.map(|last| (last, text))
     }
 
-    /// What becomes of its routes in this state: one word, and the state where the word does not tell.
+    /// The effect of this state on its routes: one word, and the state if the word does not imply it.
     fn becomes(&self, state: ServiceState) -> String {
         let announces =
             |ladder: &&crate::engine::ladder::Ladder| ladder.at(state).is_some_and(Advertisement::announces);

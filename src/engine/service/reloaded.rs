@@ -1,4 +1,4 @@
-//! A service that a reload has changed: which of its checks go on.
+//! A service that a reload has changed: which of its checks continue.
 
 use super::Service;
 use crate::engine::action::Action;
@@ -7,12 +7,12 @@ use crate::engine::notice::Notice;
 use crate::engine::plan;
 
 impl Service {
-    /// Takes over the checks of `service`, configured as `earlier`, that `plan` has unchanged, with their counters and the
-    /// round under way. Returns their former and present places. A service that was drained and no longer is asks all
-    /// its checks anew: what they found of the server in maintenance says nothing. So does one that was not enabled,
-    /// whose checks have rested.
+    /// Takes over the checks of `service`, configured as `earlier`, that are unchanged in `plan`, with their counters
+    /// and the round under way. Returns their former and present places. A service whose drain ends with the reload
+    /// probes all its checks anew: outcomes during maintenance say nothing. So does one that was not enabled, whose
+    /// checks were not probed.
     ///
-    /// Where no verdict is left, what was said stands until there is one.
+    /// Without a verdict the last statement stands until there is one.
     pub(crate) fn go_on_from(
         &mut self,
         mut service: Self,
@@ -29,13 +29,12 @@ impl Service {
                 }
             }
         }
-        // Where every check goes on, a return that waits goes on waiting, and does not begin anew.
+        // If every check continues, a return that waits continues to wait and does not begin anew.
         let goes_on = places.len() == plan.checks.len();
         if goes_on && self.dampening.policy() == service.dampening.policy() {
             std::mem::swap(&mut self.dampening, &mut service.dampening);
         }
-        // The end of a process that is not known to be a fall yet is decided by the check that goes on, or by the one
-        // that has its name now.
+        // The check that continues, or the one that has its name now, decides whether the exit of a process was a fall.
         let present = |former: usize| {
             let named = || {
                 let name = &earlier.checks.get(former)?.name;
@@ -51,7 +50,7 @@ impl Service {
         places
     }
 
-    /// Says which checks begin anew, where the service has no verdict because of it.
+    /// Logs which checks begin anew, if the service has no verdict because of it.
     fn note_lost_verdict(
         &mut self,
         service: &Self,
@@ -64,7 +63,7 @@ impl Service {
         let goes_on = |place| places.iter().any(|(_, present)| *present == place);
         let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
         let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
-        // Reloads that change checks do not extend the time within which the first verdict is due.
+        // Reloads that change checks do not extend the time limit of the first verdict.
         if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
             self.sight.go_on_from(&service.sight);
         }

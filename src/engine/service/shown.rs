@@ -1,4 +1,4 @@
-//! What may be known of a service.
+//! The readable parts of a service.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::text::counted;
 use crate::text::period::Period;
 
 impl Service {
-    /// As configured.
+    /// The name, as configured.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -31,19 +31,19 @@ impl Service {
         self.enabled
     }
 
-    /// What it is.
+    /// The state.
     #[must_use]
     pub(crate) const fn state(&self) -> ServiceState {
         self.state
     }
 
-    /// What its falls have come to, without the fraction.
+    /// The penalty, without its fraction.
     #[must_use]
     pub(crate) fn penalty(&self, now: Moment) -> u32 {
         self.dampening.whole_penalty(now)
     }
 
-    /// Whether its disable-file was there when last looked for.
+    /// Whether its disable-file existed when last looked for.
     #[must_use]
     pub(crate) const fn is_disabled(&self) -> bool {
         !matches!(self.disabled, Disabled::No)
@@ -55,13 +55,13 @@ impl Service {
         self.health == Some(Severity::Down) && !self.is_drained()
     }
 
-    /// Since when it is what it is.
+    /// Since when it has this state.
     #[must_use]
     pub(crate) const fn since(&self) -> Moment {
         self.since
     }
 
-    /// Who wants it drained, but for the disable-file.
+    /// Its drains, without the disable-file.
     #[must_use]
     pub(crate) const fn drains(&self) -> &Drains {
         &self.drains
@@ -82,7 +82,7 @@ impl Service {
         &self.checks
     }
 
-    /// How long it stays withdrawn though its checks are up; `None` if it does not.
+    /// The remaining time for which it stays withdrawn though its checks are up; `None` if it does not.
     #[must_use]
     pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
         self.dampening.held_until().filter(|_| self.is_held).map(|until| until.since(now))
@@ -94,7 +94,7 @@ impl Service {
         &self.dampening
     }
 
-    /// What it wants for its route at this place; `None` as long as it wants nothing said.
+    /// The desired advertisement of its route at this place; `None` as long as there is none.
     #[must_use]
     pub(crate) fn stated(&self, route: usize) -> Option<&Advertisement> {
         self.advertisement(self.stated?, route)
@@ -107,13 +107,13 @@ impl Service {
         }
     }
 
-    /// What puts it back, as long as it is withdrawn.
+    /// The condition for its return, as long as it is withdrawn.
     #[must_use]
     pub(crate) fn until(&self, now: Moment) -> Until {
         match self.state {
             _ if !self.enabled => Until::Open,
             ServiceState::Drained if self.is_disabled() => Until::FileGone,
-            // The reason names what the service waits for.
+            // The reason names the condition.
             ServiceState::Drained if self.drains.is_empty() => Until::Open,
             ServiceState::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => {
                 Until::ChecksPass
@@ -134,7 +134,7 @@ impl Service {
         }
     }
 
-    /// The checks that are not up though the service is, in brackets.
+    /// The checks that are not up though the service is, in parentheses.
     fn ignored(&self) -> String {
         let ignored = self.checks.iter().filter(|check| match check.state() {
             hysteresis::CheckState::Unknown | hysteresis::CheckState::Down => true,
@@ -147,13 +147,13 @@ impl Service {
         if shown.is_empty() { String::new() } else { format!(" ({})", shown.join("; ")) }
     }
 
-    /// Why it came into its state. What its checks have found since may already speak for another.
+    /// The reason of its state at the time of the transition. Later outcomes may point to another state.
     #[must_use]
     pub(crate) fn reason(&self) -> String {
         self.entered.clone().unwrap_or_else(|| self.explain())
     }
 
-    /// What stands in a state that ends once the checks pass.
+    /// The statement in a state that ends once the checks pass.
     pub(super) fn what_stays(&self, state: ServiceState) -> String {
         let announces =
             (0..self.ladders.len()).any(|place| self.stated(place).is_some_and(Advertisement::announces));
@@ -169,7 +169,7 @@ impl Service {
         }
     }
 
-    /// The end of a sentence, where no check finds out anything about the server.
+    /// The end of a sentence if no check has a result.
     fn unknown_suffix(&self) -> String {
         if !self.is_blind_now() {
             return String::new();
@@ -179,13 +179,13 @@ impl Service {
         format!("; {which} checks unknown: {}", self.blindness())
     }
 
-    /// What ExaBGP acknowledged last, as far as it may still stand.
+    /// The last acknowledged state, as far as it may still be valid.
     #[must_use]
     pub(crate) const fn acknowledged_before(&self) -> Option<ServiceState> {
         self.acknowledged_before
     }
 
-    /// Why it is what it is.
+    /// The reason of its state.
     #[must_use]
     pub(crate) fn explain(&self) -> String {
         if self.state == ServiceState::Up && self.is_pinned() {
@@ -194,7 +194,7 @@ impl Service {
         self.explain_state(self.state)
     }
 
-    /// Why it is in this state, or would be without a hold.
+    /// The reason of this state, or of the one without a hold.
     pub(super) fn explain_state(&self, state: ServiceState) -> String {
         match state {
             _ if !self.enabled => "`enabled = false` in the configuration".to_owned(),
@@ -229,7 +229,7 @@ impl Service {
             ServiceState::Down | ServiceState::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
-                    // It names its subject.
+                    // The reason names its subject.
                     Some(failure) if has_lost_its_process(check) => failure.to_owned(),
                     Some(failure) => format!("check {}: {failure}", check.name()),
                     None => format!(

@@ -1,16 +1,16 @@
-//! What a service does while its checks find out nothing about the server.
+//! The state of a service while its checks are unknown.
 //!
 //! An unknown outcome moves no route. Two rules limit how long that holds, both after `unknown-after`:
 //!
-//! * At the start, checks that are still unknown are left out if a witness has a verdict. If none has, what was
-//!   acknowledged last stands; without a memory of that, the prefixes are withdrawn.
+//! * At the start, unknown checks are ignored if a witness has a verdict. If none has, the last acknowledged state
+//!   stands; if that is not known, the prefixes are withdrawn.
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
-//! A drain that ends is followed by a first verdict, too, and what was acknowledged last is then the drain: it stands. A
-//! service that is down stays so. Each of these states has an alarm, so that no service stays withdrawn in silence.
+//! After a drain there is a first verdict, too; the last acknowledged state is then the drain, which stands. A service
+//! that is down stays down. Each of these states has an alarm, so that no service stays withdrawn without a log line.
 //!
-//! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; of a service without one, all
-//! its checks.
+//! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; if a service has none, all
+//! its checks are.
 
 use std::time::Duration;
 
@@ -22,38 +22,38 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::outcome::Cause;
 
-/// What is said once a service has found out nothing about its server for `unknown-after`.
+/// The alarm of a service whose witnesses have been unknown for `unknown-after`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Alarm {
-    /// There is no first verdict, and what was acknowledged last stands.
+    /// There is no first verdict, and the last acknowledged state stands.
     Starts,
-    /// It is degraded.
+    /// The service is degraded.
     Degraded,
-    /// It stays in this state until its checks pass.
+    /// The service stays in this state until its checks pass.
     Stays(ServiceState),
 }
 
-/// What is known about how much the checks of a service see.
+/// Which checks of a service are unknown, and for how long.
 #[derive(Clone, Debug)]
 pub(super) struct Sight {
     /// The places of the checks that ask the server itself.
     witnesses: Vec<usize>,
     /// `unknown-after`.
     patience: Duration,
-    /// When the checks began to look for a first verdict.
+    /// When the checks began to probe for a first verdict.
     began: Moment,
-    /// `patience` has passed since.
+    /// Whether `patience` has passed since `began`.
     is_over: bool,
-    /// No witness had a verdict by then, and the prefixes were stated without one.
+    /// No witness had a verdict in time, and the prefixes were stated without one.
     stated_blindly: bool,
     /// Every witness has been unknown for `patience`, after there was a verdict.
     is_blind: bool,
-    /// The alarm that was raised last, as long as there is a reason for one.
+    /// The last alarm, as long as there is a reason for one.
     raised: Option<Alarm>,
 }
 
 impl Sight {
-    /// Of checks that begin at `now`, of which those at `witnesses` ask the server itself.
+    /// For checks that begin at `now`; those at `witnesses` ask the server itself.
     pub(super) const fn new(now: Moment, witnesses: Vec<usize>, patience: Duration) -> Self {
         Self {
             witnesses,
@@ -74,7 +74,7 @@ impl Sight {
         self.raised = None;
     }
 
-    /// The checks go on as those of a service that a reload has changed, or still look for a first verdict.
+    /// Continues from the service before a reload, or the same service still without a verdict.
     pub(super) const fn go_on_from(&mut self, earlier: &Self) {
         self.began = earlier.began;
         self.is_over = earlier.is_over;
@@ -83,12 +83,12 @@ impl Sight {
         self.raised = earlier.raised;
     }
 
-    /// Raises the next alarm even if it is the last one again.
+    /// Allows the same alarm again.
     pub(super) const fn alarm_anew(&mut self) {
         self.raised = None;
     }
 
-    /// Whether every witness has found out nothing for long.
+    /// Whether every witness has been unknown for `patience`.
     pub(super) const fn is_blind(&self) -> bool {
         self.is_blind
     }
@@ -109,8 +109,8 @@ impl Sight {
         since?.into_iter().max()
     }
 
-    /// Whether a check does not hold up the first verdict of the service. A process or sockets that are not known never do,
-    /// nor does a check that moves no route.
+    /// Whether the first verdict of the service does not wait for this check. It never waits for an unknown process or
+    /// unknown sockets, nor for a check that moves no route.
     fn leaves_out(&self, check: &Check, checks: &[Check]) -> bool {
         if !check.decides() {
             return true;
@@ -124,7 +124,7 @@ impl Sight {
 }
 
 impl Service {
-    /// The worst verdict of the checks; `None` while one that counts has none yet and none is down.
+    /// The worst verdict of the checks; `None` while one that counts has no verdict and none is down.
     pub(super) fn worst_verdict(&self) -> Option<Severity> {
         let counted = || self.checks.iter().filter(|check| !self.sight.leaves_out(check, &self.checks));
         let worst = counted().filter_map(Check::verdict).max();
@@ -132,7 +132,7 @@ impl Service {
         worst.filter(|worst| all_in || *worst == Severity::Down)
     }
 
-    /// When one of the two rules may apply.
+    /// The next moment at which one of the two rules may apply.
     pub(super) fn sight_deadline(&self) -> Option<Moment> {
         let sight = &self.sight;
         let is_waiting = self.health.is_none() && self.checks.iter().any(|check| check.unknown().is_some());
@@ -153,8 +153,8 @@ impl Service {
         self.sight.is_blind = is_blind && self.health.is_some();
     }
 
-    /// Says once that the service has found out nothing for long, and what that means in `state`. At the start what was
-    /// acknowledged last stands from then on.
+    /// Raises the alarm once, if the checks have been unknown for long, with its consequence in `state`. At the start
+    /// the last acknowledged state stands from then on.
     pub(super) fn raise_alarm(&mut self, state: ServiceState, out: &mut Vec<Action>) {
         let alarm = self.alarm(state);
         if alarm.is_none() && self.health.is_some() {
@@ -178,7 +178,7 @@ impl Service {
         });
     }
 
-    /// What there is to say about blindness in `state`; `None` while the checks see, or their blindness changes nothing.
+    /// The alarm in `state`; `None` while a witness has results, or unknown checks change nothing.
     fn alarm(&self, state: ServiceState) -> Option<Alarm> {
         let has_no_verdict = || {
             let mut witnesses = self.sight.witnesses(&self.checks);
@@ -200,7 +200,7 @@ impl Service {
         self.sight.blind_since(&self.checks).is_some()
     }
 
-    /// Why the witnesses find out nothing.
+    /// Why the witnesses are unknown.
     pub(super) fn blindness(&self) -> String {
         let reasons = self.sight.witnesses(&self.checks).filter_map(|check| {
             let unknown = check.unknown()?;

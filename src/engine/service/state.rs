@@ -1,11 +1,11 @@
-//! What a service can be, and what it is at its start.
+//! The states of a service, and its state at the start.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a service is, to the world.
+/// The state of a service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceState {
@@ -13,11 +13,11 @@ pub enum ServiceState {
     Starting,
     /// Attracts traffic.
     Up,
-    /// Attracts traffic as a last resort.
+    /// Announced with the attributes of `degraded`.
     Degraded,
-    /// Not to be relied on: a check says so, or dampening.
+    /// A check or dampening holds it down.
     Down,
-    /// The operator wants it so.
+    /// An order of the operator.
     Drained,
 }
 
@@ -33,12 +33,12 @@ impl fmt::Display for ServiceState {
     }
 }
 
-/// What to state before the first verdict.
+/// The statement before the first verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StartPolicy {
-    /// Nothing: decide first.
+    /// None before the first verdict.
     Probe,
-    /// What was last acknowledged, if it is younger than this.
+    /// The last acknowledged state, if it is younger than this.
     Adopt {
         /// The age limit.
         max_age: Duration,

@@ -50,7 +50,7 @@ fn two_reloads_while_a_command_is_unanswered() {
     assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
     bench.answers = true;
     bench.tell(Event::Heard("done".to_owned()));
-    // What the first would have withdrawn, the second wants again.
+    // The second reload restores the route that the first would have withdrawn.
     assert_eq!(bench.said(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
     assert!(bench.engine.left_behind().next().is_none());
 }
@@ -62,7 +62,7 @@ fn forty_thousand_prefixes_hold_up_nothing() {
     let plans = [config(&all).plan(), config(&some).plan()];
     let mut engine = Engine::new(&plans[0], Parent::Terminal, Memory::default(), Duration::ZERO);
     engine.handle(Moment::START, Event::Start);
-    // Of the processor, so that it is this work alone.
+    // CPU time of this thread, so that other load does not count.
     let worked = || clock_gettime(ClockId::ThreadCPUTime).tv_sec;
     let before = worked();
     engine.reload(Moment::START, &plans[1]);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A route to other neighbors is another route to ExaBGP, but not to whoever has both.
+/// A route to other neighbors is another route to ExaBGP, but not to a neighbor that has both.
 #[test]
 fn other_neighbors_get_what_stands_at_once_and_keep_it() {
     let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
@@ -12,7 +12,7 @@ fn other_neighbors_get_what_stands_at_once_and_keep_it() {
     let announce =
         "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
     assert_eq!(bench.said(), [withdraw]);
-    // Not answered, and so said again behind the announcement.
+    // ExaBGP has not answered it; therefore it is sent again behind the announcement.
     bench.answers = true;
     bench.passes(Duration::from_secs(2));
     bench.passes(Duration::from_millis(100));
@@ -55,7 +55,7 @@ fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
     bench.reload(TO_TWO);
     assert_eq!(bench.said, [""; 0]);
     assert!(bench.engine.entries_of(0).all(RouteEntry::is_settled));
-    // One of them is to be told something else, and the other hears nothing.
+    // One neighbor gets another announcement; the other gets nothing.
     bench.reload("a to=10.0.0.1/100 to=10.0.0.2/300 192.0.2.1/32");
     let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";
     assert_eq!(bench.said, [format!("neighbor 10.0.0.2 {hop} med 300")]);

@@ -1,4 +1,4 @@
-//! A restart with another configuration: what the next helper takes over from the memory.
+//! A restart with another configuration: the state that the next helper takes from the memory.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn what_was_disabled_is_so_under_another_name_until_the_file_was_looked_for() {
     assert_eq!(next.states(), [("b", ServiceState::Drained)]);
 }
 
-/// Nothing was acknowledged for the other prefix, so that it is not adopted.
+/// ExaBGP has acknowledged nothing for the other prefix; therefore the state is not adopted.
 #[test]
 fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
@@ -105,8 +105,8 @@ fn what_was_withdrawn_at_a_stop_or_is_old_does_not_stand() {
     }
 }
 
-/// A service whose process ended, with a helper that starts `age` later: what the next helper logs while the check of
-/// the process finds this.
+/// A service whose process ended, with a helper that starts `age` later. Returns the log of the next helper after this
+/// outcome of the process check.
 fn after_an_exit(age: Duration, is_back: bool) -> Vec<String> {
     let services = "a unit=srv.service 192.0.2.1/32";
     let mut bench = Bench::up(services);

@@ -15,7 +15,7 @@ use crate::outcome::{Cause, Outcome};
 
 const RESOLVER: ServiceId = ServiceId(0);
 
-/// An engine in virtual time whose checks all find the same, at once.
+/// An engine in virtual time whose checks all have the same outcome, at once.
 struct Bench {
     engine: Engine,
     now: Moment,
@@ -23,7 +23,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// One service with one check, `rise` 3, `fall` 3, and these lines of its own.
+    /// One service with one check, `rise` 3, `fall` 3, and these further lines.
     fn new(lines: &str) -> Self {
         let toml = format!(
             "[node]\nmanagement = \"10.1.0.2\"\n\
@@ -40,7 +40,7 @@ impl Bench {
         bench
     }
 
-    /// One that is up.
+    /// The same service, up.
     fn up(lines: &str) -> Self {
         let mut bench = Self::new(lines);
         bench.until(10.0);
@@ -58,7 +58,7 @@ impl Bench {
         }
     }
 
-    /// Time goes on until so many seconds after the start.
+    /// Advances to this number of seconds after the start.
     fn until(&mut self, seconds: f64) {
         let end = Moment::after_start(Duration::from_secs_f64(seconds));
         while let Some(at) = self.engine.deadline().filter(|at| *at <= end) {
