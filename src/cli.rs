@@ -68,15 +68,16 @@ pub enum Command {
     Explain(Explain),
     /// Withdraw a service, or all, for maintenance
     ///
-    /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of `--for`.
-    /// Exit status: 0 done; 1 failed, or with `--wait` ExaBGP did not acknowledge the withdraws in time; 5 with `--wait` if
-    /// ExaBGP answers no commands (`exabgp.api.ack` is off), so that the fate of the withdraws is unknown.
+    /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of
+    /// `--for`. Exit status: 0 done; 1 failed, or with `--wait` ExaBGP did not acknowledge the withdraws in time; 5
+    /// with `--wait` if ExaBGP answers no commands (`exabgp.api.ack` is off), so that it is unknown whether it carried
+    /// out the withdraws.
     Drain(Drain),
     /// End drains
     ///
     /// Shows what still keeps a service withdrawn. Exit status: 0 done; 1 if there was no drain to end (0 with
-    /// `--quiet-if-none`), or with `--wait` a service was not announced and acknowledged in time; 5 with `--wait` if ExaBGP
-    /// answers no commands, so that the fate of the announcements is unknown.
+    /// `--quiet-if-none`), or with `--wait` a service was not announced and acknowledged in time; 5 with `--wait` if
+    /// ExaBGP answers no commands, so that it is unknown whether it carried out the announcements.
     Undrain(Undrain),
     /// Keep a service announced against its checks, for the operator who knows that a check is wrong
     ///
@@ -142,7 +143,7 @@ impl Command {
         }
     }
 
-    /// Whether a stray signal may reach the command: ExaBGP starts it, or it waits for a server or a helper.
+    /// Whether the command must ignore stray signals: ExaBGP starts it, or it waits for a server or a helper.
     #[must_use]
     pub const fn is_long_lived(&self) -> bool {
         matches!(

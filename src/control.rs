@@ -1,13 +1,14 @@
-//! The conversation with a helper that runs: two Unix sockets in one directory.
+//! The protocol of the control sockets of a running helper: two Unix sockets in one directory.
 //!
 //! ```text
 //!   status.sock    every user may connect; the helper writes its status document, reads nothing, and closes
 //!   control.sock   owner and group may connect; one request as a line of JSON, one reply as a line of JSON
 //! ```
 //!
-//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper drops a client that
-//! is slow, half open or talks nonsense after [`CLIENT_TIMEOUT`]; until then that client holds one place of its own user. A
-//! command gives up after [`CONVERSATION`], and a request that is not carried out until then never is ([`Expiry`]).
+//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper drops a client
+//! that is slow, half open or sends an invalid request after [`CLIENT_TIMEOUT`]; until then that client occupies one
+//! place of its own user. A command gives up after [`CONVERSATION`]; the helper never carries out a request that is
+//! older ([`Expiry`]).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,20 +23,20 @@ use crate::text::foreign;
 
 pub mod client;
 
-/// Where the sockets are unless the configuration says otherwise.
+/// The default directory of the sockets.
 pub(crate) const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
 
-/// How long either side waits for the other.
+/// Timeout of either side for the other.
 pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a command waits for a helper: to connect, to write and to read, all together. A reload reads a file that may be
-/// on a slow disk, and a drain is written down.
+/// Timeout of a command for a whole conversation: connect, write and read. A reload reads a file that may be on a slow
+/// disk, and a drain is written to disk.
 pub(crate) const CONVERSATION: Duration = Duration::from_secs(4);
 
-/// How long a request counts. The rest of [`CONVERSATION`] is for carrying it out and for the reply.
+/// The time after which a request expires. The rest of [`CONVERSATION`] is for its execution and for the reply.
 pub(crate) const VALID: Duration = Duration::from_millis(2500);
 
-/// No request is longer, in bytes.
+/// Maximum length of a request, in bytes.
 pub(crate) const LONGEST_REQUEST: u64 = 4096;
 
 /// The socket of the status document.
@@ -50,7 +51,7 @@ pub fn control_socket(directory: &Path) -> PathBuf {
     directory.join("control.sock")
 }
 
-/// What a helper can be asked to do.
+/// The requests.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Request {
@@ -58,28 +59,28 @@ pub enum Request {
     Drain {
         /// Its name; `None` for all.
         service: Option<String>,
-        /// Whose wish, why, and for how long.
+        /// The holder, the reason and the end.
         order: Order,
     },
     /// End drains of a service, or of all.
     Undrain {
         /// Its name; `None` for all.
         service: Option<String>,
-        /// Whose, and when.
+        /// The holder, and when the drain ends.
         lift: Lift,
     },
     /// Announce a service against its checks.
     Hold {
         /// Its name.
         service: String,
-        /// Whose wish, why, and for how long.
+        /// The holder, the reason and the end.
         order: HoldOrder,
     },
     /// End holds of a service, or of all.
     Unhold {
         /// Its name; `None` for all.
         service: Option<String>,
-        /// Whose; `None` for every holder's.
+        /// The holder; `None` for all holders.
         holder: Option<Holder>,
     },
     /// Forget the falls of a service, or of all.
@@ -87,11 +88,11 @@ pub enum Request {
         /// Its name; `None` for all.
         service: Option<String>,
     },
-    /// Log how the restart of a server failed. Changes nothing.
+    /// Log the failure of a restart of a server. Changes nothing.
     RestartFailed {
         /// The name of a service of that server.
         service: String,
-        /// What failed, and what has become of it.
+        /// The failure, and its consequence.
         failed: FailedRestart,
     },
     /// Read the configuration again.
@@ -99,7 +100,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The service that it names; `None` if it is about all, or about none.
+    /// The service that it names; `None` if it concerns all, or none.
     #[must_use]
     pub(crate) fn service(&self) -> Option<&str> {
         match self {
@@ -113,7 +114,7 @@ impl Request {
     }
 }
 
-/// As the command that sends it, for the log.
+/// The command that sends it, for the log.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, holder) = match self {
@@ -130,19 +131,19 @@ impl fmt::Display for Request {
     }
 }
 
-/// A request as it is sent.
+/// A request on the wire.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Envelope {
-    /// Until when the request counts. A helper that was stopped or overloaded must not carry out later what its command
-    /// has reported as failed.
+    /// When the request expires. A helper that was stopped or overloaded must not carry out a request later whose
+    /// command has reported a failure.
     pub(crate) expires: Expiry,
-    /// What is asked.
+    /// The request.
     pub(crate) request: Request,
 }
 
-/// A point in time after which a request has no effect: milliseconds since the boot of this host (CLOCK_BOOTTIME), which
-/// both sides read, which goes on while the host sleeps, and which no one sets.
+/// A point in time after which a request has no effect: milliseconds since the boot of this host (CLOCK_BOOTTIME). Both
+/// sides read the same clock; it continues while the host sleeps, and cannot be set.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Expiry(u64);
@@ -158,8 +159,8 @@ impl Expiry {
         Self(u64::try_from((now + valid).as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// How long the request has been without effect; `None` while it counts. An expiry that is further away than any
-    /// command asks for is not believed.
+    /// For how long the request has been expired; `None` while it is valid. An expiry further away than [`VALID`]
+    /// counts as expired.
     #[must_use]
     pub(crate) fn late_by(self) -> Option<Duration> {
         self.late_at(since_boot())
@@ -174,17 +175,16 @@ impl Expiry {
     }
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
-    /// It is done, for these services; of [`Request::Undrain`] and
-    /// [`Request::Unhold`], for those that had such an order; of
-    /// [`Request::Undampen`], what was cleared of each that had anything.
+    /// Done for these services. For [`Request::Undrain`] and [`Request::Unhold`] these are the ones that had such an
+    /// order; for [`Request::Undampen`] the ones with something to clear, each with what was cleared.
     Done(Vec<String>),
-    /// It is done, for these services, but it is not written down: a helper that starts now would not know of it.
+    /// Done for these services, but not written to disk: a helper that starts now would not know of it.
     Unsaved(Vec<String>),
-    /// It is not, and why.
+    /// Not done, for this reason.
     Refused(String),
 }
 

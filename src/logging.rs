@@ -1,7 +1,7 @@
 //! The log: one line per event on standard error.
 //!
-//! Under systemd standard error is ExaBGP's, which leads to the journal: there each line carries its priority and no
-//! time. Anywhere else it carries the time. `RUST_LOG` chooses what is shown; by default everything from `info` up.
+//! Under systemd standard error is that of ExaBGP and leads to the journal: there each line carries its priority and no
+//! time. Otherwise it carries the time. `RUST_LOG` selects the levels; the default is `info` and above.
 //!
 //! Log lines contain foreign text: control characters are escaped. A reader of the log that stops reading must not block
 //! the probes: `run` logs [through a thread](aside).
@@ -24,12 +24,12 @@ pub(crate) mod entry;
 pub(crate) mod facility;
 pub(crate) mod syslog;
 
-/// How lines come to standard error.
+/// How lines reach standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
-    /// Written by whoever logs, who waits if need be.
+    /// The logging thread writes them itself and waits if standard error blocks.
     Directly,
-    /// Written by a thread, and lost if it cannot keep up.
+    /// A separate thread writes them; lines are lost if it cannot keep up.
     Aside,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn start_with(default: LevelFilter, way: Way, console: bool, syslog: 
         }
         if console { line.write_all(form.entry(urgency, &message).as_bytes()) } else { Ok(()) }
     });
-    // Without a thread for it the log is written directly: late is better than never.
+    // Without that thread the log is written directly: a late line is better than none.
     if way == Way::Aside
         && let Ok(writer) = aside::start(form)
     {
@@ -60,7 +60,7 @@ pub(crate) fn start_with(default: LevelFilter, way: Way, console: bool, syslog: 
     builder.init();
 }
 
-/// What a line looks like.
+/// The format of a line.
 #[derive(Clone, Copy, Debug)]
 struct Form {
     journal: bool,
@@ -71,7 +71,7 @@ impl Form {
     fn entry(self, urgency: Urgency, message: &str) -> String {
         let (first, further) = if self.journal {
             let head = format!("<{}>dnsherald: ", urgency.severity());
-            // The journal makes an entry of each line, which has no priority but its own.
+            // The journal makes an entry of each line, so that each line needs a priority.
             (head.clone(), format!("{head}    "))
         } else {
             let time = humantime::format_rfc3339_millis(SystemTime::now());
@@ -87,8 +87,8 @@ impl Form {
     }
 }
 
-/// systemd says in `JOURNAL_STREAM` which device and inode lead to the journal; standard error may have been sent
-/// elsewhere since.
+/// systemd sets `JOURNAL_STREAM` to the device and inode of the journal's stream; standard error may have been
+/// redirected since.
 fn stderr_is_journal(stream: Option<&str>) -> bool {
     let actual = || -> io::Result<String> {
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);

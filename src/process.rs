@@ -1,4 +1,4 @@
-//! The main process of the DNS server: where it is found, and the handle that cannot mean another process.
+//! The main process of the DNS server: how it is found, and a handle that cannot refer to another process.
 //!
 //! ```text
 //! ProcessSource ──► find: pid-file, else the unit's cgroup, else systemctl ──► ProcessHandle: pidfd, number, name
@@ -7,12 +7,12 @@
 //!                  Missing: certainly, or perhaps
 //! ```
 //!
-//! [`work`] tells what it and its children do. None of it needs privileges. A number alone proves nothing, for the kernel uses numbers again. So a process is first
-//! opened by its pidfd, then looked at in `/proc`. If it still runs after that, `/proc` has shown this process
-//! ([`handle`]).
+//! [`work`] measures the CPU time of the process and its children. None of it needs privileges. A number alone proves
+//! nothing, since the kernel reuses numbers. Therefore a process is first opened by its pidfd, then looked up in
+//! `/proc`. If it still runs after that, `/proc` has shown this process ([`handle`]).
 //!
-//! Only certain news may move a route: the exit of a process that was open, or systemd's word that its unit does not
-//! run. A pid-file that is missing, stale or garbled proves nothing, and neither does a systemd that does not answer.
+//! Only facts may move a route: the exit of a process that was open, or a report of systemd that its unit does not run.
+//! A pid-file that is missing, stale or invalid proves nothing, and neither does a systemd that does not answer.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

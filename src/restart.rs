@@ -49,13 +49,13 @@ use self::snapshot::Snapshot;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// The server is restarted, and its services have returned.
+    /// The server was restarted, and its services have returned.
     Restarted,
     /// The server was not touched, and the drain has ended.
     Untouched,
     /// The server was touched and did not recover: the services stay drained until the drain expires.
     LeftDrained,
-    /// The server did not recover with the new configuration; it did with the one before.
+    /// The server did not recover with the new configuration, but did with the previous one.
     RolledBack,
 }
 
@@ -66,14 +66,14 @@ pub(crate) enum Operation {
     Restart,
     /// Make it read its configuration again.
     Reload,
-    /// Run a command of the operator, for instance an upgrade, for as long as it takes or at most so long.
+    /// Run a command of the operator, for instance an upgrade; with a time limit, if one is given.
     Command(Program, Option<Duration>),
 }
 
 /// A transaction about to be run.
 #[derive(Debug)]
 pub(crate) struct Transaction<'a> {
-    /// The configuration that helper and command share.
+    /// The configuration of helper and command.
     pub(crate) config: &'a Config,
     /// The server.
     pub(crate) backend: &'a Backend,
@@ -81,7 +81,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) helper: &'a Client,
     /// What to do to the server.
     pub(crate) operation: Operation,
-    /// Whether to restore the configuration before if it fails.
+    /// Whether to restore the previous configuration if it fails.
     pub(crate) rollback: bool,
     /// Zones that the server need not serve afterwards.
     pub(crate) removed: Vec<String>,
@@ -155,7 +155,7 @@ impl Transaction<'_> {
         if failed_at.is_harmless() || !self.rollback {
             return self.leave(failed_at, was_drained, &why).await;
         }
-        // The second attempt, with the configuration before.
+        // The second attempt, with the previous configuration.
         let rollback = tokio::select! {
             rollback = self.roll_back(&mut journal, baseline.into_inner(), &why) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
@@ -197,7 +197,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Every step once. What the server was like before is left in `first`: a rollback is compared with it, too.
+    /// Runs every step once. Stores the earlier state of the server in `first`, with which a rollback is compared, too.
     async fn attempt(
         &self,
         journal: &mut Journal<'_>,
@@ -250,8 +250,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Restores the configuration before and restarts. The services are drained already, and the state of the server
-    /// is unknown: it is compared with the one before the attempt, and the process of the attempt must be gone as well.
+    /// Restores the previous configuration and restarts. The services are drained already, and the state of the server
+    /// is unknown: it is compared with the one before the attempt, and the process of the attempt must have exited as
+    /// well.
     async fn roll_back(
         &self,
         journal: &mut Journal<'_>,
@@ -272,7 +273,7 @@ impl Transaction<'_> {
         self.verify(journal, &baseline).await
     }
 
-    /// What to leave after a failure at `step`. A drain that an earlier failure has left stays.
+    /// The result of a failure at `step`. A drain that an earlier failure has left stays.
     async fn leave(&self, step: Step, was_drained: bool, why: &str) -> Outcome {
         if step.is_harmless() {
             if step > Step::Configuration && !was_drained {

@@ -1,4 +1,4 @@
-//! The status document: all that an operator may want to know of a helper, as data.
+//! The status document: the state of a helper, as data.
 //!
 //! ```text
 //!   Engine ──► Document ──► JSON on status.sock ──► Document ──► a table, or the same JSON
@@ -46,15 +46,15 @@ pub struct Document {
     pub node: String,
     /// The helper's process.
     pub pid: u32,
-    /// The file that it was started with.
+    /// The configuration file that the helper was started with.
     pub configuration: PathBuf,
-    /// Why that file cannot be used, if it cannot. Until it can, `last_good` is in force, or everything is withdrawn.
+    /// Why that file cannot be used, if it cannot. Meanwhile `last_good` is in force, or everything is withdrawn.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trouble: Option<String>,
-    /// The file with the last good configuration, where that one is in force.
+    /// The file with the last good configuration, if that one is in force.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_good: Option<PathBuf>,
-    /// Why the state is not on the disk, if it is not: a helper that starts now would not know of the last drains.
+    /// Why the state is not on disk, if it is not: a helper that starts now would not know of the last drains.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unwritten: Option<String>,
     /// How long it has been running.
@@ -62,14 +62,15 @@ pub struct Document {
     /// Since when it has been running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) running_since: Option<Time>,
-    /// When this was written.
+    /// When the document was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<Time>,
-    /// The other end of standard output.
+    /// The API session with ExaBGP.
     pub exabgp: ExaBgp,
     /// In the order of the configuration.
     pub services: Vec<Service>,
-    /// Drains of all services, which those that are added later have, too. Each service has its own in `drains`.
+    /// Drains of all services; services that are added later have them, too. Each service also lists them in its own
+    /// `drains`.
     #[serde(default)]
     pub drains_of_all: Vec<Drain>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
@@ -79,15 +80,15 @@ pub struct Document {
 /// A configuration file that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Trouble {
-    /// What is wrong with it, in one line.
+    /// The error, in one line.
     pub(crate) error: String,
-    /// What is in force instead; nothing, where every known prefix is withdrawn.
+    /// The configuration in force instead; none if every known prefix is withdrawn.
     pub(crate) last_good: Option<PathBuf>,
 }
 
 impl Document {
-    /// What became of the routes, where no configuration is in force. A prefix that neither the file nor the state names
-    /// cannot be withdrawn: ExaBGP goes on with it.
+    /// The state of the routes without a configuration. A prefix that neither the file nor the state names cannot be
+    /// withdrawn: ExaBGP keeps announcing it.
     fn without_configuration(&self) -> &'static str {
         if self.services.iter().any(|service| !service.prefixes.is_empty()) {
             "every prefix that is known is withdrawn"

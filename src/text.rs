@@ -6,12 +6,12 @@
 //!
 //! * **Text that is not ours passes through [`foreign`] (one line) or [`foreign_lines`] where it enters a sentence.** Both
 //!   bound its length.
-//! * **Whatever a command prints leaves through [`stdout`] or [`stderr`]**, and a log line through [`show`]. They escape
+//! * **All output of a command passes through [`stdout`] or [`stderr`]**, and a log line through [`show`]. They escape
 //!   the same characters once more, so that a place that forgets the first rule does no harm.
 //! * **JSON passes through [`json`]**, which writes these characters as `\u` escapes: a reader gets them unchanged.
 //!
-//! Escaped is each character for which [`is_doubtful`] is true. Printable text of any script stays as it is. A backslash
-//! stays as well, so that escaping twice changes nothing.
+//! Each character for which [`is_doubtful`] is true is escaped. Printable text of any script stays as it is. A
+//! backslash stays as well, so that escaping twice changes nothing.
 
 pub(crate) mod excerpt;
 pub(crate) mod fnv;
@@ -23,15 +23,15 @@ use std::io::{self, Write};
 
 pub(crate) mod wrap;
 
-/// Characters that [`foreign`] shows, and that [`foreign_lines`] shows of each line.
+/// Maximum number of characters of [`foreign`], and of each line of [`foreign_lines`].
 pub(crate) const LONGEST: usize = 240;
 
-/// Lines that [`foreign_lines`] shows.
+/// Maximum number of lines of [`foreign_lines`].
 pub(crate) const MOST_LINES: usize = 64;
 
-/// Whether a terminal obeys this character, or a reader cannot see it: control characters (C0, DEL, C1), bidirectional
-/// controls, zero-width and other format characters, line and paragraph separators, blanks other than a space, and code
-/// points that are private or not assigned.
+/// Whether a terminal interprets this character, or a reader cannot see it: control characters (C0, DEL, C1),
+/// bidirectional controls, zero-width and other format characters, line and paragraph separators, blanks other than a
+/// space, and code points that are private or not assigned.
 #[must_use]
 pub fn is_doubtful(character: char) -> bool {
     match character {
@@ -153,7 +153,7 @@ pub(crate) fn stdout() -> Printed<io::Stdout> {
     Printed(io::stdout())
 }
 
-/// Prints a text with escape sequences of its own, all else in which is escaped already.
+/// Prints a text with escape sequences of its own; everything else in it is escaped already.
 ///
 /// # Errors
 /// When standard output cannot be written to.
@@ -167,10 +167,10 @@ pub(crate) fn stderr() -> Printed<io::Stderr> {
     Printed(io::stderr())
 }
 
-/// Prints what is wrong with a command line, or the help: in color on a terminal, unless a doubtful character is cited.
+/// Prints an error in the command line, or the help: in color on a terminal, unless it cites a doubtful character.
 pub fn usage(error: &clap::Error) {
     let plain = error.to_string();
-    // Whoever reads it may have gone, which changes nothing.
+    // If the reader has closed the pipe, nothing changes.
     let _ = match plain == printable(&plain) {
         true => error.print(),
         false if error.use_stderr() => write!(stderr(), "{plain}"),
@@ -208,12 +208,12 @@ pub(crate) fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result
     stdout.flush()
 }
 
-/// A writer that escapes doubtful characters, but line breaks and tabs.
+/// A writer that escapes doubtful characters, except line breaks and tabs.
 #[derive(Debug)]
 pub(crate) struct Printed<W>(pub(crate) W);
 
 impl<W: Write> Write for Printed<W> {
-    /// Takes all of it. A character that is split between two calls is shown as octets.
+    /// Accepts all bytes. A character that is split between two calls is shown as octets.
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         let mut shown = String::with_capacity(octets.len());
         for chunk in octets.utf8_chunks() {

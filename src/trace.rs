@@ -49,7 +49,7 @@ const ALL: &str = "*";
 /// The duration of a drain that lasts until the helper exits.
 const UNTIL_EXIT: &str = "exit";
 
-/// Between the time that an order lasts and the user id of the process that asked for it.
+/// Stands between the end of an order and the user id of the process that asked for it.
 const UID: char = '@';
 
 /// A parsed trace.

@@ -20,7 +20,7 @@ pub struct Drain {
     pub(crate) lasts: Option<Period>,
     /// End the drain with the running helper, so that the next helper does not inherit it
     ///
-    /// For units that drain before ExaBGP or the host stops: after the next start no drain is left to end.
+    /// For units that drain before ExaBGP or the host stops: the services return at the next start without `undrain`.
     #[arg(long)]
     pub(crate) until_exit: bool,
     /// The reason, shown by `status`

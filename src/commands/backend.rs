@@ -1,4 +1,4 @@
-//! `backend`: the stock DNS server of this host, for the operator. What is done is in [`crate::backend`].
+//! `backend`: the stock DNS server of this host, for the operator. [`crate::backend`] does the work.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ mod restart;
 mod status;
 mod unit;
 
-/// Does what is to be done with the backend that is named, or the only one.
+/// Runs the subcommand for the named backend, or for the only one.
 ///
 /// # Errors
-/// When nothing can be printed, or no descriptor is left.
+/// If nothing can be printed, or no descriptor is left.
 pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Status(options) => with(&options.backend, async |config, backend, _| {
@@ -42,7 +42,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
     }
 }
 
-/// Does this with the backend that is meant, its configuration and the running helper.
+/// Runs this for the selected backend, with its configuration and the running helper.
 fn with(
     which: &OneBackend,
     run: impl AsyncFnOnce(&Config, &Backend, &Client) -> anyhow::Result<Exit>,
@@ -57,7 +57,7 @@ fn with(
     runtime.block_on(run(&config, &backend, &client))
 }
 
-/// The configuration and the backend, or how to exit without.
+/// The configuration and the backend, or the exit status if there is none.
 fn choose(which: &OneBackend, helper: Helper) -> io::Result<Result<(Config, Arc<Backend>), Exit>> {
     let file = &which.helper.configuration.config;
     let config = match helper.into_config() {

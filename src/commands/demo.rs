@@ -1,7 +1,7 @@
 //! `demo`: the main job in under twenty seconds, without ExaBGP, DNS server or privileges.
 //!
-//! An embedded DNS server on loopback goes through a script of faults. The daemon is the real one, with real probes
-//! and the real engine; only ExaBGP is stood in for, by a task that answers `done`.
+//! An embedded DNS server on loopback goes through a script of faults. The daemon is the real one, with real probes and
+//! the real engine; a task that answers `done` replaces ExaBGP.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
@@ -35,35 +35,35 @@ use crate::text;
 use crate::text::wrap::wrapped;
 use crate::timeline::{LEGEND, Timeline};
 
-/// Characters of a line.
+/// The width of a line, in characters.
 const WIDTH: usize = 80;
 
-/// Columns of the timeline, beside the names.
+/// The number of columns of the timeline, beside the names.
 const COLUMNS: u32 = 62;
 
-/// The column of what is told, behind the time and a sign.
-const TOLD: usize = 11;
+/// The first column of a message, behind the time and a sign.
+const MESSAGE: usize = 11;
 
-/// What the embedded server does, and for how many milliseconds.
+/// The faults of the embedded server, each with its duration in milliseconds.
 const SCRIPT: [(u64, &str, Fault); 12] = [
     (1500, "answers", Fault::None),
     (1200, "closes its port", Fault::Closed),
     (1500, "is back", Fault::None),
-    (1500, "hangs: takes every question and answers none", Fault::Silent),
+    (1500, "hangs: it receives every question and answers none", Fault::Silent),
     (1500, "is back; after a second fall the return takes twice as long", Fault::None),
-    (1200, "answers SERVFAIL, which this configuration calls degraded", Fault::Servfail),
+    (1200, "answers SERVFAIL; this configuration makes that degraded", Fault::Servfail),
     (1200, "is back", Fault::None),
-    (1800, "loses every third packet: nothing happens, fall is 3", Fault::LoseEvery(3)),
-    (1000, "is whole again", Fault::None),
-    (800, "refuses every question: the third fall, and so it is suppressed", Fault::Refuse),
-    (3500, "is back, but the penalty has to decay first", Fault::None),
+    (1800, "loses every third packet; no state changes, because fall is 3", Fault::LoseEvery(3)),
+    (1000, "loses no more packets", Fault::None),
+    (800, "refuses every question; after the third fall dampening suppresses the service", Fault::Refuse),
+    (3500, "is back; the service returns when the penalty has decayed", Fault::None),
     (0, "", Fault::None),
 ];
 
-/// Runs the script, with lines and transitions as they happen and a timeline at the end.
+/// Runs the script, and prints commands and transitions as they happen and a timeline at the end.
 ///
 /// # Errors
-/// When loopback cannot be used, or nothing can be printed.
+/// If loopback cannot be used, or nothing can be printed.
 pub(crate) fn run() -> anyhow::Result<Exit> {
     runtime().context("cannot start the event loop")?.block_on(play())
 }
@@ -78,7 +78,7 @@ async fn play() -> anyhow::Result<Exit> {
     for line in toml.lines() {
         writeln!(out, "    {line}")?;
     }
-    writeln!(out, "\nSeconds; `>` a line to ExaBGP, `!` a line of the log, `*` what the server does:\n")?;
+    writeln!(out, "\nSeconds; `>` a line to ExaBGP, `!` a line of the log, `*` a change of the server:\n")?;
     let narrator = RefCell::new(Narrator {
         out,
         began: Instant::now(),
@@ -150,18 +150,18 @@ transport = ["udp", "tcp"]
     )
 }
 
-/// Lets the server do what the script says.
+/// Switches the server between the faults of the script.
 async fn follow(responder: &Responder, narrator: &RefCell<Narrator>) {
-    for (milliseconds, deed, fault) in SCRIPT {
+    for (milliseconds, change, fault) in SCRIPT {
         if milliseconds > 0 {
-            narrator.borrow_mut().tell(&format!("* the server {deed}"));
+            narrator.borrow_mut().tell(&format!("* the server {change}"));
             responder.set(fault).await;
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         }
     }
 }
 
-/// Stands in for ExaBGP: carries everything out, and says so.
+/// Replaces ExaBGP: answers every command with `done`.
 async fn stand_in(mut said: mpsc::UnboundedReceiver<String>, to_us: mpsc::UnboundedSender<String>) {
     while let Some(line) = said.recv().await {
         if line == ASK_VERSION {
@@ -181,7 +181,7 @@ struct Narrator {
 impl Narrator {
     fn tell(&mut self, text: &str) {
         let at = self.began.elapsed().as_secs_f64();
-        let lines = wrapped(&format!("{at:>8.3} {text}"), WIDTH, TOLD);
+        let lines = wrapped(&format!("{at:>8.3} {text}"), WIDTH, MESSAGE);
         let written = writeln!(self.out, "{}", lines.join("\n")).and_then(|()| self.out.flush());
         if self.result.is_ok() {
             self.result = written;

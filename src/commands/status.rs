@@ -1,4 +1,4 @@
-//! `status`: what the running helper knows.
+//! `status`: shows the status of the running helper.
 
 use std::io::Write;
 
@@ -17,10 +17,10 @@ use crate::text::{self, foreign};
 
 mod watch;
 
-/// Shows the status once, or again and again.
+/// Shows the status once, or repeatedly.
 ///
 /// # Errors
-/// When there is no helper to ask; while watching, that is said and waited for.
+/// If no helper answers; with `--watch` the screen shows that, and the command asks again.
 pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
     if options.watch {
         return watch::run(options);
@@ -57,12 +57,12 @@ const fn exit_of(alert: Alert) -> Exit {
     }
 }
 
-/// The document of whichever helper runs by now.
+/// The document of the helper that runs now.
 fn look(options: &Status) -> anyhow::Result<Document> {
     Helper::find(&options.helper).client().and_then(Client::status)
 }
 
-/// One line for monitoring. Without a helper to ask, nothing is known.
+/// One line for monitoring. Without a helper the status is unknown.
 fn alert(helper: &Helper) -> anyhow::Result<Exit> {
     let mut out = text::stdout();
     let document = match helper.client().and_then(Client::status) {
@@ -92,7 +92,7 @@ fn show(document: &Document, json: bool) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// For people, in lines of `columns` characters, with the times of this host's zone.
+/// The table for people, in lines of `columns` characters, with times in the zone of this host.
 fn table(document: &Document, columns: usize) -> Table<'_> {
     Table { document, view: View::of(document, columns, Zone::of_this_host()) }
 }

@@ -1,5 +1,5 @@
-//! The client of the control sockets. A command sends one request, waits for the reply up to a deadline, and reports why
-//! there is none.
+//! The client of the control sockets. A command sends one request, waits for the reply up to a deadline, and reports
+//! why none arrives.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixStream as StdStream;
@@ -18,24 +18,24 @@ use crate::status::Document;
 use crate::text::period::Period;
 use crate::text::{self, foreign, foreign_lines};
 
-/// No status document is longer, in bytes.
+/// Maximum length of a status document, in bytes.
 const LONGEST_DOCUMENT: u64 = 16 << 20;
 
-/// No reply to a request is longer, in bytes.
+/// Maximum length of a reply to a request, in bytes.
 const LONGEST_REPLY: u64 = 1 << 20;
 
-/// So long there may be no helper: ExaBGP starts another within a second, and that one knows of the drains.
+/// The helper may be absent for this time: ExaBGP starts another one within a second, which restores the drains.
 pub(crate) const ABSENT: Duration = Duration::from_secs(3);
 
-/// Between two attempts to find one.
+/// The interval of attempts to find a helper.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub enum AskError {
-    /// Nobody is there, or no answer came.
+    /// No helper listens, or none answered.
     Absent(anyhow::Error),
-    /// The helper says why not, and will again.
+    /// The helper refused, and would refuse again.
     Refused(String),
 }
 
@@ -63,8 +63,8 @@ impl Client {
         Self { directory: directory.to_owned() }
     }
 
-    /// Whether a helper listens here, or may: one that is busy, or whose sockets are not for this user. Not to be called on
-    /// a runtime.
+    /// Whether a helper listens here, or may: it may be busy, or its sockets not accessible to this user. Do not call
+    /// it on a runtime.
     #[must_use]
     pub(crate) fn is_there(&self) -> bool {
         let connected = async { timeout(CLIENT_TIMEOUT, connected(&status_socket(&self.directory))).await };
@@ -76,27 +76,27 @@ impl Client {
         }
     }
 
-    /// What the helper says of itself. Not to be called on a runtime, where [`Client::look`] does the same.
+    /// The status document of the helper. Do not call it on a runtime, where [`Client::look`] does the same.
     ///
     /// # Errors
-    /// When no helper answers in time, or not in a way that we understand.
+    /// If no helper answers in time, or the answer is not valid.
     pub fn status(&self) -> anyhow::Result<Document> {
         alone(self.look())?
     }
 
-    /// [`Client::request`], not to be called on a runtime.
+    /// The same as [`Client::request`]. Do not call it on a runtime.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Client::request`].
     pub fn ask(&self, request: &Request) -> Result<Vec<String>, AskError> {
         alone(self.request(request)).map_err(AskError::Absent)?
     }
 
-    /// Has a request carried out, and returns the names of the services concerned.
+    /// Sends a request, and returns the names of the services concerned.
     ///
     /// # Errors
-    /// When no helper answers in time, or the helper refuses. In both cases nothing is changed, then or later, unless the
-    /// reply was lost on its way.
+    /// If no helper answers in time, or the helper refuses. In both cases nothing is changed, then or later, unless the
+    /// reply was lost.
     pub(crate) async fn request(&self, request: &Request) -> Result<Vec<String>, AskError> {
         match self.exchange(request).await.map_err(AskError::Absent)? {
             Reply::Done(services) => Ok(services),
@@ -113,16 +113,16 @@ impl Client {
         }
     }
 
-    /// Whether there is something to ask at: of a helper that runs, or of one that was killed and may be replaced.
+    /// Whether there is a socket: of a running helper, or of one that was killed and may be replaced.
     #[must_use]
     pub(crate) fn has_a_socket(&self) -> bool {
         control_socket(&self.directory).exists()
     }
 
-    /// As [`Client::request`], but waits for the next helper if ExaBGP is just replacing this one.
+    /// As [`Client::request`], but waits for the next helper if ExaBGP is replacing this one.
     ///
     /// # Errors
-    /// When no helper has answered for [`ABSENT`], or the helper refuses.
+    /// If no helper has answered for [`ABSENT`], or the helper refuses.
     pub(crate) async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
         let began = Instant::now();
         loop {
@@ -133,10 +133,10 @@ impl Client {
         }
     }
 
-    /// What the helper says of itself.
+    /// The status document of the helper.
     ///
     /// # Errors
-    /// When no helper answers in time, or not in a way that we understand.
+    /// If no helper answers in time, or the answer is not valid.
     pub(crate) async fn look(&self) -> anyhow::Result<Document> {
         let socket = status_socket(&self.directory);
         let text = converse(&socket, "", LONGEST_DOCUMENT).await?;
@@ -156,14 +156,14 @@ impl Client {
     }
 }
 
-/// Waits for this on a runtime of its own.
+/// Runs the future on a runtime of its own.
 fn alone<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.context("cannot start the event loop")?.block_on(future))
 }
 
-/// Says this, and hears all until the other side closes. One deadline is for everything, so that a helper that says a
-/// little now and then is not waited for any longer. Dropped earlier, it waits for nothing.
+/// Sends the request, and reads until the helper closes. One deadline covers everything, so that a helper that sends a
+/// few bytes now and then cannot extend it. Cancelled when dropped.
 async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + CONVERSATION;
     let mut stream = timeout_at(deadline, connect(socket)).await.with_context(|| {
@@ -182,7 +182,7 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
         bail!("{helper} behind {} says more than {longest} bytes: is it another program?", socket.display());
     }
     match outcome {
-        // A process that is ending resets the connection, with its answer in front or without.
+        // A process that is exiting resets the connection, before or after its answer.
         Ok(Ok(_) | Err(_)) if said.is_empty() => bail!(
             "{helper} behind {} closed without an answer: it is busy or ending, or serves as many connections of this \
              user as it serves at a time; try again",
@@ -198,7 +198,7 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
     }
 }
 
-/// The process that listens, as the kernel tells it.
+/// The listening process, as the kernel reports it.
 fn who(stream: &UnixStream) -> String {
     match stream.peer_cred().ok().and_then(|peer| peer.pid()) {
         Some(pid) => format!("the helper (pid {pid})"),
@@ -212,8 +212,7 @@ async fn connect(socket: &Path) -> anyhow::Result<UnixStream> {
     Ok(UnixStream::from_std(stream)?)
 }
 
-/// On a thread: where the queue of a helper that is stopped is full, connecting takes for ever, and the kernel lets those
-/// who wait so in in their turn.
+/// Connects on a thread: if the helper is stopped and its queue is full, connecting blocks until the helper accepts.
 async fn connected(socket: &Path) -> anyhow::Result<io::Result<StdStream>> {
     let (connected, outcome) = oneshot::channel();
     let path = socket.to_owned();
@@ -222,7 +221,7 @@ async fn connected(socket: &Path) -> anyhow::Result<io::Result<StdStream>> {
     Ok(outcome.await?)
 }
 
-/// An error that cites what the other side has said.
+/// An error that cites text of the helper.
 fn cited(error: &serde_json::Error) -> anyhow::Error {
     anyhow::anyhow!(foreign(&error.to_string()))
 }

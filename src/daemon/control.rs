@@ -1,6 +1,7 @@
-//! The side of the helper: the two sockets, and what is asked of the loop through them.
+//! The helper's side of the control sockets, and its questions to the loop.
 //!
-//! Each connection is a task with a deadline and holds a [place](places) of its user. What reaches the loop is a whole, well-formed request and a way to answer it.
+//! Each connection is a task with a deadline and holds a [place](places) of its user. The loop gets only complete,
+//! valid requests, each with a channel for the reply.
 
 use std::fs;
 use std::io;
@@ -33,46 +34,47 @@ mod places;
 mod requests;
 mod socket;
 
-/// Questions that wait for the loop.
+/// Capacity of the queue of questions to the loop.
 const QUESTIONS: usize = 4;
 
-/// A status document that took long to write is handed out again for so many times that long.
+/// A status document is reused for this many times as long as it took to write.
 const REUSE: u32 = 20;
 
-/// Where things happen all the time, the next is written after so many times that long: whoever asks without end has a
-/// fifth of the loop's time at most.
+/// If the state keeps changing, the next document is written after this many times as long as the last one took:
+/// clients that never stop asking get at most a fifth of the loop's time.
 const PAUSE: u32 = 4;
 
-/// ExaBGP hands down a umask under which neither directory nor sockets could be used, so modes are set explicitly.
+/// ExaBGP passes on a umask under which the directory and the sockets would be inaccessible, so modes are set
+/// explicitly.
 const DIRECTORY_MODE: u32 = 0o755;
 const STATUS_MODE: u32 = 0o666;
 const CONTROL_MODE: u32 = 0o660;
 
-/// What is asked of the loop.
+/// A question to the loop.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// The status document.
     Status(oneshot::Sender<Arc<[u8]>>),
-    /// The status document for those who wait for their turn.
+    /// The status document for the clients that wait for the next one.
     Turn,
     /// A request for services.
     Request(Request, Caller),
-    /// [`Request::Reload`], with the configuration that was read for it and is in order.
+    /// [`Request::Reload`], with the configuration that was read for it and is valid.
     Reload(Box<Config>, Caller),
 }
 
-/// What the sockets are about.
+/// The facts that the document shows besides the engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
-    /// The configuration file, as it was given.
+    /// The path of the configuration file, as given.
     pub(crate) configuration: PathBuf,
     /// The name of this node.
     pub(crate) node: String,
-    /// The name of this host, for a configuration that gives none.
+    /// The name of this host, for a configuration without a node name.
     pub(crate) host: String,
 }
 
-/// The sockets at work.
+/// The open sockets.
 #[derive(Debug)]
 pub(crate) struct Control {
     subject: Subject,
@@ -84,17 +86,18 @@ pub(crate) struct Control {
     written: Option<(Instant, Duration, Arc<[u8]>)>,
     /// Why the state is not on the disk, if it is not.
     unwritten: Option<String>,
-    /// Who wants a document that cannot be written yet.
+    /// The clients that wait for a document.
     waiting: Vec<oneshot::Sender<Arc<[u8]>>>,
-    /// When the next can be.
+    /// When the next document may be written.
     turn_at: Instant,
 }
 
 impl Control {
-    /// Sockets in this directory, which is made if need be. They take the place of those of a helper before.
+    /// Opens the sockets in this directory, and creates the directory if needed. They replace those of an earlier
+    /// helper.
     ///
     /// # Errors
-    /// The sentence that says what is in the way: then there is nothing to connect to, and all else goes on.
+    /// A sentence with the obstacle. Then clients cannot connect; the helper runs without sockets.
     pub(crate) fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
         make_for_root(directory, DIRECTORY_MODE)
             .map_err(|error| format!("cannot use the directory {}: {error}", directory.display()))?;
@@ -126,7 +129,7 @@ impl Control {
         })
     }
 
-    /// The next question to the loop. Waits for ever where there is none.
+    /// The next question to the loop. Waits for ever without sockets.
     pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             Some(asked) = self.asked.recv() => asked,
@@ -148,14 +151,14 @@ impl Control {
         }
     }
 
-    /// Gives the document to all who wait, unless it is too early for another one.
+    /// Sends the document to all waiting clients, unless it is too early for another one.
     pub(crate) fn hand_out(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) {
         if self.recent().is_none() && Instant::now() < self.turn_at {
             return;
         }
         let text = self.document(engine, now, trouble);
         for answer in self.waiting.drain(..) {
-            // The client may have gone meanwhile; that changes nothing.
+            // The client may have disconnected; that changes nothing.
             let _ = answer.send(Arc::clone(&text));
         }
     }
@@ -189,7 +192,7 @@ impl Control {
         text
     }
 
-    /// Another configuration is meant from now on.
+    /// Another configuration takes effect.
     pub(crate) fn becomes(&mut self, config: &Config) {
         self.subject.node.clone_from(&config.node.name);
         let services = config.services.iter();
@@ -197,7 +200,7 @@ impl Control {
         self.forget_document();
     }
 
-    /// Something has happened that the next status document must show.
+    /// The state has changed, so that the next status document must be a new one.
     pub(crate) fn forget_document(&mut self) {
         self.written = None;
     }

@@ -25,8 +25,8 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Replaces the watched sockets by those of these checks. Where a check watches the process of the server, its work
-    /// tells a server that hangs from one that is busy.
+    /// Replaces the watched sockets by those of these checks. If a check watches the process of the server, its CPU
+    /// time tells a server that hangs from one that is busy.
     pub(super) fn assign(&mut self, probes: &Probes, processes: &Processes, events: &UnboundedSender<Event>) {
         let mut wanted = HashMap::<ListenerProbe, Vec<CheckId>>::new();
         for (check, (probe, _)) in probes {
@@ -73,7 +73,7 @@ impl Listeners {
     }
 }
 
-/// Asks a probe beside the watch: that knows the outcome of its own probes, and learns which others were answered.
+/// Sends a probe independently of the rounds. The watch learns its outcome and those of other probes.
 pub(super) async fn ask<K: Ord>(probe: &Probe, severity: impl Fn(Cause) -> K, watch: &Watch) -> Outcome {
     if let Probe::Listener(listener) = probe
         && let Some(outcome) = watch.outcome(listener)

@@ -24,7 +24,7 @@ pub(super) fn probes(config: &Config) -> Probes {
         .collect()
 }
 
-/// Lets checks that a reload does not change go on with the probes they had, and so with what these remember.
+/// A check that a reload does not change keeps its probes, with the state that they remember.
 pub(super) fn keep_memory(former: &Probes, present: &mut Probes, kept: &HashMap<CheckId, CheckId>) {
     for (before, now) in kept {
         if let (Some((had, _)), Some((has, _))) = (former.get(before), present.get_mut(now))

@@ -1,11 +1,12 @@
 //! Limits how often the log repeats a message: a repeated message is logged once, then summed up each minute.
 //!
-//! A [topic](mod@topic) is what a message is about, such as the BGP session with one neighbor, and what it says of it, such as
-//! `down`. Within a minute the log gets each change of a topic, at most [`CHANGES`] of them; all further messages about it
-//! are counted, and one line at the end of the minute tells how many they were and what holds now. ExaBGP can also say
-//! much about many topics, such as each of a thousand prefixes: the log gets [`TOPICS`] new topics of a kind a minute.
+//! A [topic](mod@topic) has a subject, such as the BGP session with one neighbor, and each message has a content, such
+//! as `down`. Within a minute the log gets each change of content, at most [`CHANGES`] of them per topic; all further
+//! messages are counted, and one line at the end of the minute has their number and the latest content. ExaBGP can also
+//! cause messages about many topics, such as each of a thousand prefixes: the log gets [`TOPICS`] new topics of a kind
+//! a minute.
 //!
-//! Messages that tell what this helper decided, such as that a service fell, are never withheld.
+//! Messages about decisions of this helper, such as a fall of a service, are never withheld.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem::{Discriminant, discriminant};
@@ -40,7 +41,7 @@ pub(crate) struct RateLimit {
 #[derive(Debug)]
 struct Repeated {
     began: Moment,
-    /// How many were logged.
+    /// The number of logged messages.
     logged: u32,
     /// Number of withheld messages by content, failed attempts apart, in order of first occurrence.
     withheld: Vec<(String, bool, u32)>,
@@ -54,18 +55,18 @@ struct Repeated {
 #[derive(Debug)]
 struct Crowd {
     began: Moment,
-    /// How many were logged.
+    /// The number of logged topics.
     logged: u32,
-    /// How many messages about further topics were not.
+    /// The number of messages about further topics.
     withheld: u32,
-    /// The last of those.
+    /// The last of these messages.
     last: Option<Notice>,
 }
 
-/// Messages that the log did not get, in a line.
+/// A summary of withheld messages.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Summary {
-    /// That of the most urgent of them.
+    /// The highest urgency of them.
     pub(crate) urgency: Urgency,
     /// The line.
     pub(crate) line: String,
@@ -92,8 +93,7 @@ impl RateLimit {
         self.kinds.entry(discriminant(notice)).or_insert(new)
     }
 
-    /// Sums up each minute that is over, and at the end (`all`) what there is. A topic of which a minute had no more to
-    /// tell is forgotten.
+    /// Sums up each minute that is over; with `all` also the current one. Forgets a topic without messages in a minute.
     pub(crate) fn summaries(&mut self, now: Moment, all: bool) -> Vec<Summary> {
         let is_over = |began: Moment| all || now.since(began) >= MINUTE;
         let mut summaries = vec![];
@@ -115,8 +115,8 @@ impl RateLimit {
 }
 
 impl Repeated {
-    /// Whether this is a decision, or changes the topic and the minute has room for one more change. What is withheld is
-    /// counted.
+    /// Whether to log it: it is a decision, or it changes the topic and the minute has room for one more change.
+    /// Withheld messages are counted.
     fn admits(&mut self, says: String, attempt: bool, urgency: Urgency, decided: bool) -> bool {
         let changes = says != self.now;
         self.now.clone_from(&says);

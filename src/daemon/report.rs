@@ -1,4 +1,4 @@
-//! What the loop logs: notices of the engine and summaries of repeated messages.
+//! The log of the loop: notices of the engine and summaries of repeated messages.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ impl Daemon<'_> {
     }
 }
 
-/// The zone in which the log names times: the one of `dnsherald status`. Read once, so that the loop reads no file.
+/// The zone of times in the log, the same as in `dnsherald status`. Read once, so that the loop reads no file.
 static ZONE: LazyLock<Zone> = LazyLock::new(Zone::of_this_host);
 
 /// Logs a notice, with times of day.

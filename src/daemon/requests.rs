@@ -39,7 +39,7 @@ pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
     }
 }
 
-/// The events of a request that is about these services. A drain of all is also one of services that are added later.
+/// The events of a request for these services. A drain of all also concerns services that are added later.
 fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
     let ids = concerned.iter().map(|(id, _)| *id);
     match request {
@@ -50,13 +50,13 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
-        // The loop logs the one, and receives the other with the configuration: [`Asked::Reload`].
+        // The loop logs the first, and receives the second with the configuration: [`Asked::Reload`].
         Request::RestartFailed { .. } | Request::Reload => vec![],
     }
 }
 
 impl Daemon<'_> {
-    /// Answers what came in through the sockets.
+    /// Handles the questions from the sockets.
     pub(super) fn answer(&mut self, asked: Asked, supervisor: &mut dyn Supervisor) -> Option<Ending> {
         match asked {
             Asked::Request(request, caller) => self.obey(request, caller.in_time()?, supervisor),
@@ -110,7 +110,7 @@ impl Daemon<'_> {
         over.then_some(Ending::Exit)
     }
 
-    /// Logs a failed restart, if the request is about one. Returns true if the loop must end.
+    /// Logs a failed restart, if the request reports one. Returns true if the loop must end.
     fn log_failed_restart(
         &mut self,
         concerned: &[(ServiceId, String)],
@@ -161,7 +161,7 @@ impl Daemon<'_> {
         concerned.iter().filter_map(named).collect()
     }
 
-    /// The services that a request is about, or why it is refused.
+    /// The services of a request, or why it is refused.
     fn concerned(&self, request: &Request) -> Result<Vec<(ServiceId, String)>, String> {
         if self.store.is_none() {
             return Err("there is no valid configuration, so all prefixes are withdrawn".to_owned());

@@ -1,7 +1,7 @@
-//! Logging without waiting: lines are put aside for a thread that writes them to standard error.
+//! Logging without waiting: a thread writes queued lines to standard error.
 //!
-//! Standard error is a pipe that others may have stopped to read. What does not fit meanwhile is lost, and its number
-//! is logged as soon as the reader reads again.
+//! Standard error is a pipe that its reader may have stopped reading. Lines beyond the queue are lost; their number is
+//! logged as soon as the reader continues.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,22 +12,22 @@ use super::Form;
 use super::entry::Urgency;
 use crate::sys::handoff::{EXIT_WAIT, Handoff, Offered};
 
-/// What may wait, in bytes.
+/// Size of the queue, in bytes.
 const ROOM: usize = 256 * 1024;
 
-/// Until a standard error that was set to non-blocking, by whoever else has it, is tried again.
+/// Pause before another attempt on a standard error that another process has set to non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
 
 static LOG: Log = Log { lines: Handoff::new(ROOM), lost: AtomicU64::new(0) };
 
-/// Lines on their way.
+/// The queue of lines.
 #[derive(Debug)]
 struct Log {
     lines: Handoff<Vec<u8>>,
     lost: AtomicU64,
 }
 
-/// Starts the thread, and returns what never waits.
+/// Starts the thread, and returns a writer that never waits.
 pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
     thread::Builder::new()
         .name("log".into())
@@ -36,7 +36,7 @@ pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
     Ok(&LOG)
 }
 
-/// Gives what is still to be written a moment. For the end of the process.
+/// Waits a moment for queued lines, at the end of the process.
 pub fn flush() {
     LOG.lines.wait_idle(EXIT_WAIT);
 }
@@ -57,7 +57,7 @@ impl Log {
 }
 
 impl Write for &Log {
-    /// Takes a whole line, or loses it.
+    /// Queues a whole line, or drops it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.lines.offer(line.to_vec(), line.len()) != Offered::Taken {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl Write for &Log {
     }
 }
 
-/// Writes the whole text, or gives up at an error: there is no place to report it.
+/// Writes the whole text; stops at an error, since there is no place to report it.
 fn write_patiently(mut to: impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match to.write(bytes) {

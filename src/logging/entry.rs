@@ -1,30 +1,30 @@
-//! What every log has in common: how urgent a message is.
+//! The urgency of messages, for every log.
 
 use std::fmt;
 
 use log::{Level, Record};
 
-/// Messages of this target are notices: more than information, and nothing to act on. (The `log` crate has no level for
-/// them.) `RUST_LOG=dnsherald=info` shows them as it does all of `dnsherald`.
+/// Messages of this target are notices: more urgent than information, but no action is needed. (The `log` crate has no
+/// level for them.) `RUST_LOG=dnsherald=info` shows them as it does all of `dnsherald`.
 const NOTICE: &str = "dnsherald::notice";
 
-/// How urgent a message is.
+/// The urgency of a message.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Urgency {
-    /// Something that cannot be done, such as a route that ExaBGP refuses.
+    /// An action that failed, such as a route that ExaBGP refuses.
     Error,
     /// A fall: a route that is withdrawn, or soon may be.
     Warning,
-    /// A return: what ends a warning.
+    /// A return: the end of a warning.
     Notice,
-    /// What happens as it should.
+    /// Regular operation.
     Info,
     /// For developers.
     Debug,
 }
 
 impl Urgency {
-    /// Of a message on its way to the log.
+    /// The urgency of a message on its way to the log.
     #[must_use]
     pub(crate) fn of(record: &Record<'_>) -> Self {
         match record.level() {
@@ -59,7 +59,7 @@ impl Urgency {
         }
     }
 
-    /// In a log that carries no severity; at most five characters.
+    /// The word in a log without severities; at most five characters.
     #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {

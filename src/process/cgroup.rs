@@ -55,8 +55,8 @@ impl Membership {
     }
 }
 
-/// The processes of a unit. Empty if it has no cgroup here: then it does not run, or has another name, or systemd does
-/// not run this host.
+/// The processes of a unit. Empty if it has no cgroup here: it does not run, or has another name, or systemd does not
+/// run this host.
 #[must_use]
 pub(crate) fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
     let folder = roots.iter().find_map(|root| folder_of(unit, Path::new(root)));

@@ -1,7 +1,7 @@
 //! Finds the main process: in the pid-file, else in the cgroup of its unit, else by asking systemd.
 //!
-//! The first two take a few reads of files, and prove nothing if they find nothing: a crash leaves a pid-file behind, and
-//! a starting server has not written it yet. systemd takes longer to answer, and is certain.
+//! The first two only read a few files, and prove nothing if they find no process: after a crash an old pid-file
+//! remains, and a starting server has not written it yet. systemd takes longer to answer, and its answer is certain.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -51,8 +51,8 @@ impl Baseline {
         self
     }
 
-    /// Why this process has not replaced those before, which must have exited; `None` if it has. Unless it has to be
-    /// `another`, it may be one of them.
+    /// Why this process does not replace the earlier ones, which must have exited; `None` if it does. It may be one of
+    /// them unless `another` is set.
     pub(super) fn not_replaced_by(&self, process: &ProcessHandle, another: bool) -> Option<String> {
         let is_this = |earlier: &&ProcessHandle| earlier.pid() == process.pid();
         let mut left = self.processes.iter().filter(|earlier| !earlier.has_exited());
@@ -89,7 +89,7 @@ fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The listeners of now compared with those before.
+/// Compares the present listeners with those before.
 #[derive(Debug)]
 pub(super) struct ListenerChanges {
     before: usize,
@@ -118,7 +118,7 @@ impl ListenerChanges {
         }
     }
 
-    /// Judges the differences. More sockets on an address than before are two servers, unless all belong to the main
+    /// Judges the differences. More sockets on an address than before mean two servers, unless all belong to the main
     /// `process`: then it has more threads.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! One restart at a time on a host: who holds the lock writes down who that is, and the kernel forgets it at the end.
+//! Allows one restart at a time on a host: the holder of the lock writes its name into the file, and the kernel
+//! releases the lock when it exits.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -13,13 +14,13 @@ use crate::backend::Trouble;
 use crate::sys::trusted_path::user;
 use crate::text::{foreign, foreign_octets};
 
-/// Whoever can open the file can hold the lock: its owner and root.
+/// The mode of the file: a process that can open it can hold the lock, so only its owner and root may.
 const MODE: u32 = 0o600;
 
 /// The locks of all processes that this one can see.
 const LOCKS: &str = "/proc/locks";
 
-/// The lock, held until it is dropped, or the process is gone.
+/// The lock, held until it is dropped or the process exits.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -29,7 +30,7 @@ impl Lock {
     /// Takes the lock in this directory, in the name of a backend.
     ///
     /// # Errors
-    /// When another process holds it, or there is no place for it.
+    /// If another process holds it, or its directory cannot be used.
     pub(crate) fn take(directory: &Path, backend: &str) -> Result<Self, Trouble> {
         let path = directory.join("restart.lock");
         let cannot =
@@ -46,7 +47,7 @@ impl Lock {
     }
 }
 
-/// Which process holds the lock, in a sentence. A restart has written down who it is; another program that has opened the
+/// The process that holds the lock, in a sentence. A restart has written its name; another program that has opened the
 /// file has not.
 fn held(path: &Path, file: File) -> String {
     let holder = holder(&file);
@@ -67,7 +68,7 @@ fn held(path: &Path, file: File) -> String {
     }
 }
 
-/// The process that holds the lock of this file, as far as this one can see it.
+/// The process that holds the lock of this file, if this process can see it.
 fn holder(file: &File) -> Option<u32> {
     let found = file.metadata().ok()?;
     let (device, inode) = (found.dev(), found.ino());
@@ -84,15 +85,15 @@ fn holder_in(locks: &str, place: &str) -> Option<u32> {
     })
 }
 
-/// The file of the lock. A new one belongs to whom the directory belongs to: root restarts, and so does the helper's
-/// user after it. That user may have put a link or another file there, which root neither follows nor changes.
+/// Opens the file of the lock. A new file gets the owner of the directory: root restarts, and so does the helper's user
+/// later. That user may have put a link or another file there; root neither follows nor changes it.
 fn open(path: &Path, directory: &Path) -> io::Result<File> {
     let owner = fs::metadata(directory)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(MODE).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     let file = match options.clone().create_new(true).open(path) {
         Ok(file) => {
-            // Only root may, and only for root it matters.
+            // Only root can change the owner, and only for root it is needed.
             let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
             file
         }
@@ -108,7 +109,7 @@ fn open(path: &Path, directory: &Path) -> io::Result<File> {
         let (other, owner) = (user(found.uid()), user(owner.uid()));
         return Err(io::Error::other(format!("it belongs to {other}, expected {owner}: remove it")));
     }
-    // One of an earlier version, or that was made by hand, may be open to a group.
+    // A file of an earlier version, or of an administrator, may be open to a group.
     if found.mode() & 0o7777 != MODE && [0, found.uid()].contains(&own) {
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
@@ -141,7 +142,7 @@ mod tests {
     fn who_owns_the_directory_can_take_the_lock_after_root() {
         let folder = std::env::temp_dir().join(format!("dnsherald-lock-owner-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        // Where the test is not run by root, the directory stays its own, and so does the lock.
+        // If the test does not run as root, the test's user owns the directory and the lock.
         let _ = chown(&folder, Some(65534), Some(65534));
         let owner = |path: &Path| fs::metadata(path).unwrap().uid();
         let _lock = Lock::take(&folder, "unbound").unwrap();
@@ -160,7 +161,7 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
     }
 
-    /// As a member of the group would, who may use the sockets.
+    /// As a member of the group with access to the sockets would.
     #[test]
     fn only_its_owner_can_hold_it() {
         let folder = std::env::temp_dir().join(format!("dnsherald-lock-mode-{}", std::process::id()));

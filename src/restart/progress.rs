@@ -1,4 +1,4 @@
-//! The steps of a transaction, and what is said of each.
+//! The steps of a transaction, and their reports.
 
 use std::fmt;
 use std::time::Instant;
@@ -19,17 +19,17 @@ pub(crate) enum Step {
     Drain,
     /// Waits until clients have followed.
     Quiet,
-    /// Restarts the server, or does another operation.
+    /// Restarts the server, or performs another operation.
     Restart,
     /// Waits for its process.
     Process,
-    /// Waits until it listens wherever it did before.
+    /// Waits until it has the same listeners as before.
     Listeners,
-    /// Waits until it serves every zone that it did, and none is older.
+    /// Waits until it serves every zone that it served before, none with an older serial.
     Zones,
-    /// Waits until every check has passed anew, and ExaBGP has acknowledged what follows from it.
+    /// Waits until every check has passed anew, and ExaBGP has acknowledged the resulting announcements.
     Checks,
-    /// Restores the configuration before.
+    /// Restores the previous configuration.
     Rollback,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Done {
     pub(crate) step: Step,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
-    /// What was found.
+    /// The finding.
     pub(crate) found: String,
     /// Whether it succeeded.
     pub(crate) ok: bool,
@@ -77,11 +77,11 @@ pub(crate) trait Progress {
     fn step_started(&mut self, step: Step);
     /// A step has finished.
     fn step_finished(&mut self, done: &Done);
-    /// The operator has to know this while a step is under way; one line.
+    /// A message for the operator while a step runs; one line.
     fn note(&mut self, text: &str);
 }
 
-/// The step under way, and who is told of it.
+/// The step that runs, and the receiver of the report.
 pub(super) struct Journal<'a> {
     progress: &'a mut dyn Progress,
     step: Step,

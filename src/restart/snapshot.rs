@@ -1,4 +1,4 @@
-//! The server's configuration as it was at the last successful restart, to roll back to.
+//! A snapshot of the server's configuration at the last successful restart, for a rollback.
 //!
 //! ```text
 //!  restart succeeds ───────► scan ──► Archive, which replaces the one before in one step
@@ -6,12 +6,12 @@
 //!  restart fails, --rollback ► scan ──► Changes ──► what is there is put aside, what was saved is put back
 //! ```
 //!
-//! It contains the main file, and what is configuration in the folders that are the server's own: no zone, no key, no
-//! certificate. A rollback loses nothing: what was there is left beside as `.NAME.rolled-back`, or
-//! `.NAME.rolled-back.2`. What could not be saved is left alone, and named.
+//! It contains the main file, and the configuration files in the server's own directories: no zone, no key, no
+//! certificate. A rollback loses nothing: it renames the present files to `.NAME.rolled-back`, or
+//! `.NAME.rolled-back.2`. It does not touch files that could not be saved, and names them.
 //!
-//! Root saves in a place of its own beside the state, which belongs to ExaBGP's user. Any other user saves in the
-//! state, and can restore only its own files.
+//! Root saves in a directory of its own beside the state, which belongs to ExaBGP's user. Any other user saves in the
+//! state directory, and can restore only its own files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +30,7 @@ mod archive;
 mod changes;
 mod scope;
 
-/// What to do without a usable snapshot.
+/// The remedy if there is no usable snapshot.
 const RESTART_ONCE: &str =
     "each successful restart saves one: restart once without --rollback before you change anything";
 
@@ -45,7 +45,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The snapshot of this backend, for a helper with this directory for its state.
+    /// The snapshot of this backend, for a helper with this state directory.
     pub(crate) fn new(state: &Path, backend: &Backend) -> Self {
         Self { scope: Scope::new(backend), place: places(state, is_root()).join(&backend.name) }
     }
@@ -55,26 +55,26 @@ impl Snapshot {
         &self.place
     }
 
-    /// Saves what is on disk now, in place of what was saved before.
+    /// Saves the configuration on disk, in place of the earlier snapshot.
     ///
     /// # Errors
-    /// If it cannot be read or written. What was saved before is then still there.
+    /// If it cannot be read or written. Then the earlier snapshot is still there.
     pub(crate) fn save(&self) -> io::Result<()> {
         self.scope.as_ref().map_or(Ok(()), |scope| Archive::scan(scope)?.store(&self.place))
     }
 
-    /// Whether there is something to restore, and it can be restored.
+    /// Checks whether there is a snapshot and it can be restored.
     ///
     /// # Errors
-    /// With what is in the way.
+    /// The obstacle.
     pub(crate) fn check(&self) -> Result<(), Trouble> {
         self.load().map(drop)
     }
 
-    /// Restores what was saved, and says which files that changed, and which it left alone.
+    /// Restores the snapshot. Returns a sentence with the files that this changed, and those that it left alone.
     ///
     /// # Errors
-    /// If nothing was saved, nothing differs, or a file cannot be written.
+    /// If there is no snapshot, nothing differs, or a file cannot be written.
     pub(crate) fn restore(&self) -> Result<String, Trouble> {
         let (saved, changes) = self.load()?;
         let left = named(&changes.left);
@@ -89,7 +89,7 @@ impl Snapshot {
         Ok(format!("put back, what was there is left as .NAME{ASIDE}: {}{left}", changed.join(", ")))
     }
 
-    /// What was saved and what differs from it now, if it can be restored.
+    /// The snapshot and its differences from the disk, if it can be restored.
     fn load(&self) -> Result<(Archive, Changes), Trouble> {
         let cannot = |error: io::Error| Trouble::new(format!("cannot roll back: {error}"));
         let Some(scope) = &self.scope else {
@@ -103,7 +103,7 @@ impl Snapshot {
             ),
             _ => cannot(error),
         })?;
-        // It is a snapshot of the same files.
+        // The snapshot is of the same files.
         if saved.config_file != scope.file {
             let other = saved.config_file.display();
             return Err(Trouble::new(format!(
@@ -124,7 +124,7 @@ impl Snapshot {
                 "name a plain file with `config-file`, of root's and in a folder of root's",
             ));
         }
-        // No other user can change the folders that are written to.
+        // Checks that no other user can change the directories that a rollback writes to.
         for folder in saved.files.keys().filter_map(|file| file.parent()) {
             match trusted(folder).map(|found| archive::Owner::new(&found).user) {
                 Ok(owner) if !is_root() && owner != geteuid().as_raw() => {
@@ -143,7 +143,7 @@ impl Snapshot {
     }
 }
 
-/// The directory of all snapshots. Beside the state is a place of root's; what is below the state is not.
+/// The directory of all snapshots. Root's is beside the state directory, which another user may own.
 fn places(state: &Path, is_root: bool) -> PathBuf {
     if !is_root {
         return state.join("rollback");
@@ -153,7 +153,7 @@ fn places(state: &Path, is_root: bool) -> PathBuf {
     state.with_file_name(name)
 }
 
-/// The end of a sentence that names what is left alone; empty if there is nothing.
+/// The end of a sentence that names the files left alone; empty if there are none.
 fn named(left: &BTreeMap<PathBuf, String>) -> String {
     if left.is_empty() {
         return String::new();

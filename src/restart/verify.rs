@@ -126,7 +126,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// What the operator wants to know of the server after the operation.
+    /// Reports facts about the server after the operation.
     async fn changes(&self, baseline: &Baseline, zones: &Served) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
         let mut found = vec![compared(&baseline.zones, zones)];
@@ -143,8 +143,8 @@ impl Transaction<'_> {
         found.join("; ")
     }
 
-    /// The identity that the server tells. If it told one before, this waits for it, at most for one timeout: the new
-    /// configuration may hide it.
+    /// The identity that the server reports. If it reported one before, this waits for it, at most for one timeout: the
+    /// new configuration may hide it.
     async fn identity_after(&self, baseline: &Baseline) -> Option<String> {
         let targets = self.config.targets_of(self.backend);
         let began = Instant::now();
@@ -159,7 +159,7 @@ impl Transaction<'_> {
     }
 }
 
-/// What was compared. A zone that was not served before cannot be worse.
+/// The number of zones compared. A zone that was not served before cannot be worse.
 fn compared(before: &Served, now: &Served) -> String {
     let compared = before.all().filter(|zone| zone.serial.is_some()).count();
     match (compared, now.all().count().saturating_sub(compared)) {

@@ -28,25 +28,25 @@ pub struct CheckStatus {
     pub(crate) on_fail: Option<Severity>,
     /// `unknown`, `rising`, `up`, `falling`, `down`.
     pub state: String,
-    /// How many results in a row have led toward the next state.
+    /// The number of results in a row toward the next state.
     pub(crate) streak: u32,
-    /// How many it takes to rise, and to fall.
+    /// The number of results needed to rise, and to fall.
     pub(crate) rise: u32,
     /// See `rise`.
     pub(crate) fall: u32,
-    /// What it does to the service at present; `None` before the first verdict.
+    /// Its effect on the service at present; `None` before the first verdict.
     pub(crate) severity: Option<Severity>,
-    /// For how long every outcome has said nothing about the server; the last one says why.
+    /// For how long every outcome has been unknown; the last one has the reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) unknown_for_seconds: Option<f64>,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unknown_since: Option<Time>,
-    /// What was found last.
+    /// The finding of the last round.
     pub last: Option<Last>,
 }
 
-/// What a round has found.
+/// The finding of a round.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Last {
@@ -57,13 +57,13 @@ pub struct Last {
     pub(crate) at: Option<Time>,
     /// Whether it passed.
     pub passed: bool,
-    /// How long the slowest answer that counted took.
+    /// The latency of the slowest answer that counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub latency_seconds: Option<f64>,
     /// The class of failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) cause: Option<String>,
-    /// The sentence.
+    /// The reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) detail: Option<String>,
 }

@@ -17,13 +17,13 @@ pub struct Dampening {
     /// Whether a suppression holds the service down.
     #[serde(default)]
     pub(crate) mode: Mode,
-    /// Without its fraction.
+    /// The penalty, without its fraction.
     pub(crate) penalty: u32,
     /// The service is held down.
     pub(crate) suppressed: bool,
-    /// Until it is no longer.
+    /// The remaining time.
     pub(crate) reuse_in_seconds: Option<f64>,
-    /// When it is no longer.
+    /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reuse_at: Option<Time>,
     /// With `mode = "enforce"` it would be held down.
@@ -32,7 +32,8 @@ pub struct Dampening {
     /// Falls within the last ten minutes.
     #[serde(default)]
     pub(crate) falls: u32,
-    /// Its checks are up, and it stays withdrawn for so long: it is suppressed, or its return takes longer after falls.
+    /// The remaining time for which it stays withdrawn though its checks are up: it is suppressed, or its return takes
+    /// longer after falls.
     #[serde(default)]
     pub returns_in_seconds: Option<f64>,
     /// When it returns.
@@ -41,7 +42,7 @@ pub struct Dampening {
 }
 
 impl Dampening {
-    /// What holds the service down, in words that follow "it is"; `None` if nothing does.
+    /// What holds the service down, in words that follow "it is"; `None` if it is not held down.
     #[must_use]
     pub(crate) fn held(&self) -> Option<String> {
         let shown = |seconds| Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO));

@@ -20,7 +20,7 @@ use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
 
 impl Document {
-    /// Of the engine at the moment of `clock`, which runs with this configuration file on the host of this name.
+    /// The document of the engine at the moment of `clock`, for this configuration file and this host name.
     #[must_use]
     pub(crate) fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
         let now = clock.now();
@@ -54,10 +54,10 @@ impl Document {
     }
 }
 
-/// The sessions that ExaBGP has told of, and those of the neighbors that services name, in the order of the addresses.
+/// The sessions that ExaBGP has reported, and those of the neighbors that services name, in the order of the addresses.
 ///
-/// Where every route names its neighbors, no other session matters here: one that was removed from exabgp.conf and from
-/// the file stays down for ever.
+/// If every route names its neighbors, other sessions are left out: one that was removed from exabgp.conf and from the
+/// file would stay down for ever.
 fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
     let routes = || engine.plans().iter().flat_map(|plan| &plan.routes);
     let mut sessions: BTreeMap<_, _> =
@@ -126,7 +126,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
     }
 }
 
-/// A time that cannot be written is left out, and the period is there all the same.
+/// A time that cannot be written is left out; the period is there all the same.
 fn next(next: &service::next::Next, clock: &Clock) -> Next {
     let shown = |moment| clock.at(moment).map_or_else(|| "later".to_owned(), |time| time.to_string());
     Next {

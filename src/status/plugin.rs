@@ -1,7 +1,8 @@
-//! The status document as one line for monitoring: state, text, and performance data behind a bar, after the guidelines
+//! The status document as one line for monitoring: state, text, and performance data behind a bar, as in the guidelines
 //! for monitoring plugins.
 //!
-//! `check --plugin` tells what probes find; this tells whether the helper attracts traffic, and whether ExaBGP knows.
+//! `check --plugin` reports the result of probes; this reports whether the helper attracts traffic, and whether ExaBGP
+//! has acknowledged that.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use crate::engine::service::ServiceState;
 use crate::text::foreign_within;
 use crate::text::period::Shown;
 
-/// What is not acknowledged, not decided or not known for longer than this is a fault, in seconds.
+/// The number of seconds after which a missing acknowledgment, verdict or result is a fault.
 const SETTLING_SECONDS: f64 = 30.0;
 
-/// Characters of one finding.
+/// Maximum number of characters of one finding.
 const LONGEST: usize = 200;
 
-/// How urgent, by the exit status of a plugin: 0, 1, 2.
+/// The urgency, by the exit status of a plugin: 0, 1, 2.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Alert {
     /// Every service attracts traffic, and ExaBGP has acknowledged that.
     Ok,
     /// Something needs attention within the day.
     Warning,
-    /// Traffic is not attracted, or that is not known.
+    /// Traffic is not attracted, or it is unknown whether it is.
     Critical,
 }
 
@@ -40,7 +41,7 @@ impl Alert {
     }
 }
 
-/// What is the matter, the worst first.
+/// The findings, the worst first.
 struct Findings(Vec<(Alert, String)>);
 
 impl Findings {
@@ -50,7 +51,7 @@ impl Findings {
     }
 }
 
-/// How urgent the status is, and the line, without its line break.
+/// The urgency of the status and the line, without its line break.
 #[must_use]
 pub(crate) fn line(document: &Document) -> (Alert, String) {
     let mut found = Findings(vec![]);
@@ -70,7 +71,7 @@ pub(crate) fn line(document: &Document) -> (Alert, String) {
     (alert, format!("DNSHERALD {} - {text}{}", alert.word(), performance(document)))
 }
 
-/// The helper and its conversation with ExaBGP.
+/// Findings about the helper and its API session.
 fn find_in_helper(document: &Document, found: &mut Findings) {
     match (&document.trouble, &document.last_good) {
         (Some(trouble), Some(_)) => {
@@ -100,7 +101,8 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
     }
 }
 
-/// One BGP session that stays down warns. Where every session is known, and none is up, no router hears of this PoP.
+/// One BGP session that stays down is a warning. If every session is known and none is up, no router gets the routes of
+/// this PoP.
 fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
     let is_down = |session: &BgpSession| session.state == SessionState::Down;
     let alert = if sessions.iter().all(is_down) { Alert::Critical } else { Alert::Warning };
@@ -137,7 +139,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             found.add(alert, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
         }
     }
-    // ExaBGP has refused it, or has not answered: the state is as old as the wish at least.
+    // ExaBGP has refused the command or not answered it: the state is at least as old as the command.
     if document.exabgp.answers && state != ServiceState::Starting && service.for_seconds > SETTLING_SECONDS {
         for prefix in service.prefixes.iter().filter(|prefix| !prefix.is_settled()) {
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
@@ -156,7 +158,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     }
 }
 
-/// What the state of the service does not say: a check that only is observed, and one that finds out nothing.
+/// Findings that the state of the service does not include: an observed check that is down, and an unknown one.
 fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
     let name = &check.name;
@@ -172,7 +174,7 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     }
 }
 
-/// Why a service is down, and what ends that.
+/// Why a service is down, and the remedy.
 fn down(service: &Service) -> String {
     match service.dampening.held() {
         Some(held) => format!("{held} (to end it: dnsherald undampen {})", service.name),
@@ -180,7 +182,7 @@ fn down(service: &Service) -> String {
     }
 }
 
-/// A drain is planned, unless its end should have come.
+/// A drain is planned, unless its end has passed.
 fn drained(service: &Service) -> (Alert, String) {
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
@@ -198,7 +200,8 @@ fn shown(seconds: f64) -> Shown {
     Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
 }
 
-/// Per service whether it attracts traffic, its penalty and its falls; per check the slowest answer; and ExaBGP.
+/// For each service whether it attracts traffic, its penalty and its falls; for each check the slowest answer; and
+/// ExaBGP.
 fn performance(document: &Document) -> String {
     let mut values = vec![];
     for service in &document.services {
@@ -224,7 +227,7 @@ fn performance(document: &Document) -> String {
     if values.is_empty() { String::new() } else { format!(" | {}", values.join(" ")) }
 }
 
-/// Quoted, without what ends a label or the line.
+/// The text in quotes, without characters that end a label or the line.
 fn label(service: &str, value: &str) -> String {
     let name = foreign_within(&format!("{service}/{value}"), LONGEST);
     format!("'{}'", name.replace(['\'', '=', '|'], "_"))

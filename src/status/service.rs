@@ -8,16 +8,16 @@ use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
 use crate::text::foreign;
 
-/// What happens next to a service if nothing else happens.
+/// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Next {
-    /// In words; a time in them is written as in `at`.
+    /// The change, in words; a time in them is written as in `at`.
     pub(crate) text: String,
-    /// When at the earliest; absent where it depends on an operator, or on what the checks find.
+    /// The earliest time; absent if it depends on an operator, or on the results of checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<Time>,
-    /// How long until then.
+    /// The time until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_seconds: Option<f64>,
 }
@@ -31,19 +31,19 @@ pub struct Service {
     /// Whether it is probed and announced; one that is not enabled is `drained` in what follows.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// What it is.
+    /// The state.
     pub state: ServiceState,
-    /// For how long it has been so.
+    /// For how long it has had this state.
     pub(crate) for_seconds: f64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Since when it has been so.
+    /// Since when it has had this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Time>,
-    /// What happens next; absent where nothing is ahead.
+    /// The next change; absent if none is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<Next>,
-    /// The DNS server behind it, where the configuration names one.
+    /// The DNS server behind it, if the configuration names one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) backend: Option<String>,
     /// The systemd unit of that server, if it has one.
@@ -62,7 +62,7 @@ pub struct Service {
     /// Its holds, which keep it announced against its checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
-    /// What it would be without these, where that is not `up`.
+    /// The state without the holds, if that is not `up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_hold: Option<ServiceState>,
 }
@@ -73,14 +73,14 @@ const fn yes() -> bool {
 }
 
 impl Service {
-    /// Whether a holder, the disable-file or the configuration drains it. After that its state stays `drained` until its
-    /// checks have passed again.
+    /// Whether a holder, the disable-file or the configuration drains it. After the drain its state stays `drained`
+    /// until its checks have passed again.
     #[must_use]
     pub(crate) fn is_held(&self) -> bool {
         !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
-    /// Whether it stays drained however well its checks are.
+    /// Whether it stays drained even if its checks pass.
     #[must_use]
     pub(crate) fn is_held_for_good(&self) -> bool {
         !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
@@ -92,8 +92,8 @@ impl Service {
         matches!(self.state, ServiceState::Up | ServiceState::Degraded)
     }
 
-    /// Why it is not announced, and what to do, as the end of a sentence about it; `None` if it is announced, or returns
-    /// if its checks pass anew.
+    /// Why it is not announced, and the remedy, as the end of a sentence; `None` if it is announced, or returns if its
+    /// checks pass anew.
     #[must_use]
     pub(crate) fn why_not_announced(&self) -> Option<String> {
         if self.is_serving() {
@@ -131,7 +131,7 @@ impl Service {
         last.detail.as_deref()
     }
 
-    /// Whether ExaBGP has acknowledged what is desired for every prefix.
+    /// Whether ExaBGP has acknowledged the desired state of every prefix.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.prefixes.iter().all(Prefix::is_settled)
@@ -146,7 +146,8 @@ pub struct Prefix {
     pub(crate) prefix: String,
     /// `announce …` or `withdraw`; `None` before the first decision.
     pub(crate) desired: Option<String>,
-    /// What ExaBGP has acknowledged last; `None`, written `unknown`, where it has acknowledged nothing, or answers nothing.
+    /// The last state that ExaBGP has acknowledged; `None`, written `unknown`, if it has acknowledged or answered
+    /// nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
     /// What was last sent to ExaBGP and not refused.
@@ -189,14 +190,14 @@ pub(crate) enum AnswerResult {
 }
 
 impl Prefix {
-    /// Whether ExaBGP has acknowledged what is desired.
+    /// Whether ExaBGP has acknowledged the desired state.
     #[must_use]
     pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
 }
 
-/// Something that may be unknown, and is then called so.
+/// A value that may be unknown; then it is written `unknown`.
 mod unknown {
     use serde::{Deserialize, Deserializer, Serializer};
 

@@ -14,15 +14,15 @@ use crate::text::paint::Paint;
 use crate::text::period::{Period, Shown};
 use crate::text::wrap::wrapped;
 
-/// Characters of one entry. Each part that a helper bounds is shorter.
+/// Maximum number of characters of one entry. Each part that a helper bounds is shorter.
 const LONGEST: usize = 2000;
 
-/// A document, to be shown.
+/// The display of a document.
 #[derive(Debug)]
 pub(crate) struct Table<'a> {
-    /// What is shown.
+    /// The document.
     pub(crate) document: &'a Document,
-    /// How.
+    /// Width, zone and colors.
     pub(crate) view: View,
 }
 
@@ -158,7 +158,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// The sentence, with the time as all others.
+    /// The sentence, with the time in the format of all others.
     fn next(&self, next: &Next) -> String {
         match next.at {
             Some(at) => next.text.replace(&at.to_string(), &self.view.time(at.system())),
@@ -186,7 +186,7 @@ impl Table<'_> {
         format!("by {} since {since}, until {end}: {}", asked_by(&hold.holder, hold.uid), hold.reason)
     }
 
-    /// Its falls, and what they lead to; `None` if there are none.
+    /// Its falls, and their consequence; `None` if there are none.
     fn dampening(&self, service: &Service) -> Option<String> {
         let dampening = &service.dampening;
         let penalty = format!("penalty {}", dampening.penalty);
@@ -227,7 +227,7 @@ impl Table<'_> {
         text
     }
 
-    /// A name, and what is said of it from a column on.
+    /// A name, with a text from a column on.
     fn pair(&self, f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
         self.painted_pair(f, Paint::Plain, name, value)
     }
@@ -243,8 +243,8 @@ impl Table<'_> {
         }
     }
 
-    /// A text, broken at blanks where it would be too wide; what follows is indented, by four more than the rest. The text
-    /// may come from elsewhere, so that it is escaped and its length bounded.
+    /// A text, broken at blanks where it would be too wide; further lines are indented by four more characters. The
+    /// text may come from another program, so that it is escaped and its length bounded.
     fn entry(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
         self.painted(f, Paint::Plain, indent, text)
     }

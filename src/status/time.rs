@@ -1,8 +1,8 @@
 //! The engine's moments on the wall clock.
 //!
-//! The engine counts from its start and knows no time of day. Every document is written at a moment and at a time of day,
-//! and whatever it tells of lies a period before or after both. A clock that is set changes the times of the next
-//! document, and no period.
+//! The engine counts from its start and knows no time of day. Every document is written at a moment of the engine and
+//! at a time of day; its other times are a period before or after that. If the clock is set, the times of the next
+//! document change, but no period does.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::engine::moment::Moment;
 pub struct Time(SystemTime);
 
 impl Time {
-    /// The last that can be written, in seconds since 1970: the end of the year 9999.
+    /// The last time that can be written, in seconds since 1970: the end of the year 9999.
     const LAST: Duration = Duration::from_secs(253_402_300_799);
 
     /// `None` for a time before 1970 or after 9999, which cannot be written.

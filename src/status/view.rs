@@ -1,17 +1,17 @@
-//! How a document is shown: in which width, and in the time of which zone.
+//! The display of a document: its width, and its time zone.
 
 use std::time::{Duration, SystemTime};
 
 use super::Document;
 use crate::sys::local_time::{Local, Zone};
 
-/// No narrower than this: words have to fit.
+/// The minimum width.
 const NARROWEST: usize = 40;
 
 /// From this width on, names and values have their usual columns.
 const USUAL: usize = 80;
 
-/// Where a document is shown.
+/// The width and the time zone of a display.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     width: usize,
@@ -22,7 +22,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Of this document, in lines of `width` characters. A helper that does not say when it wrote it has done so just now.
+    /// For this document, in lines of `width` characters. If the helper did not include the time at which it wrote the
+    /// document, it has written it just now.
     #[must_use]
     pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
@@ -47,7 +48,7 @@ impl View {
         self.width
     }
 
-    /// The column of what is said about a name.
+    /// The column of the text about a name.
     #[must_use]
     pub(super) const fn value_column(&self) -> usize {
         if self.width >= USUAL { 26 } else { 18 }
@@ -84,7 +85,7 @@ pub(super) fn period(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
-/// A period as a reader at a glance needs it: whole minutes from an hour on, whole hours from a day on.
+/// A period for a quick look: whole minutes from an hour on, whole hours from a day on.
 pub(super) fn rough(seconds: f64) -> String {
     let seconds = period(seconds).as_secs();
     let unit = match seconds {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a terminal obeys, what reverses text, and what hides in it.
+/// Characters that a terminal interprets, that reverse text, or that are invisible.
 const HOSTILE: &str = "\x1b]0;pwned\x07\x1b[31mEVIL\u{9b}2J\r\n\x7f\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\
                        \u{61c}\u{200b}\u{200d}\u{2060}\u{feff}\u{ad}\u{2028}\u{2029}\u{e000}\u{f8ff}\u{10ffff}\u{fff9}\
                        \u{fe0f}\u{e0041}\u{e0100}\u{115f}\u{3164}\u{a0}\u{3000}\u{378}";
@@ -55,7 +55,7 @@ fn a_command_prints_line_breaks_and_nothing_that_moves_the_cursor() {
     assert!(text.chars().all(|c| matches!(c, '\n' | '\t') || !is_doubtful(c)));
 }
 
-/// The second rule of this module, for whoever adds a command.
+/// The second rule of this module, for new commands.
 #[test]
 fn commands_print_through_this_module() {
     let mut sources = vec![];

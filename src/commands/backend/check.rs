@@ -1,4 +1,4 @@
-//! `backend check`: whether the configuration on disk is in order, without touching the server.
+//! `backend check`: checks the configuration on disk, without touching the server.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use crate::backend::{Backend, Checked};
 use crate::exit::Exit;
 use crate::text;
 
-/// Checks, and says what that proves.
+/// Checks, and prints the result and the limits of the check.
 pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
     let (name, unseen) = (&backend.name, backend.kind.facts().unseen);
     match backend.check().await {

@@ -1,4 +1,4 @@
-//! `backend reload`: check, reload, look again.
+//! `backend reload`: checks the configuration, reloads, and checks the zones afterwards.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::text;
 
-/// Between two looks at zones that are not served yet.
+/// The interval between two checks of zones that are not served yet.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A server may go on with what it had while it reads its zones: they have to be served for so long.
+/// A server may serve its old zones while it reads the new ones; therefore all zones must be served for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Reloads, unless the configuration is broken.
+/// Reloads, unless the configuration is invalid.
 pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) -> anyhow::Result<Exit> {
     let name = &backend.name;
     if !backend.reload.is_empty()
@@ -39,7 +39,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
             return Ok(Exit::Failure);
         }
     }
-    // That a reload was done says nothing of a zone among many; its serial does.
+    // A successful reload command does not prove that each zone was loaded; its serial does.
     let complaints = wrong_with(&targets, backend, &before).await;
     let exit = status::run(config, backend, false).await?;
     for complaint in &complaints {
@@ -54,7 +54,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// What is wrong with the zones: waited for as long as the server may take to start.
+/// The complaint about the zones, after a wait of at most the start timeout of the server.
 async fn wrong_with(targets: &Targets, backend: &Backend, before: &Served) -> Vec<String> {
     if before.all().next().is_none() {
         return vec![];

@@ -1,4 +1,4 @@
-//! `backend restart`: the transaction, shown as it goes.
+//! `backend restart`: runs the transaction and shows its steps.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -25,11 +25,11 @@ struct Report<'a> {
     steps: &'a [Done],
 }
 
-/// Shows each step when it has finished, on a terminal also while it runs.
+/// Shows each step at its end; on a terminal also while it runs.
 struct Show {
     quiet: bool,
     live: bool,
-    /// The step under way.
+    /// The step that runs.
     current: Option<Step>,
     steps: Vec<Done>,
 }
@@ -72,7 +72,7 @@ impl Progress for Show {
     }
 }
 
-/// Runs the transaction, and shows how it ended.
+/// Runs the transaction, and prints the result.
 pub(super) async fn run(
     config: &Config,
     backend: &Backend,

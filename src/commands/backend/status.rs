@@ -1,4 +1,4 @@
-//! `backend status`: all that can be learned of the server, and what stands in the way of the rest.
+//! `backend status`: shows the state of the server, and the permissions and settings that are missing to see the rest.
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,10 +19,10 @@ use crate::text;
 
 mod table;
 
-/// Between two looks at the counters.
+/// The time between the two readings of the counters.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// All that was learned.
+/// The state of the server, as far as it could be read.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Report {
@@ -43,7 +43,7 @@ struct Report {
     needs: Vec<Need>,
 }
 
-/// What was found, or why nothing was.
+/// A finding, or the reason why there is none.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Known<T> {
@@ -68,17 +68,17 @@ struct Queries {
     per_second: Option<f64>,
 }
 
-/// What is in the way, and what to do about it.
+/// An obstacle, with its remedy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Need {
-    /// What it is needed for.
+    /// The information that it blocks.
     of: Vec<&'static str>,
     why: String,
     remedy: String,
 }
 
-/// Asks all at once, so that a server that hangs costs one timeout, and shows what was found.
+/// Asks everything at once, so that a server that hangs costs one timeout, and prints the results.
 pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyhow::Result<Exit> {
     let report = learn(config, backend).await;
     let text =
@@ -140,15 +140,15 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
     }
 }
 
-/// Why nothing is counted. Where the control channel answers nothing at all, that is no sign that the server does not
-/// count; only a channel of its own says so even then.
+/// Why there are no counters. A control channel that answers nothing at all is no proof that the server does not count;
+/// only a separate channel for counters would be.
 fn of_counters(backend: &Backend, status: &Status, trouble: Trouble) -> Trouble {
     let is_known = status.answers || matches!(backend.counters, Some(Request::Http { .. }));
     let no_counters = backend.facts().no_counters;
     Trouble { remedy: trouble.remedy.filter(|remedy| is_known || remedy != no_counters), ..trouble }
 }
 
-/// Each remedy once, with all that it is needed for.
+/// Each remedy once, with all the information that it unblocks.
 #[derive(Default)]
 struct Needs(Vec<Need>);
 
@@ -171,7 +171,7 @@ impl Needs {
         }
     }
 
-    /// Nothing but a restart shows whether systemd grants it, so that the remedy is told to all but root.
+    /// Only a restart shows whether systemd permits it; therefore every user but root gets the remedy.
     fn with_restart(mut self, backend: &Backend, systemd: &Known<Unit>) -> Vec<Need> {
         if let (Restart::Unit(name), Known::Found(unit)) = (&backend.restart, systemd)
             && !privilege::is_root()
@@ -197,12 +197,12 @@ impl ProcessReport {
     }
 }
 
-/// The counters, twice. Between the two is a moment, and nothing else to wait for.
+/// Reads the counters twice, after a pause.
 async fn queries(backend: &Backend) -> Result<Queries, Trouble> {
     let first = (backend.queries().await?, Instant::now());
     tokio::time::sleep(MOMENT).await;
     let Ok(total) = backend.queries().await else { return Ok(Queries { total: first.0, per_second: None }) };
-    // Less than before: it was restarted or reloaded.
+    // The counters decreased: the server was restarted or reloaded.
     let more = total.checked_sub(first.0);
     Ok(Queries { total, per_second: more.map(|more| more as f64 / first.1.elapsed().as_secs_f64()) })
 }

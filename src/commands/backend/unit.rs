@@ -1,6 +1,6 @@
 //! `backend hooks`, and the two commands that the drop-in runs around the stop and the start of a server.
 //!
-//! Whatever is in the way of the latter two, the unit must stop and start all the same: they say what it was and succeed.
+//! The latter two must not prevent the stop or the start of the unit: they print every problem and succeed.
 
 use std::io::Write;
 use std::time::Duration;
@@ -23,20 +23,20 @@ use crate::status::Service;
 use crate::text::period::{Period, Shown};
 use crate::{systemd, text};
 
-/// How long a drain lasts beyond the wait for the server to be quiet if the unit does not come back; then the checks
+/// The drain ends this long after the longest wait for a quiet server if the unit does not return; then the checks
 /// decide.
 const LASTS: Duration = Duration::from_secs(300);
 
-/// What is not waiting for the server to be quiet: ExaBGP, and the helper.
+/// The time for the other steps: ExaBGP, and the helper.
 const ELSE: Duration = Duration::from_secs(40);
 
-/// Time for the clients to leave, if the file does not name a way to see it: the default of `settle`.
+/// The wait for clients if the file does not name a backend: the default of `settle`.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// Prints or installs the drop-in for a unit of this host.
 ///
 /// # Errors
-/// When the unit cannot be read, or nothing can be printed or written.
+/// If the unit cannot be read, or nothing can be printed or written.
 pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyhow::Result<Exit> {
     let unit = &options.unit.0;
     let runtime = runtime().context("cannot start the event loop")?;
@@ -83,7 +83,7 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
         Installed::Replaced => "replaced",
         Installed::Same => "as it is to be already",
     };
-    // It is in force once systemd has read it, which takes no restart of the unit.
+    // The drop-in takes effect once systemd has read it; the unit need not be restarted.
     let read = runtime.block_on(systemd::reload_unit_files());
     let read = read.map_err(|ended| anyhow!("unit {unit}: systemctl daemon-reload: {ended}"));
     read.with_context(|| {
@@ -93,9 +93,9 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
     Ok(Exit::Success)
 }
 
-/// Drains what the unit answers for, and waits until it is quiet.
+/// Drains the services of the unit, and waits until its server is quiet.
 pub(super) fn stopping(options: &UnitHooks) -> anyhow::Result<Exit> {
-    // systemd names the main process unless it is dead already, and then there is nothing to wait for.
+    // systemd reports no main process if it is dead already; then there is nothing to wait for.
     if std::env::var_os("MAINPID").is_some()
         && let Err(error) = drain(options)
     {
@@ -111,14 +111,14 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         complain(&anyhow::anyhow!("note: the configuration cannot be used, the helper is asked: {error}"));
     }
     let config = file.ok();
-    // Whatever keeps the status from us does not keep us from draining.
+    // If the status cannot be read, the drain is requested all the same.
     let document = client.status().ok();
     let answers = document.as_ref().is_none_or(|document| document.exabgp.answers);
     let running = document.map(|document| document.services);
     let names = match concerned(config.as_ref(), running.as_deref(), unit) {
         Concerned::These(names) => names.into_iter().map(Some).collect(),
         Concerned::None => bail!("no service has a backend with the unit {unit}, so that nothing is drained"),
-        // Which are the unit's is not known, and that a server stops is: none may attract traffic without it.
+        // The services of the unit are unknown, and a server is about to stop: every service must be withdrawn.
         Concerned::Unknown => vec![None],
     };
     let by_us = |name: &Option<String>| {
@@ -130,7 +130,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         })
     };
     if names.iter().all(by_us) {
-        // `backend restart` has done all this, and goes on after the start.
+        // `backend restart` has drained already, and continues after the start.
         return Ok(());
     }
     let runtime = runtime().context("cannot start the event loop")?;
@@ -164,17 +164,17 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     })
 }
 
-/// Which services a unit answers for.
+/// The services of a unit.
 #[derive(Debug, Eq, PartialEq)]
 enum Concerned {
     These(Vec<String>),
     None,
-    /// Neither the file nor the helper tells.
+    /// Neither the file nor the helper knows them.
     Unknown,
 }
 
-/// What the `running` helper says counts, for its services attract traffic; and what the file says, for the helper may
-/// not tell.
+/// The services of the `running` helper count, since they attract traffic; so do those of the file, since the helper
+/// may not report them.
 fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -> Concerned {
     let is_running = |service: &&Service| service.unit.as_deref() == Some(unit);
     let running_names =
@@ -192,8 +192,8 @@ fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -
     }
 }
 
-/// Asks for each of the services, and returns those for which it was done. One that is refused, such as one that the file
-/// has and the helper has not, since it was not told to reload, is complained about, and leaves the others as they are.
+/// Sends a request for each service, and returns the services for which it succeeded. A refused one is reported and
+/// does not affect the others: the file may have a service that the helper does not know before a reload.
 async fn ask_for_each(
     helper: &Client,
     names: Vec<Option<String>>,
@@ -202,7 +202,7 @@ async fn ask_for_each(
     let mut done = vec![];
     for name in names {
         let request = request(name);
-        // Without sockets there is no helper to wait for: at the boot the server may well start before one.
+        // Without sockets there is no helper to wait for: at boot the server may start before a helper.
         let asked = if helper.has_a_socket() {
             helper.insist(&request).await
         } else {
@@ -220,8 +220,8 @@ async fn ask_for_each(
     done
 }
 
-/// How long the drain lasts, in this state of the whole system. At a shutdown it ends with the helper: after the boot
-/// the unit may well start before there is a helper to be told so.
+/// The end of the drain, which depends on the state of the system. At a shutdown the drain ends with the helper: after
+/// the boot the unit may start before there is a helper that could end it.
 fn lasts(state: &str, longest: Duration) -> Lasts {
     if state.trim() == "stopping" { Lasts::UntilExit } else { Lasts::For(longest) }
 }
@@ -234,7 +234,7 @@ pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Of every service: only drains in the name of the unit end.
+/// For every service: only drains whose holder is the unit end.
 fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
     let helper = Helper::find(&options.helper).client;
     let lift = Lift { holder: Some(holder(options)?), once_healthy: true };

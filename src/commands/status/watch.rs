@@ -1,7 +1,7 @@
-//! `status --watch`: the status again and again.
+//! `status --watch`: shows the status repeatedly.
 //!
-//! On a terminal it is drawn in place, on the alternate screen, until `q` or a signal: nothing is left in the scrollback,
-//! and the terminal is given back as it was. Elsewhere, and as JSON, one document follows the other.
+//! On a terminal the status is drawn on the alternate screen until `q` or a signal: it leaves nothing in the
+//! scrollback, and restores the terminal. Otherwise, and as JSON, each document follows the previous one.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -29,7 +29,7 @@ use crate::sys::terminal::{Screen, Size, can_be_drawn_on};
 use crate::text;
 use crate::text::counted;
 
-/// Between two looks.
+/// The interval of requests.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keys that end it: `q`, and the end of input.
@@ -38,7 +38,7 @@ const ENDS: [u8; 3] = [b'q', b'Q', 4];
 /// Shows the status until the user ends it.
 ///
 /// # Errors
-/// Those of the terminal. If no helper answers, the screen shows why, and the command asks again.
+/// If the terminal cannot be used. If no helper answers, the screen shows why, and the command asks again.
 pub(super) fn run(options: &Status) -> anyhow::Result<Exit> {
     if options.json || !can_be_drawn_on() {
         return print(options);
@@ -48,14 +48,14 @@ pub(super) fn run(options: &Status) -> anyhow::Result<Exit> {
         let screen = Screen::enter().context("cannot draw on this terminal")?;
         watch.until_end(screen.has_keys())?
     };
-    // The terminal is as it was: the signal does what it does to every command.
+    // The terminal is restored: the signal now has its default effect.
     if let End::Signal(signal) = end {
         emulate_default_handler(signal).context("cannot end by the signal")?;
     }
     Ok(Exit::Success)
 }
 
-/// One after the other.
+/// Prints one document after the other.
 fn print(options: &Status) -> anyhow::Result<Exit> {
     loop {
         match look(options) {
@@ -66,20 +66,20 @@ fn print(options: &Status) -> anyhow::Result<Exit> {
     }
 }
 
-/// Why it ends.
+/// Why the loop ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum End {
     Key,
     Signal(i32),
 }
 
-/// What wakes the loop, and what it shows.
+/// The events that wake the loop, and the document that it shows.
 struct Watch<'a> {
     options: &'a Status,
     /// A byte for each signal and each document.
     woken: UnixStream,
     waker: UnixStream,
-    /// The signal that ends it, 0 for none.
+    /// The signal that ends the loop, 0 for none.
     signal: Arc<AtomicUsize>,
     found: Receiver<anyhow::Result<Document>>,
     finder: Sender<anyhow::Result<Document>>,
@@ -92,7 +92,7 @@ impl<'a> Watch<'a> {
         woken.set_nonblocking(true)?;
         waker.set_nonblocking(true)?;
         let signal = Arc::new(AtomicUsize::new(0));
-        // The number first: whoever is woken finds it.
+        // Store the number first, so that the loop finds it when it wakes.
         for stop in STOPS {
             let number = usize::try_from(stop).unwrap_or_default();
             flag::register_usize(stop, Arc::clone(&signal), number).context("cannot catch signals")?;
@@ -113,7 +113,7 @@ impl<'a> Watch<'a> {
             }
             let (is_woken, has_key) = self.wait(look_at, has_keys)?;
             if is_woken {
-                // One byte says as much as several.
+                // One byte wakes the loop as well as several.
                 let _count = self.woken.read(&mut [0; 64]).or_else(nothing_to_read)?;
             }
             if let number @ 1.. = self.signal.load(Ordering::SeqCst) {
@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
             if has_key {
                 let mut keys = [0; 64];
                 let count = io::stdin().read(&mut keys).or_else(nothing_to_read)?;
-                // A terminal that is gone has nothing to read for ever.
+                // A closed terminal would be readable for ever.
                 has_keys = count > 0;
                 if count == 0 || keys[..count].iter().any(|key| ENDS.contains(key)) {
                     return Ok(End::Key);
@@ -138,19 +138,20 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Asks the helper on a thread: one that hangs must not keep the command from ending.
+    /// Asks the helper on a thread, so that a helper that hangs does not keep the command from ending.
     fn look_aside(&self) -> io::Result<()> {
         let (options, finder) = (self.options.clone(), self.finder.clone());
         let mut waker = self.waker.try_clone()?;
         let ask = move || {
-            // Whoever asked may have ended in the meantime, and a full pipe wakes as well as another byte.
+            // The loop may have ended meanwhile. A full pipe wakes it without another byte.
             let _ = finder.send(look(&options));
             let _ = waker.write(&[0]);
         };
         thread::Builder::new().name("status".to_owned()).spawn(ask).map(drop)
     }
 
-    /// Waits for a signal, a document, a key or this time. Returns whether it was woken, and whether there is a key.
+    /// Waits for a signal, a document, a key or this time. Returns whether the pipe woke it, and whether there is a
+    /// key.
     fn wait(&self, until: Option<Instant>, has_keys: bool) -> io::Result<(bool, bool)> {
         let stdin = io::stdin();
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
@@ -167,7 +168,7 @@ impl<'a> Watch<'a> {
         Ok((is_ready(0), is_ready(1)))
     }
 
-    /// As much as the terminal has room for, and in its last line how to end.
+    /// Draws the lines that fit the terminal, and in the last one how to quit.
     fn draw(&self) -> io::Result<()> {
         let size = Size::of_stdout().unwrap_or(Size::USUAL);
         let text = match &self.shown {
@@ -186,7 +187,7 @@ fn nothing_to_read(error: io::Error) -> io::Result<usize> {
     }
 }
 
-/// The lines that fit a screen, the last of which says how to end.
+/// The lines that fit a screen; the last one says how to quit.
 fn frame(text: &str, size: Size) -> Vec<String> {
     let cut = |line: &str| line.chars().take(size.columns).collect::<String>();
     let lines: Vec<_> = text.lines().collect();

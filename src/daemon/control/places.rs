@@ -1,4 +1,4 @@
-//! Who is served at a time, on one socket.
+//! The number of clients served at a time, on one socket.
 //!
 //! The status is for every user of the host, requests are for a group. A client that connects and does nothing, or reads
 //! nothing, holds its place until [`CLIENT_TIMEOUT`] is over. So places are counted by user id, as the kernel tells it, and
@@ -115,7 +115,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                 Some(place) => {
                     let attended = timeout(CLIENT_TIMEOUT, attend(stream));
                     clients.spawn(async move {
-                        // A client that is slow or gone has only itself to blame.
+                        // A client that is slow or gone affects only itself.
                         drop(attended.await);
                         drop(place);
                     });
@@ -123,7 +123,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                 // A client that connects again and again must not block the loop.
                 None => tokio::task::yield_now().await,
             },
-            // Out of descriptors, most likely. The spare one serves one client after the other.
+            // There is probably no descriptor left. The spare one serves one client after the other.
             Err(_) => {
                 drop(spare.take());
                 match timeout(RETRY, listener.accept()).await {
@@ -138,12 +138,12 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                 }
             }
         }
-        // The descriptor of the client that has just been served is free.
+        // The descriptor of the client that was served last is free.
         spare = spare.or_else(spare_descriptor);
     }
 }
 
-/// Keeps a descriptor for a time in which none can be opened.
+/// Keeps the spare descriptor while none can be opened.
 fn spare_descriptor() -> Option<File> {
     File::open("/dev/null").ok()
 }

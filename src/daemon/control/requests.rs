@@ -16,10 +16,10 @@ use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
 use crate::text::period::{Period, Shown};
 use crate::text::{foreign, json};
 
-/// How long a reload waits for the disk. Less than the client's turn.
+/// Timeout of a reload for the disk. Less than the timeout of the client.
 const READING: Duration = Duration::from_millis(1500);
 
-/// Who waits for the reply to a request, and until when the request counts.
+/// The client that waits for the reply to a request, and the expiry of the request.
 #[derive(Debug)]
 pub(crate) struct Caller {
     expires: Expiry,
@@ -27,7 +27,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The channel for the reply; `None` if the request has expired, which the caller is then told.
+    /// The channel for the reply; `None` if the request has expired, which the client is told.
     pub(crate) fn in_time(self) -> Option<oneshot::Sender<Reply>> {
         let Some(late) = self.expires.late_by() else { return Some(self.reply) };
         // The client may have disconnected, which changes nothing.
@@ -39,7 +39,7 @@ impl Caller {
     }
 }
 
-/// Reads a request, has it carried out, and says what became of it.
+/// Reads a request, passes it on, and writes the result.
 pub(super) async fn obey(
     stream: UnixStream,
     questions: mpsc::Sender<Asked>,
@@ -60,7 +60,7 @@ pub(super) async fn obey(
     writer.write_all(answer.as_bytes()).await
 }
 
-/// Reads the configuration, on a thread: the file may be on a disk that takes its time, or for ever. One at a time.
+/// Reads the configuration on a thread: the file may be on a disk that is slow or hangs. One read at a time.
 #[derive(Clone, Debug)]
 pub(super) struct ConfigReader {
     configuration: PathBuf,
@@ -89,8 +89,8 @@ impl ConfigReader {
     }
 }
 
-/// Passes a request of a process with this user id on to the loop. An order carries the user id; of any other request
-/// the log tells it.
+/// Passes a request of the process with this user id to the loop. An order carries the user id; for any other request
+/// the log shows it.
 async fn carry_out(
     envelope: Envelope,
     uid: u32,

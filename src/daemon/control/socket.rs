@@ -40,7 +40,7 @@ impl Socket {
         })
     }
 
-    /// Unless a successor's is there by now.
+    /// Unless the socket of a successor is there.
     pub(super) fn remove(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
@@ -48,11 +48,11 @@ impl Socket {
     }
 }
 
-/// Listens at a path that is free. No moment has a socket there with more than this mode.
+/// Listens at a free path. The socket there never has more than this mode.
 fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // What is bound has the mode of the socket before it, without the bits of the umask.
+    // The new socket has the mode of the directory entry before it, without the bits of the umask.
     fchmod(&socket, Mode::from_raw_mode(mode))?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     set_mode(path, mode, |found| found.file_type().is_socket() && found.uid() == geteuid().as_raw())?;

@@ -48,7 +48,7 @@ fn a_session_that_is_down_again_and_again_is_logged_once_and_summed_up_each_minu
     assert_eq!(limit.summaries(at(59), false), []);
     let line = "BGP session with 10.1.0.1: down 5 more times in the last minute".to_owned();
     assert_eq!(limit.summaries(at(60), false), [Summary { urgency: Urgency::Warning, line }]);
-    assert!(!limit.admits(at(70), &down()), "the state has not changed, and the next summary tells of it");
+    assert!(!limit.admits(at(70), &down()), "the state has not changed; the next summary counts it");
     let line = "BGP session with 10.1.0.1: down 1 more time in the last minute";
     assert_eq!(lines(limit.summaries(at(120), false)), [line]);
     assert_eq!(limit.summaries(at(180), false), [], "a minute without any");

@@ -1,24 +1,24 @@
-//! What a message is about, and what it says of it.
+//! The topic and the content of a message.
 
 use crate::engine::hysteresis::CheckState;
 use crate::engine::notice::Notice;
 use crate::text::foreign;
 
-/// Messages with the same topic repeat each other where they say the same of it.
+/// Messages with the same topic and the same content are repetitions.
 #[derive(Debug)]
 pub(super) struct Topic {
-    /// What it is about, as the summary begins.
+    /// The subject, as the summary begins.
     pub(super) about: String,
-    /// What it says of that, in a word; empty where there is one thing to say.
+    /// The content, in a word; empty if the topic has only one.
     pub(super) says: String,
-    /// Whether it tells of an attempt to leave that state, which has failed and changes nothing.
+    /// Whether it reports a failed attempt to leave that state, which changes nothing.
     pub(super) attempt: bool,
-    /// Whether it tells of a decision of this helper, which is always logged.
+    /// Whether it reports a decision of this helper, which is always logged.
     pub(super) decided: bool,
 }
 
-/// The topic of what others cause any number of: ExaBGP by what it says, the server by how it answers. `None` for all
-/// else, which is always logged.
+/// The topic of a message that ExaBGP or the server can cause any number of times, by their lines or answers. `None`
+/// for all others, which are always logged.
 pub(super) fn topic(notice: &Notice) -> Option<Topic> {
     let said = |about: String, says: &str| {
         Some(Topic { about, says: says.to_owned(), attempt: false, decided: false })
@@ -57,7 +57,7 @@ const OUTPUT: &str = "standard output to ExaBGP";
 
 const ANSWERS: &str = "answers of ExaBGP to commands";
 
-/// Whether the verdict changes, as opposed to a streak that begins or breaks off.
+/// Whether the verdict changes, as opposed to a row of results that begins or breaks off.
 const fn is_decision(from: CheckState, to: CheckState) -> bool {
     let is_streak = matches!(
         (from, to),

@@ -1,4 +1,4 @@
-//! The files of a configuration, stored as one JSON document: it is replaced in one step, and so always whole.
+//! The files of a configuration, stored as one JSON document, so that a single rename replaces them all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -12,17 +12,17 @@ use crate::sys::directory::make;
 use crate::sys::files::{content_of, create, open_plain, replace};
 use crate::sys::trusted_path::{about, trusted};
 
-/// The file in the place of a backend.
+/// The name of the document.
 pub(super) const NAME: &str = "snapshot.json";
 
 /// A configuration may contain secrets (TSIG, `setKey`).
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// All files of a configuration together have at most so many octets.
+/// Maximum size of all files together, in octets.
 const LARGEST: usize = 16 << 20;
 
-/// An octet takes at most four in JSON, a path far less than the rest.
+/// An octet takes at most four in JSON; a path is far shorter than the contents.
 const LARGEST_DOCUMENT: u64 = 5 * LARGEST as u64;
 
 /// The files of a configuration at one time.
@@ -31,13 +31,14 @@ const LARGEST_DOCUMENT: u64 = 5 * LARGEST as u64;
 pub(super) struct Archive {
     /// The main file.
     pub(super) config_file: PathBuf,
-    /// The names of the files that count in folders; none if only the main file does.
+    /// The names of the files that count in directories; none if only the main file does.
     pub(super) names: Vec<String>,
-    /// The folders that were read: a plain file with one of the names that is not among `files` was not there.
+    /// The directories that were read. A plain file there with one of the names that is not among `files` did not
+    /// exist.
     pub(super) folders: BTreeMap<PathBuf, Owner>,
     /// The plain files.
     pub(super) files: BTreeMap<PathBuf, Saved>,
-    /// What is left out, and why.
+    /// The paths that are left out, each with the reason.
     pub(super) skipped: BTreeMap<PathBuf, String>,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Saved {
     pub(super) content: Vec<u8>,
 }
 
-/// The owner of a file or folder, and the permissions.
+/// The owner of a file or directory, and the permissions.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Owner {
@@ -71,7 +72,7 @@ impl Owner {
         file.set_permissions(fs::Permissions::from_mode(self.mode))
     }
 
-    /// Makes a folder of this owner.
+    /// Creates a directory of this owner.
     pub(super) fn make_folder(self, folder: &Path) -> io::Result<()> {
         let made = make(folder, DIRECTORY_MODE).and_then(|()| self.give(&File::open(folder)?));
         made.map_err(|error| about(folder, &error))
@@ -79,7 +80,7 @@ impl Owner {
 }
 
 impl Saved {
-    /// Writes the file to a path where nothing is, and waits until it is on the disk.
+    /// Writes the file to a free path, and waits until it is on the disk.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let written = create(path, FILE_MODE).and_then(|mut file| {
             self.owner.give(&file)?;
@@ -91,10 +92,10 @@ impl Saved {
 }
 
 impl Archive {
-    /// Reads the snapshot in this place.
+    /// Reads the snapshot in this directory.
     ///
     /// # Errors
-    /// If there is none, another user can write there, or it is damaged.
+    /// If there is none, another user can write to the directory, or the snapshot is damaged.
     pub(super) fn load(place: &Path) -> io::Result<Self> {
         let path = place.join(NAME);
         trusted(&path)?;
@@ -104,10 +105,10 @@ impl Archive {
             .map_err(|error| io::Error::other(format!("{} is damaged: {error}", path.display())))
     }
 
-    /// Replaces the snapshot in this place. If that fails at any point, the one before is still there.
+    /// Replaces the snapshot in this directory. If that fails at any point, the earlier one is still there.
     ///
     /// # Errors
-    /// If it cannot be written, and if another user can write to the place.
+    /// If it cannot be written, or another user can write to the directory.
     pub(super) fn store(&self, place: &Path) -> io::Result<()> {
         let path = place.join(NAME);
         if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {

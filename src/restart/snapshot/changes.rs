@@ -1,7 +1,8 @@
-//! What differs from a snapshot, and the way back: each changed file is put aside, and what was saved takes its place.
+//! The differences between a snapshot and the disk, and the rollback: each changed file is renamed, and the saved one
+//! takes its place.
 //!
-//! First everything that is to be put back is written beside its place; only then files are exchanged. What the
-//! snapshot does not cover is never touched.
+//! First all saved files are written beside their places; only then files are exchanged. Files that the snapshot does
+//! not cover are never touched.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,30 +14,30 @@ use super::archive::{Archive, Saved};
 use super::scope::{Scope, TOO_LARGE};
 use crate::sys::trusted_path::trusted;
 
-/// The end of the name of a file that was put aside. A dot stands before the name: dnsmasq reads every other file in
-/// its folder.
+/// The end of the name of a file that was replaced. The name begins with a dot: dnsmasq reads every other file in its
+/// directory.
 pub(super) const ASIDE: &str = ".rolled-back";
 
 /// The differences between a snapshot and the disk.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Files to be put back.
+    /// Files to be restored.
     changed: BTreeMap<PathBuf, Saved>,
-    /// Files that were not there, to be put aside.
+    /// Files that did not exist at the time of the snapshot, to be renamed.
     added: Vec<PathBuf>,
-    /// What is left alone, and why.
+    /// Files that are left alone, each with the reason.
     pub(super) left: BTreeMap<PathBuf, String>,
 }
 
 impl Changes {
-    /// Compares what was saved with what is there now.
+    /// Compares the snapshot with the disk.
     ///
     /// # Errors
     /// If the main file is no longer a plain file that only its owner can change.
     pub(super) fn new(saved: &Archive, now: Archive, scope: &Scope) -> io::Result<Self> {
         let mut changes = Self { left: saved.skipped.clone(), ..Self::default() };
         for (path, file) in &saved.files {
-            // A folder that is no longer safe takes its files along.
+            // If a directory is no longer safe, its files are left alone, too.
             let skipped = path.ancestors().find_map(|above| now.skipped.get(above));
             match skipped.filter(|why| *why != TOO_LARGE && path.symlink_metadata().is_ok()) {
                 Some(why) if *path == scope.file => {
@@ -66,15 +67,15 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Whether nothing is to be done.
+    /// Whether there are no differences.
     pub(super) fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.added.is_empty()
     }
 
-    /// Makes everything as it was saved, and returns the files that this changed.
+    /// Restores the snapshot, and returns the files that this changed.
     ///
     /// # Errors
-    /// If a file cannot be written: then nothing was exchanged, or the error says what was.
+    /// If a file cannot be written. Then nothing was exchanged, or the error names the files that were.
     pub(super) fn undo(&self, saved: &Archive) -> io::Result<Vec<String>> {
         let done = self.write_beside(saved).and_then(|()| self.exchange());
         if done.is_err() {
@@ -83,7 +84,7 @@ impl Changes {
         done
     }
 
-    /// Writes what is to be put back beside its place. Folders that are gone come first.
+    /// Writes the saved files beside their places. Missing directories come first.
     fn write_beside(&self, saved: &Archive) -> io::Result<()> {
         for folder in self.changed.keys().chain(&self.added).filter_map(|path| path.parent()) {
             let is_gone = |above: &&Path| above.symlink_metadata().is_err();
@@ -99,7 +100,7 @@ impl Changes {
         }
         for (path, file) in &self.changed {
             let beside = hidden(path, ".new");
-            // A rollback that was killed has left it.
+            // Left by a rollback that was killed.
             let _ = fs::remove_file(&beside);
             file.write(&beside)?;
         }
@@ -124,7 +125,7 @@ impl Changes {
     }
 }
 
-/// Gives a file a second name that is free, if the file is there.
+/// Gives a file a second, free name, if the file exists.
 fn put_aside(path: &Path) -> io::Result<()> {
     if path.symlink_metadata().is_err() {
         return Ok(());
@@ -139,7 +140,7 @@ fn put_aside(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A name beside a file, where no server reads it.
+/// A name beside a file that no server reads.
 fn hidden(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

@@ -1,9 +1,9 @@
-//! What belongs to the configuration of a server: its main file, and in the folders that are its own (`/etc/unbound`,
-//! never `/usr/local/etc`) the files that have the name of a configuration.
+//! The files that belong to the configuration of a server: its main file, and in its own directories (`/etc/unbound`,
+//! never `/usr/local/etc`) the files with the name of a configuration.
 //!
-//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and the server
-//! would serve its older version. No server that reads a whole folder reads a name that begins with a dot. Symlinks are
-//! not followed, and a folder that another user can write to is left out, with the reason.
+//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and a rollback
+//! would restore an older version. No server that reads a whole directory reads a name that begins with a dot. Symlinks
+//! are not followed, and a directory that another user can write to is left out, with the reason.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -14,34 +14,34 @@ use crate::backend::Backend;
 use crate::sys::files::{content_of, open_plain};
 use crate::sys::trusted_path::{about, trusted, trusted_entry};
 
-/// More files are no configuration.
+/// Maximum number of files of a configuration.
 const MOST_FILES: usize = 2_000;
 
-/// A larger file is no configuration, in octets.
+/// Maximum size of a file, in octets.
 pub(super) const LARGEST: u64 = 4 << 20;
 
 /// The reason to leave out a larger file.
 pub(super) const TOO_LARGE: &str = "has more than 4 MiB";
 
-/// The reason to leave out what only another user may read.
+/// The reason to leave out a file that only another user may read.
 const UNREADABLE: &str = "cannot be read by this user";
 
-/// The number of folders within each other.
+/// Maximum depth of directories.
 const DEEPEST: usize = 8;
 
-/// Where the configuration is.
+/// The files of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     /// The main file.
     pub(super) file: PathBuf,
-    /// The folders that are the server's own.
+    /// The server's own directories.
     pub(super) folders: Vec<PathBuf>,
     /// The names of the files that count there.
     pub(super) names: Vec<String>,
 }
 
 impl Scope {
-    /// The scope of this backend; `None` if its main file is not known. The folders count if that file lies in one of
+    /// The scope of this backend; `None` if its main file is not known. The directories count if that file is in one of
     /// them, or beside the usual one.
     pub(super) fn new(backend: &Backend) -> Option<Self> {
         let file = backend.config_file.clone()?;
@@ -64,10 +64,10 @@ impl Scope {
 }
 
 impl Archive {
-    /// Reads the configuration that is on disk now.
+    /// Reads the configuration on disk.
     ///
     /// # Errors
-    /// If there is too much, or it cannot be read.
+    /// If it is too large, or cannot be read.
     pub(super) fn scan(scope: &Scope) -> io::Result<Self> {
         let (config_file, names) = (scope.file.clone(), scope.names.clone());
         let mut archive = Self { config_file, names, ..Self::default() };
@@ -133,7 +133,7 @@ impl Archive {
                 Ok(file) => drop(self.files.insert(path.to_owned(), file)),
                 Err(error) if error.kind() == ErrorKind::FileTooLarge => self.skip(path, TOO_LARGE),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => self.skip(path, UNREADABLE),
-                // What was saved before is worth more than a part of this.
+                // The earlier snapshot is worth more than an incomplete one.
                 Err(error) => return Err(about(path, &error)),
             },
         }

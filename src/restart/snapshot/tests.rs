@@ -10,7 +10,7 @@ mod trust;
 /// A user without any rights; only root can lose anything to it.
 const NOBODY: u32 = 65534;
 
-/// A host, whose folder is removed at the end of a test that went well.
+/// A host, whose directory is removed at the end of a test that passed.
 struct Host {
     folder: PathBuf,
 }
@@ -113,7 +113,7 @@ fn a_rollback_restores_what_was_saved_and_loses_nothing() {
     assert!(snapshot.restore().is_err(), "what was left aside is no part of it");
 }
 
-/// They may have been reloaded or renewed since; the server would serve outdated data.
+/// The zones may have been reloaded or renewed since; a rollback would make the server serve outdated data.
 #[test]
 fn zones_and_certificates_are_neither_saved_nor_touched() {
     let host = Host::new("zones");
@@ -160,7 +160,7 @@ fn a_snapshot_of_other_names_is_not_restored() {
     host.snapshot().check().unwrap();
 }
 
-/// A folder stands where a file was.
+/// A directory stands where a file was.
 #[test]
 fn a_failure_midway_leaves_nothing_half_written() {
     let host = Host::new("midway");
@@ -341,7 +341,7 @@ fn a_save_that_fails_keeps_the_snapshot_before() {
     assert!(host.snapshot().save().is_err());
     assert_eq!(host.everything(), before);
     fs::remove_dir(draft).unwrap();
-    // More than is saved: it fails before anything is written.
+    // More files than are saved: it fails before anything is written.
     let many = host.etc("many");
     make(&many, 0o755).unwrap();
     (0..2_001).for_each(|number| fs::write(many.join(format!("{number}.conf")), "").unwrap());

@@ -1,4 +1,4 @@
-//! What `backend status` shows to people, within 80 columns.
+//! The table of `backend status`, within 80 columns.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use super::{Known, ProcessReport, Queries, Report};
 use crate::backend::listeners::PORT;
 use crate::text::period::Shown;
 
-/// What fits beside the labels.
+/// The width beside the labels.
 const BESIDE: usize = 63;
 
-/// What fits below them.
+/// The width below them.
 const BELOW: usize = 76;
 
-/// A label for each thing that was learned, and beside it what.
+/// A line for each finding, behind its label.
 pub(super) fn table(report: &Report) -> String {
     let mut rows: Vec<(&str, String)> = vec![];
     rows.push(("state", state(report)));
@@ -99,7 +99,7 @@ fn queries(queries: &Queries) -> String {
     }
 }
 
-/// What the control channel does not tell is not explained as often as it is asked.
+/// A finding without an answer of the control channel has no reason of its own: the reason is printed once.
 fn known<T>(report: &Report, found: &Known<T>, show: impl Fn(&T) -> String) -> String {
     match found {
         Known::Found(found) => show(found),
@@ -112,8 +112,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A line in as many as it takes. A long word stays whole, since it is likely to be a path; and so does an indented line,
-/// which is for a file.
+/// Breaks a line at the width. A long word stays whole, since it is probably a path; so does an indented line, which is
+/// meant for a file.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     if line.starts_with(' ') {
         return vec![line.to_owned()];

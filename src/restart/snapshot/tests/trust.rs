@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A user who can write to the place, or to a folder above it, could make root install a file.
+/// A user who can write to the directory, or to one above it, could make root install a file.
 #[test]
 fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
     let host = Host::new("place");
@@ -40,7 +40,7 @@ fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
     host.snapshot().restore().unwrap();
 }
 
-/// A user linked the place to another folder.
+/// A user linked the directory to another one.
 #[test]
 fn no_symlink_is_followed_on_the_way_to_the_place() {
     let host = Host::new("linked");
