@@ -226,10 +226,17 @@ pub struct Status {
     pub(crate) json: bool,
     /// Print one line as monitoring plugins do: whether every service attracts traffic
     ///
-    /// Exit status: 0 ok; 1 degraded, held, drained within its time, the last good configuration in force, the state not on
-    /// disk, a check unknown for 30 seconds or observed and down, a BGP session down for 30 seconds; 2 down, suppressed,
-    /// drained past its end, refused or not acknowledged for 30 seconds, acknowledgment unknown, every BGP session down;
-    /// 3 no helper runs.
+    /// Exit status:
+    ///
+    /// 0 ok.
+    ///
+    /// 1 warning: a service is degraded, held, or drained within its time; the last good configuration is in force; the
+    /// state is not on disk; a check is unknown for 30 seconds, or observed and down; a BGP session is down for 30 seconds.
+    ///
+    /// 2 critical: a service is down, suppressed, or drained past its end; a route is refused or not acknowledged for 30
+    /// seconds; acknowledgments are unknown; every BGP session is down.
+    ///
+    /// 3 unknown: no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub(crate) plugin: bool,
     /// Exit by the state, with the status of `--plugin`: 0 ok, 1 warning, 2 critical, 3 no helper runs

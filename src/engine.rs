@@ -306,9 +306,9 @@ impl Engine {
         for place in 0..self.services.len() {
             let before = out.len();
             self.services[place].decide(now, ticks, out);
-            self.note_what_is_kept(place, &mut out[before..]);
+            self.note_kept_routes(place, &mut out[before..]);
         }
-        self.say_what_is_stated(now, out);
+        self.pass_statements(now, out);
         self.api_session.expire(now, out);
         let decided = self.services.iter().all(|service| service.state() != service::ServiceState::Starting);
         // After its only decision it probes no more.
@@ -322,7 +322,7 @@ impl Engine {
             self.heartbeat_at = self.heartbeat.map(|period| now + period);
             out.push(Action::Save);
         }
-        self.note_what_is_settled(now, out);
+        self.note_settled(now, out);
         if self.once && decided && self.api_session.entries().iter().all(|entry| entry.answered) {
             self.phase = Phase::Over;
             out.push(Action::Exit);
@@ -331,7 +331,7 @@ impl Engine {
 
     /// Corrects the first verdict of the service at this place since a reload: it lists no prefix whose route is
     /// advertised as desired already.
-    fn note_what_is_kept(&self, place: usize, decided: &mut [Action]) {
+    fn note_kept_routes(&self, place: usize, decided: &mut [Action]) {
         let first = decided.iter_mut().find_map(|action| match action {
             Action::Log(Notice::Service { from: service::ServiceState::Starting, asks, kept, .. }) => {
                 Some((asks, kept)).filter(|(asks, _)| !asks.is_empty())
@@ -346,7 +346,7 @@ impl Engine {
     }
 
     /// Passes the desired advertisement of every prefix to the API session.
-    fn say_what_is_stated(&mut self, now: Moment, out: &mut Vec<Action>) {
+    fn pass_statements(&mut self, now: Moment, out: &mut Vec<Action>) {
         let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
         let mut place_in_service = vec![0; self.services.len()];
         let wishes = self.owners.iter().enumerate().filter_map(|(route, owner)| {

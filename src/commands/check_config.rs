@@ -47,6 +47,6 @@ fn last_good(file: &Path, error: &ConfigError) -> Option<String> {
     }
     let places = LastGood::places(None, file);
     let kept = places.into_iter().find_map(|place| place.load(&host_name()).ok().flatten())?;
-    let age = kept.age.map_or_else(String::new, |age| format!(", stored {} ago", Shown(age)));
+    let age = kept.age.map_or_else(String::new, |age| format!(", saved {} ago", Shown(age)));
     Some(format!("now: `run` would use the LAST GOOD CONFIGURATION in {}{age}", kept.file.display()))
 }

@@ -116,7 +116,7 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<SavedConf
                     );
                     continue;
                 }
-                let age = kept.age.map_or_else(String::new, |age| format!(", stored {} ago", Shown(age)));
+                let age = kept.age.map_or_else(String::new, |age| format!(", saved {} ago", Shown(age)));
                 log::error!(
                     "{} cannot be used: running the LAST GOOD CONFIGURATION in {}{age}; correct the file: it takes \
                      effect within seconds without a restart",

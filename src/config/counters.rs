@@ -19,7 +19,7 @@ use crate::probe::dns::{DnsProbe, Question, Transport};
 const WINDOW: Duration = Duration::from_secs(30);
 /// `min-queries`.
 const MIN_QUERIES: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
-/// `max-servfail-share`: names that do not resolve for anybody else either are fewer.
+/// `max-servfail-share`: names that fail on every resolver have a smaller share.
 const MAX_SERVFAIL: f64 = 0.5;
 /// `max-dropped-share`.
 const MAX_DROPPED: f64 = 0.1;

@@ -263,8 +263,8 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
     }
 }
 
-/// The effect of failures and unknown outcomes on the service. By default only failures count. Old zones degrade: a fault
-/// of a primary would withdraw every PoP at once.
+/// The effect of failures and unknown outcomes on the service. By default only failures count. Outdated zones degrade:
+/// if they withdrew, a fault of a primary would withdraw every PoP at once.
 fn on_fail(written: &file::Check) -> OnFail {
     let degrades = written.freshness.is_some() || written.counters.is_some();
     let default = if degrades { Severity::Degraded } else { Severity::Down };
@@ -281,7 +281,7 @@ fn on_fail(written: &file::Check) -> OnFail {
     if has_limit && !matches!(written.on_fail, Some(WordOr::Word(_))) {
         by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
     }
-    // Traffic that is moved for overload overloads the next PoP.
+    // Moving traffic because of overload overloads the next PoP.
     if written.counters.is_some() && !matches!(written.on_fail, Some(WordOr::Word(_))) {
         by_cause.entry(Cause::Overload).or_insert(Severity::Observe);
     }

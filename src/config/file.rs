@@ -226,7 +226,7 @@ impl FromStr for Off {
     }
 }
 
-/// What a check of the role asks instead of its default names.
+/// The names for a check of the role, instead of its default names.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Asked {

@@ -111,8 +111,8 @@ impl Resolver<'_> {
         Ok(ZoneSource::Named(names))
     }
 
-    /// The server whose zones are compared: the one that is named, else the first service address, else the first
-    /// management address.
+    /// The server whose zones are compared: the named one, else the first service address, else the first management
+    /// address.
     fn zones_of(
         &self,
         table: &file::Freshness,
@@ -196,7 +196,7 @@ fn is_same_family(one: IpAddr, other: SocketAddr) -> bool {
     one.is_ipv4() == other.is_ipv4()
 }
 
-/// The servers of a probe, as the file writes them.
+/// The servers of a probe, as written in the file.
 pub(super) fn written_servers(servers: &[Server]) -> Vec<String> {
     let written = |server: &Server| match server.address.port() {
         PORT => server.address.ip().to_string(),

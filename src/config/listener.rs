@@ -1,7 +1,7 @@
 //! The `listener` table of a check, and the default checks of the sockets of a service.
 //!
-//! A service with a backend or a role gets two: over UDP a server that does not read brings the service down, over TCP,
-//! which idle connections can exhaust, it degrades it.
+//! A service with a backend or a role gets two. Over UDP a server that does not read brings the service down. Over TCP
+//! it degrades the service, since idle connections can exhaust TCP.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl Resolver<'_> {
         refused.map(|()| ListenerProbe { addresses, port, transport, stall, process })
     }
 
-    /// The default checks of a service with a backend or a role and addresses on this host. One of the same transport in
-    /// `others` replaces the default.
+    /// The default checks of a service with a backend or a role and addresses on this host. A check of the same
+    /// transport in `others` replaces the default.
     pub(super) fn default_listener_checks(
         &self,
         service: &file::Service,
@@ -92,7 +92,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The `listener` table that gives this probe, for the service and backend that it has.
+/// The `listener` table of this probe, for the service and backend that it has.
 pub(super) fn table(probe: &ListenerProbe) -> String {
     let mut keys = vec![];
     if probe.transport == Transport::Tcp {
@@ -107,7 +107,7 @@ pub(super) fn table(probe: &ListenerProbe) -> String {
     if keys.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", keys.join(", ")) }
 }
 
-/// How long a hang with queries takes to be seen, at most, on a host that is not overloaded.
+/// The longest time to detect a hang with queries, on a host that is not overloaded.
 pub(super) const DETECTED: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         Config::parse(Path::new("f"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Each as `NAME SEVERITY TABLE`, and whether its process is known.
+    /// Each check as `NAME SEVERITY TABLE`, and whether its process is known.
     fn listeners(service: &str) -> Vec<(String, bool)> {
         let checks = config(service).services.remove(0).checks;
         let of = |check: &Check| match &check.probe {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_it_watches_and_what_overload_does() {
+    fn describes_its_sockets_and_the_effect_of_overload() {
         let told = Description(&config(&format!("{HOST}role = \"resolver\""))).to_string();
         assert!(told.contains("must be read: 192.0.2.53:53 udp"), "{told}");
         assert!(told.contains("overload: observe, partly-hung: degraded"), "{told}");

@@ -48,7 +48,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     }
 }
 
-/// A word, or a table by cause where causes differ. A table has `down` for the causes that it does not name.
+/// A word, or a table by cause if causes differ. The table has `down` for the causes that it does not name.
 fn on_fail(f: &mut fmt::Formatter<'_>, on_fail: &OnFail) -> fmt::Result {
     let causes: Vec<_> = on_fail
         .by_cause
@@ -65,7 +65,7 @@ fn on_fail(f: &mut fmt::Formatter<'_>, on_fail: &OnFail) -> fmt::Result {
     Ok(())
 }
 
-/// What differs from the defaults.
+/// The values that differ from the defaults.
 fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing) -> fmt::Result {
     for (key, period, default) in [
         ("interval", timing.interval, TIMING.interval),

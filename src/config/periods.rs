@@ -1,4 +1,4 @@
-//! Values that have to fit each other: the timing of a check, and the thresholds of dampening.
+//! Rules between values: the timing of a check, and the thresholds of dampening.
 
 use toml::Spanned;
 
@@ -24,7 +24,7 @@ impl Resolver<'_> {
             self.at_most(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
         let restart_grace =
             self.at_most(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
-        // A period that is refused does not keep the rule between the thresholds from being checked.
+        // The rule between the thresholds is checked even if a period was refused.
         let policy = Policy::new(Values {
             mode: written.mode,
             penalty: number(&written.penalty, default::PENALTY),
@@ -70,7 +70,7 @@ impl Resolver<'_> {
         policy
     }
 
-    /// What the check says, else what `[defaults]` says, else our own defaults.
+    /// The value of the check, else that of `[defaults]`, else our own default.
     pub(super) fn timing(&self, check: &file::Timing, defaults: &file::Timing) -> Result<Timing> {
         let own = defaults::TIMING;
         let pick = |check: &'_ Placed<Period>, defaults: &'_ Placed<Period>| {
@@ -80,7 +80,7 @@ impl Resolver<'_> {
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
         let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
-        // Where only the interval is written, what follows from it keeps below it.
+        // If only the interval is given, the values derived from it stay below it.
         let fast_interval_read = match (&fast_interval, &interval) {
             (None, Some(interval)) => Ok(own.fast_interval.min(interval.get_ref().0)),
             _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval),
@@ -89,7 +89,7 @@ impl Resolver<'_> {
             (None, Some(interval)) => Ok(own.timeout.min(interval.get_ref().0)),
             _ => self.period(&timeout, bounds::TIMEOUT, own.timeout),
         };
-        // What is compared with [defaults] might not be what was meant.
+        // If [defaults] has an error, a comparison with its values may be wrong.
         let mut compared = Ok(());
         if !self.survey.has_invalid(&["defaults"]) {
             for (name, read, placed) in [

@@ -39,7 +39,7 @@ impl Resolver<'_> {
             return Ok(vec![
                 encode(good, options, Expectation { flags: vec![ad], ..expect.clone() })?,
                 encode(bogus, options, Expectation { rcodes: servfail, ..expect.clone() })?,
-                // Were this one to fail as well, the name would be unreachable and not bogus.
+                // If this question could fail as well, the name would be unreachable, not bogus.
                 encode(bogus, Options { checking_disabled: true, ..options }, expect)?,
             ]);
         }
@@ -66,7 +66,7 @@ impl Resolver<'_> {
         questions.into_iter().collect()
     }
 
-    /// What `validates` leaves to be expected: the identifier and the latency.
+    /// The expectations that `validates` permits: the identifier and the latency.
     fn expectation_beside_validates(
         &self,
         dns: &Dns,
@@ -97,7 +97,7 @@ impl Resolver<'_> {
         self.expectation(&left, RecordType::ANY, timing)
     }
 
-    /// What is expected of the answer to a question for this type.
+    /// The expectations of the answer to a question for this type.
     fn expectation(&self, written: &Expect, asked: RecordType, timing: Timing) -> Result<Expectation> {
         let rcodes = match &written.rcode {
             Some(rcodes) => {
@@ -146,7 +146,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// The bounds `min-KEY` and `max-KEY`, of which the first must not be above the second.
+    /// The bounds `min-KEY` and `max-KEY`; the first must not be above the second.
     fn bounds<T: Copy + PartialOrd + std::fmt::Display>(
         &self,
         key: &str,

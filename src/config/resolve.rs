@@ -1,4 +1,4 @@
-//! From what was written to what is meant. Rules between values are kept here, and point at their place.
+//! Builds the configuration from the parsed file. Checks rules between values; each error has its place.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,18 +22,18 @@ use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::compat::Compat;
 use crate::engine::service::StartPolicy;
 
-/// A part of the file is wrong, and the resolver has noted why and where.
+/// A part of the file is invalid, and the resolver has recorded the error with its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused;
 
 pub(super) type Result<T> = std::result::Result<T, Refused>;
 
-/// One address of each family, of documentation, where those of this host cannot be read: only to find what else is
-/// wrong.
+/// A documentation address of each family. It replaces invalid management addresses, so that further errors can be
+/// found.
 const UNREAD: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
-/// What has to be known to resolve a part of the file.
+/// The context in which a part of the file is resolved.
 #[derive(Debug)]
 pub(crate) struct Resolver<'a> {
     pub(super) source: Source<'a>,
@@ -43,20 +43,20 @@ pub(crate) struct Resolver<'a> {
     pub(super) node: String,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
-    /// These are not what the file means, for something is wrong with them.
+    /// The management addresses are replacements, since the file has an error there.
     pub(super) neighbors_unread: bool,
     pub(super) backends: Vec<Arc<Backend>>,
-    /// The names of those that cannot be resolved.
+    /// The names of the backends that cannot be resolved.
     pub(super) refused_backends: Vec<String>,
-    /// The addresses of every service that has to be on this host.
+    /// For every service, the addresses that must be on this host.
     pub(super) own: Vec<IpAddr>,
 }
 
 impl<'a> Resolver<'a> {
-    /// The whole file, on the host of this name.
+    /// Resolves the whole file, on the host of this name.
     ///
     /// # Errors
-    /// With every value and every rule that is broken, each at its place.
+    /// Returns every invalid value and every violated rule, each at its place.
     pub(crate) fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
         let mut survey = Survey::new(source);
         let file = survey.file.take();
@@ -82,7 +82,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Goes on after an error, to find the others.
+    /// Continue after an error, to find the others.
     fn file(&mut self, file: &File, host: &str) -> Result<Config> {
         let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
         self.node = name.unwrap_or_else(|| host.to_owned());
@@ -171,17 +171,17 @@ impl<'a> Resolver<'a> {
         self.survey.has_invalid(&["backend", name])
     }
 
-    /// Notes an error that may be a consequence of any invalid value of the same service, check, backend or table.
+    /// Records an error that may be a consequence of any invalid value of the same service, check, backend or table.
     pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
         self.error_on(Basis::Item, span, message)
     }
 
-    /// Notes an error of one value, whatever the others are.
+    /// Records an error of one value, independent of all others.
     pub(super) fn value_error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
         self.error_on(Basis::Value, span, message)
     }
 
-    /// Notes an error of a rule that depends on these keys only.
+    /// Records an error of a rule that depends on these keys only.
     pub(super) fn rule_error(
         &self,
         keys: &'static [&'static str],
@@ -263,7 +263,7 @@ impl<'a> Resolver<'a> {
         Ok(checks)
     }
 
-    /// Found without a search path, since ExaBGP's is not the operator's.
+    /// The program needs an absolute path, since ExaBGP's search path is not the operator's.
     fn on_change(&self, written: &file::Service) -> Result<Vec<String>> {
         let Some(command) = &written.on_change else { return Ok(vec![]) };
         self.without_zero(&command.span(), command.get_ref())?;

@@ -43,23 +43,23 @@ const FROM_MANAGEMENT: &str =
     "the same from the management address, which access lists may refuse while clients are answered";
 const CRITICAL: &str = "the SOA of each zone of `critical`: without one of them this host shall not serve";
 
-/// From where the probes of a check ask.
+/// The source addresses of a check.
 #[derive(Clone, Copy, Debug)]
 enum From<'a> {
     /// The management address of the family, or the server's address itself if there is none.
     Management,
-    /// Each of these of the family; where there is none, as [`Self::Management`].
+    /// Each of these addresses of the family; without one, as [`Self::Management`].
     Clients(&'a [IpAddr]),
 }
 
-/// What the default checks of a service share.
+/// The common parts of the default checks of a service.
 struct Ground<'a> {
     service: &'a file::Service,
     timing: Timing,
     locality: Arc<Locality>,
     /// The addresses that decide about the service.
     deciding: Vec<IpAddr>,
-    /// Of this host, which access lists treat as clients.
+    /// Addresses of this host that access lists treat as clients.
     clients: Vec<IpAddr>,
 }
 
@@ -99,7 +99,7 @@ impl Resolver<'_> {
         Ok(checks)
     }
 
-    /// The checks of what the server answers by itself.
+    /// The checks of answers that the server gives by itself.
     fn surface_checks(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Vec<Check>> {
         let outline = |name: &str, why, on_fail| {
             let name = name.to_owned();
@@ -139,7 +139,7 @@ impl Resolver<'_> {
             add(outline, &asked.plain, &by_clients, &udp, From::Management)?;
         }
         if asked.partial {
-            // Those that ask for every zone: one zone alone is no reason to leave.
+            // The checks that ask for every zone: a fault of one zone alone does not bring the service down.
             for check in checks.iter_mut().filter(|check| check.name == asked.name) {
                 if let Probe::Dns(set) = &check.probe {
                     check.probe = Probe::Dns(set.clone().partial(true));

@@ -1,4 +1,4 @@
-//! What a `dns` table expects of a certificate.
+//! The expectations of a `dns` table about a certificate.
 
 use toml::Spanned;
 
@@ -6,7 +6,7 @@ use super::file;
 use super::resolve::{Resolver, Result};
 use crate::probe::dns::{Tls, tls_name};
 
-/// Characters of a path, at most.
+/// Maximum length of a path, in characters.
 const LONGEST_PATH: usize = 255;
 
 impl Resolver<'_> {

@@ -103,9 +103,8 @@ impl Client {
             Reply::Unsaved(services) => {
                 let _ = writeln!(
                     text::stderr(),
-                    "dnsherald: note: it is done, but the state could not be written so far: should the helper be \
-                     restarted now, it would not know of it. It goes on trying; `dnsherald status` says what is in the \
-                     way, as long as anything is"
+                    "dnsherald: note: done, but the state is not on disk yet: a helper that starts now would not know of it. \
+                     The helper keeps trying; `dnsherald status` shows the error"
                 );
                 Ok(services)
             }
@@ -141,7 +140,7 @@ impl Client {
         let socket = status_socket(&self.directory);
         let text = converse(&socket, "", LONGEST_DOCUMENT).await?;
         serde_json::from_slice(&text).map_err(|error| cited(&error)).with_context(|| {
-            format!("what {} says is not understood: is it another version?", socket.display())
+            format!("cannot parse the status from {}: is the helper another version?", socket.display())
         })
     }
 
@@ -152,7 +151,7 @@ impl Client {
         let answer = converse(&socket, &line, LONGEST_REPLY).await?;
         serde_json::from_slice(&answer)
             .map_err(|error| cited(&error))
-            .with_context(|| format!("what {} answers is not understood", socket.display()))
+            .with_context(|| format!("cannot parse the reply from {}", socket.display()))
     }
 }
 
@@ -167,7 +166,7 @@ fn alone<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec<u8>> {
     let deadline = tokio::time::Instant::now() + CONVERSATION;
     let mut stream = timeout_at(deadline, connect(socket)).await.with_context(|| {
-        format!("the helper behind {} takes no connection: is it stopped or overloaded?", socket.display())
+        format!("the helper behind {} accepts no connection: is it stopped or overloaded?", socket.display())
     })??;
     let helper = who(&stream);
     let mut said = vec![];
@@ -179,7 +178,7 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
     };
     let outcome = timeout_at(deadline, exchange).await;
     if said.len() as u64 > longest {
-        bail!("{helper} behind {} says more than {longest} bytes: is it another program?", socket.display());
+        bail!("{helper} behind {} sent more than {longest} bytes: is it another program?", socket.display());
     }
     match outcome {
         // A process that is exiting resets the connection, before or after its answer.
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_helper_that_is_frozen_is_not_waited_for_for_ever() {
+    async fn a_request_to_a_stopped_helper_times_out() {
         let directory = std::env::temp_dir().join(format!("dnsherald-client-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir(&directory).unwrap();
@@ -262,7 +261,7 @@ mod tests {
         let _frozen = socket.listen(0).unwrap();
         let _queued = StdStream::connect(status_socket(&directory)).unwrap();
         let error = Client::new(&directory).look().await.unwrap_err();
-        assert!(format!("{error:#}").contains("takes no connection"), "{error:#}");
+        assert!(format!("{error:#}").contains("accepts no connection"), "{error:#}");
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_fast_in_doubt_and_patiently_otherwise() {
+    fn probes_fast_while_falling_and_slowly_otherwise() {
         let mut check = check(OnFail::always(Severity::Down));
         let mut next_after = |outcome: Option<Cause>| {
             feed(&mut check, &[outcome]);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_needs_no_repetition_and_what_was_asked_before_it_does_not_count() {
+    fn a_hard_failure_needs_no_repetition_and_drops_the_round_under_way() {
         let mut check = check(OnFail::always(Severity::Down));
         feed(&mut check, &[None; 3]);
         let later = Moment::START + Duration::from_secs(5);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_before_everything_was_forgotten_does_not_count() {
+    fn a_reset_drops_the_round_under_way() {
         let mut check = check(OnFail::always(Severity::Down));
         assert!(check.start_round(Moment::START));
         check.begin_anew(Moment::START);

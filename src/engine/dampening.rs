@@ -311,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn half_is_gone_after_the_half_life() {
+    fn the_penalty_halves_in_a_half_life() {
         let mut dampening = dampening(Mode::Enforce);
         dampening.fall(minute(0));
         assert!((dampening.penalty(minute(15)) - 500.0).abs() < 1e-9);
     }
 
     #[test]
-    fn it_ends_at_the_moment_foretold_and_not_before() {
+    fn a_suppression_ends_exactly_at_its_forecast() {
         let mut dampening = dampening(Mode::Enforce);
         for second in 0..3 {
             dampening.fall(Moment::START + Duration::from_secs(second));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_longer_than_max_suppress_after_its_last_fall() {
+    fn a_suppression_lasts_at_most_max_suppress_after_the_last_fall() {
         let mut dampening = dampening(Mode::Enforce);
         for _ in 0..1000 {
             dampening.fall(minute(7));
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_penalty_restored_has_decayed_by_its_age() {
+    fn a_restored_penalty_has_decayed_by_its_age() {
         let mut dampening = dampening(Mode::Enforce);
         assert!(dampening.restore(minute(0), 3000.0, true, 15 * MINUTE));
         assert!((dampening.penalty(minute(0)) - 1500.0).abs() < 1e-9);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_suppress_is_refused() {
+    fn a_policy_that_could_never_suppress_is_refused() {
         let refused = Policy::new(Values { suppress: 20_000, ..VALUES });
         assert_eq!(refused, Err(PolicyError::SuppressAboveCeiling { ceiling: 12_000 }));
     }

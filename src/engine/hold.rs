@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_without_an_end_gets_one() {
+    fn a_saved_hold_without_an_end_gets_one() {
         let endless = RememberedOrder {
             reason: String::new().into(),
             remaining: None,

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_taken_for_granted_before_the_first_verdict() {
+    fn a_relapse_starts_anew_before_the_first_verdict() {
         assert_eq!(after(2, 3, "-+").state(), CheckState::Rising(1));
         assert_eq!(after(2, 3, "+-").state(), CheckState::Falling(1));
         assert_eq!(after(2, 3, "+-+-").verdict(), None);
@@ -265,7 +265,7 @@ mod tests {
 
     /// The transitions of `exabgp healthcheck`, which meanwhile leaves the route unchanged.
     #[test]
-    fn the_original_starts_anew_at_every_relapse() {
+    fn exabgp_healthcheck_starts_anew_at_every_relapse() {
         let original = |results| with(RelapsePolicy::StartsAnew, 2, 3, results);
         assert_eq!(original("++-+").state(), CheckState::Rising(1));
         assert_eq!(original("++-+").verdict(), Some(Verdict::Up));

@@ -22,7 +22,7 @@ pub(super) enum Confirmation {
 
 impl Engine {
     /// Reports each service whose present state has reached ExaBGP for all its prefixes.
-    pub(super) fn note_what_is_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
+    pub(super) fn note_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
         for place in 0..self.services.len() {
             let state = self.services[place].state();
             if state == service::ServiceState::Starting {

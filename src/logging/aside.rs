@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn lost_lines_are_counted() {
         let log = Log { lines: Handoff::new(12), lost: AtomicU64::new(0) };
         for line in ["first\n", "second line\n", "third\n", "fourth\n"] {
             assert_eq!((&log).write(line.as_bytes()).unwrap(), line.len());

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_is_told_by_its_target() {
+    fn a_target_marks_a_notice() {
         let record = |target| Record::builder().level(Level::Info).target(target).build();
         assert_eq!(Urgency::of(&record(NOTICE)), Urgency::Notice);
         assert_eq!(Urgency::of(&record("dnsherald::daemon::report")), Urgency::Info);

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_process_is_told_from_one_that_sleeps() {
+    fn a_stopped_process_differs_from_a_sleeping_one() {
         let child = SleepProcess::start();
         wait_until(|| of(child.pid()).is_some_and(|work| !work.stopped && !work.runnable));
         kill(Pid::from_raw(child.pid()), Signal::SIGSTOP).unwrap();

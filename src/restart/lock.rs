@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_owns_the_directory_can_take_the_lock_after_root() {
+    fn the_owner_of_the_directory_can_take_the_lock_after_root() {
         let folder = std::env::temp_dir().join(format!("dnsherald-lock-owner-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         // If the test does not run as root, the test's user owns the directory and the lock.
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_its_own_is_left_alone() {
+    fn a_path_that_is_not_a_regular_lock_file_is_refused() {
         let folder = std::env::temp_dir().join(format!("dnsherald-lock-file-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (precious, path) = (folder.join("precious"), folder.join("restart.lock"));

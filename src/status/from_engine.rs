@@ -248,7 +248,7 @@ mod tests {
     use crate::engine::memory::Memory;
 
     #[test]
-    fn what_each_neighbor_is_told_is_shown_on_its_own() {
+    fn each_neighbor_has_its_own_line() {
         let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\n\
                     [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\naddress = false\n\
                     announce = [{ neighbors = [\"10.1.0.1\"], up = { med = 100 } }, { neighbors = [\"10.2.0.1\"] }]\n\

@@ -11,7 +11,7 @@ const HOSTILE: &str = "\x1b]0;pwned\x07\x1b[31mEVIL\u{9b}2J\r\n\x7f\u{202a}\u{20
                        \u{fe0f}\u{e0041}\u{e0100}\u{115f}\u{3164}\u{a0}\u{3000}\u{378}";
 
 #[test]
-fn what_a_terminal_obeys_or_a_reader_cannot_see_is_escaped() {
+fn control_and_invisible_characters_are_escaped() {
     let expected: String = HOSTILE
         .chars()
         .flat_map(|c| if c.is_ascii_graphic() { vec![c] } else { c.escape_default().collect() })
@@ -113,7 +113,7 @@ proptest! {
 }
 
 #[test]
-fn one_is_not_many() {
+fn a_count_of_one_is_singular() {
     let counts = [counted(0, "prefix"), counted(1, "prefix"), counted(2, "prefix"), counted(3, "check")];
     assert_eq!(counts, ["0 prefixes", "1 prefix", "2 prefixes", "3 checks"]);
 }

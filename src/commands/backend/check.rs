@@ -12,7 +12,7 @@ pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
     match backend.check().await {
         Ok(Checked::Valid) => {
             let program = backend.config_check.as_ref().map(ToString::to_string).unwrap_or_default();
-            writeln!(text::stdout(), "{name}: configuration in order, says {program}")?;
+            writeln!(text::stdout(), "{name}: configuration valid, checked with {program}")?;
             if !unseen.is_empty() {
                 writeln!(text::stdout(), "  which does not see: {unseen}")?;
             }

@@ -15,7 +15,7 @@ enum Difference {
     More,
 }
 
-/// Says where degrading has no effect, and what a different MED needs.
+/// Describes where degrading has no effect, and the conditions under which a different MED has one.
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     let degrading: Vec<_> =
         service.checks.iter().filter(|check| can_degrade(check)).map(|check| check.name.as_str()).collect();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn degrading_without_effect_is_told_with_the_checks_that_would_degrade() {
+    fn a_degraded_state_without_effect_is_described_with_its_checks() {
         let told = described("role = \"resolver\"\n");
         assert!(
             told.contains(
@@ -87,7 +87,7 @@ mod tests {
         assert!(told.contains("differs from `up` in MED only"), "{told}");
         let told = described("role = \"resolver\"\ndegraded = { community = [\"64512:1\"] }\n");
         assert!(!told.contains("`degraded`"), "{told}");
-        // Nothing here degrades.
+        // No check degrades here.
         let told = described("[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n");
         assert!(!told.contains("`degraded`"), "{told}");
     }

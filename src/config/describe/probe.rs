@@ -1,4 +1,4 @@
-//! One probe in words: who is asked what, how, and what is expected.
+//! Describes one probe: server, question, transport and expectations.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for ProbeShown<'_> {
     }
 }
 
-/// What is expected of the certificate.
+/// The expectations of the certificate.
 fn certificate(f: &mut fmt::Formatter<'_>, probe: &DnsProbe) -> fmt::Result {
     let tls = probe.question.tls();
     if probe.transport == Transport::Https {
@@ -48,7 +48,7 @@ fn certificate(f: &mut fmt::Formatter<'_>, probe: &DnsProbe) -> fmt::Result {
     }
 }
 
-/// What is expected of the records.
+/// The expectations of the records.
 fn records(f: &mut fmt::Formatter<'_>, expect: &Expectation) -> fmt::Result {
     if expect.min_answers > 0 {
         write!(f, ", at least {} answers", expect.min_answers)?;
@@ -80,7 +80,7 @@ fn records(f: &mut fmt::Formatter<'_>, expect: &Expectation) -> fmt::Result {
     }
 }
 
-/// What is expected of times, sizes and the identifier.
+/// The expectations of times, sizes and the identifier.
 fn measures(f: &mut fmt::Formatter<'_>, expect: &Expectation) -> fmt::Result {
     if !expect.ttl.is_open() {
         write!(f, ", TTL {} s", expect.ttl)?;

@@ -1,4 +1,4 @@
-//! The `dns` table of a check: what is asked, how, and what is expected.
+//! The `dns` table of a check: questions, transport and expectations.
 
 use std::num::NonZeroUsize;
 
@@ -47,7 +47,7 @@ const fn yes() -> bool {
     true
 }
 
-/// What is expected of a certificate, and the path of DNS over HTTPS.
+/// The expectations of a certificate, and the path of DNS over HTTPS.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::config) struct Tls {
@@ -57,7 +57,7 @@ pub(in crate::config) struct Tls {
     pub(in crate::config) path: Placed<String>,
 }
 
-/// A name that validates and one that does not.
+/// A name whose signatures are valid, and one whose signatures are not.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::config) struct Validates {

@@ -1,5 +1,5 @@
-//! What a server answers only with the help of others, or only if its zones are complete. It degrades at most, and only
-//! once it was seen to work: a host without a way to the Internet, or a zone that is not signed, is no fault.
+//! Checks of answers that need other servers, or complete zones. They degrade at most, and only once they have passed:
+//! a host without a path to the Internet, or a zone that is not signed, is no fault.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::engine::hysteresis::Thresholds;
 use crate::probe::Probe;
 use crate::probe::dns::{DnsProbe, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
 
-/// Fresh names, of which no resolver has an answer, below top-level domains of two operators. Both have NSEC3 with opt-out
-/// (RFC 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN comes from outside.
-/// Below a name with NSEC the cache would answer while the upstream is dead.
+/// Fresh names that no cache can answer, below top-level domains of two operators. Both have NSEC3 with opt-out (RFC
+/// 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN needs a query to an
+/// authoritative server. Below a name with NSEC the cache would answer even while the upstream is dead.
 const RECURSION: [&str; 2] = ["dnsherald-{nonce}.com. A", "dnsherald-{nonce}.org. A"];
 
-/// Names that are signed, with a time to live of minutes.
+/// Signed names with a time to live of minutes.
 const VALIDATION: [&str; 2] = ["com. SOA", "org. SOA"];
 
 const RECURSES: &str =
@@ -35,14 +35,14 @@ const SIGNED: &str = "signatures that are valid now on the SOA of each zone, eac
 const IDENTITY: &str =
     "the name server identifier (NSID) is the name of this node, once it was seen; shown, moves no route";
 
-/// Rarely, since what is asked goes to servers of others.
+/// A long interval, since the questions reach servers of others.
 const INTERVAL: Duration = Duration::from_secs(10);
 const FAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A resolver asks several servers before it answers.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const RISE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
-/// As resolvers ask that validate. A DNSKEY answer may be longer than a datagram.
+/// The flags and the size of validating resolvers. A DNSKEY answer may be longer than a datagram.
 fn options() -> Options {
     Options { dnssec_ok: true, follow_truncation: true, ..Options::default() }
 }
@@ -120,7 +120,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A check that passes if one of the queries does, and counts only once it has; `None` without queries.
+    /// A check that passes if one of its queries does, and counts only once it has passed; `None` without queries.
     fn one_of(
         &self,
         ground: &Ground<'_>,
@@ -150,7 +150,7 @@ impl Resolver<'_> {
         zones.iter().flat_map(|zone| types.iter().map(move |kind| of_type(zone, kind))).collect()
     }
 
-    /// A check that degrades, of answers of which each can be missed only once it was seen.
+    /// A check that degrades. A missing answer counts only once that answer was seen.
     fn once_seen(
         &self,
         ground: &Ground<'_>,
@@ -161,7 +161,7 @@ impl Resolver<'_> {
     ) -> Result<Check> {
         let place = ground.service.name.span();
         let questions = self.role_questions(&place, queries, Some(Role::Authoritative), expect, options())?;
-        // It delays no first verdict.
+        // It does not delay the first verdict.
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
         self.once_seen_check(ground, name, why, on_fail, &questions)
     }

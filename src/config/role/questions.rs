@@ -14,7 +14,7 @@ use crate::engine::check::{Severity, Timing};
 use crate::outcome::Cause;
 use crate::probe::dns::{Expectation, Options, Query, Question, Rcode, Rcodes};
 
-/// A late answer is shown from here on.
+/// A slower answer is shown as slow.
 const MAX_LATENCY: Duration = Duration::from_millis(250);
 
 /// Every resolver answers this query itself: Unbound, Knot Resolver, PowerDNS Recursor and dnsmasq with `localhost.`, BIND
@@ -32,20 +32,20 @@ pub(super) struct Asked {
     pub(super) name: &'static str,
     /// Why the check exists.
     pub(super) why: &'static str,
-    /// For the check over UDP.
+    /// The questions of the check over UDP.
     pub(super) questions: Vec<Arc<Question>>,
     /// The same without a limit of latency.
     pub(super) plain: Vec<Arc<Question>>,
-    /// Those of them without which the service is down.
+    /// The critical ones among them: the service is down without their answers.
     pub(super) critical: Vec<Arc<Question>>,
-    /// What does not bring down.
+    /// The causes that do not bring the service down.
     pub(super) by_cause: BTreeMap<Cause, Severity>,
-    /// Whether a server that answers some of them is told from one that answers none.
+    /// Whether a server that answers some of them is treated differently from one that answers none.
     pub(super) partial: bool,
 }
 
 impl Asked {
-    /// What a late answer does.
+    /// The severity of a late answer.
     pub(super) fn slow(&self) -> BTreeMap<Cause, Severity> {
         self.by_cause
             .iter()
@@ -68,7 +68,7 @@ impl Resolver<'_> {
         self.keys_fit_the_role(service, role)?;
         self.role_is_known(service, backend, role)?;
         let name = service.name.span();
-        // With DO the SOA of a zone with many signatures may not fit into a datagram; `signatures` asks so.
+        // With DO the SOA of a zone with many signatures may exceed a datagram; `signatures` asks with DO.
         let surface = Options { dnssec_ok: role == Some(Role::Resolver), ..Options::default() };
         let all = |queries: &[Query], expect: &Expectation| {
             self.role_questions(&name, queries, role, expect, surface)
@@ -79,7 +79,7 @@ impl Resolver<'_> {
             max_latency.iter().map(|_| (Cause::Slow, Severity::Observe)).collect();
         let (name, why, queries, expect) = match role {
             Some(Role::Resolver) => {
-                // Access lists of an existing configuration may answer the probe without recursion.
+                // Access lists of an existing configuration may answer the probe only without recursion.
                 by_cause.insert(Cause::Flags, Severity::Degraded);
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
                 let expect = Expectation { rcodes, flags: vec![self.flag("ra")?], ..Expectation::default() };
@@ -101,7 +101,7 @@ impl Resolver<'_> {
             }
         };
         let critical = zones(&service.critical);
-        // Where all zones are critical, one of them is enough to bring down.
+        // If all zones are critical, a fault of one brings the service down.
         let partial = queries.iter().any(|zone| !critical.contains(zone)) && queries.len() > 1;
         if partial {
             by_cause.insert(Cause::Partial, Severity::Degraded);
@@ -129,17 +129,17 @@ impl Resolver<'_> {
         queries.iter().map(encode).collect()
     }
 
-    /// Reads a query of ours.
+    /// Parses a query that is a constant of this program.
     pub(super) fn query(&self, text: &str) -> Result<Query> {
         text.parse().map_err(|message: String| self.error(&(0..0), message))
     }
 
-    /// Reads a flag of ours.
+    /// Parses a flag that is a constant of this program.
     pub(super) fn flag(&self, text: &str) -> Result<crate::probe::dns::Flag> {
         text.parse().map_err(|message: String| self.error(&(0..0), message))
     }
 
-    /// Zones are for an authoritative server, and recursion is for a resolver.
+    /// Checks that zones are given only for an authoritative server, and keys of recursion only for a resolver.
     fn keys_fit_the_role(&self, service: &file::Service, role: Option<Role>) -> Result<()> {
         let is_authoritative = role == Some(Role::Authoritative);
         if let (Some(zones), false) = (&service.zones, is_authoritative) {
@@ -172,7 +172,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// A server that can be both says nothing by an answer: REFUSED is no health.
+    /// The answer of a server that can have both roles proves nothing: REFUSED is not health.
     fn role_is_known(
         &self,
         service: &file::Service,

@@ -35,11 +35,11 @@ fn sources(check: &Check) -> Vec<String> {
 }
 
 #[test]
-fn a_resolver_is_asked_for_what_it_answers_itself_and_for_what_it_must_ask_others() {
+fn a_resolver_gets_local_and_recursive_queries() {
     let checks = checks("backend = \"unbound\"\n");
     let answers = named(&checks, "answers");
     assert!(set(answers).probes().iter().all(|probe| probe.to_string().contains("127.in-addr.arpa. PTR")));
-    // Less than no answer does not bring down a configuration that was in force before.
+    // A server that answers at least something keeps the service up, as before in existing configurations.
     assert_eq!(answers.on_fail.severity(Cause::Flags), Severity::Degraded);
     assert_eq!(answers.on_fail.severity(Cause::Slow), Severity::Observe);
     assert_eq!(answers.on_fail.severity(Cause::Refused), Severity::Down);
@@ -75,7 +75,7 @@ fn one_zone_of_several_degrades_unless_it_is_critical() {
     let critical = named(&found, "critical");
     assert!(set(critical).probes().iter().all(|probe| probe.to_string().contains("example.net. SOA")));
     assert_eq!(critical.on_fail.severity(Cause::Servfail), Severity::Down);
-    // One zone, or only critical ones: each of them brings down.
+    // With one zone, or only critical ones, a fault of each brings the service down.
     let all = checks(&format!("{several}critical = [\"example.net\", \"example.org\"]\n"));
     for found in [all, checks("backend = \"nsd\"\nzones = [\"example.org\"]\n")] {
         assert!(!set(named(&found, "zones")).tells_partial());

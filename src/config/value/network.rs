@@ -160,8 +160,8 @@ impl FromStr for Device {
     }
 }
 
-/// The address of a DNS server, with port 53 unless another is given, and whether one is given. A link-local one needs its interface, by number:
-/// `[fe80::1%2]:53`.
+/// The address of a DNS server, with port 53 unless another is given, and whether a port is given. A link-local address
+/// needs its interface, by number: `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Server(pub(crate) SocketAddr, pub(crate) bool);
 

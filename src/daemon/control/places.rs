@@ -99,8 +99,8 @@ impl Drop for Place {
     }
 }
 
-/// Takes connections, and attends to each that has a place for [`CLIENT_TIMEOUT`] at most. A host without descriptors is when
-/// an operator asks, so one is kept for the clients.
+/// Accepts connections, and serves each client that has a place for [`CLIENT_TIMEOUT`] at most. An operator also asks
+/// when the host has no descriptors left, so that one is kept for clients.
 pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
     listener: UnixListener,
     attend: impl Fn(UnixStream) -> F,

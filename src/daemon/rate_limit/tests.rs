@@ -125,7 +125,7 @@ fn a_check_that_flaps_is_summed_up_and_its_verdicts_are_logged() {
 }
 
 #[test]
-fn what_this_helper_decides_is_always_logged() {
+fn decisions_of_this_helper_are_always_logged() {
     let mut limit = RateLimit::default();
     assert!((0..1000).all(|_| limit.admits(at(0), &Notice::ParentGone)));
     let (falls, returns) = (check(CheckState::Up, CheckState::Down), check(CheckState::Down, CheckState::Up));

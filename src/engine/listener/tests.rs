@@ -236,7 +236,7 @@ fn new_sockets_have_no_history() {
 }
 
 #[test]
-fn what_was_never_seen_is_not_missing_and_what_was_seen_is() {
+fn only_a_socket_that_was_seen_can_be_missing() {
     let mut world = World::new(0);
     assert_eq!(world.run(5000, Duration::ZERO), None);
     assert_eq!(world.listener.verdict(), Verdict::Unseen);

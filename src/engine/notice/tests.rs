@@ -78,7 +78,7 @@ fn a_fall_in_a_restart_of_ours_is_information() {
 }
 
 #[test]
-fn a_line_that_moves_a_route_names_the_prefix_and_what_ends_it() {
+fn a_line_that_moves_a_route_names_the_prefix_and_its_end() {
     let withdrawn = "resolver: WITHDRAWN 192.0.2.53/32 (acknowledged): process 11617 (unbound) ended";
     assert_eq!(stated(ServiceState::Down, false).to_string(), withdrawn);
     let mut notice = stated(ServiceState::Down, false);
@@ -105,7 +105,7 @@ fn a_suppression_says_until_when_and_how_to_end_it() {
     let timed = Timed(&suppressed, &|_| "22:04:31 UTC".to_owned()).to_string();
     assert_eq!(
         timed,
-        "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC) even if healthy; to end it: \
+        "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC); to end it: \
          dnsherald undampen resolver"
     );
     let mut notice = stated(ServiceState::Down, false);
@@ -120,7 +120,7 @@ fn a_suppression_says_until_when_and_how_to_end_it() {
 }
 
 #[test]
-fn a_reload_names_what_changed_and_counts_nothing_that_is_none() {
+fn a_reload_names_the_changes_and_omits_zero_counts() {
     let changed = vec!["resolver (dampening; route kept)".to_owned()];
     let reloaded =
         |unchanged| Notice::Reloaded { unchanged, changed: changed.clone(), added: vec![], removed: vec![] };

@@ -59,24 +59,24 @@ impl Notice {
             }
             Self::Blind { service, after, why } => write!(
                 f,
-                "service {service}: no check has found out anything about the server for {}, degraded until one does: {why}",
+                "service {service}: no check has had a result for {}, degraded until one has: {why}",
                 Shown(*after)
             ),
             Self::StartsBlind { service, after, stands: Some(state), why } => write!(
                 f,
-                "service {service}: no check has found out anything about the server within {} of the start; {state}, \
+                "service {service}: no check has had a result within {} of the start; {state}, \
                  acknowledged before the start, stands: {why}",
                 Shown(*after)
             ),
             Self::StartsBlind { service, after, stands: None, why } => write!(
                 f,
-                "service {service}: no check has found out anything about the server within {} of the start, and no \
+                "service {service}: no check has had a result within {} of the start, and no \
                  earlier state is known; withdrawing: {why}",
                 Shown(*after)
             ),
             Self::StaysBlind { service, stays, after, why } => write!(
                 f,
-                "service {service}: {stays}; no check has found out anything about the server for {}: {why}",
+                "service {service}: {stays}; no check has had a result for {}: {why}",
                 Shown(*after)
             ),
             Self::Service { service, from, to, why, asks, kept, .. } => {
@@ -104,7 +104,7 @@ impl Notice {
             }
             Self::Suppressed { service, reuse_in, fall: fall @ Fall { enforced: true, .. } } => write!(
                 f,
-                "service {service}: {}{}, penalty {}: held down for {}{} even if healthy; to end it: dnsherald undampen \
+                "service {service}: {}{}, penalty {}: held down for {}{}; to end it: dnsherald undampen \
                  {service}",
                 counted(fall.falls as usize, "fall"),
                 used_up(fall),
@@ -235,7 +235,7 @@ impl Notice {
             Self::Renamed { service, was } => {
                 write!(
                     f,
-                    "service {service}: takes over what is remembered of {was}, which had a prefix of it"
+                    "service {service}: takes over the saved state of {was}, which had one of its prefixes"
                 )
             }
             Self::DrainedWithAll { service } => write!(
@@ -246,7 +246,7 @@ impl Notice {
                 let checks = checks.join(", ");
                 write!(
                     f,
-                    "service {service}: new or changed by the reload, so asked from the beginning: {checks}"
+                    "service {service}: no verdict yet on checks that the reload added or changed: {checks}"
                 )?;
                 if let Some(time) = undecided_for {
                     write!(f, "; reloads have left it without a verdict for {}", Shown(*time))?;
@@ -287,9 +287,7 @@ impl Notice {
             Self::AnswersAfterAll => {
                 f.write_str("ExaBGP answers commands after all: stating everything again")
             }
-            Self::AnswerTooMany => {
-                f.write_str("ExaBGP has answered once more than it was told: stating everything again")
-            }
+            Self::AnswerTooMany => f.write_str("ExaBGP sent an unexpected answer: stating everything again"),
             Self::Refused { line, why, retry } => {
                 write!(
                     f,
@@ -302,14 +300,14 @@ impl Notice {
                 write!(f, "ExaBGP refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
             }
             Self::Unanswered { line, after } => {
-                write!(f, "ExaBGP has not answered `{line}` within {}: will say it again", Shown(*after))
+                write!(f, "ExaBGP has not answered `{line}` within {}: sending it again later", Shown(*after))
             }
             Self::Overtaken { withdraws } => write!(
                 f,
                 "ExaBGP is unresponsive: sending {} without waiting for its answers",
                 counted(*withdraws as usize, "withdraw")
             ),
-            Self::OutputBlocked => f.write_str("ExaBGP reads no more of our standard output: waiting for it"),
+            Self::OutputBlocked => f.write_str("ExaBGP no longer reads our standard output: waiting"),
             Self::OutputUnblocked => f.write_str("ExaBGP reads our standard output again"),
             Self::SessionUp { neighbor, first, decided } => write!(
                 f,

@@ -184,7 +184,7 @@ impl Bench {
 }
 
 #[test]
-fn the_same_again_says_nothing_and_forgets_nothing() {
+fn reloading_the_same_configuration_changes_nothing() {
     let mut bench = Bench::up(TWO);
     bench.finds(0, &[false]);
     bench.reload(TWO);
@@ -195,7 +195,7 @@ fn the_same_again_says_nothing_and_forgets_nothing() {
 }
 
 #[test]
-fn services_keep_what_they_are_in_whatever_order() {
+fn services_keep_their_state_in_any_order() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false, false]);
     bench.said();
@@ -206,7 +206,7 @@ fn services_keep_what_they_are_in_whatever_order() {
 }
 
 #[test]
-fn what_changes_keeps_the_verdict_of_checks_that_do_not() {
+fn a_changed_service_keeps_the_verdicts_of_unchanged_checks() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false]);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb med=200 192.0.2.3/32");
@@ -217,7 +217,7 @@ fn what_changes_keeps_the_verdict_of_checks_that_do_not() {
 }
 
 #[test]
-fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
+fn the_log_lists_changed_and_kept_parts_of_a_reload() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     let changed = "configuration reloaded: 1 service unchanged, changed: b (check answers; route kept)";
@@ -233,11 +233,11 @@ fn the_log_says_what_a_reload_changes_and_what_it_keeps() {
 }
 
 #[test]
-fn what_its_checks_say_anew_stands_until_then_and_the_log_says_so() {
+fn the_last_statement_stands_until_new_checks_have_a_verdict() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Starting)]);
-    let why = "service b: new or changed by the reload, so asked from the beginning: answers; its last announcement or \
+    let why = "service b: no verdict yet on checks that the reload added or changed: answers; its last announcement or \
                withdraw stands until its verdict";
     assert!(bench.logged.contains(&why.to_owned()), "{:?}", bench.logged);
     bench.passes(Duration::from_secs(3));
@@ -284,7 +284,7 @@ fn the_end_of_a_process_stays_undecided_over_a_reload() {
 
 /// Reloads more frequent than the verdict on a server that hangs.
 #[test]
-fn a_round_under_way_goes_on_where_its_check_does() {
+fn a_round_continues_if_its_check_does() {
     let mut bench = Bench::up("a 192.0.2.1/32\nb 192.0.2.2/32\nc 192.0.2.3/32");
     let id = |service| CheckId { service: ServiceId(service), check: 0 };
     bench.passes(Duration::from_secs(5));
@@ -297,7 +297,7 @@ fn a_round_under_way_goes_on_where_its_check_does() {
 }
 
 #[test]
-fn what_is_disabled_stays_so_until_somebody_has_looked() {
+fn a_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
     let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
     bench.drain(0, Lasts::UntilLifted);
     let disable = Event::DisableFile(ServiceId(0), true);
@@ -311,7 +311,7 @@ fn what_is_disabled_stays_so_until_somebody_has_looked() {
 }
 
 #[test]
-fn what_is_gone_is_withdrawn_and_what_is_new_decides() {
+fn removed_services_are_withdrawn_and_new_ones_decide() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32\nc 192.0.2.9/32");
     let mut said = bench.said();
@@ -324,7 +324,7 @@ fn what_is_gone_is_withdrawn_and_what_is_new_decides() {
 
 /// The acknowledged state may be long out of date if ExaBGP does not answer.
 #[test]
-fn what_is_adopted_is_the_present_state() {
+fn the_adopted_state_is_the_present_one() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
     bench.answers = false;
     bench.finds(0, &[false, false]);
@@ -356,7 +356,7 @@ fn finds_nothing_out(bench: &mut Bench) {
 }
 
 #[test]
-fn what_stood_before_two_reloads_stands_while_nothing_is_found_out() {
+fn a_statement_survives_two_reloads_while_checks_are_unknown() {
     let mut bench = Bench::up("a 192.0.2.1/32");
     bench.reload("x query=second. 192.0.2.1/32");
     finds_nothing_out(&mut bench);

@@ -28,7 +28,7 @@ impl Service {
         self.wait_for_return(now, out);
         let state = self.conclude();
         self.raise_alarm(state, out);
-        self.note_what_is_held_off(state == self.state, out);
+        self.note_held_off(state == self.state, out);
         if state == self.state {
             return;
         }

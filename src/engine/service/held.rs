@@ -77,7 +77,7 @@ impl Service {
     }
 
     /// Logs that its checks begin to contradict the hold, unless a transition does, which names it.
-    pub(super) fn note_what_is_held_off(&mut self, stays: bool, out: &mut Vec<Action>) {
+    pub(super) fn note_held_off(&mut self, stays: bool, out: &mut Vec<Action>) {
         let without = self.without_hold();
         let before = std::mem::replace(&mut self.held_off, without);
         if let Some(state) = without.filter(|_| stays && without != before) {

@@ -121,9 +121,7 @@ impl Service {
     fn announced(&self, now: Moment, then: &str) -> Next {
         if self.is_blind_now() {
             let becomes = self.becomes(ServiceState::Up);
-            return Next::open(format!(
-                "{becomes} once the checks find out how the server is, and pass{then}"
-            ));
+            return Next::open(format!("{becomes} once the checks pass{then}"));
         }
         let Some((last, text)) = self.ahead(|check| check.rises(now, Severity::Down), "passes") else {
             return Next::open(format!("{} once the checks decide{then}", self.becomes(ServiceState::Up)));
@@ -145,7 +143,7 @@ impl Service {
 
     fn after_degraded(&self, now: Moment) -> Option<Next> {
         if self.sight.is_blind() {
-            return Some(Next::open("up once the checks find out again how the server is".to_owned()));
+            return Some(Next::open("up once the checks have results again".to_owned()));
         }
         let (at, text) = self.ahead(|check| check.rises(now, Severity::Degraded), "passes")?;
         Some(Next::timed("up at the earliest", at, format!(" ({text})")))
@@ -153,7 +151,7 @@ impl Service {
 
     fn first_verdict(&self, now: Moment) -> Option<Next> {
         if self.checks.iter().any(|check| check.decides() && check.unknown().is_some()) {
-            let text = "decided once the checks find out how the server is";
+            let text = "decided once the checks have a result";
             return Some(match self.sight_deadline() {
                 Some(at) => Next::timed(format!("{text}, without them at"), at, ""),
                 None => Next::open(text.to_owned()),

@@ -154,7 +154,7 @@ impl Service {
     }
 
     /// The statement in a state that ends once the checks pass.
-    pub(super) fn what_stays(&self, state: ServiceState) -> String {
+    pub(super) fn standing_state(&self, state: ServiceState) -> String {
         let announces =
             (0..self.ladders.len()).any(|place| self.stated(place).is_some_and(Advertisement::announces));
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
@@ -207,7 +207,7 @@ impl Service {
                 format!("the disable-file{} {exists}", file.unwrap_or_default())
             }
             ServiceState::Drained if self.drains.is_empty() => {
-                self.what_stays(state) + &self.unknown_suffix()
+                self.standing_state(state) + &self.unknown_suffix()
             }
             ServiceState::Drained => {
                 let drains =
@@ -224,7 +224,7 @@ impl Service {
                 format!("passes again, and waits after {falls} within {}", Period(WINDOW))
             }
             ServiceState::Degraded if self.sight.is_blind() => {
-                format!("its checks find out nothing about the server: {}", self.blindness())
+                format!("its checks have no result: {}", self.blindness())
             }
             ServiceState::Down | ServiceState::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());

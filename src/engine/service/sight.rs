@@ -172,7 +172,7 @@ impl Service {
             }
             Alarm::Degraded => Notice::Blind { service, after, why }.into(),
             Alarm::Stays(state) => {
-                let stays = self.what_stays(state);
+                let stays = self.standing_state(state);
                 Notice::StaysBlind { service, stays, after, why }.into()
             }
         });
@@ -225,7 +225,7 @@ mod tests {
     use crate::outcome::Outcome;
 
     #[test]
-    fn a_service_that_waits_for_its_checks_says_so_and_why_they_say_nothing() {
+    fn a_service_that_waits_for_unknown_checks_shows_the_reason() {
         let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\nfall = 1\n[[service]]\nname = \"a\"\n\
                     prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"b\"\n\
                     dns = { query = \"localhost. A\" }\n";

@@ -212,11 +212,11 @@ mod tests {
 
     fn watching(addresses: &[&str]) -> (Watch, Receiver<String>) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let (told, hears) = channel();
+        let (told, events) = channel();
         let tell: Tell = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
         let watch = Watch::start().unwrap();
         watch.assign([(AddressProbe { addresses, device: None }, tell)]);
-        (watch, hears)
+        (watch, events)
     }
 
     /// The thread has made its first look-up.
@@ -234,14 +234,14 @@ mod tests {
         in_namespace(name, "", || {
             for (address, length) in [("192.0.2.53", 32), ("2001:db8::53", 128)] {
                 shell(&format!("ip addr add {address}/{length} dev lo"));
-                let (watch, hears) = watching(&[address]);
+                let (watch, events) = watching(&[address]);
                 comes_to_be(&watch, Grip::Here);
                 shell(&format!("ip addr del {address}/{length} dev lo"));
-                let why = hears.recv_timeout(DEADLINE).unwrap();
+                let why = events.recv_timeout(DEADLINE).unwrap();
                 assert!(why.starts_with(&format!("{address} is not on this host")), "{why}");
                 shell(&format!("ip addr add {address}/{length} dev lo"));
                 comes_to_be(&watch, Grip::Here);
-                assert!(hears.try_recv().is_err());
+                assert!(events.try_recv().is_err());
             }
         });
     }
@@ -251,10 +251,10 @@ mod tests {
         let setup = "ip route add local 192.0.2.0/24 dev lo";
         let name = "probe::address::watch::tests::a_local_route_is_as_good_as_an_address";
         in_namespace(name, setup, || {
-            let (watch, hears) = watching(&["192.0.2.53"]);
+            let (watch, events) = watching(&["192.0.2.53"]);
             comes_to_be(&watch, Grip::Here);
             shell("ip route del local 192.0.2.0/24 dev lo");
-            hears.recv_timeout(DEADLINE).unwrap();
+            events.recv_timeout(DEADLINE).unwrap();
         });
     }
 }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folders_of_a_server_are_those_that_it_is_known_for() {
+    fn only_known_directories_of_a_server_count() {
         let folders = |table: &str| scope(table).unwrap().folders;
         assert_eq!(folders("[backend.unbound]"), [Path::new("/etc/unbound")]);
         for file in ["/usr/local/etc/unbound.conf", "/etc/unbound.conf", "/etc/unbound-2/unbound.conf"] {

@@ -92,7 +92,7 @@ fn why<T: std::fmt::Debug>(refused: Result<T, Trouble>) -> String {
 }
 
 #[test]
-fn a_rollback_restores_what_was_saved_and_loses_nothing() {
+fn a_rollback_restores_the_snapshot_and_loses_nothing() {
     let host = Host::new("back");
     let snapshot = host.snapshot();
     assert!(why(snapshot.restore()).contains("no configuration is saved"));
@@ -185,7 +185,7 @@ fn a_failure_midway_leaves_nothing_half_written() {
 }
 
 #[test]
-fn a_second_rollback_keeps_what_the_first_put_aside() {
+fn a_second_rollback_keeps_the_files_that_the_first_renamed() {
     let host = Host::new("again");
     host.snapshot().save().unwrap();
     for broken in ["first", "second", "third"] {
@@ -219,7 +219,7 @@ fn owner_and_mode_are_restored() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_restored() {
+fn a_missing_directory_is_restored() {
     let host = Host::new("folder");
     fs::set_permissions(host.etc("conf.d"), fs::Permissions::from_mode(0o2750)).unwrap();
     host.snapshot().save().unwrap();
@@ -230,7 +230,7 @@ fn a_folder_that_is_gone_is_restored() {
 }
 
 #[test]
-fn what_could_not_be_saved_is_left_alone_and_named() {
+fn files_that_were_not_saved_are_left_alone_and_named() {
     let host = Host::new("skipped");
     let large = "x".repeat(scope::LARGEST as usize + 1);
     host.write("large.conf", &large);

@@ -70,7 +70,7 @@ fn all_is_well() {
 }
 
 #[test]
-fn what_needs_attention_is_a_warning() {
+fn degraded_and_stale_states_are_warnings() {
     let cases = [
         service(|service| service.state = ServiceState::Degraded),
         drained_by(drain(Some(60.0), false), true),
@@ -106,7 +106,7 @@ fn what_needs_attention_is_a_warning() {
 }
 
 #[test]
-fn what_costs_traffic_or_is_not_known_is_critical() {
+fn lost_or_unknown_traffic_is_critical() {
     let down = |service: &mut Service| service.state = ServiceState::Down;
     let unsettled = |service: &mut Service| service.prefixes[0].acknowledged = None;
     let cases = [
@@ -191,7 +191,7 @@ fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
 }
 
 #[test]
-fn without_a_configuration_nothing_is_called_withdrawn_that_is_not_known() {
+fn without_a_configuration_only_known_prefixes_count_as_withdrawn() {
     let broken = |document: &mut Document| document.trouble = Some("line 3".to_owned());
     let known = of(broken);
     assert!(known.1.contains("unusable, every prefix that is known is withdrawn: line 3"), "{}", known.1);

@@ -92,7 +92,7 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn sessions_of_which_nothing_is_known_are_not_taken_for_any_state() {
+fn an_unreported_session_is_shown_as_not_known() {
     let (before, rest) = DOCUMENT.split_once(",\n  \"bgp-sessions\": [").unwrap();
     let (_, after) = rest.split_once("]},").unwrap();
     let table = shown(&format!("{before}}},{after}"), 80);
@@ -103,7 +103,7 @@ fn sessions_of_which_nothing_is_known_are_not_taken_for_any_state() {
 }
 
 #[test]
-fn what_a_helper_says_of_times_can_do_no_harm() {
+fn extreme_times_from_a_helper_are_shown_safely() {
     for seconds in ["1e300", "-1e300", "1e15"] {
         let table = shown(&DOCUMENT.replace("18000.0", seconds).replace("1588.75", seconds), 80);
         assert!(table.contains("flapping"), "{table}");

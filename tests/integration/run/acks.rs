@@ -59,8 +59,8 @@ fn uses_answers_that_start_late() {
     helper.says(ANNOUNCE.replace("neighbor * ", ""));
     helper.says(ASK);
     pop.server.is_asked_again(4);
-    helper.hears("exabgp 5.0.15");
-    helper.hears("done");
+    helper.receives("exabgp 5.0.15");
+    helper.receives("done");
     helper.comes_to_say(ANNOUNCE);
 }
 
@@ -71,15 +71,15 @@ fn a_late_answer_does_not_match_the_next_command() {
     helper.opens();
     helper.says(ANNOUNCE);
     helper.says(ASK);
-    helper.hears("done");
-    helper.hears(answer_of("5.0.15", ASK).trim_end());
-    helper.hears("neighbor 10.0.0.1 up\n");
+    helper.receives("done");
+    helper.receives(answer_of("5.0.15", ASK).trim_end());
+    helper.receives("neighbor 10.0.0.1 up\n");
     helper.says(ANNOUNCE);
-    helper.hears("done");
+    helper.receives("done");
     pop.remembers("\"acknowledged\": \"up\"");
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
-    helper.hears("error");
+    helper.receives("error");
     helper.logs(&format!("refused `{WITHDRAW}`: no reason given; usual causes: "));
     helper.logs("exabgp-cli show neighbor summary");
     assert!(!helper.log().contains("once more than"), "{}", helper.log());
@@ -96,19 +96,19 @@ fn events_are_no_answers() {
     helper.opens();
     helper.says(announce(0));
     for event in [DOWN, "", "neighbor 10.0.0.1 connected", "", FSM] {
-        helper.hears(event);
+        helper.receives(event);
     }
     helper.logs("session with 10.0.0.1 is down: peer reset");
     pop.server.is_asked_again(3);
     helper.has_said_no_more();
-    helper.hears("done");
+    helper.receives("done");
     helper.says(announce(1));
-    helper.hears("done");
+    helper.receives("done");
     for up in ["neighbor 10.0.0.1 up\n".to_owned(), UP.replace('\n', " ")] {
-        helper.hears(up);
+        helper.receives(up);
         for nth in [0, 1] {
             helper.says(announce(nth));
-            helper.hears("done");
+            helper.receives("done");
         }
     }
     helper.has_said_no_more();
@@ -121,7 +121,7 @@ fn does_not_wait_if_answers_are_off() {
     helper.opens();
     helper.says_all((0..50).map(announce));
     helper.logs("answers no commands");
-    helper.hears("neighbor 10.0.0.1 up");
+    helper.receives("neighbor 10.0.0.1 up");
     helper.says_all((0..50).map(announce));
 }
 
@@ -133,19 +133,19 @@ fn withdraws_do_not_wait_for_other_answers() {
     helper.opens();
     helper.says_all((0..50).map(announce));
     pop.comes_to_be(|status| status.services[0].settled());
-    helper.hears("neighbor 10.0.0.1 up\n");
+    helper.receives("neighbor 10.0.0.1 up\n");
     helper.says(announce(0));
     pop.server.becomes(Fault::Closed);
     helper.says_all((0..50).map(withdraw));
     helper.says(ASK);
     helper.logs("ExaBGP is unresponsive: sending 50 withdraws without waiting for its answers");
     for _ in 0..51 {
-        helper.hears("done");
+        helper.receives("done");
     }
-    helper.hears(answer_of("5.0.15", ASK).trim_end());
+    helper.receives(answer_of("5.0.15", ASK).trim_end());
     for nth in 0..50 {
         helper.says(withdraw(nth));
-        helper.hears("done");
+        helper.receives("done");
     }
     pop.comes_to_be(|status| status.services[0].settled());
 }

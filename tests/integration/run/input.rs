@@ -23,9 +23,9 @@ fn logs_unknown_lines() {
         b"error done",
     ];
     for line in odd {
-        helper.hears(line);
+        helper.receives(line);
     }
-    helper.hears(vec![b'x'; 200_000]);
+    helper.receives(vec![b'x'; 200_000]);
     helper.logs("a line of more than 65536 bytes");
     helper.logs("something unexpected: what is this");
     helper.logs("something unexpected: xxxx");

@@ -23,7 +23,7 @@ fn stuffed(pop: &Pop, parent: Parent) -> Helper {
     helper.is_ignored();
     let answered = format!("neighbor 10.0.0.1 up\n\n{}", "done\n".repeat(MANY));
     helper.hears_all(answered.repeat(4).as_bytes());
-    helper.logs("reads no more of our standard output");
+    helper.logs("no longer reads our standard output");
     helper
 }
 
@@ -68,7 +68,7 @@ fn a_full_pipe_needs_no_memory() {
     helper.says_all((0..MANY).map(announce));
     helper.is_ignored();
     helper.hears_all("neighbor 10.0.0.1 up\n\n".repeat(300).as_bytes());
-    helper.logs("reads no more of our standard output");
+    helper.logs("no longer reads our standard output");
     helper.has_heard_all();
     assert!(helper.peak_memory() < MODEST, "{} KiB", helper.peak_memory());
     pop.server.becomes(Fault::Closed);

@@ -41,13 +41,13 @@ fn a_recording_replays_to_the_same_commands() {
     let mut helper = pop.helper_with(&["--record", trace.to_str().unwrap()], ideal("5.0.15"));
     helper.opens();
     helper.says(ANNOUNCE);
-    helper.hears("neighbor 10.0.0.1 up\n");
+    helper.receives("neighbor 10.0.0.1 up\n");
     helper.says(ANNOUNCE);
     for (fault, line) in [(Fault::Closed, WITHDRAW), (Fault::None, ANNOUNCE), (Fault::Silent, WITHDRAW)] {
         pop.server.becomes(fault);
         helper.says(line);
     }
-    helper.hears(b"\xff what \x01 is this?   x3 every 1s ");
+    helper.receives(b"\xff what \x01 is this?   x3 every 1s ");
     pop.server.becomes(Fault::None);
     helper.logs("suppressed");
     std::fs::write(pop.file("off"), "").unwrap();

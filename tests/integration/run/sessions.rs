@@ -25,11 +25,11 @@ fn the_state_of_each_session_and_its_beginning_are_shown() {
     );
 
     let before = SystemTime::now();
-    helper.hears("neighbor 10.0.0.1 connected");
+    helper.receives("neighbor 10.0.0.1 connected");
     assert_eq!(sessions(&pop, 1)[0].state, SessionState::Down);
-    helper.hears("neighbor 10.0.0.1 up");
+    helper.receives("neighbor 10.0.0.1 up");
     helper.comes_to_say(ANNOUNCE);
-    helper.hears(
+    helper.receives(
         r#"{ "exabgp": "6.0.0", "type": "state", "neighbor": { "address": { "local": "10.0.0.2", "peer": "2001:db8::1" }, "state": "down", "reason": "notification sent (6,3)" } }"#,
     );
     let sessions = sessions(&pop, 2);

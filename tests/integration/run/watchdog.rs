@@ -20,7 +20,7 @@ fn watched(pop: &Pop) -> (UnixDatagram, Helper) {
 
 /// The next message that contains this text.
 #[track_caller]
-fn hears(systemd: &UnixDatagram, wanted: &str) -> String {
+fn receive(systemd: &UnixDatagram, wanted: &str) -> String {
     let mut bytes = [0; 4096];
     loop {
         let length =
@@ -36,14 +36,14 @@ fn hears(systemd: &UnixDatagram, wanted: &str) -> String {
 fn requests_a_watchdog_and_reports_the_status() {
     let pop = Pop::new();
     let (systemd, mut helper) = watched(&pop);
-    let first = hears(&systemd, "STATUS=dnsherald: resolver starting (no verdict yet)\n");
+    let first = receive(&systemd, "STATUS=dnsherald: resolver starting (no verdict yet)\n");
     assert!(first.starts_with("WATCHDOG_USEC=500000\nWATCHDOG=1\n"), "{first}");
-    hears(&systemd, "STATUS=dnsherald: resolver up\n");
+    receive(&systemd, "STATUS=dnsherald: resolver up\n");
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
-    hears(&systemd, "STATUS=dnsherald: resolver down (");
+    receive(&systemd, "STATUS=dnsherald: resolver down (");
     helper.is_sent("TERM");
-    hears(&systemd, "WATCHDOG_USEC=0\n");
+    receive(&systemd, "WATCHDOG_USEC=0\n");
 }
 
 #[test]
@@ -56,6 +56,6 @@ fn sends_keep_alive_messages_with_a_broken_configuration() {
     let environment = format!("export NOTIFY_SOCKET='{}' DNSHERALD_WATCHDOG=500ms", path.display());
     let _helper = pop.helper_after(&environment, ideal("5.0.15"));
     for _ in 0..3 {
-        hears(&systemd, "WATCHDOG=1\n");
+        receive(&systemd, "WATCHDOG=1\n");
     }
 }

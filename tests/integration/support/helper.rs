@@ -31,7 +31,7 @@ pub(crate) use self::parent::{
 };
 pub(crate) use self::pop::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, mode, withdraw};
 pub(crate) use self::server::Server;
-use self::streams::{Ears, Log, Speech};
+use self::streams::{Log, StdinChunk, StdoutLines};
 
 pub(crate) mod grammar;
 mod parent;
@@ -63,8 +63,8 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
 /// A running helper; killed and reaped when dropped.
 pub(crate) struct Helper {
     child: Child,
-    ears: Arc<Mutex<Ears>>,
-    mouth: mpsc::Sender<Speech>,
+    received: Arc<Mutex<StdoutLines>>,
+    to_stdin: mpsc::Sender<StdinChunk>,
     log: Arc<Mutex<Log>>,
     /// The number of lines that the test has consumed.
     taken: usize,
@@ -76,16 +76,16 @@ impl Helper {
         command.current_dir("/").process_group(0).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (ears, log) = (Arc::<Mutex<Ears>>::default(), Arc::<Mutex<Log>>::default());
-        let (mouth, speeches) = mpsc::channel();
+        let (received, log) = (Arc::<Mutex<StdoutLines>>::default(), Arc::<Mutex<Log>>::default());
+        let (to_stdin, chunks) = mpsc::channel();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let stderr = child.stderr.take().unwrap();
-        thread::spawn(move || streams::speak(stdin, &speeches));
-        let (heard, answers) = (Arc::clone(&ears), mouth.clone());
+        thread::spawn(move || streams::write_stdin(stdin, &chunks));
+        let (heard, answers) = (Arc::clone(&received), to_stdin.clone());
         thread::spawn(move || streams::listen(stdout, &heard, parent, &answers));
         let kept = Arc::clone(&log);
         thread::spawn(move || streams::keep(stderr, &kept));
-        Self { child, ears, mouth, log, taken: 0 }
+        Self { child, received, to_stdin, log, taken: 0 }
     }
 
     /// The first lines of every helper.
@@ -119,26 +119,26 @@ impl Helper {
     /// Returns the next line.
     #[track_caller]
     pub(crate) fn next(&mut self) -> String {
-        let came = eventually(|| self.ears.lock().unwrap().lines.len() > self.taken);
+        let came = eventually(|| self.received.lock().unwrap().lines.len() > self.taken);
         assert!(came, "nothing more was said after {:?}; log:\n{}", self.said().last(), self.log());
         self.taken += 1;
-        self.ears.lock().unwrap().lines[self.taken - 1].clone()
+        self.received.lock().unwrap().lines[self.taken - 1].clone()
     }
 
     /// Expects no further line.
     #[track_caller]
     pub(crate) fn has_said_no_more(&self) {
-        assert_eq!(self.ears.lock().unwrap().lines[self.taken..], [""; 0], "log:\n{}", self.log());
+        assert_eq!(self.received.lock().unwrap().lines[self.taken..], [""; 0], "log:\n{}", self.log());
     }
 
     /// Returns all lines so far.
     pub(crate) fn said(&self) -> Vec<String> {
-        self.ears.lock().unwrap().lines.clone()
+        self.received.lock().unwrap().lines.clone()
     }
 
     /// Sends a line as the parent.
     #[track_caller]
-    pub(crate) fn hears(&self, line: impl AsRef<[u8]>) {
+    pub(crate) fn receives(&self, line: impl AsRef<[u8]>) {
         self.hears_all(&[line.as_ref(), b"\n"].concat());
     }
 
@@ -146,35 +146,35 @@ impl Helper {
     #[track_caller]
     pub(crate) fn hears_all(&self, text: &[u8]) {
         let (taken, wait) = mpsc::channel();
-        let _ = self.mouth.send(Speech::Text(text.to_vec(), Some(taken)));
+        let _ = self.to_stdin.send(StdinChunk::Text(text.to_vec(), Some(taken)));
         let drained = wait.recv_timeout(DEADLINE).is_ok();
         assert!(drained, "standard input is not drained; log:\n{}", self.log());
     }
 
     /// Closes the input of the helper.
     pub(crate) fn hears_the_end(&self) {
-        let _ = self.mouth.send(Speech::End);
+        let _ = self.to_stdin.send(StdinChunk::End);
     }
 
     /// Waits until the helper has read its input: the pipe holds no more than the following spaces.
     #[track_caller]
     pub(crate) fn has_heard_all(&self) {
-        self.hears(" ".repeat(PIPE - 1));
+        self.receives(" ".repeat(PIPE - 1));
     }
 
     /// Sends all this as the parent without waiting for the helper to read.
     pub(crate) fn is_shouted_at(&self, text: &str) {
-        let _ = self.mouth.send(Speech::Text(text.into(), None));
+        let _ = self.to_stdin.send(StdinChunk::Text(text.into(), None));
     }
 
     /// The parent stops reading commands.
     pub(crate) fn is_ignored(&self) {
-        self.ears.lock().unwrap().covered = true;
+        self.received.lock().unwrap().paused = true;
     }
 
     /// The parent reads again.
     pub(crate) fn is_listened_to(&self) {
-        self.ears.lock().unwrap().covered = false;
+        self.received.lock().unwrap().paused = false;
     }
 
     /// Waits until the log contains this.
@@ -250,7 +250,7 @@ impl Helper {
         assert!(eventually(|| !self.is_alive()), "it does not exit; log:\n{}", self.log());
         assert!(began.elapsed() < PAUSE_BEFORE_EXIT, "took {:?} to exit", began.elapsed());
         self.is_listened_to();
-        assert!(eventually(|| self.ears.lock().unwrap().ended));
+        assert!(eventually(|| self.received.lock().unwrap().ended));
         self.child.wait().unwrap()
     }
 
@@ -290,10 +290,10 @@ impl Drop for Helper {
         if let Ok(mut log) = self.log.lock() {
             log.ignored = false;
         }
-        let Ok(mut ears) = self.ears.lock() else { return };
-        ears.covered = false;
+        let Ok(mut received) = self.received.lock() else { return };
+        received.paused = false;
         if !thread::panicking() {
-            assert_eq!(ears.problems, [""; 0], "standard output is ExaBGP's");
+            assert_eq!(received.problems, [""; 0], "standard output is ExaBGP's");
         }
     }
 }

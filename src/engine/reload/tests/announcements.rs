@@ -5,7 +5,7 @@ use super::*;
 use rustix::time::{ClockId, clock_gettime};
 
 #[test]
-fn what_an_earlier_helper_announced_is_withdrawn_when_it_goes_before_the_first_verdict() {
+fn routes_of_an_earlier_helper_are_withdrawn_if_removed_before_the_first_verdict() {
     let mut before = Bench::up(TWO);
     let memory = before.engine.remember(before.now).clone();
     let engine = Engine::new(&config(TWO).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
@@ -56,7 +56,7 @@ fn two_reloads_while_a_command_is_unanswered() {
 }
 
 #[test]
-fn forty_thousand_prefixes_hold_up_nothing() {
+fn a_reload_of_forty_thousand_prefixes_is_fast() {
     let prefixes: Vec<_> = (0..40_000).map(|nth| format!("198.18.{}.{}/32", nth / 256, nth % 256)).collect();
     let (some, all) = (format!("a {}", prefixes[1..].join(" ")), format!("a {}", prefixes.join(" ")));
     let plans = [config(&all).plan(), config(&some).plan()];
@@ -72,7 +72,7 @@ fn forty_thousand_prefixes_hold_up_nothing() {
 }
 
 #[test]
-fn a_prefix_that_moves_is_what_it_was_until_its_new_service_has_decided() {
+fn a_moved_prefix_keeps_its_state_until_its_new_service_decides() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false, false]);
     bench.said();

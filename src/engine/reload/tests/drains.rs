@@ -67,7 +67,7 @@ fn a_drain_that_returns_does_so_under_another_configuration() {
 }
 
 #[test]
-fn a_drain_of_all_includes_what_is_added_later() {
+fn a_drain_of_all_includes_services_added_later() {
     let mut bench = Bench::up(TWO);
     bench.drain_all();
     bench.said();

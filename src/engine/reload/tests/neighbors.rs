@@ -4,7 +4,7 @@ use super::*;
 
 /// A route to other neighbors is another route to ExaBGP, but not to a neighbor that has both.
 #[test]
-fn other_neighbors_get_what_stands_at_once_and_keep_it() {
+fn new_neighbors_get_the_standing_announcement_at_once() {
     let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
     bench.answers = false;
     bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
@@ -35,7 +35,7 @@ fn a_new_family_is_marked_and_one_that_is_gone_is_not() {
 }
 
 #[test]
-fn another_api_says_everything_again_in_its_words() {
+fn another_dialect_restates_everything() {
     let mut bench = Bench::up("a 192.0.2.1/32");
     bench.reload("exabgp:api = 6\na 192.0.2.1/32");
     assert_eq!(bench.said(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
@@ -44,7 +44,7 @@ fn another_api_says_everything_again_in_its_words() {
 const TO_TWO: &str = "a to=10.0.0.1/100 to=10.0.0.2/200 192.0.2.1/32";
 
 #[test]
-fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
+fn a_reload_resends_only_the_announcements_that_differ_per_neighbor() {
     let mut bench = Bench::up(TO_TWO);
     let desired = |bench: &Bench| {
         let entries = bench.engine.entries_of(0);
@@ -63,7 +63,7 @@ fn each_neighbor_is_told_its_own_and_a_reload_touches_only_what_differs() {
 }
 
 #[test]
-fn from_the_plain_form_to_one_for_each_neighbor_what_is_acknowledged_stays() {
+fn an_acknowledgment_survives_the_change_to_commands_per_neighbor() {
     let mut bench = Bench::up("a med=100 neighbor=10.0.0.1 192.0.2.1/32");
     bench.reload(TO_TWO);
     let hop = "announce route 192.0.2.1/32 next-hop 10.1.0.2";

@@ -12,12 +12,12 @@ fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
     let next = bench.restarts("c start=adopt 192.0.2.1/32\nd 192.0.2.3/32");
     assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
     assert!(penalty > 0 && next.engine.services()[1].penalty(next.now) >= penalty - 10);
-    let why = "service d: takes over what is remembered of b, which had a prefix of it";
+    let why = "service d: takes over the saved state of b, which had one of its prefixes";
     assert!(next.logged.contains(&why.to_owned()), "{:?}", next.logged);
 }
 
 #[test]
-fn what_was_disabled_is_so_under_another_name_until_the_file_was_looked_for() {
+fn a_renamed_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
     let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
     bench.tell(Event::DisableFile(ServiceId(0), true));
     let next = bench.restarts("b disable-file=/off 192.0.2.1/32");
@@ -70,7 +70,7 @@ fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
 }
 
 #[test]
-fn after_a_drain_a_blind_service_is_not_announced_for_what_was_before_it() {
+fn after_a_drain_an_unknown_service_does_not_return_to_its_earlier_state() {
     let mut before = Bench::up("a 192.0.2.1/32");
     let memory = before.engine.remember(before.now).clone();
     let mut bench = successor(memory, "a 192.0.2.1/32", Duration::from_secs(1));
@@ -85,7 +85,7 @@ fn after_a_drain_a_blind_service_is_not_announced_for_what_was_before_it() {
 }
 
 #[test]
-fn what_was_withdrawn_at_a_stop_or_is_old_does_not_stand() {
+fn a_route_withdrawn_at_a_stop_or_an_old_state_does_not_stand() {
     for (start, age, stops, announces) in [
         ("probe", 1, false, true),
         ("probe", 1, true, false),

@@ -128,7 +128,7 @@ fn a_second_fall_adds_its_wait() {
 }
 
 #[test]
-fn what_degrades_is_told_from_what_withdraws() {
+fn a_forecast_separates_degrading_from_withdrawing_failures() {
     let mut bench = Bench::up("degraded = { med = 400 }");
     bench.fails(Cause::Servfail, 10.25);
     let degrades =
@@ -180,7 +180,7 @@ fn a_file_drains_until_it_is_removed() {
 }
 
 #[test]
-fn a_hold_has_an_end_and_what_follows() {
+fn a_hold_shows_its_end_and_the_next_state() {
     let mut bench = Bench::up("");
     let lasts = Duration::from_secs(600).try_into().unwrap();
     let order = HoldOrder {
@@ -196,21 +196,21 @@ fn a_hold_has_an_end_and_what_follows() {
 }
 
 #[test]
-fn a_check_that_finds_out_nothing_is_waited_for_so_long() {
+fn an_unknown_check_delays_a_decision_by_unknown_after() {
     let mut bench = Bench::new("unknown-after = \"30s\"");
     bench.fails(Cause::Local, 0.5);
-    let waits = "decided once the checks find out how the server is, without them at 30.000";
+    let waits = "decided once the checks have a result, without them at 30.000";
     assert_eq!(bench.next(), waits);
     bench.until(30.0);
-    assert_eq!(bench.next(), "decided once the checks find out how the server is");
+    assert_eq!(bench.next(), "decided once the checks have a result");
     let mut down = Bench::up("");
     down.fails(Cause::Timeout, 12.0);
     down.fails(Cause::Local, 13.0);
-    assert_eq!(down.next(), "announced once the checks find out how the server is, and pass");
+    assert_eq!(down.next(), "announced once the checks pass");
 }
 
 #[test]
-fn what_is_not_enabled_waits_for_the_operator() {
+fn a_service_that_is_not_enabled_waits_for_the_operator() {
     let bench = Bench::up("enabled = false");
     assert_eq!(bench.next(), "withdrawn until `enabled = true` and `dnsherald reload`");
 }

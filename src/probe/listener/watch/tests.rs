@@ -13,11 +13,11 @@ fn probe(at: SocketAddr, transport: Transport) -> ListenerProbe {
 }
 
 fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Told>) {
-    let (told, hears) = channel();
+    let (told, events) = channel();
     let tell: Tell = Box::new(move |what| told.send(what).unwrap());
     let watch = Watch::start().unwrap();
     watch.assign([(probe.clone(), tell, Box::new(move || work) as WorkOf)]);
-    (watch, hears)
+    (watch, events)
 }
 
 fn comes_to_be(watch: &Watch, probe: &ListenerProbe, wanted: Option<Cause>) {
@@ -29,9 +29,9 @@ fn comes_to_be(watch: &Watch, probe: &ListenerProbe, wanted: Option<Cause>) {
     }
 }
 
-fn next_failure(hears: &Receiver<Told>) -> Failure {
+fn next_failure(events: &Receiver<Told>) -> Failure {
     loop {
-        if let Told::Failed(failure) = hears.recv_timeout(DEADLINE).unwrap() {
+        if let Told::Failed(failure) = events.recv_timeout(DEADLINE).unwrap() {
             return failure;
         }
     }
@@ -45,18 +45,18 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = server.local_addr().unwrap();
         let probe = probe(at, Transport::Udp);
-        let (watch, hears) = watching(&probe, work);
+        let (watch, events) = watching(&probe, work);
         comes_to_be(&watch, &probe, None);
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
         watch.attend();
-        assert_eq!(hears.recv_timeout(DEADLINE).unwrap(), Told::Doubt);
-        let failure = next_failure(&hears);
+        assert_eq!(events.recv_timeout(DEADLINE).unwrap(), Told::Doubt);
+        let failure = next_failure(&events);
         assert_eq!(failure.cause, cause, "{failure}");
         assert!(failure.detail.starts_with(&format!("{at} udp: the server")), "{failure}");
         assert!(failure.detail.contains("the socket was not read for"), "{failure}");
         server.recv(&mut [0; 9]).unwrap();
         comes_to_be(&watch, &probe, None);
-        assert!(hears.try_recv().is_err());
+        assert!(events.try_recv().is_err());
     }
 }
 
@@ -64,10 +64,10 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
 fn a_tcp_listener_that_does_not_accept_is_told() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let probe = probe(server.local_addr().unwrap(), Transport::Tcp);
-    let (watch, hears) = watching(&probe, STOPPED);
+    let (watch, events) = watching(&probe, STOPPED);
     comes_to_be(&watch, &probe, None);
     let _connection = TcpStream::connect(server.local_addr().unwrap()).unwrap();
-    assert_eq!(next_failure(&hears).cause, Cause::NotReading);
+    assert_eq!(next_failure(&events).cause, Cause::NotReading);
 }
 
 /// Two sockets of one address that share its port, as those of two threads.
@@ -93,7 +93,7 @@ fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
     let [read, unread] = sharing();
     let at = read.local_addr().unwrap();
     let probe = probe(at, Transport::Udp);
-    let (watch, hears) = watching(&probe, None);
+    let (watch, events) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     // The kernel spreads clients by their port.
     let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -110,7 +110,7 @@ fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
             thread::park_timeout(Duration::from_millis(1));
         }
     });
-    let failure = next_failure(&hears);
+    let failure = next_failure(&events);
     assert!(matches!(failure.cause, Cause::PartlyHung | Cause::Stalled), "{failure}");
     assert!(failure.detail.contains("1 of 2 sockets not read"), "{failure}");
     comes_to_be(&watch, &probe, Some(Cause::Stalled));
@@ -124,18 +124,18 @@ fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
     let server = UdpSocket::bind("[::1]:0").unwrap();
     let at = server.local_addr().unwrap();
     let probe = probe(at, Transport::Udp);
-    let (watch, hears) = watching(&probe, None);
+    let (watch, events) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     drop(server);
-    let failure = next_failure(&hears);
+    let failure = next_failure(&events);
     assert_eq!(failure.to_string(), format!("{at} udp: the server has closed its sockets there"));
     // Another watch has never seen it.
-    let (late, hears) = watching(&probe, None);
+    let (late, events) = watching(&probe, None);
     comes_to_be(&late, &probe, Some(Cause::ListenerUnknown));
     let _server = UdpSocket::bind(at).unwrap();
     comes_to_be(&watch, &probe, None);
     comes_to_be(&late, &probe, None);
-    assert!(hears.try_recv().is_err());
+    assert!(events.try_recv().is_err());
 }
 
 #[test]
@@ -145,14 +145,14 @@ fn a_probe_that_stays_watched_keeps_what_is_known_of_it() {
     let (watch, _) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     drop(server);
-    let (told, hears) = channel();
+    let (told, events) = channel();
     watch.assign([(
         probe.clone(),
         Box::new(move |what| told.send(what).unwrap()) as Tell,
         Box::new(|| None) as WorkOf,
     )]);
     comes_to_be(&watch, &probe, Some(Cause::ListenerMissing));
-    drop(hears);
+    drop(events);
     watch.assign([]);
     assert_eq!(watch.outcome(&probe), None);
 }

@@ -55,7 +55,7 @@ fn no_symlink_is_followed_on_the_way_to_the_place() {
 }
 
 #[test]
-fn nothing_is_restored_into_a_folder_that_others_can_change() {
+fn nothing_is_restored_into_a_directory_that_others_can_change() {
     let host = Host::new("destination");
     host.snapshot().save().unwrap();
     host.write("unbound.conf", "broken");
@@ -75,7 +75,7 @@ fn nothing_is_restored_into_a_folder_that_others_can_change() {
 }
 
 #[test]
-fn a_folder_that_others_can_write_to_is_left_out() {
+fn a_directory_that_others_can_write_to_is_left_out() {
     let host = Host::new("shared");
     fs::set_permissions(host.etc("conf.d"), fs::Permissions::from_mode(0o775)).unwrap();
     host.snapshot().save().unwrap();

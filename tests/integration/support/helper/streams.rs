@@ -1,4 +1,4 @@
-//! The three pipes of a helper, each with a thread of its own, so that none ever waits for another.
+//! The three pipes of a helper, each with a thread of its own, so that none blocks another.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -9,41 +9,41 @@ use std::time::Duration;
 use super::Parent;
 use super::grammar;
 
-/// What has come from standard output.
+/// Lines from standard output.
 #[derive(Default)]
-pub(super) struct Ears {
+pub(super) struct StdoutLines {
     pub(super) lines: Vec<String>,
-    /// What was no command.
+    /// Lines that are no valid command.
     pub(super) problems: Vec<String>,
-    /// Nothing is read for now.
-    pub(super) covered: bool,
+    /// Reading is paused.
+    pub(super) paused: bool,
     pub(super) ended: bool,
 }
 
-/// What has come from standard error.
+/// Text from standard error.
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) text: String,
-    /// Nothing is read for now.
+    /// Reading is paused.
     pub(super) ignored: bool,
-    /// Nothing more is read, ever.
+    /// Reading has ended.
     pub(super) over: bool,
 }
 
-/// What goes to standard input.
-pub(super) enum Speech {
-    /// Text, and whom to tell when the pipe has taken it.
+/// A write to standard input.
+pub(super) enum StdinChunk {
+    /// Text, and a channel to report that the pipe has taken it.
     Text(Vec<u8>, Option<mpsc::Sender<()>>),
     End,
 }
 
-/// Writes what is to be said.
-pub(super) fn speak(mut stdin: ChildStdin, speeches: &mpsc::Receiver<Speech>) {
-    while let Ok(Speech::Text(text, told)) = speeches.recv() {
+/// Writes the chunks in order.
+pub(super) fn write_stdin(mut stdin: ChildStdin, chunks: &mpsc::Receiver<StdinChunk>) {
+    while let Ok(StdinChunk::Text(text, written)) = chunks.recv() {
         if stdin.write_all(&text).is_ok()
-            && let Some(told) = told
+            && let Some(written) = written
         {
-            let _ = told.send(());
+            let _ = written.send(());
         }
     }
 }
@@ -51,18 +51,23 @@ pub(super) fn speak(mut stdin: ChildStdin, speeches: &mpsc::Receiver<Speech>) {
 /// Reads every line, and answers as the parent does.
 pub(super) fn listen(
     stdout: ChildStdout,
-    ears: &Mutex<Ears>,
+    received: &Mutex<StdoutLines>,
     mut parent: Parent,
-    mouth: &mpsc::Sender<Speech>,
+    to_stdin: &mpsc::Sender<StdinChunk>,
 ) {
-    hear(BufReader::new(stdout), ears, &mut parent, mouth);
-    ears.lock().unwrap().ended = true;
+    read_stdout(BufReader::new(stdout), received, &mut parent, to_stdin);
+    received.lock().unwrap().ended = true;
 }
 
-fn hear(mut stdout: impl BufRead, ears: &Mutex<Ears>, parent: &mut Parent, mouth: &mpsc::Sender<Speech>) {
+fn read_stdout(
+    mut stdout: impl BufRead,
+    received: &Mutex<StdoutLines>,
+    parent: &mut Parent,
+    to_stdin: &mpsc::Sender<StdinChunk>,
+) {
     let mut line = vec![];
     loop {
-        while ears.lock().unwrap().covered {
+        while received.lock().unwrap().paused {
             thread::park_timeout(Duration::from_millis(1));
         }
         line.clear();
@@ -71,12 +76,12 @@ fn hear(mut stdout: impl BufRead, ears: &Mutex<Ears>, parent: &mut Parent, mouth
         }
         let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
         {
-            let mut ears = ears.lock().unwrap();
-            ears.problems.extend(grammar::problem(&line));
-            ears.lines.push(text.clone());
+            let mut received = received.lock().unwrap();
+            received.problems.extend(grammar::problem(&line));
+            received.lines.push(text.clone());
         }
         let Some(answer) = parent(&text) else { return };
-        let _ = mouth.send(Speech::Text(answer.into_bytes(), None));
+        let _ = to_stdin.send(StdinChunk::Text(answer.into_bytes(), None));
     }
 }
 
