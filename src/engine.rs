@@ -165,7 +165,7 @@ impl Engine {
                 | Event::Unhold(..)
                 | Event::Undampen(_)),
             ) => self.obey(now, event, &mut out),
-            (Phase::Running, Event::Heard(line)) => self.api_session.on_line(now, &line, &mut out),
+            (Phase::Running, Event::Received(line)) => self.api_session.on_line(now, &line, &mut out),
             (Phase::Running, Event::OutputBlocked) => self.api_session.on_output_blocked(&mut out),
             (Phase::Running, Event::OutputUnblocked) => self.api_session.on_output_unblocked(now, &mut out),
         }

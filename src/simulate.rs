@@ -154,7 +154,7 @@ impl Simulation<'_> {
 
     fn answer(&mut self, at: Moment, answer: Answer) {
         let event = match answer {
-            Answer::Line(line) => Event::Heard(line),
+            Answer::Line(line) => Event::Received(line),
             // A probe finds the state at the time of its answer, not at the time when it was sent.
             Answer::Probed(check) => Event::Outcome(check, self.world[&check].clone()),
         };

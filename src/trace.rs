@@ -175,7 +175,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             format!("unhold {} {}", names.service(*id), whose.as_ref().map_or("all", Holder::as_str))
         }
         Event::Undampen(id) => format!("undampen {}", names.service(*id)),
-        Event::Heard(line) => format!("< {line}"),
+        Event::Received(line) => format!("< {line}"),
         Event::OutputBlocked => "stdout blocked".to_owned(),
         Event::OutputUnblocked => "stdout free".to_owned(),
         Event::ParentGone => "stdin closed".to_owned(),

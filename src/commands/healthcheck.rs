@@ -228,7 +228,7 @@ impl Supervisor for HealthcheckObserver<'_> {}
 impl Observer for HealthcheckObserver<'_> {
     fn before_event(&mut self, _at: Moment, event: &Event) {
         match event {
-            Event::Heard(line) => log::debug!("received from ExaBGP: {line}"),
+            Event::Received(line) => log::debug!("received from ExaBGP: {line}"),
             Event::Outcome(_, Outcome::Pass { latency }) => {
                 log::debug!("the check passed within {} ms", latency.as_millis());
             }

@@ -90,7 +90,7 @@ impl Daemon<'_> {
             Some((round, outcome)) = self.outcomes.1.recv() => Wakeup::Outcome(round, outcome),
             event = self.disable_files.next() => Wakeup::Event(event),
             line = self.io.input.line() => {
-                Wakeup::Event(line.map_or(Event::ParentGone, Event::Heard))
+                Wakeup::Event(line.map_or(Event::ParentGone, Event::Received))
             }
             unblocked = self.io.output.unblocked() => Wakeup::Event(match unblocked {
                 Written::Gone => Event::ParentGone,

@@ -52,7 +52,7 @@ pub enum Event {
     /// Forget the falls of a service.
     Undampen(ServiceId),
     /// ExaBGP has sent a line; without its line break.
-    Heard(String),
+    Received(String),
     /// Standard output is blocked; the last line waits.
     OutputBlocked,
     /// Standard output has taken the line that waited.

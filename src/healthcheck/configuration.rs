@@ -153,11 +153,11 @@ mod tests {
         assert!(!engine.is_round_due(at(100)), "one is out");
         assert_eq!(told(&mut engine, 100, Event::Outcome(CHECK, Outcome::pass(Duration::ZERO))), ["med 100"]);
         assert!(engine.is_round_due(at(100)));
-        assert_eq!(told(&mut engine, 100, Event::Heard(String::new())), [""; 0]);
+        assert_eq!(told(&mut engine, 100, Event::Received(String::new())), [""; 0]);
         assert_eq!(told(&mut engine, 100, file(true)), ["med 500"]);
         assert_eq!(told(&mut engine, 100, Event::Tick), [""; 0]);
         assert!(!engine.is_round_due(at(109)) && engine.is_round_due(at(110)));
-        assert_eq!(told(&mut engine, 110, Event::Heard(String::new())), [""; 0]);
+        assert_eq!(told(&mut engine, 110, Event::Received(String::new())), [""; 0]);
         assert_eq!(told(&mut engine, 110, Event::Tick), ["med 500"]);
         assert!(engine.is_round_due(at(120)));
         assert_eq!(told(&mut engine, 120, file(false)), [""; 0]);

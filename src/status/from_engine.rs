@@ -261,7 +261,7 @@ mod tests {
         );
         // The greeting, the version, the first route; the other is refused.
         let heard =
-            ["done", "exabgp 5.0.15", "done", "done", "error"].map(|line| Event::Heard(line.to_owned()));
+            ["done", "exabgp 5.0.15", "done", "done", "error"].map(|line| Event::Received(line.to_owned()));
         let events =
             [Event::Start].into_iter().chain(heard[..3].to_vec()).chain([pass]).chain(heard[3..].to_vec());
         let mut now = Moment::START;
@@ -298,7 +298,7 @@ mod tests {
             let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
             engine.handle(Moment::START, Event::Start);
             for line in ["neighbor 10.1.0.1 up", "neighbor 10.9.0.1 down - peer reset"] {
-                engine.handle(Moment::START, Event::Heard(line.to_owned()));
+                engine.handle(Moment::START, Event::Received(line.to_owned()));
             }
             let document =
                 Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "host", Path::new("a.toml"));

@@ -246,7 +246,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("hold", _) => Event::Hold(names.find_service(name)?, read_hold(rest)?),
         ("unhold", _) => Event::Unhold(names.find_service(name)?, read_undrain(rest)?.holder),
         ("undampen", service) => Event::Undampen(names.find_service(service)?),
-        ("<", line) => Event::Heard(line.to_owned()),
+        ("<", line) => Event::Received(line.to_owned()),
         ("stdout", "blocked") => Event::OutputBlocked,
         ("stdout", "free") => Event::OutputUnblocked,
         ("stdin", "closed") => Event::ParentGone,

@@ -210,7 +210,7 @@ mod tests {
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
         let names = Names::new(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
         let mut recorder = Recorder::start(&path, &Header::default(), names);
-        let event = Event::Heard("x".repeat(60_000));
+        let event = Event::Received("x".repeat(60_000));
         let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
         assert!((10..100).contains(&taken), "{taken}");
         assert!(!recorder.record(Moment::START, &event));

@@ -88,7 +88,7 @@ impl Pop {
     fn follow(&mut self, actions: &[Action]) {
         for action in actions {
             if matches!(action, Action::Print(_)) {
-                self.tell(Event::Heard("done".to_owned()));
+                self.tell(Event::Received("done".to_owned()));
             }
         }
     }

@@ -113,7 +113,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let event = prop_oneof![
         8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
         1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::SuddenFailure(check(at), Failure::new(Cause::ProcessGone, why.trim()))),
-        6 => line.prop_map(Event::Heard),
+        6 => line.prop_map(Event::Received),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
             let lasts = lasts.map_or(Lasts::UntilLifted, |lasts| Lasts::For(Duration::from_millis(lasts)));
@@ -195,7 +195,7 @@ impl Bench {
         let passes = |at| Event::Outcome(check(at), Outcome::pass(Duration::from_millis(1)));
         let mut coming = VecDeque::new();
         for _ in 0..4000 {
-            let mut actions = self.tell(50, coming.pop_front().map_or(Event::Tick, Event::Heard));
+            let mut actions = self.tell(50, coming.pop_front().map_or(Event::Tick, Event::Received));
             for at in 0..if is_well { 2 } else { 0 } {
                 actions.extend(self.tell(0, passes(at)));
             }
@@ -442,7 +442,7 @@ proptest! {
         // If answers are off, the engine does not wait and says so first.
         let mut awaits = true;
         for (later, event) in events {
-            answered |= matches!(&event, Event::Heard(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
+            answered |= matches!(&event, Event::Received(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
             let mut overtakes = false;
             for action in bench.tell(later, event) {
                 match action {
@@ -473,7 +473,7 @@ proptest! {
             let trace = Trace::read(&line, &names).map_err(|error| TestCaseError::fail(format!("{line}: {error}")))?;
             let read: Vec<_> = trace.steps.into_iter().map(|step| step.what).collect();
             let expected = match event {
-                Event::Heard(line) => Event::Heard(line.trim().to_owned()),
+                Event::Received(line) => Event::Received(line.trim().to_owned()),
                 other => other,
             };
             prop_assert_eq!(read, vec![What::Event(expected)]);

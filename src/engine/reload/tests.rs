@@ -115,12 +115,12 @@ impl Bench {
             }
             let Action::Print(line) = action else { continue };
             if line == "system version 0" {
-                self.tell(Event::Heard("exabgp 5.0.15".to_owned()));
+                self.tell(Event::Received("exabgp 5.0.15".to_owned()));
             } else if !line.starts_with('#') {
                 self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
             }
             if self.answers {
-                self.tell(Event::Heard("done".to_owned()));
+                self.tell(Event::Received("done".to_owned()));
             }
         }
     }
@@ -331,7 +331,7 @@ fn the_adopted_state_is_the_present_one() {
     assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
     bench.reload("a start=adopt med=200 192.0.2.1/32");
     bench.answers = true;
-    bench.tell(Event::Heard("done".to_owned()));
+    bench.tell(Event::Received("done".to_owned()));
     assert_eq!(bench.said(), [""; 0], "the server is dead");
 }
 

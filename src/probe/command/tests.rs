@@ -154,7 +154,7 @@ async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
 }
 
 #[tokio::test]
-async fn what_stays_in_the_background_with_the_pipe_does_not_delay_the_verdict_and_is_killed() {
+async fn a_background_process_with_the_pipe_delays_no_verdict_and_is_killed() {
     adopt_orphans().unwrap();
     let scripts = [
         "sleep LONG & echo started",

@@ -35,7 +35,7 @@ fn a_command_in_flight_is_answered_for_its_own_route() {
     bench.reload("b 192.0.2.3/32");
     assert_eq!(bench.said(), [""; 0], "one command at a time");
     bench.answers = true;
-    bench.tell(Event::Heard("done".to_owned()));
+    bench.tell(Event::Received("done".to_owned()));
     assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
     assert!(bench.engine.api_session().entries().iter().all(|entry| !entry.perhaps_announced));
 }
@@ -49,7 +49,7 @@ fn two_reloads_while_a_command_is_unanswered() {
     bench.reload("c 192.0.2.9/32\na 192.0.2.1/32 192.0.2.2/32");
     assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
     bench.answers = true;
-    bench.tell(Event::Heard("done".to_owned()));
+    bench.tell(Event::Received("done".to_owned()));
     // The second reload restores the route that the first would have withdrawn.
     assert_eq!(bench.said(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
     assert!(bench.engine.left_behind().next().is_none());
