@@ -5,6 +5,7 @@
 //! moves no route. Pure data, without I/O.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub enum Outcome {
     Pass {
         /// From the first packet sent to the answer accepted.
         latency: Duration,
+        /// How many of its probes had to repeat their question.
+        #[serde(default)]
+        lost: Lost,
     },
     /// Not answered as expected.
     Fail(Failure),
@@ -29,7 +33,16 @@ impl Outcome {
     /// A pass after `latency`.
     #[must_use]
     pub(crate) const fn pass(latency: Duration) -> Self {
-        Self::Pass { latency }
+        Self::Pass { latency, lost: Lost::NONE }
+    }
+
+    /// The same, where a pass says how many probes had to repeat their question.
+    #[must_use]
+    pub(crate) fn with(self, lost: Lost) -> Self {
+        match self {
+            Self::Pass { latency, .. } => Self::Pass { latency, lost },
+            other => other,
+        }
     }
 
     /// What `cause` makes of the probe, a failure or an unknown outcome, and the sentence that explains it.
@@ -61,6 +74,36 @@ impl From<Failure> for Outcome {
             Class::Hard | Class::Soft => Self::Fail(failure),
             Class::Unknown => Self::Unknown(failure),
         }
+    }
+}
+
+/// Probes whose first question got no answer, among all probes of a round that passed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lost {
+    /// Had to repeat the question; at most `of`.
+    pub(crate) lost: u32,
+    /// All.
+    pub(crate) of: u32,
+}
+
+impl Lost {
+    /// Nothing was lost.
+    pub(crate) const NONE: Self = Self { lost: 0, of: 0 };
+
+    /// The share that was lost, in parts of `whole`, rounded up.
+    #[must_use]
+    pub(crate) fn share_of(self, whole: u64) -> u64 {
+        match self.of {
+            0 => 0,
+            of => (whole * u64::from(self.lost.min(of))).div_ceil(of.into()),
+        }
+    }
+}
+
+impl AddAssign for Lost {
+    fn add_assign(&mut self, more: Self) {
+        self.lost = self.lost.saturating_add(more.lost);
+        self.of = self.of.saturating_add(more.of);
     }
 }
 

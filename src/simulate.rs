@@ -212,7 +212,7 @@ impl Simulation<'_> {
                 self.open.insert(check);
                 return;
             }
-            Some(Outcome::Pass { latency }) => *latency,
+            Some(Outcome::Pass { latency, .. }) => *latency,
             Some(Outcome::Fail(failure)) if failure.cause == crate::outcome::Cause::Timeout => {
                 self.timeouts[check.service.0][check.check]
             }

@@ -9,6 +9,7 @@
 //! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
 //! 10     becomes answers timeout
 //! +1.5s  becomes answers pass          relative to the previous line
+//! 15     becomes answers pass 251ms lost 1 of 4    one of four probes had to repeat its question
 //! 20     fail answers servfail x3 every 1s
 //! 22     gone alive process 4711 ended  an event between two probes: the watched process exited
 //! 23     gone address address-missing   the same with another cause, here a missing service address
@@ -36,7 +37,7 @@ use crate::engine::event::{CheckId, Event};
 use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
-use crate::outcome::Outcome;
+use crate::outcome::{Lost, Outcome};
 use crate::text::period::Period;
 
 pub mod names;
@@ -143,10 +144,14 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
     match event {
         Event::Start => "start".to_owned(),
         Event::Tick => "tick".to_owned(),
-        Event::Outcome(id, Outcome::Pass { latency }) => {
+        Event::Outcome(id, Outcome::Pass { latency, lost }) => {
             let latency =
                 if latency.as_micros() == 0 { String::new() } else { format!(" {}", write_period(*latency)) };
-            format!("pass {}{latency}", names.check(*id))
+            let lost = match lost {
+                Lost { lost: 0, .. } => String::new(),
+                Lost { lost, of } => format!(" lost {lost} of {of}"),
+            };
+            format!("pass {}{latency}{lost}", names.check(*id))
         }
         Event::Outcome(id, Outcome::Fail(failure) | Outcome::Unknown(failure)) => {
             let mut text = format!("fail {} {}", names.check(*id), failure.cause);

@@ -171,7 +171,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
     for (probe, finding) in findings {
         let nsid = finding.nsid();
         let (cause, detail, latency) = match finding.outcome {
-            Outcome::Pass { latency } => {
+            Outcome::Pass { latency, .. } => {
                 passes += 1;
                 (None, None, Some(latency))
             }

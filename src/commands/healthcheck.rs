@@ -229,7 +229,7 @@ impl Observer for HealthcheckObserver<'_> {
     fn before_event(&mut self, _at: Moment, event: &Event) {
         match event {
             Event::Received(line) => log::debug!("received from ExaBGP: {line}"),
-            Event::Outcome(_, Outcome::Pass { latency }) => {
+            Event::Outcome(_, Outcome::Pass { latency, .. }) => {
                 log::debug!("the check passed within {} ms", latency.as_millis());
             }
             Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check failed: {failure}"),

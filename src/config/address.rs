@@ -131,7 +131,7 @@ impl Resolver<'_> {
         let device = self.locality(service, &None).device.clone();
         Ok(Some(Check {
             name,
-            timing,
+            timing: timing.without_window(),
             on_fail: OnFail::always(Severity::Down),
             probe: Probe::Address(AddressProbe { addresses, device }),
             default: Some(

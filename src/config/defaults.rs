@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::check::Timing;
-use crate::engine::hysteresis::{RelapsePolicy, Thresholds};
+use crate::engine::hysteresis::{RelapsePolicy, Thresholds, WindowRule};
 
 /// `[defaults]`: detects a hang within 2.5 seconds and a closed port within 1.2.
 pub(crate) const TIMING: Timing = Timing {
@@ -15,7 +15,15 @@ pub(crate) const TIMING: Timing = Timing {
         rise: NonZeroU32::new(5).expect("not zero"),
         fall: NonZeroU32::new(3).expect("not zero"),
         relapse: RelapsePolicy::Returns,
+        window: Some(WINDOW),
     },
+};
+
+/// `fall` of a `dns` check beside that: a loss of half of the questions, and of a quarter of them to degrade. A test computes
+/// how rarely a random loss of 5 % brings down, and simulates how soon one of 30 % degrades and one of 60 % brings down.
+pub(crate) const WINDOW: WindowRule = WindowRule {
+    failures: NonZeroU32::new(30).expect("not zero"),
+    of: NonZeroU32::new(60).expect("not zero"),
 };
 
 /// `stall` of a `listener` check: a reload of 100,000 records takes half of it.

@@ -13,6 +13,7 @@ use super::{Check, Config, Service};
 use crate::engine::check::{OnFail, Severity};
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::dampening::{Mode, Policy};
+use crate::engine::hysteresis::WindowRule;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
@@ -245,6 +246,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Period(timing.fast_interval),
         Period(timing.timeout)
     )?;
+    describe_window(f, check)?;
     match &check.probe {
         Probe::Dns(set) => {
             let probes = set.probes();
@@ -333,6 +335,22 @@ fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::
     match command.statuses {
         Statuses::Plugin => writeln!(f, "; a plugin: status 1 degrades at most, 3 and above are unknown"),
         Statuses::ZeroPasses => writeln!(f),
+    }
+}
+
+/// What failures do that are not in a row.
+fn describe_window(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    let Some(WindowRule { failures, of }) = check.timing.thresholds.window else { return Ok(()) };
+    let half = check.timing.thresholds.halved().window.map_or(failures, |half| half.failures);
+    match check.on_fail.worst() {
+        Severity::Down => writeln!(
+            f,
+            "    the same if {failures} of the last {of} rounds failed or were lost, degraded from {half} on"
+        ),
+        Severity::Degraded => {
+            writeln!(f, "    the same if {half} of the last {of} rounds failed or were lost")
+        }
+        Severity::Observe => Ok(()),
     }
 }
 

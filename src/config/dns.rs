@@ -74,12 +74,15 @@ impl Resolver<'_> {
             fast_interval: written.fast_interval.clone(),
             timeout: written.timeout.clone(),
             rise: written.rise,
-            fall: written.fall,
+            fall: written.fall.clone(),
         };
         let timing = self.timing(&own, defaults);
         // Read the probes even if the timing is invalid, so that all errors are reported.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
         let probe = self.probe(written, place, service, backend, within);
+        let has_window =
+            written.dns.is_some() || own.fall.as_ref().is_some_and(|fall| fall.get_ref().window.is_some());
+        let timing = timing.map(|timing| if has_window { timing } else { timing.without_window() });
         Ok(Check {
             name: written.name.get_ref().clone(),
             timing: timing?,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Address, Api, Device, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenAddress,
+    Address, Api, Device, Fall, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenAddress,
     WrittenCommand, WrittenNextHop, WrittenPath,
 };
 use crate::backend::{Kind, Role};
@@ -79,7 +79,7 @@ pub(super) struct Timing {
     pub(super) fast_interval: Placed<Period>,
     pub(super) timeout: Placed<Period>,
     pub(super) rise: Option<NonZeroU32>,
-    pub(super) fall: Option<NonZeroU32>,
+    pub(super) fall: Placed<Fall>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -278,7 +278,7 @@ pub(super) struct Check {
     pub(super) fast_interval: Placed<Period>,
     pub(super) timeout: Placed<Period>,
     pub(super) rise: Option<NonZeroU32>,
-    pub(super) fall: Option<NonZeroU32>,
+    pub(super) fall: Placed<Fall>,
     pub(super) on_fail: Option<WordOr<Severity, BTreeMap<CauseWord, Text<Severity>>>>,
     pub(super) on_unknown: Option<Severity>,
     #[serde(default)]

@@ -62,7 +62,7 @@ impl Resolver<'_> {
         if addresses.is_empty() || (backend.is_none() && service.role.is_none()) {
             return Ok(vec![]);
         }
-        let timing = self.timing(&file::Timing::default(), timing)?;
+        let timing = self.timing(&file::Timing::default(), timing)?.without_window();
         let is_there = |transport| {
             let is_same = |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.transport == transport);
             others.iter().any(is_same)

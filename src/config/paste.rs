@@ -8,6 +8,7 @@ use super::defaults::TIMING;
 use super::freshness::written_servers;
 use super::{Check, Service, listener};
 use crate::engine::check::{OnFail, Severity, Timing};
+use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
 use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::window::Limits;
@@ -34,7 +35,7 @@ impl fmt::Display for Tables<'_> {
 fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "\n[[service.check]]\nname = {}", toml_string(&check.name))?;
     on_fail(f, &check.on_fail)?;
-    timing(f, &check.timing)?;
+    timing(f, &check.timing, matches!(check.probe, Probe::Dns(_)))?;
     match &check.probe {
         Probe::Dns(set) => dns(f, set),
         // The backend defines the process.
@@ -65,8 +66,8 @@ fn on_fail(f: &mut fmt::Formatter<'_>, on_fail: &OnFail) -> fmt::Result {
     Ok(())
 }
 
-/// The values that differ from the defaults.
-fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing) -> fmt::Result {
+/// The values that differ from the defaults. A `dns` check has a window by default.
+fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing, has_window: bool) -> fmt::Result {
     for (key, period, default) in [
         ("interval", timing.interval, TIMING.interval),
         ("fast-interval", timing.fast_interval, TIMING.fast_interval),
@@ -76,15 +77,19 @@ fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing) -> fmt::Result {
             writeln!(f, "{key} = \"{}\"", Period(period))?;
         }
     }
-    for (key, count, default) in [
-        ("rise", timing.thresholds.rise, TIMING.thresholds.rise),
-        ("fall", timing.thresholds.fall, TIMING.thresholds.fall),
-    ] {
-        if count != default {
-            writeln!(f, "{key} = {count}")?;
-        }
+    let (own, default) = (timing.thresholds, TIMING.thresholds);
+    if own.rise != default.rise {
+        writeln!(f, "rise = {}", own.rise)?;
     }
-    Ok(())
+    let fall = own.fall;
+    match own.window {
+        Some(WindowRule { failures, of }) if own.window != default.window => {
+            writeln!(f, "fall = {{ consecutive = {fall}, failures = {failures}, of = {of} }}")
+        }
+        None if has_window => writeln!(f, "fall = {{ consecutive = {fall}, of = 0 }}"),
+        _ if fall != default.fall => writeln!(f, "fall = {fall}"),
+        _ => Ok(()),
+    }
 }
 
 /// The `dns` table of a check, which sends every query to every server over every transport.

@@ -1,19 +1,25 @@
 //! Rules between values: the timing of a check, and the thresholds of dampening.
 
+use std::num::NonZeroU32;
+
 use toml::Spanned;
 
 use super::file::{self, Placed};
 use super::resolve::{Refused, Resolver, Result};
+use super::value::{Fall, WrittenWindow as Written};
 use super::{bounds, defaults};
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError, Values};
-use crate::engine::hysteresis::Thresholds;
+use crate::engine::hysteresis::{Thresholds, WindowRule};
 use crate::text::period::Period;
+
+/// A longer one would notice a loss after a quarter of an hour.
+const LONGEST_WINDOW: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 
 impl Resolver<'_> {
     pub(super) fn dampening(&self, written: &file::Dampening) -> Result<Policy> {
         use defaults::dampening as default;
-        let number = |placed: &Placed<std::num::NonZeroU32>, default| {
+        let number = |placed: &Placed<NonZeroU32>, default| {
             placed.as_ref().map_or(default, |number| number.get_ref().get())
         };
         let suppress = number(&written.suppress, default::SUPPRESS);
@@ -41,7 +47,7 @@ impl Resolver<'_> {
         {
             return Err(Refused);
         }
-        let spans = |placed: &Placed<std::num::NonZeroU32>| placed.as_ref().map(Spanned::span);
+        let spans = |placed: &Placed<NonZeroU32>| placed.as_ref().map(Spanned::span);
         let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
         let policy = policy.map_err(|error| {
             let (span, message) = match error {
@@ -109,16 +115,53 @@ impl Resolver<'_> {
                 }
             }
         }
+        let has_window = |fall: &&Spanned<Fall>| fall.get_ref().window.is_some();
+        let own_window = check.fall.as_ref().filter(has_window);
+        let window = match own_window.or_else(|| defaults.fall.as_ref().filter(has_window)) {
+            Some(fall) => self.window(fall),
+            None => Ok(own.thresholds.window),
+        };
+        let in_a_row = |fall: &Placed<Fall>| fall.as_ref().and_then(|fall| fall.get_ref().consecutive);
         let timing = Timing {
             interval: interval_read?,
             fast_interval: fast_interval_read?,
             timeout: timeout_read?,
             thresholds: Thresholds {
                 rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
-                fall: check.fall.or(defaults.fall).unwrap_or(own.thresholds.fall),
+                fall: in_a_row(&check.fall)
+                    .or_else(|| in_a_row(&defaults.fall))
+                    .unwrap_or(own.thresholds.fall),
                 relapse: own.thresholds.relapse,
+                window: window?,
             },
         };
         compared.map(|()| timing)
+    }
+
+    /// The window of a table `fall`.
+    fn window(&self, fall: &Spanned<Fall>) -> Result<Option<WindowRule>> {
+        let (failures, of) = match fall.get_ref().window {
+            None | Some(Written { of: Some(0), .. }) => return Ok(None),
+            Some(Written { failures, of }) => {
+                (failures.and_then(NonZeroU32::new), of.and_then(NonZeroU32::new))
+            }
+        };
+        match (failures, of) {
+            (Some(failures), Some(of)) if failures <= of && of <= LONGEST_WINDOW => {
+                Ok(Some(WindowRule { failures, of }))
+            }
+            _ => {
+                let shown = |count: Option<NonZeroU32>| {
+                    count.map_or_else(|| "none".to_owned(), |count| count.to_string())
+                };
+                let message = format!(
+                    "found failures {} of {} rounds, expected for example fall = {{ failures = 30, of = 60 }}: at least 1 failure, not more than \
+                     `of` rounds, and at most {LONGEST_WINDOW} of these; `of = 0` turns the window off",
+                    shown(failures),
+                    shown(of)
+                );
+                Err(self.value_error(&fall.span(), message))
+            }
+        }
     }
 }

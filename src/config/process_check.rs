@@ -66,7 +66,7 @@ pub(super) fn main_process_check(backend: &Backend, timing: Timing) -> Option<Ch
     let source = backend.process_source()?;
     Some(Check {
         name: "process".to_owned(),
-        timing,
+        timing: timing.without_window(),
         on_fail: OnFail::always(Severity::Down),
         probe: Probe::Process(ProcessProbe { source, timeout: timing.timeout }),
         default: Some("the main process of the backend; an exit is detected at once"),

@@ -5,11 +5,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use crate::exabgp::Dialect;
 use crate::exabgp::attributes::PathInformation;
@@ -212,6 +212,61 @@ impl FromStr for WrittenPath {
             format!("`{text}` is not a path identifier, expected a number or its dotted form `0.0.0.1`")
         })?;
         Ok(Self(PathInformation(dotted.into())))
+    }
+}
+
+/// `fall`: a number of failures in a row, or a table `{ consecutive = 3, failures = 30, of = 60 }`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fall {
+    /// Failures in a row.
+    pub(crate) consecutive: Option<NonZeroU32>,
+    /// Failures in a window.
+    pub(crate) window: Option<WrittenWindow>,
+}
+
+/// Failures among the last rounds, as written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct WrittenWindow {
+    pub(crate) failures: Option<u32>,
+    pub(crate) of: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for Fall {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        struct Table {
+            consecutive: Option<NonZeroU32>,
+            failures: Option<u32>,
+            of: Option<u32>,
+        }
+
+        struct Seen;
+
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Fall;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 1 on, or a table such as { failures = 30, of = 60 }")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                let consecutive = u32::try_from(number).ok().and_then(NonZeroU32::new);
+                match consecutive {
+                    Some(_) => Ok(Fall { consecutive, window: None }),
+                    None => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let Table { consecutive, failures, of } =
+                    Table::deserialize(MapAccessDeserializer::new(map))?;
+                let window = WrittenWindow { failures, of };
+                Ok(Fall { consecutive, window: (failures.is_some() || of.is_some()).then_some(window) })
+            }
+        }
+
+        deserializer.deserialize_any(Seen)
     }
 }
 

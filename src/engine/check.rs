@@ -49,14 +49,14 @@ pub(crate) struct Check {
 impl Check {
     /// A check without outcomes, due at once.
     #[must_use]
-    pub(crate) const fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
-        let fresh = Hysteresis::new(timing.thresholds);
+    pub(crate) fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
+        let sooner = timing.thresholds.halved();
         Self {
             name,
             timing,
             on_fail,
-            shown: fresh,
-            degrading: Hysteresis::new(timing.thresholds),
+            shown: Hysteresis::new(sooner),
+            degrading: Hysteresis::new(sooner),
             downing: Hysteresis::new(timing.thresholds),
             was_up: false,
             failure: None,
@@ -230,7 +230,12 @@ mod tests {
             interval: Duration::from_secs(1),
             fast_interval: Duration::from_millis(100),
             timeout: Duration::from_millis(500),
-            thresholds: Thresholds { rise: three, fall: three, relapse: RelapsePolicy::Returns },
+            thresholds: Thresholds {
+                rise: three,
+                fall: three,
+                relapse: RelapsePolicy::Returns,
+                window: None,
+            },
         };
         Check::new("answers".into(), timing, on_fail)
     }

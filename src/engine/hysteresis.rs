@@ -15,11 +15,21 @@
 //!
 //! In `exabgp healthcheck` this holds at any time: a pass while falling starts rising, and a failure while rising
 //! starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached.
+//!
+//! A [window] may stand beside the rows: too many failures among the last rounds bring down, too. Then it takes a row of
+//! passes and a window with half as many failures to go up.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
+
+use self::window::Window;
+use crate::outcome::Lost;
+
+pub(crate) use self::window::WindowRule;
+
+mod window;
 
 /// The numbers of results in a row that change the verdict.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -30,6 +40,15 @@ pub(crate) struct Thresholds {
     pub(crate) fall: NonZeroU32,
     /// The effect of a result that interrupts such a row.
     pub(crate) relapse: RelapsePolicy,
+    /// How many failures among the last rounds change it, too.
+    pub(crate) window: Option<WindowRule>,
+}
+
+impl Thresholds {
+    /// The same with half as many failures in the window.
+    pub(crate) fn halved(self) -> Self {
+        Self { window: self.window.map(WindowRule::halved), ..self }
+    }
 }
 
 /// The effect of a pass while falling, or of a failure while rising, once there is a verdict.
@@ -111,14 +130,19 @@ pub(crate) struct Hysteresis {
     failed: u32,
     /// The verdict is `down` because the results alternated, so that no row was long enough.
     alternated: bool,
+    window: Option<Window>,
+    /// The window has brought it down.
+    is_lossy: bool,
 }
 
 impl Hysteresis {
     /// No result yet.
     #[must_use]
-    pub(crate) const fn new(thresholds: Thresholds) -> Self {
+    pub(crate) fn new(thresholds: Thresholds) -> Self {
         Self {
             thresholds,
+            window: thresholds.window.map(Window::new),
+            is_lossy: false,
             state: CheckState::Unknown,
             verdict: None,
             undecided: 0,
@@ -145,8 +169,58 @@ impl Hysteresis {
         self.alternated
     }
 
-    /// Counts one more result.
-    pub(crate) fn on_result(&mut self, result: Observed) {
+    /// Why it is down, if the window has brought it down.
+    #[must_use]
+    pub(crate) fn loss(&self) -> Option<String> {
+        self.window.as_ref().filter(|_| self.is_lossy).map(Window::told)
+    }
+
+    /// How many passes it takes to go up, at least those of a row.
+    #[must_use]
+    pub(crate) fn passes_to_rise(&self) -> u32 {
+        let have = if let CheckState::Rising(count) = self.state { count } else { 0 };
+        let row = self.thresholds.rise.get().saturating_sub(have);
+        let clears = self.window.as_ref().filter(|_| self.is_lossy).map_or(0, Window::clears_in);
+        row.max(clears)
+    }
+
+    /// Forgets the rounds in the window. The verdict stands.
+    pub(crate) fn clear_window(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.clear();
+        }
+    }
+
+    /// Counts one more result. Of a round that passed, `lost` of its probes had to ask again.
+    pub(crate) fn on_result(&mut self, result: Observed, lost: Lost) {
+        let before = self.verdict;
+        self.follow_rows(result);
+        self.follow_window(before, result, lost);
+    }
+
+    /// Counts the round in the window, as long as the server is up by its rows.
+    fn follow_window(&mut self, before: Option<Verdict>, result: Observed, lost: Lost) {
+        let Some(window) = &mut self.window else { return };
+        let was_lossy = self.is_lossy && result != Observed::FailForSure;
+        let is_up_by_rows = self.verdict == Some(Verdict::Up);
+        // Failures in a row have their own verdict, and so does the end of them.
+        if before.is_none() || !(is_up_by_rows || was_lossy) {
+            self.is_lossy = false;
+            return window.clear();
+        }
+        window.count(result != Observed::Pass, lost);
+        self.is_lossy =
+            if was_lossy { !is_up_by_rows || window.clears_in() > 0 } else { window.is_failing() };
+        if self.is_lossy && is_up_by_rows {
+            // A row of passes that the window holds up goes on.
+            self.state =
+                if was_lossy { CheckState::Rising(self.thresholds.rise.get()) } else { CheckState::Down };
+            self.verdict = Some(Verdict::Down);
+        }
+    }
+
+    /// Counts the round in the rows.
+    fn follow_rows(&mut self, result: Observed) {
         self.state = self.next(result);
         self.alternated = false;
         if self.verdict.is_none() {
@@ -167,13 +241,13 @@ impl Hysteresis {
     /// Neither row is complete, though there were results enough for both. `fall` failures are needed all the same: one
     /// lost packet after a start is no reason to withdraw.
     fn has_alternated_too_long(&self) -> bool {
-        let Thresholds { rise, fall, relapse } = self.thresholds;
+        let Thresholds { rise, fall, relapse, .. } = self.thresholds;
         let enough = rise.saturating_add(fall.get()).get();
         relapse == RelapsePolicy::Returns && self.undecided >= enough && self.failed >= fall.get()
     }
 
     fn next(&self, result: Observed) -> CheckState {
-        let Thresholds { rise, fall, relapse } = self.thresholds;
+        let Thresholds { rise, fall, relapse, .. } = self.thresholds;
         let rising = |passes| if passes >= rise.get() { CheckState::Up } else { CheckState::Rising(passes) };
         let falling =
             |failures| if failures >= fall.get() { CheckState::Down } else { CheckState::Falling(failures) };
@@ -202,14 +276,15 @@ mod tests {
 
     fn with(relapse: RelapsePolicy, rise: u32, fall: u32, results: &str) -> Hysteresis {
         let count = |number| NonZeroU32::new(number).unwrap();
-        let thresholds = Thresholds { rise: count(rise), fall: count(fall), relapse };
+        let thresholds = Thresholds { rise: count(rise), fall: count(fall), relapse, window: None };
         let mut hysteresis = Hysteresis::new(thresholds);
         for result in results.chars() {
-            hysteresis.on_result(match result {
+            let result = match result {
                 '+' => Observed::Pass,
                 '-' => Observed::Fail,
                 _ => Observed::FailForSure,
-            });
+            };
+            hysteresis.on_result(result, Lost::NONE);
         }
         hysteresis
     }

@@ -42,6 +42,7 @@ impl TryFrom<Arguments> for Options {
                 rise: arguments.checking.rise.0,
                 fall: arguments.checking.fall.0,
                 relapse: RelapsePolicy::StartsAnew,
+                window: None,
             },
             disable_file: disable_file(arguments.checking.disable.as_deref()),
             check: check(arguments.checking, &arguments.ours)?,

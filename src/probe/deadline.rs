@@ -25,9 +25,9 @@ impl Deadline {
         Self { began: Instant::now(), limit: limit.min(FAR) }
     }
 
-    /// The time halfway to the deadline.
-    pub(super) fn half(self) -> Instant {
-        self.began + self.limit / 2
+    /// The time at which `part` of three thirds are over.
+    pub(super) fn third(self, part: u32) -> Instant {
+        self.began + self.limit / 3 * part
     }
 
     fn at(self) -> Instant {

@@ -9,7 +9,7 @@
 //! Finding ◄── judge: as expected? ◄── response ◄── sort: stray, malformed, response
 //! ```
 //!
-//! Only `exchange` touches a socket; stamping, sorting and judging are pure functions. `ask` repeats a question once
+//! Only `exchange` touches a socket; stamping, sorting and judging are pure functions. `ask` repeats a question
 //! over UDP, since a lost datagram is no failure of the server. Only a message with the ID, the question and the
 //! address of the server counts as a response; the others are ignored and counted.
 
@@ -152,7 +152,7 @@ pub(crate) struct Finding {
     pub(crate) outcome: Outcome,
     /// The ignored messages that do not answer the question, and ICMP errors without evidence.
     pub(crate) strays: u32,
-    /// Unanswered datagrams: 1 if the repeated question was answered, 2 if neither was.
+    /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 if none was.
     pub(crate) lost: u32,
     /// The response, if there was one.
     pub(crate) response: Option<Box<Message>>,

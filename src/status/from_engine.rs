@@ -218,7 +218,7 @@ fn last(at: Moment, outcome: &Outcome, clock: &Clock) -> Last {
     let ago_seconds = clock.now().since(at).as_secs_f64();
     let at = clock.at(at);
     match outcome {
-        Outcome::Pass { latency } => Last {
+        Outcome::Pass { latency, .. } => Last {
             ago_seconds,
             at,
             passed: true,
@@ -255,10 +255,7 @@ mod tests {
                     [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n";
         let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
         let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
-        let pass = Event::Outcome(
-            CheckId { service: ServiceId(0), check: 0 },
-            Outcome::Pass { latency: Duration::ZERO },
-        );
+        let pass = Event::Outcome(CheckId { service: ServiceId(0), check: 0 }, Outcome::pass(Duration::ZERO));
         // The greeting, the version, the first route; the other is refused.
         let heard =
             ["done", "exabgp 5.0.15", "done", "done", "error"].map(|line| Event::Received(line.to_owned()));

@@ -11,7 +11,7 @@ use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
-use crate::outcome::{Cause, Class, Failure, Outcome};
+use crate::outcome::{Cause, Class, Failure, Lost, Outcome};
 use crate::text::period::{LONGEST, Period};
 
 /// A syntax error in a trace, with its line.
@@ -301,10 +301,25 @@ fn read_undrain(text: &str) -> Result<Lift, String> {
     }
 }
 
-fn read_pass(latency: &str) -> Result<Outcome, String> {
+/// A latency and the loss, both optional: `0.4ms lost 1 of 4`.
+fn read_pass(text: &str) -> Result<Outcome, String> {
+    let (latency, lost) = match text.split_once("lost ") {
+        Some((latency, lost)) => (latency.trim_end(), read_lost(lost)?),
+        None => (text, Lost::NONE),
+    };
     let latency =
         if latency.is_empty() { Ok(Duration::ZERO) } else { latency.parse().map(|period: Period| period.0) };
-    latency.map(Outcome::pass)
+    latency.map(|latency| Outcome::pass(latency).with(lost))
+}
+
+fn read_lost(text: &str) -> Result<Lost, String> {
+    let counts = text.split_once(" of ").and_then(|(lost, of)| Some((lost.parse().ok()?, of.parse().ok()?)));
+    match counts {
+        Some((lost, of)) if lost <= of => Ok(Lost { lost, of }),
+        _ => Err(format!(
+            "`lost {text}` is unknown, expected `lost 1 of 4`: probes that had to repeat their question, and all"
+        )),
+    }
 }
 
 fn read_failure(text: &str) -> Result<Outcome, String> {

@@ -185,7 +185,7 @@ mod tests {
                       [[service.check]]\nname = \"0sec\"\ncommand = \"true\"\n";
         let names = Names::new(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
         let check = names.find_check("a/0sec").unwrap();
-        let pass = |latency| Event::Outcome(check, Outcome::Pass { latency });
+        let pass = |latency| Event::Outcome(check, Outcome::pass(latency));
         assert_eq!(write_event(&pass(Duration::ZERO), &names), "pass a/0sec");
         assert_eq!(write_event(&pass(Duration::from_millis(3)), &names), "pass a/0sec 3ms");
     }

@@ -9,6 +9,7 @@ mod lacks;
 
 mod drains;
 mod drop_ins;
+mod loss;
 mod properties;
 mod roles;
 mod scenarios;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Check, Severity};
-use crate::engine::hysteresis::{CheckState, Observed, Thresholds};
+use crate::engine::hysteresis::{CheckState, Hysteresis, Observed, Thresholds};
 use crate::engine::moment::Moment;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Cause, Failure, Lost, Outcome};
 
 /// The change due to an outcome.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,8 @@ impl Check {
         if let Outcome::Unknown(failure) = outcome
             && self.on_fail.severity(failure.cause) == Severity::Observe
         {
+            // What was lost of late may have the same reason.
+            self.counters().into_iter().for_each(Hysteresis::clear_window);
             return self.become_blind(now, failure).into_iter().collect();
         }
         self.lacks_address = match outcome {
@@ -55,15 +57,13 @@ impl Check {
             _ => self.on_fail.misses_address(outcome),
         };
         let sees = self.unknown.take().map(|unknown| Change::Sees { after: now.since(unknown.since) });
-        match outcome.failure() {
-            None => {
-                self.failure = None;
-                for counter in [&mut self.shown, &mut self.degrading, &mut self.downing] {
-                    counter.on_result(Observed::Pass);
-                }
-                self.was_up |= self.shown.state() == CheckState::Up;
-            }
-            Some(failure) => self.count_failure(failure),
+        match outcome {
+            Outcome::Pass { lost, .. } => self.count_pass(*lost),
+            Outcome::Fail(failure) | Outcome::Unknown(failure) => self.count_failure(failure),
+        }
+        if let Some(loss) = self.shown.loss() {
+            let last = self.failure.take().map(|failure| format!("; last: {failure}"));
+            self.failure = Some(loss + &last.unwrap_or_default());
         }
         if self.shown.alternated() {
             let Thresholds { rise, fall, .. } = self.timing.thresholds;
@@ -80,9 +80,25 @@ impl Check {
             if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(failure.cause) };
         let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
         let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
-        self.shown.on_result(fail);
-        self.degrading.on_result(at_least(Severity::Degraded));
-        self.downing.on_result(at_least(Severity::Down));
+        self.shown.on_result(fail, Lost::NONE);
+        self.degrading.on_result(at_least(Severity::Degraded), Lost::NONE);
+        self.downing.on_result(at_least(Severity::Down), Lost::NONE);
+    }
+
+    /// A lost question is as bad as a timeout, though it counts in the windows only.
+    fn count_pass(&mut self, lost: Lost) {
+        self.failure = None;
+        let severity =
+            if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(Cause::Timeout) };
+        let at_least = |bar| if severity >= bar { lost } else { Lost::NONE };
+        self.shown.on_result(Observed::Pass, lost);
+        self.degrading.on_result(Observed::Pass, at_least(Severity::Degraded));
+        self.downing.on_result(Observed::Pass, at_least(Severity::Down));
+        self.was_up |= self.shown.state() == CheckState::Up;
+    }
+
+    fn counters(&mut self) -> [&mut Hysteresis; 3] {
+        [&mut self.shown, &mut self.degrading, &mut self.downing]
     }
 
     fn become_blind(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
@@ -97,7 +113,10 @@ impl Check {
         match self.state() {
             CheckState::Falling(count) => format!("{failure} ({count} of {fall})"),
             CheckState::Down => failure.to_owned(),
-            CheckState::Rising(count) => format!("passed ({count} of {rise})"),
+            CheckState::Rising(count) => {
+                let loss = self.shown.loss().map(|loss| format!(", but {loss}"));
+                format!("passed ({count} of {rise}){}", loss.unwrap_or_default())
+            }
             CheckState::Up | CheckState::Unknown => "passed".to_owned(),
         }
     }

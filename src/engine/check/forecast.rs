@@ -25,7 +25,7 @@ impl Check {
             return None;
         }
         let have = if let CheckState::Rising(count) = counter.state() { count } else { 0 };
-        Some(self.forecast(now, have, self.timing.thresholds.rise.get()))
+        Some(self.forecast(now, have, have + counter.passes_to_rise()))
     }
 
     /// The earliest time at which it brings the service down or degrades it, as `severity` says, if it keeps failing;

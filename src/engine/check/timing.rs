@@ -18,6 +18,12 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    /// The same, where only failures in a row count.
+    #[must_use]
+    pub(crate) const fn without_window(self) -> Self {
+        Self { thresholds: Thresholds { window: None, ..self.thresholds }, ..self }
+    }
+
     /// The longest time to the verdict on a fault that answers at once (a closed port, REFUSED).
     #[must_use]
     pub(crate) fn detects_refusal(&self) -> Duration {

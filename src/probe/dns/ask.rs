@@ -1,7 +1,7 @@
 //! Runs one probe from the first packet to the finding.
 //!
-//! Over UDP the probe repeats the question once, from a new port and with a new ID, at half of the timeout: a lost
-//! packet is no failure of the server. An answer to either question passes. A truncated answer, although the whole
+//! Over UDP the probe repeats the question twice, from a new port and with a new ID, after each third of the timeout: a
+//! lost packet is no failure of the server. An answer to any of the questions passes. A truncated answer, although the whole
 //! answer fits into a datagram, is a sign of response rate limiting, as may be a missing answer after it; a query over
 //! TCP shows it. A server that answers BADCOOKIE is asked once more, with the cookie of that answer.
 
@@ -9,14 +9,14 @@ use std::future::pending;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 use super::exchange::{Answered, Path};
 use super::here::Ignored;
 use super::request::Request;
 use super::response::Response;
 use super::{DnsProbe, Finding, Rcode, Transport};
-use crate::outcome::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Lost, Outcome};
 use crate::probe::deadline::Deadline;
 use crate::text::period::{Period, Shown};
 
@@ -54,7 +54,7 @@ impl DnsProbe {
             },
         };
         let outcome = self.unless_asleep(outcome, deadline);
-        let outcome = self.explain(outcome, ignored, lost);
+        let outcome = self.explain(outcome, ignored, lost).with(self.loss(lost));
         let response = response.map(|response| response.message);
         Finding { outcome, strays: ignored.sum(), lost, response }
     }
@@ -104,26 +104,17 @@ impl DnsProbe {
 
     async fn over_udp(&self, deadline: Deadline) -> Exchanged {
         let began = Instant::now();
-        let requests = [self.question.stamp(self.ends()), self.question.stamp(self.ends())];
-        let [mut early, mut late] = [Ignored::default(); 2];
+        let requests = [(); 3].map(|()| self.question.stamp(self.ends()));
+        let [mut early, mut late, mut latest] = [Ignored::default(); 3];
         let (mut lost, mut limited) = (0, None);
-        let answered = 'asked: {
-            // The first half of the time is for the first question only.
+        let answered = {
+            // An answer to an earlier question still counts. The second third is also for TCP, if the server limits its rate.
             let mut first = pin!(self.path().udp(&requests[0], &mut early));
-            if let Ok(answered) = timeout_at(deadline.half().into(), &mut first).await {
-                break 'asked Some(answered);
-            }
-            // The second half is for both questions, and for TCP if the server limits its rate. If this host cannot
-            // repeat the question, the first one still counts.
-            let mut second = pin!(async {
-                match self.path().udp(&requests[1], &mut late).await {
-                    Err(trouble) if trouble.is_local() => pending().await,
-                    answered => answered,
-                }
-            });
-            let ago = self.question.limits().ago(self.ends(), Instant::now());
+            let mut second = pin!(self.repeat(deadline.third(1), &requests[1], &mut late));
+            let mut third = pin!(self.repeat(deadline.third(2), &requests[2], &mut latest));
             let mut over_tcp = pin!(async {
-                match ago {
+                sleep_until(deadline.third(1).into()).await;
+                match self.question.limits().ago(self.ends(), Instant::now()) {
                     Some(ago) => self.whole_over_tcp().await.map(|whole| (ago, whole)),
                     None => pending().await,
                 }
@@ -138,15 +129,37 @@ impl DnsProbe {
                         lost = u32::from(answered.is_ok());
                         break Some(answered);
                     }
+                    answered = &mut third => {
+                        lost = 2 * u32::from(answered.is_ok());
+                        break Some(answered);
+                    }
                     proof = &mut over_tcp, if !is_proven => (is_proven, limited) = (true, proof),
                     () = &mut passed => {
-                        lost = 2;
+                        lost = 3;
                         break None;
                     }
                 }
             }
         };
-        Exchanged { answered, took: began.elapsed(), limited, ignored: early + late, lost }
+        Exchanged { answered, took: began.elapsed(), limited, ignored: early + late + latest, lost }
+    }
+
+    /// Asks again at `at`. If this host cannot, the questions before it still count.
+    async fn repeat(&self, at: Instant, request: &Request, ignored: &mut Ignored) -> Answered {
+        sleep_until(at.into()).await;
+        match self.path().udp(request, ignored).await {
+            Err(trouble) if trouble.is_local() => pending().await,
+            answered => answered,
+        }
+    }
+
+    /// What a pass says of lost questions: those that a limited rate has cost say nothing.
+    fn loss(&self, lost: u32) -> Lost {
+        let is_limited = || self.question.limits().ago(self.ends(), Instant::now()).is_some();
+        match self.transport {
+            Transport::Udp if lost == 0 || !is_limited() => Lost { lost: lost.min(1), of: 1 },
+            _ => Lost::NONE,
+        }
     }
 
     /// The verdict on a response that arrived `own` after its question and `took` after the first question.
@@ -267,7 +280,7 @@ impl DnsProbe {
             return outcome;
         };
         let repeated = match lost {
-            1 => " (to the repeated question)",
+            1 | 2 => " (to the repeated question)",
             _ => "",
         };
         let ignored = ignored.told(self.transport);

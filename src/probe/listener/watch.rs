@@ -20,7 +20,7 @@ use crate::engine::listener::{Listener, Pace, STEP, Sample, SocketId, Verdict, W
 use crate::engine::moment::Moment;
 use crate::netlink::queues::Reader;
 use crate::netlink::sockets::Socket;
-use crate::outcome::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Failure, Lost, Outcome};
 use crate::probe::dns::{DnsProbe, Transport};
 use crate::sys::lock;
 
@@ -116,8 +116,8 @@ impl Watch {
         watched.iter().find(|watched| watched.probe == *probe).map(Watched::outcome)
     }
 
-    /// Notes an answer of the server to a probe. If the server is overloaded, turns a timeout into an unknown outcome: the
-    /// kernel drops queries, and the one of the probe may be among them.
+    /// Notes an answer of the server to a probe. If the server is overloaded, a question that was lost says nothing, and a
+    /// timeout becomes an unknown outcome: the kernel drops queries, and the one of the probe may be among them.
     pub(crate) fn weigh(&self, probe: &DnsProbe, outcome: Outcome) -> Outcome {
         let now = Moment::after_start(self.began.elapsed());
         let cause = outcome.failure().map(|failure| failure.cause);
@@ -126,7 +126,14 @@ impl Watch {
         let mut listeners =
             watched.iter_mut().flat_map(|watched| &mut watched.listeners).filter(|(place, _)| *place == at);
         if cause.is_none_or(is_of_an_answer) {
-            listeners.for_each(|(_, listener)| listener.answered(now));
+            let mut is_overloaded = false;
+            for (_, listener) in listeners {
+                is_overloaded |= listener.is_overloaded(now);
+                listener.answered(now);
+            }
+            if is_overloaded {
+                return outcome.with(Lost::NONE);
+            }
         } else if cause == Some(Cause::Timeout) && listeners.any(|(_, listener)| listener.is_overloaded(now))
         {
             let detail =

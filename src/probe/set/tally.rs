@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::outcome::{Cause, Class, Failure, Outcome};
+use crate::outcome::{Cause, Class, Failure, Lost, Outcome};
 
 /// Counts the outcomes of the probes of one set until no further outcome can change the verdict.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(super) struct Tally<S> {
     need: usize,
     passed: usize,
     slowest: Duration,
+    lost: Lost,
     failures: Vec<(usize, Failure)>,
     /// How many of the failures are unknown outcomes.
     unknown: usize,
@@ -21,16 +22,26 @@ pub(super) struct Tally<S> {
 impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
     /// Expects `of` outcomes, of which `need` have to pass. A higher `severity` is a worse cause.
     pub(super) const fn new(of: usize, need: usize, severity: S) -> Self {
-        Self { of, need, passed: 0, slowest: Duration::ZERO, failures: Vec::new(), unknown: 0, severity }
+        Self {
+            of,
+            need,
+            passed: 0,
+            slowest: Duration::ZERO,
+            lost: Lost::NONE,
+            failures: Vec::new(),
+            unknown: 0,
+            severity,
+        }
     }
 
     /// Counts the outcome of the probe at `place`. Returns the verdict if no further outcome can change it.
     pub(super) fn count(&mut self, place: usize, outcome: Outcome) -> Option<Outcome> {
         match outcome {
-            Outcome::Pass { latency } => {
+            Outcome::Pass { latency, lost } => {
                 self.passed += 1;
                 self.slowest = self.slowest.max(latency);
-                (self.passed == self.need).then(|| Outcome::pass(self.slowest))
+                self.lost += lost;
+                (self.passed == self.need).then(|| Outcome::pass(self.slowest).with(self.lost))
             }
             Outcome::Fail(failure) => {
                 self.failures.push((place, failure));
@@ -103,6 +114,15 @@ mod tests {
         assert_eq!(tally.count(3, pass(7)), None);
         assert_eq!(tally.count(0, fail(Cause::Timeout)), None);
         assert_eq!(tally.count(1, pass(5)), Some(pass(7)));
+    }
+
+    #[test]
+    fn a_round_says_how_many_probes_had_to_ask_again() {
+        let mut tally = Tally::new(3, 3, EQUAL);
+        let once = |lost| Lost { lost, of: 1 };
+        assert_eq!(tally.count(0, pass(1).with(once(1))), None);
+        assert_eq!(tally.count(1, pass(1)), None, "over TCP");
+        assert_eq!(tally.count(2, pass(1).with(once(0))), Some(pass(1).with(Lost { lost: 1, of: 2 })));
     }
 
     #[test]

@@ -13,7 +13,7 @@ async fn a_sound_server_passes_on_both_families_and_transports() {
         let responder = Responder::bind(ip).await.unwrap();
         for transport in BOTH {
             let finding = ask(&responder, transport, PATIENT).await;
-            let Outcome::Pass { latency } = finding.outcome else {
+            let Outcome::Pass { latency, .. } = finding.outcome else {
                 panic!("{:?}", finding.outcome);
             };
             assert!(latency > Duration::ZERO && latency < PATIENT);

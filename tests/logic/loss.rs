@@ -1,0 +1,190 @@
+//! Random loss between the helper and the server: how rarely a little of it brings down, and how soon much of it does.
+//!
+//! A question is lost with a probability that stands for the way there and back. At the defaults a probe asks three times,
+//! a round fails if any address has not answered, and three failed rounds in a row, or a window of 30 in 60, bring down.
+
+use std::time::Duration;
+
+use crate::config::defaults::TIMING;
+use crate::engine::check::{Check, OnFail, Severity};
+use crate::engine::moment::Moment;
+use crate::outcome::{Cause, Lost, Outcome};
+
+const TEN_YEARS: f64 = 10.0 * 365.25 * 86_400.0;
+
+/// The probability that a probe asks three times without an answer.
+fn unanswered(loss: f64) -> f64 {
+    loss.powi(3)
+}
+
+/// How often the check of so many addresses falls in ten years at a constant loss: an upper bound for failures in a row, and
+/// one for the window.
+fn falls_in_ten_years(loss: f64, addresses: u32) -> (f64, f64) {
+    let thresholds = TIMING.thresholds;
+    // In the short rounds after a failure, too.
+    let rounds = 1.1 * TEN_YEARS / TIMING.interval.as_secs_f64();
+    let fails = 1.0 - (1.0 - unanswered(loss)).powi(addresses as i32);
+    let in_a_row = rounds * fails.powi(thresholds.fall.get() as i32);
+    let window = thresholds.window.unwrap();
+    (in_a_row, rounds * holds_at_least(loss, addresses, window.failures.get(), window.of.get()))
+}
+
+/// The probability that a window of `of` rounds holds `failures` or more. Weights are multiples of 1 / `addresses`.
+fn holds_at_least(loss: f64, addresses: u32, failures: u32, of: u32) -> f64 {
+    let n = addresses as usize;
+    // A round: all answered, `lost` of them not at once. What is left is a failed round.
+    let mut round: Vec<f64> = (0..=addresses)
+        .map(|lost| {
+            let late = (loss - unanswered(loss)).powi(lost as i32);
+            let at_once = (1.0 - loss).powi((addresses - lost) as i32);
+            choose(addresses, lost) * late * at_once
+        })
+        .collect();
+    round[n] += 1.0 - round.iter().sum::<f64>();
+    let mut sums = vec![1.0];
+    for _ in 0..of {
+        let mut next = vec![0.0; sums.len() + n];
+        for (sum, p) in sums.iter().enumerate() {
+            for (weight, q) in round.iter().enumerate() {
+                next[sum + weight] += p * q;
+            }
+        }
+        sums = next;
+    }
+    sums[failures as usize * n..].iter().sum()
+}
+
+fn choose(n: u32, k: u32) -> f64 {
+    (0..k).map(|i| f64::from(n - i) / f64::from(i + 1)).product()
+}
+
+/// With four addresses 0.04 falls in ten years, of which all are failures in a row.
+#[test]
+fn a_loss_of_5_percent_brings_nothing_down_in_ten_years() {
+    for addresses in [1, 2, 4, 8] {
+        let (in_a_row, window) = falls_in_ten_years(0.05, addresses);
+        assert!(in_a_row + window < 1.0, "{addresses} addresses: {in_a_row} and {window}");
+    }
+    let (in_a_row, window) = falls_in_ten_years(0.05, 4);
+    assert!((0.03..0.05).contains(&in_a_row) && window < 1e-12, "{in_a_row} {window}");
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+struct Random(u64);
+
+impl Random {
+    fn happens(&mut self, probability: f64) -> bool {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64) < probability
+    }
+}
+
+/// What a round finds, and how long it takes.
+fn round(random: &mut Random, loss: f64, addresses: u32) -> (Outcome, Duration) {
+    let repeats = (0..addresses).map(|_| (0..3).take_while(|_| random.happens(loss)).count() as u32);
+    let repeats: Vec<_> = repeats.collect();
+    let took = TIMING.timeout / 3 * repeats.iter().max().copied().unwrap_or_default();
+    if repeats.contains(&3) {
+        return (Outcome::fail(Cause::Timeout, "no answer"), took);
+    }
+    let lost = repeats.iter().filter(|repeats| **repeats > 0).count() as u32;
+    (Outcome::pass(took).with(Lost { lost, of: addresses }), took)
+}
+
+/// How long it takes from the beginning of the loss to a verdict that bad; `None` if it takes longer than `limit`.
+fn time_to(
+    bad: Severity,
+    random: &mut Random,
+    loss: f64,
+    addresses: u32,
+    limit: Duration,
+) -> Option<Duration> {
+    let mut check = Check::new("answers".to_owned(), TIMING, OnFail::always(Severity::Down));
+    let (mut began, mut now) = (None, Moment::START);
+    loop {
+        check.start_round(now);
+        let present = if began.is_some() { loss } else { 0.0 };
+        let (outcome, took) = round(random, present, addresses);
+        check.on_outcome(now + took, &outcome);
+        let since = *began.get_or_insert(now);
+        if check.verdict().is_none() {
+            began = None;
+        } else if check.verdict() >= Some(bad) {
+            return Some((now + took).since(since));
+        } else if now.since(since) > limit {
+            return None;
+        }
+        now = check.due().unwrap();
+    }
+}
+
+/// The time within which 99 of 100 reach a verdict that bad.
+fn p99(bad: Severity, loss: f64, addresses: u32) -> Duration {
+    let mut random = Random(u64::from(addresses));
+    let never = Duration::MAX;
+    let limit = Duration::from_secs(3600);
+    let run = |_| time_to(bad, &mut random, loss, addresses, limit).unwrap_or(never);
+    let mut times: Vec<_> = (0..2000).map(run).collect();
+    times.sort();
+    times[1979]
+}
+
+/// The times that the manual states.
+#[test]
+fn a_loss_of_30_percent_degrades_and_one_of_60_percent_brings_down_in_time() {
+    for addresses in [1, 2, 4, 8] {
+        let degraded = p99(Severity::Degraded, 0.3, addresses);
+        let down = p99(Severity::Down, 0.6, addresses);
+        assert!(degraded < Duration::from_secs(150), "{addresses} addresses: {degraded:?}");
+        assert!(down < Duration::from_secs(90), "{addresses} addresses: {down:?}");
+    }
+}
+
+/// For ten simulated days.
+#[test]
+fn a_loss_of_5_percent_moves_nothing() {
+    let mut random = Random(5);
+    assert_eq!(time_to(Severity::Down, &mut random, 0.05, 4, Duration::from_secs(864_000)), None);
+}
+
+/// The whole way: up, lossy, and back once the loss is over. An unknown round forgets what was lost before.
+#[test]
+fn what_is_lost_by_turns_brings_down_and_returns_with_an_emptier_window() {
+    let mut check = Check::new("answers".to_owned(), TIMING, OnFail::always(Severity::Down));
+    let lossy = Outcome::pass(Duration::ZERO).with(Lost { lost: 1, of: 1 });
+    let feed = |check: &mut Check, outcome: &Outcome, rounds: u32| {
+        (0..rounds).for_each(|_| drop(check.on_outcome(Moment::START, outcome)));
+        check.verdict()
+    };
+    let whole = Outcome::pass(Duration::ZERO);
+    assert_eq!(feed(&mut check, &whole, 5), Some(Severity::Observe));
+    assert_eq!(feed(&mut check, &lossy, 14), Some(Severity::Observe));
+    let unknown = Outcome::fail(Cause::LostInOverload, "");
+    assert_eq!(feed(&mut check, &unknown, 1), Some(Severity::Observe));
+    assert_eq!(feed(&mut check, &lossy, 14), Some(Severity::Observe), "counted before the unknown round");
+    assert_eq!(feed(&mut check, &lossy, 1), Some(Severity::Degraded));
+    assert_eq!(check.failure(), Some("15 of the last 15 rounds failed or were lost"));
+    assert_eq!(feed(&mut check, &lossy, 14), Some(Severity::Degraded));
+    assert_eq!(feed(&mut check, &lossy, 1), Some(Severity::Down));
+    // 15 of 30 lost rounds have to leave the window, which is half full.
+    assert_eq!(feed(&mut check, &whole, 44), Some(Severity::Down));
+    assert_eq!(feed(&mut check, &whole, 1), Some(Severity::Degraded));
+    assert_eq!(feed(&mut check, &whole, 8), Some(Severity::Observe));
+    assert_eq!(check.failure(), None);
+}
+
+/// A row of failures has its own way back.
+#[test]
+fn a_hang_that_is_over_does_not_wait_for_the_window() {
+    let mut check = Check::new("answers".to_owned(), TIMING, OnFail::always(Severity::Down));
+    let feed = |check: &mut Check, outcome: &Outcome, rounds: u32| {
+        (0..rounds).for_each(|_| drop(check.on_outcome(Moment::START, outcome)));
+        check.verdict()
+    };
+    let pass = Outcome::pass(Duration::ZERO);
+    feed(&mut check, &pass, 5);
+    assert_eq!(feed(&mut check, &Outcome::fail(Cause::Timeout, ""), 100), Some(Severity::Down));
+    assert_eq!(feed(&mut check, &pass, 5), Some(Severity::Observe));
+}
