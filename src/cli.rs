@@ -10,10 +10,12 @@ use crate::config::DEFAULT_PATH;
 use crate::logging::Way;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
+pub(crate) use self::history::HistoryOptions;
 pub(crate) use self::identify::Identify;
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 
 mod backend;
+mod history;
 mod identify;
 mod orders;
 
@@ -66,6 +68,11 @@ pub enum Command {
     /// What was asked and answered, which counter stands where, which rule decided, what ExaBGP was told and answered, what
     /// would change it and when at the earliest. Exit status: 0, or 1 if there is no such service or no helper runs.
     Explain(Explain),
+    /// Show what happened: transitions, drains, holds, reloads, starts, BGP session changes, with their times
+    ///
+    /// The helper keeps up to 1000 entries over restarts. Without a helper the command reads the file in the state directory.
+    /// Exit status: 0, or 1 if the history cannot be read.
+    History(HistoryOptions),
     /// Withdraw a service, or all, for maintenance
     ///
     /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of

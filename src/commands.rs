@@ -17,6 +17,7 @@ pub(crate) mod drain;
 pub(crate) mod explain;
 pub mod healthcheck;
 mod helper;
+pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod identify;
 mod missing;
@@ -40,6 +41,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::CheckConfig(options) => check_config::run(options),
         Command::Status(options) => status::run(options),
         Command::Explain(options) => explain::run(options),
+        Command::History(options) => history::run(options),
         Command::Drain(options) => drain::drain(options),
         Command::Undrain(options) => drain::undrain(options),
         Command::Hold(options) => hold::hold(options),

@@ -97,6 +97,8 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
+    /// Tell the lines of the history file. Changes nothing.
+    History,
 }
 
 impl Request {
@@ -109,7 +111,7 @@ impl Request {
             | Self::Unhold { service, .. }
             | Self::Undampen { service } => service.as_deref(),
             Self::Hold { service, .. } | Self::RestartFailed { service, .. } => Some(service),
-            Self::Reload => None,
+            Self::Reload | Self::History => None,
         }
     }
 }
@@ -125,6 +127,7 @@ impl fmt::Display for Request {
             Self::Undampen { .. } => ("undampen", None),
             Self::RestartFailed { failed, .. } => ("log a failed restart of", Some(&failed.holder)),
             Self::Reload => return f.write_str("reload"),
+            Self::History => return f.write_str("history"),
         };
         write!(f, "{verb} {}", self.service().map_or_else(|| "all services".to_owned(), foreign))?;
         holder.map_or(Ok(()), |holder| write!(f, " as {holder}"))

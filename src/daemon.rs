@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
+use crate::history::file::History;
 use crate::outcome::Outcome;
 use crate::sys::handoff::EXIT_WAIT;
 
@@ -97,6 +98,7 @@ pub(crate) struct Daemon<'a> {
     io: &'a mut LoopIo,
     store: Option<Store>,
     control: Option<Control>,
+    history: Option<History>,
     healers: Option<Healers>,
     events: Channel<Event>,
     rounds: Rounds,
@@ -138,6 +140,7 @@ impl<'a> Daemon<'a> {
             io,
             store,
             control: None,
+            history: None,
             healers: None,
             events,
             rounds: Rounds::default(),
@@ -149,6 +152,12 @@ impl<'a> Daemon<'a> {
     #[must_use]
     pub(crate) fn with_control(self, control: Option<Control>) -> Self {
         Self { control, ..self }
+    }
+
+    /// Adds the history.
+    #[must_use]
+    pub(crate) fn with_history(self, history: Option<History>) -> Self {
+        Self { history, ..self }
     }
 
     /// Enables automatic restarts. They need the control sockets to drain services, so they stay off without them.

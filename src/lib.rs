@@ -35,6 +35,7 @@
 //! * [`config`]: turns the file into a checked configuration, or into errors at their place. Code behind it validates nothing.
 //! * [`daemon`]: the loop that connects the engine to the world, its dead-man thread, and the systemd watchdog.
 //! * [`control`], [`status`]: requests of an operator to the running helper, over two sockets.
+//! * [`history`]: what happened, with wall-clock times, in a bounded file that survives a restart.
 //! * [`healthcheck`]: the options of `exabgp healthcheck`, turned into the same configuration.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, for tests and for operators.
 //! * [`responder`]: a DNS server for `demo` and the tests.
@@ -63,6 +64,7 @@ pub mod engine;
 pub(crate) mod exabgp;
 pub mod exit;
 pub(crate) mod healthcheck;
+pub(crate) mod history;
 #[cfg(test)]
 mod layers;
 pub mod logging;

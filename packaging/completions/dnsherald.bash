@@ -43,6 +43,9 @@ _dnsherald() {
             dnsherald,help)
                 cmd="dnsherald__subcmd__help"
                 ;;
+            dnsherald,history)
+                cmd="dnsherald__subcmd__history"
+                ;;
             dnsherald,hold)
                 cmd="dnsherald__subcmd__hold"
                 ;;
@@ -145,6 +148,9 @@ _dnsherald() {
             dnsherald__subcmd__help,help)
                 cmd="dnsherald__subcmd__help__subcmd__help"
                 ;;
+            dnsherald__subcmd__help,history)
+                cmd="dnsherald__subcmd__help__subcmd__history"
+                ;;
             dnsherald__subcmd__help,hold)
                 cmd="dnsherald__subcmd__help__subcmd__hold"
                 ;;
@@ -200,7 +206,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status explain drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status explain history drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -706,7 +712,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status explain drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="run check check-config status explain history drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -943,6 +949,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__help__subcmd__hold)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1062,6 +1082,36 @@ _dnsherald() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__history)
+            opts="-c -h --config --control --since --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

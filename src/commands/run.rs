@@ -1,8 +1,8 @@
 //! `run`: the helper that ExaBGP starts.
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
@@ -23,6 +23,8 @@ use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo};
 use crate::engine::api_session::Parent;
 use crate::exit::Exit;
+use crate::history::file::{History, beside};
+use crate::history::{Entry, Kind};
 use crate::program::adopt_orphans;
 use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
 use crate::text::counted;
@@ -179,17 +181,29 @@ async fn run_daemon(
         saver.set_config(config);
     }
     let mut observer = RunObserver::new(config, recorder, saver, broken);
-    let control = if on_terminal { None } else { control(config, path) };
-    let daemon = Daemon::new(config, io, store, memory, age).with_control(control);
+    let history = store.as_ref().map(|store| beside(store.file()));
+    let control = if on_terminal { None } else { control(config, path, history.clone()) };
+    let history = history.map(|file| {
+        let history = History::start(file);
+        let (version, node) = (env!("CARGO_PKG_VERSION"), &config.node.name);
+        let text = format!(
+            "dnsherald {version} on {node}: {} from {}",
+            counted(services, "service"),
+            path.display()
+        );
+        history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
+        history
+    });
+    let daemon = Daemon::new(config, io, store, memory, age).with_control(control).with_history(history);
     let daemon = daemon.with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }
 
 /// Opens the control sockets. The helper also runs without them.
-fn control(config: &Config, path: &Path) -> Option<Control> {
+fn control(config: &Config, path: &Path, history: Option<PathBuf>) -> Option<Control> {
     let subject =
-        Subject { configuration: absolute(path), node: config.node.name.clone(), host: host_name() };
+        Subject { configuration: absolute(path), node: config.node.name.clone(), host: host_name(), history };
     let opened = Control::open(&config.control, subject);
     opened
         .map(|mut control| {

@@ -1,6 +1,6 @@
 //! Carries out what the engine decides: commands to ExaBGP, probes, log, state, hooks.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -10,6 +10,7 @@ use super::{Daemon, Supervisor, listeners, report};
 use crate::engine::action::Action;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::moment::Moment;
+use crate::history::Entry;
 use crate::probe::Probe;
 
 /// Updating the dead-man's withdraws and the state takes longer with more prefixes. The loop does it before it waits,
@@ -68,6 +69,9 @@ impl Daemon<'_> {
                 }
                 Action::Probe(check) => self.probe(*check),
                 Action::Log(notice) => {
+                    if let Some(history) = &self.history {
+                        history.note(Entry::of(notice, SystemTime::now()).as_ref());
+                    }
                     if self.rate_limit.admits(now, notice) {
                         report::log_notice(notice);
                     }

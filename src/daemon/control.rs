@@ -72,6 +72,8 @@ pub(crate) struct Subject {
     pub(crate) node: String,
     /// The name of this host, for a configuration without a node name.
     pub(crate) host: String,
+    /// The file of the history, where one is kept.
+    pub(crate) history: Option<PathBuf>,
 }
 
 /// The open sockets.
@@ -242,7 +244,8 @@ mod tests {
         );
         let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
         let engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
-        let subject = Subject { configuration: "test.toml".into(), node: "a".into(), host: "a".into() };
+        let subject =
+            Subject { configuration: "test.toml".into(), node: "a".into(), host: "a".into(), history: None };
         let mut control = Control::open(&directory, subject).unwrap();
         let mut answers = vec![];
         for _ in 0..100 {

@@ -50,8 +50,9 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
-        // The loop logs the first, and receives the second with the configuration: [`Asked::Reload`].
-        Request::RestartFailed { .. } | Request::Reload => vec![],
+        // The loop logs the first, and receives the second with the configuration: [`Asked::Reload`]. The third does not
+        // reach it.
+        Request::RestartFailed { .. } | Request::Reload | Request::History => vec![],
     }
 }
 
@@ -154,7 +155,8 @@ impl Daemon<'_> {
                 Request::Drain { .. }
                 | Request::Hold { .. }
                 | Request::RestartFailed { .. }
-                | Request::Reload => true,
+                | Request::Reload
+                | Request::History => true,
             };
             changes.then(|| name.clone())
         };

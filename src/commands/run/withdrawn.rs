@@ -42,7 +42,7 @@ pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> 
     let was_gone = error.is_gone();
     let mut withdrawn =
         WaitForConfig { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
-    let control = control(&config, path);
+    let control = control(&config, path, None);
     let daemon = Daemon::new(&config, io, None, memory, Duration::ZERO).with_control(control);
     daemon.run(&mut withdrawn).await
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{Asked, Subject};
 use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
+use crate::history::file::lines;
 use crate::text::period::{Period, Shown};
 use crate::text::{foreign, json};
 
@@ -65,17 +66,38 @@ pub(super) async fn obey(
 pub(super) struct ConfigReader {
     configuration: PathBuf,
     host: String,
+    history: Option<PathBuf>,
     turn: Arc<Semaphore>,
 }
 
 impl ConfigReader {
     pub(super) fn new(subject: &Subject) -> Self {
-        let Subject { configuration, host, .. } = subject.clone();
-        Self { configuration, host, turn: Arc::new(Semaphore::new(1)) }
+        let Subject { configuration, host, history, .. } = subject.clone();
+        Self { configuration, host, history, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// The lines of the history file, on the same terms.
+    async fn history(self) -> Reply {
+        let Self { history, turn, .. } = self;
+        let Some(history) = history else { return Reply::Refused("this helper keeps no history".to_owned()) };
+        let Ok(turn) = turn.try_acquire_owned() else {
+            return Reply::Refused("a file is being read for another request; try again".to_owned());
+        };
+        let file = history.display().to_string();
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            lines(&history)
+        });
+        match timeout(READING, read).await {
+            Ok(Ok(Ok(lines))) => Reply::Done(lines),
+            Ok(Ok(Err(error))) => Reply::Refused(format!("cannot read the history in {file}: {error}")),
+            Ok(Err(error)) => Reply::Refused(format!("cannot read the history in {file}: {error}")),
+            Err(_) => Reply::Refused(format!("cannot read the history in {file} within {}", Period(READING))),
+        }
     }
 
     async fn read(self) -> Result<Config, String> {
-        let Self { configuration, host, turn } = self;
+        let Self { configuration, host, turn, .. } = self;
         let Ok(turn) = turn.try_acquire_owned() else {
             return Err(format!("{} is still being read for another reload", configuration.display()));
         };
@@ -108,6 +130,7 @@ async fn carry_out(
             log::info!("uid {uid} asks: {request}");
         }
         Request::RestartFailed { .. } => {}
+        Request::History => return configuration.history().await,
     }
     let (reply, replied) = oneshot::channel();
     let caller = Caller { expires, reply };

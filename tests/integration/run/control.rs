@@ -75,6 +75,31 @@ fn the_chain_from_the_probe_to_the_route_is_explained() {
 }
 
 #[test]
+fn the_history_is_kept_over_a_restart_and_read_without_a_helper() {
+    let pop = Pop::new();
+    let helper = pop.settled();
+    pop.told(&["drain", "resolver", "--reason", "new disk", "--wait"]);
+    let holds = |text: &str, words: &[&str]| words.iter().all(|words| text.contains(words));
+    let expected = ["start      dnsherald ", "transition ", "drain      ", "new disk"];
+    assert!(eventually(|| holds(&pop.told(&["history"]), &expected)));
+    let of_another = pop.told(&["history", "other", "--since", "1h", "--json"]);
+    assert!(of_another.contains(r#""kind":"start""#) && !of_another.contains("resolver"), "{of_another}");
+    assert_eq!(pop.command(&["history", "--since", "yesterday"]).status.code(), Some(2));
+    drop(helper);
+    let offline = || pop.command(&["history"]);
+    assert!(eventually(|| stderr(&offline()).contains("note: no helper runs; ")));
+    assert!(holds(&stdout(&offline()), &expected), "{:?}", offline());
+    let _helper = pop.helper(ideal("5.0.15"));
+    assert!(eventually(|| {
+        let both = pop.command(&["history"]);
+        let text = stdout(&both);
+        stderr(&both).is_empty()
+            && holds(&text, &expected)
+            && text.matches("start      dnsherald ").count() == 2
+    }));
+}
+
+#[test]
 fn a_drain_withdraws_and_its_end_announces() {
     let pop = Pop::new();
     let mut helper = pop.settled();

@@ -1,0 +1,73 @@
+//! `history`: the last transitions, drains, holds, reloads, starts and session changes.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::Context;
+
+use super::complain;
+use super::helper::Helper;
+use crate::cli::HistoryOptions;
+use crate::config::salvage::Salvage;
+use crate::control::Request;
+use crate::control::client::AskError;
+use crate::daemon::store::Store;
+use crate::exit::Exit;
+use crate::history::file::{beside, read};
+use crate::history::{Entry, Log};
+use crate::sys::local_time::Zone;
+use crate::text::{self, foreign_within};
+
+/// Characters of one entry.
+const LONGEST: usize = 2000;
+
+/// Prints the history that the helper keeps; without a helper, that of the file.
+///
+/// # Errors
+/// Returns an error if neither can be read.
+pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
+    let helper = Helper::find(&options.helper);
+    helper.print_file_error();
+    let client = helper.client()?;
+    let log = match client.ask(&Request::History) {
+        Ok(lines) => Log::parse(&lines.join("\n")),
+        Err(AskError::Absent(_)) if !client.is_there() => {
+            let file = file(options, &helper);
+            complain(&anyhow::anyhow!("note: no helper runs; this is the history in {}", file.display()));
+            read(&file).with_context(|| format!("cannot read the history in {}", file.display()))?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for remark in log.remarks(SystemTime::now()) {
+        complain(&anyhow::anyhow!("note: history: {remark}"));
+    }
+    let since = options.since.map(|since| since.0);
+    let mut out = text::stdout();
+    let zone = Zone::of_this_host();
+    for entry in log.select(options.service.as_deref(), since) {
+        if options.json {
+            write!(out, "{}", entry.line())?;
+        } else {
+            writeln!(out, "{}", shown(entry, &zone))?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+/// The file of a helper that runs with this configuration and without `--state`.
+fn file(options: &HistoryOptions, helper: &Helper) -> PathBuf {
+    let path = &options.helper.configuration.config;
+    let state = match &helper.file {
+        Ok(config) => config.state.clone(),
+        Err(_) => Salvage::from_file(path).state,
+    };
+    beside(Store::new(&state, path).file())
+}
+
+fn shown(entry: &Entry, zone: &Zone) -> String {
+    let local = zone.at(entry.at.system());
+    let text = foreign_within(&entry.text, LONGEST);
+    format!("{} {} {:<10} {text}", local.date(), local.time(), entry.kind)
+}
