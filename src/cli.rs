@@ -65,8 +65,8 @@ pub enum Command {
     Status(Status),
     /// Show why a service is announced or withdrawn: the chain from its probes to its routes
     ///
-    /// What was asked and answered, which counter stands where, which rule decided, what ExaBGP was told and answered, what
-    /// would change it and when at the earliest. Exit status: 0, or 1 if there is no such service or no helper runs.
+    /// Shows the questions and answers, the counters, the rule that decided, the commands to ExaBGP and its answers, and the
+    /// possible changes with their earliest time. Exit status: 0, or 1 if there is no such service or no helper runs.
     Explain(Explain),
     /// Show what happened: transitions, drains, holds, reloads, starts, BGP session changes, with their times
     ///

@@ -59,7 +59,7 @@ pub(crate) enum Outcome {
     RolledBack,
 }
 
-/// What to do to the server while it is drained.
+/// The operation on the server while it is drained.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
     /// Restart it.
@@ -79,7 +79,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) backend: &'a Backend,
     /// The helper.
     pub(crate) helper: &'a Client,
-    /// What to do to the server.
+    /// The operation on the server.
     pub(crate) operation: Operation,
     /// Whether to restore the previous configuration if it fails.
     pub(crate) rollback: bool,
@@ -89,7 +89,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) reason: String,
 }
 
-/// How much longer a drain lasts than all steps can take.
+/// The margin between the longest duration of all steps and the end of the drain.
 const DRAIN_MARGIN: Duration = Duration::from_secs(60);
 
 impl Transaction<'_> {

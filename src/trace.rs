@@ -69,13 +69,13 @@ pub(crate) struct Header {
     pub(crate) configuration: Option<String>,
     /// The host name, if the configuration sets none.
     pub(crate) host: Option<String>,
-    /// What answers on standard input.
+    /// The peer on standard input.
     pub(crate) exabgp: Answering,
     /// The memory of an earlier helper, and its age.
     pub(crate) memory: Option<(Memory, Duration)>,
 }
 
-/// What answers on standard input in a simulation.
+/// The peer on standard input in a simulation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Answering {
     /// An ExaBGP 5 that executes and acknowledges every command.
@@ -108,7 +108,7 @@ impl Answering {
 pub struct Step {
     /// The time of the first occurrence.
     pub(crate) at: Moment,
-    /// What happens.
+    /// The effect.
     pub what: What,
     /// The number of occurrences, at least 1.
     pub count: u64,

@@ -40,7 +40,7 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     }
 }
 
-/// What `run` would use instead of a file with this error.
+/// The configuration that `run` would use instead of a file with this error.
 fn last_good(file: &Path, error: &ConfigError) -> Option<String> {
     if error.is_gone() || error.is_denied() {
         return None;

@@ -143,7 +143,7 @@ fn run_options(options: &Options) -> anyhow::Result<Exit> {
     raise_descriptor_limit();
     let runtime = runtime_with_workers().context("cannot start the event loop")?;
     let exit = runtime.block_on(serve(options, &advertised, addresses));
-    // What hangs elsewhere must not hold up the end.
+    // A task that hangs must not delay the exit.
     runtime.shutdown_background();
     exit
 }

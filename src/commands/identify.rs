@@ -116,7 +116,7 @@ async fn report(asking: Asking, flows: Option<NonZeroUsize>, progress: &Progress
     Report { server: asking.server, udp, tcp, splits }
 }
 
-/// What is done, for a terminal on standard error.
+/// The progress line, for a terminal on standard error.
 struct Progress {
     done: Cell<usize>,
     all: usize,
@@ -133,7 +133,7 @@ impl Progress {
         value
     }
 
-    /// Shows what is done, for ever. Shows nothing if standard error is no terminal.
+    /// Shows the progress until dropped. Shows nothing if standard error is no terminal.
     async fn show(&self) -> std::convert::Infallible {
         sleep(PROGRESS_AFTER).await;
         let mut ticks = interval(PROGRESS_EVERY);

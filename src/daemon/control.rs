@@ -80,7 +80,7 @@ pub(crate) struct Subject {
 #[derive(Debug)]
 pub(crate) struct Control {
     subject: Subject,
-    /// What each check of each service asks, in their order.
+    /// The questions of each check of each service, in order.
     questions: Vec<Vec<Vec<String>>>,
     asked: mpsc::Receiver<Asked>,
     sockets: Vec<Socket>,

@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Number of lines of the restart's report to log.
 const REPORT_LINES: usize = 3;
 
-/// What to do about a server.
+/// The decision about a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Remedy {
     /// Nothing.

@@ -35,7 +35,7 @@ const FORMAT: &str = "# dnsherald last good configuration 1";
 /// Files with the machine-id; the second on hosts without systemd.
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
-/// What a stored file is bound to, and its checksum.
+/// The binding of a stored file to a host and a configuration, and its checksum.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Binding {

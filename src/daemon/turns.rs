@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 /// [before rounds](ScanTime).
 const TURN: Duration = Duration::from_secs(1);
 
-/// What wakes the loop.
+/// An event or a deadline for the loop.
 enum Wakeup {
     Event(Event),
     Outcome(RoundId, Outcome),

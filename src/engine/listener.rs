@@ -303,7 +303,7 @@ impl Listener {
     }
 }
 
-/// What a process does that does not read.
+/// The state of a process that does not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Activity {
     Stopped,

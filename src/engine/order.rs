@@ -84,7 +84,7 @@ pub struct Order {
     pub uid: Option<u32>,
 }
 
-/// Who asked for an order: the holder that the request names and the user id that the kernel reports.
+/// The author of an order: the holder that the request names and the user id that the kernel reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AskedBy<'a>(pub &'a Holder, pub(crate) Option<u32>);
 

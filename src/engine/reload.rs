@@ -19,7 +19,7 @@ mod differences;
 /// The result of a reload.
 #[derive(Debug)]
 pub(crate) struct Reloaded {
-    /// What the edges are to do, in this order.
+    /// The actions for the edges, in this order.
     pub(crate) actions: Vec<Action>,
     /// The checks that continue, each by its former place, with its present one. The outcome of a round under way
     /// counts for these, and must not be reported for any other.

@@ -44,11 +44,11 @@ pub(crate) struct Advertising {
     pub(crate) neighbors: Vec<IpAddr>,
     /// Increase of the metric from each prefix to the next; it may be negative.
     pub(crate) increase: i64,
-    /// What is advertised while the service is up.
+    /// The advertisement while the service is up.
     pub(crate) up: Rung,
-    /// What is advertised while it is down.
+    /// The advertisement while it is down.
     pub(crate) down: Rung,
-    /// What is advertised while it is disabled.
+    /// The advertisement while it is disabled.
     pub(crate) disabled: Rung,
 }
 

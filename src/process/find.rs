@@ -19,7 +19,7 @@ use crate::text::period::Period;
 /// systemd is asked at most once in this time. Also the limit of a cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was found instead of the process.
+/// The reason why the process was not found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Instead {
     why: String,
@@ -153,7 +153,7 @@ async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Pr
 /// The process that the file names, if it can be the one that wrote the file.
 ///
 /// # Errors
-/// A sentence about what was found instead.
+/// Returns a sentence with the reason if there is none.
 pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
     let written = pid_file::read(path)?;
     let shown = path.display();

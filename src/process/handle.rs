@@ -1,4 +1,4 @@
-//! A process by its pidfd, and what was seen of it while it lived.
+//! A process by its pidfd, with its name, cgroups and age at the time it was opened.
 
 use std::fmt;
 use std::fs;

@@ -22,7 +22,7 @@ pub(crate) struct Written {
 /// Reads the file.
 ///
 /// # Errors
-/// A sentence about what was found instead.
+/// A sentence with the reason, if it holds no number.
 pub(crate) fn read(path: &Path) -> Result<Written, String> {
     let shown = path.display();
     let unreadable = |error: io::Error| match error.kind() {

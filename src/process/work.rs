@@ -1,4 +1,4 @@
-//! What the processes of a server do: their CPU time, and whether they are stopped.
+//! The work of the processes of a server: their CPU time, and whether they are stopped.
 //!
 //! `/proc` shows it to every user unless it is mounted with `hidepid`. A server may consist of several processes, so
 //! that the children of the main process count as well.
@@ -10,10 +10,10 @@ use std::time::Duration;
 use crate::engine::listener::Work;
 use crate::sys::procfs::ThreadStat;
 
-/// Maximum number of threads of all processes. Of a larger server it is not known what it does.
+/// Maximum number of threads of all processes. The work of a larger server is unknown.
 const MAX_THREADS: usize = 512;
 
-/// What this process and its descendants have done; `None` if that is not known.
+/// The work of this process and its descendants; `None` if it is unknown.
 #[must_use]
 pub(crate) fn of(pid: i32) -> Option<Work> {
     let mut work = Work { used: Duration::ZERO, runnable: false, stopped: true };

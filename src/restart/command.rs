@@ -68,7 +68,7 @@ impl Transaction<'_> {
     }
 }
 
-/// What the operator reads before the command starts.
+/// The line for the operator before the command starts.
 fn announcement(program: &Program, limit: Option<Duration>) -> String {
     match limit {
         None => format!("runs {program}, without a limit (--limit sets one); the drain lasts as long"),

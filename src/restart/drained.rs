@@ -27,7 +27,7 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The interval at which counters and zones are polled: a poll may run a program.
 pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Waits until the server is quiet, at most for its `max-wait`, and returns what was found.
+/// Waits until the server is quiet, at most for its `max-wait`, and returns a sentence with the result.
 pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> String {
     let own: f64 = config
         .services_of(backend)
@@ -65,7 +65,7 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> Stri
     }
 }
 
-/// What is known of withdraws or announcements after a wait for them.
+/// The confirmation of withdraws or announcements.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Confirmed {
     /// ExaBGP has acknowledged them, within this time.
@@ -159,7 +159,7 @@ pub(crate) async fn wait_until_announced(
     .await
 }
 
-/// What is to announce a service.
+/// The reason for which a service is to be announced.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum AnnouncedBy {
     /// Its checks.

@@ -157,7 +157,7 @@ fn returned(service: &Service) -> String {
     }
 }
 
-/// What a check found last.
+/// The last finding of a check.
 fn found(check: &CheckStatus) -> String {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref());
     format!(

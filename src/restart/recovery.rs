@@ -1,4 +1,4 @@
-//! How long a server has to recover after a restart.
+//! The timeout for recovery after a restart.
 
 use std::time::{Duration, Instant};
 

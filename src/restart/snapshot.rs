@@ -3,7 +3,7 @@
 //! ```text
 //!  restart succeeds ───────► scan ──► Archive, which replaces the one before in one step
 //!                                        │
-//!  restart fails, --rollback ► scan ──► Changes ──► what is there is put aside, what was saved is put back
+//!  restart fails, --rollback ► scan ──► Changes ──► present files are renamed, saved files restored
 //! ```
 //!
 //! It contains the main file, and the configuration files in the server's own directories: no zone, no key, no

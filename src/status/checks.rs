@@ -11,7 +11,8 @@ use crate::engine::check::Severity;
 pub struct CheckStatus {
     /// As configured.
     pub(crate) name: String,
-    /// What each round asks, and what it expects, one sentence for each probe; empty where the helper does not say.
+    /// The questions and expectations of each round, one sentence for each probe; empty if the helper does not report
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) asks: Vec<String>,
     /// From one round to the next as matters stand.

@@ -1,4 +1,4 @@
-//! Why a service is what it is: the chain from its probes to its routes, in sentences.
+//! Explains the state of a service: the chain from its probes to its routes, in sentences.
 //!
 //! ```text
 //!   asked ─► answered ─► counted ─► decided (by which rule) ─► told to ExaBGP ─► next, and how to change it
@@ -26,14 +26,14 @@ pub(crate) mod shown;
 pub(crate) struct Explanation {
     /// As configured.
     pub(crate) service: String,
-    /// What it is.
+    /// The state.
     pub(crate) state: ServiceState,
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Time>,
     /// For how long.
     pub(crate) for_seconds: f64,
-    /// What decided.
+    /// The rule that decided.
     pub(crate) rule: Rule,
     /// The chain, in its order.
     pub(crate) steps: Vec<Step>,
@@ -59,19 +59,19 @@ pub(crate) struct Step {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Stage {
-    /// What a check asks.
+    /// The questions of a check.
     Asked,
-    /// What its last round found.
+    /// The finding of its last round.
     Answered,
     /// Where its counter stands, and what that does to the service.
     Counted,
-    /// What decided.
+    /// The rule that decided.
     Decided,
-    /// What was told to ExaBGP, and what it answered.
+    /// The last command to ExaBGP, and its answer.
     Told,
-    /// What is known of a BGP session.
+    /// The state of a BGP session.
     Session,
-    /// What would change it, and when at the earliest.
+    /// The possible changes, and their earliest time.
     Next,
     /// How to change it.
     Remedy,

@@ -123,7 +123,7 @@ impl Service {
         Some(format!("stays withdrawn until its checks pass: {}", foreign(&reason)))
     }
 
-    /// What the check that finds an address missing on this host says.
+    /// The reason of the check that finds an address missing on this host.
     pub(super) fn missing_address(&self) -> Option<&str> {
         let failing = self.checks.iter().filter(|check| check.severity == Some(Severity::Down));
         let mut last = failing.filter_map(|check| check.last.as_ref());
@@ -150,18 +150,18 @@ pub struct Prefix {
     /// nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
-    /// What was last sent to ExaBGP and not refused.
+    /// The last advertisement that was sent to ExaBGP and not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said: Option<String>,
-    /// What became of the last command about it.
+    /// The result of the last command for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) answer: Option<Answered>,
-    /// Until the next command about it is sent; absent where none is due.
+    /// The time until the next command for it; absent if none is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) due_in_seconds: Option<f64>,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Answered {
@@ -170,14 +170,14 @@ pub(crate) struct Answered {
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<Time>,
-    /// What ExaBGP said.
+    /// The answer of ExaBGP.
     pub(crate) result: AnswerResult,
     /// Why it refused, if it said that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
 }
 
-/// What ExaBGP says to a command.
+/// The answer of ExaBGP to a command.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AnswerResult {

@@ -75,19 +75,19 @@ impl Clock {
         self.now
     }
 
-    /// The time of day at `moment`; `None` where that cannot be written.
+    /// The time of day at `moment`; `None` if it cannot be written.
     #[must_use]
     pub(crate) fn at(&self, moment: Moment) -> Option<Time> {
         if moment > self.now { self.ahead(moment.since(self.now)) } else { self.ago(self.now.since(moment)) }
     }
 
-    /// The time of day a period ago; `None` where that cannot be written.
+    /// The time of day a period ago; `None` if it cannot be written.
     #[must_use]
     pub(crate) fn ago(&self, period: Duration) -> Option<Time> {
         self.wall.checked_sub(period).and_then(Time::new)
     }
 
-    /// The time of day after a period; `None` where that cannot be written.
+    /// The time of day after a period; `None` if it cannot be written.
     #[must_use]
     pub(crate) fn ahead(&self, period: Duration) -> Option<Time> {
         self.wall.checked_add(period).and_then(Time::new)

@@ -1,6 +1,6 @@
 //! Colors of lines on a terminal: those of the eight that every terminal has.
 
-/// What a line tells.
+/// The meaning of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Paint {
     /// Nothing in particular.

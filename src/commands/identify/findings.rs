@@ -1,4 +1,4 @@
-//! What the answers mean: sentences for the operator, and whether each is a fault.
+//! Findings about the answers: sentences for the operator, and whether each is a fault.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn split_path(udp: &Heard) -> &'static str {
     }
 }
 
-/// How many nodes there are behind the address.
+/// The number of nodes behind the address.
 fn flows(splits: &Splits, add: &mut impl FnMut(bool, String)) {
     for (split, what) in [(&splits.udp, "flow"), (&splits.tcp, "connection")] {
         let transport = if what == "flow" { "UDP" } else { "TCP" };

@@ -1,4 +1,4 @@
-//! What was found at each address, and its JSON form.
+//! The answers of each address, and their JSON form.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use super::findings::Finding;
 use crate::outcome::Cause;
 use crate::probe::identity::{Heard, Identity, Split};
 
-/// What one address gave.
+/// The answers of one address.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) server: SocketAddr,

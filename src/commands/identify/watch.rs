@@ -25,7 +25,7 @@ struct Watched {
     last: Option<Answer>,
 }
 
-/// Who answers on a flow.
+/// The node that answers on a flow.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Answer {
     Node(Option<String>),

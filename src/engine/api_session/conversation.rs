@@ -55,7 +55,7 @@ pub(super) struct Mark {
     pub(super) neighbors: Vec<IpAddr>,
 }
 
-/// What changes the state, apart from sending.
+/// The inputs of the state machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Input {
     /// `done` or `error` arrived.
@@ -68,7 +68,7 @@ pub(super) enum Input {
     Overtake,
 }
 
-/// What the transition depends on besides the state.
+/// The facts, besides the state, on which the transition depends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     /// Replies to commands that were given up may still arrive.

@@ -35,12 +35,12 @@ pub(crate) struct RouteEntry {
     reported: Option<u64>,
     /// Whether every command sent for the route has been answered or given up.
     pub(crate) answered: bool,
-    /// What became of the last command about it, and when; `None` before the first.
+    /// The result of the last command for the route, and its time; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
     backoff: Backoff,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     /// ExaBGP said `done`.

@@ -90,7 +90,7 @@ impl Queue {
         self.work = None;
     }
 
-    /// How much was dropped, if that is overload: the socket was read at about the same time.
+    /// The number of dropped datagrams, if this is overload: the socket was read at about the same time.
     pub(super) fn take_overload(&mut self, now: Moment) -> Option<u32> {
         let is_recent = |at: Option<Moment>| at.is_some_and(|at| now.since(at) <= TOGETHER);
         if !is_recent(self.dropped_at) {

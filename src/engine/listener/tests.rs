@@ -18,7 +18,7 @@ struct World {
 }
 
 impl World {
-    /// So many sockets that were seen empty, of a process that is idle.
+    /// This number of sockets that were seen empty, of an idle process.
     fn new(sockets: usize) -> Self {
         let mut world = Self {
             now: Moment::START,
@@ -281,8 +281,7 @@ fn a_helper_that_starts_beside_a_hung_server_judges_nothing() {
 }
 
 proptest! {
-    /// Whatever the samples: a server that reads each socket within nine steps is not hung, and one whose queue is empty
-    /// again is judged well again, except for overload.
+    /// For any samples: a server that reads each socket within nine steps is not hung, and one whose queue is empty
     #[test]
     fn a_server_that_reads_is_never_hung(
         steps in prop::collection::vec((0_u32..300_000, 0_u32..50, 1_u64..400, prop::bool::ANY), 1..200),
@@ -310,7 +309,7 @@ proptest! {
         prop_assert!(!matches!(world.after(15), Verdict::Missing));
     }
 
-    /// Whatever came before: a queue that never decreases is found within thirteen samples of the last decrease.
+    /// After any samples: a queue that never decreases is found within thirteen samples of the last decrease.
     #[test]
     fn a_server_that_stops_reading_is_found(
         before in prop::collection::vec((0_u32..300_000, 1_u64..100), 0..50),

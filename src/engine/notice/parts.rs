@@ -1,4 +1,4 @@
-//! What notices of several kinds have in common.
+//! Parts of several kinds of notices.
 
 use std::fmt;
 use std::time::Duration;

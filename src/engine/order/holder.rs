@@ -1,4 +1,4 @@
-//! Who holds an order, and why.
+//! Holders of orders, and reasons.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::is_doubtful;
 
-/// Who holds an order: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
+/// The holder of an order: a word of at most 64 printable ASCII characters, such as `operator` or `unbound.service`.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Holder(String);

@@ -36,7 +36,7 @@ impl Host {
         fs::set_permissions(self.etc(name), fs::Permissions::from_mode(0o640)).unwrap();
     }
 
-    /// Empty where there is no such file.
+    /// Empty if there is no such file.
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.etc(name)).unwrap_or_default()
     }

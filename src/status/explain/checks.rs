@@ -1,4 +1,4 @@
-//! What a check asks, what it found last, and where its counter stands.
+//! The questions, the last finding and the counter of a check.
 
 use super::{Stage, Step};
 use crate::engine::check::Severity;

@@ -1,4 +1,4 @@
-//! What would change a service, when at the earliest, and how to change it.
+//! The possible changes of a service, their earliest time, and the commands that cause them.
 
 use super::rule::Rule;
 use super::{Stage, Step};
@@ -6,7 +6,7 @@ use crate::engine::check::Severity;
 use crate::status::view::View;
 use crate::status::{CheckStatus, Service};
 
-/// What happens next, then the remedies.
+/// The next change, then the remedies.
 pub(super) fn steps(service: &Service, rule: Rule, view: &View) -> Vec<Step> {
     let mut steps = vec![];
     match &service.next {

@@ -1,4 +1,4 @@
-//! What was told to ExaBGP, what it answered, and what is known of the BGP sessions.
+//! The last commands to ExaBGP, its answers, and the state of the BGP sessions.
 
 use super::{Stage, Step};
 use crate::status::time::Time;

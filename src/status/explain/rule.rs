@@ -8,7 +8,7 @@ use crate::engine::service::ServiceState;
 use crate::status::Service;
 use crate::status::view::{View, rough};
 
-/// What decided.
+/// The rule that decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rule {
