@@ -222,6 +222,6 @@ fn limits_the_size_of_an_answer() {
     for words in [["status"], ["drain"]] {
         let output = place.command(&words).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && said.contains("says more than"), "{words:?}: {said}");
+        assert!(!output.status.success() && said.contains("sent more than"), "{words:?}: {said}");
     }
 }
