@@ -78,7 +78,7 @@ async fn play() -> anyhow::Result<Exit> {
     for line in toml.lines() {
         writeln!(out, "    {line}")?;
     }
-    writeln!(out, "\nSeconds; `>` a line to ExaBGP, `!` a line of the log, `*` a change of the server:\n")?;
+    writeln!(out, "\nSeconds; `>` a line to ExaBGP, `!` a line of the log, `*` the DNS server:\n")?;
     let narrator = RefCell::new(Narrator {
         out,
         began: Instant::now(),
