@@ -46,6 +46,7 @@ mod process_check;
 mod questions;
 pub(crate) mod resolve;
 mod role;
+mod route;
 mod routes;
 pub(crate) mod salvage;
 mod survey;

@@ -1,6 +1,8 @@
 //! Asks the kernel over netlink about addresses and sockets of this host.
 //!
 //! * [`route::look_up`]: whether the kernel delivers an address locally (`RTM_GETROUTE`, like `ip route get`).
+//! * [`route::way`], [`route::arrival`] and [`link`]: by which interface answers leave, and whether the kernel takes in
+//!   what arrives (like `ip route get … from … iif …` and `ip link`).
 //! * [`sockets::listener`]: whether a socket receives packets for an address and port (`sock_diag`, like `ss`).
 //! * [`queues::Reader`]: the sockets of a port with what waits in them, also from `/proc/self/net` where netlink is not
 //!   permitted.
@@ -12,6 +14,7 @@
 
 pub(crate) mod changes;
 mod connection;
+pub(crate) mod link;
 mod message;
 #[cfg(test)]
 pub(crate) mod namespace;

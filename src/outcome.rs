@@ -190,6 +190,8 @@ causes! {
     Flags = "flags" (Soft),
     /// An HTTP status other than 200 (DNS over HTTPS).
     Http = "http" (Soft),
+    /// An interface of the clients, or of the route to them or to a BGP neighbor, is missing or down.
+    LinkDown = "link-down" (Soft),
     /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
     ListenerMissing = "listener-missing" (Hard),
     /// No sockets of the server can be seen, or nothing can be told from them.
@@ -204,6 +206,8 @@ causes! {
     NoCounters = "no-counters" (Unknown),
     /// Serials cannot be compared: no reference server answered, or this server did not.
     NoReference = "no-reference" (Unknown),
+    /// The kernel has no route to clients from a service address, or to a BGP neighbor.
+    NoRoute = "no-route" (Soft),
     /// The server does not read its sockets and uses no CPU: it hangs. Definite: it needs no repetition.
     NotReading = "not-reading" (Hard),
     /// The server does not keep up: the kernel or the server itself drops queries, or limits them.
@@ -224,6 +228,8 @@ causes! {
     RateLimited = "rate-limited" (Soft),
     /// Response code REFUSED.
     Refused = "refused" (Soft),
+    /// The kernel drops what clients send, by its reverse path filter (`rp_filter`).
+    RpFilter = "rp-filter" (Soft),
     /// Response code SERVFAIL.
     Servfail = "servfail" (Soft),
     /// The server answers too large a share of its queries with SERVFAIL.

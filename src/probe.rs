@@ -2,7 +2,7 @@
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
 //! [process](mod@process), an [`address`] or the sockets of a [`listener`], compares [zones](freshness) with reference
-//! servers, or reads the [`counters`] of the server. Each folds what it found into one [`Outcome`]. The engine learns
+//! servers, reads the [`counters`] of the server, or looks up the [`route`] to clients. Each folds what it found into one [`Outcome`]. The engine learns
 //! nothing else about the network.
 
 use std::fmt;
@@ -15,6 +15,7 @@ use self::dns::{DnsProbe, Finding};
 use self::freshness::FreshnessProbe;
 use self::listener::ListenerProbe;
 use self::process::ProcessProbe;
+use self::route::RouteProbe;
 use self::set::ProbeSet;
 use crate::outcome::{Cause, Outcome};
 
@@ -28,6 +29,7 @@ pub(crate) mod identity;
 pub(crate) mod listener;
 pub(crate) mod locality;
 pub(crate) mod process;
+pub(crate) mod route;
 pub(crate) mod set;
 
 /// The probe of a check.
@@ -47,6 +49,8 @@ pub(crate) enum Probe {
     Listener(ListenerProbe),
     /// The counters of a server.
     Counters(CountersProbe),
+    /// Whether this host can answer its clients.
+    Route(RouteProbe),
     /// No probe: it always passes.
     Nothing,
 }
@@ -67,6 +71,7 @@ impl Probe {
             Self::Freshness(freshness) => freshness.ask(severity).await,
             Self::Listener(listener) => listener.ask_all(),
             Self::Counters(counters) => counters.ask().await,
+            Self::Route(route) => route.ask(severity),
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -83,6 +88,7 @@ impl Probe {
             }
             Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
             Self::Counters(counters) => vec![(counters.to_string(), finding(counters.ask().await))],
+            Self::Route(route) => vec![(route.to_string(), finding(route.ask(|_| 0)))],
             Self::Freshness(freshness) => {
                 let (label, outcome) = freshness.ask_all().await;
                 vec![(label, finding(outcome))]
@@ -106,6 +112,7 @@ impl Probe {
             | Self::Address(_)
             | Self::Freshness(_)
             | Self::Counters(_)
+            | Self::Route(_)
             | Self::Nothing => 1,
         }
     }
@@ -122,6 +129,7 @@ impl fmt::Display for Probe {
             Self::Freshness(freshness) => freshness.fmt(f),
             Self::Listener(listener) => listener.fmt(f),
             Self::Counters(counters) => counters.fmt(f),
+            Self::Route(route) => route.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

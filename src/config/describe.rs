@@ -142,6 +142,7 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
         Probe::Freshness(freshness) => one(format!("must be as new: {freshness}")),
         Probe::Listener(listener) => one(format!("must be read: {listener}")),
         Probe::Counters(counters) => one(counters.to_string()),
+        Probe::Route(route) => one(format!("must have a way back: {route}")),
         Probe::Nothing => one("nothing; it always passes".to_owned()),
     }
 }
@@ -267,6 +268,7 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
         Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
         Probe::Counters(counters) => describe_counters(f, counters)?,
+        Probe::Route(route) => writeln!(f, "    must have a way back: {route}")?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     if check.on_fail.once_up {
@@ -309,6 +311,14 @@ fn describe_check(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
              return takes at most {}",
             Period(DETECTED),
             Period(listener.stall),
+            Period(timing.returns())
+        );
+    }
+    if matches!(check.probe, Probe::Route(_)) {
+        return writeln!(
+            f,
+            "    a lost route is detected in {}, return takes at most {}",
+            Period(timing.fast_interval * (fall.get() - 1).max(1)),
             Period(timing.returns())
         );
     }

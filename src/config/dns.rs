@@ -109,6 +109,7 @@ impl Resolver<'_> {
             ("freshness", written.freshness.as_ref().map(Spanned::span)),
             ("listener", written.listener.as_ref().map(Spanned::span)),
             ("counters", written.counters.as_ref().map(Spanned::span)),
+            ("route", written.route.as_ref().map(Spanned::span)),
         ];
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
         let mut single = self.plugin_fits(written);
@@ -143,14 +144,18 @@ impl Resolver<'_> {
         let counters = written.counters.as_ref().map(|counters| {
             self.counters(counters, written, service, backend, timing.timeout).map(Probe::Counters)
         });
-        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).or(counters);
+        let route = written
+            .route
+            .as_ref()
+            .map(|route| self.route_probe(route, service, &written.device).map(Probe::Route));
+        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).or(counters).or(route);
         let probe = probe.unwrap_or_else(|| {
             let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
-                            table `address = {}`, a table `freshness = { … }`, a table `listener = { … }` or a \
-                            table `counters = {}`";
+                            table `address = {}`, a table `freshness = { … }`, a table `listener = { … }`, a table \
+                            `counters = {}` or a table `route = {}`";
             let message = format!("check `{name}` has nothing to probe, {expected}");
             let kinds =
-                &["dns", "command", "process", "address", "freshness", "listener", "counters", "name"];
+                &["dns", "command", "process", "address", "freshness", "listener", "counters", "route", "name"];
             Err(self.rule_error(kinds, place, message))
         });
         single.and(probe)
@@ -269,7 +274,7 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
 /// The effect of failures and unknown outcomes on the service. By default only failures count. Outdated zones degrade:
 /// if they withdrew, a fault of a primary would withdraw every PoP at once.
 fn on_fail(written: &file::Check) -> OnFail {
-    let degrades = written.freshness.is_some() || written.counters.is_some();
+    let degrades = written.freshness.is_some() || written.counters.is_some() || written.route.is_some();
     let default = if degrades { Severity::Degraded } else { Severity::Down };
     let (otherwise, by_cause) = match &written.on_fail {
         None => (default, BTreeMap::new()),

@@ -293,6 +293,14 @@ pub(super) struct Check {
     pub(super) device: Placed<Text<Device>>,
     pub(super) freshness: Placed<Freshness>,
     pub(super) counters: Placed<Counters>,
+    pub(super) route: Placed<Route>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Route {
+    pub(super) to: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(super) interfaces: OneOrMany<Text<Device>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::defaults::TIMING;
 use super::freshness::written_servers;
-use super::{Check, Service, listener};
+use super::{Check, Service, listener, route};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
@@ -45,6 +45,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Freshness(probe) => freshness(f, probe),
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
         Probe::Counters(probe) => counters(f, &probe.limits),
+        Probe::Route(probe) => writeln!(f, "route = {}", route::table(probe)),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }
@@ -245,6 +246,29 @@ mod tests {
             let written = checks(&format!("[[service.check]]\nname = \"own\"\n{keys}\n"));
             let pasted = checks(&Tables(&written).to_string());
             assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
+        }
+    }
+
+    #[test]
+    fn a_route_check_can_be_pasted() {
+        for keys in [
+            "",
+            "to = \"198.51.100.1\", interfaces = [\"eth0\"]",
+            "to = [\"2001:db8::1\"], interfaces = [\"a\", \"b\"]",
+        ] {
+            let check = "prefixes = [\"192.0.2.53/32\", \"2001:db8:53::53/128\"]\n[[service.check]]\nname = \"back\"\n";
+            let service = |check: String| {
+                let text = format!("{NODE}[[service]]\nname = \"a\"\n{check}");
+                let config = Config::parse(Path::new("a.toml"), &text, "host");
+                config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0)
+            };
+            let written = service(format!("{check}route = {{ {keys} }}\n"));
+            let table = route::table(match &written.checks[0].probe {
+                Probe::Route(probe) => probe,
+                other => panic!("{other}"),
+            });
+            let pasted = service(format!("{check}route = {table}\n"));
+            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{table}");
         }
     }
 

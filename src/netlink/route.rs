@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
 use super::connection::{Connection, Wanted};
-use super::message::{array, attribute};
+use super::message::{array, attribute, find};
 
 /// `RTM_NEWROUTE`.
 const NEW_ROUTE: u16 = 24;
@@ -23,17 +23,26 @@ const GET_ROUTE: u16 = 26;
 /// `RTA_DST`: the address to look up.
 const DESTINATION: u16 = 1;
 
+/// `RTA_SRC`: the address that a packet comes from.
+const SOURCE: u16 = 2;
+
+/// `RTA_IIF`: the index of the interface where a packet arrives.
+const INPUT: u16 = 3;
+
 /// `RTA_OIF`: the index of the interface, or of the VRF.
 const OUTPUT: u16 = 4;
 
-/// Offset of the route type in `struct rtmsg`.
+/// Offset of the route type in `struct rtmsg`, and its size.
 const TYPE: usize = 7;
+const SIZE: usize = 12;
 
 /// `RTN_LOCAL`.
 const LOCAL: u8 = 2;
 
-/// `RTN_BLACKHOLE` to `RTN_PROHIBIT`: routes that drop packets.
-const DISCARDING: std::ops::RangeInclusive<u8> = 6..=8;
+/// `RTN_BLACKHOLE`, `RTN_UNREACHABLE` and `RTN_PROHIBIT`: routes that drop packets.
+const BLACKHOLE: u8 = 6;
+const UNREACHABLE: u8 = 7;
+const PROHIBIT: u8 = 8;
 
 /// Where the kernel delivers a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +68,36 @@ impl fmt::Display for Delivery {
     }
 }
 
+/// The way of a packet out of this host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    /// It stays on this host.
+    Here,
+    /// By the interface with this index.
+    Out(u32),
+    /// There is none, for this reason.
+    None(&'static str),
+}
+
+/// Whether the kernel takes in a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Arrival {
+    /// It does, or it does not say.
+    Accepted,
+    /// It drops it: by its reverse path filter, if that is strict, or for a source that no packet may have.
+    Dropped,
+}
+
+/// What the kernel says of a route.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    delivery: Delivery,
+    /// The interface by which the packet leaves.
+    output: Option<u32>,
+    /// Why it is not delivered.
+    why: &'static str,
+}
+
 thread_local! {
     /// Opened by the first look-up of a thread and reused, so that later look-ups need no descriptor.
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
@@ -70,90 +109,153 @@ thread_local! {
 /// Returns an error if the kernel cannot be asked: netlink is not permitted (`AF_NETLINK` in
 /// `RestrictAddressFamilies=`), no descriptor is left, or the kernel lacks the address family.
 pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Delivery> {
-    let index = match device.map(if_nametoindex) {
-        None => None,
-        Some(Ok(index)) => Some(index),
-        Some(Err(Errno::ENODEV)) => return Ok(Delivery::NoDevice),
-        Some(Err(error)) => return Err(error.into()),
-    };
-    let answer = ask(address, index);
+    let Some(index) = index_of(device)? else { return Ok(Delivery::NoDevice) };
+    Ok(find_route(address, None, index)?.delivery)
+}
+
+/// Looks up how packets from the address `from`, which has to be on this host, leave to `to`; in the VRF `device` if one
+/// is given.
+///
+/// # Errors
+/// Those of [`look_up`], and an error if `from` is not on this host.
+pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Way> {
+    let Some(index) = index_of(device)? else { return Ok(Way::None("no such VRF")) };
+    let found = find_route(to, from, index)?;
+    Ok(match (found.delivery, found.output) {
+        (Delivery::Here, _) => Way::Here,
+        (Delivery::Elsewhere, Some(index)) => Way::Out(index),
+        (Delivery::Elsewhere, None) => Way::None("a route without an interface"),
+        (Delivery::Nowhere | Delivery::NoDevice, _) => Way::None(found.why),
+    })
+}
+
+/// Asks whether a packet from `from` to the address `to` of this host, which arrives by the interface `input`, is taken
+/// in. Only IPv4 has a reverse path filter of its own; IPv6 is always accepted.
+///
+/// # Errors
+/// Those of [`look_up`].
+pub(crate) fn arrival(from: IpAddr, to: IpAddr, input: u32) -> io::Result<Arrival> {
+    if to.is_ipv6() {
+        return Ok(Arrival::Accepted);
+    }
+    match ask(&body(to, Some(from), &[(INPUT, input)])) {
+        Ok(_) => Ok(Arrival::Accepted),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            // Some kernels have the second number for all that they drop.
+            Some(Errno::EXDEV | Errno::EINVAL) => Ok(Arrival::Dropped),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The index of a device, or `Some(None)` without one; `None` if there is none of this name.
+fn index_of(device: Option<&str>) -> io::Result<Option<Option<u32>>> {
+    match device.map(if_nametoindex) {
+        None => Ok(Some(None)),
+        Some(Ok(index)) => Ok(Some(Some(index))),
+        Some(Err(Errno::ENODEV)) => Ok(None),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+fn find_route(to: IpAddr, from: Option<IpAddr>, index: Option<u32>) -> io::Result<Found> {
+    let output = index.map(|index| (OUTPUT, index));
+    let answer = ask(&body(to, from, output.as_slice()));
     let is_ambiguous = matches!(&answer, Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32));
     if !is_ambiguous {
         return answer;
     }
-    // The kernel returns the same error for a blackhole route and for an invalid request. If it delivers the loopback
-    // address locally, the request is valid.
-    let loopback = match address {
+    // The kernel returns the same error for a blackhole route, for a source that is not on this host and for an invalid
+    // request. If it delivers the source, or else the loopback address, locally, the request is valid.
+    let loopback = match to {
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
     };
-    match ask(loopback, None) {
-        Ok(Delivery::Here) => Ok(Delivery::Nowhere),
+    let output = from.and(output);
+    match ask(&body(from.unwrap_or(loopback), None, output.as_slice())) {
+        Ok(Found { delivery: Delivery::Here, .. }) => {
+            Ok(Found { delivery: Delivery::Nowhere, output: None, why: "a blackhole route" })
+        }
         _ => answer,
     }
 }
 
-fn ask(address: IpAddr, index: Option<u32>) -> io::Result<Delivery> {
+fn ask(body: &[u8]) -> io::Result<Found> {
     CONNECTION.with_borrow_mut(|cached| {
         let mut connection = match cached.take() {
             Some(connection) => connection,
             None => Connection::open(None)?,
         };
-        let mut delivery = None;
-        let answered = connection.ask(GET_ROUTE, 0, &body(address, index), |kind, route| {
-            delivery = (kind == NEW_ROUTE).then(|| read(route)).flatten();
+        let mut found = None;
+        let answered = connection.ask(GET_ROUTE, 0, body, |kind, route| {
+            found = (kind == NEW_ROUTE).then(|| read(route)).flatten();
             Wanted::NoMore
         });
-        match (answered, delivery) {
-            (Ok(()), Some(delivery)) => {
+        match (answered, found) {
+            (Ok(()), Some(found)) => {
                 *cached = Some(connection);
-                Ok(delivery)
+                Ok(found)
             }
             (Ok(()), None) => Err(io::Error::from(io::ErrorKind::InvalidData)),
             (Err(error), _) => {
                 let errno = error.raw_os_error().map(Errno::from_raw);
+                let why = match errno {
+                    Some(Errno::ENETUNREACH) => Some("the network is unreachable"),
+                    Some(Errno::EHOSTUNREACH) => Some("an unreachable route"),
+                    Some(Errno::EACCES) => Some("a prohibit route"),
+                    Some(Errno::ENODEV) => Some("no such interface"),
+                    _ => None,
+                };
                 // A normal answer; the socket stays usable.
-                if matches!(
-                    errno,
-                    Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL)
-                ) {
+                if (why.is_some() && errno != Some(Errno::ENODEV))
+                    || matches!(errno, Some(Errno::EINVAL | Errno::EXDEV))
+                {
                     *cached = Some(connection);
                 }
-                match errno {
-                    Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ENODEV) => Ok(Delivery::Nowhere),
-                    // The answer for a route of type prohibit.
-                    Some(Errno::EACCES) => Ok(Delivery::Nowhere),
-                    _ => Err(error),
-                }
+                why.map(|why| Found { delivery: Delivery::Nowhere, output: None, why }).ok_or(error)
             }
         }
     })
 }
 
-/// Builds `struct rtmsg` and its attributes.
-fn body(address: IpAddr, index: Option<u32>) -> Vec<u8> {
-    let (family, destination) = match address {
-        IpAddr::V4(address) => (rustix::net::AddressFamily::INET, address.octets().to_vec()),
-        IpAddr::V6(address) => (rustix::net::AddressFamily::INET6, address.octets().to_vec()),
+/// Builds `struct rtmsg` and its attributes: the addresses, and the indexes of `interfaces`.
+fn body(to: IpAddr, from: Option<IpAddr>, interfaces: &[(u16, u32)]) -> Vec<u8> {
+    let octets_of = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     };
+    let family = match to {
+        IpAddr::V4(_) => rustix::net::AddressFamily::INET,
+        IpAddr::V6(_) => rustix::net::AddressFamily::INET6,
+    };
+    let destination = octets_of(to);
     let bits = u8::try_from(destination.len() * 8).unwrap_or(u8::MAX);
-    let mut octets = vec![0; 12];
+    let mut octets = vec![0; SIZE];
     octets[0] = u8::try_from(family.as_raw()).unwrap_or_default();
     octets[1] = bits;
     octets.extend(attribute(DESTINATION, &destination));
-    if let Some(index) = index {
-        octets.extend(attribute(OUTPUT, &index.to_ne_bytes()));
+    if let Some(from) = from {
+        octets[2] = bits;
+        octets.extend(attribute(SOURCE, &octets_of(from)));
+    }
+    for (kind, index) in interfaces {
+        octets.extend(attribute(*kind, &index.to_ne_bytes()));
     }
     octets
 }
 
-fn read(route: &[u8]) -> Option<Delivery> {
+fn read(route: &[u8]) -> Option<Found> {
     let [kind] = array(route, TYPE)?;
-    Some(match kind {
-        LOCAL => Delivery::Here,
-        kind if DISCARDING.contains(&kind) => Delivery::Nowhere,
-        _ => Delivery::Elsewhere,
-    })
+    let (delivery, why) = match kind {
+        LOCAL => (Delivery::Here, ""),
+        BLACKHOLE => (Delivery::Nowhere, "a blackhole route"),
+        UNREACHABLE => (Delivery::Nowhere, "an unreachable route"),
+        PROHIBIT => (Delivery::Nowhere, "a prohibit route"),
+        _ => (Delivery::Elsewhere, ""),
+    };
+    let output = route.get(SIZE..).and_then(|attributes| find(attributes, OUTPUT));
+    let output = output.and_then(|value| array(value, 0)).map(u32::from_ne_bytes);
+    Some(Found { delivery, output, why })
 }
 
 #[cfg(test)]
@@ -175,8 +277,8 @@ mod tests {
             number(4),
             7_u32.to_ne_bytes().to_vec(),
         ];
-        assert_eq!(body("192.0.2.53".parse().unwrap(), Some(7)), expected.concat());
-        let six = body("2001:db8::53".parse().unwrap(), None);
+        assert_eq!(body("192.0.2.53".parse().unwrap(), None, &[(OUTPUT, 7)]), expected.concat());
+        let six = body("2001:db8::53".parse().unwrap(), None, &[]);
         assert_eq!(six[..2], [10, 128]);
         assert_eq!(six[12..16], [number(20), number(1)].concat());
         assert_eq!(six.len(), 32);
@@ -187,16 +289,16 @@ mod tests {
         let route = |kind| {
             let mut octets = [0; 12];
             octets[TYPE] = kind;
-            read(&octets)
+            read(&octets).map(|found| found.delivery)
         };
         assert_eq!(route(2), Some(Delivery::Here));
         for (kind, name) in [(1, "unicast"), (3, "broadcast"), (4, "anycast"), (5, "multicast")] {
             assert_eq!(route(kind), Some(Delivery::Elsewhere), "{name}");
         }
-        for kind in DISCARDING {
+        for kind in BLACKHOLE..=PROHIBIT {
             assert_eq!(route(kind), Some(Delivery::Nowhere), "{kind}");
         }
-        assert_eq!(read(&[2; 7]), None);
+        assert!(read(&[2; 7]).is_none());
     }
 
     /// Where the kernel delivers each address.

@@ -1,6 +1,6 @@
-//! A thread that reports at once when an address is no longer on this host.
+//! A thread that reports at once when an address is no longer on this host, or when a route to clients is lost.
 //!
-//! It looks up the addresses after every change that the kernel reports, and every second. An address is missing after
+//! It looks up the addresses and routes after every change that the kernel reports, and every second. An address is missing after
 //! two look-ups, [`APART`]. A router that loads its table causes hundreds of thousands of changes, so the pause between
 //! two look-ups is a multiple of their duration.
 //!
@@ -26,6 +26,7 @@ use rustix::time::Timespec;
 
 use super::{APART, AddressProbe, Sight};
 use crate::netlink::changes::Changes;
+use crate::probe::route::RouteProbe;
 use crate::sys::lock;
 
 /// The interval of look-ups without a change.
@@ -37,7 +38,23 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The pause is at least this many times as long as the last look-up.
 const SHARE: u32 = 20;
 
-/// The state of the addresses of a probe.
+/// What is looked up.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Subject {
+    Address(AddressProbe),
+    Route(RouteProbe),
+}
+
+impl Subject {
+    fn look(&self) -> Sight {
+        match self {
+            Self::Address(probe) => probe.look(),
+            Self::Route(probe) => probe.look(),
+        }
+    }
+}
+
+/// The state of the addresses or routes of a probe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Grip {
     Unseen,
@@ -64,7 +81,7 @@ impl Grip {
 type Tell = Box<dyn Fn(&str) + Send>;
 
 struct Watched {
-    probe: AddressProbe,
+    probe: Subject,
     grip: Grip,
     tell: Tell,
 }
@@ -98,10 +115,10 @@ impl Watch {
 
     /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone. A probe
     /// that was watched before keeps its state.
-    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (AddressProbe, Tell)>) {
+    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (Subject, Tell)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
-        let grip = |probe: &AddressProbe| {
+        let grip = |probe: &Subject| {
             known.iter().find(|watched| watched.probe == *probe).map_or(Grip::Unseen, |watched| watched.grip)
         };
         let probes = probes.into_iter();
@@ -124,8 +141,8 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
                 Err(error) => {
                     if !std::mem::replace(&mut silent, true) {
                         log::warn!(
-                            "cannot receive changes of addresses: {error}; a service address that disappears is \
-                             noticed within {EACH:?} only; AF_NETLINK in RestrictAddressFamilies= permits it"
+                            "cannot receive changes of addresses and routes: {error}; one that disappears is noticed \
+                             within {EACH:?} only; AF_NETLINK in RestrictAddressFamilies= permits it"
                         );
                     }
                     None
@@ -215,7 +232,7 @@ mod tests {
         let (told, events) = channel();
         let tell: Tell = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
         let watch = Watch::start().unwrap();
-        watch.assign([(AddressProbe { addresses, device: None }, tell)]);
+        watch.assign([(Subject::Address(AddressProbe { addresses, device: None }), tell)]);
         (watch, events)
     }
 

@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// All tables of `src/config/file.rs` and `src/config/file/dns.rs`; the file itself is one whose keys are tables.
-pub(super) const TABLES: [Table; 21] = [
+pub(super) const TABLES: [Table; 22] = [
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
@@ -35,6 +35,7 @@ pub(super) const TABLES: [Table; 21] = [
     table("service.check.process", "[[service.check]]", &["process"]),
     table("service.check.counters", "[[service.check]]", &["counters"]),
     table("service.check.freshness", "[[service.check]]", &["freshness"]),
+    table("service.check.route", "[[service.check]]", &["route"]),
     table("service.check.listener", "[[service.check]]", &["listener"]),
     table("service.check.dns", "[[service.check]]", &["dns"]),
     table("service.check.dns.tls", "[[service.check]]", &["dns", "tls"]),
