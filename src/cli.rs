@@ -73,6 +73,11 @@ pub enum Command {
     /// The helper keeps up to 1000 entries over restarts. Without a helper the command reads the file in the state directory.
     /// Exit status: 0, or 1 if the history cannot be read.
     History(HistoryOptions),
+    /// Print the metrics of the running helper in the text format of Prometheus
+    ///
+    /// `[metrics]` in the configuration writes them to a file for node_exporter, or serves them over HTTP. Exit status: 0,
+    /// or 1 if no helper runs.
+    Metrics(Helper),
     /// Withdraw a service, or all, for maintenance
     ///
     /// A drain has a holder and a reason, survives a restart of the helper, and ends by itself after the time of

@@ -20,6 +20,7 @@ mod helper;
 pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod identify;
+pub(crate) mod metrics;
 mod missing;
 mod prospect;
 pub(crate) mod reload;
@@ -42,6 +43,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Status(options) => status::run(options),
         Command::Explain(options) => explain::run(options),
         Command::History(options) => history::run(options),
+        Command::Metrics(options) => metrics::run(options),
         Command::Drain(options) => drain::drain(options),
         Command::Undrain(options) => drain::undrain(options),
         Command::Hold(options) => hold::hold(options),

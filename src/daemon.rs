@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use self::addresses::Addresses;
 use self::control::Control;
 use self::disable_files::DisableFiles;
+use self::document::Subject;
 use self::healing::Healers;
 pub(crate) use self::io::LoopIo;
 use self::listeners::Listeners;
@@ -34,6 +35,7 @@ use crate::engine::Engine;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
 use crate::history::file::History;
+use crate::metrics::tally::Tally;
 use crate::outcome::Outcome;
 use crate::sys::handoff::EXIT_WAIT;
 
@@ -42,6 +44,7 @@ pub(crate) mod addresses;
 pub(crate) mod control;
 pub mod deadman;
 pub(crate) mod disable_files;
+pub(crate) mod document;
 pub(crate) mod exit_delay;
 pub(crate) mod healing;
 pub(crate) mod hooks;
@@ -87,6 +90,8 @@ pub(crate) struct Daemon<'a> {
     listeners: Listeners,
     disable_files: DisableFiles,
     rate_limit: RateLimit,
+    tally: Tally,
+    subject: Subject,
     /// Whether commands were sent since the dead-man's withdraws were updated.
     printed: bool,
     /// Whether state that should survive a restart has changed.
@@ -133,6 +138,8 @@ impl<'a> Daemon<'a> {
             disable_files: DisableFiles::new(config, &engine),
             engine,
             rate_limit: RateLimit::default(),
+            tally: Tally::default(),
+            subject: Subject::default(),
             printed: false,
             unsaved: false,
             promised: vec![],
@@ -150,8 +157,8 @@ impl<'a> Daemon<'a> {
 
     /// Adds the sockets for status and requests.
     #[must_use]
-    pub(crate) fn with_control(self, control: Option<Control>) -> Self {
-        Self { control, ..self }
+    pub(crate) fn with_control(self, subject: Subject, control: Option<Control>) -> Self {
+        Self { subject, control, ..self }
     }
 
     /// Adds the history.

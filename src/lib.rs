@@ -36,6 +36,7 @@
 //! * [`daemon`]: the loop that connects the engine to the world, its dead-man thread, and the systemd watchdog.
 //! * [`control`], [`status`]: requests of an operator to the running helper, over two sockets.
 //! * [`history`]: what happened, with wall-clock times, in a bounded file that survives a restart.
+//! * [`metrics`]: the status document for Prometheus, and the counters in it.
 //! * [`healthcheck`]: the options of `exabgp healthcheck`, turned into the same configuration.
 //! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, for tests and for operators.
 //! * [`responder`]: a DNS server for `demo` and the tests.
@@ -68,6 +69,7 @@ pub(crate) mod history;
 #[cfg(test)]
 mod layers;
 pub mod logging;
+pub(crate) mod metrics;
 pub(crate) mod netlink;
 pub mod outcome;
 pub mod probe;

@@ -18,6 +18,7 @@ pub(crate) use self::service::{AnswerResult, Answered, Next};
 pub use self::service::{Prefix, Service};
 pub use self::sessions::{BgpSession, ExaBgp, SessionState};
 use self::time::Time;
+use self::totals::Totals;
 
 mod checks;
 mod dampening;
@@ -29,6 +30,7 @@ mod service;
 mod sessions;
 pub(crate) mod table;
 pub(crate) mod time;
+pub(crate) mod totals;
 pub(crate) mod view;
 
 /// Names the format.
@@ -48,6 +50,9 @@ pub struct Document {
     pub pid: u32,
     /// The configuration file that the helper was started with.
     pub configuration: PathBuf,
+    /// The hash of the configuration in force: FNV-1a, 64 bits; absent where it is not from a file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) configuration_hash: Option<String>,
     /// Why that file cannot be used, if it cannot. Meanwhile `last_good` is in force, or everything is withdrawn.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trouble: Option<String>,
@@ -75,6 +80,9 @@ pub struct Document {
     pub drains_of_all: Vec<Drain>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
     pub left_behind: Vec<String>,
+    /// What the helper has counted since its start.
+    #[serde(default, skip_serializing_if = "Totals::is_empty")]
+    pub totals: Totals,
 }
 
 /// A configuration file that cannot be used.

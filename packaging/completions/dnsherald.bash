@@ -52,6 +52,9 @@ _dnsherald() {
             dnsherald,identify)
                 cmd="dnsherald__subcmd__identify"
                 ;;
+            dnsherald,metrics)
+                cmd="dnsherald__subcmd__metrics"
+                ;;
             dnsherald,reload)
                 cmd="dnsherald__subcmd__reload"
                 ;;
@@ -157,6 +160,9 @@ _dnsherald() {
             dnsherald__subcmd__help,identify)
                 cmd="dnsherald__subcmd__help__subcmd__identify"
                 ;;
+            dnsherald__subcmd__help,metrics)
+                cmd="dnsherald__subcmd__help__subcmd__metrics"
+                ;;
             dnsherald__subcmd__help,reload)
                 cmd="dnsherald__subcmd__help__subcmd__reload"
                 ;;
@@ -206,7 +212,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status explain history drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -712,7 +718,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status explain history drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -991,6 +997,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__help__subcmd__metrics)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1177,6 +1197,32 @@ _dnsherald() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__metrics)
+            opts="-c -h --config --control --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

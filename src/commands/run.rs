@@ -1,7 +1,6 @@
 //! `run`: the helper that ExaBGP starts.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -14,8 +13,9 @@ use crate::backend::privilege::is_root;
 use crate::cli::Run;
 use crate::config::cite::ConfigError;
 use crate::config::{Config, absolute};
-use crate::daemon::control::{Control, Subject};
+use crate::daemon::control::Control;
 use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
+use crate::daemon::document::Subject;
 use crate::daemon::exit_delay::StopFlag;
 use crate::daemon::healing::Healers;
 use crate::daemon::last_good::{LastGood, SavedConfig, Saver};
@@ -182,7 +182,8 @@ async fn run_daemon(
     }
     let mut observer = RunObserver::new(config, recorder, saver, broken);
     let history = store.as_ref().map(|store| beside(store.file()));
-    let control = if on_terminal { None } else { control(config, path, history.clone()) };
+    let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
+    let control = if on_terminal { None } else { control(config, &subject) };
     let history = history.map(|file| {
         let history = History::start(file);
         let (version, node) = (env!("CARGO_PKG_VERSION"), &config.node.name);
@@ -194,22 +195,17 @@ async fn run_daemon(
         history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
         history
     });
-    let daemon = Daemon::new(config, io, store, memory, age).with_control(control).with_history(history);
+    let daemon =
+        Daemon::new(config, io, store, memory, age).with_control(subject, control).with_history(history);
     let daemon = daemon.with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }
 
 /// Opens the control sockets. The helper also runs without them.
-fn control(config: &Config, path: &Path, history: Option<PathBuf>) -> Option<Control> {
-    let subject =
-        Subject { configuration: absolute(path), node: config.node.name.clone(), host: host_name(), history };
+fn control(config: &Config, subject: &Subject) -> Option<Control> {
     let opened = Control::open(&config.control, subject);
     opened
-        .map(|mut control| {
-            control.becomes(config);
-            control
-        })
         .inspect_err(|why| {
             log::error!(
                 "{why}; `dnsherald status` and `dnsherald drain` will find no helper. ExaBGP's helper user needs write \

@@ -31,6 +31,7 @@ impl Daemon<'_> {
 
     pub(super) fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
         supervisor.before_event(now, &event);
+        self.tally.count_event(&self.engine, &event);
         let actions = self.engine.handle(now, event);
         self.carry_out(now, &actions, supervisor)
     }
@@ -55,6 +56,7 @@ impl Daemon<'_> {
             self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
         for action in actions {
+            self.tally.count_action(action);
             match action {
                 Action::Print(line) => {
                     self.printed = true;

@@ -6,9 +6,9 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -20,13 +20,10 @@ use self::places::serve;
 pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, obey};
 use self::socket::Socket;
+use super::document::Subject;
 use crate::config::Config;
-use crate::config::describe::questions;
 use crate::control::{Request, control_socket, status_socket};
-use crate::engine::Engine;
-use crate::engine::moment::Moment;
-use crate::status::time::Clock;
-use crate::status::{Document, Trouble};
+use crate::status::Document;
 use crate::sys::trusted_path::make_for_root;
 use crate::text::json;
 
@@ -63,25 +60,9 @@ pub(crate) enum Asked {
     Reload(Box<Config>, Caller),
 }
 
-/// The facts that the document shows besides the engine.
-#[derive(Clone, Debug)]
-pub(crate) struct Subject {
-    /// The path of the configuration file, as given.
-    pub(crate) configuration: PathBuf,
-    /// The name of this node.
-    pub(crate) node: String,
-    /// The name of this host, for a configuration without a node name.
-    pub(crate) host: String,
-    /// The file of the history, where one is kept.
-    pub(crate) history: Option<PathBuf>,
-}
-
 /// The open sockets.
 #[derive(Debug)]
 pub(crate) struct Control {
-    subject: Subject,
-    /// The questions of each check of each service, in order.
-    questions: Vec<Vec<Vec<String>>>,
     asked: mpsc::Receiver<Asked>,
     sockets: Vec<Socket>,
     tasks: JoinSet<()>,
@@ -100,7 +81,7 @@ impl Control {
     ///
     /// # Errors
     /// A sentence with the obstacle. Then clients cannot connect; the helper runs without sockets.
-    pub(crate) fn open(directory: &Path, subject: Subject) -> Result<Self, String> {
+    pub(crate) fn open(directory: &Path, subject: &Subject) -> Result<Self, String> {
         make_for_root(directory, DIRECTORY_MODE)
             .map_err(|error| format!("cannot use the directory {}: {error}", directory.display()))?;
         if is_writable_for_others(directory) {
@@ -116,11 +97,9 @@ impl Control {
         let mut tasks = JoinSet::new();
         let status_questions = questions.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
-        let reader = ConfigReader::new(&subject);
+        let reader = ConfigReader::new(subject);
         tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
         Ok(Self {
-            subject,
-            questions: vec![],
             asked,
             sockets: vec![status.0, control.0],
             tasks,
@@ -154,11 +133,11 @@ impl Control {
     }
 
     /// Sends the document to all waiting clients, unless it is too early for another one.
-    pub(crate) fn hand_out(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) {
+    pub(crate) fn hand_out(&mut self, document: impl FnOnce() -> Document) {
         if self.recent().is_none() && Instant::now() < self.turn_at {
             return;
         }
-        let text = self.document(engine, now, trouble);
+        let text = self.text_of(document);
         for answer in self.waiting.drain(..) {
             // The client may have disconnected; that changes nothing.
             let _ = answer.send(Arc::clone(&text));
@@ -170,36 +149,17 @@ impl Control {
         (at.elapsed() < *took * REUSE).then(|| Arc::clone(text))
     }
 
-    /// The status document of the engine at `now`, as JSON.
-    fn document(&mut self, engine: &Engine, now: Moment, trouble: Option<&Trouble>) -> Arc<[u8]> {
+    /// The present status document as JSON.
+    fn text_of(&mut self, document: impl FnOnce() -> Document) -> Arc<[u8]> {
         if let Some(text) = self.recent() {
             return text;
         }
         let began = Instant::now();
-        let clock = Clock::new(now, SystemTime::now());
-        let mut document = Document::of(engine, &clock, &self.subject.node, &self.subject.configuration);
-        let checks = document.services.iter_mut().zip(&self.questions);
-        for (service, questions) in checks {
-            for (check, questions) in service.checks.iter_mut().zip(questions) {
-                check.asks.clone_from(questions);
-            }
-        }
-        document.trouble = trouble.map(|trouble| trouble.error.clone());
-        document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
-        document.unwritten.clone_from(&self.unwritten);
-        let text = json(serde_json::to_string(&document).unwrap_or_default()) + "\n";
+        let text = json(serde_json::to_string(&document()).unwrap_or_default()) + "\n";
         let (text, took): (Arc<[u8]>, _) = (text.into_bytes().into(), began.elapsed());
         self.written = Some((Instant::now(), took, Arc::clone(&text)));
         self.turn_at = Instant::now() + took * PAUSE;
         text
-    }
-
-    /// Another configuration takes effect.
-    pub(crate) fn becomes(&mut self, config: &Config) {
-        self.subject.node.clone_from(&config.node.name);
-        let services = config.services.iter();
-        self.questions = services.map(|service| service.checks.iter().map(questions).collect()).collect();
-        self.forget_document();
     }
 
     /// The state has changed, so that the next status document must be a new one.
@@ -230,9 +190,15 @@ async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Res
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::config::Config;
+    use crate::engine::Engine;
     use crate::engine::api_session::Parent;
     use crate::engine::memory::Memory;
+    use crate::engine::moment::Moment;
+    use crate::status::time::Clock;
 
     #[tokio::test]
     async fn a_client_that_never_stops_gets_a_share_of_the_time() {
@@ -244,21 +210,22 @@ mod tests {
         );
         let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
         let engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
-        let subject =
-            Subject { configuration: "test.toml".into(), node: "a".into(), host: "a".into(), history: None };
-        let mut control = Control::open(&directory, subject).unwrap();
+        let subject = Subject::new("test.toml".into(), "a".into(), None, &config);
+        let mut control = Control::open(&directory, &subject).unwrap();
+        let clock = Clock::new(Moment::START, SystemTime::now());
+        let document = || Document::of(&engine, &clock, "a", Path::new("test.toml"));
         let mut answers = vec![];
         for _ in 0..100 {
             let (answer, answered) = oneshot::channel();
             control.forget_document();
             control.wants_document(answer);
-            control.hand_out(&engine, Moment::START, None);
+            control.hand_out(document);
             answers.push(answered);
         }
         let at_once = answers.iter_mut().map(|answer| answer.try_recv().is_ok()).filter(|is| *is).count();
         assert!((1..=20).contains(&at_once), "{at_once}: the others wait for their turn");
         assert!(matches!(control.next().await, Asked::Turn));
-        control.hand_out(&engine, Moment::START, None);
+        control.hand_out(document);
         assert!(answers[99].try_recv().is_ok());
         drop(control);
         fs::remove_dir_all(directory).unwrap();

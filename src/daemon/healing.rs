@@ -10,10 +10,10 @@
 //! The restart is `dnsherald backend restart`, run as a separate process. So the loop continues to probe, and the
 //! helper needs no other privileges than an operator at the command line.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -86,7 +86,15 @@ struct Healer {
     backend: Arc<Backend>,
     services: Vec<ServiceId>,
     healing: Healing,
-    is_running: Arc<AtomicBool>,
+    restarts: Arc<Restarts>,
+}
+
+/// The restarts of one server.
+#[derive(Debug, Default)]
+struct Restarts {
+    is_running: AtomicBool,
+    succeeded: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// All servers with automatic restarts.
@@ -109,7 +117,7 @@ impl Healers {
                 backend: Arc::clone(backend),
                 services: ours.map(|(id, _)| id).collect(),
                 healing: Healing::new(heal),
-                is_running: Arc::default(),
+                restarts: Arc::default(),
             });
         }
         Self { configuration: configuration.to_owned(), healers }
@@ -124,16 +132,26 @@ impl Healers {
             if let Some(before) = before {
                 let heal = healer.healing.heal;
                 healer.healing = Healing { heal, ..before.healing.clone() };
-                healer.is_running = Arc::clone(&before.is_running);
+                healer.restarts = Arc::clone(&before.restarts);
             }
         }
         next
     }
 
+    /// By backend: how many restarts ended with each result.
+    pub(super) fn counts(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let counts = |restarts: &Restarts| {
+            [("succeeded", &restarts.succeeded), ("failed", &restarts.failed)]
+                .map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed)))
+                .into()
+        };
+        self.healers.iter().map(|healer| (healer.backend.name.clone(), counts(&healer.restarts))).collect()
+    }
+
     /// Restarts servers that have been unwell for long enough. Must run on the runtime of the loop.
     pub(crate) fn restart_unwell(&mut self, now: Moment, engine: &Engine) {
         for healer in &mut self.healers {
-            if healer.is_running.load(Ordering::Relaxed) {
+            if healer.restarts.is_running.load(Ordering::Relaxed) {
                 continue;
             }
             let is_unwell = |id: &ServiceId| engine.services().get(id.0).is_some_and(Service::is_unwell);
@@ -143,7 +161,7 @@ impl Healers {
                 Remedy::Wait => {}
                 Remedy::Restart => {
                     log::warn!("backend {name}: down or hung for {}; restarting it", Shown(heal.after));
-                    restart(&healer.backend, &self.configuration, &healer.is_running);
+                    restart(&healer.backend, &self.configuration, &healer.restarts);
                 }
                 Remedy::GiveUp => log::error!(
                     "backend {name}: still down or hung after {} to restart it within {}; no further attempts until it \
@@ -170,7 +188,7 @@ fn why(ended: &Ended) -> String {
     format!("{step}: {said}{more}")
 }
 
-fn restart(backend: &Backend, configuration: &Path, is_running: &Arc<AtomicBool>) {
+fn restart(backend: &Backend, configuration: &Path, restarts: &Arc<Restarts>) {
     let (name, limit) = (&backend.name, LIMIT + backend.start_timeout);
     let Ok(itself) = std::env::current_exe() else {
         return log::error!("backend {name}: cannot restart: the path of this program is unknown");
@@ -180,16 +198,18 @@ fn restart(backend: &Backend, configuration: &Path, is_running: &Arc<AtomicBool>
     let itself = itself.strip_suffix(" (deleted)").unwrap_or(&itself).to_owned();
     let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing", "--json"];
     let program = Program::new(&itself, &words);
-    let (name, is_running) = (name.clone(), Arc::clone(is_running));
-    is_running.store(true, Ordering::Relaxed);
+    let (name, restarts) = (name.clone(), Arc::clone(restarts));
+    restarts.is_running.store(true, Ordering::Relaxed);
     tokio::spawn(async move {
         let ended = run(&program, limit).await;
+        let counter = if ended.succeeded() { &restarts.succeeded } else { &restarts.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
         if ended.succeeded() {
             log::info!("backend {name}: restarted; it answers again");
         } else {
             log::error!("backend {name}: the restart failed: {}", why(&ended));
         }
-        is_running.store(false, Ordering::Relaxed);
+        restarts.is_running.store(false, Ordering::Relaxed);
     });
 }
 

@@ -9,9 +9,10 @@
 //! oldest hook is dropped: what hooks leave behind (a file, a page, a flag) must match the latest state, and the log
 //! has earlier ones.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -91,7 +92,12 @@ impl Hooks {
     }
 
     fn within(limits: Limits) -> Self {
-        let queue = Arc::new(Queue { limits, waiting: Mutex::default(), changed: Notify::new() });
+        let queue = Arc::new(Queue {
+            limits,
+            waiting: Mutex::default(),
+            changed: Notify::new(),
+            counts: Counts::default(),
+        });
         let task = tokio::spawn(work(Arc::clone(&queue)));
         Self { queue, task }
     }
@@ -99,8 +105,18 @@ impl Hooks {
     /// Queues a hook. Never blocks.
     pub(crate) fn run(&self, hook: Hook) {
         if let Some(oldest) = self.queue.push(hook) {
+            self.queue.counts.dropped.fetch_add(1, Ordering::Relaxed);
             log::error!("{oldest}: dropped, because {} newer hooks wait", self.queue.limits.waiting);
         }
+    }
+
+    /// How many hooks ended with each result.
+    #[must_use]
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let Counts { succeeded, failed, dropped } = &self.queue.counts;
+        [("succeeded", succeeded), ("failed", failed), ("dropped", dropped)]
+            .map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed)))
+            .into()
     }
 
     /// Waits until all queued hooks have run.
@@ -122,6 +138,14 @@ struct Queue {
     limits: Limits,
     waiting: Mutex<Waiting>,
     changed: Notify,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -165,18 +189,24 @@ impl Queue {
 
 async fn work(queue: Arc<Queue>) {
     while let Some(hook) = queue.next().await {
-        carry_out(&hook, &queue).await;
+        let counts = &queue.counts;
+        let counter = if carry_out(&hook, &queue).await { &counts.succeeded } else { &counts.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-async fn carry_out(hook: &Hook, queue: &Queue) {
+/// Returns whether the hook succeeded.
+async fn carry_out(hook: &Hook, queue: &Queue) -> bool {
     let Limits { warn_after, kill_after, .. } = queue.limits;
     let mut command = shell(&hook.text);
     command.env("STATE", &hook.state).env("SERVICE", &hook.service).env("REASON", &hook.reason);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut group = match ChildGroup::spawn(command) {
         Ok(group) => group,
-        Err(error) => return log::error!("{hook}: cannot start a shell: {error}"),
+        Err(error) => {
+            log::error!("{hook}: cannot start a shell: {error}");
+            return false;
+        }
     };
     let exit = match timeout(warn_after, group.wait()).await {
         Ok(exit) => Ok(exit),
@@ -186,6 +216,7 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
             timeout(kill_after, group.wait()).await
         }
     };
+    let succeeded = matches!(&exit, Ok(Ok(status)) if status.success());
     match exit {
         Ok(Ok(status)) if status.success() => log::debug!("{hook}: done"),
         Ok(Ok(status)) => log::warn!("{hook}: {}", describe_exit(status)),
@@ -195,4 +226,5 @@ async fn carry_out(hook: &Hook, queue: &Queue) {
             log::error!("{hook}: killed after {}{survivors}", Period(warn_after + kill_after));
         }
     }
+    succeeded
 }

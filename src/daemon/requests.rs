@@ -77,10 +77,10 @@ impl Daemon<'_> {
     }
 
     fn hand_out_documents(&mut self, supervisor: &dyn Supervisor) {
-        let now = Moment::after_start(self.began.elapsed());
-        if let Some(control) = &mut self.control {
+        if let Some(mut control) = self.control.take() {
             control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
-            control.hand_out(&self.engine, now, supervisor.config_trouble());
+            control.hand_out(|| self.document(supervisor));
+            self.control = Some(control);
         }
     }
 
@@ -214,8 +214,10 @@ impl Daemon<'_> {
         keep_memory(&self.probes, &mut probes, &kept);
         supervisor.after_reload(config);
         self.probes = probes;
+        self.tally.retain(&self.engine);
+        self.subject.becomes(config);
         if let Some(control) = &mut self.control {
-            control.becomes(config);
+            control.forget_document();
         }
         let before = std::mem::replace(&mut self.disable_files, DisableFiles::new(config, &self.engine));
         self.disable_files.continue_after(before);

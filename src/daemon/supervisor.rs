@@ -1,5 +1,6 @@
 //! The traits through which a command observes the loop and controls it.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::config::Config;
@@ -39,6 +40,10 @@ pub(crate) trait Supervisor: Observer {
     /// The error of the configuration file, if it cannot be used.
     fn config_trouble(&self) -> Option<&Trouble> {
         None
+    }
+    /// How many hooks ended with each result.
+    fn hook_counts(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
     }
     /// Called once per turn of the loop. `Break` ends the loop with [`Ending::Stopped`].
     ///

@@ -98,6 +98,13 @@ impl Watchdog {
         self.update(now, &status(engine, trouble));
     }
 
+    /// The time since the last keep-alive message; `None` before the first, and if none are sent.
+    #[must_use]
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let sent_at = self.keep_alive_at?.checked_sub(self.period?)?;
+        Some(now.saturating_duration_since(sent_at))
+    }
+
     /// Ends the watchdog on a regular exit.
     pub(crate) fn stop(&mut self) {
         self.send(if self.time.is_some() { "WATCHDOG_USEC=0\nSTATUS=" } else { "STATUS=" });
@@ -187,6 +194,7 @@ mod tests {
         assert_eq!(received(&systemd), format!("{asked}STATUS=dnsherald: resolver up\n"));
         watchdog.update(now + Duration::from_secs(7), "dnsherald: resolver up");
         assert_eq!(received(&systemd), "", "an unchanged status is not sent again");
+        assert_eq!(watchdog.age(now + Duration::from_secs(7)), Some(Duration::from_secs(7)));
         watchdog.update(now + Duration::from_millis(7500), "dnsherald: resolver up");
         assert_eq!(received(&systemd), asked, "a quarter of the time has passed");
         watchdog.stop();

@@ -119,6 +119,16 @@ pub(crate) enum Pace {
     Fast,
 }
 
+/// What was seen of the sockets of one address and protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) sockets: usize,
+    /// What waits to be read in all of them, in the unit of [`Sample::queue`].
+    pub(crate) queue: u64,
+    /// Dropped datagrams since the first sample.
+    pub(crate) drops: u64,
+}
+
 /// The listening sockets of one address and protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
@@ -133,6 +143,8 @@ pub(crate) struct Listener {
     answered: Option<Moment>,
     overload: Option<Overload>,
     verdict: Verdict,
+    /// Datagrams dropped since the first sample.
+    drops: u64,
     /// The probes still to be requested: one when the suspicion arises, one before the verdict.
     doubts: u32,
     doubted_at: Option<Moment>,
@@ -156,6 +168,7 @@ impl Listener {
             answered: None,
             overload: None,
             verdict: Verdict::Unseen,
+            drops: 0,
             doubts: 0,
             doubted_at: None,
         }
@@ -164,6 +177,12 @@ impl Listener {
     /// The present verdict.
     pub(crate) const fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// What was seen last.
+    pub(crate) fn seen(&self) -> Seen {
+        let queue = self.queues.values().map(|queue| u64::from(queue.waiting())).sum();
+        Seen { sockets: self.queues.len(), queue, drops: self.drops }
     }
 
     /// Whether the kernel drops queries that the server would read: then a lost probe says nothing about the server.
@@ -227,7 +246,7 @@ impl Listener {
         self.queues.retain(|id, _| samples.iter().any(|sample| sample.id == *id));
         for sample in samples {
             let queue = self.queues.entry(sample.id).or_insert_with(|| Queue::new(now, sample));
-            queue.sample(now, sample, work);
+            self.drops += u64::from(queue.sample(now, sample, work));
         }
         if self.queues.is_empty() {
             let (since, samples) = self.missing.map_or((now, 0), |(since, samples)| (since, samples + 1));

@@ -19,6 +19,12 @@ pub struct Dampening {
     pub(crate) mode: Mode,
     /// The penalty, without its fraction.
     pub(crate) penalty: u32,
+    /// At this penalty it is suppressed.
+    #[serde(default)]
+    pub(crate) suppress: u32,
+    /// At this penalty a suppression ends.
+    #[serde(default)]
+    pub(crate) reuse: u32,
     /// The service is held down.
     pub(crate) suppressed: bool,
     /// The remaining time.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::time::Clock;
+use super::totals::Totals;
 use super::{
     AnswerResult, Answered, BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last,
     Next, Prefix, Service, SessionState,
@@ -31,6 +32,7 @@ impl Document {
             node: node.to_owned(),
             pid: std::process::id(),
             configuration: configuration.to_owned(),
+            configuration_hash: None,
             trouble: None,
             last_good: None,
             unwritten: None,
@@ -50,6 +52,7 @@ impl Document {
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), clock),
             left_behind: engine.left_behind().map(|entry| entry.route.prefix.to_string()).collect(),
+            totals: Totals::default(),
         }
     }
 }
@@ -111,6 +114,8 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         dampening: Dampening {
             mode: dampening.policy().mode,
             penalty: service.penalty(now),
+            suppress: dampening.policy().suppress,
+            reuse: dampening.policy().reuse,
             suppressed: dampening.enforced(),
             reuse_in_seconds: reuse_at.map(|at| at.since(now).as_secs_f64()),
             reuse_at: reuse_at.and_then(|at| clock.at(at)),

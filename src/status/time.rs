@@ -32,6 +32,12 @@ impl Time {
     pub const fn system(self) -> SystemTime {
         self.0
     }
+
+    /// Seconds since 1970, as metrics count; `None` for an earlier time.
+    #[must_use]
+    pub(crate) fn since_1970(self) -> Option<Duration> {
+        self.0.duration_since(UNIX_EPOCH).ok()
+    }
 }
 
 impl fmt::Display for Time {

@@ -199,6 +199,7 @@ HOW = {
         (HOOKS,), instead="dnsherald backend hooks --install unbound.service && systemctl cat unbound.service"
     ),
     "dnsherald status --json": Typed((r'"desired":', r'"acknowledged":')),
+    "dnsherald metrics": Typed((r"dnsherald_up 1", r'dnsherald_service_state\{service="resolver",state="up"\} 1'), again=True),
     "dnsherald status --watch": Watched((ANNOUNCING,)),
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),

@@ -21,6 +21,7 @@ mod input;
 mod last_good;
 mod lost;
 mod memory;
+mod metrics;
 mod output;
 mod process;
 mod recording;

@@ -1,6 +1,6 @@
 //! Records events, runs hooks, and stores the last good configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -106,6 +106,10 @@ impl Supervisor for RunObserver {
 
     fn next_config(&mut self) -> Option<Config> {
         self.broken.as_mut()?.poll(Instant::now())
+    }
+
+    fn hook_counts(&self) -> BTreeMap<String, u64> {
+        self.hooks.counts()
     }
 
     fn config_trouble(&self) -> Option<&Trouble> {

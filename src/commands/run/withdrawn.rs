@@ -7,10 +7,11 @@ use super::broken::BrokenFile;
 use super::control;
 use crate::cli::Run;
 use crate::commands::host_name;
-use crate::config::Config;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
+use crate::config::{Config, absolute};
 use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
+use crate::daemon::document::Subject;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
 use crate::status::Trouble;
@@ -42,8 +43,9 @@ pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> 
     let was_gone = error.is_gone();
     let mut withdrawn =
         WaitForConfig { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
-    let control = control(&config, path, None);
-    let daemon = Daemon::new(&config, io, None, memory, Duration::ZERO).with_control(control);
+    let subject = Subject::new(absolute(path), host_name(), None, &config);
+    let control = control(&config, &subject);
+    let daemon = Daemon::new(&config, io, None, memory, Duration::ZERO).with_control(subject, control);
     daemon.run(&mut withdrawn).await
 }
 

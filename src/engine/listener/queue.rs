@@ -50,8 +50,8 @@ impl Queue {
         }
     }
 
-    /// Counts a sample, which may be the one it was made of.
-    pub(super) fn sample(&mut self, now: Moment, sample: &Sample, work: Option<Work>) {
+    /// Counts a sample, which may be the one it was made of. Returns how much was dropped since the one before.
+    pub(super) fn sample(&mut self, now: Moment, sample: &Sample, work: Option<Work>) -> u32 {
         let before = std::mem::replace(&mut self.waiting, sample.queue);
         let dropped = sample.drops.wrapping_sub(std::mem::replace(&mut self.drops, sample.drops));
         // A counter that went back was reset.
@@ -80,6 +80,7 @@ impl Queue {
                 self.work = work.map(|work| (now, work));
             }
         }
+        if has_dropped { dropped } else { 0 }
     }
 
     /// From now on it has to be stuck anew.

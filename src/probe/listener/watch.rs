@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::{ListenerProbe, Place, folded, receivers};
-use crate::engine::listener::{Listener, Pace, STEP, Sample, SocketId, Verdict, Work};
+use crate::engine::listener::{Listener, Pace, STEP, Sample, Seen, SocketId, Verdict, Work};
 use crate::engine::moment::Moment;
 use crate::netlink::queues::Reader;
 use crate::netlink::sockets::Socket;
@@ -114,6 +114,14 @@ impl Watch {
     pub(crate) fn outcome(&self, probe: &ListenerProbe) -> Option<Outcome> {
         let watched = lock(&self.watched);
         watched.iter().find(|watched| watched.probe == *probe).map(Watched::outcome)
+    }
+
+    /// What was seen last at each address and protocol.
+    #[must_use]
+    pub(crate) fn seen(&self) -> Vec<(Place, Seen)> {
+        let watched = lock(&self.watched);
+        let listeners = watched.iter().flat_map(|watched| &watched.listeners);
+        listeners.map(|(place, listener)| (*place, listener.seen())).collect()
     }
 
     /// Notes an answer of the server to a probe. If the server is overloaded, a question that was lost says nothing, and a

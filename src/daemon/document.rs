@@ -1,0 +1,106 @@
+//! The status document of the loop, with all that it has counted.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
+
+use super::store::Store;
+use super::{Daemon, Supervisor};
+use crate::config::Config;
+use crate::config::describe::questions;
+use crate::engine::moment::Moment;
+use crate::probe::listener::watch::Watch;
+use crate::status::Document;
+use crate::status::time::Clock;
+use crate::status::totals::{ListenerTotals, Totals};
+use crate::text::fnv::fnv64;
+
+/// What the document is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    /// The configuration file, as it was given.
+    pub(crate) configuration: PathBuf,
+    /// The name of this node.
+    pub(crate) node: String,
+    /// The name of this host, for a configuration that gives none.
+    pub(crate) host: String,
+    /// The file of the history, where one is kept.
+    pub(crate) history: Option<PathBuf>,
+    /// The hash of the configuration in force, if it is from a file.
+    hash: Option<String>,
+    /// What each check of each service asks, in their order.
+    questions: Vec<Vec<Vec<String>>>,
+}
+
+impl Subject {
+    /// Of a helper that was started with the file `configuration` on the host of this name.
+    #[must_use]
+    pub(crate) fn new(
+        configuration: PathBuf,
+        host: String,
+        history: Option<PathBuf>,
+        config: &Config,
+    ) -> Self {
+        let mut subject = Self { configuration, host, history, ..Self::default() };
+        subject.becomes(config);
+        subject
+    }
+
+    /// Another configuration is in force from now on.
+    pub(super) fn becomes(&mut self, config: &Config) {
+        self.node.clone_from(&config.node.name);
+        self.hash = config.origin.as_ref().map(|origin| format!("{:016x}", fnv64(origin.text.as_bytes())));
+        let services = config.services.iter();
+        self.questions = services.map(|service| service.checks.iter().map(questions).collect()).collect();
+    }
+}
+
+impl Daemon<'_> {
+    /// The document at this moment.
+    pub(super) fn document(&self, supervisor: &dyn Supervisor) -> Document {
+        let now = Moment::after_start(self.began.elapsed());
+        let clock = Clock::new(now, SystemTime::now());
+        let mut document =
+            Document::of(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
+        for (service, questions) in document.services.iter_mut().zip(&self.subject.questions) {
+            for (check, questions) in service.checks.iter_mut().zip(questions) {
+                check.asks.clone_from(questions);
+            }
+        }
+        let trouble = supervisor.config_trouble();
+        document.configuration_hash.clone_from(&self.subject.hash);
+        document.trouble = trouble.map(|trouble| trouble.error.clone());
+        document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
+        document.unwritten = self.store.as_ref().and_then(Store::unwritten);
+        document.totals = self.totals(supervisor);
+        document
+    }
+
+    fn totals(&self, supervisor: &dyn Supervisor) -> Totals {
+        let watchdog = self.io.watchdog.age(Instant::now());
+        Totals {
+            listeners: self.listeners.watch().as_deref().map(listeners).unwrap_or_default(),
+            hooks: supervisor.hook_counts(),
+            heals: self.healers.as_ref().map(super::healing::Healers::counts).unwrap_or_default(),
+            watchdog_seconds: watchdog.map(|age| age.as_secs_f64()),
+            ..self.tally.totals().clone()
+        }
+    }
+}
+
+/// Each address and protocol once, however many checks watch it.
+fn listeners(watch: &Watch) -> Vec<ListenerTotals> {
+    let seen = watch.seen().into_iter().map(|(place, seen)| {
+        let (address, transport) = (place.0.to_string(), place.1.to_string());
+        let key = (address.clone(), transport.clone());
+        let totals = ListenerTotals {
+            address,
+            transport,
+            sockets: seen.sockets as u64,
+            queue: seen.queue,
+            drops: seen.drops,
+        };
+        (key, totals)
+    });
+    seen.collect::<BTreeMap<_, _>>().into_values().collect()
+}
