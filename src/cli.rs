@@ -75,8 +75,7 @@ pub enum Command {
     History(HistoryOptions),
     /// Print the metrics of the running helper in the text format of Prometheus
     ///
-    /// `[metrics]` in the configuration writes them to a file for node_exporter, or serves them over HTTP. Exit status: 0,
-    /// or 1 if no helper runs.
+    /// Counters start anew with the helper. Exit status: 0, or 1 if no helper runs.
     Metrics(Helper),
     /// Withdraw a service, or all, for maintenance
     ///
