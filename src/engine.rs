@@ -285,8 +285,8 @@ impl Engine {
         out.append(&mut self.prelude);
         self.api_session.begin(now, out);
         for route in self.owners.len()..self.api_session.entries().len() {
-            let prefix = self.api_session.entries()[route].route.prefix.to_string();
-            out.push(Notice::LeftBehind { prefix }.into());
+            let left = self.api_session.entries()[route].towards();
+            out.push(Notice::LeftBehind { route: left }.into());
             self.api_session.desire(now, route, &Advertisement::Withdraw, out);
         }
     }
@@ -294,7 +294,9 @@ impl Engine {
     fn terminate(&mut self) -> Vec<Action> {
         self.phase = Phase::Over;
         let lines = self.api_session.final_withdraws();
-        let notice = Notice::Terminating { withdrawn: lines.len() };
+        let announced = self.api_session.entries().iter().filter(|entry| entry.perhaps_announced);
+        let withdrawn = announced.map(|entry| entry.route.prefix.to_string()).collect();
+        let notice = Notice::Terminating { withdrawn };
         let lines = lines.into_iter().map(Action::Print);
         std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
     }

@@ -14,6 +14,7 @@ use self::attributes::{Attributes, PathInformation};
 
 pub(crate) mod attributes;
 pub(crate) mod command;
+pub(crate) mod notification;
 pub(crate) mod reply;
 
 /// The next hop of a route.

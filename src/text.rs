@@ -188,18 +188,20 @@ pub(crate) fn move_cursor(sequence: &'static str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Draws these lines from the top of the terminal on standard output, in one piece, and clears what stood beside and
+/// Draws these lines, each in its color, from the top of the terminal on standard output, in one piece, and clears what stood beside and
 /// below them. No line may be longer than the terminal is wide.
 ///
 /// # Errors
 /// When standard output cannot be written to.
-pub(crate) fn redraw<'a>(lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+pub(crate) fn redraw<'a>(lines: impl IntoIterator<Item = (paint::Paint, &'a str)>) -> io::Result<()> {
     let mut frame = String::from("\x1b[H");
-    for (nth, line) in lines.into_iter().enumerate() {
+    for (nth, (paint, line)) in lines.into_iter().enumerate() {
         if nth > 0 {
             frame.push_str("\r\n");
         }
-        line.chars().for_each(|character| show(character, &mut frame));
+        let mut shown = String::with_capacity(line.len());
+        line.chars().for_each(|character| show(character, &mut shown));
+        frame.push_str(&paint.on(&shown));
         frame.push_str("\x1b[K");
     }
     frame.push_str("\x1b[J");

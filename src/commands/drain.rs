@@ -9,10 +9,10 @@ use super::helper::Helper;
 use super::{named, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
-use crate::engine::drain::{Lasts, Lift, Order};
+use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced};
-use crate::status::Service;
+use crate::status::{Document, Service};
 use crate::text::{self, foreign};
 
 /// Starts a drain.
@@ -35,6 +35,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     };
     let until = order.lasts;
     let has_neither = options.reason.is_none() && until == Lasts::UntilLifted;
+    let holder = order.holder.clone();
     let services = helper.client()?.ask(&Request::Drain { service: options.service.clone(), order })?;
     if has_neither {
         writeln!(
@@ -57,6 +58,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     } else {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
+    print_other_drains(&helper.client()?.status()?, &services, &holder)?;
     Ok(Exit::Success)
 }
 
@@ -104,12 +106,29 @@ fn nothing_to_undrain(options: &Undrain) -> String {
     format!("nothing to undrain: no drain of {whose}{held}")
 }
 
+/// Prints which drains of others a service has beside that of this holder: it returns only after them.
+fn print_other_drains(document: &Document, drained: &[String], holder: &Holder) -> std::io::Result<()> {
+    for service in document.services.iter().filter(|service| drained.contains(&service.name)) {
+        let name = foreign(&service.name);
+        for drain in service.drains.iter().filter(|drain| drain.holder != holder.as_str()) {
+            let (other, reason) = (foreign(&drain.holder), foreign(&drain.reason));
+            writeln!(
+                text::stdout(),
+                "{name} is also drained by {other}: {reason}; to end that: dnsherald undrain {name} --as {other}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
 /// Prints why a service stays withdrawn after drains of the `lifted` services have ended.
 fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Result<()> {
     let name = foreign(&service.name);
     let mut out = text::stdout();
-    if service.is_held() {
-        return writeln!(out, "{name} is still drained: {}", foreign(&service.reason));
+    if service.is_held()
+        && let Some(why) = service.why_not_announced()
+    {
+        return writeln!(out, "{name} {why}");
     }
     let Some(held) = service.dampening.held() else {
         return match service.why_not_announced() {

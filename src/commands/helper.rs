@@ -81,7 +81,10 @@ impl Helper {
         if let Err(error) = &self.file
             && !error.is_denied()
         {
-            complain(&anyhow::anyhow!("note: the configuration cannot be used: {error}"));
+            complain(&anyhow::anyhow!(
+                "note: the configuration cannot be used: {}; `dnsherald check-config` shows every error",
+                error.summary()
+            ));
         }
     }
 

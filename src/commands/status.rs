@@ -85,14 +85,12 @@ fn show(document: &Document, json: bool) -> anyhow::Result<()> {
         writeln!(out, "{}", text::json(serde_json::to_string(document)?))?;
     } else {
         let size = Size::of_stdout().unwrap_or(Size::USUAL);
-        let Table { document, view } = table(document, size.columns);
-        let view = view.colored(has_colors());
-        text::print_painted(&Table { document, view }.to_string())?;
+        text::print_painted(&painted(document, size.columns).to_string())?;
     }
     Ok(out.flush()?)
 }
 
-/// The table for people, in lines of `columns` characters, with times in the zone of this host.
-fn table(document: &Document, columns: usize) -> Table<'_> {
-    Table { document, view: View::of(document, columns, Zone::of_this_host()) }
+/// For people, in lines of `columns` characters, with the times of this host's zone, in color where the terminal has colors.
+fn painted(document: &Document, columns: usize) -> Table<'_> {
+    Table { document, view: View::of(document, columns, Zone::of_this_host()).colored(has_colors()) }
 }

@@ -28,7 +28,7 @@ impl Engine {
 
     /// The condition for the return of a withdrawn service. It names the command for all services if only a drain of
     /// all remains.
-    pub(super) fn until(&self, service: &Service, now: Moment) -> Until {
+    pub(crate) fn until(&self, service: &Service, now: Moment) -> Until {
         let is_of_all = |holder: &Holder| self.drains_of_all.iter().any(|(whose, _)| whose == holder);
         match service.until(now) {
             Until::Undrained(_) if service.drains().iter().all(|(holder, _)| is_of_all(holder)) => {

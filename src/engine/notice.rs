@@ -128,6 +128,12 @@ pub(crate) enum Notice {
         lasts: Lasts,
         uid: Option<u32>,
     },
+    FileGone {
+        service: String,
+        file: String,
+        /// Whether other drains remain.
+        drained: bool,
+    },
     Returning {
         service: String,
     },
@@ -160,7 +166,8 @@ pub(crate) enum Notice {
         until: Until,
     },
     LeftBehind {
-        prefix: String,
+        /// The prefix, and its neighbors if not all.
+        route: String,
     },
     Reloaded {
         unchanged: usize,
@@ -187,7 +194,7 @@ pub(crate) enum Notice {
     },
     ParentGone,
     Terminating {
-        withdrawn: usize,
+        withdrawn: Prefixes,
     },
     // From the API session.
     Detected {
@@ -308,6 +315,7 @@ impl Notice {
             | Self::Adopted { .. }
             | Self::Drained { .. }
             | Self::Returning { .. }
+            | Self::FileGone { .. }
             | Self::Reloaded { .. }
             | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }

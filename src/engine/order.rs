@@ -334,6 +334,8 @@ mod tests {
         }
         assert_eq!(Reason::from(" new\n disk\u{7} ".to_owned()).to_string(), "new disk");
         assert_eq!(Reason::from("\n".to_owned()).to_string(), "no reason given");
-        assert_eq!(Reason::from("x".repeat(1000)).to_string().len(), Reason::LONGEST);
+        let cut = Reason::from("x".repeat(1000)).to_string();
+        assert_eq!((cut.chars().count(), cut.ends_with("x…")), (Reason::LONGEST, true));
+        assert_eq!(Reason::from("x".repeat(Reason::LONGEST)).to_string(), "x".repeat(Reason::LONGEST));
     }
 }

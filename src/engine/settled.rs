@@ -28,7 +28,10 @@ impl Engine {
             if state == service::ServiceState::Starting {
                 continue;
             }
-            let Some(how) = self.confirmation(place) else { continue };
+            let Some(how) = self.confirmation(place) else {
+                self.report_beside_refused(now, place, out);
+                continue;
+            };
             // A state that was acknowledged once stays acknowledged.
             let news = match self.settled[place] {
                 Some((before, _)) if before != state => true,
@@ -40,6 +43,8 @@ impl Engine {
                 let before = self.settled[place].replace((state, how));
                 let returns = before.is_some_and(|(before, _)| is_return(before, state));
                 self.report(now, place, how, returns, out);
+                let routes = self.routes_of(place);
+                self.api_session.report(routes);
                 out.push(match how {
                     Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
                     Confirmation::Said => Action::Said(ServiceId(place)),
@@ -49,7 +54,7 @@ impl Engine {
     }
 
     /// Logs the statement for the prefixes of a service, its reason, and its end.
-    fn report(&mut self, now: Moment, place: usize, how: Confirmation, returns: bool, out: &mut Vec<Action>) {
+    fn report(&self, now: Moment, place: usize, how: Confirmation, returns: bool, out: &mut Vec<Action>) {
         // On a terminal a person reads the commands themselves; there is no ExaBGP.
         if self.parent == Parent::Terminal {
             return;
@@ -62,7 +67,8 @@ impl Engine {
             }
         };
         for route in [Stands::Announced, Stands::Withdrawn] {
-            let said = |entry: &&RouteEntry| entry.stands() == Some(route);
+            let is_known = |entry: &RouteEntry| how == Confirmation::Said || entry.is_settled();
+            let said = |entry: &&RouteEntry| entry.stands() == Some(route) && is_known(entry);
             let prefixes: Prefixes = self.entries_of(place).filter(said).map(RouteEntry::shown).collect();
             if prefixes.is_empty() {
                 continue;
@@ -81,7 +87,30 @@ impl Engine {
             };
             out.push(Notice::Stated(Box::new(stated)).into());
         }
-        self.api_session.report(self.routes_of(place));
+    }
+
+    /// Tells the log what stands for the routes that ExaBGP has acknowledged while it refuses the others of the service:
+    /// those may stay refused for ever.
+    fn report_beside_refused(&mut self, now: Moment, place: usize, out: &mut Vec<Action>) {
+        let (mut any_refused, mut any_news) = (false, false);
+        for entry in self.entries_of(place) {
+            match (entry.is_settled(), entry.is_refused()) {
+                (true, _) => any_news |= entry.is_news(),
+                (false, true) => any_refused = true,
+                (false, false) => return,
+            }
+        }
+        if !(any_refused && any_news) {
+            return;
+        }
+        let state = self.services[place].state();
+        let returns = self.settled[place].is_some_and(|(before, _)| is_return(before, state));
+        self.report(now, place, Confirmation::Acknowledged, returns, out);
+        for route in self.routes_of(place) {
+            if self.api_session.entries()[route].is_settled() {
+                self.api_session.report(route..route + 1);
+            }
+        }
     }
 
     /// Logs the failed restart of this service's server.

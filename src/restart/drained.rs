@@ -135,8 +135,8 @@ pub(crate) async fn wait_until_announced(
             return Some(Err(Trouble::new(format!("the hold of {name} is over, and {name} {why}"))));
         }
         if let Some(service) = ours.iter().find(|service| service.is_held_for_good()) {
-            let (name, reason) = (foreign(&service.name), foreign(&service.reason));
-            return Some(Err(Trouble::new(format!("{name} is still drained: {reason}"))));
+            let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
+            return Some(Err(Trouble::new(format!("{} {why}", foreign(&service.name)))));
         }
         let withdrawn = ours.iter().find(|service| !service.is_serving());
         let missing = unsettled(ours.iter().copied());

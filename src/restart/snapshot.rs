@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use self::archive::Archive;
-use self::changes::{ASIDE, Changes};
+use self::changes::Changes;
 use self::scope::Scope;
 use crate::backend::privilege::is_root;
 use crate::backend::{Backend, Trouble};
@@ -86,7 +86,7 @@ impl Snapshot {
         let changed = changes
             .undo(&saved)
             .map_err(|error| Trouble::new(format!("cannot put the configuration back: {error}")))?;
-        Ok(format!("put back, what was there is left as .NAME{ASIDE}: {}{left}", changed.join(", ")))
+        Ok(format!("put back: {}{left}", changed.join(", ")))
     }
 
     /// The snapshot and its differences from the disk, if it can be restored.

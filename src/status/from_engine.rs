@@ -16,6 +16,7 @@ use crate::engine::check::Check;
 use crate::engine::drain::Drains;
 use crate::engine::hold::Holds;
 use crate::engine::moment::Moment;
+use crate::engine::notice::until::Until;
 use crate::engine::service;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
@@ -51,7 +52,7 @@ impl Document {
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), clock),
-            left_behind: engine.left_behind().map(|entry| entry.route.prefix.to_string()).collect(),
+            left_behind: engine.left_behind().map(RouteEntry::towards).collect(),
             totals: Totals::default(),
         }
     }
@@ -106,7 +107,14 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         for_seconds: now.since(service.since()).as_secs_f64(),
         since: clock.at(service.since()),
         reason: service.explain(),
-        next: service.next(now).map(|next| self::next(&next, clock)),
+        next: match engine.until(service, now) {
+            Until::UndrainedAll => Some(Next {
+                text: "drained until `dnsherald undrain` (it ends the drains of all services)".to_owned(),
+                at: None,
+                in_seconds: None,
+            }),
+            _ => service.next(now).map(|next| self::next(&next, clock)),
+        },
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
         prefixes: engine.entries_of(place).map(|entry| prefix(entry, clock)).collect(),
@@ -180,6 +188,7 @@ fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
         prefix: entry.route.prefix.to_string(),
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
+        refused: entry.is_refused(),
         said: entry.said.as_ref().map(words),
         answer: entry.answer.as_ref().map(|(at, answer)| answered(*at, answer, clock)),
         due_in_seconds: entry.due.map(|due| due.since(clock.now()).as_secs_f64()),
@@ -286,6 +295,8 @@ mod tests {
                 ("192.0.2.1/32", "neighbor 10.2.0.1 announce next-hop 10.1.0.2", false),
             ]
         );
+        let refused = document.services[0].prefixes.iter().map(|prefix| prefix.refused);
+        assert_eq!(refused.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Service {
             return None;
         }
         if self.is_held() {
-            return Some(format!("is still drained: {}", foreign(&self.reason)));
+            return Some(format!("is still drained: {}; {}", foreign(&self.reason), self.ends_its_drains()));
         }
         if let Some(missing) = self.missing_address() {
             return Some(format!(
@@ -121,6 +121,18 @@ impl Service {
             None => return None,
         };
         Some(format!("stays withdrawn until its checks pass: {}", foreign(&reason)))
+    }
+
+    /// What the operator does to end its drains.
+    fn ends_its_drains(&self) -> String {
+        let name = foreign(&self.name);
+        match &self.drains[..] {
+            _ if !self.enabled => "to end that: `enabled = true` and `dnsherald reload`".to_owned(),
+            [] => "to end that: remove the file".to_owned(),
+            _ if self.disabled => format!("to end that: remove the file, and dnsherald undrain {name}"),
+            [drain] => format!("to end that: dnsherald undrain {name} --as {}", foreign(&drain.holder)),
+            _ => format!("to end them all: dnsherald undrain {name}"),
+        }
     }
 
     /// The reason of the check that finds an address missing on this host.
@@ -150,6 +162,9 @@ pub struct Prefix {
     /// nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
+    /// Whether ExaBGP has refused what is desired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refused: bool,
     /// The last advertisement that was sent to ExaBGP and not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said: Option<String>,

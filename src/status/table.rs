@@ -105,7 +105,7 @@ fn exabgp(exabgp: &ExaBgp) -> String {
         Some(version) => format!("ExaBGP {version}"),
         None => "ExaBGP has not reported its version".to_owned(),
     };
-    text += &format!(", spoken to as `{}`", exabgp.dialect.form());
+    text += &format!(", using dialect `{}`", exabgp.dialect.form());
     match exabgp.latency_seconds {
         _ if !exabgp.answers => {
             let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
@@ -136,7 +136,7 @@ impl Table<'_> {
         }
         for prefix in &service.prefixes {
             let paint = if prefix.is_settled() { Paint::Plain } else { Paint::Warning };
-            self.painted_pair(f, paint, &prefix.prefix, &show_prefix(prefix))?;
+            self.painted_pair(f, paint, &prefix.prefix, &show_prefix(prefix, &self.document.exabgp))?;
         }
         for check in &service.checks {
             let paint = match check.state.as_str() {
@@ -276,14 +276,21 @@ fn paint_of(service: &Service) -> Paint {
     }
 }
 
-fn show_prefix(prefix: &Prefix) -> String {
+fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
     match (&prefix.desired, &prefix.acknowledged) {
         (None, _) => "nothing said yet".to_owned(),
         (Some(desired), Some(acknowledged)) if desired == acknowledged => format!("{desired} (acknowledged)"),
+        (Some(desired), _) if prefix.refused => {
+            format!("{desired} (REFUSED by ExaBGP, see the log)")
+        }
+        (Some(desired), None) if !exabgp.answers => {
+            let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
+            format!("{desired} (acknowledgment unknown: {why})")
+        }
         (Some(desired), Some(acknowledged)) => {
             format!("{desired} (NOT acknowledged; before: {acknowledged})")
         }
-        (Some(desired), None) => format!("{desired} (NOT acknowledged: unknown)"),
+        (Some(desired), None) => format!("{desired} (NOT acknowledged)"),
     }
 }
 

@@ -197,7 +197,7 @@ class Program:
 
     def until_it_knows_exabgp(self):
         """Waits until ours has detected ExaBGP's version. Before, it uses the dialect of most versions."""
-        self.until(lambda: "speaking `" in self.errors(), "it has not detected the version")
+        self.until(lambda: "using dialect `" in self.errors(), "it has not detected the version")
 
     def until_it_waits_for_its_check(self):
         """Waits until the check runs. The original can lose a signal right after its fork."""

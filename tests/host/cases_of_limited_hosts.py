@@ -167,7 +167,7 @@ def another_exabgp(lab, report):
         *(pop, since, f"{understands}, but exabgp.api in the configuration asks for `peer * announce route`"),
         *("delete `api`", f"ExaBGP refused `peer * announce route {PREFIX_IPV4}", f"refused `peer * announce route {PREFIX_IPV6}"),
     )
-    expect_printed("status", pop.run("dnsherald", "status"), "spoken to as `peer * announce route`", "NOT acknowledged", "refused")
+    expect_printed("status", pop.run("dnsherald", "status"), "using dialect `peer * announce route`", "NOT acknowledged", "refused")
     # Long enough for a line that is sent again.
     let_pass(1.5)
     if any(lab.router.knows_through(POP1.name, prefix) for prefix in PREFIXES):

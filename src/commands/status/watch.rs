@@ -19,7 +19,7 @@ use signal_hook::consts::SIGWINCH;
 use signal_hook::flag;
 use signal_hook::low_level::{emulate_default_handler, pipe};
 
-use super::{look, show, table};
+use super::{look, painted, show};
 use crate::cli::Status;
 use crate::commands::complain;
 use crate::exit::Exit;
@@ -28,6 +28,7 @@ use crate::sys::signals::STOPS;
 use crate::sys::terminal::{Screen, Size, can_be_drawn_on};
 use crate::text;
 use crate::text::counted;
+use crate::text::paint::Paint;
 
 /// The interval of requests.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -173,10 +174,10 @@ impl<'a> Watch<'a> {
         let size = Size::of_stdout().unwrap_or(Size::USUAL);
         let text = match &self.shown {
             None => return Ok(()),
-            Some(Ok(document)) => table(document, size.columns).to_string(),
+            Some(Ok(document)) => painted(document, size.columns).to_string(),
             Some(Err(error)) => format!("no status: {error:#}; trying again each second"),
         };
-        text::redraw(frame(&text, size).iter().map(String::as_str))
+        text::redraw(frame(&text, size).iter().map(|(paint, line)| (*paint, line.as_str())))
     }
 }
 
@@ -187,9 +188,12 @@ fn nothing_to_read(error: io::Error) -> io::Result<usize> {
     }
 }
 
-/// The lines that fit a screen; the last one says how to quit.
-fn frame(text: &str, size: Size) -> Vec<String> {
-    let cut = |line: &str| line.chars().take(size.columns).collect::<String>();
+/// The lines that fit a screen, each with its color; the last says how to end.
+fn frame(text: &str, size: Size) -> Vec<(Paint, String)> {
+    let cut = |line: &str| {
+        let (paint, line) = Paint::of(line);
+        (paint, line.chars().take(size.columns).collect::<String>())
+    };
     let lines: Vec<_> = text.lines().collect();
     let room = size.rows.saturating_sub(1);
     let mut frame: Vec<_> = lines.iter().take(room).map(|line| cut(line)).collect();
@@ -208,10 +212,21 @@ mod tests {
     #[test]
     fn a_frame_fits_its_screen() {
         let text = "one\ntwo, a long line\nthree\n";
-        let frame = |columns, rows| frame(text, Size { columns, rows });
+        let frame = |columns, rows| {
+            let lines = frame(text, Size { columns, rows });
+            lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>()
+        };
         assert_eq!(frame(80, 24), ["one", "two, a long line", "three", "q: quit"]);
         assert_eq!(frame(80, 3), ["one", "two, a long line", "q: quit; not shown: 1 line"]);
         assert_eq!(frame(5, 4), ["one", "two, ", "three", "q: qu"]);
         assert_eq!(frame(80, 0), ["q: quit; not shown: 3 lines"]);
+    }
+
+    #[test]
+    fn a_frame_keeps_the_color_of_a_line_that_it_cuts() {
+        let text = Paint::Bad.on("resolver: down") + "\nplain";
+        let frame = frame(&text, Size { columns: 8, rows: 3 });
+        assert_eq!(frame[0], (Paint::Bad, "resolver".to_owned()));
+        assert_eq!(frame[1], (Paint::Plain, "plain".to_owned()));
     }
 }

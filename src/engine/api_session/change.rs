@@ -76,7 +76,7 @@ impl ApiSession {
                 continue;
             }
             if !entry.left_behind {
-                out.push(Notice::LeftBehind { prefix: entry.route.prefix.to_string() }.into());
+                out.push(Notice::LeftBehind { route: entry.towards() }.into());
             }
             self.entries.push(entry.become_unwanted(now));
         }

@@ -27,7 +27,7 @@ const CONNECTING: &str = "TCP is connected, the BGP session is not established";
 pub(crate) enum BgpState {
     /// Established.
     Up,
-    /// Not established, with the reason that ExaBGP gave last.
+    /// Not established, with the reason of the loss, and that of the last attempt where it is another.
     Down(String),
 }
 
@@ -40,6 +40,8 @@ pub(crate) struct BgpSession {
     pub since: Moment,
     /// Whether it has been up since this helper started.
     has_been_up: bool,
+    /// Why it was lost; empty if it is up, or was never.
+    lost: String,
 }
 
 /// The report of ExaBGP about a session.
@@ -70,9 +72,18 @@ impl Neighbors {
         if before.is_none() && self.0.len() >= MOST {
             return;
         }
+        let mut lost = before.map_or_else(String::new, |session| session.lost.clone());
         let state = match (before.map(|session| &session.state), change) {
-            (_, Change::Up) => BgpState::Up,
-            (_, Change::Down(reason)) => BgpState::Down(reason),
+            (_, Change::Up) => {
+                lost.clear();
+                BgpState::Up
+            }
+            (Some(BgpState::Up), Change::Down(reason)) => {
+                lost.clone_from(&reason);
+                BgpState::Down(reason)
+            }
+            (_, Change::Down(reason)) if lost.is_empty() || lost == reason => BgpState::Down(reason),
+            (_, Change::Down(reason)) => BgpState::Down(format!("{lost}; last attempt: {reason}")),
             (None, Change::Connected) => BgpState::Down(CONNECTING.to_owned()),
             (Some(_), Change::Connected) => return,
         };
@@ -80,7 +91,7 @@ impl Neighbors {
         let lasts = before.filter(|session| session.is_up() == is_up);
         let since = lasts.map_or(now, |session| session.since);
         let has_been_up = is_up || before.is_some_and(|session| session.has_been_up);
-        self.0.insert(address, BgpSession { state, since, has_been_up });
+        self.0.insert(address, BgpSession { state, since, has_been_up, lost });
     }
 
     /// Whether the session with `neighbor` is known to be down: then a report of an end concerns an attempt to
@@ -139,7 +150,10 @@ mod tests {
         neighbors.take(at(60), "10.0.0.1", Change::Down("peer reset".into()));
         neighbors.take(at(65), "10.0.0.1", Change::Connected);
         neighbors.take(at(66), "10.0.0.1", Change::Down("closing connection".into()));
-        assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some("closing connection"), 60)]);
+        assert_eq!(
+            shown(&neighbors),
+            [("10.0.0.1".into(), Some("peer reset; last attempt: closing connection"), 60)]
+        );
     }
 
     #[test]

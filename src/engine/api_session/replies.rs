@@ -172,8 +172,8 @@ impl ApiSession {
                     self.restate_beside(now, route);
                 }
             }
-            Command::Route(route, _, line) => {
-                self.entries[route].forget_said();
+            Command::Route(route, advertisement, line) => {
+                self.entries[route].refuse(&advertisement);
                 let retry = self.entries[route].retry(now, Answer::Refused(why.clone()));
                 self.record.refused += 1;
                 out.push(Notice::Refused { line, why, retry }.into());

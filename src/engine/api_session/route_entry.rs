@@ -38,6 +38,8 @@ pub(crate) struct RouteEntry {
     /// The result of the last command for the route, and its time; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
     backoff: Backoff,
+    /// ExaBGP has refused what is desired.
+    refused: bool,
 }
 
 /// The result of a command.
@@ -94,6 +96,7 @@ impl RouteEntry {
             answered: false,
             answer: None,
             backoff: Backoff::new(),
+            refused: false,
         }
     }
 
@@ -122,6 +125,7 @@ impl RouteEntry {
         let new = self.desired.as_ref() != Some(advertisement);
         if new {
             self.desired = Some(advertisement.clone());
+            self.refused = false;
             if self.said != self.acknowledged {
                 // ExaBGP may have replaced the acknowledged advertisement by one sent since.
                 self.acknowledged =
@@ -160,16 +164,28 @@ impl RouteEntry {
     /// The prefix, with the MED if it has one and the neighbors if they are not all.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
-        let Route { prefix, med_offset, neighbors, .. } = &self.route;
+        let Route { prefix, med_offset, .. } = &self.route;
         let med = match &self.desired {
             Some(Advertisement::Announce(Attributes { med: Some(med), .. })) => {
                 format!(" med {}", med.saturating_add(*med_offset))
             }
             Some(_) | None => String::new(),
         };
-        let neighbors: Vec<_> = neighbors.iter().map(ToString::to_string).collect();
+        self.towards().replacen(&prefix.to_string(), &format!("{prefix}{med}"), 1)
+    }
+
+    /// Its prefix, and its neighbors if not all.
+    #[must_use]
+    pub(crate) fn towards(&self) -> String {
+        let neighbors: Vec<_> = self.route.neighbors.iter().map(ToString::to_string).collect();
         let to = if neighbors.is_empty() { "" } else { " to " };
-        format!("{prefix}{med}{to}{}", neighbors.join("+"))
+        format!("{}{to}{}", self.route.prefix, neighbors.join("+"))
+    }
+
+    /// Whether ExaBGP has refused what is desired, and was not asked anything else since.
+    #[must_use]
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.
@@ -237,6 +253,12 @@ impl RouteEntry {
         }
     }
 
+    /// ExaBGP has refused `advertisement`.
+    pub(super) fn refuse(&mut self, advertisement: &Advertisement) {
+        self.refused = self.desired.as_ref() == Some(advertisement);
+        self.forget_said();
+    }
+
     /// ExaBGP refused or did not understand the command.
     pub(super) fn forget_said(&mut self) {
         self.said = None;
@@ -254,6 +276,7 @@ impl RouteEntry {
         self.answer = Some((now, Answer::Done));
         self.backoff = Backoff::new();
         self.answered = true;
+        self.refused = false;
         self.perhaps_announced = advertisement.announces();
         let news = self.acknowledged.as_ref() != Some(&advertisement);
         self.acknowledged = Some(advertisement);

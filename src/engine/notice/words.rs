@@ -8,6 +8,7 @@ use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::RestartEnd;
 use crate::engine::order::AskedBy;
+use crate::exabgp::notification;
 use crate::text::counted;
 use crate::text::foreign;
 use crate::text::period::{Period, Shown};
@@ -173,6 +174,10 @@ impl Notice {
             Self::Drained { service, holder, reason, lasts, uid } => {
                 write!(f, "service {service}: drained by {} {lasts}: {reason}", AskedBy(holder, *uid))
             }
+            Self::FileGone { service, file, drained } => {
+                let then = if *drained { "other drains remain" } else { "it returns once its checks pass" };
+                write!(f, "service {service}: the disable-file {file} is gone; {then}")
+            }
             Self::Returning { service } => {
                 write!(f, "service {service}: its drain ends as soon as its checks pass")
             }
@@ -217,8 +222,8 @@ impl Notice {
                     }
                 }
             }
-            Self::LeftBehind { prefix } => {
-                write!(f, "{prefix} is no longer configured, but may be announced: withdrawing")
+            Self::LeftBehind { route } => {
+                write!(f, "{route} is no longer configured, but may be announced: withdrawing it")
             }
             Self::Reloaded { unchanged, changed, added, removed } => {
                 let named = |what, names: &[String]| match names {
@@ -263,11 +268,12 @@ impl Notice {
                 from.join(" ")
             ),
             Self::ParentGone => f.write_str("ExaBGP is gone (standard input or output closed): exiting"),
-            Self::Terminating { withdrawn } => {
-                write!(f, "told to stop: withdrawing {}", counted(*withdrawn, "announced prefix"))
+            Self::Terminating { withdrawn } if withdrawn.is_empty() => {
+                f.write_str("told to stop: nothing to withdraw")
             }
+            Self::Terminating { withdrawn } => write!(f, "told to stop: withdrawing {withdrawn}"),
             Self::Detected { version, understood, spoken } if understood == spoken => {
-                write!(f, "ExaBGP {version}: speaking `{}`", spoken.form())
+                write!(f, "ExaBGP {version}: using dialect `{}`", spoken.form())
             }
             Self::Detected { version, understood, spoken } => write!(
                 f,
@@ -278,16 +284,16 @@ impl Notice {
             ),
             Self::NoVersion { spoken } => write!(
                 f,
-                "ExaBGP does not answer the question for its version; speaking `{}` until it does",
+                "ExaBGP does not answer the question for its version; using dialect `{}` until it does",
                 spoken.form()
             ),
             Self::AnswersNothing => f.write_str(
                 "ExaBGP answers no commands (exabgp.api.ack is off?): a refused route would go unnoticed",
             ),
             Self::AnswersAfterAll => {
-                f.write_str("ExaBGP answers commands after all: stating everything again")
+                f.write_str("ExaBGP answers commands after all: sending all routes again")
             }
-            Self::AnswerTooMany => f.write_str("ExaBGP sent an unexpected answer: stating everything again"),
+            Self::AnswerTooMany => f.write_str("ExaBGP sent an unexpected answer: sending all routes again"),
             Self::Refused { line, why, retry } => {
                 write!(
                     f,
@@ -314,16 +320,21 @@ impl Notice {
                 "BGP session with {} is up: {}",
                 foreign(neighbor),
                 match (decided, first) {
-                    (false, _) => "nothing is stated before the first verdict",
-                    (true, true) => "stating everything",
-                    (true, false) => "stating everything again",
+                    (false, _) => "sending no route before the first verdict",
+                    (true, true) => "sending all routes",
+                    (true, false) => "sending all routes again",
                 }
             ),
             Self::SessionDown { neighbor, reason, lost: true } => {
-                write!(f, "BGP session with {} is down: {}", foreign(neighbor), foreign(reason))
+                let neighbor = foreign(neighbor);
+                write!(
+                    f,
+                    "BGP session with {neighbor} is down: {}; {neighbor} gets no route from this host until it is up",
+                    named(reason)
+                )
             }
             Self::SessionDown { neighbor, reason, lost: false } => {
-                write!(f, "BGP session with {} is still down: {}", foreign(neighbor), foreign(reason))
+                write!(f, "BGP session with {} is still down: {}", foreign(neighbor), named(reason))
             }
             Self::ShutdownAnnounced => f.write_str("ExaBGP says that it is shutting down"),
             Self::OddLine { line } => write!(f, "ExaBGP said something unexpected: {}", foreign(line)),
@@ -367,6 +378,12 @@ fn longer(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
     let Some(takes) = fall.return_takes else { return Ok(()) };
     let falls = counted(fall.falls as usize, "fall");
     write!(f, "; {falls} within {}: the return takes {}", Period(WINDOW), Shown(takes))
+}
+
+/// The reason why a BGP session ended, with the name of a NOTIFICATION.
+fn named(reason: &str) -> String {
+    let name = notification::name(reason).map_or_else(String::new, |name| format!(", {name}"));
+    foreign(reason) + &name
 }
 
 fn reason(why: Option<&str>, usual: &str) -> String {

@@ -70,13 +70,13 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Why: one line of at most 200 characters; never empty.
+/// Why: one line of at most 400 characters, cut with `…`; never empty.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(from = "String", into = "String")]
 pub struct Reason(String);
 
 impl Reason {
-    pub(super) const LONGEST: usize = 200;
+    pub(super) const LONGEST: usize = 400;
 }
 
 /// Drops invisible and control characters, and what exceeds the length.
@@ -86,7 +86,14 @@ impl From<String> for Reason {
             .split(|c: char| c.is_whitespace() || is_doubtful(c))
             .filter(|word| !word.is_empty())
             .collect();
-        let line: String = words.join(" ").chars().take(Self::LONGEST).collect();
+        let mut line = words.join(" ");
+        // A cut is shown, so that half of a remedy is not taken for the whole.
+        if let Some((end, _)) = line.char_indices().nth(Self::LONGEST - 1)
+            && line.chars().nth(Self::LONGEST).is_some()
+        {
+            line.truncate(end);
+            line.push('…');
+        }
         Self(if line.is_empty() { "no reason given".to_owned() } else { line })
     }
 }

@@ -27,7 +27,12 @@ impl Service {
         if self.compat.start_anew_when_enabled && self.is_disabled() && !disabled {
             self.check_anew(now);
         }
+        let was_disabled = self.is_disabled();
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
+        if let Some(file) = self.disable_file.as_ref().filter(|_| was_disabled && !disabled) {
+            let (service, file) = (self.name.clone(), file.display().to_string());
+            out.push(Notice::FileGone { service, file, drained: self.is_drained() }.into());
+        }
     }
 
     /// Begins a drain.

@@ -112,30 +112,40 @@ impl Changes {
         let changed = self.changed.keys().map(|path| (path, true));
         for (path, is_back) in changed.chain(self.added.iter().map(|path| (path, false))) {
             let beside = hidden(path, ".new");
-            let exchanged = put_aside(path)
-                .and_then(|()| if is_back { fs::rename(beside, path) } else { fs::remove_file(path) });
-            exchanged.map_err(|error| {
+            let exchanged = put_aside(path).and_then(|aside| {
+                if is_back {
+                    fs::rename(beside, path)?;
+                } else {
+                    fs::remove_file(path)?;
+                }
+                Ok(aside)
+            });
+            let aside = exchanged.map_err(|error| {
                 let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
                 io::Error::new(error.kind(), format!("{}: {error}; changed so far: {so_far}", path.display()))
             })?;
-            done.push(path.display().to_string());
+            done.push(match aside {
+                Some(aside) => format!("{} (the replaced file is now {})", path.display(), aside.display()),
+                None => path.display().to_string(),
+            });
         }
         done.sort();
         Ok(done)
     }
 }
 
-/// Gives a file a second, free name, if the file exists.
-fn put_aside(path: &Path) -> io::Result<()> {
+/// Gives a file a second, free name, and returns that; `None` if the file does not exist.
+fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     if path.symlink_metadata().is_err() {
-        return Ok(());
+        return Ok(None);
     }
     let mut number = 1_u32;
     loop {
         let end = if number > 1 { format!(".{number}") } else { String::new() };
-        match fs::hard_link(path, hidden(path, &end)) {
+        let aside = hidden(path, &end);
+        match fs::hard_link(path, &aside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            done => return done,
+            done => return done.map(|()| Some(aside)),
         }
     }
 }

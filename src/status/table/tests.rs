@@ -42,7 +42,7 @@ fn eighty_columns_are_enough() {
 fra1: dnsherald 0.1.0, process 4711, running since 2026-11-26 02:04:31
 as of 2026-11-27 03:04:31 UTC
 /etc/dnsherald/dnsherald.toml
-ExaBGP 5.0.15, spoken to as `neighbor * announce route`, answers within 1.20ms,
+ExaBGP 5.0.15, using dialect `neighbor * announce route`, answers within 1.20ms,
     2 unanswered
   BGP 10.1.0.1            up since 2026-11-26 22:04:31 (5h)
   BGP 10.1.0.9            DOWN since 03:03:29 (1m 1s): peer reset, message
@@ -57,7 +57,7 @@ resolver: down since 03:03:16 (1m 15s): check answers: no answer within 500ms
   192.0.2.53/32           withdraw (acknowledged)
   2001:db8:53:aaaa:bbbb::53/128
                           announce next-hop 2001:db8:1::2 med 100 community [
-                            64512:100 64512:200 ] (NOT acknowledged: unknown)
+                            64512:100 64512:200 ] (NOT acknowledged)
   check answers           rising (1 of 3): passed in 0.42ms, 250ms ago
   dampening               penalty 986, 1 fall within 10m
 

@@ -166,7 +166,7 @@ fn sent_is_not_acknowledged() {
     assert_ne!(prefix["acknowledged"], prefix["desired"], "the alert that the README recommends fires");
     let table = pop.told(&["status"]);
     let table = table.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(table.contains("(NOT acknowledged: unknown)"), "{table}");
+    assert!(table.contains("(acknowledgment unknown: exabgp.api.ack is off)"), "{table}");
     assert!(table.contains("exabgp.api.ack is off"), "{table}");
     assert!(!pop.status().services[0].settled());
     let drained = pop.command(&["drain", "--reason", "new disk", "--wait"]);

@@ -114,7 +114,10 @@ fn a_drain_withdraws_and_its_end_announces() {
     assert!(table.contains("by operator (uid ") && table.contains(", until "), "{table}");
     let still = pop.command(&["undrain", "--as", "another"]);
     assert_eq!(still.status.code(), Some(1));
-    assert_eq!(stdout(&still), "resolver is still drained: operator drains it: new disk\n");
+    assert_eq!(
+        stdout(&still),
+        "resolver is still drained: operator drains it: new disk; to end that: dnsherald undrain resolver --as operator\n"
+    );
     assert_eq!(stderr(&still), "dnsherald: nothing to undrain: no drain of any service held by another\n");
     assert_eq!(pop.told(&["undrain"]), "undrained resolver\n");
     helper.says(ANNOUNCE);
@@ -142,10 +145,15 @@ fn undrain_reports_when_there_is_no_drain() {
     let again = pop.told(&["undrain", "--wait", "--quiet-if-none"]);
     assert!(again.starts_with("announced resolver, acknowledged within "), "{again}");
     pop.told(&["drain", "--as", "other", "--reason", "new disk"]);
-    pop.told(&["drain"]);
+    let beside = pop.told(&["drain"]);
+    assert!(
+        beside.contains("resolver is also drained by other: new disk; to end that: dnsherald undrain resolver --as other\n"),
+        "{beside}"
+    );
     let held = pop.command(&["undrain", "--as", "operator", "--wait"]);
     assert_eq!(held.status.code(), Some(1));
-    assert!(stderr(&held).contains("resolver is still drained: other drains it: new disk"), "{held:?}");
+    let why = "resolver is still drained: other drains it: new disk; to end that: dnsherald undrain resolver --as other";
+    assert!(stderr(&held).contains(why), "{held:?}");
 }
 
 #[test]
