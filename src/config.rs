@@ -141,6 +141,8 @@ pub(crate) struct Service {
     pub(crate) addresses: Option<Vec<IpAddr>>,
     /// How long checks may be unknown before the service no longer waits for them; at least 1 s.
     pub(crate) unknown_after: Duration,
+    /// How long it is degraded on its way back to `up`; zero for never.
+    pub(crate) recovery: Duration,
     /// What to advertise before the first verdict.
     pub(crate) start: StartPolicy,
     /// The service is drained while this file exists. An absolute path.

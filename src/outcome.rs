@@ -265,6 +265,12 @@ causes! {
 }
 
 impl Cause {
+    /// Whether a server that works, and has too much to do, fails for this cause.
+    #[must_use]
+    pub(crate) const fn is_of_overload(self) -> bool {
+        matches!(self, Self::LostInOverload | Self::Overload | Self::RateLimited | Self::Slow | Self::Stalled)
+    }
+
     /// Whether one failure of this cause settles the matter, without `fall` repetitions.
     #[must_use]
     pub(crate) const fn is_definite(self) -> bool {

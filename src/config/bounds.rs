@@ -73,6 +73,11 @@ pub(super) const MAX_RISE_TIME: Most = Most {
     most: WINDOW,
     why: "falls count for that long; \"0s\" disables the doubling",
 };
+pub(super) const RECOVERY: Most = Most {
+    key: "after",
+    most: Duration::from_secs(60 * 60),
+    why: "a cache is warm within minutes; \"0s\" returns at once",
+};
 pub(super) const RESTART_GRACE: Most = Most {
     key: "restart-grace",
     most: Duration::from_secs(60),

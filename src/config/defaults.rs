@@ -38,6 +38,9 @@ pub(crate) const REFRESH: Duration = Duration::from_secs(5 * 60);
 /// `adopt-max-age`: ExaBGP restarts a helper within a second.
 pub(crate) const ADOPT_MAX_AGE: Duration = Duration::from_secs(60);
 
+/// `after` of a `recovery`: most of what clients ask for is in the cache of a resolver by then.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(10);
+
 /// `unknown-after`: a shortage of resources on the host usually passes within this time.
 pub(crate) const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
 

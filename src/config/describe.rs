@@ -82,6 +82,16 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     };
     writeln!(f, "  start {start}")?;
     writeln!(f, "  unknown checks delay the first verdict by at most {}", Period(service.unknown_after))?;
+    if !service.recovery.is_zero() {
+        writeln!(
+            f,
+            "  after a withdraw it returns as `degraded`, and is up {} later",
+            Period(service.recovery)
+        )?;
+    }
+    if service.checks.iter().any(|check| check.on_fail.absorb) {
+        writeln!(f, "  absorb: causes of overload degrade at most")?;
+    }
     match &service.disable_file {
         Some(path) => writeln!(f, "  drained while {} exists", path.display())?,
         None => writeln!(f, "  no disable-file")?,

@@ -298,6 +298,7 @@ fn on_fail(written: &file::Check) -> OnFail {
         unknown: written.on_unknown.unwrap_or(Severity::Observe),
         by_cause,
         once_up: written.once_up,
+        absorb: false,
     }
 }
 

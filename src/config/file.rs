@@ -138,6 +138,9 @@ pub(super) struct Service {
     pub(super) address: Placed<WrittenAddress>,
     pub(super) device: Placed<Text<Device>>,
     pub(super) unknown_after: Placed<Period>,
+    #[serde(default)]
+    pub(super) absorb: bool,
+    pub(super) recovery: Placed<Recovery>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
     pub(super) down: Placed<Rung>,
@@ -148,6 +151,22 @@ pub(super) struct Service {
     pub(super) dampening: Dampening,
     #[serde(default)]
     pub(super) check: Vec<Spanned<Check>>,
+}
+
+/// The way back to `up`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Recovery {
+    pub(super) after: Placed<Period>,
+    #[serde(rename = "attributes")]
+    pub(super) _attributes: Option<RecoveryState>,
+}
+
+/// The state that is advertised meanwhile.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RecoveryState {
+    Degraded,
 }
 
 /// The attributes for some neighbors: an entry of `announce`, or the keys of the service itself.

@@ -33,6 +33,7 @@ impl Service {
             ladders: self.ladders.clone(),
             checks: self.checks.iter().map(Check::plan).collect(),
             unknown_after: self.unknown_after,
+            recovery: self.recovery,
             start: self.start,
             disable_file: self.disable_file.clone(),
             dampening: self.dampening,

@@ -218,6 +218,9 @@ impl<'a> Resolver<'a> {
         let checks = self.checks_with_defaults(written, own_backend, timing);
         let unknown_after =
             self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
+        let after = written.recovery.as_ref().and_then(|recovery| recovery.get_ref().after.clone());
+        let unset = if written.recovery.is_some() { defaults::RECOVERY } else { Duration::ZERO };
+        let recovery = self.at_most(&after, bounds::RECOVERY, unset);
         let addresses = self.addresses_fit(written);
         let start = self.start(written);
         let disable_file = self.absolute(&written.disable_file);
@@ -234,6 +237,7 @@ impl<'a> Resolver<'a> {
             checks: checks?,
             addresses: addresses.map(|()| service_addresses(written))?,
             unknown_after: unknown_after?,
+            recovery: recovery?,
             start: start?,
             disable_file: disable_file?,
             on_change: on_change?,
@@ -260,6 +264,7 @@ impl<'a> Resolver<'a> {
         let (mut checks, address) = (checks?, address?);
         checks.extend(self.default_listener_checks(written, backend, &checks, timing)?);
         checks.extend(address);
+        checks.iter_mut().for_each(|check| check.on_fail.absorb = written.absorb);
         Ok(checks)
     }
 

@@ -89,6 +89,7 @@ impl Salvage {
                 checks: vec![],
                 addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
+                recovery: std::time::Duration::ZERO,
                 start: StartPolicy::Withdraw,
                 disable_file: None,
                 on_change: vec![],

@@ -58,6 +58,8 @@ pub(crate) struct Service {
     pub checks: Vec<Check>,
     /// The time after which the service stops waiting for unknown checks; at least 1 s.
     pub(crate) unknown_after: Duration,
+    /// How long it is degraded on its way back from a withdraw to `up`; zero for never.
+    pub(crate) recovery: Duration,
     /// The statement before the first verdict.
     pub(crate) start: StartPolicy,
     /// Drained as long as this file exists; absolute.

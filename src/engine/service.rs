@@ -71,6 +71,10 @@ pub(crate) struct Service {
     served_before: bool,
     /// Which of its checks are unknown, and for how long.
     sight: Sight,
+    /// How long it is degraded on its way back to `up`.
+    recovery: Duration,
+    /// Until when it is.
+    recovers: Option<Moment>,
     /// The last acknowledged state: of an earlier helper, or from before the checks began anew.
     acknowledged_before: Option<ServiceState>,
     state: ServiceState,
@@ -153,7 +157,7 @@ impl Service {
         let grace = self.grace.as_ref().map(Grace::until);
         let orders = [self.drains.deadline(), self.holds.orders().deadline()];
         let orders = orders.into_iter().flatten().min();
-        let deadlines = [self.dampening.deadline(), grace, orders, self.sight_deadline()];
+        let deadlines = [self.dampening.deadline(), grace, orders, self.sight_deadline(), self.recovers];
         deadlines.into_iter().flatten().min()
     }
 

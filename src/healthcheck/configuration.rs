@@ -48,6 +48,7 @@ impl Options {
                 checks: vec![self.one_check()],
                 addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
+                recovery: std::time::Duration::ZERO,
                 ladders: vec![ladder; advertised.routes.len()],
                 start: StartPolicy::Probe,
                 disable_file: self.disable_file.clone(),

@@ -18,13 +18,21 @@ pub(crate) struct OnFail {
     pub(crate) by_cause: BTreeMap<Cause, Severity>,
     /// Failures are only observed until the check has been up once since the start of the helper.
     pub(crate) once_up: bool,
+    /// Failures of overload degrade at most ([`Cause::is_of_overload`]).
+    pub(crate) absorb: bool,
 }
 
 impl OnFail {
     /// The same severity for every failure. Unknown outcomes count as nothing.
     #[must_use]
     pub(crate) const fn always(severity: Severity) -> Self {
-        Self { otherwise: severity, unknown: Severity::Observe, by_cause: BTreeMap::new(), once_up: false }
+        Self {
+            otherwise: severity,
+            unknown: Severity::Observe,
+            by_cause: BTreeMap::new(),
+            once_up: false,
+            absorb: false,
+        }
     }
 
     /// The severity of an outcome of this cause.
@@ -37,7 +45,8 @@ impl OnFail {
             _ if cause.class() == Class::Unknown => self.unknown,
             _ => self.otherwise,
         };
-        self.by_cause.get(&cause).copied().unwrap_or(unlisted)
+        let severity = self.by_cause.get(&cause).copied().unwrap_or(unlisted);
+        if self.absorb && cause.is_of_overload() { severity.min(Severity::Degraded) } else { severity }
     }
 
     /// The worst severity of any cause.

@@ -14,6 +14,7 @@ pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
         ("next-hop or neighbors", same_prefixes && earlier.routes != plan.routes),
         ("what its states advertise", earlier.ladders != plan.ladders),
         ("unknown-after", earlier.unknown_after != plan.unknown_after),
+        ("recovery", earlier.recovery != plan.recovery),
         ("start", earlier.start != plan.start),
         ("disable-file", earlier.disable_file != plan.disable_file),
         ("dampening", earlier.dampening != plan.dampening),

@@ -54,6 +54,8 @@ impl Service {
             held_off: None,
             revalidating: false,
             health: None,
+            recovery: plan.recovery,
+            recovers: None,
             served_before: false,
             sight: Sight::new(now, witnesses, plan.unknown_after),
             acknowledged_before: None,

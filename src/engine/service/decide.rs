@@ -27,6 +27,7 @@ impl Service {
         self.follow_check(now, ticks, out);
         self.wait_for_return(now, out);
         let state = self.conclude();
+        let state = self.recover(now, state);
         self.raise_alarm(state, out);
         self.note_held_off(state == self.state, out);
         if state == self.state {
@@ -107,6 +108,20 @@ impl Service {
         } else {
             self.by_checks()
         }
+    }
+
+    /// On the way back from a withdraw to `up` it is degraded for a time: the load returns at once, and caches are cold.
+    fn recover(&mut self, now: Moment, state: ServiceState) -> ServiceState {
+        let was_withdrawn = matches!(self.state, ServiceState::Down | ServiceState::Drained);
+        match state {
+            ServiceState::Up | ServiceState::Degraded if was_withdrawn && !self.recovery.is_zero() => {
+                self.recovers = Some(now + self.recovery);
+            }
+            ServiceState::Up | ServiceState::Degraded => {}
+            ServiceState::Starting | ServiceState::Down | ServiceState::Drained => self.recovers = None,
+        }
+        self.recovers = self.recovers.filter(|until| *until > now && !self.is_pinned());
+        if state == ServiceState::Up && self.recovers.is_some() { ServiceState::Degraded } else { state }
     }
 
     /// Its state by checks and dampening alone. A missing address has failed its check.

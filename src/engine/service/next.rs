@@ -142,6 +142,9 @@ impl Service {
     }
 
     fn after_degraded(&self, now: Moment) -> Option<Next> {
+        if let Some(until) = self.recovers.filter(|_| self.health == Some(Severity::Observe)) {
+            return Some(Next::timed("up at", until, ", at the end of its recovery"));
+        }
         if self.sight.is_blind() {
             return Some(Next::open("up once the checks have results again".to_owned()));
         }

@@ -67,6 +67,7 @@ impl Service {
         if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
             self.sight.go_on_from(&service.sight);
         }
+        self.recovers = service.recovers.filter(|_| !self.recovery.is_zero());
         self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());
         // It was made just now.
         let undecided_for = was_undecided.then(|| self.since.since(service.since));

@@ -223,6 +223,9 @@ impl Service {
                 let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
                 format!("passes again, and waits after {falls} within {}", Period(WINDOW))
             }
+            ServiceState::Degraded if self.recovers.is_some() && self.health == Some(Severity::Observe) => {
+                format!("returns with the attributes of `degraded` for {}", Period(self.recovery))
+            }
             ServiceState::Degraded if self.sight.is_blind() => {
                 format!("its checks have no result: {}", self.blindness())
             }

@@ -30,6 +30,7 @@ pub(super) const TABLES: [Table; 22] = [
     table("service.up", "[[service]]", &["up"]),
     table("service.announce", "[[service]]", &["announce"]),
     table("service.recursion", "[[service]]", &["recursion"]),
+    table("service.recovery", "[[service]]", &["recovery"]),
     table("service.dampening", "[service.dampening]", &[]),
     table("service.check", "[[service.check]]", &[]),
     table("service.check.process", "[[service.check]]", &["process"]),
