@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use crate::netlink::proc_net;
 use crate::netlink::sockets::{Protocol, Socket};
-use crate::probe::dns::Transport;
 use crate::sys::procfs::all_pids;
 
 /// The port of DNS.
@@ -27,7 +26,7 @@ pub(crate) struct Listener {
     /// The address; unspecified for all addresses of a family.
     pub(crate) address: SocketAddr,
     /// UDP or TCP.
-    pub(crate) transport: Transport,
+    pub(crate) transport: Protocol,
     /// The number of sockets with this address.
     pub(crate) sockets: usize,
     /// The receive queue: octets over UDP, connections over TCP. If it stays above zero, the server hangs.
@@ -57,16 +56,12 @@ impl fmt::Display for Listener {
 pub(crate) fn on_port(port: u16) -> Vec<Listener> {
     let read = |transport| {
         let mut sockets = vec![];
-        let protocol = match transport {
-            Transport::Udp => Protocol::Udp,
-            Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
-        };
         // A table that cannot be read shows no listeners.
-        let _ = proc_net::sockets(port, protocol, |socket| sockets.push(socket));
+        let _ = proc_net::sockets(port, transport, |socket| sockets.push(socket));
         grouped(&sockets, transport, port)
     };
-    let mut listeners: Vec<_> = [Transport::Udp, Transport::Tcp].into_iter().flat_map(read).collect();
-    listeners.sort_by_key(|listener| (listener.address, listener.transport == Transport::Tcp));
+    let mut listeners: Vec<_> = [Protocol::Udp, Protocol::Tcp].into_iter().flat_map(read).collect();
+    listeners.sort_by_key(|listener| (listener.address, listener.transport == Protocol::Tcp));
     listeners
 }
 
@@ -82,7 +77,7 @@ pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
 }
 
 /// The sockets by their address.
-fn grouped(sockets: &[Socket], transport: Transport, port: u16) -> Vec<Listener> {
+fn grouped(sockets: &[Socket], transport: Protocol, port: u16) -> Vec<Listener> {
     let mut found: BTreeMap<SocketAddr, Listener> = BTreeMap::new();
     for socket in sockets {
         let address = SocketAddr::new(socket.address, port);
@@ -112,11 +107,11 @@ mod tests {
         };
         let sockets =
             [socket("127.0.5.1", 0, 0, 1), socket("127.0.5.4", 0x34000, 3, 2), socket("127.0.5.4", 0, 2, 3)];
-        let all = grouped(&sockets, Transport::Udp, PORT);
+        let all = grouped(&sockets, Protocol::Udp, PORT);
         let shown: Vec<_> = all.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.5.1:53 udp", "127.0.5.4:53 udp ×2, 5 dropped"]);
         assert_eq!((all[1].waiting, &all[1].inodes), (0x34000, &vec![2, 3]));
-        let wildcard = grouped(&[socket("::", 0, 0, 4)], Transport::Tcp, PORT);
+        let wildcard = grouped(&[socket("::", 0, 0, 4)], Protocol::Tcp, PORT);
         assert_eq!(wildcard[0].to_string(), "[::]:53 tcp");
     }
 }

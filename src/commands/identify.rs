@@ -21,7 +21,7 @@ use self::report::{Report, Splits};
 use super::runtime;
 use crate::cli::Identify;
 use crate::exit::Exit;
-use crate::probe::dns::Transport;
+use crate::netlink::sockets::Protocol;
 use crate::probe::identity::Asking;
 use crate::text;
 
@@ -106,8 +106,8 @@ async fn report(asking: Asking, flows: Option<NonZeroUsize>, progress: &Progress
     let splits = match flows {
         Some(flows) => {
             let one = || progress.count();
-            let udp = asking.split(Transport::Udp, flows, one);
-            let tcp = asking.split(Transport::Tcp, connections(flows), one);
+            let udp = asking.split(Protocol::Udp, flows, one);
+            let tcp = asking.split(Protocol::Tcp, connections(flows), one);
             let (udp, tcp) = join(udp, tcp).await;
             Some(Splits { udp, tcp })
         }

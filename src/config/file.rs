@@ -19,9 +19,9 @@ use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
+use crate::netlink::sockets::Protocol;
 use crate::outcome::Cause;
 use crate::probe::dns::Query;
-use crate::probe::dns::Transport;
 use crate::text::period::Period;
 
 mod dns;
@@ -361,7 +361,7 @@ pub(super) struct Process {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Listener {
-    pub(super) transport: Placed<Text<Transport>>,
+    pub(super) transport: Placed<Text<Protocol>>,
     pub(super) port: Option<NonZeroU16>,
     pub(super) stall: Placed<Period>,
 }

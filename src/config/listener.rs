@@ -13,8 +13,8 @@ use super::resolve::{Resolver, Result};
 use super::{Check, defaults, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity};
+use crate::netlink::sockets::Protocol;
 use crate::probe::Probe;
-use crate::probe::dns::Transport;
 use crate::probe::listener::ListenerProbe;
 
 /// The DNS port.
@@ -44,9 +44,9 @@ impl Resolver<'_> {
             refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
         }
         let port = listener.port.map_or(PORT, std::num::NonZeroU16::get);
-        let transport = listener.transport.as_ref().map_or(Transport::Udp, |word| word.get_ref().0);
+        let protocol = listener.transport.as_ref().map_or(Protocol::Udp, |word| word.get_ref().0);
         let (stall, process) = (stall?, backend.and_then(Backend::process_source));
-        refused.map(|()| ListenerProbe { addresses, port, transport, stall, process })
+        refused.map(|()| ListenerProbe { addresses, port, protocol, stall, process })
     }
 
     /// The default checks of a service with a backend or a role and addresses on this host. A check of the same
@@ -63,16 +63,17 @@ impl Resolver<'_> {
             return Ok(vec![]);
         }
         let timing = self.timing(&file::Timing::default(), timing)?.without_window();
-        let is_there = |transport| {
-            let is_same = |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.transport == transport);
+        let is_there = |protocol| {
+            let is_same =
+                |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.protocol == protocol);
             others.iter().any(is_same)
         };
         let both = [
-            ("listener", Transport::Udp, Severity::Down, OVER_UDP),
-            ("listener-tcp", Transport::Tcp, Severity::Degraded, OVER_TCP),
+            ("listener", Protocol::Udp, Severity::Down, OVER_UDP),
+            ("listener-tcp", Protocol::Tcp, Severity::Degraded, OVER_TCP),
         ];
-        let missing = both.into_iter().filter(|(_, transport, ..)| !is_there(*transport));
-        let checks = missing.map(|(name, transport, severity, why)| {
+        let missing = both.into_iter().filter(|(_, protocol, ..)| !is_there(*protocol));
+        let checks = missing.map(|(name, protocol, severity, why)| {
             let mut name = name.to_owned();
             while others.iter().any(|check| check.name == name) {
                 name.push_str("-here");
@@ -81,7 +82,7 @@ impl Resolver<'_> {
             let probe = ListenerProbe {
                 addresses: addresses.clone(),
                 port: PORT,
-                transport,
+                protocol,
                 stall: defaults::STALL,
                 process,
             };
@@ -95,7 +96,7 @@ impl Resolver<'_> {
 /// The `listener` table of this probe, for the service and backend that it has.
 pub(super) fn table(probe: &ListenerProbe) -> String {
     let mut keys = vec![];
-    if probe.transport == Transport::Tcp {
+    if probe.protocol == Protocol::Tcp {
         keys.push("transport = \"tcp\"".to_owned());
     }
     if probe.port != PORT {

@@ -3,10 +3,13 @@
 //! It lists the sockets of this network namespace, of all users. `/proc/net/udp` has the same content, but reading it
 //! takes the kernel tens of milliseconds if a resolver has thousands of sockets.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
 use rustix::net::{AddressFamily, netlink};
+use serde::Serialize;
 
 use super::connection::{Connection, Wanted};
 use super::message::{DUMP, array, find};
@@ -36,7 +39,8 @@ const ATTRIBUTES: usize = 72;
 const ATTEMPTS: usize = 3;
 
 /// The protocol of a socket.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
     /// UDP sockets that are not connected.
     Udp,
@@ -58,6 +62,27 @@ impl Protocol {
             Self::Udp => u32::MAX,
             Self::Tcp => LISTENING,
         }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "udp" => Ok(Self::Udp),
+            "tcp" => Ok(Self::Tcp),
+            _ => Err(format!("`{word}` is not a protocol of sockets, expected udp or tcp")),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use hickory_resolver::proto::op::Message;
 use serde::{Deserialize, Serialize};
 
 use super::locality::Locality;
+use crate::netlink::sockets::Protocol;
 use crate::outcome::Outcome;
 
 mod ask;
@@ -79,6 +80,15 @@ impl Transport {
             Self::Udp | Self::Tcp => 53,
             Self::Tls => 853,
             Self::Https => 443,
+        }
+    }
+
+    /// The protocol of the sockets that carry it.
+    #[must_use]
+    pub(crate) const fn protocol(self) -> Protocol {
+        match self {
+            Self::Udp => Protocol::Udp,
+            Self::Tcp | Self::Tls | Self::Https => Protocol::Tcp,
         }
     }
 

@@ -11,7 +11,6 @@ use crate::engine::listener::Verdict;
 use crate::netlink::queues::Reader;
 use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
-use crate::probe::dns::Transport;
 use crate::process::ProcessSource;
 use crate::text::counted;
 
@@ -24,7 +23,7 @@ pub(crate) struct ListenerProbe {
     pub(crate) addresses: Vec<IpAddr>,
     /// The port at all of them.
     pub(crate) port: u16,
-    pub(crate) transport: Transport,
+    pub(crate) protocol: Protocol,
     /// How long a server that works may not read.
     pub(crate) stall: Duration,
     /// The process that reads, if it is known.
@@ -32,13 +31,6 @@ pub(crate) struct ListenerProbe {
 }
 
 impl ListenerProbe {
-    const fn protocol(&self) -> Protocol {
-        match self.transport {
-            Transport::Udp => Protocol::Udp,
-            Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
-        }
-    }
-
     /// Looks once, and folds what was found.
     pub(crate) fn ask_all(&self) -> Outcome {
         folded(self.ask().into_iter().map(|(_, outcome)| outcome))
@@ -49,9 +41,9 @@ impl ListenerProbe {
     pub(crate) fn ask(&self) -> Vec<(String, Outcome)> {
         let began = Instant::now();
         let wanted = |socket: &Socket| self.addresses.iter().any(|address| socket.covers(*address));
-        let all = Reader::default().read(self.port, self.protocol(), wanted);
+        let all = Reader::default().read(self.port, self.protocol, wanted);
         let look = |address: &IpAddr| {
-            let at = Place(SocketAddr::new(*address, self.port), self.transport);
+            let at = Place(SocketAddr::new(*address, self.port), self.protocol);
             match &all {
                 Ok(all) => match receivers(all, *address).as_slice() {
                     [] => (at.to_string(), at.outcome(Verdict::Unseen)),
@@ -83,7 +75,7 @@ fn receivers(all: &[Socket], address: IpAddr) -> Vec<Socket> {
 
 /// Where sockets listen. Shown as `192.0.2.53:53 udp`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Place(pub(crate) SocketAddr, pub(crate) Transport);
+pub(crate) struct Place(pub(crate) SocketAddr, pub(crate) Protocol);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,7 +158,7 @@ impl fmt::Display for ListenerProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: Vec<_> =
             self.addresses.iter().map(|address| SocketAddr::new(*address, self.port).to_string()).collect();
-        write!(f, "{} {}", all.join(", "), self.transport)
+        write!(f, "{} {}", all.join(", "), self.protocol)
     }
 }
 
@@ -196,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_worst_address_decides_and_one_that_nothing_listens_at_does_not() {
-        let place = Place("192.0.2.1:53".parse().unwrap(), Transport::Udp);
+        let place = Place("192.0.2.1:53".parse().unwrap(), Protocol::Udp);
         let found = |verdicts: &[Verdict]| {
             folded(verdicts.iter().map(|verdict| place.outcome(*verdict)))
                 .failure()
@@ -215,7 +207,7 @@ mod tests {
         let probe = ListenerProbe {
             addresses: vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()],
             port: socket.local_addr().unwrap().port(),
-            transport: Transport::Udp,
+            protocol: Protocol::Udp,
             stall: Duration::from_secs(1),
             process: None,
         };

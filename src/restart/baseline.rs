@@ -169,11 +169,11 @@ mod tests {
     use std::slice;
 
     use super::*;
-    use crate::probe::dns::Transport;
+    use crate::netlink::sockets::Protocol;
 
     fn listener(address: &str, sockets: usize) -> Listener {
         let address = address.parse().unwrap();
-        Listener { address, transport: Transport::Udp, sockets, waiting: 0, drops: 0, inodes: vec![] }
+        Listener { address, transport: Protocol::Udp, sockets, waiting: 0, drops: 0, inodes: vec![] }
     }
 
     fn sleeping_process() -> (Child, ProcessHandle) {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::{Asking, Heard};
-use crate::probe::dns::Transport;
+use crate::netlink::sockets::Protocol;
 use crate::probe::dns::flow::UdpFlow;
 use crate::probe::set::{Flight, Pace};
 
@@ -59,24 +59,19 @@ impl Split {
 }
 
 impl Asking {
-    /// Asks on `flows` flows of this transport, each with its own port, at most [`Pace::MAX_IN_FLIGHT`] at once.
+    /// Asks on `flows` flows of this protocol, each with its own port, at most [`Pace::MAX_IN_FLIGHT`] at once.
     /// `on_answer` hears of each flow that is done.
-    pub(crate) async fn split(
-        self,
-        transport: Transport,
-        flows: NonZeroUsize,
-        on_answer: impl Fn(),
-    ) -> Split {
+    pub(crate) async fn split(self, protocol: Protocol, flows: NonZeroUsize, on_answer: impl Fn()) -> Split {
         let all = vec![(); flows.get()];
         let mut flight = Flight::new(&all, Pace { spread: Duration::ZERO, ..Pace::BURST });
         let mut split = Split::default();
         let start = |_: &()| async move {
-            match transport {
-                Transport::Udp => Err(match UdpFlow::open(self.server, self.source) {
+            match protocol {
+                Protocol::Udp => Err(match UdpFlow::open(self.server, self.source) {
                     Ok(flow) => self.name_on(&flow).await,
                     Err(failure) => Err(failure),
                 }),
-                Transport::Tcp | Transport::Tls | Transport::Https => Ok(self.tcp().await),
+                Protocol::Tcp => Ok(self.tcp().await),
             }
         };
         while let Some((_, done)) = flight.next(start).await {

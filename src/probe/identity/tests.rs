@@ -3,8 +3,8 @@ use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 
 use super::*;
+use crate::netlink::sockets::Protocol;
 use crate::outcome::Cause;
-use crate::probe::dns::Transport;
 use crate::responder::{Fault, Responder};
 
 async fn responder(fault: Fault) -> Responder {
@@ -73,7 +73,7 @@ async fn a_connection_without_answers_is_distinguished_from_no_connection() {
 async fn each_flow_has_its_own_port_and_is_counted_once() {
     let responder = responder(Fault::None).await;
     responder.identify_as("fra1");
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [Protocol::Udp, Protocol::Tcp] {
         let done = std::cell::Cell::new(0);
         let flows = NonZeroUsize::new(100).unwrap();
         let split = asking(&responder, PATIENT).split(transport, flows, || done.set(done.get() + 1)).await;
@@ -82,7 +82,7 @@ async fn each_flow_has_its_own_port_and_is_counted_once() {
         let ports: std::collections::HashSet<_> = responder
             .received()
             .iter()
-            .filter(|query| query.transport == transport)
+            .filter(|query| query.transport.protocol() == transport)
             .map(|query| query.from.port())
             .collect();
         assert!(ports.len() > 90, "{} ports for 100 flows", ports.len());
@@ -93,7 +93,7 @@ async fn each_flow_has_its_own_port_and_is_counted_once() {
 async fn flows_without_an_answer_are_counted_with_the_reason() {
     let hanging_up = responder(Fault::HangUp).await;
     let flows = NonZeroUsize::new(3).unwrap();
-    let split = asking(&hanging_up, SHORT).split(Transport::Tcp, flows, || ()).await;
+    let split = asking(&hanging_up, SHORT).split(Protocol::Tcp, flows, || ()).await;
     assert_eq!((split.flows(), split.unanswered, split.broken), (3, 3, 3));
     assert_eq!(split.why.as_deref(), Some("connection closed before the answer"));
 }

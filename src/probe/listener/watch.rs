@@ -19,9 +19,9 @@ use super::{ListenerProbe, Place, folded, receivers};
 use crate::engine::listener::{Listener, Pace, STEP, Sample, Seen, SocketId, Verdict, Work};
 use crate::engine::moment::Moment;
 use crate::netlink::queues::Reader;
-use crate::netlink::sockets::Socket;
+use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Lost, Outcome};
-use crate::probe::dns::{DnsProbe, Transport};
+use crate::probe::dns::DnsProbe;
 use crate::sys::lock;
 
 /// How often to look while nothing is suspicious: a third of the time that a hang under load may take to be seen.
@@ -130,7 +130,7 @@ impl Watch {
         let now = Moment::after_start(self.began.elapsed());
         let cause = outcome.failure().map(|failure| failure.cause);
         let mut watched = lock(&self.watched);
-        let at = Place(probe.server, probe.transport);
+        let at = Place(probe.server, probe.transport.protocol());
         let mut listeners =
             watched.iter_mut().flat_map(|watched| &mut watched.listeners).filter(|(place, _)| *place == at);
         if cause.is_none_or(is_of_an_answer) {
@@ -174,7 +174,7 @@ const fn is_of_an_answer(cause: Cause) -> bool {
 
 impl Watched {
     fn new(probe: ListenerProbe, tell: Tell, work: WorkOf) -> Self {
-        let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.transport);
+        let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.protocol);
         let listeners =
             probe.addresses.iter().map(|address| (place(address), Listener::new(probe.stall))).collect();
         Self { probe, listeners, blind: None, told: None, tell, work }
@@ -285,19 +285,19 @@ impl Sampler {
 
     /// Reads each port once for each protocol, and samples the sockets of all probes.
     fn look(&mut self, watched: &mut [Watched]) -> Pace {
-        let mut tables = HashMap::<(u16, Transport), (Moment, io::Result<Vec<Socket>>)>::new();
+        let mut tables = HashMap::<(u16, Protocol), (Moment, io::Result<Vec<Socket>>)>::new();
         for watched_here in watched.iter() {
-            let (port, transport) = (watched_here.probe.port, watched_here.probe.transport);
-            tables.entry((port, transport)).or_insert_with(|| {
+            let (port, protocol) = (watched_here.probe.port, watched_here.probe.protocol);
+            tables.entry((port, protocol)).or_insert_with(|| {
                 let of_port = watched.iter().filter(|watched| watched.probe.port == port);
                 let addresses: Vec<_> = of_port.flat_map(|watched| &watched.probe.addresses).collect();
                 let wanted = |socket: &Socket| addresses.iter().any(|address| socket.covers(**address));
-                let found = self.reader.read(port, watched_here.probe.protocol(), wanted);
+                let found = self.reader.read(port, protocol, wanted);
                 (Moment::after_start(self.began.elapsed()), found)
             });
         }
         for watched in &mut *watched {
-            if let Some((now, found)) = tables.get(&(watched.probe.port, watched.probe.transport)) {
+            if let Some((now, found)) = tables.get(&(watched.probe.port, watched.probe.protocol)) {
                 watched.sample(*now, found);
             }
         }

@@ -7,9 +7,9 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn probe(at: SocketAddr, transport: Transport) -> ListenerProbe {
+fn probe(at: SocketAddr, protocol: Protocol) -> ListenerProbe {
     let stall = Duration::from_millis(300);
-    ListenerProbe { addresses: vec![at.ip()], port: at.port(), transport, stall, process: None }
+    ListenerProbe { addresses: vec![at.ip()], port: at.port(), protocol, stall, process: None }
 }
 
 fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Told>) {
@@ -44,7 +44,7 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
     for (work, cause) in [(STOPPED, Cause::NotReading), (None, Cause::Stalled)] {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = server.local_addr().unwrap();
-        let probe = probe(at, Transport::Udp);
+        let probe = probe(at, Protocol::Udp);
         let (watch, events) = watching(&probe, work);
         comes_to_be(&watch, &probe, None);
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
@@ -63,7 +63,7 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
 #[test]
 fn a_tcp_listener_that_does_not_accept_is_told() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let probe = probe(server.local_addr().unwrap(), Transport::Tcp);
+    let probe = probe(server.local_addr().unwrap(), Protocol::Tcp);
     let (watch, events) = watching(&probe, STOPPED);
     comes_to_be(&watch, &probe, None);
     let _connection = TcpStream::connect(server.local_addr().unwrap()).unwrap();
@@ -92,7 +92,7 @@ fn sharing() -> [UdpSocket; 2] {
 fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
     let [read, unread] = sharing();
     let at = read.local_addr().unwrap();
-    let probe = probe(at, Transport::Udp);
+    let probe = probe(at, Protocol::Udp);
     let (watch, events) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     // The kernel spreads clients by their port.
@@ -123,7 +123,7 @@ fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
 fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
     let server = UdpSocket::bind("[::1]:0").unwrap();
     let at = server.local_addr().unwrap();
-    let probe = probe(at, Transport::Udp);
+    let probe = probe(at, Protocol::Udp);
     let (watch, events) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     drop(server);
@@ -141,7 +141,7 @@ fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
 #[test]
 fn a_probe_that_stays_watched_keeps_what_is_known_of_it() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let probe = probe(server.local_addr().unwrap(), Transport::Udp);
+    let probe = probe(server.local_addr().unwrap(), Protocol::Udp);
     let (watch, _) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     drop(server);
