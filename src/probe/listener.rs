@@ -16,6 +16,9 @@ use crate::text::counted;
 
 pub(crate) mod watch;
 
+/// For more sockets than any server has.
+const MOST_QUERIES: u32 = 10_000;
+
 /// The sockets of a server, by the addresses at which it has to listen.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct ListenerProbe {
@@ -50,7 +53,11 @@ impl ListenerProbe {
                     sockets => {
                         let waits =
                             if sockets.iter().any(|socket| socket.queue > 0) { ", queries wait" } else { "" };
-                        let label = format!("{at}, {}{waits}", counted(sockets.len(), "socket"));
+                        let met = match queries_to_meet(sockets.len()) {
+                            1 => String::new(),
+                            queries => format!(" ({queries} queries meet each with 99 %)"),
+                        };
+                        let label = format!("{at}, {}{met}{waits}", counted(sockets.len(), "socket"));
                         (label, Outcome::pass(began.elapsed()))
                     }
                 },
@@ -59,6 +66,17 @@ impl ListenerProbe {
         };
         self.addresses.iter().map(look).collect()
     }
+}
+
+/// How many queries, each from a fresh port, meet each of the sockets of an address with a probability of at least 99 %:
+/// the kernel chooses one by a hash of addresses and ports (`SO_REUSEPORT`).
+fn queries_to_meet(sockets: usize) -> u32 {
+    let count = sockets as f64;
+    // The probability that a query misses one of them, and the least power of it that all of them together allow.
+    let missed = 1.0 - 1.0 / count;
+    (1..=MOST_QUERIES)
+        .find(|queries| count * missed.powf(f64::from(*queries)) <= 0.01)
+        .unwrap_or(MOST_QUERIES)
 }
 
 /// The sockets that receive what is sent to this address: those bound to it, or those bound to all addresses.
@@ -199,6 +217,12 @@ mod tests {
         assert_eq!(found(&[Unseen, Unseen]), Some((Cause::ListenerUnknown, false)));
         assert_eq!(found(&[Reading, Overload(3)]), Some((Cause::Overload, false)));
         assert_eq!(found(&[Missing, Overload(3), Missing]), Some((Cause::ListenerMissing, true)));
+    }
+
+    #[test]
+    fn queries_enough_to_meet_each_socket_are_counted() {
+        assert_eq!([1, 2, 4, 16].map(queries_to_meet), [1, 8, 21, 115]);
+        assert_eq!(queries_to_meet(100_000), MOST_QUERIES);
     }
 
     #[test]
