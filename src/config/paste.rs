@@ -12,7 +12,7 @@ use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
 use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::window::Limits;
-use crate::probe::dns::{DnsProbe, Expectation};
+use crate::probe::dns::{DnsProbe, EdnsUse, Expectation};
 use crate::probe::freshness::FreshnessProbe;
 use crate::probe::freshness::ask::Server;
 use crate::probe::freshness::list::ZoneSource;
@@ -114,6 +114,9 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
         writeln!(f, "pass = {}", set.need())?;
     }
     let options = first.question.options();
+    if let EdnsUse::Offer(octets) = options.edns {
+        writeln!(f, "edns = {octets}")?;
+    }
     for (key, is_set) in [
         ("partial", set.tells_partial()),
         ("once-seen", set.needs_seen()),
@@ -124,7 +127,7 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
             writeln!(f, "{key} = true")?;
         }
     }
-    let Expectation { rcodes, flags, min_answers, max_latency, signature_left, nsid, .. } =
+    let Expectation { rcodes, flags, not_empty, min_answers, max_latency, signature_left, nsid, .. } =
         first.question.expect();
     let period = |key: &str, period: &Option<Duration>| {
         period.map(|period| format!(", {key} = \"{}\"", Period(period))).unwrap_or_default()
@@ -133,9 +136,10 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     let flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
     writeln!(
         f,
-        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers}{}{}{} }}",
+        "expect = {{ rcode = {}, flags = {}, min-answers = {min_answers}{}{}{}{} }}",
         toml_strings(&rcodes.words()),
         toml_strings(&flags),
+        if *not_empty { ", not-empty = true" } else { "" },
         period("max-latency", max_latency),
         period("signature-left", signature_left),
         nsid.unwrap_or_default()

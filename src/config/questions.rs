@@ -129,6 +129,7 @@ impl Resolver<'_> {
         Ok(Expectation {
             rcodes: rcodes?,
             flags: written.flags.iter().flat_map(|flags| &flags.get_ref().0).map(|flag| flag.0).collect(),
+            not_empty: written.not_empty.as_ref().is_some_and(|not_empty| *not_empty.get_ref()),
             min_answers: answers.min.unwrap_or_default(),
             max_answers: answers.max,
             authority: authority?,

@@ -50,6 +50,9 @@ fn certificate(f: &mut fmt::Formatter<'_>, probe: &DnsProbe) -> fmt::Result {
 
 /// The expectations of the records.
 fn records(f: &mut fmt::Formatter<'_>, expect: &Expectation) -> fmt::Result {
+    if expect.not_empty {
+        write!(f, ", not empty")?;
+    }
     if expect.min_answers > 0 {
         write!(f, ", at least {} answers", expect.min_answers)?;
     }

@@ -70,6 +70,7 @@ pub(in crate::config) struct Validates {
 pub(in crate::config) struct Expect {
     pub(in crate::config) rcode: Placed<OneOrMany<String>>,
     pub(in crate::config) flags: Placed<OneOrMany<Text<Flag>>>,
+    pub(in crate::config) not_empty: Placed<bool>,
     pub(in crate::config) min_answers: Placed<usize>,
     pub(in crate::config) max_answers: Placed<usize>,
     pub(in crate::config) min_authority: Placed<usize>,

@@ -13,6 +13,7 @@ use tokio::time::sleep_until;
 
 use super::exchange::{Answered, Path};
 use super::here::Ignored;
+use super::options::PAYLOAD;
 use super::request::Request;
 use super::response::Response;
 use super::{DnsProbe, Finding, Rcode, Transport};
@@ -226,9 +227,10 @@ impl DnsProbe {
         self.path().tcp(&request, &mut Ignored::default()).await
     }
 
-    /// Whether an answer over TCP is as expected and fits into a datagram.
+    /// Whether an answer over TCP is as expected and fits into a datagram. Servers send at most 1232 octets by default,
+    /// whatever is offered.
     fn would_have_fitted(&self, whole: &Response) -> bool {
-        let fits = !whole.truncation && whole.octets <= self.question.payload();
+        let fits = !whole.truncation && whole.octets <= self.question.payload().min(PAYLOAD.into());
         fits && self.question.judge(whole, Duration::ZERO).passed()
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Expectation {
     pub(crate) rcodes: Rcodes,
     /// The expected flags; all must hold.
     pub(crate) flags: Vec<Flag>,
+    /// Whether NOERROR needs a record of any type in the answer section.
+    pub(crate) not_empty: bool,
     /// The minimum number of answer records of the queried type.
     pub(crate) min_answers: usize,
     /// The maximum number of answer records of the queried type.
@@ -57,6 +59,7 @@ impl Default for Expectation {
         Self {
             rcodes: Rcodes::one_of([Rcode::NOERROR]),
             flags: Vec::new(),
+            not_empty: false,
             min_answers: 0,
             max_answers: None,
             authority: Bounds::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
@@ -14,16 +14,18 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 mod counts;
 mod records;
+mod referral;
 mod signature;
 
 impl Question {
     /// Judges a response that arrived after `latency`. The first of these that is not as expected is the cause of
-    /// failure: response code, flags, number of records, record data, times to live, signatures (or truncation, where it
+    /// failure: response code, emptiness, flags, number of records, record data, times to live, signatures (or truncation, where it
     /// hides them), identifier, size, latency.
     #[must_use]
     pub(super) fn judge(&self, response: &Response, latency: Duration) -> Outcome {
         let expect = self.expect();
         let verdict = rcode(expect, response)
+            .and_then(|()| emptiness(expect, response))
             .and_then(|()| flags(expect, response))
             .and_then(|()| contents(expect, self.query().record_type(), response))
             .and_then(|()| identity(expect, response))
@@ -57,14 +59,23 @@ fn rcode(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     Err(Failure::new(cause, format!("answered {rcode}, expected {}", expect.rcodes)))
 }
 
-fn flags(expect: &Expectation, response: &Message) -> Result<(), Failure> {
-    match expect.flags.iter().find(|flag| !flag.holds(response)) {
-        None => Ok(()),
-        Some(flag) => Err(Failure::new(
-            Cause::Flags,
-            format!("answered with {}, expected {flag}", flag::words(response)),
-        )),
+/// NOERROR without a record is the answer of a server that does not know, or does not want to tell.
+fn emptiness(expect: &Expectation, response: &Message) -> Result<(), Failure> {
+    let is_empty = response.response_code == ResponseCode::NoError && response.answers.is_empty();
+    if !expect.not_empty || !is_empty || response.truncation {
+        return Ok(());
     }
+    let (found, or) =
+        (referral::told(response), if expect.rcodes.contains(Rcode::NXDOMAIN) { " or NXDOMAIN" } else { "" });
+    let found = found.unwrap_or_else(|| "no record".to_owned());
+    Err(Failure::new(Cause::TooFewAnswers, format!("answered NOERROR with {found}, expected records{or}")))
+}
+
+fn flags(expect: &Expectation, response: &Message) -> Result<(), Failure> {
+    let Some(flag) = expect.flags.iter().find(|flag| !flag.holds(response)) else { return Ok(()) };
+    let referral = referral::told(response).map(|referral| format!("{referral}, ")).unwrap_or_default();
+    let detail = format!("answered with {referral}{}, expected {flag}", flag::words(response));
+    Err(Failure::new(Cause::Flags, detail))
 }
 
 /// What the sections hold, unless truncation hides it.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 /// Octets offered with EDNS by default: what fits into one packet of IPv6's smallest MTU.
-const PAYLOAD: u16 = 1232;
+pub(super) const PAYLOAD: u16 = 1232;
 
 /// Octets of a response over UDP without EDNS, at most (RFC 1035 §4.2.1).
 pub(crate) const PLAIN_PAYLOAD: u16 = 512;

@@ -32,6 +32,11 @@ impl Query {
         self.question.query_type
     }
 
+    /// Whether its name is that of `other` or below it.
+    pub(crate) fn is_in(&self, other: &Self) -> bool {
+        other.question.name.zone_of(&self.question.name)
+    }
+
     /// The question as it is encoded, with [`PLACEHOLDER`] where a nonce belongs.
     pub(super) const fn question(&self) -> &op::Query {
         &self.question

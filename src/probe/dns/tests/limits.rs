@@ -4,7 +4,7 @@ use hickory_resolver::proto::rr::RecordType;
 
 use super::{HASTY, PATIENT, ask, broken, failure_of, probe};
 use crate::outcome::{Cause, Outcome};
-use crate::probe::dns::{Expectation, Question, Rcode, Rcodes, Transport, record_data};
+use crate::probe::dns::{EdnsUse, Expectation, Options, Question, Rcode, Rcodes, Transport, record_data};
 use crate::responder::Fault;
 
 #[tokio::test]
@@ -64,4 +64,19 @@ async fn what_does_not_fit_or_is_wrong_over_tcp_is_judged_as_it_came() {
     responder.set(Fault::RateLimit(1)).await;
     let finding = probe(&responder, Transport::Udp, PATIENT, refused).ask().await;
     assert!(matches!(finding.outcome, Outcome::Fail(failure) if failure.cause == Cause::Rcode));
+}
+
+#[tokio::test]
+async fn a_server_that_sends_less_than_is_offered_limits_no_rate() {
+    let responder = broken(Fault::RateLimit(1)).await;
+    let text = "x".repeat(250);
+    responder.answer_with((0..7).map(|_| record_data(RecordType::TXT, &text).unwrap()).collect());
+    let edns = EdnsUse::Offer(4096.try_into().unwrap());
+    let options = Options { edns, follow_truncation: true, ..Options::default() };
+    let expect = Expectation { not_empty: true, ..Expectation::default() };
+    let mut large = probe(&responder, Transport::Udp, PATIENT, expect.clone());
+    large.question = Question::with("localhost. TXT".parse().unwrap(), options, expect).unwrap().into();
+    let finding = large.ask().await;
+    assert!(finding.outcome.passed(), "{:?}", finding.outcome);
+    assert_eq!(finding.response.map(|response| response.answers.len()), Some(7), "over TCP");
 }

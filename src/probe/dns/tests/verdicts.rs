@@ -81,6 +81,48 @@ fn a_flag_is_expected_set_or_not_set() {
     assert_fails(&judged(expect("!ra"), recursive), Cause::Flags, "answered with flag ra, expected !ra");
 }
 
+/// An answer without records but these name servers of `zone`.
+fn referral(zone: &'static str) -> impl FnOnce(&mut Message) {
+    move |answer| {
+        answer.answers.clear();
+        let servers = record_data(RecordType::NS, "a.root-servers.net").unwrap();
+        answer.add_authority(Record::from_rdata(zone.parse().unwrap(), 0, servers));
+    }
+}
+
+#[test]
+fn an_empty_answer_fails_where_records_are_expected() {
+    let some = |expect: &mut Expectation| expect.not_empty = true;
+    let empty = |answer: &mut Message| answer.answers.clear();
+    assert!(judged(some, |_| ()).passed());
+    let detail = "answered NOERROR with no record, expected records";
+    assert_fails(&judged(some, empty), Cause::TooFewAnswers, detail);
+    let or_none = |expect: &mut Expectation| {
+        some(expect);
+        expect.rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
+        expect.flags = vec!["ra".parse().unwrap()];
+    };
+    let detail = "answered NOERROR with no record, expected records or NXDOMAIN";
+    assert_fails(&judged(or_none, empty), Cause::TooFewAnswers, detail);
+    let detail = "answered NOERROR with an upward referral to the root servers, expected records or NXDOMAIN";
+    assert_fails(&judged(or_none, referral(".")), Cause::TooFewAnswers, detail);
+    let none = judged(or_none, |answer| {
+        answer.answers.clear();
+        answer.metadata.response_code = ResponseCode::NXDomain;
+        answer.metadata.recursion_available = true;
+    });
+    assert!(none.passed());
+}
+
+#[test]
+fn a_referral_in_place_of_an_answer_is_told() {
+    let authoritative = |expect: &mut Expectation| expect.flags = vec!["aa".parse().unwrap()];
+    let detail = "answered with an upward referral to the root servers, no flags, expected aa";
+    assert_fails(&judged(authoritative, referral(".")), Cause::Flags, detail);
+    let detail = "answered with a referral to the servers of org., no flags, expected aa";
+    assert_fails(&judged(authoritative, referral("org.")), Cause::Flags, detail);
+}
+
 #[test]
 fn every_one_of_all_and_one_of_any_must_be_answered() {
     assert!(judged(|expect| expect.all_of = vec![a("192.0.2.2"), a("192.0.2.1")], |_| ()).passed());
