@@ -125,6 +125,8 @@ pub(super) struct Service {
     pub(super) zones: Placed<Vec<Text<ZoneName>>>,
     pub(super) critical: Placed<Vec<Text<ZoneName>>>,
     pub(super) client_source: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(super) sentinel: Placed<OneOrMany<Text<Query>>>,
+    pub(super) large: Placed<WordOr<Off, Asked>>,
     pub(super) recursion: Placed<WordOr<Off, Asked>>,
     pub(super) validation: Placed<WordOr<Off, Asked>>,
     pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,

@@ -5,8 +5,11 @@
 //! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down; some zones only degrade it |
 //! | the same with `-tcp` | every service address | TCP | degrades the service |
 //! | `critical` | every service address | UDP | brings the service down |
+//! | `sentinel` | every service address | UDP | brings the service down; some names only degrade it |
 //! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
 //! | `signatures` | the same | UDP | degrades the service, once they were seen |
+//! | `large` | the first service address | UDP | degrades the service, once they were seen |
+//! | `tls` | the first service address | TLS | degrades the service, once it was seen |
 //! | `identity` | the first service address | UDP | is shown and moves no route |
 //! | `management` | the management addresses | both | is shown and moves no route |
 //! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
@@ -22,11 +25,12 @@ use super::address::service_addresses;
 use super::dns::pace;
 use super::resolve::{Refused, Resolver, Result, addresses};
 use super::{Check, file, process_check};
-use crate::backend::Backend;
+use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
+use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Question, Transport};
+use crate::probe::dns::{DnsProbe, Expectation, Options, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::ProbeSet;
 
@@ -41,6 +45,7 @@ const OVER_TCP: &str =
 const MANAGEMENT: &str = "the server may not listen on the management address, so a failure moves no route";
 const FROM_MANAGEMENT: &str =
     "the same from the management address, which access lists may refuse while clients are answered";
+const SENTINEL: &str = "the names of `sentinel`, with an authoritative answer";
 const CRITICAL: &str = "the SOA of each zone of `critical`: without one of them this host shall not serve";
 
 /// The source addresses of a check.
@@ -94,7 +99,10 @@ impl Resolver<'_> {
             .into_iter()
             .collect();
         checks.extend(self.surface_checks(&ground, &asked)?);
+        checks.extend(self.sentinel_check(&ground)?);
         checks.extend(self.deep_checks(&ground, asked.role)?);
+        checks.extend(self.large_check(&ground, asked.role)?);
+        checks.extend(self.tls_check(&ground, &asked)?);
         checks.extend(self.identity_check(&ground, &asked)?);
         Ok(checks)
     }
@@ -149,6 +157,28 @@ impl Resolver<'_> {
         Ok(checks)
     }
 
+    /// The check of names in the zones, where the file has any.
+    fn sentinel_check(&self, ground: &Ground<'_>) -> Result<Option<Check>> {
+        let Some(names) = &ground.service.sentinel else { return Ok(None) };
+        let queries: Vec<_> = names.get_ref().0.iter().map(|name| name.0.clone()).collect();
+        let flags = vec![self.flag("aa")?];
+        let expect = Expectation { flags, not_empty: true, ..Expectation::default() };
+        let options = Options::default();
+        let role = Some(Role::Authoritative);
+        let questions = self.role_questions(&names.span(), &queries, role, &expect, options)?;
+        let by_cause = [(Cause::Partial, Severity::Degraded)].into_iter().filter(|_| queries.len() > 1);
+        let on_fail = OnFail { by_cause: by_cause.collect(), ..OnFail::always(Severity::Down) };
+        let outline = Outline { name: "sentinel".to_owned(), why: SENTINEL, on_fail, timing: ground.timing };
+        let (udp, from) = ([Transport::Udp], From::Clients(&ground.clients));
+        let probes = self.role_probes(ground, &outline, &questions, &ground.deciding, &udp, from);
+        let need = probes.len();
+        let mut check = self.dns_check(ground, outline, probes, need)?;
+        if let Probe::Dns(set) = check.probe {
+            check.probe = Probe::Dns(set.partial(queries.len() > 1));
+        }
+        Ok(Some(check))
+    }
+
     fn dns_check(
         &self,
         ground: &Ground<'_>,
@@ -178,7 +208,7 @@ impl Resolver<'_> {
                 for source in self.sources_for(*server, from) {
                     probes.extend(transports.iter().map(|transport| DnsProbe {
                         question: Arc::clone(question),
-                        server: SocketAddr::new(*server, PORT),
+                        server: SocketAddr::new(*server, transport.port()),
                         source: Some(source),
                         transport: *transport,
                         timeout: outline.timing.timeout,

@@ -145,6 +145,16 @@ remote-control:
         return run(*self.host.inside("unbound-control", "-c", self.folder / "unbound.conf", *words))
 
 
+class TlsUnbound(Unbound):
+    """Answers over TLS, too."""
+
+    def prepare(self):
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=dns.example.org", "-keyout", key, "-out", certificate)
+        listen = "".join(f"    interface: {address}@853\n" for address in self.addresses)
+        self.extra = f'{listen}    tls-port: 853\n    tls-service-key: "{key}"\n    tls-service-pem: "{certificate}"\n'
+
+
 class Nsd(Server):
     kind = "nsd"
 

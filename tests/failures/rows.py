@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import faults
-from dns_servers import Bind, Dnsdist, Knot, Nsd, PowerDns, Unbound
+from dns_servers import Bind, Dnsdist, Knot, Nsd, PowerDns, TlsUnbound, Unbound
 from faults import access, changed, filtered
 from numbering import AS_CLIENT, CLIENT_NETWORK, MANAGEMENT_IPV4, SECOND_IPV4, SERVICE_IPV4, SERVICE_IPV6, UPSTREAM
 from zones import TOP
@@ -51,6 +51,7 @@ class Row:
 nsd = Nsd
 secondary = partial(Nsd, secondary=True)
 
+LARGE = 'large = { names = ["big.example.com. TXT"] }\n'
 AS_CLIENT_SOURCE = f'client-source = ["{AS_CLIENT}"]\n'
 BLOCKED = "".join(f'    local-zone: "{zone}." always_nxdomain\n' for zone in TOP)
 # Of what is seen by checks that ask every 10 s.
@@ -94,11 +95,13 @@ FIREWALL = [
     Row("replies dropped", "nft output: from the service address", Unbound, filtered(f"ip saddr {SERVICE_IPV4} drop", hook="output"), WITHDRAWS),
     Row("replies dropped on the uplink", "nft output: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="output"), UNSEEN),
     Row("replies dropped at the end", "nft postrouting: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="postrouting"), UNSEEN),
+    Row("DNS over TLS dropped", "nft: TCP 853", TlsUnbound, filtered("tcp dport 853 drop"), DEGRADES, **DEEP),
     Row("IPv6 dropped", "nft: port 53 over IPv6", Unbound, filtered("meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 drop"), WITHDRAWS),
     Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), MOVES, within=30, known=UNSEEN),
     Row("60 % lost", "the same", Unbound, filtered("udp dport 53 numgen random mod 100 < 60 drop"), WITHDRAWS, within=30),
     Row("60 % lost on the uplink", "nft numgen on eth0", Unbound, filtered('iifname "eth0" udp dport 53 numgen random mod 100 < 60 drop'), UNSEEN),
     Row("big answers dropped", "nft output: UDP above 1400 octets", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), UNSEEN),
+    Row("big answers dropped, large", "the same, with the name of a large answer", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), DEGRADES, more=LARGE, **DEEP),
     Row("fragments dropped", "nft at the router", Unbound, faults.fragments_dropped, UNSEEN),
 ]
 HOST = [

@@ -1,7 +1,7 @@
 //! Checks of answers that need other servers, or complete zones. They degrade at most, and only once they have passed:
 //! a host without a path to the Internet, or a zone that is not signed, is no fault.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::config::{Check, file};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::Thresholds;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::dns::{DnsProbe, EdnsUse, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
 
 /// Fresh names that no cache can answer, below top-level domains of two operators. Both have NSEC3 with opt-out (RFC
 /// 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN needs a query to an
@@ -32,6 +32,12 @@ const VALIDATES: &str =
     "signed names, answered with AD; one is enough, and no failure counts until one was answered so";
 const COMPLETE: &str = "NS and DNSKEY of each zone, each once it was seen";
 const SIGNED: &str = "signatures that are valid now on the SOA of each zone, each once it was seen signed";
+/// The largest answer that every resolver that validates has in its cache.
+const LARGE: [&str; 1] = [". DNSKEY"];
+
+const LARGE_ARRIVES: &str = "large answers, as one datagram of up to 4096 octets or, where the server truncates, over TCP; each once it was seen";
+const OVER_TLS: &str =
+    "the same over TLS on port 853, with a certificate that is valid now, once it was seen";
 const IDENTITY: &str =
     "the name server identifier (NSID) is the name of this node, once it was seen; shown, moves no route";
 
@@ -40,6 +46,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const FAST_INTERVAL: Duration = Duration::from_secs(1);
 /// A resolver asks several servers before it answers.
 const TIMEOUT: Duration = Duration::from_millis(1500);
+/// Octets offered for a large answer, as the resolvers of clients do that raise their limit.
+const LARGEST: NonZeroU16 = NonZeroU16::new(4096).expect("not zero");
 const RISE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
 /// The flags and the size of validating resolvers. A DNSKEY answer may be longer than a datagram.
@@ -64,10 +72,15 @@ impl Resolver<'_> {
         let checks = match role {
             Some(Role::Resolver) => {
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
-                let recurses =
-                    Expectation { rcodes, flags: vec![self.flag("ra")?], ..Expectation::default() };
+                let recurses = Expectation {
+                    rcodes,
+                    flags: vec![self.flag("ra")?],
+                    not_empty: true,
+                    ..Expectation::default()
+                };
                 let flags = vec![self.flag("ad")?];
-                let validates = Expectation { flags, min_answers: 1, ..Expectation::default() };
+                let validates =
+                    Expectation { flags, not_empty: true, min_answers: 1, ..Expectation::default() };
                 let recursion = self.names(&service.recursion, &RECURSION)?;
                 let validation = self.names(&service.validation, &VALIDATION)?;
                 vec![
@@ -91,6 +104,32 @@ impl Resolver<'_> {
         Ok(checks.into_iter().flatten().collect())
     }
 
+    /// The check of large answers: those of the file, else the keys of the zones or of the root.
+    pub(super) fn large_check(&self, ground: &Ground<'_>, role: Option<Role>) -> Result<Option<Check>> {
+        let Some(role) = role else { return Ok(None) };
+        let (service, place) = (ground.service, ground.service.name.span());
+        let queries = match (&service.large, role) {
+            (None, Role::Authoritative) => self.of_types(&questions::zones(&service.zones), &["DNSKEY"])?,
+            (written, _) => self.names(written, &LARGE)?,
+        };
+        if queries.is_empty() {
+            return Ok(None);
+        }
+        let expect = Expectation { not_empty: true, ..Expectation::default() };
+        let options = Options { edns: EdnsUse::Offer(LARGEST), ..options() };
+        let questions = self.role_questions(&place, &queries, Some(role), &expect, options)?;
+        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
+        self.once_seen_check(ground, "large", LARGE_ARRIVES, on_fail, &questions, Transport::Udp).map(Some)
+    }
+
+    /// The check of DNS over TLS, with the first question of the role. It counts only where the server answers so.
+    pub(super) fn tls_check(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Option<Check>> {
+        let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
+        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
+        let questions = [Arc::clone(question)];
+        self.once_seen_check(ground, "tls", OVER_TLS, on_fail, &questions, Transport::Tls).map(Some)
+    }
+
     /// The check of the identifier, with the first question of the role.
     pub(super) fn identity_check(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Option<Check>> {
         let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
@@ -99,7 +138,7 @@ impl Resolver<'_> {
         let place = ground.service.name.span();
         let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Observe) };
-        self.once_seen_check(ground, "identity", IDENTITY, on_fail, &questions).map(Some)
+        self.once_seen_check(ground, "identity", IDENTITY, on_fail, &questions, Transport::Udp).map(Some)
     }
 
     fn names(
@@ -136,7 +175,7 @@ impl Resolver<'_> {
         let questions = self.role_questions(&place, queries, Some(Role::Resolver), expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
         let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
-        let probes = self.deep_probes(ground, &outline, &questions);
+        let probes = self.deep_probes(ground, &outline, &questions, Transport::Udp);
         self.dns_check(ground, outline, probes, 1).map(Some)
     }
 
@@ -163,7 +202,7 @@ impl Resolver<'_> {
         let questions = self.role_questions(&place, queries, Some(Role::Authoritative), expect, options())?;
         // It does not delay the first verdict.
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        self.once_seen_check(ground, name, why, on_fail, &questions)
+        self.once_seen_check(ground, name, why, on_fail, &questions, Transport::Udp)
     }
 
     fn once_seen_check(
@@ -173,9 +212,10 @@ impl Resolver<'_> {
         why: &'static str,
         on_fail: OnFail,
         questions: &[Arc<Question>],
+        transport: Transport,
     ) -> Result<Check> {
         let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
-        let probes = self.deep_probes(ground, &outline, questions);
+        let probes = self.deep_probes(ground, &outline, questions, transport);
         let need = probes.len();
         let mut check = self.dns_check(ground, outline, probes, need)?;
         if let Probe::Dns(set) = check.probe {
@@ -190,8 +230,9 @@ impl Resolver<'_> {
         ground: &Ground<'_>,
         outline: &Outline,
         questions: &[Arc<Question>],
+        transport: Transport,
     ) -> Vec<DnsProbe> {
         let first = &ground.deciding[..ground.deciding.len().min(1)];
-        self.role_probes(ground, outline, questions, first, &[Transport::Udp], From::Clients(&ground.clients))
+        self.role_probes(ground, outline, questions, first, &[transport], From::Clients(&ground.clients))
     }
 }

@@ -81,8 +81,10 @@ impl Resolver<'_> {
             Some(Role::Resolver) => {
                 // Access lists of an existing configuration may answer the probe only without recursion.
                 by_cause.insert(Cause::Flags, Severity::Degraded);
+                by_cause.insert(Cause::TooFewAnswers, Severity::Degraded);
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
-                let expect = Expectation { rcodes, flags: vec![self.flag("ra")?], ..Expectation::default() };
+                let flags = vec![self.flag("ra")?];
+                let expect = Expectation { rcodes, flags, not_empty: true, ..Expectation::default() };
                 ("answers", "every resolver answers this query itself", vec![self.query(LOOPBACK)?], expect)
             }
             Some(Role::Authoritative) => {
@@ -162,6 +164,11 @@ impl Resolver<'_> {
             let message = format!("critical zone `{zone}` is none of `zones`, expected it there as well");
             return Err(self.rule_error(&["zones", "role", "backend"], &written.span(), message));
         }
+        self.sentinels_fit_the_zones(service, role)?;
+        if let (Some(written), None) = (&service.large, role) {
+            let message = "large needs a role, expected role = \"resolver\" or role = \"authoritative\"";
+            return Err(self.rule_error(&["role", "backend"], &written.span(), message));
+        }
         let spans = [("recursion", &service.recursion), ("validation", &service.validation)];
         for (key, written) in spans {
             if let (Some(written), false) = (written, role == Some(Role::Resolver)) {
@@ -170,6 +177,26 @@ impl Resolver<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A sentinel is a name of a zone.
+    fn sentinels_fit_the_zones(&self, service: &file::Service, role: Option<Role>) -> Result<()> {
+        let Some(written) = &service.sentinel else { return Ok(()) };
+        if role != Some(Role::Authoritative) {
+            let message = "sentinel needs a server that is authoritative, expected role = \"authoritative\"";
+            return Err(self.rule_error(&["role", "backend"], &written.span(), message));
+        }
+        self.require_nonempty(&service.sentinel, |names| names.0.len(), "sentinel")?;
+        let served = zones(&service.zones);
+        let is_in = |name: &Query| served.iter().any(|zone| name.is_in(zone));
+        match written.get_ref().0.iter().find(|name| !is_in(&name.0)) {
+            None => Ok(()),
+            Some(name) => {
+                let message =
+                    format!("sentinel `{}` is in none of `zones`, expected a name below one of them", name.0);
+                Err(self.rule_error(&["zones", "role", "backend"], &written.span(), message))
+            }
+        }
     }
 
     /// The answer of a server that can have both roles proves nothing: REFUSED is not health.

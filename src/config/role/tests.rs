@@ -99,6 +99,47 @@ fn the_records_of_a_zone_count_once_they_were_seen() {
 }
 
 #[test]
+fn large_answers_and_tls_count_once_they_were_seen() {
+    let asked = |checks: &[Check], name: &str| {
+        let check = named(checks, name);
+        assert!(set(check).needs_seen() && check.on_fail.once_up, "{name}");
+        assert_eq!(check.on_fail.worst(), Severity::Degraded, "{name}");
+        set(check).probes().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let resolver = checks("backend = \"unbound\"\n");
+    assert_eq!(asked(&resolver, "large"), ["192.0.2.53:53 udp . DNSKEY"]);
+    assert_eq!(asked(&resolver, "tls"), ["192.0.2.53:853 tls 1.0.0.127.in-addr.arpa. PTR"]);
+    let nsd = "backend = \"nsd\"\nzones = [\"example.org\"]\n";
+    let found = checks(&format!("{nsd}large = {{ names = \"big.example.org TXT\" }}\n"));
+    assert_eq!(asked(&found, "large"), ["192.0.2.53:53 udp big.example.org. TXT"]);
+    assert_eq!(asked(&checks(nsd), "large"), ["192.0.2.53:53 udp example.org. DNSKEY"]);
+    assert_eq!(asked(&found, "tls"), ["192.0.2.53:853 tls example.org. SOA"]);
+    let found = checks(&format!("{nsd}large = \"off\"\n"));
+    assert!(found.iter().all(|check| check.name != "large"));
+    let dnsdist = "backend = \"dnsdist\"\nlarge = \"off\"\n[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n";
+    assert!(checks(dnsdist).iter().all(|check| check.name != "large"));
+    assert!(read("large = \"off\"\n").unwrap_err().contains("large needs a role"));
+}
+
+#[test]
+fn some_sentinels_degrade_and_all_bring_down() {
+    let nsd = "backend = \"nsd\"\nzones = [\"example.org\", \"example.net\"]\n";
+    let found = checks(&format!("{nsd}sentinel = [\"www.example.org A\", \"x.w.example.net A\"]\n"));
+    let sentinel = named(&found, "sentinel");
+    assert!(set(sentinel).tells_partial() && set(sentinel).probes().len() == 4);
+    assert_eq!(sentinel.on_fail.severity(Cause::Partial), Severity::Degraded);
+    assert_eq!(sentinel.on_fail.severity(Cause::TooFewAnswers), Severity::Down);
+    assert!(set(sentinel).probes().iter().all(|probe| probe.question.expect().not_empty));
+    let found = checks(&format!("{nsd}sentinel = \"www.example.org A\"\n"));
+    assert!(!set(named(&found, "sentinel")).tells_partial());
+    let refused = |more: &str| read(&format!("{nsd}{more}")).unwrap_err();
+    let message = refused("sentinel = \"www.example.com A\"\n");
+    assert!(message.contains("sentinel `www.example.com. A` is in none of `zones`"), "{message}");
+    assert!(refused("sentinel = []\n").contains("no sentinel"));
+    assert!(read("backend = \"unbound\"\nsentinel = \"a.b A\"\n").unwrap_err().contains("sentinel needs"));
+}
+
+#[test]
 fn the_identifier_is_the_name_of_the_node_and_moves_no_route() {
     for role in ["backend = \"unbound\"\n", "backend = \"nsd\"\nzones = [\"example.org\"]\n"] {
         let found = checks(role);
