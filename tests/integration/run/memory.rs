@@ -162,7 +162,7 @@ fn stores_a_drain_as_soon_as_possible() {
     helper.says(ANNOUNCE);
     let output = pop.command(&["drain", "--reason", "new disk"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && said.contains("could not be written so far"), "{said}");
+    assert!(output.status.success() && said.contains("is not on disk yet"), "{said}");
     helper.says(WITHDRAW);
     pop.comes_to_be(|status| status.unwritten.is_some());
     let table = pop.told(&["status"]);
