@@ -99,6 +99,8 @@ pub enum Request {
     Reload,
     /// Tell the lines of the history file. Changes nothing.
     History,
+    /// Tell what the flight recorder holds. Changes nothing.
+    Dump,
 }
 
 impl Request {
@@ -111,7 +113,7 @@ impl Request {
             | Self::Unhold { service, .. }
             | Self::Undampen { service } => service.as_deref(),
             Self::Hold { service, .. } | Self::RestartFailed { service, .. } => Some(service),
-            Self::Reload | Self::History => None,
+            Self::Reload | Self::History | Self::Dump => None,
         }
     }
 }
@@ -128,6 +130,7 @@ impl fmt::Display for Request {
             Self::RestartFailed { failed, .. } => ("log a failed restart of", Some(&failed.holder)),
             Self::Reload => return f.write_str("reload"),
             Self::History => return f.write_str("history"),
+            Self::Dump => return f.write_str("dump"),
         };
         write!(f, "{verb} {}", self.service().map_or_else(|| "all services".to_owned(), foreign))?;
         holder.map_or(Ok(()), |holder| write!(f, " as {holder}"))

@@ -20,6 +20,7 @@ use self::addresses::Addresses;
 use self::control::Control;
 use self::disable_files::DisableFiles;
 use self::document::Subject;
+use self::flight::Flight;
 use self::healing::Healers;
 pub(crate) use self::io::LoopIo;
 use self::listeners::Listeners;
@@ -46,6 +47,7 @@ pub mod deadman;
 pub(crate) mod disable_files;
 pub(crate) mod document;
 pub(crate) mod exit_delay;
+mod flight;
 pub(crate) mod healing;
 pub(crate) mod hooks;
 pub(crate) mod input;
@@ -104,6 +106,7 @@ pub(crate) struct Daemon<'a> {
     store: Option<Store>,
     control: Option<Control>,
     history: Option<History>,
+    flight: Option<Flight>,
     healers: Option<Healers>,
     events: Channel<Event>,
     rounds: Rounds,
@@ -129,6 +132,7 @@ impl<'a> Daemon<'a> {
         addresses.assign(&probes, &events.0);
         let mut listeners = Listeners::default();
         listeners.assign(&probes, &processes, &events.0);
+        let flight = Some(Flight::new(config, io.parent));
         Self {
             began: Instant::now(),
             probes,
@@ -148,6 +152,7 @@ impl<'a> Daemon<'a> {
             store,
             control: None,
             history: None,
+            flight,
             healers: None,
             events,
             rounds: Rounds::default(),

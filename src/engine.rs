@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use self::action::Action;
 use self::api_session::route_entry::RouteEntry;
 use self::api_session::{ApiSession, Parent, Settings};
@@ -53,10 +55,11 @@ mod succession;
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// All decisions of one helper.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Engine {
     services: Vec<Service>,
-    /// The configuration of each service.
+    /// The configuration of each service. A snapshot leaves it out, because a trace has it beside.
+    #[serde(skip)]
     plans: Vec<plan::Service>,
     /// For each route of the API session, the service it belongs to. The API session may have more routes, left by an
     /// earlier helper.
@@ -78,7 +81,7 @@ pub(crate) struct Engine {
     phase: Phase,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Phase {
     BeforeStart,
     Running,
@@ -119,6 +122,27 @@ impl Engine {
             once: plan.compat.exit_after_decision,
             phase: Phase::BeforeStart,
         }
+    }
+
+    /// Writes everything but the configuration as one line, which [`Engine::restored`] reads.
+    #[must_use]
+    pub(crate) fn snapshot(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a snapshot of an engine that ran with this plan.
+    ///
+    /// # Errors
+    /// Returns an error if it is no snapshot of an engine with these services.
+    pub(crate) fn restored(snapshot: &str, plan: &Plan) -> Result<Self, String> {
+        let mut engine: Self = serde_json::from_str(snapshot)
+            .map_err(|error| format!("the line `engine` is no snapshot of an engine: {error}"))?;
+        let names = engine.services.iter().map(Service::name);
+        if !names.eq(plan.services.iter().map(|service| service.name.as_str())) {
+            return Err("the line `engine` has other services than the configuration".to_owned());
+        }
+        engine.plans.clone_from(&plan.services);
+        Ok(engine)
     }
 
     /// Handles an event and returns the actions. `now` is never earlier than that of the previous event.

@@ -40,8 +40,12 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
         Answering::Recorded(_) => BTreeMap::new(),
         _ => present(config),
     };
+    let plan = config.plan();
+    // The caller has checked the snapshot.
+    let snapshot = trace.header.engine.as_ref();
+    let restored = snapshot.and_then(|snapshot| Engine::restored(snapshot, &plan).ok());
     let mut simulation = Simulation {
-        engine: Engine::new(&config.plan(), trace.header.exabgp.parent(), memory, age),
+        engine: restored.unwrap_or_else(|| Engine::new(&plan, trace.header.exabgp.parent(), memory, age)),
         answering: &trace.header.exabgp,
         world,
         open: BTreeSet::new(),

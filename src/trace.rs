@@ -40,6 +40,7 @@ use crate::engine::moment::Moment;
 use crate::outcome::{Lost, Outcome};
 use crate::text::period::Period;
 
+pub(crate) mod flight;
 pub mod names;
 pub(crate) mod read;
 pub(crate) mod record;
@@ -73,6 +74,8 @@ pub(crate) struct Header {
     pub(crate) exabgp: Answering,
     /// The memory of an earlier helper, and its age.
     pub(crate) memory: Option<(Memory, Duration)>,
+    /// The engine before the first event, if the trace begins in the middle of a run: a line of `Engine::snapshot`.
+    pub(crate) engine: Option<String>,
 }
 
 /// The peer on standard input in a simulation.

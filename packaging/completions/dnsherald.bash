@@ -1110,7 +1110,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__history)
-            opts="-c -h --config --control --since --json --help"
+            opts="-c -h --config --control --since --json --dump --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1129,6 +1129,10 @@ _dnsherald() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dump)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

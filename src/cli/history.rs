@@ -1,5 +1,6 @@
 //! Options of `history`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -22,6 +23,11 @@ pub struct HistoryOptions {
     /// Print one line of JSON for each entry
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write what the flight recorder of the running helper holds to a new file, as a trace for `simulate`
+    ///
+    /// It holds the last 256 to 512 KiB of events since the start or the last reload.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "since", "json"])]
+    pub(crate) dump: Option<PathBuf>,
 }
 
 /// A point in time: a period ago, or a time of day with its date.

@@ -1,7 +1,7 @@
 //! `history`: the last transitions, drains, holds, reloads, starts and session changes.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -11,13 +11,14 @@ use super::helper::Helper;
 use crate::cli::HistoryOptions;
 use crate::config::salvage::Salvage;
 use crate::control::Request;
-use crate::control::client::AskError;
+use crate::control::client::{AskError, Client};
 use crate::daemon::store::Store;
 use crate::exit::Exit;
 use crate::history::file::{beside, read};
 use crate::history::{Entry, Log};
+use crate::sys::files::create;
 use crate::sys::local_time::Zone;
-use crate::text::{self, foreign_within};
+use crate::text::{self, foreign, foreign_within};
 
 /// Characters of one entry.
 const LONGEST: usize = 2000;
@@ -30,6 +31,9 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let client = helper.client()?;
+    if let Some(file) = &options.dump {
+        return dump(client, file);
+    }
     let log = match client.ask(&Request::History) {
         Ok(lines) => Log::parse(&lines.join("\n")),
         Err(AskError::Absent(_)) if !client.is_there() => {
@@ -53,6 +57,17 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
         }
     }
     out.flush()?;
+    Ok(Exit::Success)
+}
+
+/// Writes what the flight recorder holds to a new file. The trace contains the configuration, so only the owner may read it.
+fn dump(client: &Client, path: &Path) -> anyhow::Result<Exit> {
+    let trace = client.ask(&Request::Dump)?.concat();
+    let cannot = || format!("cannot write the trace to {}, expected a new file", path.display());
+    let mut file = create(path, 0o600).with_context(cannot)?;
+    file.write_all(trace.as_bytes()).with_context(cannot)?;
+    let shown = foreign(&path.display().to_string());
+    writeln!(text::stdout(), "wrote {} lines to {shown}", trace.lines().count())?;
     Ok(Exit::Success)
 }
 

@@ -158,6 +158,7 @@ async fn run_daemon(
             host: Some(host_name()),
             exabgp: Answering::Recorded(io.parent),
             memory: (!memory.services.is_empty()).then(|| (memory.clone(), age)),
+            engine: None,
         };
         Recorder::start(file, &header, Names::new(config))
     });

@@ -53,6 +53,10 @@ pub(crate) fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let names = Names::new(&config);
     let trace = Trace::read(&text, &names).map_err(located)?;
     trace.require_start().map_err(|message| anyhow::anyhow!("{}: {message}", options.trace.display()))?;
+    if let Some(snapshot) = &trace.header.engine {
+        Engine::restored(snapshot, &config.plan())
+            .map_err(|why| anyhow::anyhow!("{}: {why}", options.trace.display()))?;
+    }
     let mut out = BufWriter::new(text::stdout());
     if options.annotate {
         out.write_all(annotate(&config, &text, &trace).as_bytes())?;

@@ -22,7 +22,7 @@ use crate::text::{self, foreign, foreign_lines};
 const LONGEST_DOCUMENT: u64 = 16 << 20;
 
 /// Maximum length of a reply to a request, in bytes.
-const LONGEST_REPLY: u64 = 1 << 20;
+const LONGEST_REPLY: u64 = 16 << 20;
 
 /// The helper may be absent for this time: ExaBGP starts another one within a second, which restores the drains.
 pub(crate) const ABSENT: Duration = Duration::from_secs(3);

@@ -32,6 +32,9 @@ impl Daemon<'_> {
     pub(super) fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
         supervisor.before_event(now, &event);
         self.tally.count_event(&self.engine, &event);
+        if let Some(flight) = &mut self.flight {
+            flight.record(now, &event, &self.engine);
+        }
         let actions = self.engine.handle(now, event);
         self.carry_out(now, &actions, supervisor)
     }

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::Asked;
 use super::disable_files::DisableFiles;
+use super::flight::Flight;
 use super::probes::keep_memory;
 use super::store::Store;
 use super::{Daemon, Ending, Supervisor, probes};
@@ -52,7 +53,7 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
         // The loop logs the first, and receives the second with the configuration: [`Asked::Reload`]. The third does not
         // reach it.
-        Request::RestartFailed { .. } | Request::Reload | Request::History => vec![],
+        Request::RestartFailed { .. } | Request::Reload | Request::History | Request::Dump => vec![],
     }
 }
 
@@ -91,6 +92,12 @@ impl Daemon<'_> {
         reply: oneshot::Sender<Reply>,
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
+        if request == Request::Dump {
+            let dump = self.flight.as_ref().and_then(Flight::dump);
+            let nothing = || Reply::Refused("the flight recorder holds nothing yet".to_owned());
+            let _ = reply.send(dump.map_or_else(nothing, |text| Reply::Done(vec![text])));
+            return None;
+        }
         let concerned = match self.concerned(&request) {
             Ok(concerned) => concerned,
             Err(why) => {
@@ -156,7 +163,8 @@ impl Daemon<'_> {
                 | Request::Hold { .. }
                 | Request::RestartFailed { .. }
                 | Request::Reload
-                | Request::History => true,
+                | Request::History
+                | Request::Dump => true,
             };
             changes.then(|| name.clone())
         };
@@ -212,6 +220,7 @@ impl Daemon<'_> {
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
         keep_memory(&self.probes, &mut probes, &kept);
+        self.flight = self.flight.take().map(|flight| flight.after_reload(config));
         supervisor.after_reload(config);
         self.probes = probes;
         self.tally.retain(&self.engine);

@@ -21,6 +21,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use self::conversation::{Mark, State};
 use self::neighbors::{Change, Neighbors};
 use self::recovery::Trouble;
@@ -60,7 +62,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 const HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// Counters of commands and replies, for people.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Record {
     /// The time from the last answered command to its reply.
     pub(crate) latency: Option<Duration>,
@@ -71,7 +73,7 @@ pub(crate) struct Record {
 }
 
 /// The API session: its state, its routes and the BGP sessions.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct ApiSession {
     settings: Settings,
     entries: Vec<RouteEntry>,

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::hysteresis::{CheckState, Hysteresis, RelapsePolicy, Verdict};
 use super::moment::Moment;
 use crate::outcome::{Failure, Outcome};
@@ -22,7 +24,7 @@ mod severity;
 mod timing;
 
 /// One check of a service.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Check {
     name: String,
     timing: Timing,

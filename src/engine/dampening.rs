@@ -73,11 +73,26 @@ fn whole(penalty: f64) -> u32 {
     penalty as u32
 }
 
+/// Serializes a number by its bits, because a decimal number in JSON may be read back with another last digit.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(number.to_bits())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
+}
+
 /// The record of falls of one service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Dampening {
     policy: Policy,
     /// The penalty at `since`; it decays from there.
+    #[serde(with = "exact")]
     penalty: f64,
     since: Moment,
     suppressed: bool,

@@ -74,7 +74,7 @@ pub struct HoldOrder {
 }
 
 /// The holds of one service, by holder. Each has an end.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Holds(Orders);
 
 impl Holds {

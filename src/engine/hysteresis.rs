@@ -110,7 +110,7 @@ pub(crate) enum Observed {
 }
 
 /// The verdict of a series of results.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Verdict {
     /// It is up.
     Up,
@@ -119,7 +119,7 @@ pub(crate) enum Verdict {
 }
 
 /// A counter of results in a row, with the verdict.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Hysteresis {
     thresholds: Thresholds,
     state: CheckState,

@@ -1,10 +1,12 @@
 //! The ladder of a route: its advertisement in each state of the service.
 
+use serde::{Deserialize, Serialize};
+
 use super::service::ServiceState;
 use crate::exabgp::Advertisement;
 
 /// An advertisement for each state, except `starting`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Ladder {
     /// All checks that count are up.
     pub(crate) up: Advertisement,
@@ -17,7 +19,7 @@ pub(crate) struct Ladder {
 }
 
 /// The last statement of a service: one rung for the ladders of all its routes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Stated {
     /// A withdraw, regardless of the ladders.
     Withdraw,

@@ -114,7 +114,7 @@ impl Lift {
 }
 
 /// One active order.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Standing {
     /// The reason.
     pub(crate) reason: Reason,
@@ -160,7 +160,7 @@ pub(crate) struct RememberedOrder {
 }
 
 /// The orders of one kind for one service, by holder.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Orders(BTreeMap<Holder, Standing>);
 
 impl Orders {

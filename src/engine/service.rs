@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use ipnet::IpNet;
 
 use super::action::Action;
@@ -38,7 +40,7 @@ mod sight;
 mod state;
 
 /// One service with its state.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Service {
     name: String,
     /// Its prefixes.

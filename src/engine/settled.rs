@@ -1,5 +1,7 @@
 //! Whether ExaBGP has got the state of each service: for hooks, for the memory, and for the log.
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::action::Action;
 use super::drain::FailedRestart;
@@ -13,7 +15,7 @@ use crate::engine::api_session::Parent;
 use crate::engine::api_session::route_entry::RouteEntry;
 
 /// How it is known that ExaBGP has got the statement of a service.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum Confirmation {
     Acknowledged,
     /// ExaBGP answers no commands: everything was sent, and no more is known.

@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::attributes::Attributes;
 use super::{Advertisement, Dialect, Route};
 
@@ -19,7 +21,7 @@ pub(crate) const GREETING: &str = "# dnsherald";
 pub(crate) const ASK_VERSION: &str = "system version 0";
 
 /// An address family, for the end-of-RIB marker.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Family {
     /// IPv4 unicast.
     V4,

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use serde_json::Value;
 
 use super::Dialect;
@@ -35,7 +37,7 @@ pub(crate) enum Reply {
 }
 
 /// The version of ExaBGP.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Version {
     text: String,
     /// Only api version 6 answers in JSON.

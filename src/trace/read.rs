@@ -57,6 +57,7 @@ impl Header {
                         serde_json::from_str(json).map_err(|why| error(format!("bad memory: {why}")))?;
                     header.memory = Some((memory, age.0));
                 }
+                "engine" => header.engine = Some(rest.to_owned()),
                 _ => break,
             }
         }
@@ -87,7 +88,10 @@ impl fmt::Display for Header {
         {
             writeln!(f, "memory {} {memory}", Period(*age).in_one_word())?;
         }
-        Ok(())
+        match &self.engine {
+            Some(engine) => writeln!(f, "engine {engine}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -127,7 +131,7 @@ impl Trace {
     /// Returns an error if there is no line `start`.
     pub(crate) fn require_start(&self) -> Result<(), String> {
         let start = |step: &Step| step.what == What::Event(Event::Start);
-        let found = self.steps.iter().any(start);
+        let found = self.header.engine.is_some() || self.steps.iter().any(start);
         found
             .then_some(())
             .ok_or_else(|| "the trace has no line `start`, expected one that starts the engine".to_owned())
@@ -149,7 +153,7 @@ impl Reader<'_> {
         if time.is_empty() || time.starts_with('#') {
             return Ok(());
         }
-        if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory") {
+        if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory" | "engine") {
             // Header::read stops at the first event and would ignore this line.
             return self.steps.first().map_or(Ok(()), |first| {
                 let line = first.line;
@@ -362,6 +366,7 @@ mod tests {
                 host: Some("pop1".to_owned()),
                 exabgp,
                 memory: Some((Memory::default(), Duration::from_millis(90_500))),
+                engine: Some("{}".to_owned()),
             };
             assert_eq!(Header::read(&header.to_string()), Ok(header));
         }

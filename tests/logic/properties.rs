@@ -530,3 +530,39 @@ impl Watcher for Lines {
         }));
     }
 }
+
+proptest! {
+    /// A flight recorder with little room begins in the middle of a run, and its dump replays to the same lines.
+    #[test]
+    fn a_dump_of_the_flight_recorder_replays_to_the_same_lines(
+        events in events_and_holds(),
+        mode in dampening_mode(),
+        room in 64..4096_usize,
+    ) {
+        let config = config(&format!("mode = \"{mode}\"\nhalf-life = \"2s\"\nmax-suppress = \"10s\""));
+        let names = Names::new(&config);
+        let mut recorder = crate::trace::flight::FlightRecorder::new(room, names.clone());
+        let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        let (mut now, mut live) = (Moment::START, Lines::default());
+        for (later, event) in std::iter::once((0, Event::Start)).chain(events) {
+            now = now + Duration::from_millis(later);
+            recorder.record(now, std::time::UNIX_EPOCH, &event, &engine);
+            let actions = engine.handle(now, event.clone());
+            live.after(now, &event, &actions, &engine);
+        }
+        let header = crate::trace::Header {
+            exabgp: crate::trace::Answering::Recorded(Parent::ExaBgp),
+            ..Default::default()
+        };
+        let dump = recorder.dump(header).unwrap();
+        let trace = Trace::read(&dump, &names).unwrap_or_else(|error| panic!("{error}\n{dump}"));
+        let mut replayed = Lines::default();
+        let replayed_engine = play(&config, &trace, &mut replayed);
+        let began = trace.steps[0].at;
+        // Several events may share the moment at which the trace begins, so the lines are compared from the end.
+        let same = &live.0[live.0.len() - replayed.0.len()..];
+        prop_assert_eq!(same, &replayed.0[..]);
+        prop_assert!(live.0[..live.0.len() - replayed.0.len()].iter().all(|(at, _)| *at <= began));
+        prop_assert_eq!(replayed_engine.snapshot(), engine.snapshot());
+    }
+}

@@ -129,7 +129,7 @@ async fn carry_out(
         Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
             log::info!("uid {uid} asks: {request}");
         }
-        Request::RestartFailed { .. } => {}
+        Request::RestartFailed { .. } | Request::Dump => {}
         Request::History => return configuration.history().await,
     }
     let (reply, replied) = oneshot::channel();

@@ -10,11 +10,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::exabgp::Advertisement;
 use crate::exabgp::command::Family;
 
 /// The state of the conversation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) enum State {
     /// Nothing has been sent.
     Silent,
@@ -29,7 +31,7 @@ pub(super) enum State {
 }
 
 /// The stage of a resynchronization.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum Stage {
     /// The question for the version has been sent.
     Asked,
@@ -40,7 +42,7 @@ pub(super) enum Stage {
 }
 
 /// A command that awaits a reply, with its line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) enum Command {
     /// The advertisement of the route at this place.
     Route(usize, Advertisement, String),
@@ -49,7 +51,7 @@ pub(super) enum Command {
 }
 
 /// An end-of-RIB marker: for a family, to the neighbors that get its routes.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Mark {
     pub(super) family: Family,
     pub(super) neighbors: Vec<IpAddr>,

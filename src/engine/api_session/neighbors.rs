@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::moment::Moment;
 
 /// Maximum number of neighbors. ExaBGP may be configured with a range of neighbors; those beyond this number are
@@ -23,7 +25,7 @@ const MOST: usize = 256;
 const CONNECTING: &str = "TCP is connected, the BGP session is not established";
 
 /// The state of one BGP session.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum BgpState {
     /// Established.
     Up,
@@ -32,7 +34,7 @@ pub(crate) enum BgpState {
 }
 
 /// One BGP session.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct BgpSession {
     /// Its state.
     pub state: BgpState,
@@ -56,7 +58,7 @@ pub(crate) enum Change {
 }
 
 /// The sessions by the address of the neighbor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Neighbors(BTreeMap<IpAddr, BgpSession>);
 
 impl Neighbors {

@@ -3,6 +3,8 @@
 //! If a reply is missing, or one arrived that no command awaited, acknowledgments may be wrong from then on. Routes
 //! acknowledged meanwhile are stated once more after [`CALM`] without another sign of trouble.
 
+use serde::{Deserialize, Serialize};
+
 use super::conversation::Command;
 use super::route_entry::{Answer, Backoff};
 use super::{ApiSession, CALM};
@@ -10,7 +12,7 @@ use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 
 /// Since when the pairing of replies may have been wrong, and when the latest sign of it was seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(super) struct Trouble {
     since: Moment,
     latest: Moment,

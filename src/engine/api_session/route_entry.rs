@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use ipnet::IpNet;
 
 use super::Parent;
@@ -13,7 +15,7 @@ use crate::exabgp::{Advertisement, Route};
 use crate::text::fnv::fnv64;
 
 /// A route with its desired and acknowledged states.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct RouteEntry {
     /// The route.
     pub(crate) route: Route,
@@ -43,7 +45,7 @@ pub(crate) struct RouteEntry {
 }
 
 /// The result of a command.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Answer {
     /// ExaBGP said `done`.
     Done,
@@ -303,7 +305,7 @@ pub(super) enum Urgency {
 }
 
 /// Pauses that double from one second to 30 seconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(super) struct Backoff(Duration);
 
 impl Backoff {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::compat::Compat;
 use crate::exabgp::Dialect;
 
 /// The reader of standard output.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Parent {
     /// ExaBGP: it is asked for its version and answers commands.
     ExaBgp,
@@ -15,7 +17,7 @@ pub(crate) enum Parent {
 }
 
 /// How to speak to ExaBGP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Settings {
     /// The dialect, if the configuration pins it.
     pub(crate) dialect: Option<Dialect>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Check, Severity};
 use crate::engine::hysteresis::{CheckState, Hysteresis, Observed, Thresholds};
 use crate::engine::moment::Moment;
@@ -32,7 +34,7 @@ pub(crate) enum Change {
 }
 
 /// A series of unknown outcomes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Unknown {
     /// When the first of them arrived.
     pub(crate) since: Moment,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Severity;
 use crate::outcome::{Cause, Class, Outcome};
 
 /// The severity of each cause of failure.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct OnFail {
     /// For causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
     /// observed, and [`Cause::PartlyHung`] and [`Cause::CommandWarning`] degrade at most.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::hysteresis::Thresholds;
 
 /// The intervals and thresholds of a check.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Timing {
     /// From the start of one round to the start of the next.
     pub(crate) interval: Duration,

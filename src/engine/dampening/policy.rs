@@ -19,7 +19,7 @@ pub(crate) enum Mode {
 }
 
 /// The values of a dampening policy.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Values {
     /// The effect of the penalty.
     pub(crate) mode: Mode,
@@ -41,7 +41,7 @@ pub(crate) struct Values {
 
 /// Values that work together. Made by [`Policy::new`], which refuses a policy that could never suppress, or never
 /// release.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Policy(Values);
 
 impl Deref for Policy {

@@ -15,11 +15,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::window::Recent;
 use crate::engine::moment::Moment;
 
 /// The progress of a return.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Stage {
     /// None: the service serves, or was withdrawn for a reason that does not count as a fall.
     Free,
@@ -54,7 +56,7 @@ impl Stage {
 }
 
 /// The recent falls of a service, and the progress of its return.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct ReturnTime {
     falls: Recent,
     stage: Stage,

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::moment::Moment;
 
 /// The time for which an event counts.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10 * 60);
 
 /// The moments of the events within [`WINDOW`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Recent {
     /// When each event stops counting, the oldest first.
     forgotten_at: Vec<Moment>,

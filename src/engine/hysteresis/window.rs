@@ -32,7 +32,7 @@ impl WindowRule {
 const ROUND: u64 = 1_000_000;
 
 /// The last rounds of one counter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Window {
     rule: WindowRule,
     rounds: VecDeque<u64>,

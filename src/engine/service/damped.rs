@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
@@ -19,7 +21,7 @@ use crate::engine::plan;
 use crate::outcome::{Cause, Outcome};
 
 /// The exit of a process, while nothing else is known to be wrong: whether it was a fall is not decided yet.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Grace {
     /// The places of the checks that watch the process; `None` for one that a reload has removed, so that whether the
     /// process is back cannot be known.

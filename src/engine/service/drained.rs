@@ -1,5 +1,7 @@
 //! Drains and the disable-file.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::Severity;
@@ -8,7 +10,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::{DrainEnd, Notice};
 
 /// The disable-file, as last seen.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum Disabled {
     /// It does not exist.
     No,

@@ -14,6 +14,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
@@ -23,7 +25,7 @@ use crate::engine::notice::Notice;
 use crate::outcome::Cause;
 
 /// The alarm of a service whose witnesses have been unknown for `unknown-after`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Alarm {
     /// There is no first verdict, and the last acknowledged state stands.
     Starts,
@@ -34,7 +36,7 @@ enum Alarm {
 }
 
 /// Which checks of a service are unknown, and for how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Sight {
     /// The places of the checks that ask the server itself.
     witnesses: Vec<usize>,

@@ -34,7 +34,7 @@ impl fmt::Display for ServiceState {
 }
 
 /// The statement before the first verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum StartPolicy {
     /// None before the first verdict.
     Probe,

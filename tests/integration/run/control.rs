@@ -85,6 +85,12 @@ fn the_history_is_kept_over_a_restart_and_read_without_a_helper() {
     let of_another = pop.told(&["history", "other", "--since", "1h", "--json"]);
     assert!(of_another.contains(r#""kind":"start""#) && !of_another.contains("resolver"), "{of_another}");
     assert_eq!(pop.command(&["history", "--since", "yesterday"]).status.code(), Some(2));
+    let trace = pop.file("incident.trace");
+    let path = trace.to_str().unwrap();
+    assert!(pop.told(&["history", "--dump", path]).starts_with("wrote "));
+    assert_eq!(pop.command(&["history", "--dump", path]).status.code(), Some(1), "an existing file is kept");
+    let replay = Command::new(binary()).args(["simulate", "--trace", path]).output().unwrap();
+    assert!(replay.status.success() && stdout(&replay).contains(WITHDRAW), "{replay:?}");
     drop(helper);
     let offline = || pop.command(&["history"]);
     assert!(eventually(|| stderr(&offline()).contains("note: no helper runs; ")));

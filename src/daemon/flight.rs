@@ -1,0 +1,50 @@
+//! The flight recorder of the loop: its recorder and the header of its traces.
+
+use std::time::SystemTime;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::api_session::Parent;
+use crate::engine::event::Event;
+use crate::engine::moment::Moment;
+use crate::trace::flight::FlightRecorder;
+use crate::trace::names::Names;
+use crate::trace::{Answering, Header};
+
+/// Bytes of events that are kept.
+const ROOM: usize = 512 << 10;
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    recorder: FlightRecorder,
+    header: Header,
+}
+
+impl Flight {
+    pub(super) fn new(config: &Config, parent: Parent) -> Self {
+        let header = Header {
+            configuration: config.origin.as_ref().map(|origin| origin.text.clone()),
+            host: Some(config.node.name.clone()),
+            exabgp: Answering::Recorded(parent),
+            memory: None,
+            engine: None,
+        };
+        Self { recorder: FlightRecorder::new(ROOM, Names::new(config)), header }
+    }
+
+    /// Begins anew, because a trace has only one configuration.
+    pub(super) fn after_reload(self, config: &Config) -> Self {
+        let Answering::Recorded(parent) = self.header.exabgp else { return self };
+        Self::new(config, parent)
+    }
+
+    /// Records an event before the engine handles it.
+    pub(super) fn record(&mut self, now: Moment, event: &Event, engine: &Engine) {
+        self.recorder.record(now, SystemTime::now(), event, engine);
+    }
+
+    /// What is recorded, as a trace; `None` before the first event.
+    pub(super) fn dump(&self) -> Option<String> {
+        self.recorder.dump(self.header.clone())
+    }
+}
