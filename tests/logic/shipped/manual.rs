@@ -62,7 +62,7 @@ fn the_manual_has_every_key_under_its_table() {
     let page = read("packaging/man/dnsherald.toml.5");
     let lines = Line::all_of(&page);
     let mut missing = vec![];
-    for table in &TABLES {
+    for table in TABLES {
         let (section, items) = table.manual;
         let there = lines.iter().filter(|line| line.section == section && line.is_right_in(items));
         let there = there.filter(|line| line.text.starts_with(".Cm ") || line.text.starts_with(".It Cm "));

@@ -18,7 +18,7 @@ const fn table(path: &'static str, section: &'static str, items: &'static [&'sta
 }
 
 /// All tables of `src/config/file.rs` and `src/config/file/dns.rs`; the file itself is one whose keys are tables.
-pub(super) const TABLES: [Table; 23] = [
+pub(super) const TABLES: &[Table] = &[
     table("", "", &[]),
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
