@@ -108,7 +108,8 @@ impl Check {
     }
 
     /// Whether its failures are only observed because it has not been up yet.
-    const fn is_unproven(&self) -> bool {
+    #[must_use]
+    pub(crate) const fn is_unproven(&self) -> bool {
         self.on_fail.once_up && !self.was_up
     }
 

@@ -20,7 +20,7 @@ use super::hold::Holds;
 use super::ladder::{Ladder, Stated};
 use super::moment::Moment;
 use super::notice::Notice;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
 use self::drained::Disabled;
@@ -114,9 +114,24 @@ impl Service {
         if paused {
             return check.discard_outcome(now);
         }
+        let lacked_address = check.lacks_address();
         let changes = check.on_outcome(now, outcome).into_iter();
-        out.extend(changes.map(|change| notice(&self.name, check.name(), change, planned)));
+        // The failure of a check that has never passed is no news: it does not count.
+        let is_expected = planned || check.is_unproven();
+        out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
+        if lacked_address && !check.lacks_address() {
+            self.probe_those_without_address(now);
+        }
+    }
+
+    /// The address is back. Checks that failed for its lack are due, however long their interval is.
+    fn probe_those_without_address(&mut self, now: Moment) {
+        let failed_for_it = |check: &&mut Check| {
+            let failure = check.last().and_then(|(_, outcome)| outcome.failure());
+            failure.is_some_and(|failure| failure.cause == Cause::AddressMissing)
+        };
+        self.checks.iter_mut().filter(failed_for_it).for_each(|check| check.probe_now(now));
     }
 
     /// A check has failed between two rounds. The failure counts at once, and every check is due.

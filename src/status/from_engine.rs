@@ -222,6 +222,7 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
         rise: thresholds.rise.get(),
         fall: thresholds.fall.get(),
         severity: check.verdict(),
+        unproven: check.is_unproven(),
         unknown_for_seconds: check.unknown().map(|unknown| clock.now().since(unknown.since).as_secs_f64()),
         unknown_since: check.unknown().and_then(|unknown| clock.at(unknown.since)),
         last: check.last().map(|(at, outcome)| last(*at, outcome, clock)),

@@ -158,10 +158,14 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     }
 }
 
-/// Findings that the state of the service does not include: an observed check that is down, and an unknown one.
+/// Findings that the state of the service does not include: an observed check that is down, and an unknown one. A check
+/// that has never been up, such as that of validation at a resolver that does not validate, is no finding.
 fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
     let name = &check.name;
+    if check.unproven {
+        return;
+    }
     match check.unknown_for_seconds {
         Some(seconds) if seconds > SETTLING_SECONDS => {
             let seconds = shown(seconds);

@@ -218,6 +218,9 @@ impl Table<'_> {
             "falling" => write!(text, " ({} of {})", check.streak, check.fall),
             _ => Ok(()),
         };
+        if check.unproven && check.state == "down" {
+            text += ", not counted: it has not been up yet";
+        }
         if let Some(seconds) = check.unknown_for_seconds {
             let _ = write!(text, ", unknown since {}", self.view.ago(seconds));
         }

@@ -70,6 +70,18 @@ fn all_is_well() {
 }
 
 #[test]
+fn a_check_that_has_never_been_up_is_no_finding() {
+    let never_up = |unproven| {
+        service(|service| {
+            service.checks[0].state = "down".to_owned();
+            service.checks[0].unproven = unproven;
+        })
+    };
+    assert_eq!(never_up(true).0, Alert::Ok);
+    assert_eq!(never_up(false).0, Alert::Warning);
+}
+
+#[test]
 fn degraded_and_stale_states_are_warnings() {
     let cases = [
         service(|service| service.state = ServiceState::Degraded),
