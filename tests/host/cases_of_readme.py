@@ -165,6 +165,7 @@ HOW = {
     "dnsherald check-config": Typed((r"up +neighbor \* announce route 192.0.2.53/32 next-hop 10.1.0.2",), before=first_edit),
     "dnsherald check": Typed((r"service resolver: up", r"10\.1\.0\.2:53 udp .* ok")),
     "dnsherald check --json": Typed((r'"passed": true',)),
+    "dnsherald status --exit-code": Typed((ANNOUNCING,), again=True),
     "dnsherald status --plugin": Typed((r"DNSHERALD OK - resolver up",), again=True),
     "dnsherald check --plugin": Typed((r"DNS OK - resolver up",), after=as_user_nobody),
     "dnsherald run": Watched((r"(?m)^neighbor \* announce route 192.0.2.53/32",)),

@@ -149,7 +149,7 @@ fn warns_about_an_unwritable_directory() {
         pop.server.becomes(fault);
         helper.says(line);
     }
-    assert_eq!(helper.log().matches("cannot write").count(), 1, "it says so once");
+    assert_eq!(helper.log().matches("cannot write the state").count(), 1, "it says so once");
 }
 
 /// The disk is full or the directory is missing at the time of the drain.

@@ -242,7 +242,7 @@ fn two_helpers_do_not_disturb_each_other() {
     let files =
         || fs::read_dir(pop.file("state")).unwrap().map(|file| file.unwrap().path()).collect::<BTreeSet<_>>();
     let beside = |extension| pop.state_file().with_extension(extension);
-    let wanted = ["json", "json.before", "lock", "last-good.toml"].map(beside).into();
+    let wanted = ["history", "json", "json.before", "lock", "last-good.toml"].map(beside).into();
     assert!(eventually(|| files() == wanted), "left behind: {:?}", files());
     old.is_sent("TERM");
     old.exits_well();
