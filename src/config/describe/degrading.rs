@@ -41,7 +41,10 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Re
 /// Whether a failure of the check can degrade the service without bringing it down.
 fn can_degrade(check: &Check) -> bool {
     let on_fail = &check.on_fail;
-    on_fail.otherwise == Severity::Degraded
+    // Half as many failures in the window as it takes to bring down.
+    let by_window = check.timing.thresholds.window.is_some() && on_fail.worst() == Severity::Down;
+    by_window
+        || on_fail.otherwise == Severity::Degraded
         || on_fail.unknown == Severity::Degraded
         || on_fail.by_cause.values().any(|severity| *severity == Severity::Degraded)
 }
@@ -88,7 +91,9 @@ mod tests {
         let told = described("role = \"resolver\"\ndegraded = { community = [\"64512:1\"] }\n");
         assert!(!told.contains("`degraded`"), "{told}");
         // No check degrades here.
-        let told = described("[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n");
+        let own = "[[service.check]]\nname = \"own\"\ndns = { query = \"localhost. A\" }\n";
+        assert!(described(own).contains("only raises an alarm: own"), "by its window");
+        let told = described(&own.replace("dns =", "fall = { of = 0 }\ndns ="));
         assert!(!told.contains("`degraded`"), "{told}");
     }
 }
