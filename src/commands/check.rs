@@ -18,6 +18,9 @@ use crate::probe::Probe;
 use crate::text;
 use crate::text::period::Shown;
 
+/// The result of a probe that counts once it has passed, and did not pass.
+const NOT_SEEN: &str = "no pass, not counted: the helper counts it once it has passed";
+
 /// The result of one probe.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -168,9 +171,15 @@ async fn probe_check(check: config::Check) -> CheckReport {
     let mut passes = 0;
     let mut unknown = 0;
     let mut probes = vec![];
+    let counts_once_seen = matches!(&check.probe, Probe::Dns(set) if set.needs_seen());
     for (probe, finding) in findings {
         let nsid = finding.nsid();
         let (cause, detail, latency) = match finding.outcome {
+            // A probe without a first pass counts as passed, and has no latency.
+            Outcome::Pass { latency, .. } if latency.is_zero() && counts_once_seen => {
+                passes += 1;
+                (None, Some(NOT_SEEN.to_owned()), None)
+            }
             Outcome::Pass { latency, .. } => {
                 passes += 1;
                 (None, None, Some(latency))
@@ -266,7 +275,10 @@ fn result(probe: &ProbeReport) -> String {
             let detail = detail
                 .strip_prefix(&probe.probe)
                 .map_or(detail.as_str(), |rest| rest.trim_start_matches(": "));
-            format!("{} ({detail})", probe.cause.map_or("failed", Cause::word))
+            match probe.cause {
+                Some(cause) => format!("{} ({detail})", cause.word()),
+                None => detail.to_owned(),
+            }
         }
         (None, None) => "failed".to_owned(),
     };

@@ -183,7 +183,7 @@ HOW = {
     "systemctl show": Typed((r"(?m)^MainPID=[1-9]",), instead="systemctl show unbound.service"),
     "dnsherald backend status": Typed((r"state +running", r"10\.1\.0\.2:53"), before=backend_configured, after=as_exabgp),
     "dnsherald backend status --json": Typed((r'"state": "running"',)),
-    "dnsherald backend check": KeepsServer((r"configuration in order",)),
+    "dnsherald backend check": KeepsServer((r"configuration valid",)),
     "dnsherald backend reload": KeepsServer((r"reload_keep_cache: ok",)),
     "rndc reload": NINE_SERVERS,
     "knotc reload": NINE_SERVERS,

@@ -138,3 +138,22 @@ fn check_shows_the_process_or_why_it_is_missing() {
     assert!(text.contains(missing), "{text}");
     assert_eq!(output.status.code(), Some(0), "nothing certain, so nothing is wrong with the service");
 }
+
+/// The helper counts such a probe once it has passed.
+#[test]
+fn check_tells_a_probe_that_does_not_count_yet_from_a_pass() {
+    let server = Server::with(Fault::Refuse);
+    let configuration = File::new(
+        "once-seen",
+        &format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             address = false\n[[service.check]]\nname = \"records\"\n\
+             dns = {{ query = \"localhost. A\", server = \"{}\", once-seen = true }}\n",
+            server.address()
+        ),
+    );
+    let output = dnsherald(&["check", "-c", configuration.path()]);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(table.contains("no pass, not counted: the helper counts it once it has passed"), "{table}");
+}
