@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use crate::cli::Command;
 use crate::exit::Exit;
-use crate::status::Document;
+use crate::status::{Document, SessionState};
 use crate::text;
 
 pub(crate) mod backend;
@@ -84,6 +84,20 @@ fn print_not_announced(document: &Document, concerns: impl Fn(&String) -> bool) 
         }
     }
     Ok(())
+}
+
+/// Notes that routers do not learn of a change of routes while every BGP session is down.
+fn note_lost_sessions(document: &Document) -> io::Result<()> {
+    let sessions = &document.exabgp.bgp_sessions;
+    if sessions.is_empty() || sessions.iter().any(|session| session.state != SessionState::Down) {
+        return Ok(());
+    }
+    let neighbors: Vec<_> = sessions.iter().map(|session| text::foreign(&session.neighbor)).collect();
+    writeln!(
+        text::stderr(),
+        "dnsherald: note: every BGP session is down ({}), so that no router learns of this change",
+        neighbors.join(", ")
+    )
 }
 
 /// Names from a helper, escaped for display.

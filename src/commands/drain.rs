@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::caller::caller;
 use super::helper::Helper;
-use super::{named, nothing_to_do, runtime};
+use super::{named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
@@ -58,7 +58,9 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     } else {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
-    print_other_drains(&helper.client()?.status()?, &services, &holder)?;
+    let document = helper.client()?.status()?;
+    print_other_drains(&document, &services, &holder)?;
+    note_lost_sessions(&document)?;
     Ok(Exit::Success)
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         .block_on(wait_until_announced(client, &names, AnnouncedBy::Checks))
         .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
     writeln!(text::stdout(), "announced {}, {announced}", named(&names))?;
+    note_lost_sessions(&client.status()?)?;
     Ok(if matches!(announced, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::caller::caller;
 use super::helper::Helper;
-use super::{named, nothing_to_do, print_not_announced, runtime};
+use super::{named, note_lost_sessions, nothing_to_do, print_not_announced, runtime};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
@@ -36,6 +36,7 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
             .block_on(wait_until_announced(client, &held, AnnouncedBy::Hold))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "announced {}, {announced}", named(&held))?;
+        note_lost_sessions(&client.status()?)?;
         let is_unknown = matches!(announced, Confirmed::Unknown(_));
         return Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success });
     }

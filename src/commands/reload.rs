@@ -15,7 +15,11 @@ use crate::text;
 /// Returns an error if there is no helper or the configuration is invalid. Then nothing changes.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let helper = Helper::find(options);
-    let services = helper.client()?.ask(&Request::Reload)?;
-    writeln!(text::stdout(), "reloaded: {}", named(&services))?;
+    let client = helper.client()?;
+    let before = client.status()?.configuration_hash;
+    let services = client.ask(&Request::Reload)?;
+    let is_same = before.is_some() && before == client.status()?.configuration_hash;
+    let unchanged = if is_same { " (the file has not changed)" } else { "" };
+    writeln!(text::stdout(), "reloaded: {}{unchanged}", named(&services))?;
     Ok(Exit::Success)
 }

@@ -441,6 +441,7 @@ fn a_reload_applies_the_difference() {
     );
     pop.is_configured(&format!("{before}{other}"));
     assert_eq!(pop.told(&["reload"]), "reloaded: resolver, other\n");
+    assert_eq!(pop.told(&["reload"]), "reloaded: resolver, other (the file has not changed)\n");
     helper.logs("configuration reloaded: 1 service unchanged, new: other");
     helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
     pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));

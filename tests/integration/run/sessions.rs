@@ -48,3 +48,18 @@ fn the_state_of_each_session_and_its_beginning_are_shown() {
     assert!(table.contains("  BGP 10.0.0.1            up since "), "{table}");
     assert!(table.contains("  BGP 2001:db8::1         DOWN since "), "{table}");
 }
+
+/// ExaBGP acknowledges commands without a router.
+#[test]
+fn a_drain_that_no_router_learns_of_says_so() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    helper.receives("neighbor 10.0.0.1 connected");
+    assert_eq!(sessions(&pop, 1)[0].state, SessionState::Down);
+    let output = pop.command(&["drain", "--for", "1h", "--reason", "new disk"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let note = "every BGP session is down (10.0.0.1), so that no router learns of this change";
+    assert!(output.status.success() && said.contains(note), "{said}");
+}
