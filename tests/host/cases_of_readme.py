@@ -204,7 +204,7 @@ HOW = {
     "dnsherald status --watch": Watched((ANNOUNCING,)),
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
-    "dnsherald history --since 2h": Typed((r"transition resolver", r"start +dnsherald")),
+    "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
     "dnsherald history --dump FILE": Typed((r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump"),
     "dnsherald history --since 2h --json": Typed((r'"kind":"transition"',)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
