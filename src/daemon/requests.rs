@@ -94,7 +94,11 @@ impl Daemon<'_> {
     ) -> Option<Ending> {
         if request == Request::Dump {
             let dump = self.flight.as_ref().and_then(Flight::dump);
-            let nothing = || Reply::Refused("the flight recorder holds nothing yet".to_owned());
+            let nothing = || {
+                let why = "the flight recorder has no event since the start or the last reload, where it begins anew; ask \
+                           again in a second";
+                Reply::Refused(why.to_owned())
+            };
             let _ = reply.send(dump.map_or_else(nothing, |text| Reply::Done(vec![text])));
             return None;
         }

@@ -205,7 +205,10 @@ HOW = {
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
     "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
-    "dnsherald history --dump FILE": Typed((r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump"),
+    # A reload, which comes before it in the README, empties the flight recorder.
+    "dnsherald history --dump FILE": Typed(
+        (r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump", again=True
+    ),
     "dnsherald history --since 2h --json": Typed((r'"kind":"transition"',)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
     "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
