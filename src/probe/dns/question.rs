@@ -226,7 +226,8 @@ fn random_label() -> [u8; PLACEHOLDER.len()] {
     std::array::from_fn(|place| LETTERS[(bits >> (5 * place)) as usize % LETTERS.len()])
 }
 
-/// A client cookie. A new one for each question until the server gives its own: it identifies nobody (RFC 7873 §9.1).
+/// A client cookie. Each question has a new one until the server gives its own, so that no client can be tracked by it
+/// (RFC 7873 §9.1).
 fn random_cookie() -> Vec<u8> {
     (0..CLIENT / 2).flat_map(|_| random_id().to_be_bytes()).collect()
 }

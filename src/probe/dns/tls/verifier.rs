@@ -1,4 +1,4 @@
-//! A verifier that takes every certificate and lets nobody in without its key.
+//! A verifier that accepts every certificate, and refuses a server that does not hold its key.
 
 use std::sync::Arc;
 

@@ -1,0 +1,187 @@
+//! Describes a check: its questions, timing and worst-case times.
+
+use std::fmt;
+
+use super::probe::ProbeShown;
+use crate::config::Check;
+use crate::config::listener::DETECTED;
+use crate::engine::check::{OnFail, Severity};
+use crate::engine::hysteresis::WindowRule;
+use crate::outcome::Cause;
+use crate::probe::Probe;
+use crate::probe::command::{CommandProbe, Statuses};
+use crate::probe::counters::CountersProbe;
+use crate::probe::freshness::FreshnessProbe;
+use crate::text::period::Period;
+
+pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    writeln!(f, "  check {}: on-fail {}", check.name, OnFailShown(&check.on_fail))?;
+    if let Some(why) = check.default {
+        writeln!(f, "    default check: {why}")?;
+    }
+    let (timing, rise, fall) = (check.timing, check.timing.thresholds.rise, check.timing.thresholds.fall);
+    writeln!(
+        f,
+        "    interval {}, fast-interval {}, timeout {}, rise {rise}, fall {fall}",
+        Period(timing.interval),
+        Period(timing.fast_interval),
+        Period(timing.timeout)
+    )?;
+    describe_window(f, check)?;
+    match &check.probe {
+        Probe::Dns(set) => {
+            let probes = set.probes();
+            let once_seen = if set.needs_seen() { ", each once it has passed" } else { "" };
+            writeln!(f, "    {} of {} must pass{once_seen}:", set.need(), probes.len())?;
+            let at_once = set.pace().max_in_flight.get();
+            if probes.len() > at_once {
+                let spread = Period(set.pace().spread);
+                writeln!(f, "    at most {at_once} in flight, started over {spread}")?;
+            }
+            for probe in probes {
+                writeln!(f, "      {}", ProbeShown(probe))?;
+            }
+        }
+        Probe::Command(command) => describe_command(f, command)?,
+        Probe::Process(process) => writeln!(f, "    must run: {process}")?,
+        Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
+        Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
+        Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
+        Probe::Counters(counters) => describe_counters(f, counters)?,
+        Probe::Route(route) => writeln!(f, "    must have a way back: {route}")?,
+        Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
+    }
+    if check.on_fail.once_up {
+        writeln!(f, "    counts once it has been up")?;
+    }
+    if check.on_fail.worst() == Severity::Observe {
+        return writeln!(f, "    observed: shown and logged, moves no route");
+    }
+    if let Probe::Counters(counters) = &check.probe {
+        let window = counters.limits.window;
+        return writeln!(
+            f,
+            "    read every {}; a failure takes a window to show and to pass",
+            Period(window / 3)
+        );
+    }
+    if let Probe::Freshness(freshness) = &check.probe {
+        return writeln!(
+            f,
+            "    a zone fails at most {} after it has lacked a serial for {}, if {} queries per second are enough",
+            Period(freshness.zone_interval.saturating_add(timing.detects_refusal())),
+            Period(freshness.limits.max_lag),
+            freshness.max_queries
+        );
+    }
+    if matches!(check.probe, Probe::Process(_)) {
+        writeln!(f, "    an exit is detected at once, return takes at most {}", Period(timing.returns()))?;
+        return writeln!(
+            f,
+            "    after a start the verdict on a running process takes {}",
+            Period(timing.first_verdict())
+        );
+    }
+    if let Probe::Listener(listener) = &check.probe {
+        let shown = |cause: Cause| format!("{cause}: {}", check.on_fail.severity(cause).word());
+        writeln!(f, "    {}, {}", shown(Cause::Overload), shown(Cause::PartlyHung))?;
+        return writeln!(
+            f,
+            "    a hang with queries is detected in {}, of a server that works or whose process is not known in {} more, \
+             return takes at most {}",
+            Period(DETECTED),
+            Period(listener.stall),
+            Period(timing.returns())
+        );
+    }
+    if matches!(check.probe, Probe::Route(_)) {
+        return writeln!(
+            f,
+            "    a lost route is detected in {}, return takes at most {}",
+            Period(timing.fast_interval * (fall.get() - 1).max(1)),
+            Period(timing.returns())
+        );
+    }
+    if matches!(check.probe, Probe::Address(_)) {
+        return writeln!(
+            f,
+            "    a missing address is detected at once, return takes at most {}",
+            Period(timing.returns())
+        );
+    }
+    writeln!(
+        f,
+        "    at worst an error or a closed port is detected in {}, a hang in {}, \
+         return takes {} plus the latency of the last answer",
+        Period(timing.detects_refusal()),
+        Period(timing.detects_hang()),
+        Period(timing.returns())
+    )?;
+    writeln!(f, "    after a start the verdict on a healthy server takes {}", Period(timing.first_verdict()))
+}
+
+fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
+    write!(f, "    must exit with status 0: {command}")?;
+    match command.statuses {
+        Statuses::Plugin => writeln!(f, "; a plugin: status 1 degrades at most, 3 and above are unknown"),
+        Statuses::ZeroPasses => writeln!(f),
+    }
+}
+
+/// The effect of failures that are not in a row.
+fn describe_window(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    let Some(WindowRule { failures, of }) = check.timing.thresholds.window else { return Ok(()) };
+    let half = check.timing.thresholds.halved().window.map_or(failures, |half| half.failures);
+    match check.on_fail.worst() {
+        Severity::Down => writeln!(
+            f,
+            "    the same if {failures} of the last {of} rounds failed or were lost, degraded from {half} on"
+        ),
+        Severity::Degraded => {
+            writeln!(f, "    the same if {half} of the last {of} rounds failed or were lost")
+        }
+        Severity::Observe => Ok(()),
+    }
+}
+
+fn describe_freshness(f: &mut fmt::Formatter<'_>, freshness: &FreshnessProbe) -> fmt::Result {
+    writeln!(f, "    must be as new: {freshness}")?;
+    writeln!(
+        f,
+        "    each zone once in {}, max-lag {}, expire-left {}, at most {} queries per second",
+        Period(freshness.zone_interval),
+        Period(freshness.limits.max_lag),
+        Period(freshness.limits.expire_left),
+        freshness.max_queries
+    )
+}
+
+fn describe_counters(f: &mut fmt::Formatter<'_>, counters: &CountersProbe) -> fmt::Result {
+    let limits = &counters.limits;
+    writeln!(
+        f,
+        "    {counters} over {}, from {} queries on: SERVFAIL at most {:.0} %, dropped at most {:.0} %",
+        Period(limits.window),
+        limits.min_queries,
+        100.0 * limits.max_servfail,
+        100.0 * limits.max_dropped
+    )?;
+    match limits.request_list {
+        Some(size) => {
+            writeln!(f, "    at most {:.0} % of {size} queries may wait", 100.0 * limits.max_request_list)
+        }
+        None => writeln!(f, "    queries that wait are not judged without `request-list`"),
+    }
+}
+
+struct OnFailShown<'a>(&'a OnFail);
+
+impl fmt::Display for OnFailShown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.otherwise.word())?;
+        for (cause, severity) in &self.0.by_cause {
+            write!(f, ", {cause}: {}", severity.word())?;
+        }
+        write!(f, ", unknown: {}", self.0.unknown.word())
+    }
+}

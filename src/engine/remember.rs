@@ -1,0 +1,60 @@
+//! Collects the memory that survives a restart of the helper.
+
+use std::collections::BTreeSet;
+
+use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
+use super::moment::Moment;
+use super::service::ServiceState;
+use super::{Engine, Phase};
+
+impl Engine {
+    /// The memory to save, as of `now`.
+    pub(crate) fn remember(&mut self, now: Moment) -> &Memory {
+        let mut memory = Memory::default();
+        for (place, service) in self.services.iter().enumerate() {
+            let earlier = self.memory.services.get(service.name());
+            memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
+        }
+        let of_all = self.drains_of_all.remember(now);
+        if !of_all.is_empty() {
+            let remembered = Remembered { drains: of_all, ..Remembered::default() };
+            memory.services.insert(ALL_SERVICES.to_owned(), remembered);
+        }
+        let left_behind: Vec<_> = self.left_behind().map(|entry| entry.route.clone()).collect();
+        if !left_behind.is_empty() {
+            let remembered = Remembered { announced: left_behind, ..Remembered::default() };
+            memory.services.insert(NO_LONGER_CONFIGURED.to_owned(), remembered);
+        }
+        self.memory = memory;
+        &self.memory
+    }
+
+    fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
+        let service = &self.services[place];
+        let mine = || self.entries_of(place);
+        let settled = self.confirmation(place).is_some();
+        let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
+        let prefixes: BTreeSet<_> = self.plans[place].routes.iter().map(|route| route.prefix).collect();
+        Remembered {
+            penalty: service.dampening().penalty(now),
+            suppressed: service.dampening().suppressed(),
+            falls: service.dampening().return_time().ages(now).collect(),
+            excused_restarts: service.dampening().excused().ages(now).collect(),
+            withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
+            restart_pending: service.pending_restart(now),
+            acknowledged: match service.state() {
+                ServiceState::Starting => {
+                    service.acknowledged_before().or(earlier.and_then(|earlier| earlier.acknowledged))
+                }
+                state if settled => Some(state),
+                _ => earlier.and_then(|earlier| earlier.acknowledged),
+            },
+            prefixes: prefixes.into_iter().collect(),
+            drains: service.drains().remember(now),
+            holds: service.holds().orders().remember(now),
+            disabled: service.is_disabled(),
+            announced: announced.collect(),
+            stopped: self.phase == Phase::Over,
+        }
+    }
+}
