@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::RestartEnd;
 use crate::program::Program;
+use crate::text::period::Period;
 
 mod baseline;
 mod command;
@@ -236,6 +237,7 @@ impl Transaction<'_> {
     async fn verify(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Result<(), Trouble> {
         let recovery = Recovery::start(self.config, self.backend);
         journal.start(Step::Process);
+        journal.note(&format!("the server has {} to come back as it was", Period(recovery.timeout)));
         let found = self.wait_for_process(baseline, recovery).await?;
         journal.finish(found);
         journal.start(Step::Listeners);

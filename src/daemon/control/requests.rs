@@ -104,7 +104,13 @@ impl ConfigReader {
         let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            Config::load_file(&configuration, &host).map_err(|error| error.to_string())
+            Config::load_file(&configuration, &host).map_err(|error| match configuration.try_exists() {
+                // A file that is gone is a decision of the operator: the next helper withdraws.
+                Ok(false) => {
+                    format!("{error}; a helper that starts without this file withdraws every prefix")
+                }
+                _ => error.to_string(),
+            })
         });
         let Ok(read) = timeout(READING, read).await else { return Err(late) };
         read.map_err(|error| format!("cannot read the configuration: {error}"))?

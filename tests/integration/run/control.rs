@@ -418,6 +418,12 @@ fn refuses_requests_with_the_reason() {
     pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
     refused(&["reload"], "nothing is changed");
     refused(&["reload"], "dnsherald.toml:16:8: ");
+    fs::remove_file(pop.configuration_file()).unwrap();
+    let control = pop.file("control");
+    refused(
+        &["reload", "--control", control.to_str().unwrap()],
+        "; a helper that starts without this file withdraws every prefix",
+    );
     helper.has_said_no_more();
     assert!(eventually(|| helper.log().contains("reload refused, the configuration in force stays: ")));
     helper.is_sent("TERM");

@@ -56,17 +56,18 @@ impl Site {
         command.output().unwrap()
     }
 
-    /// Runs it; it leaves a drain with this reason.
+    /// Runs it; it leaves a drain with this reason. Returns the output.
     #[track_caller]
-    fn is_left_drained(&mut self, options: &[&str], why: &str) {
+    fn is_left_drained(&mut self, options: &[&str], why: &str) -> String {
         let output = self.run(options);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains(why), "{why}: {said}");
         assert_eq!(output.status.code(), Some(3), "{said}");
         self.helper.says(WITHDRAW);
         self.helper.logs("192.0.2.53/32 stays withdrawn; for ");
         self.helper.logs("; to end it once the server is repaired: dnsherald undrain resolver --as backend/");
         self.helper.has_said_no_more();
+        said
     }
 }
 
@@ -82,7 +83,8 @@ impl Drop for Site {
 #[test]
 fn a_second_server_is_no_restart() {
     let mut site = Site::new("starts");
-    site.is_left_drained(&[], "from before the restart, has not exited: end it (kill -s KILL ");
+    let said = site.is_left_drained(&[], "from before the restart, has not exited: end it (kill -s KILL ");
+    assert!(said.contains(" to come back as it was"), "the wait is announced: {said}");
 }
 
 #[test]
