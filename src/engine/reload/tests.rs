@@ -72,10 +72,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn up(services: &str) -> Self {
-        let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+    /// A helper that starts with this memory, of this age.
+    fn started(memory: Memory, services: &str, age: Duration) -> Self {
         let mut bench = Self {
-            engine,
+            engine: Engine::new(&config(services).plan(), Parent::ExaBgp, memory, age),
             now: Moment::START,
             said: vec![],
             answers: true,
@@ -84,6 +84,11 @@ impl Bench {
             probed: vec![],
         };
         bench.tell(Event::Start);
+        bench
+    }
+
+    fn up(services: &str) -> Self {
+        let mut bench = Self::started(Memory::default(), services, Duration::ZERO);
         for service in 0..bench.engine.services().len() {
             bench.finds(service, &[true, true]);
         }
@@ -157,17 +162,7 @@ impl Bench {
     /// Starts another helper one second later; every check passes.
     fn restarts(mut self, services: &str) -> Self {
         let memory = self.engine.remember(self.now).clone();
-        let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
-        let mut next = Self {
-            engine,
-            now: Moment::START,
-            said: vec![],
-            answers: true,
-            kept: HashMap::new(),
-            logged: vec![],
-            probed: vec![],
-        };
-        next.tell(Event::Start);
+        let mut next = Self::started(memory, services, Duration::from_secs(1));
         for service in 0..next.engine.services().len() {
             next.finds(service, &[true, true]);
         }

@@ -8,17 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 fn routes_of_an_earlier_helper_are_withdrawn_if_removed_before_the_first_verdict() {
     let mut before = Bench::up(TWO);
     let memory = before.engine.remember(before.now).clone();
-    let engine = Engine::new(&config(TWO).plan(), Parent::ExaBgp, memory, Duration::from_secs(1));
-    let mut bench = Bench {
-        engine,
-        now: Moment::START,
-        said: vec![],
-        answers: true,
-        kept: HashMap::new(),
-        logged: vec![],
-        probed: vec![],
-    };
-    bench.tell(Event::Start);
+    let mut bench = Bench::started(memory, TWO, Duration::from_secs(1));
     assert_eq!(bench.said(), [""; 0]);
     bench.reload("a 192.0.2.2/32\nb 192.0.2.3/32");
     assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);

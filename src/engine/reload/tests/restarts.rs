@@ -54,17 +54,7 @@ fn drains_move_with_prefixes_over_a_restart_as_over_a_reload() {
 
 /// A helper that begins with this memory, of this age.
 fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
-    let engine = Engine::new(&config(services).plan(), Parent::ExaBgp, memory, age);
-    let mut bench = Bench {
-        engine,
-        now: Moment::START,
-        said: vec![],
-        answers: true,
-        kept: HashMap::new(),
-        logged: vec![],
-        probed: vec![],
-    };
-    bench.tell(Event::Start);
+    let mut bench = Bench::started(memory, services, age);
     finds_nothing_out(&mut bench);
     bench
 }
