@@ -82,11 +82,17 @@ pid-file = "{self.server.pid_file}"
 
     def wait_until_announced(self):
         """All prefixes are announced, and each check that can pass has passed."""
-        wait_until(lambda: all(self.helper.state(prefix) == "up" for prefix in PREFIXES), PATIENCE, "all prefixes are announced", poll=0.05)
+        wait_until(self._all_announced, PATIENCE, "all prefixes are announced", poll=0.05)
         try:
             wait_until(self._all_up, 6, "all checks are up", poll=0.2)
         except Unmet:
             pass  # what only observes may fail in a PoP that is well
+
+    def _all_announced(self):
+        status = self.helper.popen.poll()
+        if status is not None:
+            raise RuntimeError(f"the helper has ended with status {status}: {self.helper.log()}")
+        return all(self.helper.state(prefix) == "up" for prefix in PREFIXES)
 
     def _all_up(self):
         checks = self.helper.checks()
