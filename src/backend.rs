@@ -82,7 +82,7 @@ pub(crate) struct Facts {
     /// The main configuration file.
     pub(crate) config_file: Option<&'static str>,
     /// The directories that only it uses. They may also contain zones, keys and certificates.
-    pub(crate) folders: &'static [&'static str],
+    pub(crate) directories: &'static [&'static str],
     /// The names of the configuration files there; `*` stands for any text.
     pub(crate) names: Words,
     /// Its pid file, if it writes one.

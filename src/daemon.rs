@@ -27,7 +27,7 @@ use self::listeners::Listeners;
 use self::probes::{Probes, probes};
 use self::processes::Processes;
 use self::rate_limit::RateLimit;
-use self::requests::Promised;
+use self::requests::PendingReply;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 pub(crate) use self::supervisor::{Observer, Supervisor};
@@ -99,7 +99,7 @@ pub(crate) struct Daemon<'a> {
     /// Whether state that should survive a restart has changed.
     unsaved: bool,
     /// Requests that were carried out and are answered once the state is written.
-    promised: Vec<Promised>,
+    pending_replies: Vec<PendingReply>,
     /// Earliest time of the next update of the dead-man and the state.
     update_at: Instant,
     io: &'a mut LoopIo,
@@ -146,7 +146,7 @@ impl<'a> Daemon<'a> {
             subject: Subject::default(),
             printed: false,
             unsaved: false,
-            promised: vec![],
+            pending_replies: vec![],
             update_at: Instant::now(),
             io,
             store,

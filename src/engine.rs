@@ -42,8 +42,8 @@ pub(crate) mod listener;
 pub(crate) mod memory;
 pub mod moment;
 pub(crate) mod notice;
-mod obey;
 pub(crate) mod order;
+mod orders;
 pub(crate) mod plan;
 pub(crate) mod reload;
 mod remember;
@@ -174,9 +174,9 @@ impl Engine {
                     service.on_sudden_failure(now, id.check, &why, &mut out);
                 }
             }
-            (Phase::Running, Event::Doubt(id)) => {
+            (Phase::Running, Event::ProbeNow(id)) => {
                 if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.on_doubt(now);
+                    service.on_probe_now(now);
                 }
             }
             (
@@ -188,7 +188,7 @@ impl Engine {
                 | Event::Hold(..)
                 | Event::Unhold(..)
                 | Event::Undampen(_)),
-            ) => self.obey(now, event, &mut out),
+            ) => self.handle_order(now, event, &mut out),
             (Phase::Running, Event::Received(line)) => self.api_session.on_line(now, &line, &mut out),
             (Phase::Running, Event::OutputBlocked) => self.api_session.on_output_blocked(&mut out),
             (Phase::Running, Event::OutputUnblocked) => self.api_session.on_output_unblocked(now, &mut out),
@@ -249,7 +249,7 @@ impl Engine {
     }
 
     /// Routes that are no longer configured and may still be announced.
-    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &RouteEntry> {
+    pub(crate) fn stale_routes(&self) -> impl Iterator<Item = &RouteEntry> {
         self.api_session.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
 

@@ -65,7 +65,7 @@ fn complaints(rows: &Rows, imports: &[Import]) -> Vec<String> {
     [upward(rows, imports), cyclic(imports)].concat()
 }
 
-/// The folder of the sources.
+/// The directory of the sources.
 fn sources() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
 }

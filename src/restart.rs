@@ -114,7 +114,7 @@ impl Transaction<'_> {
         let mut journal = Journal::new(progress);
         // The lock is held to the end, the rollback included.
         journal.start(Step::Lock);
-        let _lock = match Lock::take(&self.config.control, &self.backend.name) {
+        let _lock = match Lock::acquire(&self.config.control, &self.backend.name) {
             Ok(lock) => lock,
             Err(trouble) => {
                 journal.fail(&trouble);
@@ -163,7 +163,7 @@ impl Transaction<'_> {
         };
         match rollback {
             Ok(()) => {
-                self.tell_of_failure(RestartEnd::RolledBack, &why).await;
+                self.report_failure(RestartEnd::RolledBack, &why).await;
                 Outcome::RolledBack
             }
             Err(trouble) => {

@@ -17,7 +17,7 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
 use crate::outcome::Outcome;
 use crate::probe::Probe;
-use crate::trace::{Answering, Step, Trace, What};
+use crate::trace::{Answering, Effect, Step, Trace};
 
 /// The version that ExaBGP reports if the trace names none.
 const IDEAL_VERSION: &str = "5.0.15";
@@ -145,14 +145,14 @@ impl Simulation<'_> {
             self.watcher.step(at, step);
         }
         match &step.what {
-            What::Event(event) => self.handle(at, event),
-            What::Becomes(check, outcome) => {
+            Effect::Event(event) => self.handle(at, event),
+            Effect::Becomes(check, outcome) => {
                 self.world.insert(*check, outcome.clone());
                 if self.open.remove(check) {
                     self.probe(at, *check);
                 }
             }
-            What::End => {}
+            Effect::End => {}
         }
     }
 

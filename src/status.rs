@@ -79,7 +79,8 @@ pub struct Document {
     #[serde(default)]
     pub drains_of_all: Vec<Drain>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
-    pub left_behind: Vec<String>,
+    #[serde(rename = "left-behind")]
+    pub stale_routes: Vec<String>,
     /// What the helper has counted since its start.
     #[serde(default, skip_serializing_if = "Totals::is_empty")]
     pub totals: Totals,

@@ -112,7 +112,7 @@ pub struct Step {
     /// The time of the first occurrence.
     pub(crate) at: Moment,
     /// The effect.
-    pub what: What,
+    pub what: Effect,
     /// The number of occurrences, at least 1.
     pub count: u64,
     /// The interval between occurrences, in whole microseconds; at least one if there are several.
@@ -132,7 +132,7 @@ impl Step {
 
 /// The effect of one line of a trace.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum Effect {
     /// The engine receives this event.
     Event(Event),
     /// From now on the probes of this check find this outcome.
@@ -167,7 +167,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             let text = format!("gone {} {} {}", names.check(*id), why.cause, why.detail.replace('\n', " "));
             text.trim_end().to_owned()
         }
-        Event::Doubt(id) => format!("doubt {}", names.check(*id)),
+        Event::ProbeNow(id) => format!("doubt {}", names.check(*id)),
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
         Event::Drain(id, order) => write_drain(names.service(*id), order),

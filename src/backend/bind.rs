@@ -24,7 +24,7 @@ const FACTS: Facts = Facts {
     // `bind9.service` is an alias.
     unit: Some("named.service"),
     config_file: Some("/etc/bind/named.conf"),
-    folders: &["/etc/bind"],
+    directories: &["/etc/bind"],
     names: &["*.conf", "named.conf.*"],
     pid_file: Some("/run/named/named.pid"),
     roles: &[Role::Authoritative, Role::Resolver],

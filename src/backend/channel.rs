@@ -145,11 +145,11 @@ pub(super) fn read(program: &Program, ended: &Ended, facts: &Facts) -> Reply {
             let is_code_of_stopped = status.code().is_some_and(|code| facts.stopped.contains(&code));
             if is_denied(ended) {
                 Reply::Unknown(Trouble::with(why, privilege::control_channel(facts)))
-            } else if is_code_of_stopped || ended.says("connection refused") {
+            } else if is_code_of_stopped || ended.prints("connection refused") {
                 Reply::Stopped(why)
-            } else if ended.says("timed out") || ended.says("timeout") {
+            } else if ended.prints("timed out") || ended.prints("timeout") {
                 Reply::Hung(why)
-            } else if ended.says("no such file") || (ended.says("socket") && ended.says("not exist")) {
+            } else if ended.prints("no such file") || (ended.prints("socket") && ended.prints("not exist")) {
                 let remedy = enable(facts);
                 if facts.always_on { Reply::Stopped(why) } else { Reply::Unknown(Trouble::with(why, remedy)) }
             } else {
@@ -167,7 +167,7 @@ pub(super) fn is_denied(ended: &Ended) -> bool {
     // rndc does not report why it cannot read its key.
     ["permission denied", "operation not permitted", "could not load rndc configuration"]
         .into_iter()
-        .any(|words| ended.says(words))
+        .any(|words| ended.prints(words))
 }
 
 /// How to install a missing program.

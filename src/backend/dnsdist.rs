@@ -18,7 +18,7 @@ const FACTS: Facts = Facts {
     package: "dnsdist",
     unit: Some("dnsdist.service"),
     config_file: Some("/etc/dnsdist/dnsdist.conf"),
-    folders: &["/etc/dnsdist"],
+    directories: &["/etc/dnsdist"],
     names: &["*.conf", "*.lua"],
     pid_file: None,
     roles: &[Role::Resolver],
@@ -51,7 +51,7 @@ impl Driver for Dnsdist {
     }
 
     fn read_check(&self, ended: &Ended) -> Result<(), String> {
-        if ended.succeeded() && !ended.says("error") && !ended.says("unable to read") {
+        if ended.succeeded() && !ended.prints("error") && !ended.prints("unable to read") {
             Ok(())
         } else {
             Err(ended.lines().join("\n"))

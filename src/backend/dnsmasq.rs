@@ -16,7 +16,7 @@ const FACTS: Facts = Facts {
     unit: Some("dnsmasq.service"),
     config_file: Some("/etc/dnsmasq.conf"),
     // Other packages have files in /etc/dnsmasq.d.
-    folders: &[],
+    directories: &[],
     names: &[],
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],

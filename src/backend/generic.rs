@@ -14,7 +14,7 @@ const FACTS: Facts = Facts {
     package: "",
     unit: None,
     config_file: None,
-    folders: &[],
+    directories: &[],
     names: &[],
     pid_file: None,
     roles: &[],

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_unit_allows_is_not_shortened() {
+    fn the_stop_timeout_of_the_unit_is_not_shortened() {
         let stop = |stop| {
             let text = drop_in("a.service", &["dnsherald".to_owned()], &[], Duration::from_secs(50), stop);
             text.lines().last().unwrap().to_owned()

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_both_has_no_role_by_itself() {
+    fn a_server_with_both_roles_has_no_default_role() {
         let only = |role| {
             let kinds = Kind::ALL.iter().filter(move |kind| kind.only_role() == role);
             kinds.map(|kind| kind.word()).collect::<Vec<_>>()

@@ -18,7 +18,7 @@ const FACTS: Facts = Facts {
     package: "knot",
     unit: Some("knot.service"),
     config_file: Some("/etc/knot/knot.conf"),
-    folders: &["/etc/knot"],
+    directories: &["/etc/knot"],
     names: &["*.conf"],
     pid_file: None,
     roles: &[Role::Authoritative],

@@ -18,7 +18,7 @@ const FACTS: Facts = Facts {
     package: "knot-resolver",
     unit: Some("kresd@1.service"),
     config_file: Some("/etc/knot-resolver/kresd.conf"),
-    folders: &["/etc/knot-resolver"],
+    directories: &["/etc/knot-resolver"],
     names: &["*.conf", "*.lua"],
     pid_file: None,
     roles: &[Role::Resolver],

@@ -18,7 +18,7 @@ const FACTS: Facts = Facts {
     package: "nsd",
     unit: Some("nsd.service"),
     config_file: Some("/etc/nsd/nsd.conf"),
-    folders: &["/etc/nsd"],
+    directories: &["/etc/nsd"],
     names: &["*.conf"],
     // Debian starts it with `-P ""`, so it writes no pid file.
     pid_file: None,
@@ -58,7 +58,7 @@ impl Driver for Nsd {
     }
 
     fn is_reloaded(&self, ended: &Ended) -> bool {
-        ended.succeeded() && !ended.says("error") && !ended.says("could not")
+        ended.succeeded() && !ended.prints("error") && !ended.prints("could not")
     }
 
     fn read_zones(&self, text: &str) -> Vec<String> {

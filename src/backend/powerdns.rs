@@ -16,7 +16,7 @@ const FACTS: Facts = Facts {
     unit: Some("pdns.service"),
     config_file: Some("/etc/powerdns/pdns.conf"),
     // The two PowerDNS servers share /etc/powerdns.
-    folders: &["/etc/powerdns/pdns.d"],
+    directories: &["/etc/powerdns/pdns.d"],
     names: &["*.conf"],
     // Debian starts it with `--write-pid=no`, so it writes no pid file.
     pid_file: None,

@@ -16,7 +16,7 @@ const FACTS: Facts = Facts {
     unit: Some("pdns-recursor.service"),
     config_file: Some("/etc/powerdns/recursor.conf"),
     // The two PowerDNS servers share /etc/powerdns.
-    folders: &["/etc/powerdns/recursor.d"],
+    directories: &["/etc/powerdns/recursor.d"],
     // Since 5.0 it reads the YAML file.
     names: &["*.conf", "*.yml"],
     // Debian starts it with `--write-pid=no`, so it writes no pid file.

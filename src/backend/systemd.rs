@@ -76,17 +76,17 @@ fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
     }
     let denied =
         ["interactive authentication required", "access denied", "not authorized", "permission denied"];
-    if denied.into_iter().any(|words| ended.says(words)) {
+    if denied.into_iter().any(|words| ended.prints(words)) {
         return Trouble::with(why("not permitted"), privilege::polkit(unit, &RESTART_VERBS)).untouched();
     }
-    if ended.says("is masked") {
+    if ended.prints("is masked") {
         return Trouble::with(
             why("it is masked"),
             format!("name the unit that runs here with `unit`, or: systemctl unmask {unit}"),
         )
         .untouched();
     }
-    if ended.says("not found") || ended.says("not loaded") {
+    if ended.prints("not found") || ended.prints("not loaded") {
         return Trouble::with(
             why("there is no such unit"),
             "name the one that runs here with `unit`; see: systemctl list-units --type=service",

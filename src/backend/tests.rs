@@ -78,7 +78,7 @@ fn counters_are_read() {
 }
 
 #[test]
-fn what_is_no_counter_is_not_read_as_one() {
+fn text_that_is_no_counter_is_ignored() {
     for kind in Kind::ALL {
         for text in
             ["", "error", "total.num.queries=\n", "queries", "{\"opcodes\":1}", "-1", "99999999999999999999"]
@@ -109,7 +109,7 @@ fn versions_are_read() {
 }
 
 #[test]
-fn a_stopped_server_is_known_by_what_its_tool_says() {
+fn a_stopped_server_is_recognized_by_the_output_of_its_tool() {
     for (kind, code, said) in [
         (
             Kind::Unbound,

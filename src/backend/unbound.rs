@@ -19,7 +19,7 @@ const FACTS: Facts = Facts {
     package: "unbound",
     unit: Some("unbound.service"),
     config_file: Some("/etc/unbound/unbound.conf"),
-    folders: &["/etc/unbound"],
+    directories: &["/etc/unbound"],
     names: &["*.conf"],
     // Debian starts it with `-p`, so it writes no pid file.
     pid_file: None,

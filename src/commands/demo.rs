@@ -154,7 +154,7 @@ transport = ["udp", "tcp"]
 async fn follow(responder: &Responder, narrator: &RefCell<Narrator>) {
     for (milliseconds, change, fault) in SCRIPT {
         if milliseconds > 0 {
-            narrator.borrow_mut().tell(&format!("* the server {change}"));
+            narrator.borrow_mut().print(&format!("* the server {change}"));
             responder.set(fault).await;
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         }
@@ -179,7 +179,7 @@ struct Narrator {
 }
 
 impl Narrator {
-    fn tell(&mut self, text: &str) {
+    fn print(&mut self, text: &str) {
         let at = self.began.elapsed().as_secs_f64();
         let lines = wrapped(&format!("{at:>8.3} {text}"), WIDTH, MESSAGE);
         let written = writeln!(self.out, "{}", lines.join("\n")).and_then(|()| self.out.flush());
@@ -199,7 +199,7 @@ impl Observer for Audience<'_> {
         let mut narrator = self.narrator.borrow_mut();
         narrator.timeline.note(at, engine);
         for text in actions.iter().filter_map(remark) {
-            narrator.tell(&text);
+            narrator.print(&text);
         }
     }
 }

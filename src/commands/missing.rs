@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::config::{Config, Service};
 use crate::netlink::route::{Delivery, look_up};
 use crate::probe::Probe;
-use crate::probe::address::Sight;
+use crate::probe::address::Presence;
 use crate::text;
 
 /// Prints one warning per address to standard error. It is no error, because the configuration may be for another host.
@@ -38,8 +38,9 @@ fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<De
         for check in &service.checks {
             let Probe::Address(probe) = &check.probe else { continue };
             let answers = |address| look_up(address, probe.device.as_deref());
-            let sight = probe.look_with(|address| answers(address).ok_or(io::ErrorKind::Unsupported.into()));
-            if let Sight::Missing(why) = sight {
+            let presence =
+                probe.look_with(|address| answers(address).ok_or(io::ErrorKind::Unsupported.into()));
+            if let Presence::Missing(why) = presence {
                 all.push(format!(
                     "service {}: {why}; the service stays withdrawn until it is; add it to `lo`, or set `address = \
                      false` if the server is in another network namespace",

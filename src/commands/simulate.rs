@@ -17,7 +17,7 @@ use crate::text;
 use crate::timeline::{LEGEND, Timeline};
 use crate::trace::names::Names;
 use crate::trace::read::TraceError;
-use crate::trace::{Header, Step, Trace, What};
+use crate::trace::{Effect, Header, Step, Trace};
 
 /// Characters of a line.
 const WIDTH: usize = 80;
@@ -94,7 +94,7 @@ struct Printer<'a, W> {
 impl<W: Write> Watcher for Printer<'_, W> {
     /// The timeline extends to the `end` of the trace even if nothing happens before.
     fn step(&mut self, at: Moment, step: &Step) {
-        if step.what == What::End {
+        if step.what == Effect::End {
             self.timeline.extend(at);
         }
     }

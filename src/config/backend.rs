@@ -208,7 +208,7 @@ struct Known<'a> {
 impl Known<'_> {
     fn filled(&self, word: &str) -> String {
         let file = self.config_file.unwrap_or(Path::new(""));
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let directory = file.parent().unwrap_or(Path::new(""));
         // As in pdns-second.conf.
         let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
         let name = stem.split_once('-').map_or("", |(_, name)| name);
@@ -216,7 +216,7 @@ impl Known<'_> {
         let instance = self.unit.and_then(|unit| unit.split_once('@')).map_or("", |(_, rest)| rest);
         let instance = instance.strip_suffix(".service").unwrap_or(instance);
         word.replace("{config-file}", &file.display().to_string())
-            .replace("{config-directory}", &folder.display().to_string())
+            .replace("{config-directory}", &directory.display().to_string())
             .replace("{config-name}", name)
             .replace("{instance}", instance)
     }

@@ -126,9 +126,9 @@ pub(super) struct Service {
     pub(super) critical: Placed<Vec<Text<ZoneName>>>,
     pub(super) client_source: Placed<OneOrMany<Text<Unscoped>>>,
     pub(super) sentinel: Placed<OneOrMany<Text<Query>>>,
-    pub(super) large: Placed<WordOr<Off, Asked>>,
-    pub(super) recursion: Placed<WordOr<Off, Asked>>,
-    pub(super) validation: Placed<WordOr<Off, Asked>>,
+    pub(super) large: Placed<WordOr<Off, CheckNames>>,
+    pub(super) recursion: Placed<WordOr<Off, CheckNames>>,
+    pub(super) validation: Placed<WordOr<Off, CheckNames>>,
     pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
@@ -250,7 +250,7 @@ impl FromStr for Off {
 /// The names for a check of the role, instead of its default names.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Asked {
+pub(super) struct CheckNames {
     pub(super) names: Spanned<OneOrMany<Text<Query>>>,
 }
 

@@ -118,7 +118,7 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
         writeln!(f, "edns = {octets}")?;
     }
     for (key, is_set) in [
-        ("partial", set.tells_partial()),
+        ("partial", set.reports_partial()),
         ("once-seen", set.needs_seen()),
         ("dnssec-ok", options.dnssec_ok),
         ("follow-truncation", options.follow_truncation),

@@ -20,7 +20,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use self::questions::Asked;
+use self::questions::RoleQuestions;
 use super::address::service_addresses;
 use super::dns::pace;
 use super::resolve::{Refused, Resolver, Result, addresses};
@@ -58,7 +58,7 @@ enum From<'a> {
 }
 
 /// The common parts of the default checks of a service.
-struct Ground<'a> {
+struct CommonParts<'a> {
     service: &'a file::Service,
     timing: Timing,
     locality: Arc<Locality>,
@@ -93,34 +93,35 @@ impl Resolver<'_> {
         let clients = self.client_sources(service);
         let (timing, asked, clients) = (timing?, asked?, clients?);
         let deciding = self.deciding_addresses(service);
-        let ground = Ground { service, timing, locality: self.locality(service, &None), deciding, clients };
+        let common =
+            CommonParts { service, timing, locality: self.locality(service, &None), deciding, clients };
         let mut checks: Vec<_> = backend
             .and_then(|backend| process_check::main_process_check(backend, timing))
             .into_iter()
             .collect();
-        checks.extend(self.surface_checks(&ground, &asked)?);
-        checks.extend(self.sentinel_check(&ground)?);
-        checks.extend(self.deep_checks(&ground, asked.role)?);
-        checks.extend(self.large_check(&ground, asked.role)?);
-        checks.extend(self.tls_check(&ground, &asked)?);
-        checks.extend(self.identity_check(&ground, &asked)?);
+        checks.extend(self.surface_checks(&common, &asked)?);
+        checks.extend(self.sentinel_check(&common)?);
+        checks.extend(self.deep_checks(&common, asked.role)?);
+        checks.extend(self.large_check(&common, asked.role)?);
+        checks.extend(self.tls_check(&common, &asked)?);
+        checks.extend(self.identity_check(&common, &asked)?);
         Ok(checks)
     }
 
     /// The checks of answers that the server gives by itself.
-    fn surface_checks(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Vec<Check>> {
+    fn surface_checks(&self, common: &CommonParts<'_>, asked: &RoleQuestions) -> Result<Vec<Check>> {
         let outline = |name: &str, why, on_fail| {
             let name = name.to_owned();
-            Outline { name, why, on_fail, timing: ground.timing }
+            Outline { name, why, on_fail, timing: common.timing }
         };
         let (udp, tcp, both) = ([Transport::Udp], [Transport::Tcp], [Transport::Udp, Transport::Tcp]);
-        let from = From::Clients(&ground.clients);
-        let deciding = &ground.deciding[..];
+        let from = From::Clients(&common.clients);
+        let deciding = &common.deciding[..];
         let mut checks = vec![];
         let mut add = |outline, questions: &[_], servers: &[_], transports: &[_], from| {
-            let probes = self.role_probes(ground, &outline, questions, servers, transports, from);
+            let probes = self.role_probes(common, &outline, questions, servers, transports, from);
             let need = probes.len();
-            checks.push(self.dns_check(ground, outline, probes, need)?);
+            checks.push(self.dns_check(common, outline, probes, need)?);
             Ok(())
         };
         let on_fail = OnFail { by_cause: asked.by_cause.clone(), ..OnFail::always(Severity::Down) };
@@ -140,7 +141,7 @@ impl Resolver<'_> {
             add(outline, &asked.plain, &management, &both, From::Management)?;
         }
         let by_clients =
-            |server: &&IpAddr| ground.clients.iter().any(|client| same_family(*client, **server));
+            |server: &&IpAddr| common.clients.iter().any(|client| same_family(*client, **server));
         let by_clients: Vec<_> = deciding.iter().filter(by_clients).copied().collect();
         if !by_clients.is_empty() {
             let outline = outline("from-management", FROM_MANAGEMENT, observed());
@@ -158,8 +159,8 @@ impl Resolver<'_> {
     }
 
     /// The check of names in the zones, where the file has any.
-    fn sentinel_check(&self, ground: &Ground<'_>) -> Result<Option<Check>> {
-        let Some(names) = &ground.service.sentinel else { return Ok(None) };
+    fn sentinel_check(&self, common: &CommonParts<'_>) -> Result<Option<Check>> {
+        let Some(names) = &common.service.sentinel else { return Ok(None) };
         let queries: Vec<_> = names.get_ref().0.iter().map(|name| name.0.clone()).collect();
         let flags = vec![self.flag("aa")?];
         let expect = Expectation { flags, not_empty: true, ..Expectation::default() };
@@ -168,11 +169,11 @@ impl Resolver<'_> {
         let questions = self.role_questions(&names.span(), &queries, role, &expect, options)?;
         let by_cause = [(Cause::Partial, Severity::Degraded)].into_iter().filter(|_| queries.len() > 1);
         let on_fail = OnFail { by_cause: by_cause.collect(), ..OnFail::always(Severity::Down) };
-        let outline = Outline { name: "sentinel".to_owned(), why: SENTINEL, on_fail, timing: ground.timing };
-        let (udp, from) = ([Transport::Udp], From::Clients(&ground.clients));
-        let probes = self.role_probes(ground, &outline, &questions, &ground.deciding, &udp, from);
+        let outline = Outline { name: "sentinel".to_owned(), why: SENTINEL, on_fail, timing: common.timing };
+        let (udp, from) = ([Transport::Udp], From::Clients(&common.clients));
+        let probes = self.role_probes(common, &outline, &questions, &common.deciding, &udp, from);
         let need = probes.len();
-        let mut check = self.dns_check(ground, outline, probes, need)?;
+        let mut check = self.dns_check(common, outline, probes, need)?;
         if let Probe::Dns(set) = check.probe {
             check.probe = Probe::Dns(set.partial(queries.len() > 1));
         }
@@ -181,21 +182,21 @@ impl Resolver<'_> {
 
     fn dns_check(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         outline: Outline,
         probes: Vec<DnsProbe>,
         need: usize,
     ) -> Result<Check> {
         let Outline { name, why, on_fail, timing } = outline;
         let set = ProbeSet::new(probes, need, pace(timing, None));
-        let set = set.map_err(|message| self.error(&ground.service.name.span(), message))?;
+        let set = set.map_err(|message| self.error(&common.service.name.span(), message))?;
         Ok(Check { name, timing, on_fail, probe: Probe::Dns(set), default: Some(why) })
     }
 
     /// Builds a probe for every question, address, source and transport.
     fn role_probes(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         outline: &Outline,
         questions: &[Arc<Question>],
         servers: &[IpAddr],
@@ -212,7 +213,7 @@ impl Resolver<'_> {
                         source: Some(source),
                         transport: *transport,
                         timeout: outline.timing.timeout,
-                        locality: Arc::clone(&ground.locality),
+                        locality: Arc::clone(&common.locality),
                     }));
                 }
             }

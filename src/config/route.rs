@@ -57,11 +57,17 @@ impl Resolver<'_> {
         };
         let device = self.locality(service, device).device.clone();
         let interfaces = table.interfaces.0.iter().map(|interface| interface.0.0.clone()).collect();
-        refused.map(|()| RouteProbe { from, to, neighbors: self.told(service), interfaces, device })
+        refused.map(|()| RouteProbe {
+            from,
+            to,
+            neighbors: self.written_neighbors(service),
+            interfaces,
+            device,
+        })
     }
 
     /// The neighbors that a service is announced to, as far as the file names them.
-    fn told(&self, service: &file::Service) -> Vec<IpAddr> {
+    fn written_neighbors(&self, service: &file::Service) -> Vec<IpAddr> {
         let entries = service.announce.iter().flat_map(Spanned::get_ref);
         let entries = entries.flat_map(|entry| &entry.get_ref().neighbors);
         let own: Vec<_> = entries.chain(&service.neighbors).map(|neighbor| neighbor.get_ref().0.0).collect();

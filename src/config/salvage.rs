@@ -34,7 +34,7 @@ impl Salvage {
     /// Reads as much as possible. Looks for quoted words, because the structure of the file may be broken.
     #[must_use]
     pub(crate) fn from_text(text: &str) -> Self {
-        let legible = toml::from_str::<Legible>(text).unwrap_or_default().control;
+        let legible = toml::from_str::<ControlOnly>(text).unwrap_or_default().control;
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
         let path = |wanted: &str| {
             lines().find_map(|line| {
@@ -101,7 +101,7 @@ impl Salvage {
 
 /// The control table of a file with valid TOML syntax.
 #[derive(Default, Deserialize)]
-struct Legible {
+struct ControlOnly {
     #[serde(default)]
     control: Directories,
 }

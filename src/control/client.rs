@@ -68,7 +68,7 @@ impl Client {
     #[must_use]
     pub(crate) fn is_there(&self) -> bool {
         let connected = async { timeout(CLIENT_TIMEOUT, connected(&status_socket(&self.directory))).await };
-        match alone(connected) {
+        match block_on(connected) {
             Ok(Ok(Ok(Err(error)))) => {
                 !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
             }
@@ -81,7 +81,7 @@ impl Client {
     /// # Errors
     /// If no helper answers in time, or the answer is not valid.
     pub fn status(&self) -> anyhow::Result<Document> {
-        alone(self.look())?
+        block_on(self.look())?
     }
 
     /// The same as [`Client::request`]. Do not call it on a runtime.
@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// As [`Client::request`].
     pub fn ask(&self, request: &Request) -> Result<Vec<String>, AskError> {
-        alone(self.request(request)).map_err(AskError::Absent)?
+        block_on(self.request(request)).map_err(AskError::Absent)?
     }
 
     /// Sends a request, and returns the names of the services concerned.
@@ -122,7 +122,7 @@ impl Client {
     ///
     /// # Errors
     /// If no helper has answered for [`ABSENT`], or the helper refuses.
-    pub(crate) async fn insist(&self, request: &Request) -> Result<Vec<String>, AskError> {
+    pub(crate) async fn ask_until_answered(&self, request: &Request) -> Result<Vec<String>, AskError> {
         let began = Instant::now();
         loop {
             match self.request(request).await {
@@ -156,7 +156,7 @@ impl Client {
 }
 
 /// Runs the future on a runtime of its own.
-fn alone<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.context("cannot start the event loop")?.block_on(future))
 }
@@ -168,7 +168,7 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
     let mut stream = timeout_at(deadline, connect(socket)).await.with_context(|| {
         format!("the helper behind {} accepts no connection: is it stopped or overloaded?", socket.display())
     })??;
-    let helper = who(&stream);
+    let helper = peer(&stream);
     let mut said = vec![];
     let exchange = async {
         if !line.is_empty() {
@@ -198,7 +198,7 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
 }
 
 /// The listening process, as the kernel reports it.
-fn who(stream: &UnixStream) -> String {
+fn peer(stream: &UnixStream) -> String {
     match stream.peer_cred().ok().and_then(|peer| peer.pid()) {
         Some(pid) => format!("the helper (pid {pid})"),
         None => "the helper".to_owned(),

@@ -118,7 +118,7 @@ impl Daemon<'_> {
             && let Some(store) = &mut self.store
         {
             store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
-            answer_once_written(std::mem::take(&mut self.promised), store);
+            answer_once_written(std::mem::take(&mut self.pending_replies), store);
         }
         self.update_at = Instant::now() + (began.elapsed() * UPDATE_SHARE).min(MAX_UPDATE_DELAY);
     }

@@ -55,7 +55,7 @@ impl Addresses {
                 }
                 // Sending fails only after the loop has ended.
                 Subject::Route(_) => Box::new(move |_| {
-                    checks.iter().for_each(|check| drop(events.send(Event::Doubt(*check))));
+                    checks.iter().for_each(|check| drop(events.send(Event::ProbeNow(*check))));
                 }),
             };
             (probe, report)

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::places::serve;
 pub(crate) use self::requests::Caller;
-use self::requests::{ConfigReader, obey};
+use self::requests::{ConfigReader, serve_client};
 use self::socket::Socket;
 use super::document::Subject;
 use crate::config::Config;
@@ -49,11 +49,11 @@ const CONTROL_MODE: u32 = 0o660;
 
 /// A question to the loop.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum ControlEvent {
     /// The status document.
     Status(oneshot::Sender<Arc<[u8]>>),
     /// The status document for the clients that wait for the next one.
-    Turn,
+    DocumentDue,
     /// A request for services.
     Request(Request, Caller),
     /// [`Request::Reload`], with the configuration that was read for it and is valid.
@@ -63,7 +63,7 @@ pub(crate) enum Asked {
 /// The open sockets.
 #[derive(Debug)]
 pub(crate) struct Control {
-    asked: mpsc::Receiver<Asked>,
+    asked: mpsc::Receiver<ControlEvent>,
     sockets: Vec<Socket>,
     tasks: JoinSet<()>,
     written: Option<(Instant, Duration, Arc<[u8]>)>,
@@ -72,7 +72,7 @@ pub(crate) struct Control {
     /// The clients that wait for a document.
     waiting: Vec<oneshot::Sender<Arc<[u8]>>>,
     /// When the next document may be written.
-    turn_at: Instant,
+    document_due: Instant,
 }
 
 impl Control {
@@ -93,12 +93,12 @@ impl Control {
         }
         let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
         let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
-        let (questions, asked) = mpsc::channel(QUESTIONS);
+        let (events, asked) = mpsc::channel(QUESTIONS);
         let mut tasks = JoinSet::new();
-        let status_questions = questions.clone();
+        let status_questions = events.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
         let reader = ConfigReader::new(subject);
-        tasks.spawn(serve(control.1, move |stream| obey(stream, questions.clone(), reader.clone())));
+        tasks.spawn(serve(control.1, move |stream| serve_client(stream, events.clone(), reader.clone())));
         Ok(Self {
             asked,
             sockets: vec![status.0, control.0],
@@ -106,26 +106,26 @@ impl Control {
             written: None,
             unwritten: None,
             waiting: vec![],
-            turn_at: Instant::now(),
+            document_due: Instant::now(),
         })
     }
 
     /// The next question to the loop. Waits for ever without sockets.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> ControlEvent {
         tokio::select! {
             Some(asked) = self.asked.recv() => asked,
-            () = sleep_until(self.turn_at), if !self.waiting.is_empty() => Asked::Turn,
+            () = sleep_until(self.document_due), if !self.waiting.is_empty() => ControlEvent::DocumentDue,
             else => std::future::pending().await,
         }
     }
 
-    /// A client requests the status document and gets it with the next [`Control::hand_out`] that can write one.
-    pub(crate) fn wants_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
+    /// A client requests the status document and gets it with the next [`Control::send_document`] that can write one.
+    pub(crate) fn request_document(&mut self, answer: oneshot::Sender<Arc<[u8]>>) {
         self.waiting.push(answer);
     }
 
     /// Why the state is not on the disk, if it is not, for the next document.
-    pub(crate) fn is_unwritten(&mut self, why: Option<String>) {
+    pub(crate) fn set_unwritten(&mut self, why: Option<String>) {
         if self.unwritten != why {
             self.unwritten = why;
             self.forget_document();
@@ -133,8 +133,8 @@ impl Control {
     }
 
     /// Sends the document to all waiting clients, unless it is too early for another one.
-    pub(crate) fn hand_out(&mut self, document: impl FnOnce() -> Document) {
-        if self.recent().is_none() && Instant::now() < self.turn_at {
+    pub(crate) fn send_document(&mut self, document: impl FnOnce() -> Document) {
+        if self.recent().is_none() && Instant::now() < self.document_due {
             return;
         }
         let text = self.text_of(document);
@@ -158,7 +158,7 @@ impl Control {
         let text = json(serde_json::to_string(&document()).unwrap_or_default()) + "\n";
         let (text, took): (Arc<[u8]>, _) = (text.into_bytes().into(), began.elapsed());
         self.written = Some((Instant::now(), took, Arc::clone(&text)));
-        self.turn_at = Instant::now() + took * PAUSE;
+        self.document_due = Instant::now() + took * PAUSE;
         text
     }
 
@@ -181,9 +181,9 @@ fn is_writable_for_others(directory: &Path) -> bool {
 }
 
 /// Writes the status document.
-async fn show(mut stream: UnixStream, questions: mpsc::Sender<Asked>) -> io::Result<()> {
+async fn show(mut stream: UnixStream, events: mpsc::Sender<ControlEvent>) -> io::Result<()> {
     let (answer, answered) = oneshot::channel();
-    questions.send(Asked::Status(answer)).await.map_err(io::Error::other)?;
+    events.send(ControlEvent::Status(answer)).await.map_err(io::Error::other)?;
     stream.write_all(&answered.await.map_err(io::Error::other)?).await?;
     stream.shutdown().await
 }
@@ -218,14 +218,14 @@ mod tests {
         for _ in 0..100 {
             let (answer, answered) = oneshot::channel();
             control.forget_document();
-            control.wants_document(answer);
-            control.hand_out(document);
+            control.request_document(answer);
+            control.send_document(document);
             answers.push(answered);
         }
         let at_once = answers.iter_mut().map(|answer| answer.try_recv().is_ok()).filter(|is| *is).count();
         assert!((1..=20).contains(&at_once), "{at_once}: the others wait for their turn");
-        assert!(matches!(control.next().await, Asked::Turn));
-        control.hand_out(document);
+        assert!(matches!(control.next().await, ControlEvent::DocumentDue));
+        control.send_document(document);
         assert!(answers[99].try_recv().is_ok());
         drop(control);
         fs::remove_dir_all(directory).unwrap();

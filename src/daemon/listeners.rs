@@ -12,7 +12,7 @@ use crate::engine::event::{CheckId, Event};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::Probe;
 use crate::probe::listener::ListenerProbe;
-use crate::probe::listener::watch::{Told, Watch};
+use crate::probe::listener::watch::{Report, Watch};
 use crate::process::work;
 
 /// A server that reads answers within this time, unless it has to ask others.
@@ -51,19 +51,19 @@ impl Listeners {
         watch.assign(wanted.into_iter().map(|(probe, mut checks)| {
             checks.sort();
             let events = events.clone();
-            let tell: Box<dyn Fn(Told) + Send> = Box::new(move |told| {
+            let report: Box<dyn Fn(Report) + Send> = Box::new(move |reported| {
                 for check in &checks {
                     // Sending fails only after the loop has ended.
-                    let _ = events.send(match &told {
-                        Told::Doubt => Event::Doubt(*check),
-                        Told::Failed(failure) => Event::SuddenFailure(*check, failure.clone()),
+                    let _ = events.send(match &reported {
+                        Report::ProbeNow => Event::ProbeNow(*check),
+                        Report::Failed(failure) => Event::SuddenFailure(*check, failure.clone()),
                     });
                 }
             });
             let process = probe.process.as_ref().and_then(|source| processes.watch_at(source));
             let work: Box<dyn Fn() -> _ + Send> =
                 Box::new(move || process.as_ref().and_then(|process| process.pid()).and_then(work::of));
-            (probe, tell, work)
+            (probe, report, work)
         }));
     }
 

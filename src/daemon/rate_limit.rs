@@ -34,7 +34,7 @@ const TOPICS: u32 = 10;
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     topics: BTreeMap<String, Repeated>,
-    kinds: HashMap<Discriminant<Notice>, Crowd>,
+    kinds: HashMap<Discriminant<Notice>, TopicKind>,
 }
 
 /// The messages about one topic.
@@ -53,7 +53,7 @@ struct Repeated {
 
 /// The topics of one kind.
 #[derive(Debug)]
-struct Crowd {
+struct TopicKind {
     began: Moment,
     /// The number of logged topics.
     logged: u32,
@@ -79,7 +79,7 @@ impl RateLimit {
         if let Some(known) = self.topics.get_mut(&about) {
             return known.admits(says, attempt, notice.urgency(), decided);
         }
-        if !decided && !self.crowd(now, notice).admits(notice) {
+        if !decided && !self.kind(now, notice).admits(notice) {
             return false;
         }
         let first =
@@ -88,8 +88,8 @@ impl RateLimit {
         true
     }
 
-    fn crowd(&mut self, now: Moment, notice: &Notice) -> &mut Crowd {
-        let new = Crowd { began: now, logged: 0, withheld: 0, last: None };
+    fn kind(&mut self, now: Moment, notice: &Notice) -> &mut TopicKind {
+        let new = TopicKind { began: now, logged: 0, withheld: 0, last: None };
         self.kinds.entry(discriminant(notice)).or_insert(new)
     }
 
@@ -108,8 +108,8 @@ impl RateLimit {
             repeated.withheld.clear();
             goes_on
         });
-        let over = self.kinds.extract_if(|_, crowd| is_over(crowd.began));
-        summaries.extend(over.filter_map(|(_, crowd)| crowd.summary()));
+        let over = self.kinds.extract_if(|_, kind| is_over(kind.began));
+        summaries.extend(over.filter_map(|(_, kind)| kind.summary()));
         summaries
     }
 }
@@ -151,7 +151,7 @@ impl Repeated {
     }
 }
 
-impl Crowd {
+impl TopicKind {
     fn admits(&mut self, notice: &Notice) -> bool {
         if self.logged < TOPICS {
             self.logged += 1;

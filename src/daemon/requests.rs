@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::Asked;
+use super::control::ControlEvent;
 use super::disable_files::DisableFiles;
 use super::flight::Flight;
 use super::probes::keep_memory;
@@ -27,11 +27,11 @@ const WRITING: Duration = Duration::from_secs(1);
 const HOLDERS: usize = 16;
 
 /// The services of a request, and the channel for its answer.
-pub(super) type Promised = (Vec<String>, oneshot::Sender<Reply>);
+pub(super) type PendingReply = (Vec<String>, oneshot::Sender<Reply>);
 
 /// Answers requests once their changes are on disk, so that they survive a SIGKILL. The loop does not wait for that.
-pub(super) fn answer_once_written(promised: Vec<Promised>, store: &Store) {
-    for (names, answer) in promised {
+pub(super) fn answer_once_written(pending_replies: Vec<PendingReply>, store: &Store) {
+    for (names, answer) in pending_replies {
         let waiter = store.write_waiter();
         tokio::task::spawn_blocking(move || {
             let reply = if waiter.wait_written(WRITING) { Reply::Done } else { Reply::Unsaved };
@@ -51,7 +51,7 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
-        // The loop logs the first, and receives the second with the configuration: [`Asked::Reload`]. The third does not
+        // The loop logs the first, and receives the second with the configuration: [`ControlEvent::Reload`]. The third does not
         // reach it.
         Request::RestartFailed { .. } | Request::Reload | Request::History | Request::Dump => vec![],
     }
@@ -59,34 +59,38 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
 
 impl Daemon<'_> {
     /// Handles the questions from the sockets.
-    pub(super) fn answer(&mut self, asked: Asked, supervisor: &mut dyn Supervisor) -> Option<Ending> {
+    pub(super) fn answer(&mut self, asked: ControlEvent, supervisor: &mut dyn Supervisor) -> Option<Ending> {
         match asked {
-            Asked::Request(request, caller) => self.obey(request, caller.in_time()?, supervisor),
-            Asked::Reload(config, caller) => self.obey_reload(&config, caller.in_time()?, supervisor),
-            Asked::Status(answer) => {
+            ControlEvent::Request(request, caller) => {
+                self.carry_out_request(request, caller.in_time()?, supervisor)
+            }
+            ControlEvent::Reload(config, caller) => {
+                self.carry_out_reload(&config, caller.in_time()?, supervisor)
+            }
+            ControlEvent::Status(answer) => {
                 if let Some(control) = &mut self.control {
-                    control.wants_document(answer);
+                    control.request_document(answer);
                 }
-                self.hand_out_documents(supervisor);
+                self.send_documents(supervisor);
                 None
             }
-            Asked::Turn => {
-                self.hand_out_documents(supervisor);
+            ControlEvent::DocumentDue => {
+                self.send_documents(supervisor);
                 None
             }
         }
     }
 
-    fn hand_out_documents(&mut self, supervisor: &dyn Supervisor) {
+    fn send_documents(&mut self, supervisor: &dyn Supervisor) {
         if let Some(mut control) = self.control.take() {
-            control.is_unwritten(self.store.as_ref().and_then(Store::unwritten));
-            control.hand_out(|| self.document(supervisor));
+            control.set_unwritten(self.store.as_ref().and_then(Store::unwritten));
+            control.send_document(|| self.document(supervisor));
             self.control = Some(control);
         }
     }
 
     /// Carries out a request for services. The client may have disconnected, which changes nothing.
-    fn obey(
+    fn carry_out_request(
         &mut self,
         request: Request,
         reply: oneshot::Sender<Reply>,
@@ -115,7 +119,7 @@ impl Daemon<'_> {
             over |= self.handle(event, supervisor);
         }
         if self.unsaved {
-            self.promised.push((names, reply));
+            self.pending_replies.push((names, reply));
         } else {
             let _ = reply.send(Reply::Done(names));
         }
@@ -136,7 +140,7 @@ impl Daemon<'_> {
         self.carry_out(now, &actions, supervisor)
     }
 
-    fn obey_reload(
+    fn carry_out_reload(
         &mut self,
         config: &Config,
         reply: oneshot::Sender<Reply>,

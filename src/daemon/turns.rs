@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::control::{Asked, Control};
+use super::control::{Control, ControlEvent};
 use super::disable_files::{AT_ROUND, AT_START, ScanTime};
 use super::learned::next_changes;
 use super::output::Written;
@@ -24,7 +24,7 @@ enum Wakeup {
     Event(Event),
     Outcome(RoundId, Outcome),
     Learned(Vec<Change>),
-    Request(Asked),
+    Request(ControlEvent),
     /// The timer expired.
     Timer,
 }
@@ -145,7 +145,7 @@ impl Daemon<'_> {
     }
 }
 
-async fn next_request(control: &mut Option<Control>) -> Asked {
+async fn next_request(control: &mut Option<Control>) -> ControlEvent {
     match control {
         Some(control) => control.next().await,
         None => std::future::pending().await,

@@ -248,10 +248,10 @@ impl ApiSession {
             Reply::Error => self.on_reply(now, false, out),
             Reply::Why(text) => self.why = Some(text),
             Reply::Version(version) => self.on_version(now, version, out),
-            Reply::SessionConnected(neighbor) => self.neighbors.take(now, &neighbor, Change::Connected),
+            Reply::SessionConnected(neighbor) => self.neighbors.on_report(now, &neighbor, Change::Connected),
             Reply::SessionUp(neighbor) => {
                 let first = !self.neighbors.has_been_up(&neighbor);
-                self.neighbors.take(now, &neighbor, Change::Up);
+                self.neighbors.on_report(now, &neighbor, Change::Up);
                 let decided = self.entries.iter().any(|entry| entry.desired.is_some());
                 out.push(Notice::SessionUp { neighbor, first, decided }.into());
                 self.mark_families();
@@ -259,7 +259,7 @@ impl ApiSession {
             }
             Reply::SessionDown(neighbor, reason) => {
                 let lost = !self.neighbors.is_down(&neighbor);
-                self.neighbors.take(now, &neighbor, Change::Down(reason.clone()));
+                self.neighbors.on_report(now, &neighbor, Change::Down(reason.clone()));
                 out.push(Notice::SessionDown { neighbor, reason, lost }.into());
             }
             Reply::Shutdown => out.push(Notice::ShutdownAnnounced.into()),

@@ -291,14 +291,16 @@ mod tests {
         assert_eq!((check.state(), check.unknown()), (CheckState::Up, None));
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
         let local = Outcome::fail(Cause::Local, "no ports");
-        assert!(matches!(&check.on_outcome(at(1), &local)[..], [Change::Blind { why }] if why == "no ports"));
+        assert!(
+            matches!(&check.on_outcome(at(1), &local)[..], [Change::BecameUnknown { why }] if why == "no ports")
+        );
         for second in 2..60 {
             assert_eq!(check.on_outcome(at(second), &local), [], "told once");
         }
         assert_eq!((check.state(), check.verdict()), (CheckState::Up, Some(Severity::Observe)));
         assert_eq!(check.unknown().map(|unknown| unknown.since), Some(at(1)));
-        let sees = Change::Sees { after: Duration::from_secs(59) };
-        assert_eq!(check.on_outcome(at(60), &Outcome::pass(Duration::ZERO)), [sees]);
+        let known = Change::BecameKnown { after: Duration::from_secs(59) };
+        assert_eq!(check.on_outcome(at(60), &Outcome::pass(Duration::ZERO)), [known]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) use super::order::RESTARTS;
 pub use super::order::{Holder, Lasts, Lift, Order, Reason};
 
 /// One drain.
-pub(crate) type Drain = super::order::Standing;
+pub(crate) type Drain = super::order::ActiveOrder;
 
 /// A drain as it survives a restart.
 pub(crate) type RememberedDrain = super::order::RememberedOrder;

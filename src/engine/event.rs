@@ -34,7 +34,7 @@ pub enum Event {
     /// the server does not read its sockets. With the cause and the reason.
     SuddenFailure(CheckId, Failure),
     /// A sign of trouble that only an answer of the server can confirm: the checks of the service are due at once.
-    Doubt(CheckId),
+    ProbeNow(CheckId),
     /// The disable-file of a service has appeared (true) or gone.
     DisableFile(ServiceId, bool),
     /// Drain a service.

@@ -172,7 +172,7 @@ impl Hysteresis {
     /// Why it is down, if the window has brought it down.
     #[must_use]
     pub(crate) fn loss(&self) -> Option<String> {
-        self.window.as_ref().filter(|_| self.is_lossy).map(Window::told)
+        self.window.as_ref().filter(|_| self.is_lossy).map(Window::phrase)
     }
 
     /// How many passes it takes to go up, at least those of a row.

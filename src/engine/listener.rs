@@ -39,7 +39,7 @@ const MISSING: Duration = Duration::from_millis(75);
 const OVERLOAD: Duration = Duration::from_secs(5);
 
 /// The shortest time between two suspicions that lead to a probe.
-const DOUBT: Duration = Duration::from_secs(1);
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 /// From this number of steps on, the CPU time of the process is measured and the server is probed.
 const SUSPECT: u32 = 3;
@@ -146,8 +146,8 @@ pub(crate) struct Listener {
     /// Datagrams dropped since the first sample.
     drops: u64,
     /// The probes still to be requested: one when the suspicion arises, one before the verdict.
-    doubts: u32,
-    doubted_at: Option<Moment>,
+    probe_requests: u32,
+    probe_requested_at: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,8 +169,8 @@ impl Listener {
             overload: None,
             verdict: Verdict::Unseen,
             drops: 0,
-            doubts: 0,
-            doubted_at: None,
+            probe_requests: 0,
+            probe_requested_at: None,
         }
     }
 
@@ -212,8 +212,8 @@ impl Listener {
     }
 
     /// Whether to probe the server now, since its answer decides. True once for each request; for a new suspicion at
-    /// most once in [`DOUBT`], since a saturated server is suspected all the time.
-    pub(crate) fn take_doubt(&mut self, now: Moment) -> bool {
+    /// most once in [`PROBE_PAUSE`], since a saturated server is suspected all the time.
+    pub(crate) fn take_probe_request(&mut self, now: Moment) -> bool {
         let steps = self.queues.values().map(Queue::steps).max().unwrap_or_default();
         let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
         let due = match steps {
@@ -222,13 +222,13 @@ impl Listener {
             SUSPECT..STEPS => 1,
             _ => 2,
         };
-        let is_new = due > self.doubts && self.is_seen;
-        self.doubts = due;
-        let is_too_soon = due == 1 && self.doubted_at.is_some_and(|at| now.since(at) < DOUBT);
+        let is_new = due > self.probe_requests && self.is_seen;
+        self.probe_requests = due;
+        let is_too_soon = due == 1 && self.probe_requested_at.is_some_and(|at| now.since(at) < PROBE_PAUSE);
         if !is_new || is_too_soon {
             return false;
         }
-        self.doubted_at = Some(now);
+        self.probe_requested_at = Some(now);
         true
     }
 
@@ -345,7 +345,7 @@ fn activity(now: Moment, queue: &Queue, work: Option<Work>) -> Activity {
 
 impl Unread {
     /// The beginning of a sentence, such as "2 of 4 sockets not read for 160ms".
-    pub(crate) fn told(self) -> String {
+    pub(crate) fn phrase(self) -> String {
         let time = Shown(self.time);
         match (self.stuck, self.of) {
             (1, 1) => format!("the socket was not read for {time}"),

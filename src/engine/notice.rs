@@ -42,10 +42,10 @@ pub(crate) enum Notice {
         from: service::ServiceState,
         to: service::ServiceState,
         why: String,
-        asks: Vec<Asks>,
+        asks: Vec<Desired>,
         /// Statements that a reload has left in force, once the service has its first verdict since.
         #[serde(default)]
-        kept: Vec<Asks>,
+        kept: Vec<Desired>,
         planned: bool,
     },
     Stated(Box<Stated>),
@@ -59,18 +59,21 @@ pub(crate) enum Notice {
         check: String,
         after: Duration,
     },
-    Blind {
+    #[serde(rename = "blind")]
+    AllUnknown {
         service: String,
         after: Duration,
         why: String,
     },
-    StartsBlind {
+    #[serde(rename = "starts-blind")]
+    StartsUnknown {
         service: String,
         after: Duration,
         stands: Option<service::ServiceState>,
         why: String,
     },
-    StaysBlind {
+    #[serde(rename = "stays-blind")]
+    StaysUnknown {
         service: String,
         stays: String,
         after: Duration,
@@ -248,9 +251,9 @@ pub(crate) enum Notice {
 /// The commands that a decision requests from ExaBGP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Asks {
+pub(crate) struct Desired {
     /// To announce or to withdraw.
-    pub(crate) route: Stands,
+    pub(crate) route: RouteState,
     /// All prefixes of the service.
     pub(crate) prefixes: Prefixes,
 }
@@ -264,7 +267,7 @@ pub(crate) struct Stated {
     /// The state of the service.
     pub(crate) state: service::ServiceState,
     /// Whether they are announced or withdrawn.
-    pub(crate) route: Stands,
+    pub(crate) route: RouteState,
     /// The prefixes of the service with this statement, each with its MED.
     pub(crate) prefixes: Prefixes,
     /// Whether the statement before was another one.
@@ -285,14 +288,14 @@ pub(crate) struct Stated {
 /// Announced or withdrawn.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Stands {
+pub(crate) enum RouteState {
     /// It attracts traffic.
     Announced,
     /// It attracts none.
     Withdrawn,
 }
 
-impl Stands {
+impl RouteState {
     /// Whether an advertisement announces or withdraws.
     #[must_use]
     pub(crate) const fn new(advertisement: &Advertisement) -> Self {
@@ -350,10 +353,10 @@ impl Notice {
             Self::Refused { .. }
             | Self::Unanswered { .. }
             | Self::OutputBlocked
-            | Self::Blind { .. }
-            | Self::StartsBlind { .. } => Urgency::Error,
+            | Self::AllUnknown { .. }
+            | Self::StartsUnknown { .. } => Urgency::Error,
             Self::Service { .. }
-            | Self::StaysBlind { .. }
+            | Self::StaysUnknown { .. }
             | Self::Suppressed { .. }
             | Self::DrainOver { end: DrainEnd::Expired, .. }
             | Self::HoldBegun { .. }

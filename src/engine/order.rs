@@ -115,7 +115,7 @@ impl Lift {
 
 /// One active order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct ActiveOrder {
     /// The reason.
     pub(crate) reason: Reason,
     /// When it ends by itself.
@@ -131,7 +131,7 @@ pub(crate) struct Standing {
     before: Duration,
 }
 
-impl Standing {
+impl ActiveOrder {
     /// Its age.
     #[must_use]
     pub(crate) fn age(&self, now: Moment) -> Duration {
@@ -161,7 +161,7 @@ pub(crate) struct RememberedOrder {
 
 /// The orders of one kind for one service, by holder.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Orders(BTreeMap<Holder, Standing>);
+pub(crate) struct Orders(BTreeMap<Holder, ActiveOrder>);
 
 impl Orders {
     /// Whether there are none.
@@ -171,7 +171,7 @@ impl Orders {
     }
 
     /// Each with its holder.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Holder, &Standing)> + Clone {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Holder, &ActiveOrder)> + Clone {
         self.0.iter()
     }
 
@@ -198,7 +198,7 @@ impl Orders {
         };
         let until_exit = matches!(order.lasts, Lasts::UntilExit | Lasts::ForUntilExit(_));
         let Order { holder, reason, uid, .. } = order;
-        let standing = Standing { reason, expires, until_exit, returning: false, uid, since, before };
+        let standing = ActiveOrder { reason, expires, until_exit, returning: false, uid, since, before };
         self.0.insert(holder, standing);
     }
 
@@ -237,7 +237,7 @@ impl Orders {
         self.0.values().filter_map(|drain| drain.expires).min()
     }
 
-    fn remove_where(&mut self, ends: impl Fn(&Holder, &Standing) -> bool) -> Vec<Holder> {
+    fn remove_where(&mut self, ends: impl Fn(&Holder, &ActiveOrder) -> bool) -> Vec<Holder> {
         let over: Vec<_> = self
             .0
             .iter()
@@ -251,7 +251,7 @@ impl Orders {
     /// The orders to save.
     #[must_use]
     pub(crate) fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
-        let remembered = |drain: &Standing| RememberedOrder {
+        let remembered = |drain: &ActiveOrder| RememberedOrder {
             reason: drain.reason.clone(),
             remaining: drain.expires.map(|expires| expires.since(now)),
             age: drain.age(now),
@@ -265,7 +265,7 @@ impl Orders {
     /// Restores orders that were saved `ago`. An order that has expired since ends at once.
     #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
-        let recalled = |drain: &RememberedOrder| Standing {
+        let recalled = |drain: &RememberedOrder| ActiveOrder {
             reason: drain.reason.clone(),
             expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
             until_exit: drain.until_exit,

@@ -70,7 +70,7 @@ impl Engine {
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut vec![]);
-                    let places = changed_service.go_on_from(service, &earlier, plan, &mut out);
+                    let places = changed_service.continue_from(service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, places.into_iter()));
                     (changed_service, None)
                 }

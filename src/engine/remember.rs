@@ -20,9 +20,9 @@ impl Engine {
             let remembered = Remembered { drains: of_all, ..Remembered::default() };
             memory.services.insert(ALL_SERVICES.to_owned(), remembered);
         }
-        let left_behind: Vec<_> = self.left_behind().map(|entry| entry.route.clone()).collect();
-        if !left_behind.is_empty() {
-            let remembered = Remembered { announced: left_behind, ..Remembered::default() };
+        let stale: Vec<_> = self.stale_routes().map(|entry| entry.route.clone()).collect();
+        if !stale.is_empty() {
+            let remembered = Remembered { announced: stale, ..Remembered::default() };
             memory.services.insert(NO_LONGER_CONFIGURED.to_owned(), remembered);
         }
         self.memory = memory;

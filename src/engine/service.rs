@@ -24,8 +24,8 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
 use self::drained::Disabled;
-use self::sight::Sight;
 pub use self::state::{ServiceState, StartPolicy};
+use self::unknown::UnknownChecks;
 
 mod begin;
 mod damped;
@@ -36,8 +36,8 @@ mod held;
 pub(crate) mod next;
 mod reloaded;
 mod shown;
-mod sight;
 mod state;
+mod unknown;
 
 /// One service with its state.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -72,7 +72,8 @@ pub(crate) struct Service {
     /// It served under an earlier helper, and there has been no verdict since.
     served_before: bool,
     /// Which of its checks are unknown, and for how long.
-    sight: Sight,
+    #[serde(rename = "sight")]
+    unknown_checks: UnknownChecks,
     /// How long it is degraded on its way back to `up`.
     recovery: Duration,
     /// Until when it is.
@@ -154,7 +155,7 @@ impl Service {
 
     /// The answer of the server decides whether it hangs. Every check is due if the service serves; otherwise further
     /// passes would let it return too early.
-    pub(crate) fn on_doubt(&mut self, now: Moment) {
+    pub(crate) fn on_probe_now(&mut self, now: Moment) {
         if self.is_serving() && !self.probing_paused() {
             self.probe_now(now);
         }
@@ -174,7 +175,7 @@ impl Service {
         let grace = self.grace.as_ref().map(Grace::until);
         let orders = [self.drains.deadline(), self.holds.orders().deadline()];
         let orders = orders.into_iter().flatten().min();
-        let deadlines = [self.dampening.deadline(), grace, orders, self.sight_deadline(), self.recovers];
+        let deadlines = [self.dampening.deadline(), grace, orders, self.unknown_deadline(), self.recovers];
         deadlines.into_iter().flatten().min()
     }
 
@@ -199,8 +200,8 @@ fn notice(service: &str, check: &str, change: Change, planned: bool) -> Action {
     let (service, check) = (service.to_owned(), check.to_owned());
     match change {
         Change::State { from, to, why } => Notice::Check { service, check, from, to, why, planned },
-        Change::Blind { why } => Notice::CheckUnknown { service, check, why },
-        Change::Sees { after } => Notice::CheckKnown { service, check, after },
+        Change::BecameUnknown { why } => Notice::CheckUnknown { service, check, why },
+        Change::BecameKnown { after } => Notice::CheckKnown { service, check, after },
     }
     .into()
 }

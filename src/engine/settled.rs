@@ -9,7 +9,7 @@ use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
 use super::notice::until::Until;
-use super::notice::{Notice, Stands, Stated};
+use super::notice::{Notice, RouteState, Stated};
 use super::service;
 use crate::engine::api_session::Parent;
 use crate::engine::api_session::route_entry::RouteEntry;
@@ -68,9 +68,9 @@ impl Engine {
                 Some(self.api_session.silence().unwrap_or("ExaBGP answers no commands").to_owned())
             }
         };
-        for route in [Stands::Announced, Stands::Withdrawn] {
+        for route in [RouteState::Announced, RouteState::Withdrawn] {
             let is_known = |entry: &RouteEntry| how == Confirmation::Said || entry.is_settled();
-            let said = |entry: &&RouteEntry| entry.stands() == Some(route) && is_known(entry);
+            let said = |entry: &&RouteEntry| entry.route_state() == Some(route) && is_known(entry);
             let prefixes: Prefixes = self.entries_of(place).filter(said).map(RouteEntry::shown).collect();
             if prefixes.is_empty() {
                 continue;
@@ -84,7 +84,7 @@ impl Engine {
                 returns,
                 silence: silence.clone(),
                 why: service.reason(),
-                until: if route == Stands::Withdrawn { self.until(service, now) } else { Until::Open },
+                until: if route == RouteState::Withdrawn { self.until(service, now) } else { Until::Open },
                 planned: service.state() == service::ServiceState::Drained && service.is_planned(),
             };
             out.push(Notice::Stated(Box::new(stated)).into());
@@ -118,7 +118,7 @@ impl Engine {
     /// Logs the failed restart of this service's server.
     pub(crate) fn restart_failed(&self, now: Moment, id: ServiceId, failed: FailedRestart) -> Option<Notice> {
         let service = self.services.get(id.0)?;
-        let is_withdrawn = |entry: &&RouteEntry| entry.stands() == Some(Stands::Withdrawn);
+        let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);
         let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
         let (service, until) = (service.name().to_owned(), service.until(now));
         Some(Notice::RestartFailed { service, prefixes, failed, until })
@@ -129,7 +129,7 @@ impl Engine {
         if self.entries_of(place).all(RouteEntry::is_settled) {
             return Some(Confirmation::Acknowledged);
         }
-        let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_said);
+        let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_sent);
         said.then_some(Confirmation::Said)
     }
 }

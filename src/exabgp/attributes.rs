@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_all_numbers_is_refused() {
+    fn text_that_is_not_all_numbers_is_refused() {
         for text in ["64512", "64512:70000", "1:2:3", "a:b", "+1:2", "1: 2", "restart now"] {
             assert!(text.parse::<Community>().is_err(), "{text}");
         }

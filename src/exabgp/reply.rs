@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_tells_the_dialect() {
+    fn the_version_selects_the_dialect() {
         assert_eq!(dialect("exabgp 3.4.28"), Dialect::Plain);
         assert_eq!(dialect("exabgp 4.2.21-71cea3ab"), Dialect::Plain);
         assert_eq!(dialect("exabgp 4.2.22"), Dialect::Neighbor);

@@ -115,7 +115,7 @@ mod tests {
     }
 
     /// The commands and probes at this many milliseconds.
-    fn told(engine: &mut Engine, millis: u64, event: Event) -> Vec<String> {
+    fn effects(engine: &mut Engine, millis: u64, event: Event) -> Vec<String> {
         let actions = engine.handle(Moment::after_start(Duration::from_millis(millis)), event);
         let shown = |action: &Action| match action {
             Action::Print(line) => line.split(" med ").nth(1).map(|metric| format!("med {metric}")),
@@ -129,12 +129,12 @@ mod tests {
     #[test]
     fn falls_do_not_delay_the_next_announcement() {
         let mut engine = engine("--ip 192.0.2.1 --rise 1 --fall 1 --interval 1");
-        told(&mut engine, 0, Event::Start);
+        effects(&mut engine, 0, Event::Start);
         for round in 0..20 {
             let (passes, at) = (round % 2 == 0, round * 1000);
             let outcome =
                 if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::ProcessGone, "") };
-            told(&mut engine, at, Event::Outcome(CHECK, outcome));
+            effects(&mut engine, at, Event::Outcome(CHECK, outcome));
             let (service, now) = (&engine.services()[0], Moment::after_start(Duration::from_millis(at)));
             assert_eq!(
                 service.state(),
@@ -150,18 +150,21 @@ mod tests {
         let mut engine = engine("--ip 192.0.2.1 --rise 1 --interval 0.01");
         let at = |millis| Moment::after_start(Duration::from_millis(millis));
         let file = |present| Event::DisableFile(ServiceId(0), present);
-        assert_eq!(told(&mut engine, 0, Event::Start), ["probe"]);
+        assert_eq!(effects(&mut engine, 0, Event::Start), ["probe"]);
         assert!(!engine.is_round_due(at(100)), "one is out");
-        assert_eq!(told(&mut engine, 100, Event::Outcome(CHECK, Outcome::pass(Duration::ZERO))), ["med 100"]);
+        assert_eq!(
+            effects(&mut engine, 100, Event::Outcome(CHECK, Outcome::pass(Duration::ZERO))),
+            ["med 100"]
+        );
         assert!(engine.is_round_due(at(100)));
-        assert_eq!(told(&mut engine, 100, Event::Received(String::new())), [""; 0]);
-        assert_eq!(told(&mut engine, 100, file(true)), ["med 500"]);
-        assert_eq!(told(&mut engine, 100, Event::Tick), [""; 0]);
+        assert_eq!(effects(&mut engine, 100, Event::Received(String::new())), [""; 0]);
+        assert_eq!(effects(&mut engine, 100, file(true)), ["med 500"]);
+        assert_eq!(effects(&mut engine, 100, Event::Tick), [""; 0]);
         assert!(!engine.is_round_due(at(109)) && engine.is_round_due(at(110)));
-        assert_eq!(told(&mut engine, 110, Event::Received(String::new())), [""; 0]);
-        assert_eq!(told(&mut engine, 110, Event::Tick), ["med 500"]);
+        assert_eq!(effects(&mut engine, 110, Event::Received(String::new())), [""; 0]);
+        assert_eq!(effects(&mut engine, 110, Event::Tick), ["med 500"]);
         assert!(engine.is_round_due(at(120)));
-        assert_eq!(told(&mut engine, 120, file(false)), [""; 0]);
-        assert_eq!(told(&mut engine, 120, Event::Tick), ["probe"]);
+        assert_eq!(effects(&mut engine, 120, file(false)), [""; 0]);
+        assert_eq!(effects(&mut engine, 120, Event::Tick), ["probe"]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::file::{History, read};
 use super::*;
 
-fn folder(name: &str) -> PathBuf {
+fn directory(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("dnsherald-history-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
     path
@@ -29,8 +29,8 @@ fn written(path: &Path, entries: impl Iterator<Item = Option<Entry>>) {
 }
 
 #[test]
-fn what_was_written_is_read_back_over_restarts() {
-    let path = folder("restart").join("a.history");
+fn entries_survive_restarts() {
+    let path = directory("restart").join("a.history");
     written(&path, [entry(0, "starting -> up")].into_iter());
     written(&path, [entry(1, "up -> down: \u{202e}\n no answer")].into_iter());
     let log = read(&path).unwrap();
@@ -44,7 +44,7 @@ fn what_was_written_is_read_back_over_restarts() {
 
 #[test]
 fn the_file_is_bounded_and_keeps_the_newest() {
-    let path = folder("bounded").join("a.history");
+    let path = directory("bounded").join("a.history");
     let long = "x".repeat(900);
     written(&path, (0..1200).map(|second| entry(second, &format!("{second} {long}"))));
     let log = read(&path).unwrap();
@@ -57,7 +57,7 @@ fn the_file_is_bounded_and_keeps_the_newest() {
 
 #[test]
 fn torn_lines_other_versions_and_times_ahead_are_named_and_hide_nothing() {
-    let path = folder("torn").join("a.history");
+    let path = directory("torn").join("a.history");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let future = entry(1_000_000, "ahead").unwrap().line();
     let text = format!("{{\"v\":9,\"new\":true}}\n\u{0}garbage\n{future}{{\"v\":1,\"at\":\"2026-");
@@ -78,7 +78,7 @@ fn torn_lines_other_versions_and_times_ahead_are_named_and_hide_nothing() {
 
 #[test]
 fn a_place_that_cannot_be_written_costs_the_history_and_nothing_else() {
-    let path = folder("blocked").join("a.history");
+    let path = directory("blocked").join("a.history");
     fs::create_dir_all(&path).unwrap();
     written(&path, (0..3).map(|second| entry(second, "lost")));
     fs::remove_dir(&path).unwrap();

@@ -88,9 +88,9 @@ mod tests {
     use super::*;
 
     /// Takes little at a time, and now and then nothing.
-    struct Reluctant(Vec<u8>, usize);
+    struct SlowWriter(Vec<u8>, usize);
 
-    impl Write for Reluctant {
+    impl Write for SlowWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.1 += 1;
             if self.1.is_multiple_of(2) {
@@ -113,7 +113,7 @@ mod tests {
             assert_eq!((&log).write(line.as_bytes()).unwrap(), line.len());
         }
         log.lines.close();
-        let mut written = Reluctant(vec![], 0);
+        let mut written = SlowWriter(vec![], 0);
         log.write_to(&mut written, Form { journal: true });
         let text = String::from_utf8(written.0).unwrap();
         let lost = "<4>dnsherald: 2 lines of log were lost, since standard error was not read\n";

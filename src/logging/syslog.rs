@@ -81,10 +81,10 @@ mod tests {
 
     use super::*;
 
-    /// A folder for a socket, removed at the end.
-    struct Folder(PathBuf);
+    /// A directory for a socket, removed at the end.
+    struct TestDirectory(PathBuf);
 
-    impl Folder {
+    impl TestDirectory {
         fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("dnsherald-syslog-{}-{name}", std::process::id()));
             fs::create_dir_all(&path).unwrap();
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    impl Drop for Folder {
+    impl Drop for TestDirectory {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn each_line_is_a_message() {
-        let folder = Folder::new("lines");
-        let (listener, syslog) = (folder.listen(), folder.syslog());
+        let directory = TestDirectory::new("lines");
+        let (listener, syslog) = (directory.listen(), directory.syslog());
         syslog.send(Urgency::Warning, "down\n\tbad\x1b\u{202e}");
         syslog.send(Urgency::Error, "ö");
         assert_eq!(
@@ -139,24 +139,24 @@ mod tests {
 
     #[test]
     fn finds_a_socket_that_is_created_later() {
-        let folder = Folder::new("again");
-        let syslog = folder.syslog();
+        let directory = TestDirectory::new("again");
+        let syslog = directory.syslog();
         syslog.send(Urgency::Info, "lost");
-        let first = folder.listen();
+        let first = directory.listen();
         syslog.send(Urgency::Info, "first");
         assert_eq!(received(&first), ["<30>healthcheck-dns[7]: first"]);
         drop(first);
         syslog.send(Urgency::Info, "lost");
-        fs::remove_file(folder.socket()).unwrap();
-        let second = folder.listen();
+        fs::remove_file(directory.socket()).unwrap();
+        let second = directory.listen();
         syslog.send(Urgency::Debug, "second");
         assert_eq!(received(&second), ["<31>healthcheck-dns[7]: second"]);
     }
 
     #[test]
     fn does_not_wait_for_a_receiver_that_does_not_read() {
-        let folder = Folder::new("full");
-        let (listener, syslog) = (folder.listen(), folder.syslog());
+        let directory = TestDirectory::new("full");
+        let (listener, syslog) = (directory.listen(), directory.syslog());
         // A sender that waited would wait for ever.
         for _ in 0..2000 {
             syslog.send(Urgency::Info, &"x".repeat(1000));
@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn cuts_long_messages() {
-        let folder = Folder::new("long");
-        let (listener, syslog) = (folder.listen(), folder.syslog());
+        let directory = TestDirectory::new("long");
+        let (listener, syslog) = (directory.listen(), directory.syslog());
         syslog.send(Urgency::Info, &"ö".repeat(100_000));
         let message = &received(&listener)[0];
         assert!(message.len() <= LONGEST + 8 && message.ends_with("ö…"));

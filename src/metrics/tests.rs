@@ -139,22 +139,22 @@ fn names(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn dashboard_and_alerts_use_metrics_that_exist() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/monitoring");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/monitoring");
     let text = exposition(full());
     let written = names(&text);
     for file in ["dashboard.json", "alerts.yml", "alerts_test.yml"] {
-        let text = fs::read_to_string(folder.join(file)).unwrap();
+        let text = fs::read_to_string(directory.join(file)).unwrap();
         let used = names(&text);
         let missing: Vec<_> = used.difference(&written).collect();
         assert!(!used.is_empty() && missing.is_empty(), "{file}: {missing:?}");
     }
-    let dashboard = fs::read_to_string(folder.join("dashboard.json")).unwrap();
+    let dashboard = fs::read_to_string(directory.join("dashboard.json")).unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     for panel in dashboard["panels"].as_array().unwrap() {
         assert!(!names(panel["targets"][0]["expr"].as_str().unwrap()).is_empty(), "{panel}");
     }
-    promtool(&["check", "rules", folder.join("alerts.yml").to_str().unwrap()], "");
-    promtool(&["test", "rules", folder.join("alerts_test.yml").to_str().unwrap()], "");
+    promtool(&["check", "rules", directory.join("alerts.yml").to_str().unwrap()], "");
+    promtool(&["test", "rules", directory.join("alerts_test.yml").to_str().unwrap()], "");
 }
 
 fn engine(services: usize) -> Engine {

@@ -38,7 +38,7 @@ impl Changes {
     ///
     /// # Errors
     /// Returns an error if the socket is no longer usable.
-    pub(crate) fn take(&self) -> io::Result<bool> {
+    pub(crate) fn receive(&self) -> io::Result<bool> {
         let mut changed = false;
         let mut start = [0; 16];
         for _ in 0..MAX_MESSAGES {
@@ -70,7 +70,7 @@ mod tests {
         let name = "netlink::changes::tests::receives_every_kind_of_change";
         in_namespace(name, "", || {
             let changes = Changes::subscribe().unwrap();
-            assert!(!changes.take().unwrap());
+            assert!(!changes.receive().unwrap());
             for change in [
                 "ip addr add 192.0.2.53/32 dev lo",
                 "ip addr del 192.0.2.53/32 dev lo",
@@ -84,7 +84,7 @@ mod tests {
                 shell(change);
                 let limit = rustix::time::Timespec { tv_sec: 20, tv_nsec: 0 };
                 poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&limit)).unwrap();
-                assert!(changes.take().unwrap(), "{change}");
+                assert!(changes.receive().unwrap(), "{change}");
             }
         });
     }
@@ -95,10 +95,10 @@ mod tests {
             let changes = Changes::subscribe().unwrap();
             shell("seq 1000 5095 | sed 's|.*|route add blackhole 10.0.0.0/24 table &|' | ip -batch -");
             assert_eq!(recv(&changes.0, &mut [0; 16][..], RecvFlags::TRUNC).unwrap_err(), Errno::NOBUFS);
-            assert!(changes.take().unwrap());
-            while changes.take().unwrap() {}
+            assert!(changes.receive().unwrap());
+            while changes.receive().unwrap() {}
             shell("ip link set lo down");
-            assert!(changes.take().unwrap(), "the socket still works");
+            assert!(changes.receive().unwrap(), "the socket still works");
         });
     }
 }

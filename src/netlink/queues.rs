@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_a_udp_socket_is_seen_until_it_is_read() {
+    fn octets_in_a_udp_queue_count_until_they_are_read() {
         for mut reader in readers() {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             let at = socket.local_addr().unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_a_tcp_listener_is_counted() {
+    fn connections_in_a_tcp_accept_queue_count() {
         for mut reader in readers() {
             let socket = TcpListener::bind("127.0.0.1:0").unwrap();
             let at = socket.local_addr().unwrap();

@@ -70,7 +70,7 @@ impl fmt::Display for Delivery {
 
 /// The way of a packet out of this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Way {
+pub(crate) enum Egress {
     /// It stays on this host.
     Here,
     /// By the interface with this index.
@@ -81,7 +81,7 @@ pub(crate) enum Way {
 
 /// Whether the kernel takes in a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Arrival {
+pub(crate) enum Ingress {
     /// It does, or it does not say.
     Accepted,
     /// It drops it: by its reverse path filter, if that is strict, or for a source that no packet may have.
@@ -118,14 +118,14 @@ pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Deliv
 ///
 /// # Errors
 /// Those of [`look_up`], and an error if `from` is not on this host.
-pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Way> {
-    let Some(index) = index_of(device)? else { return Ok(Way::None("no such VRF")) };
+pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Egress> {
+    let Some(index) = index_of(device)? else { return Ok(Egress::None("no such VRF")) };
     let found = find_route(to, from, index)?;
     Ok(match (found.delivery, found.output) {
-        (Delivery::Here, _) => Way::Here,
-        (Delivery::Elsewhere, Some(index)) => Way::Out(index),
-        (Delivery::Elsewhere, None) => Way::None("a route without an interface"),
-        (Delivery::Nowhere | Delivery::NoDevice, _) => Way::None(found.why),
+        (Delivery::Here, _) => Egress::Here,
+        (Delivery::Elsewhere, Some(index)) => Egress::Out(index),
+        (Delivery::Elsewhere, None) => Egress::None("a route without an interface"),
+        (Delivery::Nowhere | Delivery::NoDevice, _) => Egress::None(found.why),
     })
 }
 
@@ -134,15 +134,15 @@ pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io:
 ///
 /// # Errors
 /// Those of [`look_up`].
-pub(crate) fn arrival(from: IpAddr, to: IpAddr, input: u32) -> io::Result<Arrival> {
+pub(crate) fn arrival(from: IpAddr, to: IpAddr, input: u32) -> io::Result<Ingress> {
     if to.is_ipv6() {
-        return Ok(Arrival::Accepted);
+        return Ok(Ingress::Accepted);
     }
     match ask(&body(to, Some(from), &[(INPUT, input)])) {
-        Ok(_) => Ok(Arrival::Accepted),
+        Ok(_) => Ok(Ingress::Accepted),
         Err(error) => match error.raw_os_error().map(Errno::from_raw) {
             // Some kernels have the second number for all that they drop.
-            Some(Errno::EXDEV | Errno::EINVAL) => Ok(Arrival::Dropped),
+            Some(Errno::EXDEV | Errno::EINVAL) => Ok(Ingress::Dropped),
             _ => Err(error),
         },
     }

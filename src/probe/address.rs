@@ -27,7 +27,7 @@ pub(crate) struct AddressProbe {
 
 /// The result of one look-up of all addresses.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Sight {
+pub(crate) enum Presence {
     /// All are on this host.
     Here,
     /// At least one is missing; with a sentence about it.
@@ -39,12 +39,12 @@ pub(crate) enum Sight {
 impl AddressProbe {
     /// Looks up every address once; takes microseconds.
     #[must_use]
-    pub(crate) fn look(&self) -> Sight {
+    pub(crate) fn look(&self) -> Presence {
         self.look_with(|address| look_up(address, self.device.as_deref()))
     }
 
     /// The same with another look-up function.
-    pub(crate) fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Sight {
+    pub(crate) fn look_with(&self, look_up: impl Fn(IpAddr) -> io::Result<Delivery>) -> Presence {
         let mut unknown = None;
         let mut missing = vec![];
         for address in &self.addresses {
@@ -58,10 +58,10 @@ impl AddressProbe {
             }
         }
         match (missing.as_slice(), unknown) {
-            ([], None) => Sight::Here,
-            ([], Some(why)) => Sight::Unknown(why),
-            ([one], _) => Sight::Missing(one.clone()),
-            ([first, others @ ..], _) => Sight::Missing(format!(
+            ([], None) => Presence::Here,
+            ([], Some(why)) => Presence::Unknown(why),
+            ([one], _) => Presence::Missing(one.clone()),
+            ([first, others @ ..], _) => Presence::Missing(format!(
                 "{first}; and {} more of {} addresses",
                 others.len(),
                 self.addresses.len()
@@ -72,15 +72,15 @@ impl AddressProbe {
     /// Probes once; looks up a missing address twice. Await it on a tokio runtime with time enabled.
     pub(crate) async fn ask(&self) -> Outcome {
         let began = Instant::now();
-        let mut sight = self.look();
-        if matches!(sight, Sight::Missing(_)) {
+        let mut presence = self.look();
+        if matches!(presence, Presence::Missing(_)) {
             tokio::time::sleep(APART).await;
-            sight = self.look();
+            presence = self.look();
         }
-        match sight {
-            Sight::Here => Outcome::pass(began.elapsed()),
-            Sight::Missing(why) => Outcome::fail(Cause::AddressMissing, why),
-            Sight::Unknown(why) => Outcome::fail(Cause::Local, why),
+        match presence {
+            Presence::Here => Outcome::pass(began.elapsed()),
+            Presence::Missing(why) => Outcome::fail(Cause::AddressMissing, why),
+            Presence::Unknown(why) => Outcome::fail(Cause::Local, why),
         }
     }
 }
@@ -108,13 +108,13 @@ mod tests {
             let last = std::cell::RefCell::new(Some(last));
             probe.look_with(|address| if address == addresses[2] { last.take().unwrap() } else { Ok(others) })
         };
-        assert_eq!(look(Ok(Delivery::Here), Delivery::Here), Sight::Here);
-        let Sight::Missing(why) = look(Ok(Delivery::Elsewhere), Delivery::Here) else { panic!() };
+        assert_eq!(look(Ok(Delivery::Here), Delivery::Here), Presence::Here);
+        let Presence::Missing(why) = look(Ok(Delivery::Elsewhere), Delivery::Here) else { panic!() };
         assert_eq!(why, "192.0.2.3 is not on this host: the kernel would send to another one");
-        let Sight::Missing(why) = look(Ok(Delivery::Here), Delivery::Nowhere) else { panic!() };
+        let Presence::Missing(why) = look(Ok(Delivery::Here), Delivery::Nowhere) else { panic!() };
         assert!(why.ends_with("; and 1 more of 3 addresses"), "{why}");
         let lost = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
-        assert!(matches!(look(lost(), Delivery::Here), Sight::Unknown(_)));
-        assert!(matches!(look(lost(), Delivery::Nowhere), Sight::Missing(_)));
+        assert!(matches!(look(lost(), Delivery::Here), Presence::Unknown(_)));
+        assert!(matches!(look(lost(), Delivery::Nowhere), Presence::Missing(_)));
     }
 }

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_late_by_the_limit_again_has_slept() {
+    fn only_a_deadline_missed_by_its_length_again_means_a_sleep() {
         for (limit, late, slept) in [(500, 400, false), (500, 600, true), (1, 200, false), (1, 300, true)] {
             let deadline = Deadline::after(Duration::from_millis(limit));
             let noticed = deadline.at() + Duration::from_millis(late);

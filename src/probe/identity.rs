@@ -122,7 +122,7 @@ fn txt(answer: &Message) -> Option<String> {
 
 /// What one transport at one address gave.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub(crate) enum FlowOutcome {
     /// A node answered at least one question.
     Node {
         /// What it says about itself.
@@ -135,27 +135,27 @@ pub(crate) enum Heard {
         others: BTreeSet<String>,
     },
     /// A TCP connection that carried no answer.
-    Mute(Failure),
+    Silent(Failure),
     /// No answer, or no connection.
-    Nothing(Failure),
+    Unreachable(Failure),
 }
 
-impl Heard {
+impl FlowOutcome {
     /// The name of the node that answered.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Node { identity, .. } => identity.name(),
-            Self::Mute(_) | Self::Nothing(_) => None,
+            Self::Silent(_) | Self::Unreachable(_) => None,
         }
     }
 }
 
 impl Asking {
     /// Asks all topics over UDP, from one port.
-    pub(crate) async fn udp(self) -> Heard {
+    pub(crate) async fn udp(self) -> FlowOutcome {
         let flow = match UdpFlow::open(self.server, self.source) {
             Ok(flow) => flow,
-            Err(failure) => return Heard::Nothing(failure),
+            Err(failure) => return FlowOutcome::Unreachable(failure),
         };
         let (mut identity, mut first, mut end) = (Identity::default(), None, None);
         let mut nsids = BTreeSet::new();
@@ -167,7 +167,7 @@ impl Asking {
                     identity.learn(topic, &answer);
                     nsids.extend(nsid(&answer));
                 }
-                Err(failure) if first.is_none() => return Heard::Nothing(failure),
+                Err(failure) if first.is_none() => return FlowOutcome::Unreachable(failure),
                 // BIND drops the fourth question of a second. What is known is enough.
                 Err(failure) => {
                     end = Some(failure);
@@ -176,19 +176,19 @@ impl Asking {
             }
         }
         let others = others(nsids, &identity);
-        Heard::Node { identity, latency: first.unwrap_or_default(), end, others }
+        FlowOutcome::Node { identity, latency: first.unwrap_or_default(), end, others }
     }
 
     /// Asks all topics over one TCP connection.
-    pub(crate) async fn tcp(self) -> Heard {
+    pub(crate) async fn tcp(self) -> FlowOutcome {
         let questions: Vec<_> = Topic::ALL.iter().filter_map(|topic| topic.question().ok()).collect();
         let questions: Vec<_> = questions.iter().collect();
         let conversation = match converse(self.server, self.source, &questions, self.timeout).await {
             Ok(conversation) => conversation,
-            Err(failure) => return Heard::Nothing(failure),
+            Err(failure) => return FlowOutcome::Unreachable(failure),
         };
         if let ([], Some(end)) = (&conversation.answers[..], &conversation.end) {
-            return Heard::Mute(end.clone());
+            return FlowOutcome::Silent(end.clone());
         }
         let mut identity = Identity::default();
         let mut nsids = BTreeSet::new();
@@ -197,7 +197,7 @@ impl Asking {
             nsids.extend(nsid(answer));
         }
         let others = others(nsids, &identity);
-        Heard::Node { identity, latency: conversation.connected, end: conversation.end, others }
+        FlowOutcome::Node { identity, latency: conversation.connected, end: conversation.end, others }
     }
 
     /// The name of the node that answers on `flow`: its NSID, else a name in class CHAOS.

@@ -121,13 +121,13 @@ impl Place {
             }
             Verdict::NotReading(unread) => (
                 Cause::NotReading,
-                format!("{self}: the server hangs: {}, and it uses no CPU", unread.told()),
+                format!("{self}: the server hangs: {}, and it uses no CPU", unread.phrase()),
             ),
             Verdict::Stalled(unread) => {
-                (Cause::Stalled, format!("{self}: the server does not read: {}", unread.told()))
+                (Cause::Stalled, format!("{self}: the server does not read: {}", unread.phrase()))
             }
             Verdict::PartlyHung(unread) => {
-                (Cause::PartlyHung, format!("{self}: a part of the server hangs: {}", unread.told()))
+                (Cause::PartlyHung, format!("{self}: a part of the server hangs: {}", unread.phrase()))
             }
             Verdict::Overload(dropped) => (
                 Cause::Overload,

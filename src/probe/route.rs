@@ -21,9 +21,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::netlink::link::{self, Link, LinkState};
-use crate::netlink::route::{self, Arrival, Delivery, Way};
+use crate::netlink::route::{self, Delivery, Egress, Ingress};
 use crate::outcome::{Cause, Failure, Outcome};
-use crate::probe::address::Sight;
+use crate::probe::address::Presence;
 
 /// The way back from a service to its clients.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -61,12 +61,12 @@ impl RouteProbe {
 
     /// The same for the thread that watches changes.
     #[must_use]
-    pub(crate) fn look(&self) -> Sight {
+    pub(crate) fn look(&self) -> Presence {
         match self.failures() {
-            Err(error) => Sight::Unknown(error.to_string()),
+            Err(error) => Presence::Unknown(error.to_string()),
             Ok(failures) => match failures.first() {
-                None => Sight::Here,
-                Some(failure) => Sight::Missing(failure.to_string()),
+                None => Presence::Here,
+                Some(failure) => Presence::Missing(failure.to_string()),
             },
         }
     }
@@ -116,9 +116,9 @@ impl RouteProbe {
         failures: &mut Vec<Failure>,
     ) -> io::Result<Option<Link>> {
         let index = match route::way(to, from, self.device.as_deref())? {
-            Way::Here => return Ok(None),
-            Way::Out(index) => index,
-            Way::None(why) => {
+            Egress::Here => return Ok(None),
+            Egress::Out(index) => index,
+            Egress::None(why) => {
                 failures.push(Failure::new(Cause::NoRoute, format!("no route {what}: {why}")));
                 return Ok(None);
             }
@@ -144,7 +144,7 @@ fn down(link: &Link, which: &str) -> Option<Failure> {
 fn filtered(client: IpAddr, service: IpAddr, arrivals: &[Link]) -> io::Result<Vec<Failure>> {
     let mut failures = vec![];
     for link in arrivals.iter().filter(|link| link.state == LinkState::Up) {
-        if route::arrival(client, service, link.index)? == Arrival::Dropped && is_strict(&link.name) {
+        if route::arrival(client, service, link.index)? == Ingress::Dropped && is_strict(&link.name) {
             let why = format!(
                 "rp_filter drops packets from clients such as {client} to {service} that arrive on {}: their route \
                  leads elsewhere; set net.ipv4.conf.{0}.rp_filter to 0 or 2, and net.ipv4.conf.all.rp_filter as well",

@@ -63,7 +63,7 @@ impl ProbeSet {
 
     /// Whether partial failures have their own cause.
     #[must_use]
-    pub(crate) const fn tells_partial(&self) -> bool {
+    pub(crate) const fn reports_partial(&self) -> bool {
         self.partial
     }
 

@@ -59,12 +59,12 @@ impl Membership {
 /// run this host.
 #[must_use]
 pub(crate) fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
-    let folder = roots.iter().find_map(|root| folder_of(unit, Path::new(root)));
-    let listed = folder.and_then(|folder| fs::read_to_string(folder.join("cgroup.procs")).ok());
+    let directory = roots.iter().find_map(|root| directory_of(unit, Path::new(root)));
+    let listed = directory.and_then(|directory| fs::read_to_string(directory.join("cgroup.procs")).ok());
     listed.unwrap_or_default().lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
 }
 
-fn folder_of(unit: &str, root: &Path) -> Option<PathBuf> {
+fn directory_of(unit: &str, root: &Path) -> Option<PathBuf> {
     let usual = root.join("system.slice").join(unit);
     if usual.is_dir() {
         return Some(usual);
@@ -79,8 +79,8 @@ fn folder_of(unit: &str, root: &Path) -> Option<PathBuf> {
     None
 }
 
-fn slices_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn slices_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "slice")).collect()
 }

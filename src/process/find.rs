@@ -21,13 +21,13 @@ const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The reason why the process was not found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Instead {
+pub(crate) struct NotFound {
     why: String,
     /// The pid-file names a running process outside the unit: perhaps the server, started by other means.
     other_alive: bool,
 }
 
-impl From<String> for Instead {
+impl From<String> for NotFound {
     fn from(why: String) -> Self {
         Self { why, other_alive: false }
     }
@@ -92,9 +92,9 @@ impl Finder {
         timeout(limit, named).await.ok()?.ok()
     }
 
-    async fn on_a_thread<F>(&self, look: F) -> Result<ProcessHandle, Instead>
+    async fn on_a_thread<F>(&self, look: F) -> Result<ProcessHandle, NotFound>
     where
-        F: FnOnce(&ProcessSource) -> Result<ProcessHandle, Instead> + Send + 'static,
+        F: FnOnce(&ProcessSource) -> Result<ProcessHandle, NotFound> + Send + 'static,
     {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let source = self.source.clone();
@@ -111,7 +111,7 @@ impl Finder {
     }
 }
 
-fn look(source: &ProcessSource) -> Result<ProcessHandle, Instead> {
+fn look(source: &ProcessSource) -> Result<ProcessHandle, NotFound> {
     let file = source.pid_file().map(|path| by_pid_file(path, source.unit()));
     let instead = match file {
         Some(Ok(process)) => return Ok(process),
@@ -120,13 +120,13 @@ fn look(source: &ProcessSource) -> Result<ProcessHandle, Instead> {
     };
     let Some(unit) = source.unit() else { return Err(instead.unwrap_or_default()) };
     by_cgroup(unit).map_err(|why| match instead {
-        Some(instead) => Instead { why: format!("{}; {why}", instead.why), ..instead },
+        Some(instead) => NotFound { why: format!("{}; {why}", instead.why), ..instead },
         None => why.into(),
     })
 }
 
 /// Asks systemd, which is certain unless the pid-file contradicts it.
-async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<ProcessHandle, Missing> {
+async fn by_systemd(unit: &str, instead: &NotFound, limit: Duration) -> Result<ProcessHandle, Missing> {
     let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
     let shown = systemd::ask(unit, limit).await.map_err(|ended| {
         perhaps(format!(
@@ -154,7 +154,7 @@ async fn by_systemd(unit: &str, instead: &Instead, limit: Duration) -> Result<Pr
 ///
 /// # Errors
 /// Returns a sentence with the reason if there is none.
-pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, Instead> {
+pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHandle, NotFound> {
     let written = pid_file::read(path)?;
     let shown = path.display();
     let process = ProcessHandle::open(written.pid)
@@ -163,7 +163,7 @@ pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHand
         Some(unit) if !process.membership().is_of_unit(unit) => {
             let cgroup = process.membership().shown();
             let why = format!("{shown} names {process}, which is not of {unit} but in {cgroup}");
-            Err(Instead { why, other_alive: true })
+            Err(NotFound { why, other_alive: true })
         }
         None if !process.was_there_at(written.at) => {
             let why = "began only after that was written: it is stale, or the clock has been set";

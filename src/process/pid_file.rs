@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_pipe_or_directory_does_not_block() {
-        let folder = std::env::temp_dir();
-        assert!(read(&folder).unwrap_err().contains("is no file"));
-        let pipe = folder.join(format!("dnsherald-pid-file-{}", std::process::id()));
+        let directory = std::env::temp_dir();
+        assert!(read(&directory).unwrap_err().contains("is no file"));
+        let pipe = directory.join(format!("dnsherald-pid-file-{}", std::process::id()));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(read(&pipe).unwrap_err().contains("is no file"));
         fs::remove_file(&pipe).unwrap();

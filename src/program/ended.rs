@@ -60,14 +60,14 @@ impl Ended {
 
     /// Whether standard output or standard error contains these words, in any case.
     #[must_use]
-    pub(crate) fn says(&self, words: &str) -> bool {
+    pub(crate) fn prints(&self, words: &str) -> bool {
         let words = words.to_ascii_lowercase();
         [&self.err, &self.out].into_iter().any(|text| text.to_ascii_lowercase().contains(&words))
     }
 
     /// The last lines of standard error, or of standard output if that is empty, on one line.
     #[must_use]
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn last_output(&self) -> String {
         let errors = last_lines(self.err.as_bytes());
         if errors.is_empty() { last_lines(self.out.as_bytes()) } else { errors }
     }
@@ -87,7 +87,7 @@ impl Ended {
 impl fmt::Display for Ended {
     /// The end of a sentence: `exited with status 1: no such zone`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = self.said();
+        let said = self.last_output();
         let colon = if said.is_empty() { "" } else { ": " };
         match &self.end {
             End::Exited(status) => write!(f, "{}{colon}{said}", describe_exit(*status)),

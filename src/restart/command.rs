@@ -43,7 +43,8 @@ impl Transaction<'_> {
             }
             journal.note("interrupted: the command comes to its end first, then the services stay drained");
         };
-        let command = meanwhile(run_within(program, limit), DRAIN_RENEWAL, async || self.renew_drain().await);
+        let command =
+            repeat_while(run_within(program, limit), DRAIN_RENEWAL, async || self.renew_drain().await);
         tokio::pin!(command);
         let ended = tokio::select! {
             ended = &mut command => ended,
@@ -61,7 +62,7 @@ impl Transaction<'_> {
         for name in self.drained_services().await {
             let request =
                 Request::Drain { service: Some(name), order: self.drain_order(self.reason.clone()) };
-            if let Err(error) = self.helper.insist(&request).await {
+            if let Err(error) = self.helper.ask_until_answered(&request).await {
                 log::warn!("cannot renew the drain: {error}");
             }
         }
@@ -81,7 +82,7 @@ fn announcement(program: &Program, limit: Option<Duration>) -> String {
 }
 
 /// Awaits `this`, and runs `often` at each `interval` meanwhile.
-async fn meanwhile<T>(this: impl Future<Output = T>, interval: Duration, often: impl AsyncFn()) -> T {
+async fn repeat_while<T>(this: impl Future<Output = T>, interval: Duration, often: impl AsyncFn()) -> T {
     tokio::pin!(this);
     loop {
         tokio::select! {
@@ -110,7 +111,7 @@ mod tests {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        meanwhile(command, Duration::from_millis(1), async || renewed.set(renewed.get() + 1)).await;
+        repeat_while(command, Duration::from_millis(1), async || renewed.set(renewed.get() + 1)).await;
         assert_eq!(renewed.get(), 3);
     }
 

@@ -74,11 +74,11 @@ impl Transaction<'_> {
                 log::error!("{trouble}");
             }
         }
-        self.tell_of_failure(RestartEnd::LeftDrained, why).await;
+        self.report_failure(RestartEnd::LeftDrained, why).await;
     }
 
     /// Has the helper log how the restart failed, for each service of the server.
-    pub(super) async fn tell_of_failure(&self, end: RestartEnd, why: &str) {
+    pub(super) async fn report_failure(&self, end: RestartEnd, why: &str) {
         for service in self.config.services_of(self.backend) {
             let failed =
                 FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
@@ -97,7 +97,11 @@ impl Transaction<'_> {
     }
 
     async fn ask(&self, request: &Request) -> Result<(), Trouble> {
-        self.helper.insist(request).await.map(drop).map_err(|error| Trouble::new(error.to_string()))
+        self.helper
+            .ask_until_answered(request)
+            .await
+            .map(drop)
+            .map_err(|error| Trouble::new(error.to_string()))
     }
 
     /// Requests that the services return once every check has passed anew, and waits for it. If the helper is replaced

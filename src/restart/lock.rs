@@ -31,7 +31,7 @@ impl Lock {
     ///
     /// # Errors
     /// If another process holds it, or its directory cannot be used.
-    pub(crate) fn take(directory: &Path, backend: &str) -> Result<Self, Trouble> {
+    pub(crate) fn acquire(directory: &Path, backend: &str) -> Result<Self, Trouble> {
         let path = directory.join("restart.lock");
         let cannot =
             |what: &dyn std::fmt::Display| Trouble::new(format!("cannot lock {}: {what}", path.display()));
@@ -124,64 +124,64 @@ mod tests {
 
     #[test]
     fn one_at_a_time() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let first = Lock::take(&folder, "unbound").unwrap();
-        let refused = Lock::take(&folder, "named").unwrap_err().why;
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let first = Lock::acquire(&directory, "unbound").unwrap();
+        let refused = Lock::acquire(&directory, "named").unwrap_err().why;
         let expected =
             format!("another restart is under way: process {} restarts unbound (`", std::process::id());
         assert!(refused.starts_with(&expected), "{refused}");
         assert!(refused.contains("dnsherald-"), "its command: {refused}");
         drop(first);
-        assert!(Lock::take(&folder, "named").is_ok());
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(Lock::take(&folder, "named").unwrap_err().why.starts_with("cannot lock "));
+        assert!(Lock::acquire(&directory, "named").is_ok());
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(Lock::acquire(&directory, "named").unwrap_err().why.starts_with("cannot lock "));
     }
 
     #[test]
     fn the_owner_of_the_directory_can_take_the_lock_after_root() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-owner-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-owner-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
         // If the test does not run as root, the test's user owns the directory and the lock.
-        let _ = chown(&folder, Some(65534), Some(65534));
+        let _ = chown(&directory, Some(65534), Some(65534));
         let owner = |path: &Path| fs::metadata(path).unwrap().uid();
-        let _lock = Lock::take(&folder, "unbound").unwrap();
-        assert_eq!(owner(&folder.join("restart.lock")), owner(&folder));
-        fs::remove_dir_all(folder).unwrap();
+        let _lock = Lock::acquire(&directory, "unbound").unwrap();
+        assert_eq!(owner(&directory.join("restart.lock")), owner(&directory));
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn a_link_is_not_followed() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-link-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("precious"), "kept").unwrap();
-        symlink(folder.join("precious"), folder.join("restart.lock")).unwrap();
-        assert!(Lock::take(&folder, "unbound").unwrap_err().why.starts_with("cannot lock "));
-        assert_eq!(fs::read_to_string(folder.join("precious")).unwrap(), "kept");
-        fs::remove_dir_all(folder).unwrap();
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-link-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("precious"), "kept").unwrap();
+        symlink(directory.join("precious"), directory.join("restart.lock")).unwrap();
+        assert!(Lock::acquire(&directory, "unbound").unwrap_err().why.starts_with("cannot lock "));
+        assert_eq!(fs::read_to_string(directory.join("precious")).unwrap(), "kept");
+        fs::remove_dir_all(directory).unwrap();
     }
 
     /// As a member of the group with access to the sockets would.
     #[test]
     fn only_its_owner_can_hold_it() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-mode-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("restart.lock");
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-mode-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("restart.lock");
         let mode = || fs::metadata(&path).unwrap().mode() & 0o7777;
-        drop(Lock::take(&folder, "unbound").unwrap());
+        drop(Lock::acquire(&directory, "unbound").unwrap());
         assert_eq!(mode(), 0o600);
         fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
-        drop(Lock::take(&folder, "unbound").unwrap());
+        drop(Lock::acquire(&directory, "unbound").unwrap());
         assert_eq!(mode(), 0o600, "it was made by an earlier version");
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn another_program_that_holds_it_is_named() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-holder-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("restart.lock");
-        drop(Lock::take(&folder, "unbound").unwrap());
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-holder-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("restart.lock");
+        drop(Lock::acquire(&directory, "unbound").unwrap());
         let mut other = std::process::Command::new("flock")
             .args([
                 path.as_os_str(),
@@ -195,7 +195,7 @@ mod tests {
             .unwrap();
         let mut held = [0; 5];
         other.stdout.take().unwrap().read_exact(&mut held).unwrap();
-        let why = Lock::take(&folder, "unbound").unwrap_err().why;
+        let why = Lock::acquire(&directory, "unbound").unwrap_err().why;
         drop(other.stdin.take());
         other.wait().unwrap();
         assert!(why.starts_with("process "), "{why}");
@@ -204,18 +204,18 @@ mod tests {
             "{why}"
         );
         assert!(!why.contains('\u{1b}'), "{why}");
-        Lock::take(&folder, "unbound").unwrap();
-        fs::remove_dir_all(folder).unwrap();
+        Lock::acquire(&directory, "unbound").unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn a_path_that_is_not_a_regular_lock_file_is_refused() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-lock-file-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let (precious, path) = (folder.join("precious"), folder.join("restart.lock"));
+        let directory = std::env::temp_dir().join(format!("dnsherald-lock-file-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let (precious, path) = (directory.join("precious"), directory.join("restart.lock"));
         fs::write(&precious, "kept").unwrap();
         fs::hard_link(&precious, &path).unwrap();
-        let why = || Lock::take(&folder, "unbound").unwrap_err().why;
+        let why = || Lock::acquire(&directory, "unbound").unwrap_err().why;
         assert!(why().ends_with("expected a plain file with one name: remove it"), "{}", why());
         assert_eq!(fs::read_to_string(&precious).unwrap(), "kept");
         fs::remove_file(&precious).unwrap();
@@ -223,7 +223,7 @@ mod tests {
             chown(&path, Some(64_731), None).unwrap();
             assert!(why().ends_with("it belongs to user 64731, expected root: remove it"), "{}", why());
         }
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

@@ -121,16 +121,16 @@ impl Snapshot {
             let why = saved.skipped.get(&scope.file).map_or("was not there", String::as_str);
             return Err(Trouble::with(
                 format!("{file} was not saved at the last successful restart ({why})"),
-                "name a plain file with `config-file`, of root's and in a folder of root's",
+                "name a plain file with `config-file`, of root's and in a directory of root's",
             ));
         }
         // Checks that no other user can change the directories that a rollback writes to.
-        for folder in saved.files.keys().filter_map(|file| file.parent()) {
-            match trusted(folder).map(|found| archive::Owner::new(&found).user) {
+        for directory in saved.files.keys().filter_map(|file| file.parent()) {
+            match trusted(directory).map(|found| archive::Owner::new(&found).user) {
                 Ok(owner) if !is_root() && owner != geteuid().as_raw() => {
                     let (owner, own) = (user(owner), user(geteuid().as_raw()));
                     return Err(Trouble::with(
-                        format!("{} belongs to {owner}, and this runs as {own}", folder.display()),
+                        format!("{} belongs to {owner}, and this runs as {own}", directory.display()),
                         "roll back as root",
                     ));
                 }

@@ -52,7 +52,7 @@ impl Document {
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), clock),
-            left_behind: engine.left_behind().map(RouteEntry::towards).collect(),
+            stale_routes: engine.stale_routes().map(RouteEntry::towards).collect(),
             totals: Totals::default(),
         }
     }
@@ -189,7 +189,7 @@ fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
         refused: entry.is_refused(),
-        said: entry.said.as_ref().map(words),
+        said: entry.sent.as_ref().map(words),
         answer: entry.answer.as_ref().map(|(at, answer)| answered(*at, answer, clock)),
         due_in_seconds: entry.due.map(|due| due.since(clock.now()).as_secs_f64()),
     }

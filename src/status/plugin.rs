@@ -93,7 +93,7 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
         found.add(Alert::Critical, format!("acknowledgment unknown: {why}"));
     }
     find_in_sessions(&document.exabgp.bgp_sessions, found);
-    for prefix in &document.left_behind {
+    for prefix in &document.stale_routes {
         found.add(Alert::Warning, format!("{prefix} is no longer configured and not yet withdrawn"));
     }
     if document.services.is_empty() && document.trouble.is_none() {

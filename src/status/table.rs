@@ -38,7 +38,7 @@ impl fmt::Display for Table<'_> {
             writeln!(f)?;
             self.service(f, service)?;
         }
-        for prefix in &document.left_behind {
+        for prefix in &document.stale_routes {
             writeln!(f)?;
             self.entry(f, 0, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
         }

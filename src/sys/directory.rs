@@ -76,23 +76,23 @@ mod tests {
     }
 
     #[test]
-    fn each_that_is_made_has_the_mode_and_what_was_there_keeps_its_own() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-directory-{}", process::id()));
-        make(&folder, 0o751).unwrap();
-        make(&folder.join("a/b"), 0o710).unwrap();
-        make(&folder.join("a/b"), 0o700).unwrap();
-        assert_eq!(["", "a", "a/b"].map(|name| mode(&folder.join(name))), [0o751, 0o710, 0o710]);
-        fs::write(folder.join("file"), "").unwrap();
-        assert!(make(&folder.join("file/a"), 0o700).is_err());
-        fs::remove_dir_all(folder).unwrap();
+    fn new_directories_get_the_mode_and_existing_ones_keep_theirs() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-directory-{}", process::id()));
+        make(&directory, 0o751).unwrap();
+        make(&directory.join("a/b"), 0o710).unwrap();
+        make(&directory.join("a/b"), 0o700).unwrap();
+        assert_eq!(["", "a", "a/b"].map(|name| mode(&directory.join(name))), [0o751, 0o710, 0o710]);
+        fs::write(directory.join("file"), "").unwrap();
+        assert!(make(&directory.join("file/a"), 0o700).is_err());
+        fs::remove_dir_all(directory).unwrap();
     }
 
     /// As user nobody with ExaBGP's umask, a directory without its final mode could not be entered.
     #[test]
-    fn several_that_make_the_same_at_once_are_all_content_and_see_it_with_its_mode_only() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-directory-race-{}", process::id()));
+    fn concurrent_creations_of_one_directory_all_succeed_with_its_mode() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-directory-race-{}", process::id()));
         for _ in 0..50 {
-            let (deep, start) = (folder.join("a/b/c/d"), Barrier::new(8));
+            let (deep, start) = (directory.join("a/b/c/d"), Barrier::new(8));
             thread::scope(|scope| {
                 for _ in 0..8 {
                     scope.spawn(|| {
@@ -103,8 +103,8 @@ mod tests {
                     });
                 }
             });
-            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
-            fs::remove_dir_all(&folder).unwrap();
+            assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left behind");
+            fs::remove_dir_all(&directory).unwrap();
         }
     }
 }

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
+    fn directory(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("dnsherald-files-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
@@ -161,23 +161,23 @@ mod tests {
 
     #[test]
     fn only_a_plain_file_is_read() {
-        let folder = folder("read");
-        let [plain, link, pipe] = ["plain", "link", "pipe"].map(|name| folder.join(name));
+        let directory = directory("read");
+        let [plain, link, pipe] = ["plain", "link", "pipe"].map(|name| directory.join(name));
         fs::write(&plain, "text").unwrap();
         symlink(&plain, &link).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert_eq!(read_text(&plain, 4).unwrap(), "text");
         assert!(read_text(&plain, 3).unwrap_err().to_string().contains("more than 3 octets"));
-        for other in [&link, &pipe, &folder] {
+        for other in [&link, &pipe, &directory] {
             assert!(read_text(other, 4).is_err(), "{}", other.display());
         }
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn a_link_in_the_place_of_a_draft_is_replaced_and_not_followed() {
-        let folder = folder("draft");
-        let [precious, beside, file] = ["precious", "file.new", "file"].map(|name| folder.join(name));
+        let directory = directory("draft");
+        let [precious, beside, file] = ["precious", "file.new", "file"].map(|name| directory.join(name));
         fs::write(&precious, "kept").unwrap();
         fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
         symlink(&precious, &beside).unwrap();
@@ -190,16 +190,16 @@ mod tests {
         assert_eq!((fs::read_to_string(&precious).unwrap().as_str(), mode(&precious)), ("kept", 0o600));
 
         let mut draft = Draft::create(beside.clone(), 0o640).unwrap();
-        assert!(draft.replaces(&folder).is_err());
+        assert!(draft.replaces(&directory).is_err());
         drop(draft);
         assert!(!beside.exists(), "it has come to nothing");
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
-    fn a_mode_is_set_of_what_is_meant_and_of_nothing_behind_a_link() {
-        let folder = folder("mode");
-        let [precious, link] = ["precious", "link"].map(|name| folder.join(name));
+    fn a_mode_is_set_on_the_file_and_never_through_a_link() {
+        let directory = directory("mode");
+        let [precious, link] = ["precious", "link"].map(|name| directory.join(name));
         fs::write(&precious, "").unwrap();
         fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
         symlink(&precious, &link).unwrap();
@@ -208,6 +208,6 @@ mod tests {
         assert_eq!(mode(&precious), 0o600);
         set_mode(&precious, 0o640, fs::Metadata::is_file).unwrap();
         assert_eq!(mode(&precious), 0o640);
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -149,7 +149,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn what_is_put_in_comes_out_in_order_and_then_it_is_done() {
+    fn items_arrive_in_order() {
         let handoff = Arc::new(Handoff::new(100));
         let worker = Arc::clone(&handoff);
         let worker = thread::spawn(move || std::iter::from_fn(|| worker.take()).collect::<Vec<_>>());

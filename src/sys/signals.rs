@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stops_crashes_and_what_ends_nothing_are_no_strays() {
+    fn stop_signals_crashes_and_ignored_signals_are_no_strays() {
         let strays = strays();
         for signal in [
             Signal::SIGUSR1,

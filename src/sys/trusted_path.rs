@@ -157,7 +157,7 @@ fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io:
     let mut links = 0;
     while let Some(part) = rest.pop() {
         // Safe: another user cannot replace its entries.
-        is_folder_of(&at, true, own)?;
+        is_directory_of(&at, true, own)?;
         if part == ".." {
             at.pop();
             continue;
@@ -188,11 +188,11 @@ fn resolve(path: &Path, make_with: Option<u32>, is_above: bool, own: u32) -> io:
             rest.extend(parts(&target));
         }
     }
-    is_folder_of(&at, is_above, own).map(|()| at)
+    is_directory_of(&at, is_above, own).map(|()| at)
 }
 
 /// Checks that this is a directory that is safe for `own`.
-fn is_folder_of(path: &Path, is_above: bool, own: u32) -> io::Result<()> {
+fn is_directory_of(path: &Path, is_above: bool, own: u32) -> io::Result<()> {
     let found = fs::symlink_metadata(path).map_err(|error| about(path, &error))?;
     if !found.is_dir() {
         return Err(about(path, &io::ErrorKind::NotADirectory.into()));
@@ -259,7 +259,7 @@ mod tests {
     const FOLDER: u32 = 0o040_000;
 
     #[test]
-    fn what_others_have_power_over_is_not_safe() {
+    fn a_path_that_others_control_is_not_trusted() {
         let above = |mode, owner| objection(FOLDER | mode, owner, true, 500).is_none();
         let itself = |mode, owner| objection(FOLDER | mode, owner, false, 500).is_none();
         for is_safe in [above, itself] {
@@ -273,48 +273,48 @@ mod tests {
 
     #[test]
     fn each_part_of_a_path_is_looked_at() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-trusted-{}", std::process::id()));
-        make(&folder.join("a/b"), 0o755).unwrap();
-        symlink("a", folder.join("link")).unwrap();
-        trusted(&folder.join("a/b")).unwrap();
-        let why = |name: &str| trusted(&folder.join(name)).unwrap_err().to_string();
+        let directory = std::env::temp_dir().join(format!("dnsherald-trusted-{}", std::process::id()));
+        make(&directory.join("a/b"), 0o755).unwrap();
+        symlink("a", directory.join("link")).unwrap();
+        trusted(&directory.join("a/b")).unwrap();
+        let why = |name: &str| trusted(&directory.join(name)).unwrap_err().to_string();
         assert!(why("link/b").ends_with("/link is a link"));
         assert!(why("a/../a/b").contains("without `..`"));
-        assert_eq!(trusted(&folder.join("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o775)).unwrap();
+        assert_eq!(trusted(&directory.join("a/c")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::set_permissions(directory.join("a"), fs::Permissions::from_mode(0o775)).unwrap();
         assert!(why("a/b").ends_with("/a can be written to by others than its owner (mode 775)"));
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
     /// Stands for root and the directories of ExaBGP's user; the test runs as any user.
     #[test]
     fn links_are_followed_as_far_as_no_other_user_can_exchange_them() {
         let own = geteuid().as_raw();
-        let folder = std::env::temp_dir().join(format!("dnsherald-resolve-{}", std::process::id()));
-        make(&folder.join("a/b"), 0o755).unwrap();
-        symlink(folder.join("a"), folder.join("absolute")).unwrap();
-        symlink("../absolute/b", folder.join("a/relative")).unwrap();
-        symlink("loop", folder.join("loop")).unwrap();
-        let led = |name: &str| resolve(&folder.join(name), None, false, own);
-        let real = fs::canonicalize(folder.join("a/b")).unwrap();
+        let directory = std::env::temp_dir().join(format!("dnsherald-resolve-{}", std::process::id()));
+        make(&directory.join("a/b"), 0o755).unwrap();
+        symlink(directory.join("a"), directory.join("absolute")).unwrap();
+        symlink("../absolute/b", directory.join("a/relative")).unwrap();
+        symlink("loop", directory.join("loop")).unwrap();
+        let led = |name: &str| resolve(&directory.join(name), None, false, own);
+        let real = fs::canonicalize(directory.join("a/b")).unwrap();
         for name in ["a/b", "absolute/b", "absolute/relative", "a/../a/./b"] {
             assert_eq!(led(name).unwrap(), real, "{name}");
         }
         assert!(led("loop").unwrap_err().to_string().ends_with("too many links"));
         assert_eq!(led("a/c").unwrap_err().kind(), io::ErrorKind::NotFound);
-        resolve(&folder.join("absolute/c/d"), Some(0o750), false, own).unwrap();
-        assert_eq!(fs::metadata(folder.join("a/c/d")).unwrap().mode() & 0o7777, 0o750);
+        resolve(&directory.join("absolute/c/d"), Some(0o750), false, own).unwrap();
+        assert_eq!(fs::metadata(directory.join("a/c/d")).unwrap().mode() & 0o7777, 0o750);
 
-        fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(directory.join("a"), fs::Permissions::from_mode(0o1777)).unwrap();
         led("absolute/b").unwrap();
-        resolve(&folder.join("a"), None, true, own).unwrap();
+        resolve(&directory.join("a"), None, true, own).unwrap();
         assert!(led("a").unwrap_err().to_string().contains("(mode 1777)"));
-        fs::set_permissions(folder.join("a"), fs::Permissions::from_mode(0o775)).unwrap();
+        fs::set_permissions(directory.join("a"), fs::Permissions::from_mode(0o775)).unwrap();
         let why = led("absolute/b").unwrap_err().to_string();
         assert!(why.contains("/a can be written to by others than its owner (mode 775), "), "{why}");
         assert!(why.contains("`chmod go-w "), "{why}");
-        fs::write(folder.join("file"), "").unwrap();
+        fs::write(directory.join("file"), "").unwrap();
         assert_eq!(led("file").unwrap_err().kind(), io::ErrorKind::NotADirectory);
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

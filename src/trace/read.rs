@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{ALL, Answering, Header, Step, Trace, UID, UNTIL_EXIT, What};
+use super::{ALL, Answering, Effect, Header, Step, Trace, UID, UNTIL_EXIT};
 use crate::engine::api_session::Parent;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
@@ -130,7 +130,7 @@ impl Trace {
     /// # Errors
     /// Returns an error if there is no line `start`.
     pub(crate) fn require_start(&self) -> Result<(), String> {
-        let start = |step: &Step| step.what == What::Event(Event::Start);
+        let start = |step: &Step| step.what == Effect::Event(Event::Start);
         let found = self.header.engine.is_some() || self.steps.iter().any(start);
         found
             .then_some(())
@@ -170,7 +170,7 @@ impl Reader<'_> {
         }
         let once = self.recorded || verb == "<";
         let (object, count, every) = if once { (object, 1, Duration::ZERO) } else { repetition(object)? };
-        let step = Step { at, what: read_what(verb, object, self.names)?, count, every, line: number };
+        let step = Step { at, what: read_effect(verb, object, self.names)?, count, every, line: number };
         if at < last {
             return Err(format!("{at} is before the previous line, {last}, expected times in order"));
         }
@@ -225,7 +225,7 @@ fn repetition(object: &str) -> Result<(&str, u64, Duration), String> {
     Ok((what, count, every))
 }
 
-fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
+fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String> {
     let (name, rest) = split_word(object);
     let event = match (verb, object) {
         ("start", "") => Event::Start,
@@ -233,13 +233,13 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("pass", _) => Event::Outcome(names.find_check(name)?, read_pass(rest)?),
         ("fail", _) => Event::Outcome(names.find_check(name)?, read_failure(rest)?),
         ("gone", _) => Event::SuddenFailure(names.find_check(name)?, read_gone(rest)),
-        ("doubt", check) => Event::Doubt(names.find_check(check)?),
+        ("doubt", check) => Event::ProbeNow(names.find_check(check)?),
         ("becomes", _) => {
             let outcome = match split_word(rest) {
                 ("pass", latency) => read_pass(latency)?,
                 _ => read_failure(rest)?,
             };
-            return Ok(What::Becomes(names.find_check(name)?, outcome));
+            return Ok(Effect::Becomes(names.find_check(name)?, outcome));
         }
         ("disable", service) => Event::DisableFile(names.find_service(service)?, true),
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
@@ -255,7 +255,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
         ("stdout", "free") => Event::OutputUnblocked,
         ("stdin", "closed") => Event::ParentGone,
         ("terminate", "") => Event::Terminate,
-        ("end", "") => return Ok(What::End),
+        ("end", "") => return Ok(Effect::End),
         _ => {
             return Err(format!(
                 "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
@@ -263,7 +263,7 @@ fn read_what(verb: &str, object: &str, names: &Names) -> Result<What, String> {
             ));
         }
     };
-    Ok(What::Event(event))
+    Ok(Effect::Event(event))
 }
 
 fn read_drain(text: &str) -> Result<Order, String> {

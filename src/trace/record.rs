@@ -156,7 +156,7 @@ mod tests {
     use crate::config::Config;
     use crate::trace::Outcome;
 
-    fn folder(name: &str) -> PathBuf {
+    fn directory(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("dnsherald-record-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
@@ -165,18 +165,18 @@ mod tests {
 
     #[test]
     fn never_overwrites_a_recording() {
-        let folder = folder("kept");
-        let path = folder.join("run.trace");
+        let directory = directory("kept");
+        let path = directory.join("run.trace");
         for (nth, name) in ["run.trace", "run.trace.1", "run.trace.2"].into_iter().enumerate() {
             let lines = Handoff::new(100);
             lines.offer(format!("{nth}\n"), 2);
             lines.close();
             write(&path, "# header\n", &lines, MAX_SIZE).unwrap();
-            assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), format!("# header\n{nth}\n"));
+            assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), format!("# header\n{nth}\n"));
         }
-        (3..=MAX_SUFFIX).for_each(|nth| fs::write(folder.join(format!("run.trace.{nth}")), "").unwrap());
+        (3..=MAX_SUFFIX).for_each(|nth| fs::write(directory.join(format!("run.trace.{nth}")), "").unwrap());
         assert!(open(&path).unwrap_err().to_string().contains("all from .1 to .99"));
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
@@ -192,20 +192,20 @@ mod tests {
 
     #[test]
     fn ends_at_the_size_limit() {
-        let folder = folder("large");
-        let path = folder.join("run.trace");
+        let directory = directory("large");
+        let path = directory.join("run.trace");
         let lines = Handoff::new(1000);
         (0..10).for_each(|_| assert_eq!(lines.offer("0123456789".to_owned(), 10), Offered::Taken));
         write(&path, "", &lines, 50).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 50);
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 
     /// Opening a pipe without a reader blocks, like a file on a network share that is down.
     #[test]
     fn a_hanging_disk_ends_only_the_recording() {
-        let folder = folder("hangs");
-        let path = folder.join("run.trace");
+        let directory = directory("hangs");
+        let path = directory.join("run.trace");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let config = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
         let names = Names::new(&Config::parse(Path::new("a.toml"), config, "host").unwrap());
@@ -214,8 +214,8 @@ mod tests {
         let taken = (0..1000).take_while(|_| recorder.record(Moment::START, &event)).count();
         assert!((10..100).contains(&taken), "{taken}");
         assert!(!recorder.record(Moment::START, &event));
-        // Wait for the writer thread: a late one would create the file again while the test removes the folder.
+        // Wait for the writer thread: a late one would create the file again while the test removes the directory.
         io::copy(&mut File::open(&path).unwrap(), &mut io::sink()).unwrap();
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -141,7 +141,7 @@ fn check_shows_the_process_or_why_it_is_missing() {
 
 /// The helper counts such a probe once it has passed.
 #[test]
-fn check_tells_a_probe_that_does_not_count_yet_from_a_pass() {
+fn check_distinguishes_an_uncounted_probe_from_a_pass() {
     let server = Server::with(Fault::Refuse);
     let configuration = File::new(
         "once-seen",

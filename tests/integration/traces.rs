@@ -11,7 +11,7 @@ use dnsherald::engine::event::Event;
 use dnsherald::engine::moment::Moment;
 use dnsherald::outcome::{Cause, Outcome};
 use dnsherald::trace::names::Names;
-use dnsherald::trace::{Trace, What};
+use dnsherald::trace::{Effect, Trace};
 
 use crate::support::binary;
 
@@ -73,7 +73,7 @@ fn only_complete_repetitions_count() {
     let step = one("1 fail answers servfail upstream is gone x3 every 100ms");
     assert_eq!((step.count, step.every), (3, Duration::from_millis(100)));
     let failed = |detail: &str| {
-        What::Event(Event::Outcome(
+        Effect::Event(Event::Outcome(
             Names::new(&Config::parse(Path::new("trace.toml"), TOML, "host").unwrap())
                 .find_check("answers")
                 .unwrap(),
@@ -176,7 +176,7 @@ fn an_order_keeps_the_user_id_of_who_asked() {
         "hold resolver bob 1h@1001 it serves",
     ] {
         let trace = read(&format!("exabgp silent\n0 start\n1 {line}\n")).unwrap();
-        let What::Event(event) = &trace.steps[1].what else { panic!("{trace:?}") };
+        let Effect::Event(event) = &trace.steps[1].what else { panic!("{trace:?}") };
         assert_eq!(dnsherald::trace::write_event(event, &names), line);
     }
     refused("exabgp silent\n0 start\n1 drain resolver alice 2h@x new disk\n", "`x` is not a user id");

@@ -75,12 +75,12 @@ impl Pop {
     fn start(layout: Layout, memory: Memory) -> Self {
         let engine = Engine::new(&config(&layout).plan(), Parent::ExaBgp, memory, Duration::ZERO);
         let mut pop = Self { engine, layout };
-        pop.tell(Event::Start);
+        pop.handle(Event::Start);
         pop.all_pass();
         pop
     }
 
-    fn tell(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let actions = self.engine.handle(Moment::START, event);
         self.follow(&actions);
     }
@@ -88,7 +88,7 @@ impl Pop {
     fn follow(&mut self, actions: &[Action]) {
         for action in actions {
             if matches!(action, Action::Print(_)) {
-                self.tell(Event::Received("done".to_owned()));
+                self.handle(Event::Received("done".to_owned()));
             }
         }
     }
@@ -97,7 +97,7 @@ impl Pop {
         for service in 0..self.engine.services().len() {
             let check = CheckId { service: ServiceId(service), check: 0 };
             for _ in 0..2 {
-                self.tell(Event::Outcome(check, Outcome::pass(Duration::ZERO)));
+                self.handle(Event::Outcome(check, Outcome::pass(Duration::ZERO)));
             }
         }
     }
@@ -149,7 +149,7 @@ proptest! {
                         uid: None,
                     };
                     all_drained |= which.is_none();
-                    pop.tell(which.map_or_else(
+                    pop.handle(which.map_or_else(
                         || Event::DrainAll(order.clone()),
                         |service| Event::Drain(ServiceId(service), order.clone()),
                     ));
@@ -157,7 +157,7 @@ proptest! {
                 Step::Undrain(which) => {
                     let lift = Lift { holder: None, once_healthy: false };
                     all_drained = false;
-                    pop.tell(which.map_or_else(
+                    pop.handle(which.map_or_else(
                         || Event::UndrainAll(lift.clone()),
                         |service| Event::Undrain(ServiceId(service), lift.clone()),
                     ));

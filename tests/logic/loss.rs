@@ -151,7 +151,7 @@ fn a_loss_of_5_percent_moves_nothing() {
 
 /// The whole way: up, lossy, and back once the loss is over. An unknown round forgets what was lost before.
 #[test]
-fn what_is_lost_by_turns_brings_down_and_returns_with_an_emptier_window() {
+fn alternating_loss_brings_down_until_the_window_has_room() {
     let mut check = Check::new("answers".to_owned(), TIMING, OnFail::always(Severity::Down));
     let lossy = Outcome::pass(Duration::ZERO).with(Lost { lost: 1, of: 1 });
     let feed = |check: &mut Check, outcome: &Outcome, rounds: u32| {

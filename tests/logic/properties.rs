@@ -22,7 +22,7 @@ use crate::exabgp::reply::Reply;
 use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::simulate::{Watcher, play};
 use crate::trace::names::Names;
-use crate::trace::{Step, Trace, What, write_event};
+use crate::trace::{Effect, Step, Trace, write_event};
 use proptest::prelude::*;
 
 const FALL: usize = 3;
@@ -176,11 +176,11 @@ impl Bench {
     fn new(config: &Config) -> Self {
         let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let mut bench = Self { engine, now: Moment::START };
-        bench.tell(0, Event::Start);
+        bench.handle(0, Event::Start);
         bench
     }
 
-    fn tell(&mut self, later: u64, event: Event) -> Vec<Action> {
+    fn handle(&mut self, later: u64, event: Event) -> Vec<Action> {
         self.now = self.now + Duration::from_millis(later);
         self.engine.handle(self.now, event)
     }
@@ -195,9 +195,9 @@ impl Bench {
         let passes = |at| Event::Outcome(check(at), Outcome::pass(Duration::from_millis(1)));
         let mut coming = VecDeque::new();
         for _ in 0..4000 {
-            let mut actions = self.tell(50, coming.pop_front().map_or(Event::Tick, Event::Received));
+            let mut actions = self.handle(50, coming.pop_front().map_or(Event::Tick, Event::Received));
             for at in 0..if is_well { 2 } else { 0 } {
-                actions.extend(self.tell(0, passes(at)));
+                actions.extend(self.handle(0, passes(at)));
             }
             for action in actions {
                 if let Action::Print(line) = action {
@@ -215,18 +215,18 @@ impl Bench {
     /// From now on every round passes and nothing is drained. Returns the time until the service is up.
     fn returns_in(&mut self) -> Duration {
         let began = self.now;
-        self.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        self.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         let mut asked: Vec<_> = (0..2).map(check).collect();
         while self.engine.services()[0].state() != ServiceState::Up
             && self.now.since(began) < Duration::from_secs(3600)
         {
             for check in std::mem::take(&mut asked) {
-                let actions = self.tell(0, Event::Outcome(check, Outcome::pass(Duration::ZERO)));
+                let actions = self.handle(0, Event::Outcome(check, Outcome::pass(Duration::ZERO)));
                 asked.extend(probed(&actions));
             }
             if asked.is_empty() {
                 self.now = self.engine.deadline().unwrap();
-                asked.extend(probed(&self.tell(0, Event::Tick)));
+                asked.extend(probed(&self.handle(0, Event::Tick)));
             }
         }
         self.now.since(began)
@@ -256,10 +256,10 @@ proptest! {
     fn fall_consecutive_failures_withdraw_the_prefix(events in events(), cause in proptest::sample::select(failures())) {
         let mut bench = Bench::new(&config("mode = \"off\""));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
         }
         for _ in 0..FALL {
-            bench.tell(10, Event::Outcome(check(0), Outcome::fail(cause, "")));
+            bench.handle(10, Event::Outcome(check(0), Outcome::fail(cause, "")));
         }
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
@@ -271,10 +271,10 @@ proptest! {
     fn an_unknown_outcome_moves_no_route(events in events(), unknown in proptest::sample::select(unknowns()), at in 0..2_usize) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
             let (before, verdict) = (bench.wishes(), bench.engine.services()[0].checks()[at].verdict());
             let is_starting = bench.engine.services()[0].state() == ServiceState::Starting;
-            bench.tell(0, Event::Outcome(check(at), Outcome::fail(unknown, "")));
+            bench.handle(0, Event::Outcome(check(at), Outcome::fail(unknown, "")));
             prop_assert_eq!(verdict, bench.engine.services()[0].checks()[at].verdict());
             if !(is_starting && unknown == Cause::ProcessUnknown) {
                 prop_assert_eq!(before, bench.wishes());
@@ -286,9 +286,9 @@ proptest! {
     fn the_exit_of_a_process_withdraws_at_once(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
         }
-        bench.tell(0, Event::SuddenFailure(check(0), Failure::new(Cause::ProcessGone, "process 4711 has ended")));
+        bench.handle(0, Event::SuddenFailure(check(0), Failure::new(Cause::ProcessGone, "process 4711 has ended")));
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
     }
@@ -297,10 +297,10 @@ proptest! {
     fn a_drained_service_is_never_announced_and_every_drain_can_be_ended(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
             prop_assert!(bench.engine.services()[0].drains().is_empty() || !bench.announced());
         }
-        bench.tell(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        bench.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         prop_assert!(bench.engine.services()[0].drains().is_empty());
     }
 
@@ -317,7 +317,7 @@ proptest! {
                 Event::Unhold(_, None) => ends.clear(),
                 _ => {}
             }
-            bench.tell(later, event);
+            bench.handle(later, event);
             let service = &bench.engine.services()[0];
             let is_held = ends.values().any(|end| *end > bench.now);
             prop_assert_eq!(is_held, !service.holds().orders().is_empty(), "it ends, and not before");
@@ -340,9 +340,9 @@ proptest! {
             prop_assert!(!(is_held && lacks_address && bench.announced()));
         }
         // After the last hold ends, the checks decide.
-        bench.tell(6_000, Event::Tick);
+        bench.handle(6_000, Event::Tick);
         for _ in 0..FALL {
-            bench.tell(10, Event::Outcome(check(0), Outcome::fail(Cause::Timeout, "")));
+            bench.handle(10, Event::Outcome(check(0), Outcome::fail(Cause::Timeout, "")));
         }
         prop_assert!(!bench.announced());
     }
@@ -351,7 +351,7 @@ proptest! {
     fn a_suppressed_service_is_never_announced(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
             let suppressed = bench.engine.services()[0].dampening().enforced();
             prop_assert!(!(suppressed && bench.announced()));
         }
@@ -361,9 +361,9 @@ proptest! {
     fn a_penalty_never_grows_while_the_service_is_withdrawn(events in flaps(), mode in dampening_mode()) {
         let mut bench = Bench::new(&config(&format!("mode = \"{mode}\"\nhalf-life = \"2s\"\nmax-suppress = \"10s\"")));
         for (later, event) in events {
-            bench.tell(later, Event::Tick);
+            bench.handle(later, Event::Tick);
             let (before, was_announced) = (bench.penalty(), bench.announced());
-            bench.tell(0, event);
+            bench.handle(0, event);
             prop_assert!(was_announced || bench.penalty() <= before, "{before} -> {}", bench.penalty());
         }
     }
@@ -376,7 +376,7 @@ proptest! {
         let config = config(dampening);
         let mut bench = Bench::new(&config);
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
         }
         let rises_in = config.services[0].checks[0].timing.returns();
         let returns_in = bench.returns_in();
@@ -396,10 +396,10 @@ proptest! {
         };
         let events = events.into_iter().filter(|(_, event)| !forgets(event));
         for ((later, event), before) in events.zip(ticks) {
-            plain.tell(later, event.clone());
+            plain.handle(later, event.clone());
             let before = before.min(later);
-            ticked.tell(before, Event::Tick);
-            ticked.tell(later - before, event);
+            ticked.handle(before, Event::Tick);
+            ticked.handle(later - before, event);
             prop_assert_eq!(plain.wishes(), ticked.wishes());
         }
     }
@@ -408,7 +408,7 @@ proptest! {
     fn a_deadline_is_handled_so_the_loop_never_spins(events in events()) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
             let deadline = bench.engine.deadline();
             prop_assert!(deadline.is_none_or(|deadline| deadline > bench.now), "{deadline:?} at {}", bench.now);
         }
@@ -419,12 +419,12 @@ proptest! {
     fn the_api_session_recovers(events in events(), is_well in any::<bool>(), refused in 0..6_usize) {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
-            bench.tell(later, event);
+            bench.handle(later, event);
         }
-        bench.tell(1, Event::OutputUnblocked);
-        bench.tell(1, Event::DisableFile(ServiceId(0), !is_well));
+        bench.handle(1, Event::OutputUnblocked);
+        bench.handle(1, Event::DisableFile(ServiceId(0), !is_well));
         if is_well {
-            bench.tell(1, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+            bench.handle(1, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
         }
         bench.is_answered_properly(is_well, refused);
         for entry in bench.engine.api_session().entries() {
@@ -444,7 +444,7 @@ proptest! {
         for (later, event) in events {
             answered |= matches!(&event, Event::Received(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
             let mut overtakes = false;
-            for action in bench.tell(later, event) {
+            for action in bench.handle(later, event) {
                 match action {
                     Action::Log(Notice::AnswersNothing) => awaits = false,
                     Action::Log(Notice::AnswersAfterAll) => awaits = true,
@@ -476,7 +476,7 @@ proptest! {
                 Event::Received(line) => Event::Received(line.trim().to_owned()),
                 other => other,
             };
-            prop_assert_eq!(read, vec![What::Event(expected)]);
+            prop_assert_eq!(read, vec![Effect::Event(expected)]);
         }
     }
 

@@ -61,8 +61,8 @@ fn refused(place: &Path, why: &str) -> String {
 }
 
 fn write(text: &str, place: &Path) -> io::Result<()> {
-    let folder = place.parent().ok_or(ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
+    let directory = place.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(directory)?;
     // systemd reads only names that end in `.conf`.
     replace(place, place.with_extension("conf.new"), 0o644, text.as_bytes())
 }
@@ -76,9 +76,9 @@ mod tests {
     use crate::backend::hooks::{StopTime, drop_in};
 
     #[test]
-    fn only_what_we_made_is_overwritten() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-install-{}", std::process::id()));
-        let place = folder.join("a.service.d/dnsherald.conf");
+    fn only_a_drop_in_of_ours_is_overwritten() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-install-{}", std::process::id()));
+        let place = directory.join("a.service.d/dnsherald.conf");
         let text = |seconds| {
             let drains = Duration::from_secs(seconds);
             drop_in("a.service", &["dnsherald".to_owned()], &[], drains, StopTime::DEFAULT)
@@ -91,12 +91,12 @@ mod tests {
         let why = install(&text(10), &place).unwrap_err();
         assert!(why.contains("is not overwritten: `dnsherald backend hooks` has not made it"), "{why}");
         fs::remove_file(&place).unwrap();
-        fs::write(folder.join("other"), text(10)).unwrap();
-        symlink(folder.join("other"), &place).unwrap();
+        fs::write(directory.join("other"), text(10)).unwrap();
+        symlink(directory.join("other"), &place).unwrap();
         assert!(install(&text(500), &place).unwrap_err().contains("is not overwritten"));
-        assert_eq!(fs::read_to_string(folder.join("other")).unwrap(), text(10));
+        assert_eq!(fs::read_to_string(directory.join("other")).unwrap(), text(10));
         assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 1, "no draft is left");
-        fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(directory).unwrap();
         assert_eq!(place_of("a.service"), Path::new("/etc/systemd/system/a.service.d/dnsherald.conf"));
     }
 }

@@ -18,7 +18,7 @@ fn an_address_is_found_by_itself_in_a_network_and_in_a_range() {
 }
 
 #[test]
-fn it_is_said_in_the_same_words_for_every_server() {
+fn the_words_are_the_same_for_every_server() {
     let limit = RateLimit::not_exempt("rrl-ratelimit 200", "set `rrl-ratelimit: 0`");
     assert_eq!(
         limit.to_string(),

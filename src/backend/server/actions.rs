@@ -79,7 +79,7 @@ impl Backend {
             let mut ended = run(program, self.timeout).await;
             if let Some(otherwise) = &step.otherwise
                 && !ended.succeeded()
-                && ended.says("unknown command")
+                && ended.prints("unknown command")
             {
                 program = otherwise;
                 ended = run(program, self.timeout).await;
@@ -91,7 +91,7 @@ impl Backend {
                     .err()
                     .unwrap_or_else(|| Trouble::new(format!("{program}: {}", ended.lines().join("; ")))));
             }
-            done.push(format!("{program}: {}", said_or_ok(&ended)));
+            done.push(format!("{program}: {}", output_or_ok(&ended)));
         }
         Ok(done)
     }
@@ -128,8 +128,8 @@ impl Backend {
 
 /// Whether the file or its directory is among the arguments.
 fn is_given(program: &Program, file: &Path) -> bool {
-    let folder = file.parent().unwrap_or(file).display().to_string();
-    program.arguments().iter().any(|argument| argument.contains(&folder))
+    let directory = file.parent().unwrap_or(file).display().to_string();
+    program.arguments().iter().any(|argument| argument.contains(&directory))
 }
 
 /// The first lines of a longer text.
@@ -143,7 +143,7 @@ fn shortened(said: &str) -> String {
     }
 }
 
-fn said_or_ok(ended: &Ended) -> String {
-    let said = ended.said();
+fn output_or_ok(ended: &Ended) -> String {
+    let said = ended.last_output();
     if said.is_empty() { "ok".to_owned() } else { said }
 }

@@ -23,7 +23,7 @@ fn unbound_counts_codes_with_extended_statistics_only() {
 }
 
 #[test]
-fn what_bind_does_not_show_is_zero() {
+fn a_counter_that_bind_omits_is_zero() {
     let quiet = r#"{"opcodes":{"QUERY":12,"IQUERY":0},"rcodes":{"NOERROR":12,"SERVFAIL":0},"nsstats":{"Requestv4":12}}"#;
     assert_eq!(read(Kind::Bind, quiet), reading(12, 0, 0, Some(0)));
     let busy = r#"{"opcodes":{"QUERY":12},"rcodes":{"SERVFAIL":4},
@@ -47,7 +47,7 @@ fn nsd_before_4_8_is_read_once_a_minute() {
 }
 
 #[test]
-fn knot_counts_what_its_modules_do() {
+fn knot_counts_with_its_statistics_modules() {
     let text = "server.zone-count = 1\nmod-rrl.slipped = 3\nmod-rrl.dropped = 4\nmod-stats.request-protocol[udp4] = 12\n\
                 mod-stats.server-operation[query] = 12\nmod-stats.response-code[NOERROR] = 10\n";
     assert_eq!(read(Kind::Knot, text), reading(12, 0, 7, None));
@@ -67,7 +67,7 @@ fn knot_resolver_prints_a_table() {
 }
 
 #[test]
-fn powerdns_tells_in_its_own_words() {
+fn powerdns_names_its_counters_itself() {
     let text = "overload-drops=3,servfail-packets=5,tcp-queries=2,timedout-packets=4,udp-queries=10,qsize-q=6,uptime=4,";
     assert_eq!(read(Kind::PowerDns, text), reading(12, 5, 7, Some(6)));
     assert_eq!(read(Kind::PowerDnsRecursor, "12\n3\n1\n2\n4\n9\n"), reading(12, 3, 7, Some(9)));

@@ -116,10 +116,12 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let answers = document.as_ref().is_none_or(|document| document.exabgp.answers);
     let running = document.map(|document| document.services);
     let names = match concerned(config.as_ref(), running.as_deref(), unit) {
-        Concerned::These(names) => names.into_iter().map(Some).collect(),
-        Concerned::None => bail!("no service has a backend with the unit {unit}, so that nothing is drained"),
+        UnitServices::These(names) => names.into_iter().map(Some).collect(),
+        UnitServices::None => {
+            bail!("no service has a backend with the unit {unit}, so that nothing is drained")
+        }
         // The services of the unit are unknown, and a server is about to stop: every service must be withdrawn.
-        Concerned::Unknown => vec![None],
+        UnitServices::Unknown => vec![None],
     };
     let by_us = |name: &Option<String>| {
         let mut services = running.iter().flatten();
@@ -166,7 +168,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
 
 /// The services of a unit.
 #[derive(Debug, Eq, PartialEq)]
-enum Concerned {
+enum UnitServices {
     These(Vec<String>),
     None,
     /// Neither the file nor the helper knows them.
@@ -175,7 +177,7 @@ enum Concerned {
 
 /// The services of the `running` helper count, since they attract traffic; so do those of the file, since the helper
 /// may not report them.
-fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -> Concerned {
+fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -> UnitServices {
     let is_running = |service: &&Service| service.unit.as_deref() == Some(unit);
     let running_names =
         running.iter().copied().flatten().filter(is_running).map(|service| service.name.clone());
@@ -186,9 +188,9 @@ fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -
         }
     }
     match (config, running) {
-        _ if !names.is_empty() => Concerned::These(names),
-        (None, None) => Concerned::Unknown,
-        _ => Concerned::None,
+        _ if !names.is_empty() => UnitServices::These(names),
+        (None, None) => UnitServices::Unknown,
+        _ => UnitServices::None,
     }
 }
 
@@ -204,7 +206,7 @@ async fn ask_for_each(
         let request = request(name);
         // Without sockets there is no helper to wait for: at boot the server may start before a helper.
         let asked = if helper.has_a_socket() {
-            helper.insist(&request).await
+            helper.ask_until_answered(&request).await
         } else {
             helper.request(&request).await
         };
@@ -286,13 +288,14 @@ mod tests {
             [[service]]\nname = \"b\"\nprefixes = [\"192.0.2.2/32\"]\nbackend = \"nsd\"\nzones = [\"example.org\"]\n";
         let config = Config::parse(std::path::Path::new("f"), text, "host").unwrap();
         let running = [service("a", None), service("c", Some("unbound.service"))];
-        let these = |names: &[&str]| Concerned::These(names.iter().map(|name| (*name).to_owned()).collect());
+        let these =
+            |names: &[&str]| UnitServices::These(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(concerned(Some(&config), Some(&running), "unbound.service"), these(&["c", "a"]));
         assert_eq!(concerned(Some(&config), None, "nsd.service"), these(&["b"]));
         assert_eq!(concerned(None, Some(&running), "unbound.service"), these(&["c"]));
-        assert_eq!(concerned(None, Some(&running), "cron.service"), Concerned::None);
-        assert_eq!(concerned(Some(&config), None, "cron.service"), Concerned::None);
-        assert_eq!(concerned(None, None, "unbound.service"), Concerned::Unknown);
+        assert_eq!(concerned(None, Some(&running), "cron.service"), UnitServices::None);
+        assert_eq!(concerned(Some(&config), None, "cron.service"), UnitServices::None);
+        assert_eq!(concerned(None, None, "unbound.service"), UnitServices::Unknown);
     }
 
     #[test]

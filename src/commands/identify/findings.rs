@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fleet::Fleet;
 use super::report::{Report, Splits};
-use crate::probe::identity::{Heard, Split};
+use crate::probe::identity::{FlowOutcome, Split};
 use crate::text::counted;
 
 /// One sentence about one address.
@@ -35,8 +35,10 @@ pub(super) fn of(reports: &[Report], fleet: Option<&Fleet>) -> Vec<Finding> {
 /// Whether both transports work, and lead to the same node.
 fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
     match &report.udp {
-        Heard::Nothing(failure) | Heard::Mute(failure) => add(true, format!("no answer over UDP: {failure}")),
-        Heard::Node { others, .. } if !others.is_empty() => add(
+        FlowOutcome::Unreachable(failure) | FlowOutcome::Silent(failure) => {
+            add(true, format!("no answer over UDP: {failure}"));
+        }
+        FlowOutcome::Node { others, .. } if !others.is_empty() => add(
             true,
             format!(
                 "several nodes answered on one flow over UDP ({} besides {}): routers spread the packets of a flow over \
@@ -45,18 +47,18 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
                 report.udp.name().unwrap_or_default()
             ),
         ),
-        Heard::Node { .. } => {}
+        FlowOutcome::Node { .. } => {}
     }
     match &report.tcp {
-        Heard::Nothing(failure) => add(true, format!("no connection over TCP: {failure}")),
-        Heard::Mute(failure) => add(
+        FlowOutcome::Unreachable(failure) => add(true, format!("no connection over TCP: {failure}")),
+        FlowOutcome::Silent(failure) => add(
             true,
             format!("TCP connection established, then no answer: {failure}; {}", split_path(&report.udp)),
         ),
-        Heard::Node { end: Some(failure), .. } => {
+        FlowOutcome::Node { end: Some(failure), .. } => {
             add(true, format!("TCP connection ended before the last answer: {failure}"));
         }
-        Heard::Node { others, .. } if !others.is_empty() => add(
+        FlowOutcome::Node { others, .. } if !others.is_empty() => add(
             false,
             format!(
                 "several nodes answered on one TCP connection ({} besides {}): a load balancer answers at this address",
@@ -64,7 +66,7 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
                 report.tcp.name().unwrap_or_default()
             ),
         ),
-        Heard::Node { .. } => {}
+        FlowOutcome::Node { .. } => {}
     }
 }
 
@@ -73,13 +75,15 @@ fn joined(names: &BTreeSet<String>) -> String {
 }
 
 /// The likely reasons for a connection without an answer.
-fn split_path(udp: &Heard) -> &'static str {
+fn split_path(udp: &FlowOutcome) -> &'static str {
     match udp {
-        Heard::Node { .. } => {
+        FlowOutcome::Node { .. } => {
             "UDP works, so routers may spread the segments of one connection over several nodes (split path), or the \
              server accepts no more clients"
         }
-        Heard::Mute(_) | Heard::Nothing(_) => "the server hangs, or a firewall drops its packets",
+        FlowOutcome::Silent(_) | FlowOutcome::Unreachable(_) => {
+            "the server hangs, or a firewall drops its packets"
+        }
     }
 }
 
@@ -134,7 +138,8 @@ fn names(report: &Report, fleet: Option<&Fleet>, add: &mut impl FnMut(bool, Stri
             add(true, format!("node `{name}` answers and is not in the file of expected nodes"));
         }
     }
-    let answers = matches!(report.udp, Heard::Node { .. }) || matches!(report.tcp, Heard::Node { .. });
+    let answers =
+        matches!(report.udp, FlowOutcome::Node { .. }) || matches!(report.tcp, FlowOutcome::Node { .. });
     if answers && names.is_empty() {
         add(
             fleet.is_some(),

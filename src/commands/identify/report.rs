@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::findings::Finding;
 use crate::outcome::Cause;
-use crate::probe::identity::{Heard, Identity, Split};
+use crate::probe::identity::{FlowOutcome, Identity, Split};
 
 /// The answers of one address.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) server: SocketAddr,
-    pub(super) udp: Heard,
-    pub(super) tcp: Heard,
+    pub(super) udp: FlowOutcome,
+    pub(super) tcp: FlowOutcome,
     /// With `--flows`.
     pub(super) splits: Option<Splits>,
 }
@@ -30,7 +30,7 @@ impl Report {
     /// The names of all nodes that answered at this address.
     pub(super) fn names(&self) -> Vec<&str> {
         let splits = self.splits.iter().flat_map(|splits| [&splits.udp, &splits.tcp]);
-        let mut names: Vec<_> = [&self.udp, &self.tcp].into_iter().filter_map(Heard::name).collect();
+        let mut names: Vec<_> = [&self.udp, &self.tcp].into_iter().filter_map(FlowOutcome::name).collect();
         names.extend(splits.flat_map(|split| split.nodes.keys().map(String::as_str)));
         names.sort_unstable();
         names.dedup();
@@ -123,14 +123,14 @@ fn flow_count(split: &Split) -> FlowCount<'_> {
     }
 }
 
-fn transport(heard: &Heard) -> Transport<'_> {
+fn transport(heard: &FlowOutcome) -> Transport<'_> {
     let (identity, latency, failure) = match heard {
-        Heard::Node { identity, latency, end, .. } => (Some(identity), Some(latency), end.as_ref()),
-        Heard::Mute(failure) | Heard::Nothing(failure) => (None, None, Some(failure)),
+        FlowOutcome::Node { identity, latency, end, .. } => (Some(identity), Some(latency), end.as_ref()),
+        FlowOutcome::Silent(failure) | FlowOutcome::Unreachable(failure) => (None, None, Some(failure)),
     };
     Transport {
         answered: identity.is_some(),
-        connected: !matches!(heard, Heard::Nothing(_)),
+        connected: !matches!(heard, FlowOutcome::Unreachable(_)),
         name: heard.name(),
         identity,
         latency_seconds: latency.map(std::time::Duration::as_secs_f64),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::{Finding, shares};
 use super::report::Report;
-use crate::probe::identity::{Heard, Identity, Split};
+use crate::probe::identity::{FlowOutcome, Identity, Split};
 use crate::sys::terminal::Size;
 use crate::text::period::Shown;
 use crate::text::wrap::wrapped;
@@ -39,15 +39,15 @@ pub(super) fn table(reports: &[Report], findings: &[Finding]) -> String {
     text
 }
 
-fn heard(heard: &Heard) -> String {
+fn heard(heard: &FlowOutcome) -> String {
     match heard {
-        Heard::Node { identity, latency, .. } => {
+        FlowOutcome::Node { identity, latency, .. } => {
             let name = identity.name().unwrap_or("no name");
             let details = details(identity);
             format!("{name} in {}{details}", Shown(*latency))
         }
-        Heard::Mute(failure) => format!("connected, no answer: {}", foreign(&failure.to_string())),
-        Heard::Nothing(failure) => foreign(&failure.to_string()),
+        FlowOutcome::Silent(failure) => format!("connected, no answer: {}", foreign(&failure.to_string())),
+        FlowOutcome::Unreachable(failure) => foreign(&failure.to_string()),
     }
 }
 
@@ -90,8 +90,12 @@ mod tests {
             version: Some("unbound 1.17.1".to_owned()),
             ..Identity::default()
         };
-        let node =
-            |latency| Heard::Node { identity: identity.clone(), latency, end: None, others: BTreeSet::new() };
+        let node = |latency| FlowOutcome::Node {
+            identity: identity.clone(),
+            latency,
+            end: None,
+            others: BTreeSet::new(),
+        };
         let nodes = BTreeMap::from([("ams1".to_owned(), 31), ("fra1".to_owned(), 33)]);
         let split = Split { nodes, unnamed: 1, ..Split::default() };
         let report = Report {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::questions::Asked;
-use super::{From, Ground, Outline, questions};
+use super::questions::RoleQuestions;
+use super::{CommonParts, From, Outline, questions};
 use crate::backend::Role;
 use crate::config::resolve::{Resolver, Result};
 use crate::config::value::WordOr;
@@ -67,8 +67,8 @@ fn patient(timing: Timing) -> Timing {
 
 impl Resolver<'_> {
     /// The deep checks of the role.
-    pub(super) fn deep_checks(&self, ground: &Ground<'_>, role: Option<Role>) -> Result<Vec<Check>> {
-        let service = ground.service;
+    pub(super) fn deep_checks(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Vec<Check>> {
+        let service = common.service;
         let checks = match role {
             Some(Role::Resolver) => {
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
@@ -84,8 +84,8 @@ impl Resolver<'_> {
                 let recursion = self.names(&service.recursion, &RECURSION)?;
                 let validation = self.names(&service.validation, &VALIDATION)?;
                 vec![
-                    self.one_of(ground, "recursion", RECURSES, &recursion, &recurses)?,
-                    self.one_of(ground, "validation", VALIDATES, &validation, &validates)?,
+                    self.one_of(common, "recursion", RECURSES, &recursion, &recurses)?,
+                    self.one_of(common, "validation", VALIDATES, &validation, &validates)?,
                 ]
             }
             Some(Role::Authoritative) => {
@@ -95,8 +95,8 @@ impl Resolver<'_> {
                 let zones = questions::zones(&service.zones);
                 let records = self.of_types(&zones, &["NS", "DNSKEY"])?;
                 vec![
-                    Some(self.once_seen(ground, "records", COMPLETE, &records, &complete)?),
-                    Some(self.once_seen(ground, "signatures", SIGNED, &zones, &signed)?),
+                    Some(self.once_seen(common, "records", COMPLETE, &records, &complete)?),
+                    Some(self.once_seen(common, "signatures", SIGNED, &zones, &signed)?),
                 ]
             }
             None => vec![],
@@ -105,9 +105,9 @@ impl Resolver<'_> {
     }
 
     /// The check of large answers: those of the file, else the keys of the zones or of the root.
-    pub(super) fn large_check(&self, ground: &Ground<'_>, role: Option<Role>) -> Result<Option<Check>> {
+    pub(super) fn large_check(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Option<Check>> {
         let Some(role) = role else { return Ok(None) };
-        let (service, place) = (ground.service, ground.service.name.span());
+        let (service, place) = (common.service, common.service.name.span());
         let queries = match (&service.large, role) {
             (None, Role::Authoritative) => self.of_types(&questions::zones(&service.zones), &["DNSKEY"])?,
             (written, _) => self.names(written, &LARGE)?,
@@ -119,31 +119,35 @@ impl Resolver<'_> {
         let options = Options { edns: EdnsUse::Offer(LARGEST), ..options() };
         let questions = self.role_questions(&place, &queries, Some(role), &expect, options)?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        self.once_seen_check(ground, "large", LARGE_ARRIVES, on_fail, &questions, Transport::Udp).map(Some)
+        self.once_seen_check(common, "large", LARGE_ARRIVES, on_fail, &questions, Transport::Udp).map(Some)
     }
 
     /// The check of DNS over TLS, with the first question of the role. It counts only where the server answers so.
-    pub(super) fn tls_check(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Option<Check>> {
+    pub(super) fn tls_check(&self, common: &CommonParts<'_>, asked: &RoleQuestions) -> Result<Option<Check>> {
         let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
         let questions = [Arc::clone(question)];
-        self.once_seen_check(ground, "tls", OVER_TLS, on_fail, &questions, Transport::Tls).map(Some)
+        self.once_seen_check(common, "tls", OVER_TLS, on_fail, &questions, Transport::Tls).map(Some)
     }
 
     /// The check of the identifier, with the first question of the role.
-    pub(super) fn identity_check(&self, ground: &Ground<'_>, asked: &Asked) -> Result<Option<Check>> {
+    pub(super) fn identity_check(
+        &self,
+        common: &CommonParts<'_>,
+        asked: &RoleQuestions,
+    ) -> Result<Option<Check>> {
         let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
         let expect = Expectation { nsid: Some(self.node.clone()), ..question.expect().clone() };
         let queries = [question.query().clone()];
-        let place = ground.service.name.span();
+        let place = common.service.name.span();
         let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Observe) };
-        self.once_seen_check(ground, "identity", IDENTITY, on_fail, &questions, Transport::Udp).map(Some)
+        self.once_seen_check(common, "identity", IDENTITY, on_fail, &questions, Transport::Udp).map(Some)
     }
 
     fn names(
         &self,
-        written: &file::Placed<WordOr<file::Off, file::Asked>>,
+        written: &file::Placed<WordOr<file::Off, file::CheckNames>>,
         default: &[&str],
     ) -> Result<Vec<Query>> {
         match written.as_ref().map(Spanned::get_ref) {
@@ -162,7 +166,7 @@ impl Resolver<'_> {
     /// A check that passes if one of its queries does, and counts only once it has passed; `None` without queries.
     fn one_of(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         name: &str,
         why: &'static str,
         queries: &[Query],
@@ -171,12 +175,12 @@ impl Resolver<'_> {
         if queries.is_empty() {
             return Ok(None);
         }
-        let place = ground.service.name.span();
+        let place = common.service.name.span();
         let questions = self.role_questions(&place, queries, Some(Role::Resolver), expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
-        let probes = self.deep_probes(ground, &outline, &questions, Transport::Udp);
-        self.dns_check(ground, outline, probes, 1).map(Some)
+        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(common.timing) };
+        let probes = self.deep_probes(common, &outline, &questions, Transport::Udp);
+        self.dns_check(common, outline, probes, 1).map(Some)
     }
 
     /// The names of the zones, each with these types.
@@ -192,32 +196,32 @@ impl Resolver<'_> {
     /// A check that degrades. A missing answer counts only once that answer was seen.
     fn once_seen(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         name: &str,
         why: &'static str,
         queries: &[Query],
         expect: &Expectation,
     ) -> Result<Check> {
-        let place = ground.service.name.span();
+        let place = common.service.name.span();
         let questions = self.role_questions(&place, queries, Some(Role::Authoritative), expect, options())?;
         // It does not delay the first verdict.
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        self.once_seen_check(ground, name, why, on_fail, &questions, Transport::Udp)
+        self.once_seen_check(common, name, why, on_fail, &questions, Transport::Udp)
     }
 
     fn once_seen_check(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         name: &str,
         why: &'static str,
         on_fail: OnFail,
         questions: &[Arc<Question>],
         transport: Transport,
     ) -> Result<Check> {
-        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(ground.timing) };
-        let probes = self.deep_probes(ground, &outline, questions, transport);
+        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(common.timing) };
+        let probes = self.deep_probes(common, &outline, questions, transport);
         let need = probes.len();
-        let mut check = self.dns_check(ground, outline, probes, need)?;
+        let mut check = self.dns_check(common, outline, probes, need)?;
         if let Probe::Dns(set) = check.probe {
             check.probe = Probe::Dns(set.once_seen(true));
         }
@@ -227,12 +231,12 @@ impl Resolver<'_> {
     /// Probes of the first deciding address.
     fn deep_probes(
         &self,
-        ground: &Ground<'_>,
+        common: &CommonParts<'_>,
         outline: &Outline,
         questions: &[Arc<Question>],
         transport: Transport,
     ) -> Vec<DnsProbe> {
-        let first = &ground.deciding[..ground.deciding.len().min(1)];
-        self.role_probes(ground, outline, questions, first, &[transport], From::Clients(&ground.clients))
+        let first = &common.deciding[..common.deciding.len().min(1)];
+        self.role_probes(common, outline, questions, first, &[transport], From::Clients(&common.clients))
     }
 }

@@ -26,7 +26,7 @@ const LIFE_ONLY: &str = "any answer except SERVFAIL passes, which shows only tha
                          role = \"authoritative\" with zones, or list your own checks";
 
 /// The questions of a role.
-pub(super) struct Asked {
+pub(super) struct RoleQuestions {
     pub(super) role: Option<Role>,
     /// The name of the check over UDP.
     pub(super) name: &'static str,
@@ -44,7 +44,7 @@ pub(super) struct Asked {
     pub(super) partial: bool,
 }
 
-impl Asked {
+impl RoleQuestions {
     /// The severity of a late answer.
     pub(super) fn slow(&self) -> BTreeMap<Cause, Severity> {
         self.by_cause
@@ -62,7 +62,7 @@ impl Resolver<'_> {
         service: &file::Service,
         backend: Option<&Backend>,
         timing: Timing,
-    ) -> Result<Asked> {
+    ) -> Result<RoleQuestions> {
         let written = service.role.as_ref().map(|role| *role.get_ref());
         let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         self.keys_fit_the_role(service, role)?;
@@ -99,7 +99,16 @@ impl Resolver<'_> {
                 let (critical, by_cause) = (vec![], BTreeMap::new());
                 let plain = questions.clone();
                 let (name, why) = ("alive", LIFE_ONLY);
-                return Ok(Asked { role, name, why, questions, plain, critical, by_cause, partial: false });
+                return Ok(RoleQuestions {
+                    role,
+                    name,
+                    why,
+                    questions,
+                    plain,
+                    critical,
+                    by_cause,
+                    partial: false,
+                });
             }
         };
         let critical = zones(&service.critical);
@@ -111,7 +120,7 @@ impl Resolver<'_> {
         let limited = Expectation { max_latency, ..expect.clone() };
         let critical = if partial { all(&critical, &limited)? } else { vec![] };
         let (questions, plain) = (all(&queries, &limited)?, all(&queries, &expect)?);
-        Ok(Asked { role, name, why, questions, plain, critical, by_cause, partial })
+        Ok(RoleQuestions { role, name, why, questions, plain, critical, by_cause, partial })
     }
 
     /// Encodes the questions of a role.

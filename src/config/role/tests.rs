@@ -68,7 +68,7 @@ fn one_zone_of_several_degrades_unless_it_is_critical() {
     let several = "backend = \"nsd\"\nzones = [\"example.org\", \"example.net\"]\n";
     let found = checks(several);
     let zones = named(&found, "zones");
-    assert!(set(zones).tells_partial());
+    assert!(set(zones).reports_partial());
     assert_eq!(zones.on_fail.severity(Cause::Partial), Severity::Degraded);
     assert_eq!(zones.on_fail.severity(Cause::Refused), Severity::Down);
     let found = checks(&format!("{several}critical = [\"example.net\"]\n"));
@@ -78,7 +78,7 @@ fn one_zone_of_several_degrades_unless_it_is_critical() {
     // With one zone, or only critical ones, a fault of each brings the service down.
     let all = checks(&format!("{several}critical = [\"example.net\", \"example.org\"]\n"));
     for found in [all, checks("backend = \"nsd\"\nzones = [\"example.org\"]\n")] {
-        assert!(!set(named(&found, "zones")).tells_partial());
+        assert!(!set(named(&found, "zones")).reports_partial());
         assert!(found.iter().all(|check| check.name != "critical"));
     }
     let other = format!("{several}critical = [\"example.com\"]\n");
@@ -126,12 +126,12 @@ fn some_sentinels_degrade_and_all_bring_down() {
     let nsd = "backend = \"nsd\"\nzones = [\"example.org\", \"example.net\"]\n";
     let found = checks(&format!("{nsd}sentinel = [\"www.example.org A\", \"x.w.example.net A\"]\n"));
     let sentinel = named(&found, "sentinel");
-    assert!(set(sentinel).tells_partial() && set(sentinel).probes().len() == 4);
+    assert!(set(sentinel).reports_partial() && set(sentinel).probes().len() == 4);
     assert_eq!(sentinel.on_fail.severity(Cause::Partial), Severity::Degraded);
     assert_eq!(sentinel.on_fail.severity(Cause::TooFewAnswers), Severity::Down);
     assert!(set(sentinel).probes().iter().all(|probe| probe.question.expect().not_empty));
     let found = checks(&format!("{nsd}sentinel = \"www.example.org A\"\n"));
-    assert!(!set(named(&found, "sentinel")).tells_partial());
+    assert!(!set(named(&found, "sentinel")).reports_partial());
     let refused = |more: &str| read(&format!("{nsd}{more}")).unwrap_err();
     let message = refused("sentinel = \"www.example.com A\"\n");
     assert!(message.contains("sentinel `www.example.com. A` is in none of `zones`"), "{message}");

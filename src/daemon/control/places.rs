@@ -51,7 +51,7 @@ impl Places {
     }
 
     /// Takes a place for the user. False if there is none left.
-    fn take(&mut self, user: u32) -> bool {
+    fn acquire(&mut self, user: u32) -> bool {
         let held = self.held.get(&user).copied().unwrap_or(0);
         let is_free = if self.is_reserved_for(user) {
             held < RESERVED
@@ -65,7 +65,7 @@ impl Places {
         is_free
     }
 
-    fn leave(&mut self, user: u32) {
+    fn release(&mut self, user: u32) {
         if let Some(held) = self.held.get_mut(&user) {
             *held -= 1;
             if *held == 0 {
@@ -82,20 +82,20 @@ struct Place {
 }
 
 impl Place {
-    fn take(places: &Arc<Mutex<Places>>, user: u32) -> Option<Self> {
-        let is_taken = places.lock().unwrap_or_else(PoisonError::into_inner).take(user);
+    fn acquire(places: &Arc<Mutex<Places>>, user: u32) -> Option<Self> {
+        let is_taken = places.lock().unwrap_or_else(PoisonError::into_inner).acquire(user);
         is_taken.then(|| Self { places: Arc::clone(places), user })
     }
 
     /// A place of the user at the other end, if that user has one left.
     fn of(places: &Arc<Mutex<Places>>, stream: &UnixStream) -> Option<Self> {
-        Self::take(places, stream.peer_cred().ok()?.uid())
+        Self::acquire(places, stream.peer_cred().ok()?.uid())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).leave(self.user);
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).release(self.user);
     }
 }
 
@@ -157,22 +157,22 @@ mod tests {
     #[test]
     fn no_user_takes_the_places_of_another_nor_those_of_root_and_the_owner() {
         let mut places = Places::new(OWNER);
-        let taken = |places: &mut Places, user| (0..1000).filter(|_| places.take(user)).count();
+        let taken = |places: &mut Places, user| (0..1000).filter(|_| places.acquire(user)).count();
         assert_eq!(taken(&mut places, 1000), EACH);
         assert_eq!(taken(&mut places, 1001), EACH);
         let crowd: usize = (2000..2100).map(|user| taken(&mut places, user)).sum();
         assert_eq!(crowd, OTHERS - 2 * EACH);
-        assert!(!places.take(3000));
+        assert!(!places.acquire(3000));
         assert_eq!([taken(&mut places, 0), taken(&mut places, OWNER)], [RESERVED, RESERVED]);
-        places.leave(1000);
-        assert!(places.take(3000));
+        places.release(1000);
+        assert!(places.acquire(3000));
     }
 
     #[test]
     fn a_client_that_leaves_is_forgotten() {
         let places = Arc::new(Mutex::new(Places::new(0)));
         for user in 0..1000 {
-            assert!(Place::take(&places, user).is_some());
+            assert!(Place::acquire(&places, user).is_some());
         }
         assert!(places.lock().unwrap().held.is_empty());
     }

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Asked, Subject};
+use super::{ControlEvent, Subject};
 use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
 use crate::history::file::lines;
@@ -41,9 +41,9 @@ impl Caller {
 }
 
 /// Reads a request, passes it on, and writes the result.
-pub(super) async fn obey(
+pub(super) async fn serve_client(
     stream: UnixStream,
-    questions: mpsc::Sender<Asked>,
+    questions: mpsc::Sender<ControlEvent>,
     configuration: ConfigReader,
 ) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
@@ -122,7 +122,7 @@ impl ConfigReader {
 async fn carry_out(
     envelope: Envelope,
     uid: u32,
-    questions: &mpsc::Sender<Asked>,
+    questions: &mpsc::Sender<ControlEvent>,
     configuration: ConfigReader,
 ) -> Reply {
     let Envelope { expires, mut request } = envelope;
@@ -142,13 +142,13 @@ async fn carry_out(
     let caller = Caller { expires, reply };
     let asked = match request {
         Request::Reload => match configuration.read().await {
-            Ok(config) => Asked::Reload(Box::new(config), caller),
+            Ok(config) => ControlEvent::Reload(Box::new(config), caller),
             Err(why) => {
                 log::warn!("reload refused, the configuration in force stays: {why}");
                 return Reply::Refused(format!("nothing is changed: {why}"));
             }
         },
-        request => Asked::Request(request, caller),
+        request => ControlEvent::Request(request, caller),
     };
     let ending = || Reply::Refused("the helper is ending".to_owned());
     if questions.send(asked).await.is_err() {

@@ -13,11 +13,11 @@ fn on_the_loop<T>(scene: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(scene)
 }
 
-fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("dnsherald-disable-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder).unwrap();
-    folder
+fn directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("dnsherald-disable-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir(&directory).unwrap();
+    directory
 }
 
 fn real_files(scan_time: ScanTime) -> DisableFiles {
@@ -25,8 +25,8 @@ fn real_files(scan_time: ScanTime) -> DisableFiles {
 }
 
 /// A file whose file system hangs: opening a pipe blocks until another process opens it.
-fn hanging(folder: &Path, scan_time: ScanTime, present: bool) -> (DisableFiles, PathBuf) {
-    let path = folder.join("off");
+fn hanging(directory: &Path, scan_time: ScanTime, present: bool) -> (DisableFiles, PathBuf) {
+    let path = directory.join("off");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     let mut files = DisableFiles::with_scanner(scan_time, |path| {
         fs::OpenOptions::new().write(true).open(path).map(|_| true)
@@ -46,20 +46,20 @@ fn trouble(files: &DisableFiles) -> Trouble {
 
 #[test]
 fn reports_each_change_once_and_keeps_the_state_of_inaccessible_files() {
-    let folder = folder("told");
+    let directory = directory("told");
     let mut files = real_files(ScanTime::EachTurn);
-    files.add(SERVICE, "resolver", &folder.join("off"), false);
+    files.add(SERVICE, "resolver", &directory.join("off"), false);
     on_the_loop(async {
         assert_eq!(files.scan_within(LONG).await, []);
-        fs::write(folder.join("off"), "").unwrap();
+        fs::write(directory.join("off"), "").unwrap();
         assert_eq!(files.scan_within(LONG).await, [Event::DisableFile(SERVICE, true)]);
         assert_eq!(files.scan_within(LONG).await, []);
         // A file instead of the directory: not even root can look into it.
-        fs::remove_dir_all(&folder).unwrap();
-        fs::write(&folder, "").unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        fs::write(&directory, "").unwrap();
         assert_eq!(files.scan_within(LONG).await, []);
         assert_eq!(trouble(&files), Trouble::Refused);
-        fs::remove_file(&folder).unwrap();
+        fs::remove_file(&directory).unwrap();
         assert_eq!(files.scan_within(LONG).await, [Event::DisableFile(SERVICE, false)]);
         assert_eq!(trouble(&files), Trouble::None);
     });
@@ -67,23 +67,23 @@ fn reports_each_change_once_and_keeps_the_state_of_inaccessible_files() {
 
 #[test]
 fn reports_a_shared_file_to_all_its_services() {
-    let folder = folder("shared");
+    let directory = directory("shared");
     let mut files = real_files(ScanTime::EachTurn);
     for service in 0..3 {
-        files.add(ServiceId(service), "one of three", &folder.join("off"), service == 1);
+        files.add(ServiceId(service), "one of three", &directory.join("off"), service == 1);
     }
-    fs::write(folder.join("off"), "").unwrap();
+    fs::write(directory.join("off"), "").unwrap();
     let reported = on_the_loop(files.scan_within(LONG));
     let expected = [0, 1, 2].map(|service| Event::DisableFile(ServiceId(service), true));
     assert_eq!(reported, expected, "the second was only remembered");
     assert_eq!(on_the_loop(files.scan_within(LONG)), []);
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn waits_once_for_a_hanging_file_system_and_keeps_the_state() {
-    let folder = folder("hangs");
-    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
+    let directory = directory("hangs");
+    let (mut files, pipe) = hanging(&directory, ScanTime::EachTurn, false);
     on_the_loop(async {
         assert_eq!(files.scan_within(SHORT).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
@@ -96,25 +96,25 @@ fn waits_once_for_a_hanging_file_system_and_keeps_the_state() {
         assert_eq!(files.next().await, Event::DisableFile(SERVICE, true));
         assert_eq!(trouble(&files), Trouble::None);
     });
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn scans_other_files_while_one_hangs() {
-    let folder = folder("others");
-    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
-    fs::write(folder.join("on"), "").unwrap();
-    files.add(ServiceId(0), "other", &folder.join("on"), false);
+    let directory = directory("others");
+    let (mut files, pipe) = hanging(&directory, ScanTime::EachTurn, false);
+    fs::write(directory.join("on"), "").unwrap();
+    files.add(ServiceId(0), "other", &directory.join("on"), false);
     let reported = on_the_loop(files.scan_within(SHORT.max(AT_START)));
     assert_eq!(reported, [Event::DisableFile(ServiceId(0), true)]);
     answers(&pipe);
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn reports_a_late_result_before_the_next_round() {
-    let folder = folder("rounds");
-    let (mut files, pipe) = hanging(&folder, ScanTime::BeforeRounds, false);
+    let directory = directory("rounds");
+    let (mut files, pipe) = hanging(&directory, ScanTime::BeforeRounds, false);
     on_the_loop(async {
         assert_eq!(files.scan_within(SHORT).await, []);
         answers(&pipe);
@@ -125,13 +125,13 @@ fn reports_a_late_result_before_the_next_round() {
         assert_eq!(files.scan_within(SHORT).await, [Event::DisableFile(SERVICE, true)]);
     });
     answers(&pipe);
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn a_running_scan_continues_after_a_reload() {
-    let folder = folder("reload");
-    let (mut files, pipe) = hanging(&folder, ScanTime::EachTurn, false);
+    let directory = directory("reload");
+    let (mut files, pipe) = hanging(&directory, ScanTime::EachTurn, false);
     on_the_loop(async {
         assert_eq!(files.scan_within(SHORT).await, []);
         let mut next = DisableFiles::with_scanner(ScanTime::EachTurn, |_| panic!("a second scan"));
@@ -141,7 +141,7 @@ fn a_running_scan_continues_after_a_reload() {
         answers(&pipe);
         assert_eq!(next.next().await, Event::DisableFile(ServiceId(7), true));
     });
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 /// Takes 700 ms, like a remote share.
@@ -152,13 +152,13 @@ fn exists_slowly(path: &Path) -> io::Result<bool> {
 
 #[test]
 fn waits_once_for_a_slow_file_and_applies_it_a_round_later() {
-    let folder = folder("slow");
+    let directory = directory("slow");
     let mut files = DisableFiles::with_scanner(ScanTime::BeforeRounds, exists_slowly);
-    files.add(SERVICE, "resolver", &folder.join("off"), false);
+    files.add(SERVICE, "resolver", &directory.join("off"), false);
     on_the_loop(async {
         assert_eq!(files.scan_within(AT_ROUND).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
-        fs::write(folder.join("off"), "").unwrap();
+        fs::write(directory.join("off"), "").unwrap();
         let mut reported = vec![];
         while reported.is_empty() {
             reported = files.scan_within(Duration::MAX / 2).await;
@@ -168,13 +168,13 @@ fn waits_once_for_a_slow_file_and_applies_it_a_round_later() {
         }
         assert_eq!(reported, [Event::DisableFile(SERVICE, true)]);
     });
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn waits_again_for_a_file_that_is_fast_again() {
-    let folder = folder("again");
-    let (mut files, pipe) = hanging(&folder, ScanTime::BeforeRounds, false);
+    let directory = directory("again");
+    let (mut files, pipe) = hanging(&directory, ScanTime::BeforeRounds, false);
     on_the_loop(async {
         assert_eq!(files.scan_within(SHORT).await, []);
         assert_eq!(trouble(&files), Trouble::Silent);
@@ -188,7 +188,7 @@ fn waits_again_for_a_file_that_is_fast_again() {
         assert_eq!(trouble(&files), Trouble::None);
     });
     answers(&pipe);
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 /// The threads that have scanned.
@@ -213,21 +213,21 @@ fn few_threads_scan_a_thousand_files() {
 
 #[test]
 fn scans_files_behind_many_hanging_ones() {
-    let folder = folder("behind");
-    let (mut files, _) = hanging(&folder, ScanTime::EachTurn, false);
-    let pipes: Vec<_> = (0..30).map(|number| folder.join(format!("hangs-{number}"))).collect();
+    let directory = directory("behind");
+    let (mut files, _) = hanging(&directory, ScanTime::EachTurn, false);
+    let pipes: Vec<_> = (0..30).map(|number| directory.join(format!("hangs-{number}"))).collect();
     assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
     for pipe in &pipes {
         files.add(ServiceId(0), "hangs", pipe, false);
     }
-    fs::write(folder.join("on"), "").unwrap();
-    files.add(ServiceId(1), "other", &folder.join("on"), false);
+    fs::write(directory.join("on"), "").unwrap();
+    files.add(ServiceId(1), "other", &directory.join("on"), false);
     let first = on_the_loop(async {
         files.start_scan();
         files.next().await
     });
     assert_eq!(first, Event::DisableFile(ServiceId(1), true));
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -243,8 +243,8 @@ fn a_missing_thread_is_an_error() {
 
 #[test]
 fn a_missing_configuration_file_keeps_the_drain() {
-    let folder = folder("configuration");
-    let path = folder.join("dnsherald.toml");
+    let directory = directory("configuration");
+    let path = directory.join("dnsherald.toml");
     let mut files = real_files(ScanTime::EachTurn);
     files.add(SERVICE, "resolver", &path, false);
     files.files.get_mut(&*path).unwrap().is_configuration = true;
@@ -255,5 +255,5 @@ fn a_missing_configuration_file_keeps_the_drain() {
         fs::remove_file(&path).unwrap();
         assert_eq!(files.scan_within(LONG).await, []);
     });
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_dir_all(directory).unwrap();
 }

@@ -34,12 +34,12 @@ pub(crate) struct Change {
 
 /// Memory and its age.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Aged<'a> {
+pub(super) struct DatedMemory<'a> {
     pub(super) memory: &'a Memory,
     pub(super) age: Duration,
 }
 
-impl Aged<'_> {
+impl DatedMemory<'_> {
     /// The current order, unless it has expired or ends with its helper.
     fn order(&self, service: &str, kind: Kind, holder: &Holder) -> Option<RememberedOrder> {
         let order = self.memory.services.get(service)?.orders(kind).get(holder)?;
@@ -50,7 +50,7 @@ impl Aged<'_> {
 }
 
 /// The changes between `known` and `found`, for services in `found`.
-pub(super) fn changes(known: Aged<'_>, found: Aged<'_>) -> Vec<Change> {
+pub(super) fn changes(known: DatedMemory<'_>, found: DatedMemory<'_>) -> Vec<Change> {
     let mut changes = vec![];
     for (service, remembered) in &found.memory.services {
         if service == NO_LONGER_CONFIGURED {
@@ -82,7 +82,7 @@ pub(super) fn changes(known: Aged<'_>, found: Aged<'_>) -> Vec<Change> {
 /// applied.
 pub(super) fn apply(change: &Change, memory: &mut Memory, age: Duration) -> bool {
     let Change { service, prefixes, kind, holder, was, order } = change;
-    let has = Aged { memory, age }.order(service, *kind, holder);
+    let has = DatedMemory { memory, age }.order(service, *kind, holder);
     let is_there = memory.services.get(service).is_some_and(|kept| kept.orders(*kind).contains_key(holder));
     let unchanged = is_same(was.as_ref(), has.as_ref());
     match order {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::disk::{FileId, make_directory, read, remove_leftovers, write};
-use super::merge::{Aged, Change, apply, changes};
+use super::merge::{Change, DatedMemory, apply, changes};
 use super::{Document, FORMAT, Failure, lock as state_lock};
 use crate::daemon::timestamp::{Age, Timestamp};
 use crate::engine::memory::Memory;
@@ -251,6 +251,6 @@ fn age(document: &Document) -> Duration {
     }
 }
 
-fn aged(document: &Document) -> Aged<'_> {
-    Aged { memory: &document.services, age: age(document) }
+fn aged(document: &Document) -> DatedMemory<'_> {
+    DatedMemory { memory: &document.services, age: age(document) }
 }

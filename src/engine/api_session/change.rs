@@ -34,7 +34,7 @@ impl ApiSession {
             self.plan_refresh(now);
         }
         if self.dialect() != spoken {
-            self.entries.iter_mut().for_each(RouteEntry::forget_said);
+            self.entries.iter_mut().for_each(RouteEntry::forget_sent);
             self.entries.iter_mut().for_each(|entry| entry.restate(now));
         }
     }
@@ -75,10 +75,10 @@ impl ApiSession {
             if !entry.perhaps_announced && !is_in_flight {
                 continue;
             }
-            if !entry.left_behind {
+            if !entry.stale {
                 out.push(Notice::LeftBehind { route: entry.towards() }.into());
             }
-            self.entries.push(entry.become_unwanted(now));
+            self.entries.push(entry.become_stale(now));
         }
         // The command in flight concerns the same route, which may have another place.
         if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
@@ -91,7 +91,7 @@ impl ApiSession {
     /// prefix from the same neighbors.
     pub(super) fn restate_beside(&mut self, now: Moment, withdrawn: usize) {
         let gone = self.entries[withdrawn].route.clone();
-        let beside = |entry: &&mut RouteEntry| !entry.left_behind && entry.route.may_go_with(&gone);
+        let beside = |entry: &&mut RouteEntry| !entry.stale && entry.route.may_go_with(&gone);
         self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
 }

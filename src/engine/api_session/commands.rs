@@ -56,7 +56,7 @@ impl ApiSession {
         let waiting = waiting.filter_map(|(route, entry)| Some((entry.urgency(), due(entry)?, route)));
         if let Some((_, _, route)) = waiting.min() {
             let wish = self.entries[route].desired.clone()?;
-            self.entries[route].said(&wish);
+            self.entries[route].mark_sent(&wish);
             let line = self.words(&self.entries[route], &wish);
             return Some(Command::Route(route, wish, line));
         }
@@ -76,9 +76,9 @@ impl ApiSession {
         // A late reply, too, would then cover these.
         self.late_replies = self.late_replies.saturating_add(1);
         if let Command::Route(route, ..) = command {
-            self.entries[route].said_for_good(self.settings.parent);
+            self.entries[route].settle_unanswered(self.settings.parent);
             out.push(Action::Save);
-            if self.entries[route].left_behind {
+            if self.entries[route].stale {
                 self.restate_beside(now, route);
             }
         }

@@ -21,7 +21,7 @@ impl ApiSession {
             family: Family::of(entry.route.prefix.addr()),
             neighbors: entry.route.neighbors.clone(),
         };
-        let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.left_behind).map(mark).collect();
+        let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.stale).map(mark).collect();
         marks.sort_by_cached_key(|mark| (mark.family == Family::V4, mark.neighbors.clone()));
         marks.dedup();
         marks

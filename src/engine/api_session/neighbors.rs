@@ -68,7 +68,7 @@ impl Neighbors {
     }
 
     /// Handles a report of ExaBGP about the session with `neighbor` at `now`. A name that is no address is ignored.
-    pub(super) fn take(&mut self, now: Moment, neighbor: &str, change: Change) {
+    pub(super) fn on_report(&mut self, now: Moment, neighbor: &str, change: Change) {
         let Ok(address) = neighbor.parse() else { return };
         let before = self.0.get(&address);
         if before.is_none() && self.0.len() >= MOST {
@@ -144,14 +144,14 @@ mod tests {
     #[test]
     fn a_session_is_down_since_it_was_lost_and_not_since_the_last_attempt() {
         let mut neighbors = Neighbors::default();
-        neighbors.take(at(1), "10.0.0.1", Change::Connected);
+        neighbors.on_report(at(1), "10.0.0.1", Change::Connected);
         assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some(CONNECTING), 1)]);
-        neighbors.take(at(2), "10.0.0.1", Change::Up);
-        neighbors.take(at(3), "10.0.0.1", Change::Up);
+        neighbors.on_report(at(2), "10.0.0.1", Change::Up);
+        neighbors.on_report(at(3), "10.0.0.1", Change::Up);
         assert_eq!(shown(&neighbors), [("10.0.0.1".into(), None, 2)]);
-        neighbors.take(at(60), "10.0.0.1", Change::Down("peer reset".into()));
-        neighbors.take(at(65), "10.0.0.1", Change::Connected);
-        neighbors.take(at(66), "10.0.0.1", Change::Down("closing connection".into()));
+        neighbors.on_report(at(60), "10.0.0.1", Change::Down("peer reset".into()));
+        neighbors.on_report(at(65), "10.0.0.1", Change::Connected);
+        neighbors.on_report(at(66), "10.0.0.1", Change::Down("closing connection".into()));
         assert_eq!(
             shown(&neighbors),
             [("10.0.0.1".into(), Some("peer reset; last attempt: closing connection"), 60)]
@@ -162,10 +162,10 @@ mod tests {
     fn a_session_that_is_down_can_fail_to_connect_and_only_one_that_was_not_is_lost() {
         let mut neighbors = Neighbors::default();
         assert!(!neighbors.is_down("10.0.0.1"), "not known");
-        neighbors.take(at(1), "10.0.0.1", Change::Down("closing connection".into()));
+        neighbors.on_report(at(1), "10.0.0.1", Change::Down("closing connection".into()));
         assert!(neighbors.is_down("10.0.0.1") && !neighbors.has_been_up("10.0.0.1"));
-        neighbors.take(at(2), "10.0.0.1", Change::Up);
-        neighbors.take(at(3), "10.0.0.1", Change::Down("peer reset".into()));
+        neighbors.on_report(at(2), "10.0.0.1", Change::Up);
+        neighbors.on_report(at(3), "10.0.0.1", Change::Down("peer reset".into()));
         assert!(neighbors.is_down("10.0.0.1") && neighbors.has_been_up("10.0.0.1"));
         assert!(!neighbors.is_down("somewhere"));
     }
@@ -174,7 +174,7 @@ mod tests {
     fn addresses_are_kept_in_order_and_other_names_are_not() {
         let mut neighbors = Neighbors::default();
         for name in ["2001:db8::1", "10.0.0.2", "somewhere", "", "10.0.0.1"] {
-            neighbors.take(at(0), name, Change::Up);
+            neighbors.on_report(at(0), name, Change::Up);
         }
         let addresses: Vec<_> = neighbors.iter().map(|(address, _)| address.to_string()).collect();
         assert_eq!(addresses, ["10.0.0.1", "10.0.0.2", "2001:db8::1"]);
@@ -184,9 +184,9 @@ mod tests {
     fn a_bounded_number_is_kept() {
         let mut neighbors = Neighbors::default();
         for nth in 0..2 * MOST {
-            neighbors.take(at(0), &format!("10.0.{}.{}", nth / 256, nth % 256), Change::Up);
+            neighbors.on_report(at(0), &format!("10.0.{}.{}", nth / 256, nth % 256), Change::Up);
         }
-        neighbors.take(at(1), "10.0.0.0", Change::Down(String::new()));
+        neighbors.on_report(at(1), "10.0.0.0", Change::Down(String::new()));
         assert_eq!(neighbors.iter().count(), MOST);
         assert!(neighbors.iter().next().is_some_and(|(_, session)| !session.is_up()), "a known one changes");
     }

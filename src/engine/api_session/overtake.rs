@@ -29,13 +29,13 @@ impl ApiSession {
         for route in 0..self.entries.len() {
             let entry = &mut self.entries[route];
             if entry.is_urgent() && entry.due.is_some_and(|due| due <= now) {
-                entry.said_out_of_turn(now);
+                entry.mark_sent_out_of_turn(now);
                 out.push(Action::Print(self.words(&self.entries[route], &Advertisement::Withdraw)));
                 withdraws += 1;
             }
         }
         self.late_replies += withdraws;
-        self.troubled(now);
+        self.note_trouble(now);
         out.insert(place, Notice::Overtaken { withdraws }.into());
         self.unanswered_since.get_or_insert(now);
         let step = self.step(Input::Overtake);
@@ -46,6 +46,6 @@ impl ApiSession {
 impl RouteEntry {
     /// A withdraw that has not been sent yet, of a route that ExaBGP may announce.
     pub(super) fn is_urgent(&self) -> bool {
-        self.urgency() == Urgency::Withdraw && self.said != Some(Advertisement::Withdraw)
+        self.urgency() == Urgency::Withdraw && self.sent != Some(Advertisement::Withdraw)
     }
 }

@@ -20,14 +20,14 @@ pub(super) struct Trouble {
 
 impl ApiSession {
     /// The reply that is awaited becomes a late one.
-    pub(super) fn lose_reply(&mut self, now: Moment) {
+    pub(super) fn count_late_reply(&mut self, now: Moment) {
         self.late_replies += 1;
-        self.troubled(now);
+        self.note_trouble(now);
     }
 
     /// Gives up the command in flight; it is sent again later.
-    pub(super) fn put_back(&mut self, now: Moment, command: Command) {
-        self.lose_reply(now);
+    pub(super) fn requeue(&mut self, now: Moment, command: Command) {
+        self.count_late_reply(now);
         match command {
             Command::Route(route, ..) => {
                 self.entries[route].retry(now, Answer::Missing);
@@ -38,7 +38,7 @@ impl ApiSession {
 
     /// Schedules a restatement of everything, at growing intervals while unexpected replies continue.
     pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.troubled(now);
+        self.note_trouble(now);
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
             self.resync = Backoff::new();
         }
@@ -47,14 +47,14 @@ impl ApiSession {
             self.resync_at = Some(now + self.resync.pause());
         }
         for entry in &mut self.entries {
-            if entry.doubt(now, CALM) {
+            if entry.distrust_acknowledgment(now, CALM) {
                 out.push(Action::Save);
             }
         }
     }
 
     /// A reply is missing or unexpected: from now on acknowledgments may be wrong.
-    pub(super) fn troubled(&mut self, now: Moment) {
+    pub(super) fn note_trouble(&mut self, now: Moment) {
         let since = self.trouble.map_or(now, |trouble| trouble.since);
         self.trouble = Some(Trouble { since, latest: now });
     }
@@ -69,7 +69,7 @@ impl ApiSession {
     pub(super) fn confirm(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(trouble) = self.trouble.take() else { return };
         if !self.answers {
-            self.troubled(now);
+            self.note_trouble(now);
             return self.ask_again(now, out);
         }
         let doubtful = self.entries.iter_mut().filter(|entry| entry.was_acknowledged_since(trouble.since));

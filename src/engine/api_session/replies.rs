@@ -23,7 +23,7 @@ impl ApiSession {
             self.answers = true;
             self.late_replies = self.late_replies.saturating_sub(1);
             out.push(Notice::AnswersAfterAll.into());
-            self.troubled(now);
+            self.note_trouble(now);
             self.ask_again(now, out);
             return self.restate_all(now, out);
         }
@@ -54,7 +54,7 @@ impl ApiSession {
         self.unanswered_since = None;
         if self.dialect() != before {
             // ExaBGP may not have understood the commands sent before.
-            self.entries.iter_mut().for_each(RouteEntry::forget_said);
+            self.entries.iter_mut().for_each(RouteEntry::forget_sent);
             self.restate_all(now, out);
         }
         let step = self.step(Input::Version);
@@ -91,17 +91,17 @@ impl ApiSession {
             Step::Stay | Step::Complete => {}
             Step::AskVersion => self.ask_again(now, out),
             Step::GiveUpGreeting => {
-                self.lose_reply(now);
+                self.count_late_reply(now);
                 self.ask_again(now, out);
             }
             Step::GiveUpCommand => {
                 if let State::Sending(command) = std::mem::replace(&mut self.state, State::Ready) {
-                    self.put_back(now, command);
+                    self.requeue(now, command);
                 }
                 self.ask_again(now, out);
             }
             Step::GiveUpVersion => {
-                self.lose_reply(now);
+                self.count_late_reply(now);
                 if !std::mem::replace(&mut self.unresponsive, true) {
                     out.push(Notice::NoVersion { spoken: self.dialect() }.into());
                 }
@@ -112,12 +112,12 @@ impl ApiSession {
                 self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
             }
             Step::MissDone => {
-                self.lose_reply(now);
+                self.count_late_reply(now);
                 self.version_without_done = true;
                 self.settle_down(now, out);
             }
             Step::StopAwaiting => {
-                self.lose_reply(now);
+                self.count_late_reply(now);
                 self.answers = false;
                 out.push(Notice::AnswersNothing.into());
                 self.become_ready(now, out);
@@ -168,7 +168,7 @@ impl ApiSession {
                 if self.entries[route].acknowledge(now, advertisement) {
                     out.push(Action::Save);
                 }
-                if self.entries[route].left_behind {
+                if self.entries[route].stale {
                     self.restate_beside(now, route);
                 }
             }

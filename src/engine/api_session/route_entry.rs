@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::Parent;
 use crate::engine::moment::Moment;
-use crate::engine::notice::Stands;
+use crate::engine::notice::RouteState;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Advertisement, Route};
 use crate::text::fnv::fnv64;
@@ -22,7 +22,8 @@ pub(crate) struct RouteEntry {
     /// The advertisement that the service wants; `None` until its first decision.
     pub(crate) desired: Option<Advertisement>,
     /// The last advertisement that was sent to ExaBGP and not refused.
-    pub(crate) said: Option<Advertisement>,
+    #[serde(rename = "said")]
+    pub(crate) sent: Option<Advertisement>,
     /// The last advertisement that ExaBGP answered with `done`; `None` if unknown.
     pub(crate) acknowledged: Option<Advertisement>,
     /// When ExaBGP answered so.
@@ -32,7 +33,8 @@ pub(crate) struct RouteEntry {
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
     /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
-    pub(crate) left_behind: bool,
+    #[serde(rename = "left_behind")]
+    pub(crate) stale: bool,
     /// A fingerprint of the last log line about the route. Not the line: there may be many entries.
     reported: Option<u64>,
     /// Whether every command sent for the route has been answered or given up.
@@ -72,28 +74,28 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
             beside.retain(|announced| !announced.is_the_same_as(&wanted.route));
         }
     }
-    let mut left_behind: Vec<_> = by_prefix.into_values().flatten().collect();
-    left_behind.sort_by_key(|route| route.prefix);
-    entries.extend(left_behind.into_iter().map(RouteEntry::left_behind));
+    let mut stale: Vec<_> = by_prefix.into_values().flatten().collect();
+    stale.sort_by_key(|route| route.prefix);
+    entries.extend(stale.into_iter().map(RouteEntry::stale));
     entries
 }
 
 impl RouteEntry {
     /// A route that an earlier helper announced and no service has now.
-    pub(super) fn left_behind(route: Route) -> Self {
-        Self { perhaps_announced: true, left_behind: true, ..Self::new(route) }
+    pub(super) fn stale(route: Route) -> Self {
+        Self { perhaps_announced: true, stale: true, ..Self::new(route) }
     }
 
     pub(super) const fn new(route: Route) -> Self {
         Self {
             route,
             desired: None,
-            said: None,
+            sent: None,
             acknowledged: None,
             acknowledged_at: Moment::START,
             perhaps_announced: false,
             due: None,
-            left_behind: false,
+            stale: false,
             reported: None,
             answered: false,
             answer: None,
@@ -106,9 +108,9 @@ impl RouteEntry {
     pub(super) fn become_route(mut self, now: Moment, route: Route) -> Self {
         let differs = self.route != route;
         self.route = route;
-        self.left_behind = false;
+        self.stale = false;
         if differs {
-            self.said = None;
+            self.sent = None;
             self.acknowledged = None;
             self.restate(now);
         }
@@ -116,8 +118,8 @@ impl RouteEntry {
     }
 
     /// Another configuration does not have the route: it is to be withdrawn and forgotten.
-    pub(super) fn become_unwanted(mut self, now: Moment) -> Self {
-        self.left_behind = true;
+    pub(super) fn become_stale(mut self, now: Moment) -> Self {
+        self.stale = true;
         self.desire(now, &Advertisement::Withdraw);
         self
     }
@@ -128,7 +130,7 @@ impl RouteEntry {
         if new {
             self.desired = Some(advertisement.clone());
             self.refused = false;
-            if self.said != self.acknowledged {
+            if self.sent != self.acknowledged {
                 // ExaBGP may have replaced the acknowledged advertisement by one sent since.
                 self.acknowledged =
                     self.acknowledged.take().filter(|acknowledged| acknowledged != advertisement);
@@ -141,8 +143,8 @@ impl RouteEntry {
 
     /// Whether the desired advertisement announces or withdraws, without its attributes.
     #[must_use]
-    pub(crate) fn stands(&self) -> Option<Stands> {
-        self.desired.as_ref().map(Stands::new)
+    pub(crate) fn route_state(&self) -> Option<RouteState> {
+        self.desired.as_ref().map(RouteState::new)
     }
 
     /// Whether the desired state differs from the last log line about the route.
@@ -207,7 +209,7 @@ impl RouteEntry {
 
     /// Sends the desired advertisement again as soon as possible.
     pub(super) fn restate(&mut self, now: Moment) {
-        let forgotten = self.left_behind && !self.perhaps_announced;
+        let forgotten = self.stale && !self.perhaps_announced;
         if self.desired.is_some() && !forgotten {
             // An entry that is due already keeps its place in the queue.
             self.due = Some(self.due.map_or(now, |due| due.min(now)));
@@ -216,7 +218,7 @@ impl RouteEntry {
 
     /// Recent replies may have belonged to other commands: a route acknowledged within `lately` counts as not
     /// acknowledged and perhaps announced. True if that is a change.
-    pub(super) fn doubt(&mut self, now: Moment, lately: Duration) -> bool {
+    pub(super) fn distrust_acknowledgment(&mut self, now: Moment, lately: Duration) -> bool {
         let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
         if doubtful {
             self.acknowledged = None;
@@ -231,45 +233,45 @@ impl RouteEntry {
     }
 
     /// Notes that the desired advertisement was sent.
-    pub(super) fn said(&mut self, advertisement: &Advertisement) {
+    pub(super) fn mark_sent(&mut self, advertisement: &Advertisement) {
         self.due = None;
         self.perhaps_announced |= advertisement.announces();
-        self.said = Some(advertisement.clone());
+        self.sent = Some(advertisement.clone());
     }
 
     /// Notes that the withdraw was sent out of turn. Its reply cannot be told from others, so that it is sent again in
     /// turn.
-    pub(super) fn said_out_of_turn(&mut self, now: Moment) {
-        self.said(&Advertisement::Withdraw);
+    pub(super) fn mark_sent_out_of_turn(&mut self, now: Moment) {
+        self.mark_sent(&Advertisement::Withdraw);
         self.due = Some(now + self.backoff.pause());
     }
 
     /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so that its effect is
     /// unknown.
-    pub(super) fn said_for_good(&mut self, parent: Parent) {
+    pub(super) fn settle_unanswered(&mut self, parent: Parent) {
         self.acknowledged = None;
         self.answered = true;
         if parent == Parent::Terminal {
             // A person reads standard output: nothing is announced that is not on the screen.
-            self.perhaps_announced = self.said.as_ref().is_some_and(Advertisement::announces);
+            self.perhaps_announced = self.sent.as_ref().is_some_and(Advertisement::announces);
         }
     }
 
     /// ExaBGP has refused `advertisement`.
     pub(super) fn refuse(&mut self, advertisement: &Advertisement) {
         self.refused = self.desired.as_ref() == Some(advertisement);
-        self.forget_said();
+        self.forget_sent();
     }
 
     /// ExaBGP refused or did not understand the command.
-    pub(super) fn forget_said(&mut self) {
-        self.said = None;
+    pub(super) fn forget_sent(&mut self) {
+        self.sent = None;
     }
 
     /// Whether the desired advertisement has been sent.
     #[must_use]
-    pub(crate) fn is_said(&self) -> bool {
-        self.desired.is_some() && self.desired == self.said
+    pub(crate) fn is_sent(&self) -> bool {
+        self.desired.is_some() && self.desired == self.sent
     }
 
     /// Notes that ExaBGP has answered `advertisement` with `done`. True if that is a change.

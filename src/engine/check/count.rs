@@ -22,12 +22,12 @@ pub(crate) enum Change {
         why: String,
     },
     /// The first of a series of unknown outcomes.
-    Blind {
+    BecameUnknown {
         /// The outcome.
         why: String,
     },
     /// The end of a series of unknown outcomes.
-    Sees {
+    BecameKnown {
         /// The duration of the series.
         after: Duration,
     },
@@ -52,13 +52,14 @@ impl Check {
         {
             // What was lost of late may have the same reason.
             self.counters().into_iter().for_each(Hysteresis::clear_window);
-            return self.become_blind(now, failure).into_iter().collect();
+            return self.become_unknown(now, failure).into_iter().collect();
         }
         self.lacks_address = match outcome {
             Outcome::Unknown(_) => self.lacks_address,
             _ => self.on_fail.misses_address(outcome),
         };
-        let sees = self.unknown.take().map(|unknown| Change::Sees { after: now.since(unknown.since) });
+        let known =
+            self.unknown.take().map(|unknown| Change::BecameKnown { after: now.since(unknown.since) });
         match outcome {
             Outcome::Pass { lost, .. } => self.count_pass(*lost),
             Outcome::Fail(failure) | Outcome::Unknown(failure) => self.count_failure(failure),
@@ -73,7 +74,7 @@ impl Check {
         }
         let to = self.shown.state();
         let changed = (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain() });
-        sees.into_iter().chain(changed).collect()
+        known.into_iter().chain(changed).collect()
     }
 
     fn count_failure(&mut self, failure: &Failure) {
@@ -103,10 +104,10 @@ impl Check {
         [&mut self.shown, &mut self.degrading, &mut self.downing]
     }
 
-    fn become_blind(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
+    fn become_unknown(&mut self, now: Moment, failure: &Failure) -> Option<Change> {
         let since = self.unknown.as_ref().map(|unknown| unknown.since);
         self.unknown = Some(Unknown { since: since.unwrap_or(now), failure: failure.clone() });
-        since.is_none().then(|| Change::Blind { why: failure.to_string() })
+        since.is_none().then(|| Change::BecameUnknown { why: failure.to_string() })
     }
 
     fn explain(&self) -> String {

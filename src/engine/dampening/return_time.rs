@@ -33,7 +33,7 @@ enum Stage {
 
 /// An event of the service.
 #[derive(Clone, Copy, Debug)]
-enum News {
+enum ServiceEvent {
     /// It fell from serving, for this time in the window.
     Fell(u32),
     /// Its checks are up; the return is due then.
@@ -45,12 +45,14 @@ enum News {
 }
 
 impl Stage {
-    const fn after(self, news: News) -> Self {
+    const fn after(self, news: ServiceEvent) -> Self {
         match (self, news) {
-            (_, News::Fell(falls)) | (Self::Waiting { falls, .. }, News::Unwell) => Self::Fallen(falls),
-            (Self::Fallen(falls), News::Well(until)) => Self::Waiting { falls, until },
-            (_, News::Forgiven) => Self::Free,
-            (stage, News::Well(_) | News::Unwell) => stage,
+            (_, ServiceEvent::Fell(falls)) | (Self::Waiting { falls, .. }, ServiceEvent::Unwell) => {
+                Self::Fallen(falls)
+            }
+            (Self::Fallen(falls), ServiceEvent::Well(until)) => Self::Waiting { falls, until },
+            (_, ServiceEvent::Forgiven) => Self::Free,
+            (stage, ServiceEvent::Well(_) | ServiceEvent::Unwell) => stage,
         }
     }
 }
@@ -110,24 +112,24 @@ impl ReturnTime {
     /// The service fell from serving.
     pub(crate) fn fall(&mut self, now: Moment) {
         self.falls.add(now);
-        self.stage = self.stage.after(News::Fell(self.falls(now)));
+        self.stage = self.stage.after(ServiceEvent::Fell(self.falls(now)));
     }
 
     /// The checks of the service are up; `rises_in` is the time that this takes them.
     pub(crate) fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
         let rest = takes(self.withdrawn_by(), rises_in, longest).saturating_sub(rises_in);
-        self.stage = self.stage.after(News::Well(now + rest));
+        self.stage = self.stage.after(ServiceEvent::Well(now + rest));
         self.expire(now);
     }
 
     /// A check has brought the service down.
     pub(crate) fn unwell(&mut self) {
-        self.stage = self.stage.after(News::Unwell);
+        self.stage = self.stage.after(ServiceEvent::Unwell);
     }
 
     /// The service serves, or is withdrawn for a reason that does not count as a fall.
     pub(crate) fn forgive(&mut self) {
-        self.stage = self.stage.after(News::Forgiven);
+        self.stage = self.stage.after(ServiceEvent::Forgiven);
     }
 
     /// Ends a wait that is over.

@@ -81,7 +81,7 @@ impl Window {
     }
 
     /// For a message: "31 of the last 60 rounds".
-    pub(super) fn told(&self) -> String {
+    pub(super) fn phrase(&self) -> String {
         format!("{} of the last {} rounds failed or were lost", self.sum.div_ceil(ROUND), self.rounds.len())
     }
 }
@@ -104,7 +104,7 @@ mod tests {
         assert!(!window.is_failing());
         window.count(true, Lost::NONE);
         assert!(window.is_failing());
-        assert_eq!(window.told(), "4 of the last 4 rounds failed or were lost");
+        assert_eq!(window.phrase(), "4 of the last 4 rounds failed or were lost");
         window.clear();
         assert!(!window.is_failing());
     }

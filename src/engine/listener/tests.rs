@@ -104,7 +104,7 @@ fn an_idle_process_with_one_waiting_socket_of_four_is_asked_again_before_it_is_h
     let mut asked = vec![];
     for passed in (15..=375).step_by(15) {
         world.after(15);
-        if world.listener.take_doubt(world.now) {
+        if world.listener.take_probe_request(world.now) {
             asked.push(passed);
         }
     }
@@ -154,7 +154,7 @@ fn a_part_of_the_sockets_degrades_and_half_of_them_bring_down_after_a_second() {
 }
 
 #[test]
-fn an_answer_tells_a_part_from_the_whole() {
+fn an_answer_distinguishes_a_part_from_all_sockets() {
     let mut world = World::new(2);
     world.sockets[0].0 = 832;
     world.run(120, Duration::ZERO);
@@ -245,7 +245,7 @@ fn only_a_socket_that_was_seen_can_be_missing() {
     // Gone for a moment: opened anew.
     world.sockets.clear();
     assert_eq!(world.after(15), Verdict::Reading);
-    assert!(world.listener.take_doubt(world.now) && world.listener.pace() == Pace::Fast);
+    assert!(world.listener.take_probe_request(world.now) && world.listener.pace() == Pace::Fast);
     assert_eq!(world.after(45), Verdict::Reading);
     world.sockets.push((0, 0));
     assert_eq!(world.after(15), Verdict::Reading);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::prefixes::Prefixes;
 use super::until::Until;
-use super::{Asks, Fall, Notice, Stands, Stated, Timed};
+use super::{Desired, Fall, Notice, RouteState, Stated, Timed};
 use crate::engine::drain::{FailedRestart, RestartEnd};
 use crate::engine::hysteresis;
 use crate::engine::order::{Holder, Lasts, Reason};
@@ -16,7 +16,7 @@ fn stated(state: ServiceState, planned: bool) -> Notice {
     Notice::Stated(Box::new(Stated {
         service: "resolver".to_owned(),
         state,
-        route: if is_up { Stands::Announced } else { Stands::Withdrawn },
+        route: if is_up { RouteState::Announced } else { RouteState::Withdrawn },
         prefixes: Prefixes::from_iter(["192.0.2.53/32".to_owned()]),
         moved: true,
         returns: false,
@@ -91,7 +91,7 @@ fn a_line_that_moves_a_route_names_the_prefix_and_its_end() {
     let prefixes = (0..20).map(|nth| format!("198.18.0.{nth}/32")).collect();
     let mut notice = becomes(ServiceState::Down, false);
     if let Notice::Service { asks, .. } = &mut notice {
-        asks.push(Asks { route: Stands::Withdrawn, prefixes });
+        asks.push(Desired { route: RouteState::Withdrawn, prefixes });
     }
     let asked = "; withdrawing 198.18.0.0/32, 198.18.0.1/32, 198.18.0.2/32 and 17 more";
     assert_eq!(notice.to_string(), format!("service resolver: up -> down: why{asked}"));
@@ -229,7 +229,7 @@ fn the_manual_names_the_words_that_the_log_uses() {
     for sentence in &sentences {
         assert!(named.iter().any(|words| sentence.contains(words)), "the manual does not name: {sentence}");
     }
-    for stands in [Stands::Announced, Stands::Withdrawn] {
+    for stands in [RouteState::Announced, RouteState::Withdrawn] {
         assert!(named.contains(&stands.to_string().as_str()));
     }
     for urgency in [Urgency::Error, Urgency::Warning, Urgency::Notice, Urgency::Info] {

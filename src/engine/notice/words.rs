@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Asks, Fall, Notice, Stands, Stated};
+use super::{Desired, Fall, Notice, RouteState, Stated};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::RestartEnd;
@@ -58,37 +58,37 @@ impl Notice {
             Self::CheckKnown { service, check, after } => {
                 write!(f, "check {service}/{check}: no longer unknown, after {}", Shown(*after))
             }
-            Self::Blind { service, after, why } => write!(
+            Self::AllUnknown { service, after, why } => write!(
                 f,
                 "service {service}: no check has had a result for {}, degraded until one has: {why}",
                 Shown(*after)
             ),
-            Self::StartsBlind { service, after, stands: Some(state), why } => write!(
+            Self::StartsUnknown { service, after, stands: Some(state), why } => write!(
                 f,
                 "service {service}: no check has had a result within {} of the start; {state}, \
                  acknowledged before the start, stands: {why}",
                 Shown(*after)
             ),
-            Self::StartsBlind { service, after, stands: None, why } => write!(
+            Self::StartsUnknown { service, after, stands: None, why } => write!(
                 f,
                 "service {service}: no check has had a result within {} of the start, and no \
                  earlier state is known; withdrawing: {why}",
                 Shown(*after)
             ),
-            Self::StaysBlind { service, stays, after, why } => write!(
+            Self::StaysUnknown { service, stays, after, why } => write!(
                 f,
                 "service {service}: {stays}; no check has had a result for {}: {why}",
                 Shown(*after)
             ),
             Self::Service { service, from, to, why, asks, kept, .. } => {
                 write!(f, "service {service}: {from} -> {to}: {why}")?;
-                asks.iter().try_for_each(|Asks { route, prefixes }| match route {
-                    Stands::Announced => write!(f, "; announcing {prefixes}"),
-                    Stands::Withdrawn => write!(f, "; withdrawing {prefixes}"),
+                asks.iter().try_for_each(|Desired { route, prefixes }| match route {
+                    RouteState::Announced => write!(f, "; announcing {prefixes}"),
+                    RouteState::Withdrawn => write!(f, "; withdrawing {prefixes}"),
                 })?;
-                kept.iter().try_for_each(|Asks { route, prefixes }| match route {
-                    Stands::Announced => write!(f, "; {prefixes} stays announced"),
-                    Stands::Withdrawn => write!(f, "; {prefixes} stays withdrawn"),
+                kept.iter().try_for_each(|Desired { route, prefixes }| match route {
+                    RouteState::Announced => write!(f, "; {prefixes} stays announced"),
+                    RouteState::Withdrawn => write!(f, "; {prefixes} stays withdrawn"),
                 })
             }
             Self::Stated(stated) => {
@@ -355,7 +355,7 @@ impl fmt::Display for Stated {
     }
 }
 
-impl fmt::Display for Stands {
+impl fmt::Display for RouteState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Announced => "ANNOUNCED",

@@ -83,7 +83,7 @@ impl Bench {
             logged: vec![],
             probed: vec![],
         };
-        bench.tell(Event::Start);
+        bench.handle(Event::Start);
         bench
     }
 
@@ -96,7 +96,7 @@ impl Bench {
         bench
     }
 
-    fn tell(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         self.now = self.now + Duration::from_millis(1);
         let actions = self.engine.handle(self.now, event);
         self.follow(&actions);
@@ -120,12 +120,12 @@ impl Bench {
             }
             let Action::Print(line) = action else { continue };
             if line == "system version 0" {
-                self.tell(Event::Received("exabgp 5.0.15".to_owned()));
+                self.handle(Event::Received("exabgp 5.0.15".to_owned()));
             } else if !line.starts_with('#') {
                 self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
             }
             if self.answers {
-                self.tell(Event::Received("done".to_owned()));
+                self.handle(Event::Received("done".to_owned()));
             }
         }
     }
@@ -135,28 +135,28 @@ impl Bench {
             let check = CheckId { service: ServiceId(service), check: 0 };
             let failed = || Outcome::fail(Cause::Timeout, "no answer");
             let outcome = if *pass { Outcome::pass(Duration::ZERO) } else { failed() };
-            self.tell(Event::Outcome(check, outcome));
+            self.handle(Event::Outcome(check, outcome));
         }
     }
 
     fn passes(&mut self, time: Duration) {
         self.now = self.now + time;
-        self.tell(Event::Tick);
+        self.handle(Event::Tick);
     }
 
     fn drain(&mut self, service: usize, lasts: Lasts) {
         let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
-        self.tell(Event::Drain(ServiceId(service), order));
+        self.handle(Event::Drain(ServiceId(service), order));
     }
 
     fn drain_all(&mut self) {
         let lasts = Lasts::UntilLifted;
         let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
-        self.tell(Event::DrainAll(order));
+        self.handle(Event::DrainAll(order));
     }
 
     fn undrain(&mut self, service: usize) {
-        self.tell(Event::Undrain(ServiceId(service), Lift { holder: None, once_healthy: false }));
+        self.handle(Event::Undrain(ServiceId(service), Lift { holder: None, once_healthy: false }));
     }
 
     /// Starts another helper one second later; every check passes.
@@ -169,7 +169,7 @@ impl Bench {
         next
     }
 
-    fn said(&mut self) -> Vec<String> {
+    fn commands(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)
     }
 
@@ -184,20 +184,20 @@ fn reloading_the_same_configuration_changes_nothing() {
     bench.finds(0, &[false]);
     bench.reload(TWO);
     assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Up)]);
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
     bench.finds(0, &[false]);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
 }
 
 #[test]
 fn services_keep_their_state_in_any_order() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false, false]);
-    bench.said();
+    bench.commands();
     bench.reload("b 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
     assert_eq!(bench.states(), [("b", ServiceState::Down), ("a", ServiceState::Up)]);
     bench.finds(0, &[true, true]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
 }
 
 #[test]
@@ -206,9 +206,9 @@ fn a_changed_service_keeps_the_verdicts_of_unchanged_checks() {
     bench.finds(1, &[false]);
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb med=200 192.0.2.3/32");
     assert_eq!(bench.states(), [("a", ServiceState::Up), ("b", ServiceState::Up)]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
     bench.finds(1, &[false]);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"], "the second failure in a row");
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.3/32"], "the second failure in a row");
 }
 
 #[test]
@@ -217,11 +217,11 @@ fn the_log_lists_changed_and_kept_parts_of_a_reload() {
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb query=example. 192.0.2.3/32");
     let changed = "configuration reloaded: 1 service unchanged, changed: b (check answers; route kept)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
-    bench.said();
+    bench.commands();
     bench.finds(1, &[true, true]);
     let verdict = "service b: starting -> up: required checks pass; 192.0.2.3/32 stays announced";
     assert!(bench.logged.contains(&verdict.to_owned()), "{:?}", bench.logged);
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
     bench.reload("a 192.0.2.1/32 192.0.2.4/32\nb query=example. med=300 192.0.2.3/32");
     let changed = "configuration reloaded: changed: a (prefixes), b (what its states advertise)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
@@ -241,9 +241,9 @@ fn the_last_statement_stands_until_new_checks_have_a_verdict() {
     assert!(bench.logged.iter().any(|line| line.contains(again)), "{:?}", bench.logged);
     let b = &bench.engine.services()[1];
     assert!(b.explain().contains("its last announcement or withdraw stands") && b.since() < bench.now);
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
     bench.finds(1, &[true, true]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
 }
 
 /// A service whose process has ended, and its log line about that, after a reload to `services` within the grace.
@@ -251,13 +251,13 @@ fn ended_before_a_reload(services: &str, is_back: bool) -> Vec<String> {
     let mut bench = Bench::up("a unit=unbound.service 192.0.2.1/32");
     let alive = CheckId { service: ServiceId(0), check: 1 };
     let pass = || Event::Outcome(alive, Outcome::pass(Duration::ZERO));
-    bench.tell(pass());
-    bench.tell(pass());
+    bench.handle(pass());
+    bench.handle(pass());
     assert_eq!(bench.states(), [("a", ServiceState::Up)]);
-    bench.tell(Event::SuddenFailure(alive, Failure::new(Cause::ProcessGone, "it has ended")));
+    bench.handle(Event::SuddenFailure(alive, Failure::new(Cause::ProcessGone, "it has ended")));
     bench.reload(services);
     if is_back {
-        bench.tell(pass());
+        bench.handle(pass());
     }
     bench.passes(Duration::from_secs(3));
     let tells = |line: &String| line.contains("fell, ") || line.contains("its process is back");
@@ -288,7 +288,7 @@ fn a_round_continues_if_its_check_does() {
     assert_eq!(bench.kept, HashMap::from([(id(2), id(0)), (id(1), id(2))]));
     assert_eq!(bench.probed, [id(1), id(3)], "what goes on is out already, and the rest is asked at once");
     bench.finds(0, &[false, false]);
-    assert_eq!(bench.said()[1..], ["withdraw route 192.0.2.3/32"], "after the new attributes of d");
+    assert_eq!(bench.commands()[1..], ["withdraw route 192.0.2.3/32"], "after the new attributes of d");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn a_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
     bench.drain(0, Lasts::UntilLifted);
     let disable = Event::DisableFile(ServiceId(0), true);
     assert!(bench.engine.handle(bench.now, disable).contains(&Action::Save), "though it was drained before");
-    bench.tell(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+    bench.handle(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
     bench.reload("a disable-file=/off med=200 192.0.2.1/32");
     assert_eq!(bench.states(), [("a", ServiceState::Drained)]);
     bench.reload("a med=200 192.0.2.1/32");
@@ -309,12 +309,12 @@ fn a_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
 fn removed_services_are_withdrawn_and_new_ones_decide() {
     let mut bench = Bench::up(TWO);
     bench.reload("a 192.0.2.1/32\nc 192.0.2.9/32");
-    let mut said = bench.said();
+    let mut said = bench.commands();
     said.sort();
     assert_eq!(said, ["withdraw route 192.0.2.2/32", "withdraw route 192.0.2.3/32"]);
     bench.finds(0, &[true, true]);
     bench.finds(1, &[true, true]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.9/32 next-hop 10.1.0.2 med 100"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.9/32 next-hop 10.1.0.2 med 100"]);
 }
 
 /// The acknowledged state may be long out of date if ExaBGP does not answer.
@@ -323,11 +323,11 @@ fn the_adopted_state_is_the_present_one() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
     bench.answers = false;
     bench.finds(0, &[false, false]);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
     bench.reload("a start=adopt med=200 192.0.2.1/32");
     bench.answers = true;
-    bench.tell(Event::Received("done".to_owned()));
-    assert_eq!(bench.said(), [""; 0], "the server is dead");
+    bench.handle(Event::Received("done".to_owned()));
+    assert_eq!(bench.commands(), [""; 0], "the server is dead");
 }
 
 /// Unknown checks delay a decision by `unknown-after`, 30 seconds, at most.
@@ -338,16 +338,16 @@ fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
         let check = CheckId { service: ServiceId(1), check: 0 };
         for nth in 0..4 {
             bench.reload(&format!("a 192.0.2.1/32\nb {change}{nth} 192.0.2.2/32"));
-            bench.tell(Event::Outcome(check, Outcome::fail(Cause::Local, "")));
+            bench.handle(Event::Outcome(check, Outcome::fail(Cause::Local, "")));
             bench.passes(Duration::from_secs(10));
         }
-        assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"], "{change}");
+        assert_eq!(bench.commands(), ["withdraw route 192.0.2.2/32"], "{change}");
     }
 }
 
 fn finds_nothing_out(bench: &mut Bench) {
     let check = CheckId { service: ServiceId(0), check: 0 };
-    bench.tell(Event::Outcome(check, Outcome::fail(Cause::SourceAddress, "cannot ask")));
+    bench.handle(Event::Outcome(check, Outcome::fail(Cause::SourceAddress, "cannot ask")));
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_statement_survives_two_reloads_while_checks_are_unknown() {
     bench.reload("x query=third. 192.0.2.1/32");
     finds_nothing_out(&mut bench);
     bench.passes(Duration::from_secs(31));
-    assert!(!bench.said().iter().any(|line| line.starts_with("withdraw")), "{:?}", bench.logged);
+    assert!(!bench.commands().iter().any(|line| line.starts_with("withdraw")), "{:?}", bench.logged);
 }
 
 #[test]

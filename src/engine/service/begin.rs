@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::damped::rises_in;
 use super::drained::Disabled;
-use super::sight::Sight;
+use super::unknown::UnknownChecks;
 use super::{Service, ServiceState, StartPolicy};
 use crate::engine::action::Action;
 use crate::engine::check::Check;
@@ -57,7 +57,7 @@ impl Service {
             recovery: plan.recovery,
             recovers: None,
             served_before: false,
-            sight: Sight::new(now, witnesses, plan.unknown_after),
+            unknown_checks: UnknownChecks::new(now, witnesses, plan.unknown_after),
             acknowledged_before: None,
             state: ServiceState::Starting,
             since: now,

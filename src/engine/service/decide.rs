@@ -6,7 +6,7 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
-use crate::engine::notice::{Asks, DrainEnd, Notice, Stands};
+use crate::engine::notice::{Desired, DrainEnd, Notice, RouteState};
 use crate::exabgp::Advertisement;
 
 impl Service {
@@ -20,7 +20,7 @@ impl Service {
         let expired = self.drains.expire(now);
         self.note_ends(expired, DrainEnd::Expired, out);
         self.expire_holds(now, out);
-        self.look_at_sight(now);
+        self.update_unknown_checks(now);
         self.settle_grace(now, out);
         self.assess(now, out);
         self.return_from_drain(now, out);
@@ -59,15 +59,15 @@ impl Service {
     }
 
     /// The requested commands for the routes for which `applies` is true, announcements first.
-    pub(in crate::engine) fn asks(&self, applies: impl Fn(usize, &Advertisement) -> bool) -> Vec<Asks> {
-        let asks = |route: Stands| {
+    pub(in crate::engine) fn asks(&self, applies: impl Fn(usize, &Advertisement) -> bool) -> Vec<Desired> {
+        let asks = |route: RouteState| {
             let prefixes = self.prefixes.iter().enumerate().filter_map(|(place, prefix)| {
                 let wanted = self.stated(place)?;
-                (Stands::new(wanted) == route && applies(place, wanted)).then(|| prefix.to_string())
+                (RouteState::new(wanted) == route && applies(place, wanted)).then(|| prefix.to_string())
             });
-            Some(Asks { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
+            Some(Desired { route, prefixes: prefixes.collect() }).filter(|asks| !asks.prefixes.is_empty())
         };
-        [Stands::Announced, Stands::Withdrawn].into_iter().filter_map(asks).collect()
+        [RouteState::Announced, RouteState::Withdrawn].into_iter().filter_map(asks).collect()
     }
 
     pub(super) fn enter(&self, state: String, reason: String) -> Action {
@@ -129,7 +129,7 @@ impl Service {
         match self.health {
             Some(_) if self.dampening.holds() => ServiceState::Down,
             None => ServiceState::Starting,
-            Some(Severity::Observe) if self.sight.is_blind() => ServiceState::Degraded,
+            Some(Severity::Observe) if self.unknown_checks.all_unknown() => ServiceState::Degraded,
             Some(Severity::Observe) => ServiceState::Up,
             Some(Severity::Degraded) => ServiceState::Degraded,
             Some(Severity::Down) => ServiceState::Down,

@@ -27,7 +27,7 @@ impl Service {
             out.push(Action::Save);
         }
         if self.compat.start_anew_when_enabled && self.is_disabled() && !disabled {
-            self.check_anew(now);
+            self.reset_checks(now);
         }
         let was_disabled = self.is_disabled();
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
@@ -62,7 +62,7 @@ impl Service {
         }
         if self.drains.let_return(lift) {
             // Earlier outcomes may concern another server process than the present one.
-            self.check_anew(now);
+            self.reset_checks(now);
             out.push(Notice::Returning { service: self.name.clone() }.into());
             out.push(Action::Save);
         }
@@ -82,10 +82,10 @@ impl Service {
         }
         // Without a verdict the checks are probing for one already.
         if passes {
-            self.check_anew(now);
+            self.reset_checks(now);
         }
         self.revalidating = self.health.is_none() && !self.is_pinned();
-        self.sight.alarm_anew();
+        self.unknown_checks.allow_alarm();
     }
 
     /// Whether it stays drained only until its checks pass.
@@ -94,13 +94,13 @@ impl Service {
         !self.is_disabled() && (self.revalidating || all_return)
     }
 
-    pub(super) fn check_anew(&mut self, now: Moment) {
+    pub(super) fn reset_checks(&mut self, now: Moment) {
         for check in &mut self.checks {
             check.begin_anew(now);
         }
         self.health = None;
         self.served_before = false;
-        self.sight.begin_anew(now);
+        self.unknown_checks.restart(now);
     }
 
     pub(super) fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {

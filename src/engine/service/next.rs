@@ -119,7 +119,7 @@ impl Service {
 
     /// The return of a service whose checks have to pass first.
     fn announced(&self, now: Moment, then: &str) -> Next {
-        if self.is_blind_now() {
+        if self.are_all_unknown() {
             let becomes = self.becomes(ServiceState::Up);
             return Next::open(format!("{becomes} once the checks pass{then}"));
         }
@@ -145,7 +145,7 @@ impl Service {
         if let Some(until) = self.recovers.filter(|_| self.health == Some(Severity::Observe)) {
             return Some(Next::timed("up at", until, ", at the end of its recovery"));
         }
-        if self.sight.is_blind() {
+        if self.unknown_checks.all_unknown() {
             return Some(Next::open("up once the checks have results again".to_owned()));
         }
         let (at, text) = self.ahead(|check| check.rises(now, Severity::Degraded), "passes")?;
@@ -155,7 +155,7 @@ impl Service {
     fn first_verdict(&self, now: Moment) -> Option<Next> {
         if self.checks.iter().any(|check| check.decides() && check.unknown().is_some()) {
             let text = "decided once the checks have a result";
-            return Some(match self.sight_deadline() {
+            return Some(match self.unknown_deadline() {
                 Some(at) => Next::timed(format!("{text}, without them at"), at, ""),
                 None => Next::open(text.to_owned()),
             });

@@ -13,7 +13,7 @@ impl Service {
     /// checks were not probed.
     ///
     /// Without a verdict the last statement stands until there is one.
-    pub(crate) fn go_on_from(
+    pub(crate) fn continue_from(
         &mut self,
         mut service: Self,
         earlier: &plan::Service,
@@ -65,7 +65,7 @@ impl Service {
         let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
         // Reloads that change checks do not extend the time limit of the first verdict.
         if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
-            self.sight.go_on_from(&service.sight);
+            self.unknown_checks.continue_from(&service.unknown_checks);
         }
         self.recovers = service.recovers.filter(|_| !self.recovery.is_zero());
         self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());

@@ -171,12 +171,12 @@ impl Service {
 
     /// The end of a sentence if no check has a result.
     fn unknown_suffix(&self) -> String {
-        if !self.is_blind_now() {
+        if !self.are_all_unknown() {
             return String::new();
         }
         let mut deciding = self.checks.iter().filter(|check| check.decides());
         let which = if deciding.all(|check| check.unknown().is_some()) { "all" } else { "all dns" };
-        format!("; {which} checks unknown: {}", self.blindness())
+        format!("; {which} checks unknown: {}", self.why_unknown())
     }
 
     /// The last acknowledged state, as far as it may still be valid.
@@ -226,8 +226,8 @@ impl Service {
             ServiceState::Degraded if self.recovers.is_some() && self.health == Some(Severity::Observe) => {
                 format!("returns with the attributes of `degraded` for {}", Period(self.recovery))
             }
-            ServiceState::Degraded if self.sight.is_blind() => {
-                format!("its checks have no result: {}", self.blindness())
+            ServiceState::Degraded if self.unknown_checks.all_unknown() => {
+                format!("its checks have no result: {}", self.why_unknown())
             }
             ServiceState::Down | ServiceState::Degraded => {
                 let worst = self.checks.iter().max_by_key(|check| check.verdict());
@@ -245,8 +245,8 @@ impl Service {
                 if is_stale { why + &self.unknown_suffix() } else { why }
             }
             ServiceState::Up => format!("required checks pass{}", self.ignored()),
-            ServiceState::Starting if self.sight.stated_blindly() => {
-                format!("no verdict: {}; what was acknowledged last stands", self.blindness())
+            ServiceState::Starting if self.unknown_checks.stated_without_verdict() => {
+                format!("no verdict: {}; what was acknowledged last stands", self.why_unknown())
             }
             ServiceState::Starting if self.lost_verdict => {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_that_exabgp_knows_is_said_as_it_was_written() {
+    fn every_kind_of_exabgp_is_displayed_as_written() {
         for text in [
             "target:64512:4294967295",
             "target:4200000000:1",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_its_octets_is_refused() {
+    fn a_number_that_does_not_fit_its_field_is_refused() {
         for text in [
             "target:4200000000:65536",
             "target:5L:70000",
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exabgp_has_no_word_for_is_refused_with_what_it_has() {
+    fn an_unknown_kind_is_refused_with_the_known_kinds() {
         let refused = |text: &str| text.parse::<ExtendedCommunity>().unwrap_err();
         for text in ["", "x", "1:2", "Target:1:2", "rt:1:2", ":1:2"] {
             let start =

@@ -27,17 +27,17 @@ fn present(entries: &[(&str, &str)]) -> Vec<Present> {
     entries.iter().map(entry).collect()
 }
 
-/// A folder with a record of the calls of `ip`.
+/// A directory with a record of the calls of `ip`.
 struct Fake(PathBuf);
 
 impl Fake {
     /// Makes `addresses` call the fake. `script` decides its exit status.
     fn new(name: &str, addresses: &mut Addresses, script: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("dnsherald-setup-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let calls = format!("echo \"$*\" >> {}; {script}", folder.join("told").display());
+        let directory = std::env::temp_dir().join(format!("dnsherald-setup-{}-{name}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let calls = format!("echo \"$*\" >> {}; {script}", directory.join("told").display());
         addresses.ip.words = ["sh", "-c", &calls, "ip"].map(str::to_owned).to_vec();
-        Self(folder)
+        Self(directory)
     }
 
     /// The calls since the last query.

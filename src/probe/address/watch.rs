@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::{APART, AddressProbe, Sight};
+use super::{APART, AddressProbe, Presence};
 use crate::netlink::changes::Changes;
 use crate::probe::route::RouteProbe;
 use crate::sys::lock;
@@ -46,7 +46,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    fn look(&self) -> Sight {
+    fn look(&self) -> Presence {
         match self {
             Self::Address(probe) => probe.look(),
             Self::Route(probe) => probe.look(),
@@ -56,34 +56,36 @@ impl Subject {
 
 /// The state of the addresses or routes of a probe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Grip {
+enum AddressState {
     Unseen,
     Here,
     /// Missing since this time, perhaps only for a moment.
-    Doubted(Instant),
+    Suspect(Instant),
     Missing,
 }
 
-impl Grip {
+impl AddressState {
     /// The state after a look-up, and the sentence to report if the addresses have gone.
-    fn after(self, now: Instant, sight: Sight) -> (Self, Option<String>) {
-        match (self, sight) {
-            (_, Sight::Here) => (Self::Here, None),
-            (Self::Here, Sight::Missing(_)) => (Self::Doubted(now), None),
-            (Self::Doubted(since), Sight::Missing(why)) if now >= since + APART => (Self::Missing, Some(why)),
-            (Self::Unseen, Sight::Missing(_)) => (Self::Missing, None),
-            (grip, Sight::Missing(_) | Sight::Unknown(_)) => (grip, None),
+    fn after(self, now: Instant, presence: Presence) -> (Self, Option<String>) {
+        match (self, presence) {
+            (_, Presence::Here) => (Self::Here, None),
+            (Self::Here, Presence::Missing(_)) => (Self::Suspect(now), None),
+            (Self::Suspect(since), Presence::Missing(why)) if now >= since + APART => {
+                (Self::Missing, Some(why))
+            }
+            (Self::Unseen, Presence::Missing(_)) => (Self::Missing, None),
+            (state, Presence::Missing(_) | Presence::Unknown(_)) => (state, None),
         }
     }
 }
 
 /// Called with the sentence about addresses that have gone.
-type Tell = Box<dyn Fn(&str) + Send>;
+type Callback = Box<dyn Fn(&str) + Send>;
 
 struct Watched {
     probe: Subject,
-    grip: Grip,
-    tell: Tell,
+    state: AddressState,
+    report: Callback,
 }
 
 /// Watches addresses until it is dropped.
@@ -109,29 +111,32 @@ impl Watch {
         asked.set_nonblocking(true)?;
         let watched = Arc::<Mutex<Vec<Watched>>>::default();
         let attended = Arc::clone(&watched);
-        thread::Builder::new().name("addresses".into()).spawn(move || attend(&asked, &attended))?;
+        thread::Builder::new().name("addresses".into()).spawn(move || run(&asked, &attended))?;
         Ok(Self { watched, attention })
     }
 
     /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone. A probe
     /// that was watched before keeps its state.
-    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (Subject, Tell)>) {
+    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (Subject, Callback)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
-        let grip = |probe: &Subject| {
-            known.iter().find(|watched| watched.probe == *probe).map_or(Grip::Unseen, |watched| watched.grip)
+        let state = |probe: &Subject| {
+            known
+                .iter()
+                .find(|watched| watched.probe == *probe)
+                .map_or(AddressState::Unseen, |watched| watched.state)
         };
         let probes = probes.into_iter();
-        *watched = probes.map(|(probe, tell)| Watched { grip: grip(&probe), probe, tell }).collect();
+        *watched = probes.map(|(probe, report)| Watched { state: state(&probe), probe, report }).collect();
         drop(watched);
         // A full channel means that the thread has not yet handled the previous request.
         let _ = (&self.attention).write(&[0]);
     }
 }
 
-fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
+fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
     let mut changes = None;
-    let mut silent = false;
+    let mut is_reported = false;
     let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
     loop {
         // Subscribes before the look-up, so that no change is missed between them.
@@ -139,7 +144,7 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
             changes = match Changes::subscribe() {
                 Ok(changes) => Some(changes),
                 Err(error) => {
-                    if !std::mem::replace(&mut silent, true) {
+                    if !std::mem::replace(&mut is_reported, true) {
                         log::warn!(
                             "cannot receive changes of addresses and routes: {error}; one that disappears is noticed \
                              within {EACH:?} only; AF_NETLINK in RestrictAddressFamilies= permits it"
@@ -150,11 +155,11 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
             };
         }
         let now = Instant::now();
-        let rests = now < not_before;
+        let pausing = now < not_before;
         let subscribed =
-            changes.as_ref().filter(|_| !rests).map(|changes| PollFd::new(changes, PollFlags::IN));
+            changes.as_ref().filter(|_| !pausing).map(|changes| PollFd::new(changes, PollFlags::IN));
         let mut fds: Vec<_> = [PollFd::new(asked, PollFlags::IN)].into_iter().chain(subscribed).collect();
-        let wake = if rests { not_before } else { look_at };
+        let wake = if pausing { not_before } else { look_at };
         // If poll fails, the addresses are looked up after each pause.
         if poll(&mut fds, timespec(wake.saturating_duration_since(now)).as_ref()).is_err() {
             thread::sleep(PAUSE);
@@ -165,8 +170,8 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
             Err(error) if is_passing(&error) => {}
             Err(_) => return,
         }
-        if !rests {
-            match changes.as_ref().map(Changes::take) {
+        if !pausing {
+            match changes.as_ref().map(Changes::receive) {
                 Some(Ok(true)) => look_at = now,
                 Some(Err(_)) => changes = None,
                 Some(Ok(false)) | None => {}
@@ -174,8 +179,8 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
         }
         let began = Instant::now();
         if began >= look_at && began >= not_before {
-            let doubts = look(began, &mut lock(watched));
-            look_at = began + if doubts { APART } else { EACH };
+            let is_suspect = look(began, &mut lock(watched));
+            look_at = began + if is_suspect { APART } else { EACH };
             not_before = Instant::now() + (began.elapsed() * SHARE).max(PAUSE);
         }
     }
@@ -184,13 +189,13 @@ fn attend(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
 /// Looks up all addresses and reports those that have gone. Returns whether another look-up is due soon.
 fn look(now: Instant, watched: &mut [Watched]) -> bool {
     for watched in &mut *watched {
-        let (grip, gone) = watched.grip.after(now, watched.probe.look());
-        watched.grip = grip;
+        let (state, gone) = watched.state.after(now, watched.probe.look());
+        watched.state = state;
         if let Some(why) = gone {
-            (watched.tell)(&why);
+            (watched.report)(&why);
         }
     }
-    watched.iter().any(|watched| matches!(watched.grip, Grip::Doubted(_)))
+    watched.iter().any(|watched| matches!(watched.state, AddressState::Suspect(_)))
 }
 
 fn timespec(time: Duration) -> Option<Timespec> {
@@ -211,36 +216,40 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(20);
 
     #[test]
-    fn only_what_was_here_and_stays_missing_has_gone() {
-        let (now, missing) = (Instant::now(), || Sight::Missing("gone".into()));
-        let unknown = || Sight::Unknown("no netlink".into());
-        let doubted = Grip::Doubted(now);
-        assert_eq!(Grip::Unseen.after(now, missing()), (Grip::Missing, None), "the round says so");
-        assert_eq!(Grip::Here.after(now, missing()), (doubted, None));
-        assert_eq!(doubted.after(now + APART / 2, missing()), (doubted, None));
-        assert_eq!(doubted.after(now + APART / 2, Sight::Here), (Grip::Here, None), "moved");
-        assert_eq!(doubted.after(now + APART, missing()), (Grip::Missing, Some("gone".into())));
-        assert_eq!(Grip::Missing.after(now, missing()), (Grip::Missing, None), "told once");
-        assert_eq!(Grip::Missing.after(now, Sight::Here), (Grip::Here, None));
-        for grip in [Grip::Unseen, Grip::Here, doubted, Grip::Missing] {
-            assert_eq!(grip.after(now + APART, unknown()), (grip, None));
+    fn an_address_is_gone_if_it_was_here_and_stays_missing() {
+        let (now, missing) = (Instant::now(), || Presence::Missing("gone".into()));
+        let unknown = || Presence::Unknown("no netlink".into());
+        let suspect = AddressState::Suspect(now);
+        assert_eq!(
+            AddressState::Unseen.after(now, missing()),
+            (AddressState::Missing, None),
+            "the round says so"
+        );
+        assert_eq!(AddressState::Here.after(now, missing()), (suspect, None));
+        assert_eq!(suspect.after(now + APART / 2, missing()), (suspect, None));
+        assert_eq!(suspect.after(now + APART / 2, Presence::Here), (AddressState::Here, None), "moved");
+        assert_eq!(suspect.after(now + APART, missing()), (AddressState::Missing, Some("gone".into())));
+        assert_eq!(AddressState::Missing.after(now, missing()), (AddressState::Missing, None), "told once");
+        assert_eq!(AddressState::Missing.after(now, Presence::Here), (AddressState::Here, None));
+        for state in [AddressState::Unseen, AddressState::Here, suspect, AddressState::Missing] {
+            assert_eq!(state.after(now + APART, unknown()), (state, None));
         }
     }
 
     fn watching(addresses: &[&str]) -> (Watch, Receiver<String>) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let (told, events) = channel();
-        let tell: Tell = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
+        let report: Callback = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
         let watch = Watch::start().unwrap();
-        watch.assign([(Subject::Address(AddressProbe { addresses, device: None }), tell)]);
+        watch.assign([(Subject::Address(AddressProbe { addresses, device: None }), report)]);
         (watch, events)
     }
 
     /// The thread has made its first look-up.
-    fn comes_to_be(watch: &Watch, grip: Grip) {
+    fn comes_to_be(watch: &Watch, state: AddressState) {
         let began = Instant::now();
-        while lock(&watch.watched)[0].grip != grip {
-            assert!(began.elapsed() < DEADLINE, "{:?}", lock(&watch.watched)[0].grip);
+        while lock(&watch.watched)[0].state != state {
+            assert!(began.elapsed() < DEADLINE, "{:?}", lock(&watch.watched)[0].state);
             thread::yield_now();
         }
     }
@@ -252,12 +261,12 @@ mod tests {
             for (address, length) in [("192.0.2.53", 32), ("2001:db8::53", 128)] {
                 shell(&format!("ip addr add {address}/{length} dev lo"));
                 let (watch, events) = watching(&[address]);
-                comes_to_be(&watch, Grip::Here);
+                comes_to_be(&watch, AddressState::Here);
                 shell(&format!("ip addr del {address}/{length} dev lo"));
                 let why = events.recv_timeout(DEADLINE).unwrap();
                 assert!(why.starts_with(&format!("{address} is not on this host")), "{why}");
                 shell(&format!("ip addr add {address}/{length} dev lo"));
-                comes_to_be(&watch, Grip::Here);
+                comes_to_be(&watch, AddressState::Here);
                 assert!(events.try_recv().is_err());
             }
         });
@@ -269,7 +278,7 @@ mod tests {
         let name = "probe::address::watch::tests::a_local_route_is_as_good_as_an_address";
         in_namespace(name, setup, || {
             let (watch, events) = watching(&["192.0.2.53"]);
-            comes_to_be(&watch, Grip::Here);
+            comes_to_be(&watch, AddressState::Here);
             shell("ip route del local 192.0.2.0/24 dev lo");
             events.recv_timeout(DEADLINE).unwrap();
         });

@@ -62,7 +62,7 @@ async fn a_program_gets_its_arguments_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_unknown() {
+async fn a_missing_program_is_unknown() {
     for (name, why) in [
         ("no-such-plugin", "`no-such-plugin`: cannot start it: `no-such-plugin` is not found"),
         ("/no/plugin", "`/no/plugin`: cannot start it: No such file"),
@@ -144,7 +144,7 @@ async fn a_timeout_of_a_process_that_did_not_run_is_unknown() {
 }
 
 #[tokio::test]
-async fn what_takes_longer_than_a_fraction_of_a_second_times_out() {
+async fn a_command_times_out_after_a_fraction_of_a_second() {
     for text in [format!("sleep {}", unique_seconds()), "yes".to_owned(), "while :; do :; done".to_owned()] {
         let failure = failure(CommandProbe::shell(text, Some(Duration::from_secs_f64(0.05)))).await;
         assert_eq!(failure.cause, Cause::Timeout);
@@ -177,7 +177,7 @@ async fn a_background_process_with_the_pipe_delays_no_verdict_and_is_killed() {
 }
 
 #[tokio::test]
-async fn a_timeout_kills_what_has_escaped() {
+async fn a_timeout_kills_processes_that_left_the_group() {
     let long = unique_seconds();
     let text = format!("(setsid sh -c 'sleep {long} & wait' &) & sleep {long}");
     let failure = failure(CommandProbe::shell(text, Some(Duration::from_millis(300)))).await;

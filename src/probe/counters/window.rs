@@ -166,7 +166,7 @@ mod tests {
             .collect()
     }
 
-    fn told(outcome: &Outcome) -> (Cause, &str) {
+    fn verdict(outcome: &Outcome) -> (Cause, &str) {
         let failure = outcome.failure().unwrap_or_else(|| panic!("{outcome:?}"));
         (failure.cause, &failure.detail)
     }
@@ -181,7 +181,7 @@ mod tests {
         ]);
         assert!(said[..3].iter().all(Outcome::passed), "{said:?}");
         assert_eq!(
-            told(&said[3]),
+            verdict(&said[3]),
             (Cause::ServfailShare, "answered SERVFAIL to 200 of 300 queries in 30s (67 %)")
         );
         let then =
@@ -200,9 +200,12 @@ mod tests {
     fn dropped_queries_are_overload() {
         let said = outcomes([counted(0, 0, 0), counted(1000, 0, 100), counted(2000, 0, 201)]);
         assert!(said[1].passed());
-        assert_eq!(told(&said[2]), (Cause::Overload, "dropped or limited 201 of 2000 queries in 20s (10 %)"));
+        assert_eq!(
+            verdict(&said[2]),
+            (Cause::Overload, "dropped or limited 201 of 2000 queries in 20s (10 %)")
+        );
         // All of them, of which it counts none as a query.
-        assert!(told(&outcomes([counted(0, 0, 0), counted(0, 0, 500)])[1]).1.contains("500 of 500"));
+        assert!(verdict(&outcomes([counted(0, 0, 0), counted(0, 0, 500)])[1]).1.contains("500 of 500"));
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
         let backwards = outcomes([counted(5000, 10, 0), counted(6000, 5, 0), counted(7000, 900, 0)]);
         assert!(!backwards[2].passed() && backwards[1].passed(), "{backwards:?}");
         let huge = outcomes([counted(0, 0, 0), counted(u64::MAX, u64::MAX, u64::MAX)]);
-        assert_eq!(told(&huge[1]).0, Cause::ServfailShare);
+        assert_eq!(verdict(&huge[1]).0, Cause::ServfailShare);
     }
 
     #[test]
@@ -225,7 +228,7 @@ mod tests {
         let pending = |pending| Reading { pending: Some(pending), ..counted(0, 0, 0) };
         let said = outcomes([pending(950), pending(960), pending(100), pending(990)]);
         assert!(said[0].passed());
-        assert_eq!(told(&said[1]), (Cause::Overload, "at least 950 of 1000 queries have waited for 10s"));
+        assert_eq!(verdict(&said[1]), (Cause::Overload, "at least 950 of 1000 queries have waited for 10s"));
         assert!(said[2].passed() && said[3].passed());
     }
 
@@ -243,17 +246,17 @@ mod tests {
         let mut window = Window::default();
         let hung = || Read::Hung("`unbound-control stats_noreset`: no exit within 5s".to_owned());
         let mut learn = |read, answers| window.learn(at(0), read, answers, &LIMITS);
-        assert_eq!(told(&learn(hung(), true)).0, Cause::NoCounters);
+        assert_eq!(verdict(&learn(hung(), true)).0, Cause::NoCounters);
         let (cause, detail) = (
             Cause::ControlHung,
             "`unbound-control stats_noreset`: no exit within 5s, although the server answers DNS",
         );
-        assert_eq!(told(&learn(hung(), true)), (cause, detail));
-        assert_eq!(told(&learn(hung(), false)).0, Cause::NoCounters, "nothing answers");
-        assert_eq!(told(&learn(hung(), true)).0, Cause::NoCounters);
+        assert_eq!(verdict(&learn(hung(), true)), (cause, detail));
+        assert_eq!(verdict(&learn(hung(), false)).0, Cause::NoCounters, "nothing answers");
+        assert_eq!(verdict(&learn(hung(), true)).0, Cause::NoCounters);
         assert!(learn(Read::Counted(counted(1, 0, 0)), true).passed());
         assert_eq!(
-            told(&learn(Read::Unknown("permission denied".to_owned()), true)),
+            verdict(&learn(Read::Unknown("permission denied".to_owned()), true)),
             (Cause::NoCounters, "permission denied")
         );
     }

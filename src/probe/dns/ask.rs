@@ -40,7 +40,7 @@ impl DnsProbe {
     pub(crate) async fn ask(&self) -> Finding {
         let deadline = Deadline::after(self.timeout);
         let mut exchanged = self.exchange(deadline).await;
-        if self.is_told_a_cookie(&exchanged) {
+        if self.got_a_cookie(&exchanged) {
             let before = exchanged.took;
             exchanged = self.exchange(deadline).await;
             exchanged.took += before;
@@ -68,7 +68,7 @@ impl DnsProbe {
     }
 
     /// Keeps the cookie of an answer. Returns whether the server insists on it, so that the question is to be repeated.
-    fn is_told_a_cookie(&self, exchanged: &Exchanged) -> bool {
+    fn got_a_cookie(&self, exchanged: &Exchanged) -> bool {
         match &exchanged.answered {
             Some(Ok((response, _))) if self.question.options().cookie => {
                 let is_new = self.question.jar().keep(self.ends(), response);
@@ -285,7 +285,7 @@ impl DnsProbe {
             1 | 2 => " (to the repeated question)",
             _ => "",
         };
-        let ignored = ignored.told(self.transport);
+        let ignored = ignored.phrase(self.transport);
         Outcome::fail(cause, format!("{self}: {detail}{repeated}{ignored}"))
     }
 }

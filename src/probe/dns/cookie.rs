@@ -24,9 +24,9 @@ type Path = (SocketAddr, Option<IpAddr>);
 
 /// The cookies that servers gave, each behind the client cookie that it belongs to.
 #[derive(Debug, Default)]
-pub(super) struct Jar(Mutex<HashMap<Path, Vec<u8>>>);
+pub(super) struct CookieStore(Mutex<HashMap<Path, Vec<u8>>>);
 
-impl Jar {
+impl CookieStore {
     /// The whole cookie to send to this server, if it gave one.
     pub(super) fn get(&self, path: Path) -> Option<Vec<u8>> {
         lock(&self.0).get(&path).cloned()
@@ -42,14 +42,14 @@ impl Jar {
 }
 
 /// A copy begins without cookies.
-impl Clone for Jar {
+impl Clone for CookieStore {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
 /// The cookies of a server make no other question.
-impl PartialEq for Jar {
+impl PartialEq for CookieStore {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_cookie_is_kept_for_its_path_and_only_if_it_is_whole() {
-        let (jar, path) = (Jar::default(), ("192.0.2.53:53".parse().unwrap(), None));
+        let (jar, path) = (CookieStore::default(), ("192.0.2.53:53".parse().unwrap(), None));
         for broken in [&[1; 8][..], &[1; 15], &[1; 41], &[]] {
             assert!(!jar.keep(path, &with(broken)), "{broken:?}");
         }

@@ -55,7 +55,7 @@ impl Path<'_> {
         loop {
             match receive(&socket, request).await {
                 Ok(arrival) => {
-                    if let Some(response) = take(arrival, ignored)? {
+                    if let Some(response) = accept(arrival, ignored)? {
                         return Ok((response, start.elapsed()));
                     }
                 }
@@ -81,7 +81,7 @@ impl Path<'_> {
         let mut message = Vec::new();
         loop {
             read_message(&mut stream, &mut message).await?;
-            if let Some(response) = take(request.sort(Transport::Tcp, &message), ignored)? {
+            if let Some(response) = accept(request.sort(Transport::Tcp, &message), ignored)? {
                 return Ok((response, start.elapsed()));
             }
         }
@@ -95,7 +95,7 @@ impl Path<'_> {
         let mut message = Vec::new();
         loop {
             read_message(&mut stream, &mut message).await?;
-            if let Some(response) = take(request.sort(Transport::Tls, &message), ignored)? {
+            if let Some(response) = accept(request.sort(Transport::Tls, &message), ignored)? {
                 return Ok((response, start.elapsed()));
             }
         }
@@ -105,7 +105,7 @@ impl Path<'_> {
     pub(super) async fn https(self, request: &Request, ignored: &mut Ignored, tls: &Tls) -> Answered {
         let (mut stream, start) = tls.connect(self, Transport::Https).await?;
         let message = https::post(&mut stream, &tls.authority(self), &tls.path, request.octets()).await?;
-        match take(request.sort(Transport::Https, &message), ignored)? {
+        match accept(request.sort(Transport::Https, &message), ignored)? {
             Some(response) => Ok((response, start.elapsed())),
             None => Err(Trouble::Malformed("an answer to another question over HTTPS".to_owned())),
         }
@@ -183,7 +183,7 @@ pub(super) async fn read_message(
 }
 
 /// Returns the response and counts other messages.
-pub(super) fn take(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
+pub(super) fn accept(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
         Arrival::Malformed(why) => Err(Trouble::Malformed(why)),

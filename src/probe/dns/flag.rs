@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_is_read_back_from_what_is_shown() {
+    fn a_flag_parses_from_its_displayed_form() {
         for word in ["aa", "!aa", "tc", "!tc", "ra", "!ra", "ad", "!ad"] {
             assert_eq!(word.parse::<Flag>().unwrap().to_string(), word);
         }

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant as TokioInstant, timeout_at};
 
-use super::exchange::{Answered, Path, Trouble, read_message, receive, take};
+use super::exchange::{Answered, Path, Trouble, accept, read_message, receive};
 use super::here::Ignored;
 use super::request::Request;
 use super::{Question, Transport};
@@ -76,7 +76,7 @@ impl UdpFlow {
         loop {
             match receive(&self.socket, request).await {
                 Ok(arrival) => {
-                    if let Some(response) = take(arrival, &mut ignored)? {
+                    if let Some(response) = accept(arrival, &mut ignored)? {
                         return Ok((response, start.elapsed()));
                     }
                 }
@@ -147,7 +147,7 @@ async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Resul
     let mut message = vec![];
     loop {
         read_message(stream, &mut message).await?;
-        if let Some(response) = take(request.sort(Transport::Tcp, &message), &mut ignored)? {
+        if let Some(response) = accept(request.sort(Transport::Tcp, &message), &mut ignored)? {
             return Ok(response.message);
         }
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flow_says_why_no_answer_came() {
+    async fn a_flow_without_an_answer_has_its_cause() {
         let cause = |fault| async {
             let responder = responder(fault).await;
             let flow = UdpFlow::open(responder.address(), None).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_conversation_tells_a_missing_connection_from_one_without_answers() {
+    async fn a_refused_connection_differs_from_one_without_answers() {
         let question = question();
         let closed = responder(Fault::UdpOnly).await;
         let refused = converse(closed.address(), None, &[&question], TIMEOUT).await.unwrap_err();

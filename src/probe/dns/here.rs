@@ -181,7 +181,7 @@ impl Ignored {
     }
 
     /// The end of a sentence; empty if nothing was ignored.
-    pub(super) fn told(self, transport: Transport) -> String {
+    pub(super) fn phrase(self, transport: Transport) -> String {
         let counted = |number, thing: &str| match number {
             0 => None,
             1 => Some(format!("1 {thing}")),

@@ -75,7 +75,9 @@ pub(super) async fn post<S: AsyncRead + AsyncWrite + Unpin>(
             }
             GOAWAY if payload.get(4..8) != Some(&[0; 4]) => return Err(Trouble::HungUp),
             RST_STREAM if of_stream => return Err(Trouble::HungUp),
-            HEADERS | CONTINUATION | DATA if of_stream => is_last = response.take(kind, flags, &payload)?,
+            HEADERS | CONTINUATION | DATA if of_stream => {
+                is_last = response.add_frame(kind, flags, &payload)?;
+            }
             _ => {}
         }
         if is_last {
@@ -95,7 +97,7 @@ struct Response {
 
 impl Response {
     /// Takes one frame of the stream. Returns whether it was the last.
-    fn take(&mut self, kind: u8, flags: u8, payload: &[u8]) -> Result<bool, Trouble> {
+    fn add_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) -> Result<bool, Trouble> {
         let content =
             content(kind, flags, payload).ok_or_else(|| malformed("a padded HTTP/2 frame".to_owned()))?;
         match kind {

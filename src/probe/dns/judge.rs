@@ -65,15 +65,17 @@ fn emptiness(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     if !expect.not_empty || !is_empty || response.truncation {
         return Ok(());
     }
-    let (found, or) =
-        (referral::told(response), if expect.rcodes.contains(Rcode::NXDOMAIN) { " or NXDOMAIN" } else { "" });
+    let (found, or) = (
+        referral::phrase(response),
+        if expect.rcodes.contains(Rcode::NXDOMAIN) { " or NXDOMAIN" } else { "" },
+    );
     let found = found.unwrap_or_else(|| "no record".to_owned());
     Err(Failure::new(Cause::TooFewAnswers, format!("answered NOERROR with {found}, expected records{or}")))
 }
 
 fn flags(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     let Some(flag) = expect.flags.iter().find(|flag| !flag.holds(response)) else { return Ok(()) };
-    let referral = referral::told(response).map(|referral| format!("{referral}, ")).unwrap_or_default();
+    let referral = referral::phrase(response).map(|referral| format!("{referral}, ")).unwrap_or_default();
     let detail = format!("answered with {referral}{}, expected {flag}", flag::words(response));
     Err(Failure::new(Cause::Flags, detail))
 }

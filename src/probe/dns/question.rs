@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
-use super::cookie::{CLIENT, Jar};
+use super::cookie::{CLIENT, CookieStore};
 use super::limits::Limits;
 use super::options::{Options, PLAIN_PAYLOAD};
 use super::query::PLACEHOLDER;
@@ -28,7 +28,7 @@ pub(crate) struct Question {
     nonce: Option<usize>,
     payload: u16,
     limits: Limits,
-    jar: Jar,
+    jar: CookieStore,
 }
 
 impl Question {
@@ -125,7 +125,7 @@ impl Question {
             nonce,
             payload: offered.unwrap_or(PLAIN_PAYLOAD).max(PLAIN_PAYLOAD),
             limits: Limits::default(),
-            jar: Jar::default(),
+            jar: CookieStore::default(),
         })
     }
 
@@ -175,7 +175,7 @@ impl Question {
     }
 
     /// The cookies of the servers.
-    pub(super) const fn jar(&self) -> &Jar {
+    pub(super) const fn jar(&self) -> &CookieStore {
         &self.jar
     }
 
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn who_expects_the_ad_bit_either_way_sets_it() {
+    fn an_expected_ad_flag_sets_the_ad_bit_of_the_query() {
         for flag in ["ad", "!ad"] {
             let expect = Expectation { flags: vec![flag.parse().unwrap()], ..Expectation::default() };
             assert!(sent(&question("localhost. A", expect)).authentic_data);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_edns_is_refused_without() {
+    fn options_that_need_edns_are_refused_without_it() {
         let refused = |change: fn(&mut Options, &mut Expectation)| {
             let mut options = Options { edns: EdnsUse::Never, ..Options::default() };
             let mut expect = Expectation::default();

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_read_back_from_what_is_shown() {
+    fn every_code_parses_from_its_displayed_form() {
         for code in 0..=Rcode::MAX {
             assert_eq!(Rcode(code).to_string().parse(), Ok(Rcode(code)));
         }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_neither_empty_nor_of_two_minds() {
+    fn an_empty_or_contradictory_set_is_refused() {
         assert!(Rcodes::from_words([]).unwrap_err().contains("empty list"));
         assert!(
             Rcodes::from_words(["NOERROR", "!SERVFAIL"])

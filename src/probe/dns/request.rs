@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_something_else_is_a_stray() {
+    fn a_message_that_does_not_match_the_query_is_a_stray() {
         let strays: [fn(&mut Message); 5] = [
             |answer| answer.metadata.id ^= 1,
             |answer| answer.metadata.message_type = MessageType::Query,

@@ -45,7 +45,7 @@ pub(super) async fn members(server: &Server, catalog: &str) -> Result<Vec<String
         if message.id != id || message.message_type != MessageType::Response {
             return Err(complain(&"a message that is no answer to the transfer"));
         }
-        transfer.take(&message).map_err(|why| complain(&why))?;
+        transfer.add_message(&message).map_err(|why| complain(&why))?;
     }
     transfer.members().map_err(|why| complain(&why))
 }
@@ -82,7 +82,7 @@ impl Transfer {
         self.soas >= 2
     }
 
-    fn take(&mut self, message: &Message) -> Result<(), String> {
+    fn add_message(&mut self, message: &Message) -> Result<(), String> {
         if message.response_code != ResponseCode::NoError {
             return Err(format!("answers {}", Rcode::from(message.response_code)));
         }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::zone::{Limits, Look, Standing, Zone};
+use super::zone::{Limits, Look, Zone, ZoneState};
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Outcome};
 use crate::text::period::Shown;
@@ -119,19 +119,19 @@ impl Ledger {
         took: Duration,
         severity: impl Fn(Cause) -> K,
     ) -> Outcome {
-        let (mut stale, mut expired) = (Bad::default(), Bad::default());
+        let (mut stale, mut expired) = (FailingZones::default(), FailingZones::default());
         let (mut compared, mut unknown) = (0, None);
         for zone in &self.zones {
             match zone.standing(now, limits) {
-                Standing::NotAsked => {}
-                Standing::Unknown(why) => {
+                ZoneState::NotAsked => {}
+                ZoneState::Unknown(why) => {
                     unknown.get_or_insert(why);
                 }
-                Standing::Fresh { .. } => compared += 1,
-                Standing::Stale { lag } => {
+                ZoneState::Fresh { .. } => compared += 1,
+                ZoneState::Stale { lag } => {
                     stale.add(|| format!("{} {}, behind for {}", zone.name, zone.serials(), Shown(lag)));
                 }
-                Standing::Expires { left, is_told } => {
+                ZoneState::Expires { left, is_told } => {
                     expired.add(|| format!("{} {}", zone.name, expiry(left, is_told)));
                 }
             }
@@ -159,9 +159,9 @@ impl Ledger {
         let (mut unknown, mut behind) = (0, 0);
         for zone in &self.zones {
             match zone.standing(now, limits) {
-                Standing::NotAsked | Standing::Unknown(_) => unknown += 1,
-                Standing::Fresh { lag: Duration::ZERO } | Standing::Expires { .. } => {}
-                Standing::Fresh { .. } | Standing::Stale { .. } => behind += 1,
+                ZoneState::NotAsked | ZoneState::Unknown(_) => unknown += 1,
+                ZoneState::Fresh { lag: Duration::ZERO } | ZoneState::Expires { .. } => {}
+                ZoneState::Fresh { .. } | ZoneState::Stale { .. } => behind += 1,
             }
         }
         (unknown, behind)
@@ -175,12 +175,12 @@ fn expiry(left: Duration, is_told: bool) -> String {
 
 /// Zones that fail for one cause: how many, and the first few in words.
 #[derive(Debug, Default)]
-struct Bad {
+struct FailingZones {
     count: usize,
     named: Vec<String>,
 }
 
-impl Bad {
+impl FailingZones {
     fn add(&mut self, words: impl FnOnce() -> String) {
         self.count += 1;
         if self.named.len() < NAMED {

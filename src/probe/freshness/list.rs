@@ -174,21 +174,21 @@ mod tests {
 
     #[test]
     fn a_file_has_a_name_in_each_line() {
-        let folder = std::env::temp_dir().join(format!("dnsherald-zones-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("zones");
+        let directory = std::env::temp_dir().join(format!("dnsherald-zones-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("zones");
         std::fs::write(&path, "# ours\nExample.ORG\n\n example.net. # old\nbad..name\ntwo words\n").unwrap();
         let list = from_file(&path).unwrap();
         assert_eq!(list.names, ["example.org.", "example.net."]);
         let complaint = list.complaint.unwrap();
         assert!(complaint.contains("2 entries left out, the first is `bad..name`"), "{complaint}");
-        assert!(from_file(&folder).unwrap_err().ends_with("is not a regular file"));
+        assert!(from_file(&directory).unwrap_err().ends_with("is not a regular file"));
         std::fs::write(&path, b"\xff\xfe").unwrap();
         assert!(from_file(&path).unwrap_err().contains("valid UTF-8"));
         assert!(
             from_file(Path::new("/nowhere/zones")).unwrap_err().starts_with("cannot read /nowhere/zones")
         );
-        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

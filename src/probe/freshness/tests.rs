@@ -114,7 +114,7 @@ async fn the_former_list_stands_where_the_next_cannot_be_read() {
 }
 
 #[test]
-fn what_is_remembered_makes_no_other_probe() {
+fn equal_configurations_are_equal_whatever_is_in_memory() {
     assert_eq!(named(2), named(2));
     let listed = |name: &str| {
         let list = Ok(vec![name.to_owned()]);

@@ -70,7 +70,7 @@ pub(super) struct Zone {
 
 /// How a zone is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum ZoneState {
     /// It was not asked for yet.
     NotAsked,
     /// It cannot be compared, for this reason.
@@ -138,15 +138,15 @@ impl Zone {
     }
 
     /// How the zone is at `now`.
-    pub(super) fn standing(&self, now: Moment, limits: Limits) -> Standing {
-        let Some((seen, look)) = &self.last else { return Standing::NotAsked };
+    pub(super) fn standing(&self, now: Moment, limits: Limits) -> ZoneState {
+        let Some((seen, look)) = &self.last else { return ZoneState::NotAsked };
         // What the server tells of its own expiry needs no reference.
         if let Here::Serves(soa) = look.here
             && let Some(left) = soa.left
         {
             let left = left.saturating_sub(now.since(*seen));
             if left <= soa.least_left(limits) {
-                return Standing::Expires { left, is_told: true };
+                return ZoneState::Expires { left, is_told: true };
             }
         }
         let reason = match (&look.here, &look.reference) {
@@ -154,20 +154,20 @@ impl Zone {
             (Here::Serves(_) | Here::ServesNot(_), Ok(_)) => None,
         };
         if let Some(why) = reason {
-            return Standing::Unknown(why.clone());
+            return ZoneState::Unknown(why.clone());
         }
-        let Some((_, since)) = self.lacks.first() else { return Standing::Fresh { lag: Duration::ZERO } };
+        let Some((_, since)) = self.lacks.first() else { return ZoneState::Fresh { lag: Duration::ZERO } };
         // A server that tells nothing of expiry has not refreshed the zone since it was last current.
         let is_untold = !matches!(&look.here, Here::Serves(Soa { left: Some(_), .. }));
         if let (true, Some(soa), Some(current)) = (is_untold, self.soa, self.current) {
             let left = soa.expire.saturating_sub(now.since(current));
             if left <= soa.least_left(limits) {
-                return Standing::Expires { left, is_told: false };
+                return ZoneState::Expires { left, is_told: false };
             }
         }
         match now.since(*since) {
-            lag if lag > limits.max_lag => Standing::Stale { lag },
-            lag => Standing::Fresh { lag },
+            lag if lag > limits.max_lag => ZoneState::Stale { lag },
+            lag => ZoneState::Fresh { lag },
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{Asking, Heard};
+use super::{Asking, FlowOutcome};
 use crate::netlink::sockets::Protocol;
 use crate::probe::dns::flow::UdpFlow;
 use crate::probe::set::{Flight, Pace};
@@ -43,17 +43,17 @@ impl Split {
     }
 
     /// Adds a TCP connection.
-    fn count_connection(&mut self, heard: &Heard) {
+    fn count_connection(&mut self, heard: &FlowOutcome) {
         match heard {
-            Heard::Node { end, .. } => {
+            FlowOutcome::Node { end, .. } => {
                 self.broken += usize::from(end.is_some());
                 self.count(heard.name().map(ToOwned::to_owned));
             }
-            Heard::Mute(failure) => {
+            FlowOutcome::Silent(failure) => {
                 self.broken += 1;
                 self.count_unanswered(&failure.to_string());
             }
-            Heard::Nothing(failure) => self.count_unanswered(&failure.to_string()),
+            FlowOutcome::Unreachable(failure) => self.count_unanswered(&failure.to_string()),
         }
     }
 }

@@ -30,7 +30,7 @@ async fn a_node_is_named_by_its_nsid_and_else_by_class_chaos() {
     responder.identify_as("fra1");
     for heard in [asking(&responder, PATIENT).udp().await, asking(&responder, PATIENT).tcp().await] {
         assert_eq!(heard.name(), Some("fra1"));
-        let Heard::Node { identity, end: None, others, .. } = heard else { panic!("{heard:?}") };
+        let FlowOutcome::Node { identity, end: None, others, .. } = heard else { panic!("{heard:?}") };
         assert_eq!(identity.version.as_deref(), Some("dnsherald"));
         assert_eq!(others, BTreeSet::new());
     }
@@ -48,15 +48,15 @@ async fn a_name_cannot_write_to_the_terminal() {
 async fn a_refusal_is_an_answer_without_a_name() {
     let responder = responder(Fault::Refuse).await;
     let heard = asking(&responder, PATIENT).udp().await;
-    assert!(matches!(heard, Heard::Node { .. }) && heard.name().is_none(), "{heard:?}");
+    assert!(matches!(heard, FlowOutcome::Node { .. }) && heard.name().is_none(), "{heard:?}");
 }
 
 #[tokio::test]
 async fn a_connection_without_answers_is_distinguished_from_no_connection() {
     let cause = |heard| match heard {
-        Heard::Mute(failure) => ("mute", failure.cause),
-        Heard::Nothing(failure) => ("nothing", failure.cause),
-        Heard::Node { .. } => panic!("{heard:?}"),
+        FlowOutcome::Silent(failure) => ("mute", failure.cause),
+        FlowOutcome::Unreachable(failure) => ("nothing", failure.cause),
+        FlowOutcome::Node { .. } => panic!("{heard:?}"),
     };
     let silent = responder(Fault::Silent).await;
     assert_eq!(cause(asking(&silent, SHORT).udp().await), ("nothing", Cause::Timeout));

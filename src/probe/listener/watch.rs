@@ -35,15 +35,15 @@ const SHARE: u32 = 20;
 
 /// What the thread tells.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Report {
     /// The server is to be asked now: its answer decides.
-    Doubt,
+    ProbeNow,
     /// The sockets are gone or not read.
     Failed(Failure),
 }
 
 /// Called on the thread.
-pub(crate) type Tell = Box<dyn Fn(Told) + Send>;
+pub(crate) type Callback = Box<dyn Fn(Report) + Send>;
 
 /// Returns what the processes of the server have done.
 pub(crate) type WorkOf = Box<dyn Fn() -> Option<Work> + Send>;
@@ -52,10 +52,10 @@ struct Watched {
     probe: ListenerProbe,
     listeners: Vec<(Place, Listener)>,
     /// Why the sockets cannot be read at present.
-    blind: Option<String>,
+    unreadable: Option<String>,
     /// The cause that was told last, as long as it lasts.
-    told: Option<Cause>,
-    tell: Tell,
+    reported: Option<Cause>,
+    report: Callback,
     work: WorkOf,
 }
 
@@ -89,14 +89,14 @@ impl Watch {
     }
 
     /// Watches these and no others. What is known of a probe that was watched before stays known.
-    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (ListenerProbe, Tell, WorkOf)>) {
+    pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (ListenerProbe, Callback, WorkOf)>) {
         let mut watched = lock(&self.watched);
         let mut known = std::mem::take(&mut *watched);
-        for (probe, tell, work) in probes {
+        for (probe, report, work) in probes {
             let earlier = known.iter().position(|watched| watched.probe == probe);
             watched.push(match earlier.map(|place| known.swap_remove(place)) {
-                Some(earlier) => Watched { tell, work, ..earlier },
-                None => Watched::new(probe, tell, work),
+                Some(earlier) => Watched { report, work, ..earlier },
+                None => Watched::new(probe, report, work),
             });
         }
         drop(watched);
@@ -173,15 +173,15 @@ const fn is_of_an_answer(cause: Cause) -> bool {
 }
 
 impl Watched {
-    fn new(probe: ListenerProbe, tell: Tell, work: WorkOf) -> Self {
+    fn new(probe: ListenerProbe, report: Callback, work: WorkOf) -> Self {
         let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.protocol);
         let listeners =
             probe.addresses.iter().map(|address| (place(address), Listener::new(probe.stall))).collect();
-        Self { probe, listeners, blind: None, told: None, tell, work }
+        Self { probe, listeners, unreadable: None, reported: None, report, work }
     }
 
     fn outcome(&self) -> Outcome {
-        match (&self.blind, self.listeners.first()) {
+        match (&self.unreadable, self.listeners.first()) {
             (Some(why), Some((place, _))) => place.unknown(why),
             _ => folded(self.listeners.iter().map(|(place, listener)| place.outcome(listener.verdict()))),
         }
@@ -196,26 +196,26 @@ impl Watched {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                self.blind = Some(error.to_string());
+                self.unreadable = Some(error.to_string());
                 return;
             }
         };
-        self.blind = None;
+        self.unreadable = None;
         let wants_work = self.listeners.iter().any(|(_, listener)| listener.wants_work());
         let work = if wants_work { (self.work)() } else { None };
-        let mut doubts = false;
+        let mut must_probe = false;
         for (place, listener) in &mut self.listeners {
             let samples: Vec<_> = receivers(found, place.0.ip()).iter().map(sample_of).collect();
             listener.sample(now, &samples, work);
-            doubts |= listener.take_doubt(now);
+            must_probe |= listener.take_probe_request(now);
         }
-        if doubts {
-            (self.tell)(Told::Doubt);
+        if must_probe {
+            (self.report)(Report::ProbeNow);
         }
-        self.tell_what_failed();
+        self.report_failure();
     }
 
-    fn tell_what_failed(&mut self) {
+    fn report_failure(&mut self) {
         let is_told = |listener: &Listener| {
             matches!(
                 listener.verdict(),
@@ -223,13 +223,13 @@ impl Watched {
             )
         };
         if !self.listeners.iter().any(|(_, listener)| is_told(listener)) {
-            self.told = None;
+            self.reported = None;
             return;
         }
         if let Outcome::Fail(failure) = self.outcome()
-            && self.told.replace(failure.cause) != Some(failure.cause)
+            && self.reported.replace(failure.cause) != Some(failure.cause)
         {
-            (self.tell)(Told::Failed(failure));
+            (self.report)(Report::Failed(failure));
         }
     }
 }
@@ -279,7 +279,7 @@ impl Sampler {
                     Pace::Idle => IDLE,
                 };
             not_before = began + cpu_time().saturating_sub(cpu) * SHARE;
-            self.say_what_is_refused();
+            self.log_refusal();
         }
     }
 
@@ -304,7 +304,7 @@ impl Sampler {
         watched.iter().map(Watched::pace).max().unwrap_or(Pace::Idle)
     }
 
-    fn say_what_is_refused(&mut self) {
+    fn log_refusal(&mut self) {
         if let Some(why) = self.reader.refused()
             && !std::mem::replace(&mut self.is_refused, true)
         {

@@ -105,8 +105,8 @@ fn an_interface_without_carrier_or_disabled_or_missing_is_named() {
 }
 
 #[test]
-fn a_filter_that_drops_what_arrives_is_named() {
-    on_host("a_filter_that_drops_what_arrives_is_named", || {
+fn a_filter_that_drops_arriving_packets_is_named() {
+    on_host("a_filter_that_drops_arriving_packets_is_named", || {
         let with = RouteProbe { interfaces: vec!["w0".into()], ..probe() };
         let filter = |value| {
             for interface in ["all", "v0", "w0"] {

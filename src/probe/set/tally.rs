@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_says_how_many_probes_had_to_ask_again() {
+    fn a_round_counts_repeated_questions() {
         let mut tally = Tally::new(3, 3, EQUAL);
         let once = |lost| Lost { lost, of: 1 };
         assert_eq!(tally.count(0, pass(1).with(once(1))), None);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_unknown_where_what_was_not_found_out_could_have_made_it_pass() {
+    fn a_round_is_unknown_if_its_unknown_probes_could_have_made_it_pass() {
         let local = || Outcome::fail(Cause::Local, "probe: local");
         let mut tally = Tally::new(3, 2, EQUAL);
         assert_eq!(tally.count(0, local()), None);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_fails_where_every_probe_that_found_out_anything_failed() {
+    fn a_round_fails_if_every_known_outcome_is_a_failure() {
         let mut tally = Tally::new(2, 1, EQUAL);
         assert_eq!(tally.count(0, Outcome::fail(Cause::SourceAddress, "probe: gone")), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);

@@ -26,7 +26,7 @@ fn survivors_end_a_sentence() {
 
 /// A hook may start a daemon.
 #[tokio::test]
-async fn what_a_child_leaves_lives_on_if_it_is_only_waited_for() {
+async fn processes_left_by_a_child_survive_a_plain_wait() {
     let long = unique_seconds();
     let mut run = start(&format!("sleep {long} & setsid sleep {long} & exit 0"));
     assert!(run.wait().await.unwrap().success());

@@ -24,7 +24,7 @@ async fn both_outputs_and_the_status_are_returned() {
         (Some(3), "asked\n", "no such zone\n")
     );
     assert_eq!(ended.to_string(), "exited with status 3: no such zone");
-    assert!(ended.says("NO SUCH") && ended.says("Asked") && !ended.says("refused"));
+    assert!(ended.prints("NO SUCH") && ended.prints("Asked") && !ended.prints("refused"));
     assert_eq!(ended.lines(), ["no such zone", "asked"]);
     assert!(ran("exit 0").await.succeeded());
 }

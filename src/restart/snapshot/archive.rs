@@ -35,7 +35,8 @@ pub(super) struct Archive {
     pub(super) names: Vec<String>,
     /// The directories that were read. A plain file there with one of the names that is not among `files` did not
     /// exist.
-    pub(super) folders: BTreeMap<PathBuf, Owner>,
+    #[serde(rename = "folders")]
+    pub(super) directories: BTreeMap<PathBuf, Owner>,
     /// The plain files.
     pub(super) files: BTreeMap<PathBuf, Saved>,
     /// The paths that are left out, each with the reason.
@@ -73,9 +74,9 @@ impl Owner {
     }
 
     /// Creates a directory of this owner.
-    pub(super) fn make_folder(self, folder: &Path) -> io::Result<()> {
-        let made = make(folder, DIRECTORY_MODE).and_then(|()| self.give(&File::open(folder)?));
-        made.map_err(|error| about(folder, &error))
+    pub(super) fn make_directory(self, directory: &Path) -> io::Result<()> {
+        let made = make(directory, DIRECTORY_MODE).and_then(|()| self.give(&File::open(directory)?));
+        made.map_err(|error| about(directory, &error))
     }
 }
 

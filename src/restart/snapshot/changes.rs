@@ -53,10 +53,10 @@ impl Changes {
                 && !path.ancestors().any(|above| saved.skipped.contains_key(above))
         };
         for path in now.files.into_keys().filter(is_new) {
-            if path.parent().is_some_and(|folder| saved.folders.contains_key(folder)) {
+            if path.parent().is_some_and(|directory| saved.directories.contains_key(directory)) {
                 changes.added.push(path);
             } else {
-                changes.left.insert(path, "lies in a folder that was not there".to_owned());
+                changes.left.insert(path, "lies in a directory that was not there".to_owned());
             }
         }
         for (path, why) in now.skipped {
@@ -86,17 +86,17 @@ impl Changes {
 
     /// Writes the saved files beside their places. Missing directories come first.
     fn write_beside(&self, saved: &Archive) -> io::Result<()> {
-        for folder in self.changed.keys().chain(&self.added).filter_map(|path| path.parent()) {
+        for directory in self.changed.keys().chain(&self.added).filter_map(|path| path.parent()) {
             let is_gone = |above: &&Path| above.symlink_metadata().is_err();
-            let gone: Vec<_> = folder.ancestors().take_while(is_gone).collect();
+            let gone: Vec<_> = directory.ancestors().take_while(is_gone).collect();
             for above in gone.into_iter().rev() {
                 trusted(above.parent().unwrap_or(above))?;
-                let owner = saved.folders.get(above).ok_or_else(|| {
-                    io::Error::other(format!("the folder {} is gone, and was not saved", above.display()))
+                let owner = saved.directories.get(above).ok_or_else(|| {
+                    io::Error::other(format!("the directory {} is gone, and was not saved", above.display()))
                 })?;
-                owner.make_folder(above)?;
+                owner.make_directory(above)?;
             }
-            trusted(folder)?;
+            trusted(directory)?;
         }
         for (path, file) in &self.changed {
             let beside = hidden(path, ".new");

@@ -35,7 +35,7 @@ pub(super) struct Scope {
     /// The main file.
     pub(super) file: PathBuf,
     /// The server's own directories.
-    pub(super) folders: Vec<PathBuf>,
+    pub(super) directories: Vec<PathBuf>,
     /// The names of the files that count there.
     pub(super) names: Vec<String>,
 }
@@ -48,10 +48,10 @@ impl Scope {
         let facts = backend.facts();
         let usual = facts.config_file.map(Path::new);
         let is_usual = usual.and_then(Path::parent) == file.parent()
-            || facts.folders.iter().any(|folder| file.starts_with(folder));
-        let folders = facts.folders.iter().filter(|_| is_usual).map(PathBuf::from).collect();
+            || facts.directories.iter().any(|directory| file.starts_with(directory));
+        let directories = facts.directories.iter().filter(|_| is_usual).map(PathBuf::from).collect();
         let names = facts.names.iter().filter(|_| is_usual).map(|name| (*name).to_owned()).collect();
-        Some(Self { file, folders, names })
+        Some(Self { file, directories, names })
     }
 
     /// Whether a file of this name is configuration.
@@ -71,11 +71,11 @@ impl Archive {
     pub(super) fn scan(scope: &Scope) -> io::Result<Self> {
         let (config_file, names) = (scope.file.clone(), scope.names.clone());
         let mut archive = Self { config_file, names, ..Self::default() };
-        for folder in &scope.folders {
-            match trusted(folder) {
-                Ok(_) => archive.add_folder(scope, folder, DEEPEST)?,
+        for directory in &scope.directories {
+            match trusted(directory) {
+                Ok(_) => archive.add_directory(scope, directory, DEEPEST)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => archive.skip(folder, error.to_string()),
+                Err(error) => archive.skip(directory, error.to_string()),
             }
         }
         let file = &scope.file;
@@ -88,21 +88,22 @@ impl Archive {
         Ok(archive)
     }
 
-    fn add_folder(&mut self, scope: &Scope, folder: &Path, depth: usize) -> io::Result<()> {
-        let named = |error: io::Error| about(folder, &error);
-        let entries = match fs::read_dir(folder) {
+    fn add_directory(&mut self, scope: &Scope, directory: &Path, depth: usize) -> io::Result<()> {
+        let named = |error: io::Error| about(directory, &error);
+        let entries = match fs::read_dir(directory) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.skip(folder, UNREADABLE);
+                self.skip(directory, UNREADABLE);
                 return Ok(());
             }
             entries => entries.map_err(named)?,
         };
-        self.folders.insert(folder.to_owned(), Owner::new(&fs::symlink_metadata(folder).map_err(named)?));
+        self.directories
+            .insert(directory.to_owned(), Owner::new(&fs::symlink_metadata(directory).map_err(named)?));
         for entry in entries {
             let entry = entry.map_err(named)?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            // This follows a symlink to a folder, so that the report names it.
+            // This follows a symlink to a directory, so that the report names it.
             let is_folder = path.is_dir();
             if name.starts_with('.') || !(is_folder || scope.counts(&name)) {
                 continue;
@@ -111,13 +112,15 @@ impl Archive {
                 _ if path.to_str().is_none() => self.skip(&path, "has a name that is not UTF-8"),
                 None => self.add_file(&path)?,
                 Some(Err(error)) => self.skip(&path, error.to_string()),
-                Some(Ok(_)) if depth == 0 => self.skip(&path, format!("is more than {DEEPEST} folders deep")),
-                Some(Ok(_)) => self.add_folder(scope, &path, depth - 1)?,
+                Some(Ok(_)) if depth == 0 => {
+                    self.skip(&path, format!("is more than {DEEPEST} directories deep"));
+                }
+                Some(Ok(_)) => self.add_directory(scope, &path, depth - 1)?,
             }
             if self.files.len() > MOST_FILES {
                 return Err(io::Error::other(format!(
                     "{} has more than {MOST_FILES} files, expected no more in a configuration",
-                    folder.display()
+                    directory.display()
                 )));
             }
         }
@@ -168,16 +171,19 @@ mod tests {
 
     #[test]
     fn only_known_directories_of_a_server_count() {
-        let folders = |table: &str| scope(table).unwrap().folders;
-        assert_eq!(folders("[backend.unbound]"), [Path::new("/etc/unbound")]);
+        let directories = |table: &str| scope(table).unwrap().directories;
+        assert_eq!(directories("[backend.unbound]"), [Path::new("/etc/unbound")]);
         for file in ["/usr/local/etc/unbound.conf", "/etc/unbound.conf", "/etc/unbound-2/unbound.conf"] {
-            assert!(folders(&format!("[backend.unbound]\nconfig-file = \"{file}\"")).is_empty(), "{file}");
+            assert!(
+                directories(&format!("[backend.unbound]\nconfig-file = \"{file}\"")).is_empty(),
+                "{file}"
+            );
         }
-        let deep = folders("[backend.unbound]\nconfig-file = \"/etc/unbound/site/a.conf\"");
+        let deep = directories("[backend.unbound]\nconfig-file = \"/etc/unbound/site/a.conf\"");
         assert_eq!(deep, [Path::new("/etc/unbound")]);
-        let second = folders("[backend.powerdns]\nconfig-file = \"/etc/powerdns/pdns-second.conf\"");
+        let second = directories("[backend.powerdns]\nconfig-file = \"/etc/powerdns/pdns-second.conf\"");
         assert_eq!(second, [Path::new("/etc/powerdns/pdns.d")]);
-        assert!(folders("[backend.dnsmasq]").is_empty());
+        assert!(directories("[backend.dnsmasq]").is_empty());
         assert!(scope("[backend.generic]\nrestart = [\"true\"]").is_none());
     }
 
@@ -199,8 +205,8 @@ mod tests {
             assert_eq!(counts(table, name), is, "{table}: {name}");
         }
         for kind in crate::backend::Kind::ALL {
-            let (folders, names) = (kind.facts().folders, kind.facts().names);
-            assert_eq!(folders.is_empty(), names.is_empty(), "{kind}");
+            let (directories, names) = (kind.facts().directories, kind.facts().names);
+            assert_eq!(directories.is_empty(), names.is_empty(), "{kind}");
             assert!(names.iter().all(|name| name.matches('*').count() == 1), "{kind}: {names:?}");
         }
     }

@@ -12,23 +12,24 @@ const NOBODY: u32 = 65534;
 
 /// A host, whose directory is removed at the end of a test that passed.
 struct Host {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Host {
     fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("dnsherald-snapshot-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        make(&folder.join("etc/unbound/conf.d"), 0o755).unwrap();
-        make(&folder.join("lib/state"), 0o755).unwrap();
-        let host = Self { folder };
+        let directory =
+            std::env::temp_dir().join(format!("dnsherald-snapshot-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        make(&directory.join("etc/unbound/conf.d"), 0o755).unwrap();
+        make(&directory.join("lib/state"), 0o755).unwrap();
+        let host = Self { directory };
         host.write("unbound.conf", "old");
         host.write("conf.d/zone.conf", "zone");
         host
     }
 
     fn etc(&self, name: &str) -> PathBuf {
-        self.folder.join("etc/unbound").join(name)
+        self.directory.join("etc/unbound").join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -42,28 +43,28 @@ impl Host {
     }
 
     fn place(&self) -> PathBuf {
-        self.folder.join("lib/state-rollback/unbound")
+        self.directory.join("lib/state-rollback/unbound")
     }
 
     fn snapshot(&self) -> Snapshot {
-        let scope = Scope { file: self.etc("unbound.conf"), folders: vec![self.etc("")], names: names() };
+        let scope = Scope { file: self.etc("unbound.conf"), directories: vec![self.etc("")], names: names() };
         Snapshot { scope: Some(scope), place: self.place() }
     }
 
     /// Only this file is known to be the server's.
     fn snapshot_of_main_file(&self) -> Snapshot {
-        let scope = Scope { file: self.etc("unbound.conf"), folders: vec![], names: vec![] };
+        let scope = Scope { file: self.etc("unbound.conf"), directories: vec![], names: vec![] };
         Snapshot { scope: Some(scope), place: self.place() }
     }
 
     fn everything(&self) -> Vec<(PathBuf, String)> {
         let mut all = vec![];
-        let mut folders = vec![self.folder.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
+        let mut directories = vec![self.directory.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
                 let path = entry.unwrap().path();
                 if fs::symlink_metadata(&path).unwrap().is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                 } else {
                     let text = fs::read_to_string(&path).unwrap_or_default();
                     all.push((path, text));
@@ -78,7 +79,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            fs::remove_dir_all(&self.folder).unwrap();
+            fs::remove_dir_all(&self.directory).unwrap();
         }
     }
 }
@@ -143,7 +144,7 @@ fn zones_and_certificates_are_neither_saved_nor_touched() {
     assert!(said.ends_with(&aside) && !said.contains("example"), "{said}");
 }
 
-/// A version before this may have saved whole folders, with zones.
+/// A version before this may have saved whole directories, with zones.
 #[test]
 fn a_snapshot_of_other_names_is_not_restored() {
     let host = Host::new("names");
@@ -252,7 +253,7 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
         "large.conf (has more than 4 MiB)",
         "link.conf (is a link)",
         "folder (is a link)",
-        "new/deep/a.conf (lies in a folder",
+        "new/deep/a.conf (lies in a directory",
     ] {
         assert!(changed.contains(left), "{left}: {changed}");
     }
@@ -321,7 +322,7 @@ fn another_main_file_is_another_configuration() {
     let host = Host::new("another");
     host.snapshot().save().unwrap();
     host.write("other.conf", "other");
-    let scope = Scope { file: host.etc("other.conf"), folders: vec![host.etc("")], names: names() };
+    let scope = Scope { file: host.etc("other.conf"), directories: vec![host.etc("")], names: names() };
     let refused = why(Snapshot { scope: Some(scope), place: host.place() }.check());
     assert!(refused.contains("unbound.conf, not in ") && refused.ends_with("other.conf"), "{refused}");
 }

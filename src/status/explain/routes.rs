@@ -13,7 +13,7 @@ const NAMED: usize = 4;
 pub(super) fn steps(exabgp: &ExaBgp, service: &Service, view: &View) -> Vec<Step> {
     let mut told: Vec<(String, Option<Time>, Vec<&str>)> = vec![];
     for prefix in &service.prefixes {
-        let text = told_of(exabgp, prefix, view);
+        let text = last_command(exabgp, prefix, view);
         let at = prefix.answer.as_ref().and_then(|answer| answer.at);
         match told.iter_mut().find(|(same, ..)| *same == text) {
             Some((.., prefixes)) => prefixes.push(&prefix.prefix),
@@ -34,7 +34,7 @@ fn named(prefixes: &[&str]) -> String {
     }
 }
 
-fn told_of(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
+fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
     let Some(desired) = &prefix.desired else {
         return "nothing was told to ExaBGP yet".to_owned();
     };

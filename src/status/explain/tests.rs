@@ -66,7 +66,7 @@ resolver is down:
 }
 
 #[test]
-fn a_suppressed_service_is_told_its_end_and_how_to_end_it() {
+fn a_suppressed_service_shows_its_end_and_the_command_that_ends_it() {
     let text = shown(Some("flapping"));
     for words in
         ["decided by dampening", "suppressed until 03:31:00", "to end it: `dnsherald undampen flapping`"]
@@ -76,7 +76,7 @@ fn a_suppressed_service_is_told_its_end_and_how_to_end_it() {
 }
 
 #[test]
-fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_told() {
+fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_shown() {
     let text = shown(Some("odd"));
     let words = [
         "(local): no ports",

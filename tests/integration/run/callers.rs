@@ -13,7 +13,7 @@ use crate::support::helper::{ANNOUNCE, Pop, WITHDRAW, ideal};
 use crate::support::{binary, lacks};
 
 #[test]
-fn a_drain_tells_the_user_id_in_log_status_and_state() {
+fn a_drain_shows_the_user_id_in_log_status_and_state() {
     let pop = Pop::new();
     let mut helper = pop.settled();
     let uid = getuid().as_raw();
@@ -40,7 +40,7 @@ fn a_drain_tells_the_user_id_in_log_status_and_state() {
 }
 
 #[test]
-fn a_hold_tells_the_user_id() {
+fn a_hold_shows_the_user_id() {
     let pop = Pop::new();
     let helper = pop.settled();
     let uid = getuid().as_raw();

@@ -78,7 +78,7 @@ fn a_missing_file_withdraws_earlier_announcements() {
 }
 
 #[test]
-fn exits_when_told_while_waiting() {
+fn exits_on_a_signal_while_waiting() {
     let pop = Pop::new();
     pop.is_configured("[node");
     for end in [|helper: &Helper| helper.is_sent("TERM"), |helper: &Helper| helper.hears_the_end()] {

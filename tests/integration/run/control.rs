@@ -461,7 +461,7 @@ fn a_reload_applies_the_difference() {
     let mut said = [helper.next(), helper.next(), helper.next()];
     said.sort();
     assert_eq!(said, [announce(0), withdraw(1), WITHDRAW.replace("192.0.2.53", "198.18.9.9")]);
-    assert!(pop.status().left_behind.is_empty() || eventually(|| pop.status().left_behind.is_empty()));
+    assert!(pop.status().stale_routes.is_empty() || eventually(|| pop.status().stale_routes.is_empty()));
 }
 
 /// Each reload precedes the timeout of the running round, which must still count.

@@ -5,12 +5,12 @@ use super::*;
 use crate::outcome::{Cause, Failure};
 use crate::probe::identity::Identity;
 
-fn node(name: Option<&str>) -> Heard {
+fn node(name: Option<&str>) -> FlowOutcome {
     let identity = Identity { nsid: name.map(ToOwned::to_owned), ..Identity::default() };
-    Heard::Node { identity, latency: Duration::from_millis(1), end: None, others: BTreeSet::new() }
+    FlowOutcome::Node { identity, latency: Duration::from_millis(1), end: None, others: BTreeSet::new() }
 }
 
-fn report(udp: Heard, tcp: Heard) -> Report {
+fn report(udp: FlowOutcome, tcp: FlowOutcome) -> Report {
     Report { server: "192.0.2.53:53".parse().unwrap(), udp, tcp, splits: None }
 }
 
@@ -29,10 +29,10 @@ fn a_node_that_answers_over_both_transports_has_no_finding() {
 
 #[test]
 fn a_connection_without_an_answer_names_the_split_path_if_udp_works() {
-    let found = texts(report(node(Some("fra1")), Heard::Mute(reset())), None);
+    let found = texts(report(node(Some("fra1")), FlowOutcome::Silent(reset())), None);
     assert!(found[0].0 && found[0].1.contains("split path"), "{found:?}");
     let silent = Failure::new(Cause::Timeout, "no answer within 2s");
-    let found = texts(report(Heard::Nothing(silent), Heard::Mute(reset())), None);
+    let found = texts(report(FlowOutcome::Unreachable(silent), FlowOutcome::Silent(reset())), None);
     assert_eq!(found[0], (true, "192.0.2.53: no answer over UDP: no answer within 2s".to_owned()));
     assert!(found[1].1.contains("hangs") && !found[1].1.contains("split path"), "{found:?}");
 }
@@ -80,8 +80,8 @@ fn a_node_outside_the_fleet_is_a_fault() {
 
 #[test]
 fn two_nodes_on_one_flow_are_a_split_path() {
-    let Heard::Node { identity, latency, end, .. } = node(Some("fra1")) else { panic!() };
+    let FlowOutcome::Node { identity, latency, end, .. } = node(Some("fra1")) else { panic!() };
     let others = BTreeSet::from(["ams1".to_owned()]);
-    let found = texts(report(Heard::Node { identity, latency, end, others }, node(Some("fra1"))), None);
+    let found = texts(report(FlowOutcome::Node { identity, latency, end, others }, node(Some("fra1"))), None);
     assert!(found[0].0 && found[0].1.contains("(ams1 besides fra1)"), "{found:?}");
 }

@@ -19,8 +19,8 @@ fn memory(drain: Option<RememberedOrder>) -> Memory {
     Memory { services: BTreeMap::from([("resolver".to_owned(), remembered)]) }
 }
 
-fn of_now(memory: &Memory) -> Aged<'_> {
-    Aged { memory, age: Duration::ZERO }
+fn of_now(memory: &Memory) -> DatedMemory<'_> {
+    DatedMemory { memory, age: Duration::ZERO }
 }
 
 /// The result of the merge.
@@ -57,7 +57,7 @@ fn applies_changes_of_one_side_and_prefers_a_drain() {
 fn compares_ends_at_the_same_time() {
     let lasting = |remaining| memory(Some(RememberedOrder { remaining: Some(remaining), ..drain("a") }));
     let (known, later) = (lasting(2 * HOUR), lasting(HOUR));
-    let known = Aged { memory: &known, age: HOUR };
+    let known = DatedMemory { memory: &known, age: HOUR };
     assert_eq!(changes(known, of_now(&later)), []);
     assert_eq!(changes(known, of_now(&lasting(3 * HOUR))).len(), 1);
     let mut old = memory(None);
@@ -73,7 +73,7 @@ fn ignores_expired_and_temporary_drains() {
     let until_exit = memory(Some(RememberedOrder { until_exit: true, ..drain("a") }));
     let over = memory(Some(RememberedOrder { remaining: Some(HOUR), ..drain("a") }));
     assert_eq!(changes(of_now(&nothing), of_now(&until_exit)), []);
-    assert_eq!(changes(of_now(&nothing), Aged { memory: &over, age: HOUR }), []);
+    assert_eq!(changes(of_now(&nothing), DatedMemory { memory: &over, age: HOUR }), []);
 }
 
 /// The service has another name there.

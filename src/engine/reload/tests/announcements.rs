@@ -9,9 +9,9 @@ fn routes_of_an_earlier_helper_are_withdrawn_if_removed_before_the_first_verdict
     let mut before = Bench::up(TWO);
     let memory = before.engine.remember(before.now).clone();
     let mut bench = Bench::started(memory, TWO, Duration::from_secs(1));
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
     bench.reload("a 192.0.2.2/32\nb 192.0.2.3/32");
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
     let kept = bench.engine.remember(bench.now).announced().count();
     assert_eq!(kept, 2, "the others stand until they have decided");
 }
@@ -21,12 +21,12 @@ fn a_command_in_flight_is_answered_for_its_own_route() {
     let mut bench = Bench::up(TWO);
     bench.answers = false;
     bench.finds(1, &[false, false]);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.3/32"]);
     bench.reload("b 192.0.2.3/32");
-    assert_eq!(bench.said(), [""; 0], "one command at a time");
+    assert_eq!(bench.commands(), [""; 0], "one command at a time");
     bench.answers = true;
-    bench.tell(Event::Received("done".to_owned()));
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
+    bench.handle(Event::Received("done".to_owned()));
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32", "withdraw route 192.0.2.2/32"]);
     assert!(bench.engine.api_session().entries().iter().all(|entry| !entry.perhaps_announced));
 }
 
@@ -37,12 +37,12 @@ fn two_reloads_while_a_command_is_unanswered() {
     bench.finds(1, &[false, false]);
     bench.reload("a 192.0.2.1/32");
     bench.reload("c 192.0.2.9/32\na 192.0.2.1/32 192.0.2.2/32");
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.3/32"]);
     bench.answers = true;
-    bench.tell(Event::Received("done".to_owned()));
+    bench.handle(Event::Received("done".to_owned()));
     // The second reload restores the route that the first would have withdrawn.
-    assert_eq!(bench.said(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
-    assert!(bench.engine.left_behind().next().is_none());
+    assert_eq!(bench.commands(), ["announce route 192.0.2.2/32 next-hop 10.1.0.2 med 100"]);
+    assert!(bench.engine.stale_routes().next().is_none());
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn a_reload_of_forty_thousand_prefixes_is_fast() {
 fn a_moved_prefix_keeps_its_state_until_its_new_service_decides() {
     let mut bench = Bench::up(TWO);
     bench.finds(1, &[false, false]);
-    bench.said();
+    bench.commands();
     bench.reload("a 192.0.2.1/32\nb query=example. 192.0.2.3/32 192.0.2.2/32");
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
     bench.finds(1, &[false, false]);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.2/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.2/32"]);
 }

@@ -6,18 +6,18 @@ use super::*;
 fn a_drain_outlives_the_change_of_its_service() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::UntilLifted);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.3/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.3/32"]);
     bench.reload("b med=200 192.0.2.3/32");
     bench.finds(0, &[true, true]);
     assert_eq!(bench.states(), [("b", ServiceState::Drained)]);
-    assert!(!bench.said().iter().any(|line| line.contains("announce")));
+    assert!(!bench.commands().iter().any(|line| line.contains("announce")));
 }
 
 #[test]
 fn a_drain_goes_with_the_prefixes_of_its_service() {
     let mut bench = Bench::up(TWO);
     bench.drain(0, Lasts::UntilLifted);
-    bench.said();
+    bench.commands();
     bench.reload("a 192.0.2.1/32\nb 192.0.2.3/32\nc 192.0.2.2/32\nd 192.0.2.4/32");
     for service in 0..4 {
         bench.finds(service, &[true, true]);
@@ -36,48 +36,48 @@ fn a_drain_goes_with_the_prefixes_of_its_service() {
 fn a_drained_prefix_does_not_take_others_along() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::UntilLifted);
-    bench.said();
+    bench.commands();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
     assert_eq!(bench.states(), [("a", ServiceState::Up)]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 100"]);
 }
 
 #[test]
 fn a_drain_outlives_the_name_of_its_service() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::UntilLifted);
-    bench.said();
+    bench.commands();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32");
     bench.finds(1, &[true, true]);
     assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Drained)]);
-    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.commands(), [""; 0]);
 }
 
 #[test]
 fn a_drain_that_returns_does_so_under_another_configuration() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::UntilLifted);
-    bench.tell(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
+    bench.handle(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
     bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
-    bench.said();
+    bench.commands();
     bench.finds(0, &[true]);
     assert_eq!(bench.states()[0], ("b", ServiceState::Drained));
     bench.finds(0, &[true]);
-    assert_eq!(bench.said(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);
 }
 
 #[test]
 fn a_drain_of_all_includes_services_added_later() {
     let mut bench = Bench::up(TWO);
     bench.drain_all();
-    bench.said();
+    bench.commands();
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32\nc 192.0.2.9/32");
     bench.finds(2, &[true, true]);
     assert_eq!(bench.states()[2], ("c", ServiceState::Drained));
     assert!(bench.logged.iter().any(|line| line.contains("service c: new, and drained as all services are")));
     let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
     assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
-    next.tell(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
+    next.handle(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
     next.reload("e 192.0.2.11/32");
     next.finds(0, &[true, true]);
     assert_eq!(next.states(), [("e", ServiceState::Up)]);
@@ -100,7 +100,7 @@ fn a_drain_of_all_is_over_with_the_last_service_that_had_it() {
         let mut bench = Bench::up(TWO);
         let lasts = if expires { Lasts::For(Duration::from_secs(60)) } else { Lasts::UntilLifted };
         let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
-        bench.tell(Event::DrainAll(order));
+        bench.handle(Event::DrainAll(order));
         if expires {
             bench.passes(Duration::from_secs(60));
         } else {

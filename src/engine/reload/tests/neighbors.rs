@@ -11,14 +11,14 @@ fn new_neighbors_get_the_standing_announcement_at_once() {
     let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
     let announce =
         "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
-    assert_eq!(bench.said(), [withdraw]);
+    assert_eq!(bench.commands(), [withdraw]);
     // ExaBGP has not answered it; therefore it is sent again behind the announcement.
     bench.answers = true;
     bench.passes(Duration::from_secs(2));
     bench.passes(Duration::from_millis(100));
-    assert_eq!(bench.said(), [announce]);
+    assert_eq!(bench.commands(), [announce]);
     bench.passes(Duration::from_secs(1));
-    assert_eq!(bench.said(), [withdraw, announce]);
+    assert_eq!(bench.commands(), [withdraw, announce]);
 }
 
 #[test]
@@ -27,18 +27,18 @@ fn a_new_family_is_marked_and_one_that_is_gone_is_not() {
     bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nb 2001:db8:53::1/128");
     bench.finds(1, &[true, true]);
     let route = "announce route 2001:db8:53::1/128 next-hop 2001:db8:1::2 med 100";
-    assert_eq!(bench.said(), [route, "announce eor ipv6 unicast"]);
+    assert_eq!(bench.commands(), [route, "announce eor ipv6 unicast"]);
     bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32\nc 2001:db8:53::2/128");
     bench.reload("exabgp:end-of-rib = true\na 192.0.2.1/32");
     bench.finds(0, &[true, true]);
-    assert_eq!(bench.said(), ["withdraw route 2001:db8:53::1/128"]);
+    assert_eq!(bench.commands(), ["withdraw route 2001:db8:53::1/128"]);
 }
 
 #[test]
 fn another_dialect_restates_everything() {
     let mut bench = Bench::up("a 192.0.2.1/32");
     bench.reload("exabgp:api = 6\na 192.0.2.1/32");
-    assert_eq!(bench.said(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
+    assert_eq!(bench.commands(), ["peer * announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
 }
 
 const TO_TWO: &str = "a to=10.0.0.1/100 to=10.0.0.2/200 192.0.2.1/32";

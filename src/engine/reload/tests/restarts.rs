@@ -19,7 +19,7 @@ fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
 #[test]
 fn a_renamed_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
     let mut bench = Bench::up("a disable-file=/off 192.0.2.1/32");
-    bench.tell(Event::DisableFile(ServiceId(0), true));
+    bench.handle(Event::DisableFile(ServiceId(0), true));
     let next = bench.restarts("b disable-file=/off 192.0.2.1/32");
     assert_eq!(next.states(), [("b", ServiceState::Drained)]);
 }
@@ -66,12 +66,12 @@ fn after_a_drain_an_unknown_service_does_not_return_to_its_earlier_state() {
     let mut bench = successor(memory, "a 192.0.2.1/32", Duration::from_secs(1));
     bench.passes(Duration::from_secs(5));
     bench.drain(0, Lasts::UntilLifted);
-    assert_eq!(bench.said(), ["withdraw route 192.0.2.1/32"]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
     bench.passes(Duration::from_secs(55));
     finds_nothing_out(&mut bench);
     bench.undrain(0);
     bench.passes(Duration::from_secs(60));
-    assert!(!bench.said().iter().any(|line| line.starts_with("announce")));
+    assert!(!bench.commands().iter().any(|line| line.starts_with("announce")));
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn a_route_withdrawn_at_a_stop_or_an_old_state_does_not_stand() {
         let services = format!("a start={start} 192.0.2.1/32");
         let mut before = Bench::up(&services);
         if stops {
-            before.tell(Event::Terminate);
+            before.handle(Event::Terminate);
         }
         let memory = before.engine.remember(before.now).clone();
         let mut bench = successor(memory, &services, Duration::from_secs(age));
         bench.passes(Duration::from_secs(31));
-        let announced = bench.said().iter().any(|line| line.starts_with("announce"));
+        let announced = bench.commands().iter().any(|line| line.starts_with("announce"));
         assert_eq!(announced, announces, "{start} {age} {stops}");
     }
 }
@@ -102,15 +102,15 @@ fn after_an_exit(age: Duration, is_back: bool) -> Vec<String> {
     let mut bench = Bench::up(services);
     let alive = CheckId { service: ServiceId(0), check: 1 };
     for _ in 0..2 {
-        bench.tell(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
+        bench.handle(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
     }
     let gone = || Failure::new(Cause::ProcessGone, "process 4711 (srv) has ended");
-    bench.tell(Event::SuddenFailure(alive, gone()));
+    bench.handle(Event::SuddenFailure(alive, gone()));
     assert_eq!(bench.states(), [("a", ServiceState::Down)]);
     let memory = bench.engine.remember(bench.now).clone();
     let mut next = successor(memory, services, age);
     let found = if is_back { Outcome::pass(Duration::ZERO) } else { Outcome::Fail(gone()) };
-    next.tell(Event::Outcome(alive, found));
+    next.handle(Event::Outcome(alive, found));
     next.passes(Duration::from_secs(3));
     next.logged
 }

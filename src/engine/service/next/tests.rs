@@ -36,7 +36,7 @@ impl Bench {
             Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"));
         let engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
         let mut bench = Self { engine, now: Moment::START, finds: Outcome::pass(Duration::ZERO) };
-        bench.tell(Event::Start);
+        bench.handle(Event::Start);
         bench
     }
 
@@ -47,7 +47,7 @@ impl Bench {
         bench
     }
 
-    fn tell(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for action in self.engine.handle(self.now, event) {
@@ -63,7 +63,7 @@ impl Bench {
         let end = Moment::after_start(Duration::from_secs_f64(seconds));
         while let Some(at) = self.engine.deadline().filter(|at| *at <= end) {
             self.now = at.max(self.now);
-            self.tell(Event::Tick);
+            self.handle(Event::Tick);
         }
         self.now = end;
     }
@@ -81,7 +81,7 @@ impl Bench {
     fn drain(&mut self, holder: &str, lasts: Lasts) {
         let order =
             Order { holder: holder.parse().unwrap(), reason: "new disk".to_owned().into(), lasts, uid: None };
-        self.tell(Event::Drain(RESOLVER, order));
+        self.handle(Event::Drain(RESOLVER, order));
     }
 
     fn next(&self) -> String {
@@ -151,7 +151,7 @@ fn a_suppression_ends_by_itself_or_by_the_operator() {
     assert_eq!(bench.next(), failing);
     bench.passes(20.0);
     assert_eq!(bench.next(), "suppressed until 70.400, or `dnsherald undampen resolver`");
-    bench.tell(Event::Undampen(RESOLVER));
+    bench.handle(Event::Undampen(RESOLVER));
     assert_eq!(bench.next(), "");
 }
 
@@ -162,12 +162,13 @@ fn a_drain_ends_as_its_holders_want() {
     assert_eq!(bench.next(), "drain ends 70.000, then the checks must pass");
     bench.drain("bob", Lasts::UntilLifted);
     assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`");
-    bench.tell(Event::Undrain(RESOLVER, Lift { holder: Some("bob".parse().unwrap()), once_healthy: false }));
+    bench
+        .handle(Event::Undrain(RESOLVER, Lift { holder: Some("bob".parse().unwrap()), once_healthy: false }));
     bench.until(70.0);
     assert_eq!(bench.next(), "announced at the earliest 70.200 (answers: 1 of 3 passes)");
     bench.drain("unbound.service", Lasts::UntilExit);
     assert_eq!(bench.next(), "drained until the helper exits, or `dnsherald undrain resolver`");
-    bench.tell(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: true }));
+    bench.handle(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: true }));
     let returning = "announced at the earliest 70.200 (answers: 1 of 3 passes), then the drain ends";
     assert_eq!(bench.next(), returning);
 }
@@ -175,7 +176,7 @@ fn a_drain_ends_as_its_holders_want() {
 #[test]
 fn a_file_drains_until_it_is_removed() {
     let mut bench = Bench::up("disable-file = \"/etc/dnsherald.disabled\"");
-    bench.tell(Event::DisableFile(RESOLVER, true));
+    bench.handle(Event::DisableFile(RESOLVER, true));
     assert_eq!(bench.next(), "drained until the disable-file /etc/dnsherald.disabled is removed");
 }
 
@@ -189,7 +190,7 @@ fn a_hold_shows_its_end_and_the_next_state() {
         lasts,
         uid: None,
     };
-    bench.tell(Event::Hold(RESOLVER, order));
+    bench.handle(Event::Hold(RESOLVER, order));
     assert_eq!(bench.next(), "held until 610.000 by alice, then the checks decide");
     bench.fails(Cause::Timeout, 15.0);
     assert_eq!(bench.next(), "held until 610.000 by alice, then withdrawn");

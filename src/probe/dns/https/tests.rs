@@ -58,7 +58,7 @@ async fn a_status_that_is_no_success_is_named() {
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_malformed() {
+async fn an_endless_response_is_malformed() {
     let endless = frame(CONTINUATION, 0, STREAM, &[0; 1000]);
     let headers = [frame(HEADERS, 0, STREAM, &[0x88]), endless.repeat(100)].concat();
     let body = [ok(), frame(DATA, 0, STREAM, &[0; 16_384]).repeat(5)].concat();

@@ -6,7 +6,7 @@ use hickory_resolver::proto::rr::RecordType;
 use super::super::text::printable;
 
 /// "an upward referral to the root servers", or the zone of other servers; `None` for another response.
-pub(super) fn told(response: &Message) -> Option<String> {
+pub(super) fn phrase(response: &Message) -> Option<String> {
     let is_answer = response.authoritative || !response.answers.is_empty();
     if is_answer || response.response_code != ResponseCode::NoError {
         return None;

@@ -156,7 +156,7 @@ async fn one_transport_can_be_dead_alone() {
 }
 
 #[tokio::test]
-async fn what_answers_another_question_is_ignored_and_counted() {
+async fn an_answer_to_another_question_is_ignored_and_counted() {
     for fault in [Fault::WrongId, Fault::WrongQuestion, Fault::NotAResponse, Fault::Garbage(vec![0xff; 9])] {
         let responder = broken(fault).await;
         let finding = ask(&responder, Transport::Udp, HASTY).await;

@@ -21,7 +21,7 @@ async fn a_truncated_answer_that_would_have_fitted_is_a_limited_rate() {
 }
 
 #[tokio::test]
-async fn silence_after_such_an_answer_is_one_too_and_never_without() {
+async fn silence_after_a_rate_limited_answer_is_rate_limiting() {
     let responder = broken(Fault::Silent).await;
     let probe = probe(&responder, Transport::Udp, 2 * HASTY, Expectation::default());
     assert_eq!(failure_of(probe.ask().await).cause, Cause::Timeout);
@@ -43,7 +43,7 @@ async fn silence_after_such_an_answer_is_one_too_and_never_without() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_or_is_wrong_over_tcp_is_judged_as_it_came() {
+async fn a_truncated_answer_is_judged_as_received_if_tcp_fails() {
     let expect = || Expectation { min_answers: 1, ..Expectation::default() };
     // Truncated over TCP as well.
     let responder = broken(Fault::Truncate).await;

@@ -115,7 +115,7 @@ fn an_empty_answer_fails_where_records_are_expected() {
 }
 
 #[test]
-fn a_referral_in_place_of_an_answer_is_told() {
+fn a_referral_in_place_of_an_answer_is_named() {
     let authoritative = |expect: &mut Expectation| expect.flags = vec!["aa".parse().unwrap()];
     let detail = "answered with an upward referral to the root servers, no flags, expected aa";
     assert_fails(&judged(authoritative, referral(".")), Cause::Flags, detail);

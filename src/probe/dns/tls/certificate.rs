@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn data_that_is_no_certificate_is_refused() {
         let tls = Tls::default();
         assert!(judge(&tls, &[], SystemTime::now()).is_err());
         assert!(judge(&tls, &[(&CERTIFICATE[..200]).into()], SystemTime::now()).is_err());

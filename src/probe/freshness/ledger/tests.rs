@@ -69,7 +69,7 @@ fn few_zones_are_asked_for_at_once_and_then_in_turn() {
 }
 
 #[test]
-fn a_new_list_keeps_what_is_known() {
+fn a_new_list_keeps_the_state_of_remaining_zones() {
     let mut ledger = Ledger::default();
     ledger.become_of(["b.", "a.", "b."].map(str::to_owned).into());
     assert_eq!(ledger.len(), 2);

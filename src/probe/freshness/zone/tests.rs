@@ -22,7 +22,7 @@ fn unanswered(here: u32) -> Look {
 }
 
 /// The standing after these looks, each at its second, at another second.
-fn standing(looks: &[(u64, Look)], second: u64) -> Standing {
+fn standing(looks: &[(u64, Look)], second: u64) -> ZoneState {
     let mut zone = Zone::new("a.".into());
     for (second, look) in looks {
         zone.learn(at(*second), look.clone(), LIMITS);
@@ -30,8 +30,8 @@ fn standing(looks: &[(u64, Look)], second: u64) -> Standing {
     zone.standing(at(second), LIMITS)
 }
 
-const fn fresh(seconds: u64) -> Standing {
-    Standing::Fresh { lag: Duration::from_secs(seconds) }
+const fn fresh(seconds: u64) -> ZoneState {
+    ZoneState::Fresh { lag: Duration::from_secs(seconds) }
 }
 
 #[test]
@@ -39,10 +39,10 @@ fn a_zone_is_stale_once_it_lacked_a_serial_for_longer_than_the_limit() {
     let behind = [(0, look(1, 1)), (60, look(1, 2)), (120, look(1, 2))];
     assert_eq!(standing(&behind[..1], 1000), fresh(0));
     assert_eq!(standing(&behind, 360), fresh(300));
-    assert_eq!(standing(&behind, 361), Standing::Stale { lag: SECOND * 301 });
+    assert_eq!(standing(&behind, 361), ZoneState::Stale { lag: SECOND * 301 });
     let caught_up = [&behind[..], &[(400, look(2, 2))]].concat();
     assert_eq!(standing(&caught_up, 400), fresh(0));
-    assert_eq!(standing(&[], 0), Standing::NotAsked);
+    assert_eq!(standing(&[], 0), ZoneState::NotAsked);
 }
 
 #[test]
@@ -51,14 +51,14 @@ fn a_zone_that_is_ahead_is_fresh() {
     // The primary began anew: RFC 1982 has 2^31 values on either side.
     assert_eq!(standing(&[(0, look(1, 2)), (60, look(1, 1))], 9999), fresh(0));
     assert_eq!(standing(&[(0, look(0, 0x8000_0000))], 9999), fresh(0), "undefined");
-    assert_eq!(standing(&[(0, look(u32::MAX, 1))], 301), Standing::Stale { lag: SECOND * 301 });
+    assert_eq!(standing(&[(0, look(u32::MAX, 1))], 301), ZoneState::Stale { lag: SECOND * 301 });
 }
 
 #[test]
 fn a_zone_that_changes_each_minute_and_follows_is_fresh() {
     let looks: Vec<_> = (0..60).map(|minute| (60 * minute, look(minute as u32, minute as u32 + 1))).collect();
     for (place, (second, _)) in looks.iter().enumerate() {
-        assert!(matches!(standing(&looks[..=place], second + 59), Standing::Fresh { .. }), "{second}");
+        assert!(matches!(standing(&looks[..=place], second + 59), ZoneState::Fresh { .. }), "{second}");
     }
 }
 
@@ -70,35 +70,35 @@ fn a_zone_that_follows_ten_minutes_late_is_stale_all_the_time() {
         .collect();
     for place in 30..90 {
         let now = looks[place].0;
-        assert!(matches!(standing(&looks[..=place], now), Standing::Stale { .. }), "minute {place}");
+        assert!(matches!(standing(&looks[..=place], now), ZoneState::Stale { .. }), "minute {place}");
     }
 }
 
 #[test]
 fn without_a_reference_nothing_is_known_and_the_clock_goes_on() {
     let looks = [(0, look(1, 2)), (200, unanswered(1)), (400, look(1, 2))];
-    assert_eq!(standing(&looks[..2], 9999), Standing::Unknown("10.1.0.9 does not answer".to_owned()));
-    assert_eq!(standing(&looks, 400), Standing::Stale { lag: SECOND * 400 });
+    assert_eq!(standing(&looks[..2], 9999), ZoneState::Unknown("10.1.0.9 does not answer".to_owned()));
+    assert_eq!(standing(&looks, 400), ZoneState::Stale { lag: SECOND * 400 });
     let silent = Look { here: Here::Unknown("no answer".to_owned()), reference: Ok(2) };
-    assert_eq!(standing(&[(0, look(1, 2)), (60, silent)], 999), Standing::Unknown("no answer".to_owned()));
+    assert_eq!(standing(&[(0, look(1, 2)), (60, silent)], 999), ZoneState::Unknown("no answer".to_owned()));
 }
 
 #[test]
 fn a_zone_that_is_not_served_lacks_every_serial() {
     let refused = Look { here: Here::ServesNot("answered REFUSED".to_owned()), reference: Ok(7) };
     assert_eq!(standing(&[(0, refused.clone())], 300), fresh(300));
-    assert_eq!(standing(&[(0, refused)], 301), Standing::Stale { lag: SECOND * 301 });
+    assert_eq!(standing(&[(0, refused)], 301), ZoneState::Stale { lag: SECOND * 301 });
 }
 
 #[test]
-fn the_server_tells_when_a_zone_expires() {
+fn the_expiry_comes_from_the_edns_option() {
     let told = |left: u64| {
         let soa = Soa { left: Some(Duration::from_secs(left)), ..soa(1) };
         Look { here: Here::Serves(soa), reference: Err("no answer".to_owned()) }
     };
-    let expires = |left| Standing::Expires { left: Duration::from_secs(left), is_told: true };
+    let expires = |left| ZoneState::Expires { left: Duration::from_secs(left), is_told: true };
     assert_eq!(standing(&[(0, told(DAY))], 0), expires(DAY), "without a reference");
-    assert!(matches!(standing(&[(0, told(DAY + 10))], 9), Standing::Unknown(_)));
+    assert!(matches!(standing(&[(0, told(DAY + 10))], 9), ZoneState::Unknown(_)));
     assert_eq!(standing(&[(0, told(DAY + 10))], 10), expires(DAY));
     assert_eq!(standing(&[(0, told(5))], 100), expires(0));
     // Expire an hour, refresh twenty minutes: twenty minutes have to be left.
@@ -109,15 +109,15 @@ fn the_server_tells_when_a_zone_expires() {
 }
 
 #[test]
-fn a_server_that_tells_nothing_has_not_refreshed_since_it_was_current() {
+fn a_server_without_the_expire_option_counts_from_its_last_current_serial() {
     let looks = [(0, look(1, 1)), (60, look(1, 2))];
-    assert!(matches!(standing(&looks, 6 * DAY - 1), Standing::Stale { .. }));
+    assert!(matches!(standing(&looks, 6 * DAY - 1), ZoneState::Stale { .. }));
     let left = Duration::from_secs(DAY);
-    assert_eq!(standing(&looks, 6 * DAY), Standing::Expires { left, is_told: false });
+    assert_eq!(standing(&looks, 6 * DAY), ZoneState::Expires { left, is_told: false });
     // Once it has expired, it is not served any more.
     let expired = Look { here: Here::ServesNot("answered SERVFAIL".to_owned()), reference: Ok(2) };
     let looks = [&looks[..], &[(8 * DAY, expired)]].concat();
-    assert_eq!(standing(&looks, 8 * DAY), Standing::Expires { left: Duration::ZERO, is_told: false });
+    assert_eq!(standing(&looks, 8 * DAY), ZoneState::Expires { left: Duration::ZERO, is_told: false });
     // A zone that was never seen current may have been refreshed at any time.
-    assert!(matches!(standing(&[(0, look(1, 2))], 30 * DAY), Standing::Stale { .. }));
+    assert!(matches!(standing(&[(0, look(1, 2))], 30 * DAY), ZoneState::Stale { .. }));
 }

@@ -12,11 +12,11 @@ fn probe(at: SocketAddr, protocol: Protocol) -> ListenerProbe {
     ListenerProbe { addresses: vec![at.ip()], port: at.port(), protocol, stall, process: None }
 }
 
-fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Told>) {
-    let (told, events) = channel();
-    let tell: Tell = Box::new(move |what| told.send(what).unwrap());
+fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Report>) {
+    let (reported, events) = channel();
+    let report: Callback = Box::new(move |what| reported.send(what).unwrap());
     let watch = Watch::start().unwrap();
-    watch.assign([(probe.clone(), tell, Box::new(move || work) as WorkOf)]);
+    watch.assign([(probe.clone(), report, Box::new(move || work) as WorkOf)]);
     (watch, events)
 }
 
@@ -29,9 +29,9 @@ fn comes_to_be(watch: &Watch, probe: &ListenerProbe, wanted: Option<Cause>) {
     }
 }
 
-fn next_failure(events: &Receiver<Told>) -> Failure {
+fn next_failure(events: &Receiver<Report>) -> Failure {
     loop {
-        if let Told::Failed(failure) = events.recv_timeout(DEADLINE).unwrap() {
+        if let Report::Failed(failure) = events.recv_timeout(DEADLINE).unwrap() {
             return failure;
         }
     }
@@ -40,7 +40,7 @@ fn next_failure(events: &Receiver<Told>) -> Failure {
 const STOPPED: Option<Work> = Some(Work { used: Duration::ZERO, runnable: false, stopped: true });
 
 #[test]
-fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read() {
+fn an_unread_udp_socket_is_reported_once_and_passes_once_it_is_read() {
     for (work, cause) in [(STOPPED, Cause::NotReading), (None, Cause::Stalled)] {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let at = server.local_addr().unwrap();
@@ -49,7 +49,7 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
         comes_to_be(&watch, &probe, None);
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
         watch.attend();
-        assert_eq!(events.recv_timeout(DEADLINE).unwrap(), Told::Doubt);
+        assert_eq!(events.recv_timeout(DEADLINE).unwrap(), Report::ProbeNow);
         let failure = next_failure(&events);
         assert_eq!(failure.cause, cause, "{failure}");
         assert!(failure.detail.starts_with(&format!("{at} udp: the server")), "{failure}");
@@ -61,7 +61,7 @@ fn a_udp_socket_that_is_not_read_is_told_once_and_passes_again_once_it_is_read()
 }
 
 #[test]
-fn a_tcp_listener_that_does_not_accept_is_told() {
+fn a_tcp_listener_that_does_not_accept_is_reported() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let probe = probe(server.local_addr().unwrap(), Protocol::Tcp);
     let (watch, events) = watching(&probe, STOPPED);
@@ -120,7 +120,7 @@ fn one_of_two_sockets_that_is_not_read_is_a_part_and_half_for_long() {
 }
 
 #[test]
-fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
+fn a_socket_that_closes_is_reported_and_one_never_seen_is_not() {
     let server = UdpSocket::bind("[::1]:0").unwrap();
     let at = server.local_addr().unwrap();
     let probe = probe(at, Protocol::Udp);
@@ -139,16 +139,16 @@ fn a_socket_that_goes_is_told_and_one_that_was_never_there_is_not() {
 }
 
 #[test]
-fn a_probe_that_stays_watched_keeps_what_is_known_of_it() {
+fn a_probe_that_stays_watched_keeps_its_state() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let probe = probe(server.local_addr().unwrap(), Protocol::Udp);
     let (watch, _) = watching(&probe, None);
     comes_to_be(&watch, &probe, None);
     drop(server);
-    let (told, events) = channel();
+    let (reported, events) = channel();
     watch.assign([(
         probe.clone(),
-        Box::new(move |what| told.send(what).unwrap()) as Tell,
+        Box::new(move |what| reported.send(what).unwrap()) as Callback,
         Box::new(|| None) as WorkOf,
     )]);
     comes_to_be(&watch, &probe, Some(Cause::ListenerMissing));

@@ -15,7 +15,7 @@ fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
         "lib/state-rollback/unbound",
         "lib/state-rollback/unbound/snapshot.json",
     ] {
-        let part = host.folder.join(part);
+        let part = host.directory.join(part);
         let mode = fs::metadata(&part).unwrap().permissions();
         fs::set_permissions(&part, fs::Permissions::from_mode(mode.mode() | 0o020)).unwrap();
         for refused in [
@@ -44,10 +44,10 @@ fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
 #[test]
 fn no_symlink_is_followed_on_the_way_to_the_place() {
     let host = Host::new("linked");
-    let victim = host.folder.join("victim");
+    let victim = host.directory.join("victim");
     make(&victim.join("unbound"), 0o755).unwrap();
     fs::write(victim.join("unbound/precious"), "precious").unwrap();
-    symlink(&victim, host.folder.join("lib/state-rollback")).unwrap();
+    symlink(&victim, host.directory.join("lib/state-rollback")).unwrap();
     let before = host.everything();
     assert!(host.snapshot().save().unwrap_err().to_string().contains("state-rollback is a link"));
     assert!(host.snapshot().restore().is_err());
@@ -65,12 +65,12 @@ fn nothing_is_restored_into_a_directory_that_others_can_change() {
     assert!(why(host.snapshot().check()).contains("can be written to by others"));
     assert!(host.snapshot().restore().is_err());
     fs::set_permissions(&etc, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(&etc, host.folder.join("etc/real")).unwrap();
-    symlink("real", host.folder.join("etc/unbound")).unwrap();
+    fs::rename(&etc, host.directory.join("etc/real")).unwrap();
+    symlink("real", host.directory.join("etc/unbound")).unwrap();
     assert!(why(host.snapshot().check()).contains("unbound is a link"));
     assert!(host.snapshot().restore().is_err());
-    fs::remove_file(host.folder.join("etc/unbound")).unwrap();
-    fs::rename(host.folder.join("etc/real"), &etc).unwrap();
+    fs::remove_file(host.directory.join("etc/unbound")).unwrap();
+    fs::rename(host.directory.join("etc/real"), &etc).unwrap();
     assert_eq!(host.everything(), before);
 }
 

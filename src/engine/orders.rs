@@ -7,7 +7,7 @@ use super::moment::Moment;
 
 impl Engine {
     /// Carries out an order. Other events, and orders for a service that does not exist, do nothing.
-    pub(super) fn obey(&mut self, now: Moment, event: Event, out: &mut Vec<Action>) {
+    pub(super) fn handle_order(&mut self, now: Moment, event: Event, out: &mut Vec<Action>) {
         let id = match &event {
             Event::DrainAll(order) => return self.drain_all(now, order, out),
             Event::UndrainAll(lift) => return self.undrain_all(now, lift, out),

@@ -37,67 +37,70 @@ enum Alarm {
 
 /// Which checks of a service are unknown, and for how long.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Sight {
+pub(super) struct UnknownChecks {
     /// The places of the checks that ask the server itself.
     witnesses: Vec<usize>,
     /// `unknown-after`.
-    patience: Duration,
+    #[serde(rename = "patience")]
+    unknown_after: Duration,
     /// When the checks began to probe for a first verdict.
     began: Moment,
-    /// Whether `patience` has passed since `began`.
+    /// Whether `unknown_after` has passed since `began`.
     is_over: bool,
     /// No witness had a verdict in time, and the prefixes were stated without one.
-    stated_blindly: bool,
-    /// Every witness has been unknown for `patience`, after there was a verdict.
-    is_blind: bool,
+    #[serde(rename = "stated_blindly")]
+    stated_without_verdict: bool,
+    /// Every witness has been unknown for `unknown_after`, after there was a verdict.
+    #[serde(rename = "is_blind")]
+    all_unknown: bool,
     /// The last alarm, as long as there is a reason for one.
     raised: Option<Alarm>,
 }
 
-impl Sight {
+impl UnknownChecks {
     /// For checks that begin at `now`; those at `witnesses` ask the server itself.
-    pub(super) const fn new(now: Moment, witnesses: Vec<usize>, patience: Duration) -> Self {
+    pub(super) const fn new(now: Moment, witnesses: Vec<usize>, unknown_after: Duration) -> Self {
         Self {
             witnesses,
-            patience,
+            unknown_after,
             began: now,
             is_over: false,
-            stated_blindly: false,
-            is_blind: false,
+            stated_without_verdict: false,
+            all_unknown: false,
             raised: None,
         }
     }
 
     /// The checks forget their verdicts and begin anew.
-    pub(super) const fn begin_anew(&mut self, now: Moment) {
+    pub(super) const fn restart(&mut self, now: Moment) {
         self.began = now;
         self.is_over = false;
-        self.is_blind = false;
+        self.all_unknown = false;
         self.raised = None;
     }
 
     /// Continues from the service before a reload, or the same service still without a verdict.
-    pub(super) const fn go_on_from(&mut self, earlier: &Self) {
+    pub(super) const fn continue_from(&mut self, earlier: &Self) {
         self.began = earlier.began;
         self.is_over = earlier.is_over;
-        self.stated_blindly = earlier.stated_blindly;
-        self.is_blind = earlier.is_blind;
+        self.stated_without_verdict = earlier.stated_without_verdict;
+        self.all_unknown = earlier.all_unknown;
         self.raised = earlier.raised;
     }
 
     /// Allows the same alarm again.
-    pub(super) const fn alarm_anew(&mut self) {
+    pub(super) const fn allow_alarm(&mut self) {
         self.raised = None;
     }
 
-    /// Whether every witness has been unknown for `patience`.
-    pub(super) const fn is_blind(&self) -> bool {
-        self.is_blind
+    /// Whether every witness has been unknown for `unknown_after`.
+    pub(super) const fn all_unknown(&self) -> bool {
+        self.all_unknown
     }
 
     /// Whether the prefixes were stated although no witness has a verdict.
-    pub(super) const fn stated_blindly(&self) -> bool {
-        self.stated_blindly
+    pub(super) const fn stated_without_verdict(&self) -> bool {
+        self.stated_without_verdict
     }
 
     fn witnesses<'a>(&self, checks: &'a [Check]) -> impl Iterator<Item = &'a Check> {
@@ -105,7 +108,7 @@ impl Sight {
     }
 
     /// Since when every witness has been unknown.
-    fn blind_since(&self, checks: &[Check]) -> Option<Moment> {
+    fn all_unknown_since(&self, checks: &[Check]) -> Option<Moment> {
         let since: Option<Vec<_>> =
             self.witnesses(checks).map(|check| check.unknown().map(|unknown| unknown.since)).collect();
         since?.into_iter().max()
@@ -113,7 +116,7 @@ impl Sight {
 
     /// Whether the first verdict of the service does not wait for this check. It never waits for an unknown process or
     /// unknown sockets, nor for a check that moves no route.
-    fn leaves_out(&self, check: &Check, checks: &[Check]) -> bool {
+    fn ignores(&self, check: &Check, checks: &[Check]) -> bool {
         if !check.decides() {
             return true;
         }
@@ -128,31 +131,32 @@ impl Sight {
 impl Service {
     /// The worst verdict of the checks; `None` while one that counts has no verdict and none is down.
     pub(super) fn worst_verdict(&self) -> Option<Severity> {
-        let counted = || self.checks.iter().filter(|check| !self.sight.leaves_out(check, &self.checks));
+        let counted = || self.checks.iter().filter(|check| !self.unknown_checks.ignores(check, &self.checks));
         let worst = counted().filter_map(Check::verdict).max();
         let all_in = counted().all(|check| check.verdict().is_some());
         worst.filter(|worst| all_in || *worst == Severity::Down)
     }
 
     /// The next moment at which one of the two rules may apply.
-    pub(super) fn sight_deadline(&self) -> Option<Moment> {
-        let sight = &self.sight;
+    pub(super) fn unknown_deadline(&self) -> Option<Moment> {
+        let unknown_checks = &self.unknown_checks;
         let is_waiting = self.health.is_none() && self.checks.iter().any(|check| check.unknown().is_some());
-        let start = (is_waiting && !sight.is_over).then(|| sight.began + sight.patience);
-        let blind = if self.health.is_some() && !sight.is_blind {
-            sight.blind_since(&self.checks).map(|since| since + sight.patience)
+        let start = (is_waiting && !unknown_checks.is_over)
+            .then(|| unknown_checks.began + unknown_checks.unknown_after);
+        let unknown = if self.health.is_some() && !unknown_checks.all_unknown {
+            unknown_checks.all_unknown_since(&self.checks).map(|since| since + unknown_checks.unknown_after)
         } else {
             None
         };
-        [start, blind].into_iter().flatten().min()
+        [start, unknown].into_iter().flatten().min()
     }
 
     /// Applies both rules at `now`.
-    pub(super) fn look_at_sight(&mut self, now: Moment) {
-        self.sight.is_over = now >= self.sight.began + self.sight.patience;
-        let since = self.sight.blind_since(&self.checks);
-        let is_blind = since.is_some_and(|since| now >= since + self.sight.patience);
-        self.sight.is_blind = is_blind && self.health.is_some();
+    pub(super) fn update_unknown_checks(&mut self, now: Moment) {
+        self.unknown_checks.is_over = now >= self.unknown_checks.began + self.unknown_checks.unknown_after;
+        let since = self.unknown_checks.all_unknown_since(&self.checks);
+        let all_unknown = since.is_some_and(|since| now >= since + self.unknown_checks.unknown_after);
+        self.unknown_checks.all_unknown = all_unknown && self.health.is_some();
     }
 
     /// Raises the alarm once, if the checks have been unknown for long, with its consequence in `state`. At the start
@@ -160,22 +164,23 @@ impl Service {
     pub(super) fn raise_alarm(&mut self, state: ServiceState, out: &mut Vec<Action>) {
         let alarm = self.alarm(state);
         if alarm.is_none() && self.health.is_some() {
-            self.sight.raised = None;
+            self.unknown_checks.raised = None;
         }
-        let Some(alarm) = alarm.filter(|alarm| self.sight.raised != Some(*alarm)) else { return };
-        self.sight.raised = Some(alarm);
-        let (service, after, why) = (self.name.clone(), self.sight.patience, self.blindness());
+        let Some(alarm) = alarm.filter(|alarm| self.unknown_checks.raised != Some(*alarm)) else { return };
+        self.unknown_checks.raised = Some(alarm);
+        let (service, after, why) =
+            (self.name.clone(), self.unknown_checks.unknown_after, self.why_unknown());
         out.push(match alarm {
             Alarm::Starts => {
-                self.sight.stated_blindly = true;
+                self.unknown_checks.stated_without_verdict = true;
                 let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
                 self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
-                Notice::StartsBlind { service, after, stands, why }.into()
+                Notice::StartsUnknown { service, after, stands, why }.into()
             }
-            Alarm::Degraded => Notice::Blind { service, after, why }.into(),
+            Alarm::Degraded => Notice::AllUnknown { service, after, why }.into(),
             Alarm::Stays(state) => {
                 let stays = self.standing_state(state);
-                Notice::StaysBlind { service, stays, after, why }.into()
+                Notice::StaysUnknown { service, stays, after, why }.into()
             }
         });
     }
@@ -183,12 +188,15 @@ impl Service {
     /// The alarm in `state`; `None` while a witness has results, or unknown checks change nothing.
     fn alarm(&self, state: ServiceState) -> Option<Alarm> {
         let has_no_verdict = || {
-            let mut witnesses = self.sight.witnesses(&self.checks);
-            self.sight.is_over && self.is_blind_now() && witnesses.all(|check| check.verdict().is_none())
+            let mut witnesses = self.unknown_checks.witnesses(&self.checks);
+            self.unknown_checks.is_over
+                && self.are_all_unknown()
+                && witnesses.all(|check| check.verdict().is_none())
         };
-        let is_blind = if self.health.is_some() { self.sight.is_blind } else { has_no_verdict() };
+        let all_unknown =
+            if self.health.is_some() { self.unknown_checks.all_unknown } else { has_no_verdict() };
         match state {
-            _ if !is_blind => None,
+            _ if !all_unknown => None,
             ServiceState::Starting => Some(Alarm::Starts),
             ServiceState::Degraded => Some(Alarm::Degraded),
             ServiceState::Down if self.health == Some(Severity::Down) => Some(Alarm::Stays(state)),
@@ -198,13 +206,13 @@ impl Service {
     }
 
     /// Whether every witness is unknown at present.
-    pub(super) fn is_blind_now(&self) -> bool {
-        self.sight.blind_since(&self.checks).is_some()
+    pub(super) fn are_all_unknown(&self) -> bool {
+        self.unknown_checks.all_unknown_since(&self.checks).is_some()
     }
 
     /// Why the witnesses are unknown.
-    pub(super) fn blindness(&self) -> String {
-        let reasons = self.sight.witnesses(&self.checks).filter_map(|check| {
+    pub(super) fn why_unknown(&self) -> String {
+        let reasons = self.unknown_checks.witnesses(&self.checks).filter_map(|check| {
             let unknown = check.unknown()?;
             Some(format!("check {}: {}", check.name(), unknown.failure))
         });
@@ -234,7 +242,7 @@ mod tests {
         let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
         let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
         let id = CheckId { service: ServiceId(0), check: 0 };
-        let blind = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
+        let unknown = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
         let order = Order {
             holder: Holder::operator(),
             reason: String::new().into(),
@@ -254,11 +262,11 @@ mod tests {
         let lift = Lift { holder: None, once_healthy: false };
         let waits = "drain ended; stays withdrawn until its checks pass";
         assert_eq!(after(Event::Undrain(ServiceId(0), lift)), waits);
-        assert_eq!(after(blind()), waits, "it was asked before the drain ended");
-        assert_eq!(after(blind()), format!("{waits}; all checks unknown: check b: no ports"));
+        assert_eq!(after(unknown()), waits, "it was asked before the drain ended");
+        assert_eq!(after(unknown()), format!("{waits}; all checks unknown: check b: no ports"));
         after(Event::Outcome(id, Outcome::pass(Duration::ZERO)));
         let down = "check b: no answer";
         assert_eq!(after(Event::Outcome(id, Outcome::fail(Cause::Timeout, "no answer"))), down);
-        assert_eq!(after(blind()), format!("{down}; all checks unknown: check b: no ports"));
+        assert_eq!(after(unknown()), format!("{down}; all checks unknown: check b: no ports"));
     }
 }
