@@ -39,12 +39,12 @@ In exabgp.conf:
 pub struct Cli {
     /// The command.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process
     ///
     /// Standard output carries commands for ExaBGP and nothing else. The log goes to standard error; RUST_LOG sets its
@@ -146,7 +146,7 @@ pub enum Command {
 impl Command {
     /// The default log level, and how lines reach standard error.
     #[must_use]
-    pub const fn logging(&self) -> (LevelFilter, Way) {
+    pub(crate) const fn logging(&self) -> (LevelFilter, Way) {
         match self {
             Self::Run(_) => (LevelFilter::Info, Way::Aside),
             Self::Backend(_) => (LevelFilter::Warn, Way::Directly),
@@ -156,7 +156,7 @@ impl Command {
 
     /// Whether the command must ignore stray signals: ExaBGP starts it, or it waits for a server or a helper.
     #[must_use]
-    pub const fn is_long_lived(&self) -> bool {
+    pub(crate) const fn is_long_lived(&self) -> bool {
         matches!(
             self,
             Self::Run(_)
@@ -171,7 +171,7 @@ impl Command {
 
 /// A shell whose completions are shipped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum CompletedShell {
+pub(crate) enum CompletedShell {
     /// GNU Bash
     Bash,
     /// Z shell
@@ -190,7 +190,7 @@ pub(crate) struct Configuration {
 
 /// How to find the running helper.
 #[derive(Args, Clone, Debug)]
-pub struct Helper {
+pub(crate) struct Helper {
     /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
@@ -201,7 +201,7 @@ pub struct Helper {
 
 /// Options of `run`.
 #[derive(Args, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
@@ -228,7 +228,7 @@ pub struct Run {
 
 /// Options of `status`.
 #[derive(Args, Clone, Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -263,7 +263,7 @@ pub struct Status {
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -276,7 +276,7 @@ pub struct Explain {
 
 /// Options of `check`.
 #[derive(Args, Debug)]
-pub struct Check {
+pub(crate) struct Check {
     /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
@@ -293,7 +293,7 @@ pub struct Check {
 
 /// Options of `check-config`.
 #[derive(Args, Debug)]
-pub struct CheckConfig {
+pub(crate) struct CheckConfig {
     /// The configuration file
     #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
     pub(crate) file: PathBuf,
@@ -307,7 +307,7 @@ pub struct CheckConfig {
 
 /// Options of `simulate`.
 #[derive(Args, Debug)]
-pub struct Simulate {
+pub(crate) struct Simulate {
     /// The configuration file; default: the configuration in the trace
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

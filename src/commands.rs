@@ -2,9 +2,11 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::cli::Command;
+use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::logging::{self, aside};
 use crate::status::{Document, SessionState};
+use crate::sys::signals::ignore_strays;
 use crate::text;
 
 pub(crate) mod backend;
@@ -24,18 +26,43 @@ pub(crate) mod metrics;
 mod missing;
 mod prospect;
 pub(crate) mod reload;
-pub mod run;
+pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod undampen;
 pub mod usage;
 
-/// Runs one command of the command line.
+/// Starts the log, runs the command, and reports why it failed.
+#[must_use]
+pub fn run_logged(cli: &Cli) -> Exit {
+    let command = &cli.command;
+    let (level, way) = command.logging();
+    logging::start(level, way);
+    if command.is_long_lived() {
+        ignore_strays();
+    }
+    let exit = dispatch(command).unwrap_or_else(|error| fail(command, &error));
+    aside::flush();
+    exit
+}
+
+/// Reports the failure of a command. ExaBGP counts deaths within a minute, so `run` delays its exit.
+fn fail(command: &Command, error: &anyhow::Error) -> Exit {
+    if matches!(command, Command::Run(_)) {
+        log::error!("{error:#}");
+        run::pause_before_exit();
+    } else {
+        complain(error);
+    }
+    Exit::Failure
+}
+
+/// Runs one command.
 ///
 /// # Errors
 ///
 /// Those of the command, for people.
-pub fn dispatch(command: &Command) -> anyhow::Result<Exit> {
+fn dispatch(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(options) => run::run(options),
         Command::Check(options) => check::run(options),
@@ -106,7 +133,7 @@ fn named(services: &[String]) -> String {
 }
 
 /// Prints why a command failed to standard error, unless the reader of its output has closed the pipe.
-pub fn complain(error: &anyhow::Error) {
+fn complain(error: &anyhow::Error) {
     let gone = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };

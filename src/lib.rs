@@ -68,7 +68,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod history;
 #[cfg(test)]
 mod layers;
-pub mod logging;
+pub(crate) mod logging;
 pub(crate) mod metrics;
 pub(crate) mod netlink;
 pub mod outcome;

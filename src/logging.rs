@@ -19,14 +19,14 @@ use self::entry::Urgency;
 use self::syslog::Syslog;
 use crate::text::show;
 
-pub mod aside;
+pub(crate) mod aside;
 pub(crate) mod entry;
 pub(crate) mod facility;
 pub(crate) mod syslog;
 
 /// How lines reach standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Way {
+pub(crate) enum Way {
     /// The logging thread writes them itself and waits if standard error blocks.
     Directly,
     /// A separate thread writes them; lines are lost if it cannot keep up.
@@ -34,7 +34,7 @@ pub enum Way {
 }
 
 /// Starts logging to standard error. Called once.
-pub fn start(default: LevelFilter, way: Way) {
+pub(crate) fn start(default: LevelFilter, way: Way) {
     start_with(default, way, true, None);
 }
 

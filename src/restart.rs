@@ -161,9 +161,20 @@ impl Transaction<'_> {
             rollback = self.roll_back(&mut journal, baseline.into_inner(), &why) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
+        self.after_rollback(rollback, &mut journal, was_drained, &why).await
+    }
+
+    /// The result of a rollback after an attempt that failed for `why`.
+    async fn after_rollback(
+        &self,
+        rollback: Result<(), Trouble>,
+        journal: &mut Journal<'_>,
+        was_drained: bool,
+        why: &str,
+    ) -> Outcome {
         match rollback {
             Ok(()) => {
-                self.report_failure(RestartEnd::RolledBack, &why).await;
+                self.report_failure(RestartEnd::RolledBack, why).await;
                 Outcome::RolledBack
             }
             Err(trouble) => {

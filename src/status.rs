@@ -83,7 +83,7 @@ pub struct Document {
     pub stale_routes: Vec<String>,
     /// What the helper has counted since its start.
     #[serde(default, skip_serializing_if = "Totals::is_empty")]
-    pub totals: Totals,
+    pub(crate) totals: Totals,
 }
 
 /// A configuration file that cannot be used.

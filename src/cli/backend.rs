@@ -9,7 +9,7 @@ use crate::text::period::Period;
 
 /// The subcommands of `backend`.
 #[derive(Debug, Subcommand)]
-pub enum Backend {
+pub(crate) enum Backend {
     /// Show the server's process, version, listeners, counters, zones, and the permissions that this user lacks
     ///
     /// The command asks the server through its own control channel. A server that does not answer within `timeout` of the
@@ -48,7 +48,7 @@ pub enum Backend {
 
 /// Options of `backend reload`.
 #[derive(Args, Debug)]
-pub struct BackendReload {
+pub(crate) struct BackendReload {
     /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
@@ -59,7 +59,7 @@ pub struct BackendReload {
 
 /// Options of `backend restart`.
 #[derive(Args, Debug)]
-pub struct BackendRestart {
+pub(crate) struct BackendRestart {
     /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
@@ -91,7 +91,7 @@ pub struct BackendRestart {
 
 /// Options of `backend hooks`.
 #[derive(Args, Debug)]
-pub struct Hooks {
+pub(crate) struct Hooks {
     /// The unit.
     #[command(flatten)]
     pub(crate) unit: UnitHooks,
@@ -104,7 +104,7 @@ pub struct Hooks {
 
 /// Options of `backend stopping` and `backend started`.
 #[derive(Args, Debug)]
-pub struct UnitHooks {
+pub(crate) struct UnitHooks {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -134,7 +134,7 @@ impl FromStr for Unit {
 
 /// Selects a backend.
 #[derive(Args, Debug)]
-pub struct OneBackend {
+pub(crate) struct OneBackend {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -144,7 +144,7 @@ pub struct OneBackend {
 
 /// Options of `backend status`.
 #[derive(Args, Debug)]
-pub struct BackendStatus {
+pub(crate) struct BackendStatus {
     /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,

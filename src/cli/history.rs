@@ -11,7 +11,7 @@ use crate::text::period::Period;
 
 /// Options of `history`.
 #[derive(Args, Debug)]
-pub struct HistoryOptions {
+pub(crate) struct HistoryOptions {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,

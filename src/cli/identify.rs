@@ -17,7 +17,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Options of `identify`.
 #[derive(Args, Debug)]
-pub struct Identify {
+pub(crate) struct Identify {
     /// The addresses to ask, such as 192.0.2.53, 192.0.2.53:5353 or 2001:db8::53
     #[arg(required = true, value_name = "ADDRESS")]
     pub(crate) servers: Vec<Target>,

@@ -9,7 +9,7 @@ use crate::text::period::Period;
 
 /// Options of `drain`.
 #[derive(Args, Debug)]
-pub struct Drain {
+pub(crate) struct Drain {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -25,11 +25,11 @@ pub struct Drain {
     pub(crate) until_exit: bool,
     /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The holder; only `undrain` with the same name, or with no name, ends the drain; default: the calling user ($SUDO_USER
     /// under sudo)
     #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
+    pub(crate) holder: Option<Holder>,
     /// Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet
     ///
     /// The command waits up to 30 seconds for ExaBGP, and for the backend as its `quiet-for` and `max-wait` say.
@@ -39,7 +39,7 @@ pub struct Drain {
 
 /// Options of `undrain`.
 #[derive(Args, Debug)]
-pub struct Undrain {
+pub(crate) struct Undrain {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -64,7 +64,7 @@ pub struct Undrain {
 
 /// Options of `hold`.
 #[derive(Args, Debug)]
-pub struct Hold {
+pub(crate) struct Hold {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -75,10 +75,10 @@ pub struct Hold {
     pub(crate) lasts: HoldTime,
     /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    pub(crate) reason: String,
     /// The holder; default: the calling user ($SUDO_USER under sudo)
     #[arg(long = "as", value_name = "NAME")]
-    pub holder: Option<Holder>,
+    pub(crate) holder: Option<Holder>,
     /// Return when the service is announced and ExaBGP has acknowledged that, after at most 60 seconds
     #[arg(long)]
     pub(crate) wait: bool,
@@ -86,7 +86,7 @@ pub struct Hold {
 
 /// Options of `unhold`.
 #[derive(Args, Debug)]
-pub struct Unhold {
+pub(crate) struct Unhold {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
@@ -102,7 +102,7 @@ pub struct Unhold {
 
 /// Options of `undampen`.
 #[derive(Args, Debug)]
-pub struct Undampen {
+pub(crate) struct Undampen {
     /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,

@@ -1,6 +1,7 @@
 //! `run`: the helper that ExaBGP starts.
 
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -42,7 +43,7 @@ mod withdrawn;
 ///
 /// # Errors
 /// Returns an error if standard input or output is closed.
-pub fn run(options: &Run) -> anyhow::Result<Exit> {
+pub(crate) fn run(options: &Run) -> anyhow::Result<Exit> {
     raise_descriptor_limit();
     let on_terminal = io::stdout().is_terminal();
     let start = if on_terminal { Start::Normal } else { starved::wait_for_resources(options)? };
@@ -58,7 +59,7 @@ pub fn run(options: &Run) -> anyhow::Result<Exit> {
 
 /// Delays the exit after a failure: ExaBGP stops restarting a helper that dies six times within 64 seconds, and then
 /// exits itself. Ends early on a signal or when ExaBGP exits. On a terminal there is no delay.
-pub fn pause_before_exit() {
+pub(crate) fn pause_before_exit() {
     if !io::stdout().is_terminal() {
         StopFlag::from_signals().unwrap_or_default().delay_exit(PAUSE_BEFORE_EXIT);
     }
@@ -185,22 +186,26 @@ async fn run_daemon(
     let history = store.as_ref().map(|store| beside(store.file()));
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
-    let history = history.map(|file| {
-        let history = History::start(file);
-        let (version, node) = (env!("CARGO_PKG_VERSION"), &config.node.name);
-        let text = format!(
-            "dnsherald {version} on {node}: {} from {}",
-            counted(services, "service"),
-            path.display()
-        );
-        history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
-        history
-    });
+    let history = history.map(|file| start_history(file, config, path));
     let daemon =
         Daemon::new(config, io, store, memory, age).with_control(subject, control).with_history(history);
     let daemon = daemon.with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
+}
+
+/// Opens the history and notes the start in it.
+fn start_history(file: PathBuf, config: &Config, path: &Path) -> History {
+    let history = History::start(file);
+    let text = format!(
+        "dnsherald {} on {}: {} from {}",
+        env!("CARGO_PKG_VERSION"),
+        config.node.name,
+        counted(config.services.len(), "service"),
+        path.display()
+    );
+    history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
+    history
 }
 
 /// Opens the control sockets. The helper also runs without them.

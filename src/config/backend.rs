@@ -15,7 +15,7 @@ use super::file::{self, Placed};
 use super::resolve::{Refused, Resolver, Result};
 use crate::backend::rate_limit;
 use crate::backend::targets::Target;
-use crate::backend::{Ask, Backend, Heal, Kind, Quiet, Request, Restart, Step, Words};
+use crate::backend::{Ask, Backend, Heal, Kind, Quiet, Reload, Request, Restart, Step, Words};
 use crate::config::defaults::backend as default;
 use crate::program::Program;
 use crate::text::period::Period;
@@ -59,13 +59,7 @@ impl Resolver<'_> {
     ) -> Result<Backend> {
         let holder = self.holder_of_backend(name);
         let (place, written) = (written.span(), written.get_ref());
-        let kind = match &written.kind {
-            Some(kind) => Ok(kind.get_ref().0),
-            None => name.get_ref().parse::<Kind>().map_err(|why| {
-                let message = format!("{why}; a backend with another name needs `kind = \"…\"`");
-                self.rule_error(&["kind"], &name.span(), message)
-            }),
-        };
+        let kind = self.backend_kind(name, written);
         // Values of the file replace the known facts about the kind of server. Without its kind they are read as well,
         // so that all errors are reported.
         let facts = kind.unwrap_or(Kind::Generic).facts();
@@ -77,13 +71,7 @@ impl Resolver<'_> {
             (Some(program), _) => Ok(Restart::Program(program)),
             (None, Some(unit)) => Ok(Restart::Unit(unit)),
             (None, None) if kind.is_err() => Err(Refused),
-            (None, None) => {
-                let message = format!(
-                    "backend `{}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`",
-                    name.get_ref()
-                );
-                Err(self.rule_error(&["kind", "unit", "restart"], &place, message))
-            }
+            (None, None) => Err(self.no_restart(name.get_ref(), &place)),
         });
         let or = |file: Option<PathBuf>, known: Option<&str>| file.or_else(|| known.map(Into::into));
         let config_file = self.absolute(&written.config_file).map(|file| or(file, facts.config_file));
@@ -109,15 +97,7 @@ impl Resolver<'_> {
         let known = Known { config_file: config_file.as_deref(), unit: unit.as_deref(), targets };
         let reload = match reload? {
             Some(first) => vec![Step { first, otherwise: None }],
-            None => {
-                let step = |reload: &crate::backend::Reload| {
-                    Some(Step {
-                        first: known.program(reload.first)?,
-                        otherwise: known.program(reload.otherwise),
-                    })
-                };
-                facts.reload.iter().filter_map(step).collect()
-            }
+            None => facts.reload.iter().filter_map(|reload| known.step(reload)).collect(),
         };
         let asked =
             |program: Option<Program>, ask| program.map(Request::Program).or_else(|| known.request(ask));
@@ -142,6 +122,24 @@ impl Resolver<'_> {
             pid_file: pid_file?,
             config_file,
         })
+    }
+
+    /// The kind of server: that of the key `kind`, otherwise the name of the backend.
+    fn backend_kind(&self, name: &Spanned<String>, written: &file::Backend) -> Result<Kind> {
+        if let Some(kind) = &written.kind {
+            return Ok(kind.get_ref().0);
+        }
+        name.get_ref().parse().map_err(|why| {
+            let message = format!("{why}; a backend with another name needs `kind = \"…\"`");
+            self.rule_error(&["kind"], &name.span(), message)
+        })
+    }
+
+    fn no_restart(&self, name: &str, place: &Range<usize>) -> Refused {
+        let message = format!(
+            "backend `{name}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`"
+        );
+        self.rule_error(&["kind", "unit", "restart"], place, message)
     }
 
     fn quiet(&self, written: &file::Backend) -> Result<Quiet> {
@@ -225,6 +223,10 @@ impl Known<'_> {
         Program::from_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
     }
 
+    fn step(&self, reload: &Reload) -> Option<Step> {
+        Some(Step { first: self.program(reload.first)?, otherwise: self.program(reload.otherwise) })
+    }
+
     fn rate_limit_commands(&self, source: rate_limit::Source) -> rate_limit::Commands {
         let (commands, for_zone) = match source {
             rate_limit::Source::Tools { commands, for_zone } => (commands, for_zone),
@@ -267,6 +269,35 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
     if let Some(file) = &backend.pid_file {
         writeln!(f, "  pid-file {}", file.display())?;
     }
+    describe_commands(f, backend)?;
+    let Quiet { below, lasting, max_wait, settle } = backend.quiet;
+    let (lasting, max_wait, settle) = (Period(lasting), Period(max_wait), Period(settle));
+    match &backend.counters {
+        Some(_) => writeln!(
+            f,
+            "  drained when below {below} queries per second for {lasting}, at most {max_wait} after the withdraw; \
+             after {settle} if the counters cannot be read"
+        )?,
+        None => writeln!(f, "  drained {settle} after the withdraw")?,
+    }
+    writeln!(
+        f,
+        "  a restart succeeds if the server answers within {} and the checks pass right after that",
+        Period(backend.start_timeout)
+    )?;
+    match backend.heal {
+        Some(Heal { after, at_most, per }) => writeln!(
+            f,
+            "  heal: restart after {} down or hung, at most {at_most} times in {}",
+            Period(after),
+            Period(per)
+        ),
+        None => writeln!(f, "  heal off"),
+    }
+}
+
+fn describe_commands(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Result {
+    let facts = backend.kind.facts();
     match &backend.config_check {
         Some(program) => {
             writeln!(f, "  config-check {program}, within {}", Period(backend.config_check_timeout))?;
@@ -306,29 +337,5 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
             None => writeln!(f, "  {what} none")?,
         }
     }
-    writeln!(f, "  timeout of these commands {}", Period(backend.timeout))?;
-    let Quiet { below, lasting, max_wait, settle } = backend.quiet;
-    let (lasting, max_wait, settle) = (Period(lasting), Period(max_wait), Period(settle));
-    match &backend.counters {
-        Some(_) => writeln!(
-            f,
-            "  drained when below {below} queries per second for {lasting}, at most {max_wait} after the withdraw; \
-             after {settle} if the counters cannot be read"
-        )?,
-        None => writeln!(f, "  drained {settle} after the withdraw")?,
-    }
-    writeln!(
-        f,
-        "  a restart succeeds if the server answers within {} and the checks pass right after that",
-        Period(backend.start_timeout)
-    )?;
-    match backend.heal {
-        Some(Heal { after, at_most, per }) => writeln!(
-            f,
-            "  heal: restart after {} down or hung, at most {at_most} times in {}",
-            Period(after),
-            Period(per)
-        ),
-        None => writeln!(f, "  heal off"),
-    }
+    writeln!(f, "  timeout of these commands {}", Period(backend.timeout))
 }

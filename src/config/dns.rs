@@ -101,22 +101,7 @@ impl Resolver<'_> {
         timing: Timing,
     ) -> Result<Probe> {
         let name = written.name.get_ref();
-        let kinds = [
-            ("dns", written.dns.as_ref().map(Spanned::span)),
-            ("command", written.command.as_ref().map(Spanned::span)),
-            ("process", written.process.as_ref().map(Spanned::span)),
-            ("address", written.address.as_ref().map(Spanned::span)),
-            ("freshness", written.freshness.as_ref().map(Spanned::span)),
-            ("listener", written.listener.as_ref().map(Spanned::span)),
-            ("counters", written.counters.as_ref().map(Spanned::span)),
-            ("route", written.route.as_ref().map(Spanned::span)),
-        ];
-        let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
-        let mut single = self.plugin_fits(written);
-        if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
-            let message = format!("`{first}` and `{second_kind}` in one check, expected one of them");
-            single = Err(self.value_error(second, message));
-        }
+        let single = self.single_kind(written);
         // Read each kind before failing, so that all errors are reported.
         let dns = written.dns.as_ref().map(|dns| {
             let locality = self.locality(service, &written.device);
@@ -161,6 +146,27 @@ impl Resolver<'_> {
         single.and(probe)
     }
 
+    /// Refuses a check with two kinds of probes, and `plugin` without a command.
+    fn single_kind(&self, written: &file::Check) -> Result<()> {
+        let kinds = [
+            ("dns", written.dns.as_ref().map(Spanned::span)),
+            ("command", written.command.as_ref().map(Spanned::span)),
+            ("process", written.process.as_ref().map(Spanned::span)),
+            ("address", written.address.as_ref().map(Spanned::span)),
+            ("freshness", written.freshness.as_ref().map(Spanned::span)),
+            ("listener", written.listener.as_ref().map(Spanned::span)),
+            ("counters", written.counters.as_ref().map(Spanned::span)),
+            ("route", written.route.as_ref().map(Spanned::span)),
+        ];
+        let fits = self.plugin_fits(written);
+        let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
+        if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
+            let message = format!("`{first}` and `{second_kind}` in one check, expected one of them");
+            return Err(self.value_error(second, message));
+        }
+        fits
+    }
+
     /// Builds a probe for every question, server and transport.
     fn probe_set(
         &self,
@@ -184,24 +190,9 @@ impl Resolver<'_> {
             servers.iter().map(|(server, _)| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
         let questions = self.questions(dns, &span, timing);
         let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
-        let follows = match &dns.follow_truncation {
-            Some(follow) if !transports.contains(&Transport::Udp) => {
-                let message =
-                    "follow-truncation has no effect without the transport udp, expected transport = \"udp\"";
-                Err(self.rule_error(&["transport"], &follow.span(), message))
-            }
-            _ => Ok(()),
-        };
-        let encrypts = match &dns.tls {
-            Some(tls) if !transports.iter().any(|transport| transport.is_encrypted()) => {
-                let message =
-                    "tls has no effect without the transport tls or https, expected transport = \"tls\"";
-                Err(self.rule_error(&["transport"], &tls.span(), message))
-            }
-            _ => Ok(()),
-        };
+        let fit = self.transports_fit(dns, &transports);
         nonempty.into_iter().collect::<Result<()>>()?;
-        follows.and(encrypts)?;
+        fit?;
         let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
         let mut probes = vec![];
         for question in &questions? {
@@ -229,6 +220,27 @@ impl Resolver<'_> {
         let set = ProbeSet::new(probes, need, pace);
         let set = set.map_err(|message| self.rule_error(keys, &place, message))?;
         Ok(set.partial(dns.partial).once_seen(dns.once_seen))
+    }
+
+    /// Refuses keys that have no effect without a certain transport.
+    fn transports_fit(&self, dns: &file::Dns, transports: &[Transport]) -> Result<()> {
+        let follows = match &dns.follow_truncation {
+            Some(follow) if !transports.contains(&Transport::Udp) => {
+                let message =
+                    "follow-truncation has no effect without the transport udp, expected transport = \"udp\"";
+                Err(self.rule_error(&["transport"], &follow.span(), message))
+            }
+            _ => Ok(()),
+        };
+        let encrypts = match &dns.tls {
+            Some(tls) if !transports.iter().any(|transport| transport.is_encrypted()) => {
+                let message =
+                    "tls has no effect without the transport tls or https, expected transport = \"tls\"";
+                Err(self.rule_error(&["transport"], &tls.span(), message))
+            }
+            _ => Ok(()),
+        };
+        follows.and(encrypts)
     }
 
     /// The source address for a server. `place` is that of the `dns` table.

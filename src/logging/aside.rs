@@ -37,7 +37,7 @@ pub(super) fn start(form: Form) -> io::Result<impl Write + Send + 'static> {
 }
 
 /// Waits a moment for queued lines, at the end of the process.
-pub fn flush() {
+pub(crate) fn flush() {
     LOG.lines.wait_idle(EXIT_WAIT);
 }
 

@@ -138,14 +138,8 @@ impl Script {
                 vec![encode(&header)]
             }
             Fault::RateLimit(n) if transport == Transport::Udp && !nth.is_multiple_of(*n) => Vec::new(),
-            Fault::RateLimit(_) if transport == Transport::Udp => with(&|answer| {
-                answer.metadata.truncation = true;
-                answer.answers.clear();
-            }),
-            Fault::Truncate => with(&|answer| {
-                answer.metadata.truncation = true;
-                answer.answers.clear();
-            }),
+            Fault::RateLimit(_) if transport == Transport::Udp => with(&truncate),
+            Fault::Truncate => with(&truncate),
             Fault::Oversized => with(&|answer| {
                 let record = Record::from_rdata(Name::root(), 0, Ipv4Addr::LOCALHOST.into());
                 answer.answers.resize(64_000 / 15, record);
@@ -208,6 +202,12 @@ impl Script {
         }
         answer
     }
+}
+
+/// Empties the answer and sets the TC bit.
+fn truncate(answer: &mut Message) {
+    answer.metadata.truncation = true;
+    answer.answers.clear();
 }
 
 /// Encodes a message. Returns nothing if the script built a message that cannot be encoded.

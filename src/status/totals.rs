@@ -12,7 +12,7 @@ pub(crate) const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 /// All counters.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Totals {
+pub(crate) struct Totals {
     /// By service: how often it entered each state.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) transitions: BTreeMap<String, BTreeMap<ServiceState, u64>>,

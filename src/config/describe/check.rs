@@ -19,16 +19,30 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result
     if let Some(why) = check.default {
         writeln!(f, "    default check: {why}")?;
     }
-    let (timing, rise, fall) = (check.timing, check.timing.thresholds.rise, check.timing.thresholds.fall);
+    let timing = check.timing;
     writeln!(
         f,
-        "    interval {}, fast-interval {}, timeout {}, rise {rise}, fall {fall}",
+        "    interval {}, fast-interval {}, timeout {}, rise {}, fall {}",
         Period(timing.interval),
         Period(timing.fast_interval),
-        Period(timing.timeout)
+        Period(timing.timeout),
+        timing.thresholds.rise,
+        timing.thresholds.fall
     )?;
     describe_window(f, check)?;
-    match &check.probe {
+    describe_probe(f, &check.probe)?;
+    if check.on_fail.once_up {
+        writeln!(f, "    counts once it has been up")?;
+    }
+    if check.on_fail.worst() == Severity::Observe {
+        return writeln!(f, "    observed: shown and logged, moves no route");
+    }
+    describe_detection(f, check)
+}
+
+/// What must hold for a pass.
+fn describe_probe(f: &mut fmt::Formatter<'_>, probe: &Probe) -> fmt::Result {
+    match probe {
         Probe::Dns(set) => {
             let probes = set.probes();
             let once_seen = if set.needs_seen() { ", each once it has passed" } else { "" };
@@ -51,73 +65,59 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result
         Probe::Route(route) => writeln!(f, "    must have a way back: {route}")?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
-    if check.on_fail.once_up {
-        writeln!(f, "    counts once it has been up")?;
-    }
-    if check.on_fail.worst() == Severity::Observe {
-        return writeln!(f, "    observed: shown and logged, moves no route");
-    }
-    if let Probe::Counters(counters) = &check.probe {
-        let window = counters.limits.window;
-        return writeln!(
-            f,
-            "    read every {}; a failure takes a window to show and to pass",
-            Period(window / 3)
-        );
-    }
-    if let Probe::Freshness(freshness) = &check.probe {
-        return writeln!(
+    Ok(())
+}
+
+/// How long the check takes to detect a failure and to return.
+fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+    let timing = &check.timing;
+    let (returns, first_verdict) = (Period(timing.returns()), Period(timing.first_verdict()));
+    match &check.probe {
+        Probe::Counters(counters) => {
+            let third = Period(counters.limits.window / 3);
+            writeln!(f, "    read every {third}; a failure takes a window to show and to pass")
+        }
+        Probe::Freshness(freshness) => writeln!(
             f,
             "    a zone fails at most {} after it has lacked a serial for {}, if {} queries per second are enough",
             Period(freshness.zone_interval.saturating_add(timing.detects_refusal())),
             Period(freshness.limits.max_lag),
             freshness.max_queries
-        );
-    }
-    if matches!(check.probe, Probe::Process(_)) {
-        writeln!(f, "    an exit is detected at once, return takes at most {}", Period(timing.returns()))?;
-        return writeln!(
+        ),
+        Probe::Process(_) => {
+            writeln!(f, "    an exit is detected at once, return takes at most {returns}")?;
+            writeln!(f, "    after a start the verdict on a running process takes {first_verdict}")
+        }
+        Probe::Listener(listener) => {
+            let shown = |cause: Cause| format!("{cause}: {}", check.on_fail.severity(cause).word());
+            writeln!(f, "    {}, {}", shown(Cause::Overload), shown(Cause::PartlyHung))?;
+            writeln!(
+                f,
+                "    a hang with queries is detected in {}, of a server that works or whose process is not known in {} \
+                 more, return takes at most {returns}",
+                Period(DETECTED),
+                Period(listener.stall)
+            )
+        }
+        Probe::Route(_) => writeln!(
             f,
-            "    after a start the verdict on a running process takes {}",
-            Period(timing.first_verdict())
-        );
+            "    a lost route is detected in {}, return takes at most {returns}",
+            Period(timing.fast_interval * (timing.thresholds.fall.get() - 1).max(1))
+        ),
+        Probe::Address(_) => {
+            writeln!(f, "    a missing address is detected at once, return takes at most {returns}")
+        }
+        Probe::Dns(_) | Probe::Command(_) | Probe::Nothing => {
+            writeln!(
+                f,
+                "    at worst an error or a closed port is detected in {}, a hang in {}, return takes {returns} plus the \
+                 latency of the last answer",
+                Period(timing.detects_refusal()),
+                Period(timing.detects_hang())
+            )?;
+            writeln!(f, "    after a start the verdict on a healthy server takes {first_verdict}")
+        }
     }
-    if let Probe::Listener(listener) = &check.probe {
-        let shown = |cause: Cause| format!("{cause}: {}", check.on_fail.severity(cause).word());
-        writeln!(f, "    {}, {}", shown(Cause::Overload), shown(Cause::PartlyHung))?;
-        return writeln!(
-            f,
-            "    a hang with queries is detected in {}, of a server that works or whose process is not known in {} more, \
-             return takes at most {}",
-            Period(DETECTED),
-            Period(listener.stall),
-            Period(timing.returns())
-        );
-    }
-    if matches!(check.probe, Probe::Route(_)) {
-        return writeln!(
-            f,
-            "    a lost route is detected in {}, return takes at most {}",
-            Period(timing.fast_interval * (fall.get() - 1).max(1)),
-            Period(timing.returns())
-        );
-    }
-    if matches!(check.probe, Probe::Address(_)) {
-        return writeln!(
-            f,
-            "    a missing address is detected at once, return takes at most {}",
-            Period(timing.returns())
-        );
-    }
-    writeln!(
-        f,
-        "    at worst an error or a closed port is detected in {}, a hang in {}, \
-         return takes {} plus the latency of the last answer",
-        Period(timing.detects_refusal()),
-        Period(timing.detects_hang()),
-        Period(timing.returns())
-    )?;
-    writeln!(f, "    after a start the verdict on a healthy server takes {}", Period(timing.first_verdict()))
 }
 
 fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
