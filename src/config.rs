@@ -22,6 +22,7 @@ use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{Dialect, Route};
+use crate::metrics::Outlets;
 use crate::probe::Probe;
 use crate::probe::dns::Query;
 use crate::probe::locality::Locality;
@@ -39,6 +40,7 @@ pub(crate) mod file;
 mod freshness;
 mod listener;
 mod misplaced;
+mod outlets;
 mod paste;
 mod periods;
 mod plan;
@@ -71,6 +73,10 @@ pub struct Config {
     pub(crate) state: PathBuf,
     /// The directory of the status and control sockets.
     pub(crate) control: PathBuf,
+    /// Where metrics are published.
+    pub(crate) metrics: Outlets,
+    /// Bytes of events that the flight recorder keeps; 0 for no recorder.
+    pub(crate) recorder: usize,
     /// The DNS servers of this host, with unique names.
     pub(crate) backends: Vec<Arc<Backend>>,
     /// The services, at least one, with unique names and disjoint prefixes.

@@ -20,6 +20,7 @@ use self::addresses::Addresses;
 use self::control::Control;
 use self::disable_files::DisableFiles;
 use self::document::Subject;
+use self::exporter::Exporter;
 use self::flight::Flight;
 use self::healing::Healers;
 pub(crate) use self::io::LoopIo;
@@ -47,6 +48,7 @@ pub mod deadman;
 pub(crate) mod disable_files;
 pub(crate) mod document;
 pub(crate) mod exit_delay;
+pub(crate) mod exporter;
 mod flight;
 pub(crate) mod healing;
 pub(crate) mod hooks;
@@ -107,6 +109,7 @@ pub(crate) struct Daemon<'a> {
     control: Option<Control>,
     history: Option<History>,
     flight: Option<Flight>,
+    exporter: Option<Exporter>,
     healers: Option<Healers>,
     events: Channel<Event>,
     rounds: Rounds,
@@ -132,7 +135,7 @@ impl<'a> Daemon<'a> {
         addresses.assign(&probes, &events.0);
         let mut listeners = Listeners::default();
         listeners.assign(&probes, &processes, &events.0);
-        let flight = Some(Flight::new(config, io.parent));
+        let flight = Flight::new(config, io.parent);
         Self {
             began: Instant::now(),
             probes,
@@ -153,6 +156,7 @@ impl<'a> Daemon<'a> {
             control: None,
             history: None,
             flight,
+            exporter: None,
             healers: None,
             events,
             rounds: Rounds::default(),
@@ -170,6 +174,12 @@ impl<'a> Daemon<'a> {
     #[must_use]
     pub(crate) fn with_history(self, history: Option<History>) -> Self {
         Self { history, ..self }
+    }
+
+    /// Adds the outlets of metrics.
+    #[must_use]
+    pub(crate) fn with_exporter(self, exporter: Option<Exporter>) -> Self {
+        Self { exporter, ..self }
     }
 
     /// Enables automatic restarts. They need the control sockets to drain services, so they stay off without them.

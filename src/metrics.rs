@@ -8,6 +8,9 @@
 //!
 //! Every name is listed in [`families`]. The examples of dashboards and alerts use no other name; a test compares them.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::registry::Registry;
 
@@ -16,9 +19,20 @@ use crate::status::Document;
 
 mod families;
 mod family;
+pub(crate) mod server;
 pub(crate) mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod textfile;
+
+/// Where a helper publishes its metrics, besides `status.sock`. By default nowhere.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Outlets {
+    /// A file for the textfile collector of node_exporter. An absolute path that ends in `.prom`.
+    pub(crate) textfile: Option<PathBuf>,
+    /// The address at which HTTP is served.
+    pub(crate) listen: Option<SocketAddr>,
+}
 
 /// The metrics of a helper at the moment of this document.
 #[must_use]

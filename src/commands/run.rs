@@ -18,6 +18,7 @@ use crate::daemon::control::Control;
 use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::document::Subject;
 use crate::daemon::exit_delay::StopFlag;
+use crate::daemon::exporter::Exporter;
 use crate::daemon::healing::Healers;
 use crate::daemon::last_good::{LastGood, SavedConfig, Saver};
 use crate::daemon::store::Store;
@@ -189,7 +190,9 @@ async fn run_daemon(
     let history = history.map(|file| start_history(file, config, path));
     let daemon =
         Daemon::new(config, io, store, memory, age).with_control(subject, control).with_history(history);
-    let daemon = daemon.with_healing(Healers::new(config, path));
+    // A dry run would compete with the real helper for the file and the port.
+    let exporter = (!on_terminal).then(|| Exporter::new(&config.metrics));
+    let daemon = daemon.with_exporter(exporter).with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }

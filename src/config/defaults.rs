@@ -35,6 +35,9 @@ pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// `exabgp.refresh`: the time until a route that others removed is restored.
 pub(crate) const REFRESH: Duration = Duration::from_secs(5 * 60);
 
+/// `control.recorder`, in bytes.
+pub(crate) const RECORDER: usize = 512 << 10;
+
 /// `adopt-max-age`: ExaBGP restarts a helper within a second.
 pub(crate) const ADOPT_MAX_AGE: Duration = Duration::from_secs(60);
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use self::probe::ProbeShown;
 use super::backend::describe as describe_backend;
+use super::outlets::describe_places;
 use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::Severity;
@@ -30,7 +31,7 @@ pub(crate) struct Description<'a>(pub &'a Config);
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { node, exabgp, state, control, backends, services, .. } = self.0;
+        let Config { node, exabgp, backends, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
         let api = exabgp.dialect.map_or("auto", Dialect::api);
         let refresh =
@@ -47,7 +48,7 @@ impl fmt::Display for Description<'_> {
                 "  the lines below assume ExaBGP 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`"
             )?;
         }
-        writeln!(f, "control: sockets in {}, state in {}", control.display(), state.display())?;
+        describe_places(f, self.0)?;
         for backend in backends {
             writeln!(f)?;
             describe_backend(f, backend)?;

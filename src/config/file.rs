@@ -12,8 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Address, Api, Device, Fall, OneOrMany, Prefix, Server, Text, Unscoped, Withdraw, WordOr, WrittenAddress,
-    WrittenCommand, WrittenNextHop, WrittenPath,
+    Address, Api, Device, Fall, Listen, OneOrMany, Prefix, Server, Size, Text, Unscoped, Withdraw, WordOr,
+    WrittenAddress, WrittenCommand, WrittenNextHop, WrittenPath,
 };
 use crate::backend::{Kind, Role};
 use crate::engine::check::Severity;
@@ -40,6 +40,8 @@ pub(crate) struct File {
     pub(super) exabgp: ExaBgp,
     #[serde(default)]
     pub(super) control: Control,
+    #[serde(default)]
+    pub(super) metrics: Metrics,
     #[serde(default)]
     pub(super) defaults: Timing,
     #[serde(default)]
@@ -70,6 +72,14 @@ pub(super) struct ExaBgp {
 pub(super) struct Control {
     pub(super) directory: Placed<PathBuf>,
     pub(super) state: Placed<PathBuf>,
+    pub(super) recorder: Placed<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Metrics {
+    pub(super) textfile: Placed<PathBuf>,
+    pub(super) listen: Placed<Text<Listen>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -104,12 +104,16 @@ impl<'a> Resolver<'a> {
         let services = self.services(file);
         let state = self.absolute(&file.control.state);
         let control = self.absolute(&file.control.directory);
+        let recorder = self.recorder(&file.control.recorder);
+        let metrics = self.metrics(file);
         neighbors?;
         Ok(Config {
             node: Node { name: self.node.clone(), management: management? },
             exabgp: exabgp?,
             state: state?.unwrap_or_else(|| DEFAULT_STATE.into()),
             control: control?.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
+            metrics: metrics?,
+            recorder: recorder?,
             backends: std::mem::take(&mut self.backends),
             services: services?,
             compat: Compat::NONE,

@@ -12,6 +12,7 @@ use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{NextHop, Route};
+use crate::metrics::Outlets;
 
 /// The readable parts of an invalid file.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ impl Salvage {
             },
             state: self.state,
             control: self.control,
+            metrics: Outlets::default(),
+            recorder: defaults::RECORDER,
             compat: Compat::NONE,
             origin: None,
             backends: vec![],

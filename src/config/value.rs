@@ -15,9 +15,13 @@ use crate::exabgp::Dialect;
 use crate::exabgp::attributes::PathInformation;
 use crate::probe::dns::{EdnsUse, PLAIN_PAYLOAD};
 
-pub(crate) use self::network::{Address, Device, Prefix, Server, Unscoped, WrittenAddress, WrittenNextHop};
+pub(crate) use self::network::{
+    Address, Device, Listen, Prefix, Server, Unscoped, WrittenAddress, WrittenNextHop,
+};
+pub(crate) use self::size::Size;
 
 mod network;
+mod size;
 
 /// A value parsed from a string.
 #[derive(Clone, Debug, PartialEq)]

@@ -51,6 +51,9 @@ impl Daemon<'_> {
         {
             control.forget_document();
         }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.note(actions);
+        }
         let mut over = false;
         let mut blocked = false;
         let prints = actions.iter().any(|action| matches!(action, Action::Print(_)));

@@ -11,9 +11,6 @@ use crate::trace::flight::FlightRecorder;
 use crate::trace::names::Names;
 use crate::trace::{Answering, Header};
 
-/// Bytes of events that are kept.
-const ROOM: usize = 512 << 10;
-
 #[derive(Debug)]
 pub(super) struct Flight {
     recorder: FlightRecorder,
@@ -21,7 +18,11 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new(config: &Config, parent: Parent) -> Self {
+    /// `None` if the configuration has no room for it.
+    pub(super) fn new(config: &Config, parent: Parent) -> Option<Self> {
+        if config.recorder == 0 {
+            return None;
+        }
         let header = Header {
             configuration: config.origin.as_ref().map(|origin| origin.text.clone()),
             host: Some(config.node.name.clone()),
@@ -29,13 +30,7 @@ impl Flight {
             memory: None,
             engine: None,
         };
-        Self { recorder: FlightRecorder::new(ROOM, Names::new(config)), header }
-    }
-
-    /// Begins anew, because a trace has only one configuration.
-    pub(super) fn after_reload(self, config: &Config) -> Self {
-        let Answering::Recorded(parent) = self.header.exabgp else { return self };
-        Self::new(config, parent)
+        Some(Self { recorder: FlightRecorder::new(config.recorder, Names::new(config)), header })
     }
 
     /// Records an event before the engine handles it.

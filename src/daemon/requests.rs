@@ -99,8 +99,13 @@ impl Daemon<'_> {
         if request == Request::Dump {
             let dump = self.flight.as_ref().and_then(Flight::dump);
             let nothing = || {
-                let why = "the flight recorder has no event since the start or the last reload, where it begins anew; ask \
-                           again in a second";
+                let why = match &self.flight {
+                    None => "the flight recorder is off: control.recorder is 0",
+                    Some(_) => {
+                        "the flight recorder has no event since the start or the last reload, where it begins anew; ask \
+                         again in a second"
+                    }
+                };
                 Reply::Refused(why.to_owned())
             };
             let _ = reply.send(dump.map_or_else(nothing, |text| Reply::Done(vec![text])));
@@ -228,7 +233,8 @@ impl Daemon<'_> {
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
         keep_memory(&self.probes, &mut probes, &kept);
-        self.flight = self.flight.take().map(|flight| flight.after_reload(config));
+        // A trace has only one configuration.
+        self.flight = Flight::new(config, self.io.parent);
         supervisor.after_reload(config);
         self.probes = probes;
         self.tally.retain(&self.engine);
@@ -238,6 +244,9 @@ impl Daemon<'_> {
         }
         let before = std::mem::replace(&mut self.disable_files, DisableFiles::new(config, &self.engine));
         self.disable_files.continue_after(before);
+        if let Some(exporter) = &mut self.exporter {
+            exporter.assign(&config.metrics);
+        }
         self.healers = self.healers.take().map(|healers| healers.with_config(config));
         self.events = events;
         over |= self.carry_out(now, &actions, supervisor);

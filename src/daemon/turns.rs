@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::control::{Control, ControlEvent};
 use super::disable_files::{AT_ROUND, AT_START, ScanTime};
+use super::exporter::next_wish;
 use super::learned::next_changes;
 use super::output::Written;
 use super::rounds::RoundId;
@@ -13,6 +14,7 @@ use super::store::merge::Change;
 use super::{Daemon, Ending, Supervisor};
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
+use crate::metrics::server::Wish;
 use crate::outcome::Outcome;
 
 /// Maximum duration of a turn of the loop. The loop looks for disable-files at the same rate, unless they are scanned
@@ -25,6 +27,8 @@ enum Wakeup {
     Outcome(RoundId, Outcome),
     Learned(Vec<Change>),
     Request(ControlEvent),
+    /// A client of the metrics wants a document.
+    Scrape(Wish),
     /// The timer expired.
     Timer,
 }
@@ -70,6 +74,7 @@ impl Daemon<'_> {
                     healers.restart_unwell(Moment::after_start(self.began.elapsed()), &self.engine);
                 }
             }
+            self.export(supervisor);
             // Let the supervisor stop the loop or replace the configuration.
             if supervisor.on_turn().is_break() {
                 return Ending::Stopped;
@@ -98,6 +103,7 @@ impl Daemon<'_> {
             }),
             () = self.io.signals.received() => Wakeup::Event(Event::Terminate),
             changes = next_changes(&mut self.store) => Wakeup::Learned(changes),
+            wish = next_wish(&mut self.exporter) => Wakeup::Scrape(wish),
             asked = next_request(&mut self.control) => Wakeup::Request(asked),
             () = tokio::time::sleep_until(wake) => Wakeup::Timer,
         }
@@ -119,6 +125,11 @@ impl Daemon<'_> {
             }
             Wakeup::Learned(changes) => self.learn(&changes, supervisor).then_some(Ending::Exit),
             Wakeup::Request(asked) => self.answer(asked, supervisor),
+            Wakeup::Scrape(wish) => {
+                // The client may have disconnected.
+                let _ = wish.send(self.document(supervisor));
+                None
+            }
             Wakeup::Timer if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                 self.tick(supervisor).await.then_some(Ending::Exit)
             }

@@ -8,6 +8,7 @@ use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
+use crate::metrics::Outlets;
 use crate::probe::Probe;
 
 /// Name of the only check.
@@ -39,6 +40,8 @@ impl Options {
             },
             state: DEFAULT_STATE.into(),
             control: crate::control::DEFAULT_DIRECTORY.into(),
+            metrics: Outlets::default(),
+            recorder: 0,
             services: vec![config::Service {
                 name: self.service_name(),
                 enabled: true,

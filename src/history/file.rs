@@ -1,6 +1,6 @@
 //! The history file and the thread that writes it. The loop hands entries over and never waits.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::thread;
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use super::{Entry, Log, MAX_ENTRIES, MAX_SIZE};
-use crate::sys::files::{content_of, open_plain, replace};
+use crate::sys::files::{content_of, open_plain, remove_leftovers, replace};
 use crate::sys::handoff::{EXIT_WAIT, Handoff};
 use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
@@ -224,18 +224,4 @@ fn ends_torn(file: &mut File) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last != *b"\n")
-}
-
-/// Removes temporary files of helpers that were killed while they rotated the file.
-fn remove_leftovers(path: &Path) {
-    let Some((directory, name)) = path.parent().zip(path.file_name()) else { return };
-    let prefix = format!("{}.", name.to_string_lossy());
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let found = entry.file_name();
-        let found = found.to_string_lossy();
-        let pid = found.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".new"));
-        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }

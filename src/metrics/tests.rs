@@ -19,7 +19,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::status::time::Clock;
 
 /// A helper that has every metric.
-fn full() -> Document {
+pub(crate) fn full() -> Document {
     let prefix = |desired: &str, acknowledged: &str| json!({"prefix": "192.0.2.53/32", "desired": desired, "acknowledged": acknowledged});
     let order = json!({"holder": "alice", "reason": "maintenance", "for-seconds": 90_000.0, "returning": false,
         "expires-in-seconds": 60.0});

@@ -100,6 +100,20 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes the temporary files `FILE.PID.new` of processes that were killed before they replaced this file.
+pub(crate) fn remove_leftovers(path: &Path) {
+    let Some((directory, name)) = path.parent().zip(path.file_name()) else { return };
+    let prefix = format!("{}.", name.to_string_lossy());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let found = found.to_string_lossy();
+        let pid = found.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".new"));
+        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A temporary file that replaces another one once it is complete. If dropped before that, it is removed.
 #[derive(Debug)]
 pub(crate) struct Draft {

@@ -160,6 +160,28 @@ impl FromStr for Device {
     }
 }
 
+/// An address and port to listen at, perhaps the unspecified address.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Listen(pub(crate) SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str =
+            "expected an address with a port such as `10.1.0.2:9353` or `[2001:db8::2]:9353`";
+        let listen: SocketAddr =
+            text.parse().map_err(|_| format!("`{text}` is nothing to listen at, {EXPECTED}"))?;
+        if !listen.ip().is_unspecified() {
+            require_unicast(listen.ip())?;
+        }
+        match listen.port() {
+            0 => Err(format!("`{text}` has port 0, {EXPECTED}")),
+            _ => Ok(Self(listen)),
+        }
+    }
+}
+
 /// The address of a DNS server, with port 53 unless another is given, and whether a port is given. A link-local address
 /// needs its interface, by number: `[fe80::1%2]:53`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,6 +23,7 @@ pub(super) const TABLES: &[Table] = &[
     table("node", "[node]", &[]),
     table("exabgp", "[exabgp]", &[]),
     table("control", "[control]", &[]),
+    table("metrics", "[metrics]", &[]),
     table("defaults", "[defaults]", &[]),
     table("backend.unbound", "[backend.NAME]", &[]),
     table("backend.unbound.heal", "[backend.NAME]", &["heal"]),
