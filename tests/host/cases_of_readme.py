@@ -1,5 +1,6 @@
-"""The case that follows the README on PoP 1. HOW tells for every command of the README how a test runs it."""
+"""The case that follows the README and the book on PoP 1. HOW tells for every command how a test runs it."""
 
+import shlex
 import shutil
 
 from addresses import PREFIX_IPV4
@@ -23,7 +24,7 @@ ANNOUNCES = "systemctl enable exabgp && systemctl restart exabgp"
 
 @case("README", servers=(UNBOUND,), package=True)
 def followed(lab, report):
-    """Runs every command of the README in order on a host without dnsherald; once it announces, no query is lost."""
+    """Runs every command of the README and the book in order on a host without dnsherald; once it announces, no query is lost."""
     wrong = list(faults(HOW))
     if wrong:
         raise Unmet("; ".join(wrong))
@@ -69,7 +70,7 @@ def undrained(lab):
 
 
 def first_edit(lab):
-    lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[[service]]'))
+    lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[[service]]\nname = "resolver"'))
 
 
 def second_edit(lab):
@@ -77,7 +78,7 @@ def second_edit(lab):
 
 
 def backend_configured(lab):
-    """Writes the configuration of the README's section The DNS server."""
+    """Writes the configuration of the page DNS servers."""
     lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[backend.unbound]'))
     lab.pop1.run("dnsherald", "reload")
 
@@ -86,6 +87,17 @@ def started_again(lab):
     moved(lab)
     lab.pop1.run("systemctl", "start", "exabgp")
     announced(lab)
+
+
+class OnRouter(Typed):
+    """A command that the operator types on the router."""
+
+    def run(self, lab, text):
+        words = shlex.split(text)
+        said = run(*lab.router.inside(words[0], "-s", lab.router.control, *words[1:]))
+        missed = self.missed(0, said)
+        if missed:
+            raise Unmet(f"{text}: {missed}: {said.strip()}")
 
 
 def as_exabgp(lab):
@@ -156,9 +168,12 @@ LIFT_OF_RESTART = "dnsherald undrain --as backend/unbound --once-healthy"
 RESTARTED = r"unbound: done after"
 ANNOUNCING = r"192\.0\.2\.53/32 +announce next-hop 10\.1\.0\.2 \(acknowledged\)"
 NINE_SERVERS = Elsewhere("tests/backends/cases.py", 'host.backend("reload")')
+# dnsherald runs these to check a server's configuration.
+CHECKS = Elsewhere("tests/backends/cases.py", 'good = host.backend("check")')
 
 HOW = {
     "cargo run --release -- demo": Elsewhere("tests/run", "cargo run --release -- demo"),
+    "examples/tutorial/run": Elsewhere("tests/run", "examples/tutorial/run"),
     "apt install exabgp unbound": Typed(),
     "packaging/build-deb": Elsewhere("tests/run", "package=$(packaging/build-deb)"),
     "apt install ./target/debian/dnsherald_*.deb": Typed((r"Setting up dnsherald",)),
@@ -171,6 +186,9 @@ HOW = {
     "dnsherald run": Watched((r"(?m)^neighbor \* announce route 192.0.2.53/32",)),
     ANNOUNCES: Typed(before=second_edit, after=announced),
     "dnsherald status": Typed((ANNOUNCING,), again=True),
+    "unbound-checkconf && systemctl restart unbound": Typed((r"no errors in",)),
+    "birdc configure": OnRouter((r"Reconfigured",)),
+    "birdc show route for 192.0.2.53/32": OnRouter((r"via 10\.1\.0\.2",)),
     "dnsherald backend hooks unbound.service": Typed((HOOKS,)),
     # The address exists already.
     "ip address add 192.0.2.53/32 dev lo": Typed(instead="ip address replace 192.0.2.53/32 dev lo"),
@@ -185,6 +203,13 @@ HOW = {
     "dnsherald backend status --json": Typed((r'"state": "running"',)),
     "dnsherald backend check": KeepsServer((r"configuration valid",)),
     "dnsherald backend reload": KeepsServer((r"reload_keep_cache: ok",)),
+    "named-checkconf -z": CHECKS,
+    "knotc conf-check": CHECKS,
+    "pdns_server --config=check": CHECKS,
+    "pdns_recursor --config=check": CHECKS,
+    "dnsdist --check-config": CHECKS,
+    "dnsmasq --test": CHECKS,
+    "unbound-control flush_infra all": Typed((r"ok",)),
     "rndc reload": NINE_SERVERS,
     "knotc reload": NINE_SERVERS,
     "pdns_control show": NINE_SERVERS,
@@ -205,7 +230,7 @@ HOW = {
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
     "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
-    # A reload, which comes before it in the README, empties the flight recorder.
+    # A reload, which comes before it, empties the flight recorder.
     "dnsherald history --dump FILE": Typed(
         (r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump", again=True
     ),

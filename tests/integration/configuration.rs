@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dnsherald::config::Config;
-use dnsherald::outcome::Cause;
 
 use crate::support::binary;
 use crate::support::kept::difference;
@@ -70,35 +69,6 @@ fn a_refusal_goes_to_standard_error_with_its_own_exit_code() {
     assert_eq!(output.status.code(), Some(78));
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("host bits"));
-}
-
-#[test]
-fn every_configuration_in_the_readme_is_accepted() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks: Vec<_> =
-        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
-    assert!(blocks.len() >= 2, "{} blocks of TOML in the README", blocks.len());
-    for (toml, _) in blocks {
-        let mut toml = toml.to_owned();
-        // A single table is completed with a minimal configuration.
-        if !toml.contains("[node]") {
-            toml += "\n[node]\nmanagement = [\"10.1.0.2\"]\n";
-        }
-        if !toml.contains("[[service]]") {
-            toml += "\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
-        }
-        if let Err(error) = Config::parse(Path::new("README.md"), &toml, "host") {
-            panic!("{error}");
-        }
-    }
-}
-
-#[test]
-fn the_readme_names_every_cause() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for cause in Cause::ALL {
-        assert!(readme.contains(&format!("`{cause}`")), "`{cause}` is missing in the README");
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod completions;
 mod configuration;
+mod docs;
 mod false_helper;
 mod run;
 mod shipped;

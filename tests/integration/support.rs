@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+pub(crate) mod docs;
 pub(crate) mod helper;
 pub(crate) mod kept;
 mod lacks;

@@ -2,6 +2,9 @@
 //!
 //! They are part of the unit tests (`lib.rs` includes this file), so that the crate need not export what they read.
 
+#[path = "../integration/support/docs.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+mod docs;
 #[path = "../integration/support/kept.rs"]
 mod kept;
 #[path = "../integration/support/lacks.rs"]

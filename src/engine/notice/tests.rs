@@ -232,6 +232,10 @@ fn the_manual_names_the_words_that_the_log_uses() {
     for stands in [RouteState::Announced, RouteState::Withdrawn] {
         assert!(named.contains(&stands.to_string().as_str()));
     }
+    let runbook = include_str!("../../../docs/runbook.md");
+    let (_, index) = runbook.split_once("\n## Index of log messages\n").unwrap();
+    let rows: Vec<_> = index.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, named, "the index of the runbook names the words of the manual, in its order");
     for urgency in [Urgency::Error, Urgency::Warning, Urgency::Notice, Urgency::Info] {
         assert!(section.contains(urgency.word()), "{urgency:?}");
     }

@@ -1,4 +1,4 @@
-//! The defaults in the shipped configuration and the README are the real defaults.
+//! The defaults in the shipped configuration and the documentation are the real defaults.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use crate::config::Config;
 
 use super::configuration::{FILE, Parts, setting, with};
 use super::read;
+use crate::logic::docs::{Page, pages};
 
 /// Keys that a table requires.
 const REQUIRED: [&str; 7] = ["name", "prefixes", "management", "query", "dns", "process", "command"];
@@ -78,13 +79,16 @@ fn the_defaults_of_heal_are_the_shown_ones() {
 }
 
 #[test]
-fn the_readme_shows_every_default() {
-    let readme = read("README.md");
-    let blocks = readme.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+fn the_pages_show_every_default() {
+    // The blocks of other pages are examples.
+    let has_defaults =
+        |page: &Page| ["docs/configuration.md", "docs/servers/README.md"].contains(&&*page.path);
+    let blocks = pages().into_iter().filter(has_defaults).flat_map(|page| page.blocks());
+    let blocks: Vec<_> = blocks.filter(|block| block.language == "toml").map(|block| block.text).collect();
     let (mut defaults, mut others) = (0, vec![]);
-    for block in blocks {
+    for block in &blocks {
         let parse = |text: &str| {
-            let config = Config::parse(Path::new("readme.toml"), text, "host");
+            let config = Config::parse(Path::new("docs.toml"), text, "host");
             meant(&config.unwrap_or_else(|error| panic!("{error}")))
         };
         let lines: Vec<_> = block.lines().collect();

@@ -1,0 +1,99 @@
+//! The documentation: its configurations are accepted, its commands are understood, its links lead somewhere.
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::Parser;
+use dnsherald::cli::Cli;
+use dnsherald::config::Config;
+use dnsherald::outcome::Cause;
+
+use crate::cli::{dnsherald, stderr, stdout};
+use crate::support::docs::pages;
+
+mod links;
+
+#[test]
+fn every_configuration_in_the_pages_is_accepted() {
+    let mut count = 0;
+    for page in pages() {
+        for block in page.blocks().into_iter().filter(|block| block.language == "toml") {
+            let mut toml = block.text;
+            // A single table is completed with a minimal configuration.
+            if !toml.contains("[node]") {
+                toml += "\n[node]\nmanagement = [\"10.1.0.2\"]\n";
+            }
+            if !toml.contains("[[service]]") {
+                toml += "\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n";
+            }
+            if let Err(error) = Config::parse(Path::new("block"), &toml, "host") {
+                panic!("{}:{}: {error}", page.path, block.line);
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 4, "{count} blocks of TOML");
+}
+
+#[test]
+fn the_page_of_checks_names_every_cause() {
+    let pages = pages();
+    let checks = pages.iter().find(|page| page.path == "docs/checks.md").unwrap();
+    for cause in Cause::ALL {
+        assert!(checks.text.contains(&format!("`{cause}`")), "`{cause}` is missing in {}", checks.path);
+    }
+}
+
+/// Splits a line into words as a shell does, up to a comment, a pipe or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    let (mut word, mut quote) = (String::new(), None);
+    for c in line.chars() {
+        match (c, quote) {
+            (_, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => word.push(c),
+            ('"' | '\'', None) => quote = Some(c),
+            ('#' | '|' | '>' | '&', None) => break,
+            (' ', None) if word.is_empty() => {}
+            (' ', None) => words.push(std::mem::take(&mut word)),
+            (_, None) => word.push(c),
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}
+
+#[test]
+fn parses_every_command_of_the_pages_and_the_examples() {
+    let pages = pages();
+    let blocks = pages.iter().flat_map(crate::support::docs::Page::blocks);
+    let typed: String = blocks
+        .filter(|block| ["", "sh"].contains(&block.language.as_str()))
+        .map(|block| block.text)
+        .collect();
+    let help = stdout(&dnsherald(&["--help"]));
+    // In the help, two spaces precede the explanation.
+    let helped = help.lines().map(|line| line.trim().split("  ").next().unwrap_or_default());
+    let lines = typed.lines().map(str::trim).chain(helped);
+    let lines: Vec<_> = lines.filter(|line| line.starts_with("dnsherald ") && !line.contains(". ")).collect();
+    assert!(lines.len() > 20, "{lines:?}");
+    for line in lines {
+        let words = words(line);
+        // The first sentence of the help.
+        if words[1] == "announces" {
+            continue;
+        }
+        if let Err(error) = Cli::try_parse_from(&words) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
+
+/// Other tests run the commands, most on a booted host (tests/host, which needs root). This test checks that none is
+/// missing.
+#[test]
+fn a_test_runs_each_command_of_the_pages() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host/readme.py");
+    let output = Command::new("python3").args(["-B", script]).output().expect("python3 is needed");
+    assert!(output.status.success(), "{}", stderr(&output));
+}
