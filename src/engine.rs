@@ -45,6 +45,7 @@ pub(crate) mod notice;
 pub(crate) mod order;
 mod orders;
 pub(crate) mod plan;
+pub(crate) mod probe_only;
 pub(crate) mod reload;
 mod remember;
 pub mod service;

@@ -6,6 +6,7 @@
 //! * [`sockets::listener`]: whether a socket receives packets for an address and port (`sock_diag`, like `ss`).
 //! * [`queues::Reader`]: the sockets of a port with what waits in them, also from `/proc/self/net` where netlink is not
 //!   permitted.
+//! * [`snmp::counted`]: how much was read, from `/proc/self/net/snmp`.
 //! * [`changes::Changes`]: changes of links, addresses, routes and rules (like `ip monitor`).
 //!
 //! The kernel answers within the system call, so no call waits: a look-up takes microseconds, and a missing answer is
@@ -21,4 +22,5 @@ pub(crate) mod namespace;
 pub(crate) mod proc_net;
 pub(crate) mod queues;
 pub(crate) mod route;
+pub(crate) mod snmp;
 pub(crate) mod sockets;

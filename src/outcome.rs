@@ -218,6 +218,8 @@ causes! {
     PartlyHung = "partly-hung" (Soft),
     /// The port is closed: ICMP port unreachable, or a TCP reset.
     PortClosed = "port-closed" (Soft),
+    /// A probe failed while the server answers itself and reads its clients: the reason lies between them.
+    ProbeOnly = "probe-only" (Soft),
     /// The process of the DNS server is gone. Definite: it needs no repetition.
     ProcessGone = "process-gone" (Hard),
     /// Nothing certain can be found out about the process of the DNS server.

@@ -28,6 +28,7 @@ pub(crate) mod freshness;
 pub(crate) mod identity;
 pub(crate) mod listener;
 pub(crate) mod locality;
+mod own;
 pub(crate) mod process;
 pub(crate) mod route;
 pub(crate) mod set;
@@ -61,7 +62,7 @@ impl Probe {
     pub(crate) async fn ask<K: Ord>(
         &self,
         severity: impl Fn(Cause) -> K,
-        weigh: impl Fn(&DnsProbe, Outcome) -> Outcome,
+        weigh: impl Fn(&DnsProbe, Finding) -> Outcome,
     ) -> Outcome {
         match self {
             Self::Dns(set) => set.ask(severity, weigh).await,
@@ -78,7 +79,7 @@ impl Probe {
 
     /// Probes once, waits for all results, and returns each with its label.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
-        let finding = |outcome| Finding { outcome, strays: 0, lost: 0, response: None };
+        let finding = |outcome| Finding { outcome, strays: 0, lost: 0, is_alone: false, response: None };
         match self {
             Self::Dns(set) => set.ask_all().await,
             Self::Command(command) => vec![(command.to_string(), finding(command.ask().await))],

@@ -104,7 +104,7 @@ impl Daemon<'_> {
             let outcome = match (&*probe, watch, listeners) {
                 (Probe::Process(probe), Some(watch), _) => watch.ask(probe.timeout).await,
                 (_, _, Some(listeners)) => listeners::ask(&probe, severity, &listeners).await,
-                _ => probe.ask(severity, |_, outcome| outcome).await,
+                _ => probe.ask(severity, |_, finding| finding.outcome).await,
             };
             // Sending fails only after the loop has ended.
             let _ = outcomes.send((round, outcome));

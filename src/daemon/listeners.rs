@@ -80,7 +80,8 @@ pub(super) async fn ask<K: Ord>(probe: &Probe, severity: impl Fn(Cause) -> K, wa
     {
         return outcome;
     }
-    let asked = probe.ask(severity, |probe, outcome| watch.weigh(probe, outcome));
+    let began = watch.note_reads();
+    let asked = probe.ask(severity, |probe, finding| watch.weigh(probe, began, finding));
     if !matches!(probe, Probe::Dns(_)) {
         return asked.await;
     }

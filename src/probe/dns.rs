@@ -26,6 +26,7 @@ use super::locality::Locality;
 use crate::netlink::sockets::Protocol;
 use crate::outcome::Outcome;
 
+mod alone;
 mod ask;
 mod cookie;
 mod exchange;
@@ -49,6 +50,7 @@ mod tests;
 mod text;
 mod tls;
 
+pub(crate) use self::alone::depends_on_the_source;
 pub(crate) use self::expect::{Bounds, Expectation, Pattern, record_data};
 pub(crate) use self::flag::Flag;
 pub(crate) use self::judge::nsid as nsid_of;
@@ -59,7 +61,7 @@ pub(crate) use self::rcode::{Rcode, Rcodes};
 pub(crate) use self::tls::{Pin, Tls, tls_name};
 
 /// The transport of a query.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// One datagram (RFC 1035 §4.2.1).
@@ -164,6 +166,8 @@ pub(crate) struct Finding {
     pub(crate) strays: u32,
     /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 if none was.
     pub(crate) lost: u32,
+    /// The probe failed from a management address, while the same question passed from the address of the server itself.
+    pub(crate) is_alone: bool,
     /// The response, if there was one.
     pub(crate) response: Option<Box<Message>>,
 }

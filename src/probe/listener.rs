@@ -15,6 +15,7 @@ use crate::process::ProcessSource;
 use crate::text::counted;
 
 pub(crate) mod watch;
+mod weigh;
 
 /// For more sockets than any server has.
 const MOST_QUERIES: u32 = 10_000;

@@ -107,20 +107,20 @@ impl ProbeSet {
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
     /// probe fails for a cause of the highest rank, or all probes are done.
     ///
-    /// `weigh` is called with each outcome, and returns what counts.
+    /// `weigh` is called with each finding, and returns the outcome that counts.
     pub(crate) async fn ask<K: Ord>(
         &self,
         severity: impl Fn(Cause) -> K,
-        weigh: impl Fn(&DnsProbe, Outcome) -> Outcome,
+        weigh: impl Fn(&DnsProbe, Finding) -> Outcome,
     ) -> Outcome {
         if let [probe] = &self.probes[..] {
-            return self.remembered(0, weigh(probe, probe.ask().await.outcome));
+            return self.remembered(0, weigh(probe, probe.ask().await));
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
         let mut split = Split::default();
         let mut flight = Flight::new(&self.probes, self.pace);
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            let outcome = self.remembered(place, weigh(&self.probes[place], finding.outcome));
+            let outcome = self.remembered(place, weigh(&self.probes[place], finding));
             // An unknown outcome says nothing.
             if !matches!(outcome, Outcome::Unknown(_)) {
                 split.count(self.probes[place].server, outcome.passed());
@@ -176,7 +176,7 @@ mod tests {
 
     const EQUAL: fn(Cause) -> u8 = |_| 1;
 
-    const AS_IT_IS: fn(&DnsProbe, Outcome) -> Outcome = |_, outcome| outcome;
+    const AS_IT_IS: fn(&DnsProbe, Finding) -> Outcome = |_, finding| finding.outcome;
 
     #[test]
     fn a_set_can_be_asked_on_a_task_of_its_own() {

@@ -106,8 +106,15 @@ pid-file = "{self.server.pid_file}"
 
     def asking(self, seconds, rate):
         """Starts the client."""
-        words = self.network.client.inside("python3", "-B", ASK, self.server.role, seconds, rate, self.row.address)
+        words = self.network.client.inside(*self._client(seconds, rate))
         return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True)
+
+    def serve_clients(self, seconds, rate):
+        """Starts clients that are not measured."""
+        self.start(self.network.client, *self._client(seconds, rate))
+
+    def _client(self, seconds, rate):
+        return "python3", "-B", ASK, self.server.role, seconds, rate, self.row.address
 
     def filter(self, hook, *rules, host=None, priority=0):
         """Loads nftables rules."""

@@ -33,6 +33,8 @@ class Row:
     within: float = 10
     # Seconds from the fault until clients are asked, where a cache hides it at first.
     asked_after: float = 0.3
+    # Seconds for which clients ask before the fault, and go on: the helper compares.
+    asked_before: float = 0
     # The right address of www.
     address: str = "198.18.0.80"
     # Prepares files before the server starts.
@@ -54,6 +56,8 @@ secondary = partial(Nsd, secondary=True)
 LARGE = 'large = { names = ["big.example.com. TXT"] }\n'
 AS_CLIENT_SOURCE = f'client-source = ["{AS_CLIENT}"]\n'
 BLOCKED = "".join(f'    local-zone: "{zone}." always_nxdomain\n' for zone in TOP)
+# What the server reads of clients tells a failure of the probe alone.
+CLIENTS = {"asked_before": 6}
 # Of what is seen by checks that ask every 10 s.
 DEEP = {"within": 22}
 BIND_RESOLVER = partial(Bind, role="resolver")
@@ -86,19 +90,20 @@ PROCESS = [
 ]
 FIREWALL = [
     Row("UDP dropped", "nft: UDP 53, every interface", Unbound, filtered("udp dport 53 drop"), WITHDRAWS),
+    Row("UDP dropped but from itself", "nft: `ip saddr` the service address `accept`, then UDP 53 dropped", Unbound, filtered(f"ip saddr {SERVICE_IPV4} accept", "udp dport 53 drop"), WITHDRAWS, **CLIENTS),
     Row("UDP rejected", "nft: the same, rejected", Unbound, filtered("udp dport 53 reject"), WITHDRAWS),
     Row("TCP dropped", "nft: TCP 53, every interface", Unbound, filtered("tcp dport 53 drop"), DEGRADES),
     Row("TCP reset", "nft: TCP 53 reset, every interface", Unbound, filtered("tcp dport 53 reject with tcp reset"), DEGRADES),
     Row("UDP dropped but lo", "nft: `iif lo accept`, then UDP 53 dropped", Unbound, filtered("iif lo accept", "udp dport 53 drop"), UNSEEN),
     Row("UDP dropped on the uplink", "nft: on eth0", Unbound, filtered('iifname "eth0" udp dport 53 drop'), UNSEEN),
     Row("TCP dropped but lo", "nft: `iif lo accept`, then TCP 53 dropped", Unbound, filtered("iif lo accept", "tcp dport 53 drop"), UNSEEN),
-    Row("replies dropped", "nft output: from the service address", Unbound, filtered(f"ip saddr {SERVICE_IPV4} drop", hook="output"), WITHDRAWS),
+    Row("replies dropped", "nft output: from the service address", Unbound, filtered(f"ip saddr {SERVICE_IPV4} drop", hook="output"), WITHDRAWS, **CLIENTS),
     Row("replies dropped on the uplink", "nft output: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="output"), UNSEEN),
     Row("replies dropped at the end", "nft postrouting: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="postrouting"), UNSEEN),
     Row("DNS over TLS dropped", "nft: TCP 853", TlsUnbound, filtered("tcp dport 853 drop"), DEGRADES, **DEEP),
     Row("IPv6 dropped", "nft: port 53 over IPv6", Unbound, filtered("meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 drop"), WITHDRAWS),
     Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), MOVES, within=30, known=UNSEEN),
-    Row("60 % lost", "the same", Unbound, filtered("udp dport 53 numgen random mod 100 < 60 drop"), WITHDRAWS, within=30),
+    Row("60 % lost", "the same", Unbound, filtered("udp dport 53 numgen random mod 100 < 60 drop"), WITHDRAWS, within=30, **CLIENTS),
     Row("60 % lost on the uplink", "nft numgen on eth0", Unbound, filtered('iifname "eth0" udp dport 53 numgen random mod 100 < 60 drop'), UNSEEN),
     Row("big answers dropped", "nft output: UDP above 1400 octets", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), UNSEEN),
     Row("big answers dropped, large", "the same, with the name of a large answer", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), DEGRADES, more=LARGE, **DEEP),
@@ -120,13 +125,13 @@ HOST = [
     Row("uplink saturated", "tbf of 24 kbit/s on eth0", Unbound, faults.uplink_saturated, OBSERVES, known=UNSEEN),
 ]
 RESOLVER = [
-    Row("REFUSED", "Unbound refuses everyone after a reload", Unbound, access("refuse"), WITHDRAWS),
+    Row("REFUSED", "Unbound refuses everyone after a reload", Unbound, access("refuse"), WITHDRAWS, **CLIENTS),
     Row("REFUSED by BIND resolver", "allow-query none after a reload", BIND_RESOLVER, changed(query="none"), WITHDRAWS),
     Row("clients refused", "Unbound refuses all but the management network", Unbound, access("refuse", *faults.FOR_MANAGEMENT), UNSEEN),
     Row("clients refused, client-source", "the same, with client-source", Unbound, access("refuse", *faults.FOR_MANAGEMENT), WITHDRAWS, more=AS_CLIENT_SOURCE),
     Row("clients dropped, client-source", "the same, deny in place of refuse", Unbound, access("deny", *faults.FOR_MANAGEMENT), WITHDRAWS, more=AS_CLIENT_SOURCE),
     Row("some clients refused", "Unbound refuses one network", Unbound, access("allow", (CLIENT_NETWORK, "refuse")), UNSEEN),
-    Row("rate limit", "ip-ratelimit 2/s", Unbound, changed(extra="    ip-ratelimit: 2\n    ip-ratelimit-factor: 0\n"), MOVES),
+    Row("rate limit", "ip-ratelimit 2/s", Unbound, changed(extra="    ip-ratelimit: 2\n    ip-ratelimit-factor: 0\n"), MOVES, **CLIENTS),
     Row("no upstream", "nft output: to the upstream dropped", Unbound, NO_UPSTREAM, DEGRADES, asked_after=7, **DEEP),
     Row("no upstream of BIND", "the same, BIND with Debian's zone localhost", BIND_RESOLVER, NO_UPSTREAM, DEGRADES, asked_after=8, **DEEP),
     Row("no upstream of plain BIND", "the same without a zone localhost", BIND_WITHOUT_LOCALHOST, NO_UPSTREAM, DEGRADES, asked_after=8, **DEEP),
@@ -160,8 +165,8 @@ AUTHORITATIVE = [
     Row("database fails", "PowerDNS; caches go on answering", PowerDns, faults.database_fails, WITHDRAWS, within=35, asked_after=4),
 ]
 FALSE_POSITIVES = [
-    Row("probe filtered", "nft: only from the management address", Unbound, filtered(f"ip saddr {MANAGEMENT_IPV4} udp dport 53 drop"), STAYS, known=WITHDRAWS),
-    Row("probe refused", "Unbound refuses the management address only", Unbound, access("allow", ("10.1.0.0/24", "refuse")), STAYS, known=WITHDRAWS),
+    Row("probe filtered", "nft: only from the management address", Unbound, filtered(f"ip saddr {MANAGEMENT_IPV4} udp dport 53 drop"), STAYS, **CLIENTS),
+    Row("probe refused", "Unbound refuses the management address only", Unbound, access("allow", ("10.1.0.0/24", "refuse")), STAYS, within=20, **CLIENTS),
     Row("probe filtered, client-source", "with client-source", Unbound, filtered(f"ip saddr {MANAGEMENT_IPV4} udp dport 53 drop"), STAYS, more=AS_CLIENT_SOURCE),
     Row("probe refused, client-source", "with client-source", Unbound, access("allow", ("10.1.0.0/24", "refuse")), STAYS, more=AS_CLIENT_SOURCE),
     Row("probe limited", "nft: 5/s from the management address", Unbound, filtered(f"ip saddr {MANAGEMENT_IPV4} udp dport 53 limit rate over 5/second burst 5 packets drop"), STAYS),

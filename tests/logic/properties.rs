@@ -78,11 +78,18 @@ fn of_class(is_unknown: bool) -> Vec<Cause> {
     Cause::ALL.iter().copied().filter(|cause| (cause.class() == Class::Unknown) == is_unknown).collect()
 }
 
-/// The causes that bring down by default. A server that limits its rate or drops queries serves, and so does one of
-/// which only a part hangs.
+/// The causes that bring down by default. A server that limits its rate, drops queries or refuses the probe alone
+/// serves, and so does one of which only a part hangs.
 fn failures() -> Vec<Cause> {
     let serves = |cause: &Cause| {
-        matches!(cause, Cause::RateLimited | Cause::Overload | Cause::PartlyHung | Cause::CommandWarning)
+        matches!(
+            cause,
+            Cause::RateLimited
+                | Cause::Overload
+                | Cause::ProbeOnly
+                | Cause::PartlyHung
+                | Cause::CommandWarning
+        )
     };
     of_class(false).into_iter().filter(|cause| !serves(cause)).collect()
 }

@@ -10,8 +10,8 @@ use crate::outcome::{Cause, Class, Outcome};
 /// The severity of each cause of failure.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct OnFail {
-    /// For causes not listed. Unless they are listed, [`Cause::RateLimited`] and [`Cause::Overload`] are
-    /// observed, and [`Cause::PartlyHung`] and [`Cause::CommandWarning`] degrade at most.
+    /// For causes not listed. Unless they are listed, [`Cause::RateLimited`], [`Cause::Overload`] and
+    /// [`Cause::ProbeOnly`] are observed, and [`Cause::PartlyHung`] and [`Cause::CommandWarning`] degrade at most.
     pub(crate) otherwise: Severity,
     /// The severity of unknown outcomes whose cause is not listed: [`Severity::Observe`] counts as neither a pass nor a
     /// failure.
@@ -42,7 +42,7 @@ impl OnFail {
     pub(crate) fn severity(&self, cause: Cause) -> Severity {
         // A withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
-            Cause::RateLimited | Cause::Overload => Severity::Observe,
+            Cause::RateLimited | Cause::Overload | Cause::ProbeOnly => Severity::Observe,
             Cause::PartlyHung | Cause::CommandWarning => self.otherwise.min(Severity::Degraded),
             _ if cause.class() == Class::Unknown => self.unknown,
             _ => self.otherwise,

@@ -34,11 +34,8 @@ struct Exchanged {
 }
 
 impl DnsProbe {
-    /// Probes once and returns within the timeout.
-    ///
-    /// Await it on a tokio runtime with I/O and time enabled. Dropping it leaves nothing behind.
-    pub(crate) async fn ask(&self) -> Finding {
-        let deadline = Deadline::after(self.timeout);
+    /// Probes once and returns by the deadline.
+    pub(super) async fn ask_until(&self, deadline: Deadline) -> Finding {
         let mut exchanged = self.exchange(deadline).await;
         if self.got_a_cookie(&exchanged) {
             let before = exchanged.took;
@@ -57,7 +54,7 @@ impl DnsProbe {
         let outcome = self.unless_asleep(outcome, deadline);
         let outcome = self.explain(outcome, ignored, lost).with(self.loss(lost));
         let response = response.map(|response| response.message);
-        Finding { outcome, strays: ignored.sum(), lost, response }
+        Finding { outcome, strays: ignored.sum(), lost, is_alone: false, response }
     }
 
     async fn exchange(&self, deadline: Deadline) -> Exchanged {
@@ -78,7 +75,7 @@ impl DnsProbe {
         }
     }
 
-    fn path(&self) -> Path<'_> {
+    pub(super) fn path(&self) -> Path<'_> {
         Path { server: self.server, source: self.source, locality: &self.locality }
     }
 
@@ -94,7 +91,7 @@ impl DnsProbe {
         Exchanged { answered, took: took.unwrap_or_default(), limited: None, ignored, lost: 0 }
     }
 
-    async fn over_stream(&self, request: &Request, ignored: &mut Ignored) -> Answered {
+    pub(super) async fn over_stream(&self, request: &Request, ignored: &mut Ignored) -> Answered {
         let tls = self.question.tls();
         match self.transport {
             Transport::Tls => self.path().tls(request, ignored, tls).await,
@@ -164,7 +161,7 @@ impl DnsProbe {
     }
 
     /// The verdict on a response that arrived `own` after its question and `took` after the first question.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         response: Response,
         own: Duration,
@@ -240,7 +237,7 @@ impl DnsProbe {
     }
 
     /// Who is asked, and from where.
-    const fn ends(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
+    pub(super) const fn ends(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
         (self.server, self.source)
     }
 

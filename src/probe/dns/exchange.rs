@@ -25,6 +25,7 @@ use super::response::Response;
 use super::{Tls, Transport, https};
 use crate::outcome::{Cause, Class, Failure};
 use crate::probe::locality::{Locality, Place};
+use crate::probe::own;
 
 thread_local! {
     /// The receive buffer: one per thread, so that a probe need not allocate and clear 64 KiB.
@@ -55,6 +56,7 @@ impl Path<'_> {
         loop {
             match receive(&socket, request).await {
                 Ok(arrival) => {
+                    own::note_answer();
                     if let Some(response) = accept(arrival, ignored)? {
                         return Ok((response, start.elapsed()));
                     }
@@ -128,6 +130,7 @@ impl Path<'_> {
         }
         let start = Instant::now();
         let stream = socket.connect(self.server).await.map_err(|error| self.refused(error))?;
+        own::note_connection();
         stream.set_nodelay(true)?;
         Ok((stream, start))
     }

@@ -10,6 +10,7 @@ use super::{DnsProbe, Expectation, Finding, Question, Transport};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::responder::{Fault, Responder};
 
+mod alone;
 mod answers;
 mod costly;
 mod encrypted;

@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+use super::weigh::Failures;
 use super::{ListenerProbe, Place, folded, receivers};
 use crate::engine::listener::{Listener, Pace, STEP, Sample, Seen, SocketId, Verdict, Work};
 use crate::engine::moment::Moment;
 use crate::netlink::queues::Reader;
 use crate::netlink::sockets::{Protocol, Socket};
-use crate::outcome::{Cause, Failure, Lost, Outcome};
-use crate::probe::dns::DnsProbe;
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::sys::lock;
 
 /// How often to look while nothing is suspicious: a third of the time that a hang under load may take to be seen.
@@ -64,6 +64,8 @@ pub(crate) struct Watch {
     began: Instant,
     watched: Arc<Mutex<Vec<Watched>>>,
     attention: UnixStream,
+    /// The failures of probes that ask from a management address.
+    pub(super) failures: Mutex<Failures>,
 }
 
 impl fmt::Debug for Watch {
@@ -85,7 +87,7 @@ impl Watch {
         let sampled = Arc::clone(&watched);
         let sampler = Sampler { began, reader: Reader::default(), is_refused: false };
         thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&asked, &sampled))?;
-        Ok(Self { began, watched, attention })
+        Ok(Self { began, watched, attention, failures: Mutex::new(Failures::new()) })
     }
 
     /// Watches these and no others. What is known of a probe that was watched before stays known.
@@ -124,52 +126,39 @@ impl Watch {
         listeners.map(|(place, listener)| (*place, listener.seen())).collect()
     }
 
-    /// Notes an answer of the server to a probe. If the server is overloaded, a question that was lost says nothing, and a
-    /// timeout becomes an unknown outcome: the kernel drops queries, and the one of the probe may be among them.
-    pub(crate) fn weigh(&self, probe: &DnsProbe, outcome: Outcome) -> Outcome {
-        let now = Moment::after_start(self.began.elapsed());
-        let cause = outcome.failure().map(|failure| failure.cause);
-        let mut watched = lock(&self.watched);
-        let at = Place(probe.server, probe.transport.protocol());
-        let mut listeners =
-            watched.iter_mut().flat_map(|watched| &mut watched.listeners).filter(|(place, _)| *place == at);
-        if cause.is_none_or(is_of_an_answer) {
-            let mut is_overloaded = false;
-            for (_, listener) in listeners {
-                is_overloaded |= listener.is_overloaded(now);
-                listener.answered(now);
-            }
-            if is_overloaded {
-                return outcome.with(Lost::NONE);
-            }
-        } else if cause == Some(Cause::Timeout) && listeners.any(|(_, listener)| listener.is_overloaded(now))
-        {
-            let detail =
-                format!("{probe}: no answer, which says nothing: the kernel drops queries (overload)");
-            return Outcome::fail(Cause::LostInOverload, detail);
-        }
-        outcome
+    /// The same, as if it had been started then.
+    #[cfg(test)]
+    fn since(self, began: Instant) -> Self {
+        Self { began, ..self }
     }
-}
 
-/// Whether a failure of this cause comes of an answer, which proves that the server reads.
-const fn is_of_an_answer(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Flags
-            | Cause::Rcode
-            | Cause::RateLimited
-            | Cause::Refused
-            | Cause::Servfail
-            | Cause::Signature
-            | Cause::Size
-            | Cause::Slow
-            | Cause::TooFewAnswers
-            | Cause::Truncated
-            | Cause::Ttl
-            | Cause::WrongAnswer
-            | Cause::WrongIdentity
-    )
+    pub(super) fn now(&self) -> Moment {
+        Moment::after_start(self.began.elapsed())
+    }
+
+    /// The verdicts on the sockets there.
+    pub(super) fn verdicts(&self, at: Place) -> Vec<Verdict> {
+        let watched = lock(&self.watched);
+        let there = watched.iter().flat_map(|watched| &watched.listeners).filter(|(place, _)| *place == at);
+        there.map(|(_, listener)| listener.verdict()).collect()
+    }
+
+    /// Whether the kernel drops queries there that the server would read.
+    pub(super) fn is_overloaded(&self, at: Place, now: Moment) -> bool {
+        let watched = lock(&self.watched);
+        let mut there = watched.iter().flat_map(|watched| &watched.listeners);
+        there.any(|(place, listener)| *place == at && listener.is_overloaded(now))
+    }
+
+    /// Notes an answer from there. Returns whether the kernel drops queries there.
+    pub(super) fn answered(&self, at: Place, now: Moment) -> bool {
+        let is_overloaded = self.is_overloaded(at, now);
+        let mut watched = lock(&self.watched);
+        let there =
+            watched.iter_mut().flat_map(|watched| &mut watched.listeners).filter(|(place, _)| *place == at);
+        there.for_each(|(_, listener)| listener.answered(now));
+        is_overloaded
+    }
 }
 
 impl Watched {

@@ -4,6 +4,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::engine::probe_only::Reads;
+use crate::probe::dns::{DnsProbe, Expectation, Finding, Question, Transport};
+use crate::probe::locality::Locality;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -155,4 +158,51 @@ fn a_probe_that_stays_watched_keeps_its_state() {
     drop(events);
     watch.assign([]);
     assert_eq!(watch.outcome(&probe), None);
+}
+
+/// Others sent so many datagrams in the ten seconds before the failures, which began a second ago.
+fn asked_alone(before: i64, source: &str) -> Outcome {
+    let server = UdpSocket::bind("127.0.0.2:0").unwrap();
+    let at = server.local_addr().unwrap();
+    let listens = probe(at, Protocol::Udp);
+    let (watch, _events) = watching(&listens, None);
+    comes_to_be(&watch, &listens, None);
+    // The helper has run for twenty seconds.
+    let watch = watch.since(Instant::now().checked_sub(Duration::from_secs(20)).unwrap());
+    let others = crate::probe::own::reads_of_others().unwrap();
+    {
+        let mut failures = lock(&watch.failures);
+        failures.passed((at, Some(source.parse().unwrap()), Transport::Udp));
+        for (second, udp) in [(9, others.udp - before - 2), (19, others.udp - 2)] {
+            failures.read(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
+        }
+    }
+    let locality = Locality {
+        service: vec!["127.0.0.2".parse().unwrap()],
+        management: vec!["127.0.0.3".parse().unwrap()],
+        device: None,
+    };
+    let question = Question::new("localhost. A".parse().unwrap(), true, Expectation::default()).unwrap();
+    let probe = DnsProbe {
+        question: Arc::new(question),
+        server: at,
+        source: Some(source.parse().unwrap()),
+        transport: Transport::Udp,
+        timeout: Duration::from_millis(500),
+        locality: Arc::new(locality),
+    };
+    let outcome = Outcome::fail(Cause::Timeout, "no answer");
+    let finding = Finding { outcome, strays: 0, lost: 3, is_alone: true, response: None };
+    watch.weigh(&probe, Moment::after_start(Duration::from_secs(19)), finding)
+}
+
+#[test]
+fn a_failure_is_that_of_the_probe_while_others_are_read() {
+    let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
+    // 2 datagrams a second before, and 2 since.
+    let alone = asked_alone(20, "127.0.0.3");
+    assert_eq!(cause(&alone), Cause::ProbeOnly, "{alone:?}");
+    assert!(alone.failure().unwrap().detail.ends_with("or a rate limit hits 127.0.0.3"), "{alone:?}");
+    assert_eq!(cause(&asked_alone(100_000_000, "127.0.0.3")), Cause::Timeout, "others are dropped, too");
+    assert_eq!(cause(&asked_alone(20, "127.0.0.4")), Cause::Timeout, "it asks as a client");
 }

@@ -1,0 +1,267 @@
+//! Whether a failure concerns the probe alone: a firewall rule, an access list or a rate limit that hits the management
+//! address and no client.
+//!
+//! A probe from a management address to a service address that fails for a cause that may depend on the source
+//! (`timeout`, `refused`, `closed`, `unreachable`) has the cause `probe-only` if all of this holds:
+//!
+//! 1. The same question, asked several times from the service address itself, passed every time, without a repetition and
+//!    before the probe ended. A random loss, a hung worker and a server that fails for everybody do not pass this.
+//! 2. The sockets of the address are read and nothing is dropped there, as the samples of the `listener` check show.
+//! 3. Others are read: since the failures began, this host has read at least a [quarter](SHARE) as many queries of others
+//!    a second as in the ten seconds before. Over UDP these are the datagrams that the kernel counts less our own, over
+//!    TCP the connections. A firewall that drops what clients send, and not what the host sends to itself, does not pass
+//!    this. A server without clients does not either: there a false withdraw costs nothing.
+//! 4. The probe has passed since the start of the helper.
+//!
+//! Each failing probe is judged anew. Without this evidence a failure is a failure. An access list that refuses all clients
+//! and knows the service address looks the same; the key `client-source` sees it, and its probes are never `probe-only`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::moment::Moment;
+
+/// The time before the first failure that shows how many others are served.
+const BEFORE: Duration = Duration::from_secs(10);
+
+/// A shorter time before it shows nothing.
+const SHORTEST: Duration = Duration::from_secs(3);
+
+/// Fewer queries of others a second show nothing.
+const LEAST: f64 = 2.0;
+
+/// The failures so far, or the last of them.
+const DURING: Duration = Duration::from_secs(5);
+
+/// An answer may come at once, though it says nothing bad about the way of the queries.
+const ANSWERED: Duration = Duration::from_secs(1);
+
+/// The part of the former rate that has to go on.
+const SHARE: f64 = 0.25;
+
+/// Fewer queries since the failures began are none.
+const FEWEST: u64 = 2;
+
+/// While it lasts, the former rate follows a lower one within this time: at night there are fewer clients.
+const FOLLOWS: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest time between two readings.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the server has read of others since some moment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Reads {
+    /// Datagrams. The count of our own may be ahead by a few, so that it can go back.
+    pub(crate) udp: i64,
+    /// Connections.
+    pub(crate) tcp: i64,
+}
+
+/// How a probe failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failed {
+    /// Over UDP, without an answer.
+    Udp,
+    /// Over TCP, without an answer.
+    Tcp,
+    /// With an answer that refuses it, which shows that the server reads.
+    Answered,
+}
+
+/// Failures of probes along each path `K` (server, source and transport), and the queries of others.
+#[derive(Clone, Debug)]
+pub(crate) struct ProbeOnly<K> {
+    readings: VecDeque<(Moment, Reads)>,
+    /// The paths on which a probe has passed; with the beginning of the failures that followed, if any did.
+    paths: BTreeMap<K, Option<Failing>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    /// The start of the first failing probe.
+    since: Moment,
+    /// Queries of others a second before that, if there were enough.
+    before: Option<f64>,
+    /// The last judgment.
+    judged: Moment,
+}
+
+impl<K: Ord> ProbeOnly<K> {
+    /// Knows nothing.
+    pub(crate) const fn new() -> Self {
+        Self { readings: VecDeque::new(), paths: BTreeMap::new() }
+    }
+
+    /// Whether a reading at `now` would be of use.
+    pub(crate) fn wants_reading(&self, now: Moment) -> bool {
+        self.readings.back().is_none_or(|(last, _)| now.since(*last) >= PAUSE)
+    }
+
+    /// Adds a reading.
+    pub(crate) fn read(&mut self, now: Moment, reads: Reads) {
+        self.readings.push_back((now, reads));
+        while self.readings.front().is_some_and(|(first, _)| now.since(*first) > BEFORE + DURING) {
+            self.readings.pop_front();
+        }
+    }
+
+    /// A probe has passed.
+    pub(crate) fn passed(&mut self, path: K) {
+        self.paths.insert(path, None);
+    }
+
+    /// A probe sent at `asked` has failed. Returns the queries of others a second since the failures began, rounded, if
+    /// enough of them are read.
+    pub(crate) fn judge(&mut self, asked: Moment, now: Moment, path: &K, how: Failed) -> Option<u64> {
+        let failing = self.failing(asked, path, how)?;
+        let recent = |time: Duration| Moment::after_start(now.since_start().saturating_sub(time));
+        let since = failing.since.max(recent(DURING));
+        let since = if how == Failed::Answered { since.min(recent(ANSWERED)) } else { since };
+        let (time, count) = self.between(since, now, how)?;
+        let needed = failing.before? * time.as_secs_f64() * SHARE;
+        let is_served = count >= FEWEST && count as f64 >= needed;
+        let rate = count as f64 / time.as_secs_f64();
+        if is_served && let Some(Some(failing)) = self.paths.get_mut(path) {
+            failing.follow(now, rate);
+        }
+        is_served.then(|| rate.round() as u64)
+    }
+
+    /// The failures on this path; `None` if no probe has passed there.
+    fn failing(&mut self, asked: Moment, path: &K, how: Failed) -> Option<Failing> {
+        if let Some(failing) = self.paths.get(path)? {
+            return Some(*failing);
+        }
+        let from = Moment::after_start(asked.since_start().saturating_sub(BEFORE));
+        let before = self.between(from, asked, how).filter(|(time, _)| *time >= SHORTEST);
+        let before = before.map(|(time, count)| count as f64 / time.as_secs_f64());
+        let failing = Failing { since: asked, before: before.filter(|rate| *rate >= LEAST), judged: asked };
+        *self.paths.get_mut(path)? = Some(failing);
+        Some(failing)
+    }
+
+    /// The readings within this time, and what others sent between the first and the last of them.
+    fn between(&self, from: Moment, to: Moment, how: Failed) -> Option<(Duration, u64)> {
+        let mut within = self.readings.iter().filter(|(at, _)| (from..=to).contains(at));
+        let (began, first) = within.next()?;
+        let (ended, last) = within.next_back()?;
+        let (udp, tcp) = (last.udp - first.udp, last.tcp - first.tcp);
+        let count = match how {
+            Failed::Udp => udp,
+            Failed::Tcp => tcp,
+            Failed::Answered => udp.max(0) + tcp.max(0),
+        };
+        Some((ended.since(*began), count.max(0).cast_unsigned()))
+    }
+}
+
+impl Failing {
+    /// Lowers the former rate a little, if the present `rate` is lower.
+    fn follow(&mut self, now: Moment, rate: f64) {
+        let part = now.since(self.judged).as_secs_f64() / FOLLOWS.as_secs_f64();
+        self.before = self.before.map(|before| before.min(rate.max(before * (1.0 - part.min(1.0)))));
+        self.judged = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::after_start(Duration::from_millis(millis))
+    }
+
+    /// Others send `before` datagrams a second for ten seconds, then `then`, while probes without an answer end every
+    /// half second. Returns what each of them shows.
+    fn judged(before: i64, then: i64, how: Failed) -> Vec<Option<u64>> {
+        let mut state = ProbeOnly::new();
+        state.passed("path");
+        let reads = |millis: i64| Reads {
+            udp: millis.min(10_000) * before / 1000 + (millis - 10_000).max(0) * then / 1000,
+            tcp: 0,
+        };
+        let mut judged = vec![];
+        for millis in (0..=14_000).step_by(100) {
+            state.read(at(millis), reads(millis as i64));
+            if millis > 10_000 && millis % 500 == 0 {
+                judged.push(state.judge(at(millis - 500), at(millis), &"path", how));
+            }
+        }
+        judged
+    }
+
+    #[test]
+    fn a_failure_while_others_are_read_is_that_of_the_probe() {
+        assert!(judged(10, 10, Failed::Udp).iter().all(|rate| *rate == Some(10)));
+        assert!(judged(100, 40, Failed::Udp).iter().all(Option::is_some), "some have given up");
+        assert!(judged(10, 10, Failed::Answered).iter().all(|rate| *rate == Some(10)));
+    }
+
+    #[test]
+    fn a_failure_while_no_other_is_read_is_that_of_the_server() {
+        assert!(judged(10, 0, Failed::Udp).iter().all(Option::is_none));
+        assert!(judged(1000, 200, Failed::Udp).iter().all(Option::is_none), "what the host itself sends");
+        assert!(
+            judged(10, 10, Failed::Tcp).iter().all(Option::is_none),
+            "datagrams tell nothing of connections"
+        );
+        assert!(judged(1, 1, Failed::Udp).iter().all(Option::is_none), "too few to tell");
+        assert!(judged(0, 100, Failed::Udp).iter().all(Option::is_none), "nothing to compare with");
+    }
+
+    #[test]
+    fn a_probe_that_has_never_passed_is_not_the_reason() {
+        let mut state = ProbeOnly::new();
+        for second in 0..20 {
+            state.read(at(1000 * second), Reads { udp: 100 * second as i64, tcp: 0 });
+        }
+        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), None);
+        state.passed("path");
+        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), Some(100));
+        assert_eq!(state.judge(at(18_000), at(19_000), &"other", Failed::Udp), None);
+    }
+
+    #[test]
+    fn clients_that_are_dropped_later_end_it() {
+        let mut state = ProbeOnly::new();
+        state.passed(());
+        let mut ended = None;
+        for tenth in 0..400_u64 {
+            let now = at(100 * tenth);
+            state.read(now, Reads { udp: tenth.min(200) as i64 * 5, tcp: 0 });
+            if tenth > 100 && state.judge(at(100 * tenth - 500), now, &(), Failed::Udp).is_none() {
+                ended.get_or_insert(tenth);
+            }
+        }
+        let ended = ended.expect("it ends");
+        assert!((201..=250).contains(&ended), "{ended}");
+    }
+
+    #[test]
+    fn fewer_clients_at_night_do_not_end_it() {
+        let mut state = ProbeOnly::new();
+        state.passed(());
+        let mut udp = 0.0;
+        for second in 0..40_000_u64 {
+            let share = 1.0 - 0.9 * (second as f64 / 40_000.0);
+            udp += 1000.0 * share;
+            state.read(at(1000 * second), Reads { udp: udp as i64, tcp: 0 });
+            if second > 10 {
+                let judged = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
+                assert!(judged.is_some() || second < 13, "{second}");
+            }
+        }
+    }
+
+    #[test]
+    fn readings_are_few() {
+        let mut state = ProbeOnly::<()>::new();
+        for millis in 0..100_000 {
+            if state.wants_reading(at(millis)) {
+                state.read(at(millis), Reads::default());
+            }
+        }
+        assert!(state.readings.len() <= 302, "{}", state.readings.len());
+    }
+}
