@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -39,9 +40,9 @@ impl Resolver<'_> {
             let message = "zones need a backend or the default checks, and this service has no backend and lists its own checks";
             refused = Err(self.rule_error(&["backend"], &zones.span(), message));
         }
-        if let Some(role) = &service.role {
-            let message = "role needs the default checks, but this service lists its own checks";
-            refused = Err(self.value_error(&role.span(), message));
+        for (key, place) in keys_of_default_checks(service) {
+            let message = format!("{key} needs the default checks, but this service lists its own checks");
+            refused = Err(self.value_error(&place, message));
         }
         let (mut checks, mut names) = (vec![], vec![]);
         for written in &service.check {
@@ -64,7 +65,7 @@ impl Resolver<'_> {
     fn check(
         &self,
         written: &file::Check,
-        place: &std::ops::Range<usize>,
+        place: &Range<usize>,
         service: &file::Service,
         backend: Option<&Backend>,
         defaults: &file::Timing,
@@ -95,7 +96,7 @@ impl Resolver<'_> {
     fn probe(
         &self,
         written: &file::Check,
-        place: &std::ops::Range<usize>,
+        place: &Range<usize>,
         service: &file::Service,
         backend: Option<&Backend>,
         timing: Timing,
@@ -244,12 +245,7 @@ impl Resolver<'_> {
     }
 
     /// The source address for a server. `place` is that of the `dns` table.
-    fn source_of(
-        &self,
-        server: SocketAddr,
-        dns: &file::Dns,
-        place: &std::ops::Range<usize>,
-    ) -> Result<IpAddr> {
+    fn source_of(&self, server: SocketAddr, dns: &file::Dns, place: &Range<usize>) -> Result<IpAddr> {
         let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         if sources.as_ref().is_some_and(Vec::is_empty) {
             // The empty list is reported.
@@ -281,6 +277,23 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
         max_in_flight: max_in_flight.unwrap_or(Pace::MAX_IN_FLIGHT),
         spread: timing.interval.saturating_sub(timing.timeout),
     }
+}
+
+/// The keys of a service that change its default checks and nothing else, with their places.
+fn keys_of_default_checks(service: &file::Service) -> impl Iterator<Item = (&'static str, Range<usize>)> {
+    fn place<T>(key: &'static str, written: Option<&Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
+        written.map(|value| (key, value.span()))
+    }
+    let places = [
+        place("role", service.role.as_ref()),
+        place("critical", service.critical.as_ref()),
+        place("sentinel", service.sentinel.as_ref()),
+        place("large", service.large.as_ref()),
+        place("client-source", service.client_source.as_ref()),
+        place("recursion", service.recursion.as_ref()),
+        place("validation", service.validation.as_ref()),
+    ];
+    places.into_iter().flatten()
 }
 
 /// The effect of failures and unknown outcomes on the service. By default only failures count. Outdated zones degrade:

@@ -175,9 +175,11 @@ impl CommandProbe {
 
 impl fmt::Display for CommandProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.line {
-            CommandLine::Shell(text) => write!(f, "`{}`", beginning(text)),
-            CommandLine::Program(program) => write!(f, "`{}`", beginning(&program.to_string())),
-        }
+        let text = match &self.line {
+            CommandLine::Shell(text) => beginning(text),
+            CommandLine::Program(program) => beginning(&program.to_string()),
+        };
+        // A shell substitutes between backquotes, of which the beginning may have one alone.
+        if text.contains('`') { write!(f, "``{text}``") } else { write!(f, "`{text}`") }
     }
 }

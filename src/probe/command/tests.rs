@@ -47,6 +47,12 @@ async fn a_command_that_cannot_be_run_fails() {
     assert!(failure.detail.starts_with(r"`true\u{0}`: cannot start a shell: "), "{failure}");
 }
 
+#[test]
+fn a_command_is_named_between_marks_that_it_does_not_contain() {
+    assert_eq!(command("exit 0").to_string(), "`exit 0`");
+    assert_eq!(command("test `hostname` = a").to_string(), "``test `hostname` = a``");
+}
+
 fn program(words: &[&str], statuses: Statuses) -> CommandProbe {
     let program = Program::new(words[0], &words[1..]);
     CommandProbe { line: CommandLine::Program(program), statuses, timeout: Some(PATIENT) }
