@@ -17,14 +17,14 @@
 //!   [`State::Hung`].
 //! * **Control tools read the server's own configuration.** If the file is broken they fail although the server works:
 //!   the state is [`State::Unknown`] with the reason, and systemd or the pid file decide.
-//! * **A tool that cannot read the configuration goes on without it**, contacts the default address, and reports the
+//! * **A tool that cannot read the configuration continues without it**, contacts the default address, and reports the
 //!   server as stopped, or the configuration as valid. If this user cannot read the file, its output does not count.
 //! * **A reload never sends a signal.** SIGHUP makes Unbound drop its cache, and exit if the file does not parse. If a
 //!   server cannot reload its whole configuration, the driver says so instead of reloading a part.
 //! * **A check has blind spots.** No tool sees a missing address or a port in use, some do not read zone files:
 //!   [`Facts::unseen`] names what a passed check does not prove.
 //! * **The process is found as the `process` check finds it**, by [`crate::process`]. It counts only if the control
-//!   channel tells nothing.
+//!   channel gives no state.
 //! * **Every refusal has a remedy**: the smallest privilege that suffices, in [`Trouble::remedy`].
 //! * **Several addresses are queried.** The server need not listen at the management address, so [`targets`] also has
 //!   the service addresses.

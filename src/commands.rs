@@ -122,7 +122,7 @@ fn note_lost_sessions(document: &Document) -> io::Result<()> {
     let neighbors: Vec<_> = sessions.iter().map(|session| text::foreign(&session.neighbor)).collect();
     writeln!(
         text::stderr(),
-        "dnsherald: note: every BGP session is down ({}), so that no router learns of this change",
+        "dnsherald: note: every BGP session is down ({}): no router learns of this change",
         neighbors.join(", ")
     )
 }

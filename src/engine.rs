@@ -43,7 +43,6 @@ pub(crate) mod memory;
 pub mod moment;
 pub(crate) mod notice;
 pub(crate) mod order;
-mod orders;
 pub(crate) mod plan;
 pub(crate) mod probe_only;
 pub(crate) mod reload;
@@ -158,47 +157,51 @@ impl Engine {
                 self.phase = Phase::Over;
                 return vec![Notice::ParentGone.into(), Action::Exit];
             }
-            (_, Event::DisableFile(service, present)) => {
-                if let Some(service) = self.services.get_mut(service.0) {
-                    service.disable(now, present, &mut out);
-                }
+            (_, Event::DisableFile(id, present)) => {
+                self.with_service(id, |service| service.disable(now, present, &mut out));
             }
             (Phase::BeforeStart, Event::Start) => self.start(now, &mut out),
-            (Phase::BeforeStart, _) | (Phase::Running, Event::Start | Event::Tick) => {}
-            (Phase::Running, Event::Outcome(id, outcome)) => {
-                if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.on_outcome(now, id.check, &outcome, &mut out);
-                }
-            }
-            (Phase::Running, Event::SuddenFailure(id, why)) => {
-                if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.on_sudden_failure(now, id.check, &why, &mut out);
-                }
-            }
-            (Phase::Running, Event::ProbeNow(id)) => {
-                if let Some(service) = self.services.get_mut(id.service.0) {
-                    service.on_probe_now(now);
-                }
-            }
-            (
-                Phase::Running,
-                event @ (Event::Drain(..)
-                | Event::Undrain(..)
-                | Event::DrainAll(_)
-                | Event::UndrainAll(_)
-                | Event::Hold(..)
-                | Event::Unhold(..)
-                | Event::Undampen(_)),
-            ) => self.handle_order(now, event, &mut out),
-            (Phase::Running, Event::Received(line)) => self.api_session.on_line(now, &line, &mut out),
-            (Phase::Running, Event::OutputBlocked) => self.api_session.on_output_blocked(&mut out),
-            (Phase::Running, Event::OutputUnblocked) => self.api_session.on_output_unblocked(now, &mut out),
+            (Phase::BeforeStart, _) => {}
+            (Phase::Running, event) => self.handle_running(now, event, &mut out),
         }
         if self.phase == Phase::Running {
             self.advance(now, ticks, &mut out);
             self.forget_drains_of_all(&held, &mut out);
         }
         out
+    }
+
+    fn handle_running(&mut self, now: Moment, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Outcome(id, outcome) => {
+                self.with_service(id.service, |service| service.on_outcome(now, id.check, &outcome, out));
+            }
+            Event::SuddenFailure(id, why) => {
+                self.with_service(id.service, |service| service.on_sudden_failure(now, id.check, &why, out));
+            }
+            Event::ProbeNow(id) => self.with_service(id.service, |service| service.on_probe_now(now)),
+            Event::DrainAll(order) => self.drain_all(now, &order, out),
+            Event::UndrainAll(lift) => self.undrain_all(now, &lift, out),
+            Event::Drain(id, order) => self.with_service(id, |service| service.drain(now, order, out)),
+            Event::Undrain(id, lift) => self.with_service(id, |service| service.undrain(now, &lift, out)),
+            Event::Hold(id, order) => self.with_service(id, |service| service.hold(now, order, out)),
+            Event::Unhold(id, whose) => {
+                self.with_service(id, |service| service.unhold(whose.as_ref(), out));
+            }
+            Event::Undampen(id) => self.with_service(id, |service| service.undampen(now, out)),
+            Event::Received(line) => self.api_session.on_line(now, &line, out),
+            Event::OutputBlocked => self.api_session.on_output_blocked(out),
+            Event::OutputUnblocked => self.api_session.on_output_unblocked(now, out),
+            // The caller has handled the others.
+            Event::Start | Event::Tick | Event::DisableFile(..) | Event::ParentGone | Event::Terminate => {}
+        }
+    }
+
+    /// Does nothing if the service does not exist.
+    fn with_service(&mut self, id: ServiceId, handle: impl FnOnce(&mut Service)) {
+        if let Some(service) = self.services.get_mut(id.0) {
+            handle(service);
+        }
     }
 
     /// The latest moment of the next call of [`Engine::handle`]; use [`Event::Tick`] if nothing else has happened.

@@ -36,7 +36,7 @@ const LONGEST: usize = 1000;
 pub(crate) enum Kind {
     /// The helper started.
     Start,
-    /// The helper was told to stop, or ExaBGP ended.
+    /// The helper got a signal to stop, or ExaBGP ended.
     Stop,
     /// A service changed its state.
     Transition,

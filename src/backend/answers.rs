@@ -63,7 +63,7 @@ async fn identity_at(target: &Target, timeout: Duration) -> Option<String> {
 }
 
 /// The serial of each zone that the services need, at each management address and each address of the service: no
-/// control channel tells which zones are served.
+/// control channel lists the served zones.
 pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
     let queries = targets.zone_queries();
     join_all(queries.into_iter().map(|(query, target)| zone(query, target, timeout))).await

@@ -2,7 +2,7 @@
 //!
 //! `named-checkconf -z` loads every zone, which takes minutes on a big server, and without `-z` a broken zone is not
 //! seen. It prints its errors on standard output. `rndc reload` says "server reload successful" with broken zones: the
-//! old ones stay. `rndc` has no counters, so that they come from the statistics channel. It waits a minute for a hung
+//! old ones stay. `rndc` has no counters; they come from the statistics channel. It waits a minute for a hung
 //! server, which no option changes; so does `systemctl restart`, whose ExecStop is `rndc stop`.
 
 use std::collections::BTreeMap;

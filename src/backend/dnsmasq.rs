@@ -1,7 +1,7 @@
 //! dnsmasq.
 //!
 //! It has no control program. CHAOS queries to its addresses return version and counters, and serve as its
-//! status. SIGHUP reads hosts and servers again, but not dnsmasq.conf, so that it has no reload.
+//! status. SIGHUP reads hosts and servers again, but not dnsmasq.conf: it has no reload.
 
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};

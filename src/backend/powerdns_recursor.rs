@@ -1,7 +1,7 @@
 //! PowerDNS Recursor.
 //!
 //! In the old syntax `--config=check` sees unknown settings and nothing else, and from 5.2 on not even that the server
-//! refuses to start with it, unless told `--enable-old-settings`. There is no reload of the whole configuration.
+//! refuses to start with it without `--enable-old-settings`. There is no reload of the whole configuration.
 
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Reading, Role};

@@ -17,7 +17,7 @@ mod questions;
 /// A stock DNS server with its commands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Backend {
-    /// Its unique name: ASCII letters, digits, `.`, `_` and `-`, so that it can be part of a path and of a holder.
+    /// Its unique name: ASCII letters, digits, `.`, `_` and `-`: it is part of paths and holders.
     pub(crate) name: String,
     /// The holder of the drain during its restart.
     pub(crate) holder: Holder,

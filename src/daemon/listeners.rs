@@ -89,6 +89,6 @@ pub(super) async fn ask<K: Ord>(probe: &Probe, severity: impl Fn(Cause) -> K, wa
     if let Ok(outcome) = tokio::time::timeout(PROMPT, &mut asked).await {
         return outcome;
     }
-    watch.attend();
+    watch.sample_now();
     asked.await
 }

@@ -31,7 +31,7 @@ pub(crate) enum Action {
     Said(ServiceId),
     /// The memory has changed: save it.
     Save,
-    /// ExaBGP is gone, or the helper was told to stop: exit.
+    /// ExaBGP is gone, or the helper got a signal to stop: exit.
     Exit,
 }
 

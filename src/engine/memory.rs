@@ -56,7 +56,7 @@ pub(crate) struct Remembered {
     /// Whether its disable-file existed.
     #[serde(default)]
     pub(crate) disabled: bool,
-    /// The helper was told to stop, so that a failure at the next start is no fall.
+    /// The helper got a signal to stop: a failure at the next start is no fall.
     #[serde(default)]
     pub(crate) stopped: bool,
 }

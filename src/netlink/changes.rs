@@ -17,7 +17,7 @@ const GROUPS: u32 = 1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 18;
 /// Maximum number of messages to discard in one call; a router that loads its table causes hundreds of thousands.
 const MAX_MESSAGES: usize = 256;
 
-/// A socket that receives every change. It is readable until the change is [taken](Self::take).
+/// A socket that receives every change. It is readable until the change is [received](Self::receive).
 #[derive(Debug)]
 pub(crate) struct Changes(OwnedFd);
 

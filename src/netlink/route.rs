@@ -68,18 +68,18 @@ impl fmt::Display for Delivery {
     }
 }
 
-/// The way of a packet out of this host.
+/// How a packet leaves this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Egress {
     /// It stays on this host.
     Here,
     /// By the interface with this index.
     Out(u32),
-    /// There is none, for this reason.
+    /// It does not leave, for this reason.
     None(&'static str),
 }
 
-/// Whether the kernel takes in a packet.
+/// Whether the kernel accepts a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ingress {
     /// It does, or it does not say.
@@ -88,7 +88,7 @@ pub(crate) enum Ingress {
     Dropped,
 }
 
-/// What the kernel says of a route.
+/// The kernel's answer about a route.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     delivery: Delivery,
@@ -99,7 +99,7 @@ struct Found {
 }
 
 thread_local! {
-    /// Opened by the first look-up of a thread and reused, so that later look-ups need no descriptor.
+    /// The first look-up of a thread opens it; later ones need no new descriptor.
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
 }
 
@@ -129,8 +129,8 @@ pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io:
     })
 }
 
-/// Asks whether a packet from `from` to the address `to` of this host, which arrives by the interface `input`, is taken
-/// in. Only IPv4 has a reverse path filter of its own; IPv6 is always accepted.
+/// Asks whether a packet from `from` to the address `to` of this host, which arrives by the interface `input`, is
+/// accepted. Only IPv4 has a reverse path filter of its own; IPv6 is always accepted.
 ///
 /// # Errors
 /// Those of [`look_up`].

@@ -97,7 +97,7 @@ pub(crate) struct Socket {
     pub(crate) inode: u64,
     /// A number that no other socket gets before the next boot; 0 if it is not known.
     pub(crate) cookie: u64,
-    /// What waits to be read: octets over UDP, with the memory that the kernel counts for them; connections over TCP.
+    /// The unread data: octets over UDP, with the memory that the kernel counts for them; connections over TCP.
     pub(crate) queue: u32,
     /// Datagrams dropped since it was opened. Wraps.
     pub(crate) drops: u32,
@@ -148,7 +148,7 @@ pub(super) fn has_v6() -> bool {
 }
 
 /// Passes each socket of this family and local port to `read`, until all are read or it wants no more. An interrupted
-/// dump starts again, so that `read` may get a socket more than once. Uses the connection in `kept`, and keeps it there
+/// dump starts again, and `read` may get a socket more than once. Uses the connection in `kept`, and keeps it there
 /// if it stays usable.
 ///
 /// # Errors
@@ -198,7 +198,7 @@ fn body(family: AddressFamily, port: u16, protocol: Protocol) -> Vec<u8> {
     octets
 }
 
-/// What a `struct inet_diag_msg` and its attributes are.
+/// The content of a `struct inet_diag_msg` and its attributes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Decoded {
     Socket(Socket),

@@ -4,10 +4,10 @@
 //! A monitoring plugin says more (Monitoring Plugins Development Guidelines, "Plugin Return Codes"): 0 passes, 1 is a
 //! warning, 2 is critical, 3 is unknown. The text of its first line is shown, without the performance data behind `|`.
 //!
-//! The verdict falls when the command exits, not when its output ends: a process in the background may keep the pipe
+//! The command's exit decides, not when its output ends: a process in the background may keep the pipe
 //! open. That process is then killed, whether the command passes, fails or times out ([`crate::program`]). Only the end
-//! of the output is kept. The rest is read and dropped, so that a command never blocks in a write, and slowly enough
-//! that an endless output costs little.
+//! of the output is kept. The rest is read and dropped, since a command must never block in a write. It is read slowly:
+//! an endless output costs little.
 
 use std::fmt;
 use std::io;
@@ -31,7 +31,7 @@ mod tests;
 /// The part of the output that is kept, in octets.
 const KEPT: usize = 4096;
 
-/// What a check runs.
+/// The command of a check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum CommandLine {
     /// A text for `sh -c`.
@@ -55,7 +55,7 @@ impl CommandLine {
     }
 }
 
-/// What the exit statuses of a command mean.
+/// The meaning of the exit statuses of a command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Statuses {
     /// 0 passes, any other fails.
@@ -67,9 +67,9 @@ pub(crate) enum Statuses {
 /// A check by a command. Shown as its text in backquotes, on one line, shortened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandProbe {
-    /// What it runs.
+    /// The command.
     pub(crate) line: CommandLine,
-    /// What its exit statuses mean.
+    /// The meaning of its exit statuses.
     pub(crate) statuses: Statuses,
     /// Killed after this time. `None` for no limit.
     pub(crate) timeout: Option<Duration>,
@@ -104,7 +104,7 @@ impl CommandProbe {
         };
         let waited = timeout(self.timeout.unwrap_or(Duration::MAX), exit).await;
         let took = began.elapsed();
-        // Kill what is left.
+        // Kill remaining processes.
         let ended = match waited {
             Ok(Ok(())) => Ok(group.finish().await),
             Ok(Err(error)) => Ok(Err(error)),

@@ -1,15 +1,15 @@
-//! Checks of the server's own counters: what it counts while clients ask it.
+//! Checks of the server's own counters of its clients' queries.
 //!
 //! ```text
 //! source: counters ─► window: two readings become shares ─► outcome
 //!   └─ no answer: does the server answer DNS? ─► `control-hung`
 //! ```
 //!
-//! A round reads the counters if their time has come, and returns the standing outcome otherwise. The [`window`] is pure.
-//! What is known belongs to the probe and survives its rounds, and a reload that does not change the check.
+//! A round reads the counters when they are due, and returns the last outcome otherwise. The [`window`] is pure.
+//! The state belongs to the probe and survives its rounds, and a reload that does not change the check.
 //!
-//! A server with few queries passes: it proves nothing against it, and a withdrawn server, which gets none, could never
-//! return. Counters that cannot be read are unknown.
+//! A server with few queries passes: few queries prove nothing, and a withdrawn server, which gets none, could never
+//! return. Unreadable counters are an unknown outcome.
 
 use std::fmt;
 use std::pin::Pin;
@@ -31,7 +31,7 @@ const READINGS: u32 = 3;
 /// A future that is boxed.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A server that tells its counters.
+/// A server with counters.
 pub(crate) trait CounterSource: fmt::Debug + Send + Sync {
     /// Reads them.
     fn read(&self) -> Boxed<'_, Read>;
@@ -43,31 +43,31 @@ pub(crate) trait CounterSource: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
 }
 
-/// What came of reading the counters.
+/// The result of reading the counters.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Read {
     /// The counters.
     Counted(Reading),
     /// The control channel did not answer in time.
     Hung(String),
-    /// They are not known, for this reason.
+    /// They cannot be read, for this reason.
     Unknown(String),
 }
 
 /// The counters of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct CountersProbe {
-    /// What tells them.
+    /// Their source.
     pub(crate) source: Arc<dyn CounterSource>,
-    /// When they fail.
+    /// The limits beyond which they fail.
     pub(crate) limits: Limits,
     /// Any answer to it shows that the server answers while its control channel does not.
     pub(crate) witness: DnsProbe,
-    /// What is known of them.
+    /// The state.
     pub(crate) memory: Memory,
 }
 
-/// What is known of the counters. A copy shares it; it makes no other probe.
+/// The state of the counters. Copies share it; it does not count in comparisons.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(Arc<Mutex<Known>>);
 
@@ -76,22 +76,22 @@ struct Known {
     window: Window,
     /// The outcome of the last reading, and when the next is due.
     standing: Option<(Outcome, Moment)>,
-    /// How long the server wants to be left alone between two readings.
+    /// The pause between two readings that the server needs.
     pause: Option<Duration>,
 }
 
 impl PartialEq for CountersProbe {
     fn eq(&self, other: &Self) -> bool {
-        // What a source shows of itself is all that it is.
+        // Two sources are equal if their `Debug` output is.
         (&self.limits, &self.witness) == (&other.limits, &other.witness)
             && format!("{:?}", self.source) == format!("{:?}", other.source)
     }
 }
 
 impl CountersProbe {
-    /// Reads the counters if their time has come, and returns what they say of the window.
+    /// Reads the counters when they are due, and returns the outcome of the window.
     ///
-    /// To be awaited on a tokio runtime with I/O and time enabled.
+    /// Await it on a tokio runtime with I/O and time enabled.
     pub(crate) async fn ask(&self) -> Outcome {
         let asked = now();
         if let Some((outcome, due)) = &lock(&self.memory.0).standing
@@ -124,7 +124,7 @@ impl CountersProbe {
         *lock(&self.memory.0).pause.insert(pause)
     }
 
-    /// Whether the server answers DNS, whatever it says.
+    /// Whether the server gives any answer over DNS.
     async fn answers(&self) -> bool {
         self.witness.ask().await.response.is_some()
     }

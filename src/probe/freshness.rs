@@ -4,12 +4,12 @@
 //! list: names ─► ledger: which are due ─► ask: SOA here and at the references ─► ledger: the verdict on all zones
 //! ```
 //!
-//! A round asks for the zones that are due and returns at once with the verdict on all of them, so that 10,000 zones are
-//! asked for in turn while each round is short. The [`ledger`] and each [`zone`] are pure: they are told the time. What is
-//! known of the zones belongs to the probe and survives its rounds, and a reload that does not change the check.
+//! A round asks for the zones that are due and returns at once with the verdict on all zones: each round stays short with
+//! 10,000 zones. The [`ledger`] and each [`zone`] are pure and get the time as an argument. The state of the zones belongs
+//! to the probe and survives its rounds, and a reload that does not change the check.
 //!
-//! That a server refreshed a zone is not in the protocol. A zone expires when the server says so (EDNS EXPIRE, RFC 7314),
-//! or, where it says nothing, when its SOA's expire has passed since it was last seen as new as the references.
+//! The protocol does not show when a server refreshed a zone. A zone expires when the server says so (EDNS EXPIRE,
+//! RFC 7314); without that, when the expire time of its SOA has passed since it was last as new as the references.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -36,7 +36,7 @@ pub(crate) mod list;
 pub(crate) mod serial;
 pub(crate) mod zone;
 
-/// Most zones that are asked for at the same time.
+/// Maximum number of zones in flight.
 const AT_ONCE: usize = 64;
 
 /// A round asks for no further zone after this time.
@@ -45,25 +45,25 @@ const ROUND: Duration = Duration::from_secs(1);
 /// The zones of a service, compared with reference servers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FreshnessProbe {
-    /// Which zones.
+    /// The source of the names of the zones.
     pub(crate) zones: ZoneSource,
     /// The server whose zones they are.
     pub(crate) here: Server,
     /// The servers that they are compared with.
     pub(crate) references: References,
-    /// When a zone fails.
+    /// The limits beyond which a zone fails.
     pub(crate) limits: Limits,
     /// Each zone is asked for once within this time.
     pub(crate) zone_interval: Duration,
-    /// Most queries per second, to this server and the references together.
+    /// Maximum number of queries per second, to this server and the references together.
     pub(crate) max_queries: NonZeroU32,
-    /// How long an answer may take.
+    /// Timeout of an answer.
     pub(crate) timeout: Duration,
-    /// What is known of the zones.
+    /// The state of the zones.
     pub(crate) memory: Memory,
 }
 
-/// What is known of the zones. A copy shares it; it makes no other probe.
+/// The state of the zones. Copies share it; it does not count in comparisons.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(Arc<Mutex<Known>>);
 
@@ -83,10 +83,10 @@ impl PartialEq for Memory {
 }
 
 impl FreshnessProbe {
-    /// Asks for the zones that are due, and returns the verdict on all zones. Of `stale` and `expired` the one counts that
+    /// Asks for the zones that are due, and returns the verdict on all zones. Of `stale` and `expired` it has the cause that
     /// `severity` ranks higher.
     ///
-    /// To be awaited on a tokio runtime with I/O and time enabled.
+    /// Await it on a tokio runtime with I/O and time enabled.
     pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         let began = Instant::now();
         self.read_list().await;
@@ -124,7 +124,7 @@ impl FreshnessProbe {
         }
     }
 
-    /// How fast zones are asked for: each takes a query to this server and one to each reference.
+    /// The rate of zones: each takes a query to this server and one to each reference.
     pub(crate) fn speed(&self) -> Speed {
         let queries = u32::try_from(self.references.servers().len()).unwrap_or(u32::MAX).saturating_add(1);
         Speed {
@@ -134,7 +134,7 @@ impl FreshnessProbe {
         }
     }
 
-    /// Reads the list of zones if its time has come. Where it cannot be read, the former one stands.
+    /// Reads the list of zones when it is due. If that fails, the earlier list stays in force.
     async fn read_list(&self) {
         let asked = now();
         let is_due = match (&self.zones, lock(&self.memory.0).listed) {

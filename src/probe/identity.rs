@@ -2,7 +2,7 @@
 //!
 //! Four conventions exist: NSID (RFC 5001) in the answer to any question, and the names `id.server.` and `hostname.bind.`
 //! (RFC 4892) and `version.server.` or `version.bind.` in class CHAOS. Servers switch them off independently. All questions
-//! about one [`Identity`] share a flow, so that one node answers all of them; a [`Split`] counts the nodes over many flows.
+//! about one [`Identity`] share a flow, and one node answers all of them; a [`Split`] counts the nodes over many flows.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ pub(crate) use self::split::Split;
 
 mod split;
 
-/// How one address is asked.
+/// How to ask one address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking {
     /// The server.
@@ -44,7 +44,7 @@ enum Topic {
 }
 
 impl Topic {
-    /// In the order in which they are asked.
+    /// In asking order.
     const ALL: [Self; 5] =
         [Self::Nsid, Self::IdServer, Self::HostnameBind, Self::VersionServer, Self::VersionBind];
 
@@ -61,7 +61,7 @@ impl Topic {
     }
 }
 
-/// What a node says about itself. Text of the server is escaped.
+/// The names that a node reports. Text of the server is escaped.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Identity {
@@ -120,14 +120,14 @@ fn txt(answer: &Message) -> Option<String> {
     })
 }
 
-/// What one transport at one address gave.
+/// The result of one transport at one address.
 #[derive(Clone, Debug)]
 pub(crate) enum FlowOutcome {
     /// A node answered at least one question.
     Node {
-        /// What it says about itself.
+        /// The names that it reports.
         identity: Identity,
-        /// Until the first answer, over TCP until the connection stood.
+        /// Time until the first answer; over TCP until the connection was established.
         latency: Duration,
         /// Why a later question has no answer.
         end: Option<Failure>,
@@ -168,7 +168,7 @@ impl Asking {
                     nsids.extend(nsid(&answer));
                 }
                 Err(failure) if first.is_none() => return FlowOutcome::Unreachable(failure),
-                // BIND drops the fourth question of a second. What is known is enough.
+                // BIND drops the fourth question of a second. The first answers are enough.
                 Err(failure) => {
                     end = Some(failure);
                     break;

@@ -17,7 +17,7 @@ use crate::text::counted;
 pub(crate) mod watch;
 mod weigh;
 
-/// For more sockets than any server has.
+/// Enough for more sockets than any server has.
 const MOST_QUERIES: u32 = 10_000;
 
 /// The sockets of a server, by the addresses at which it has to listen.
@@ -28,14 +28,14 @@ pub(crate) struct ListenerProbe {
     /// The port at all of them.
     pub(crate) port: u16,
     pub(crate) protocol: Protocol,
-    /// How long a server that works may not read.
+    /// The longest time for which a working server may stop reading.
     pub(crate) stall: Duration,
     /// The process that reads, if it is known.
     pub(crate) process: Option<ProcessSource>,
 }
 
 impl ListenerProbe {
-    /// Looks once, and folds what was found.
+    /// Looks once, and folds the outcomes.
     pub(crate) fn ask_all(&self) -> Outcome {
         folded(self.ask().into_iter().map(|(_, outcome)| outcome))
     }
@@ -80,7 +80,7 @@ fn queries_to_meet(sockets: usize) -> u32 {
         .unwrap_or(MOST_QUERIES)
 }
 
-/// The sockets that receive what is sent to this address: those bound to it, or those bound to all addresses.
+/// The sockets that receive packets to this address: those bound to it, or those bound to all addresses.
 fn receivers(all: &[Socket], address: IpAddr) -> Vec<Socket> {
     let bound: Vec<_> = all.iter().filter(|socket| socket.is_bound_to(address)).copied().collect();
     if !bound.is_empty() {
@@ -92,7 +92,7 @@ fn receivers(all: &[Socket], address: IpAddr) -> Vec<Socket> {
     if of_family.is_empty() { covering().collect() } else { of_family }
 }
 
-/// Where sockets listen. Shown as `192.0.2.53:53 udp`.
+/// The address of sockets. Shown as `192.0.2.53:53 udp`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Place(pub(crate) SocketAddr, pub(crate) Protocol);
 
@@ -103,7 +103,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// What the verdict on the sockets there means.
+    /// The outcome for a verdict on the sockets there.
     fn outcome(self, verdict: Verdict) -> Outcome {
         let (cause, why) = match verdict {
             Verdict::Reading | Verdict::Hidden => return Outcome::pass(Duration::ZERO),
@@ -115,7 +115,7 @@ impl Place {
             ),
             Verdict::NeverRead => (
                 Cause::ListenerUnknown,
-                format!("{self}: queries wait since the start, so that the sockets say nothing"),
+                format!("{self}: queries have waited since the start: the sockets prove nothing"),
             ),
             Verdict::Missing => {
                 (Cause::ListenerMissing, format!("{self}: the server has closed its sockets there"))
@@ -148,7 +148,7 @@ impl Place {
     }
 }
 
-/// Folds what was found at the addresses of a probe: the worst failure, or a pass if any address passes.
+/// Folds the outcomes of the addresses of a probe: the worst failure, or a pass if any address passes.
 fn folded(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     let rank = |outcome: &Outcome| match outcome.failure().map(|failure| failure.cause) {
         Some(Cause::ListenerMissing) => 6,
@@ -160,7 +160,7 @@ fn folded(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
         Some(_) => 0,
     };
     let mut all: Vec<_> = outcomes.into_iter().collect();
-    // Stable, so that of equals the first address is told.
+    // The sort is stable: of equal outcomes it keeps that of the first address.
     all.sort_by_key(|outcome| std::cmp::Reverse(rank(outcome)));
     let of = all.len();
     let same = all.iter().filter(|outcome| rank(outcome) == rank(&all[0])).count();

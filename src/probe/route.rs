@@ -1,4 +1,4 @@
-//! Checks of the way back: whether this host can send answers to clients, and takes in what they ask.
+//! Checks of the routes to clients: whether this host can send answers to them, and accepts their packets.
 //!
 //! ```text
 //! for each service address: still on this host?           ─► `address-missing`
@@ -11,8 +11,8 @@
 //!     `rp_filter`?                                         ─► `rp-filter`
 //! ```
 //!
-//! Only the tables of the kernel are asked: no packet is sent. A look-up takes microseconds. Where the kernel cannot be
-//! asked the outcome is unknown.
+//! It reads only the tables of the kernel and sends no packet. A look-up takes microseconds. If the look-up fails, the
+//! outcome is unknown.
 
 use std::fmt;
 use std::fs;
@@ -25,7 +25,7 @@ use crate::netlink::route::{self, Delivery, Egress, Ingress};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::address::Presence;
 
-/// The way back from a service to its clients.
+/// The routes from a service to its clients.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct RouteProbe {
     /// The service addresses, from which answers are sent. At least one.
@@ -84,7 +84,7 @@ impl RouteProbe {
                 None => failures.push(Failure::new(Cause::LinkDown, format!("no interface {name}"))),
             }
         }
-        // The ways to the neighbors, and to the clients.
+        // The routes to the neighbors, and to the clients.
         for neighbor in &self.neighbors {
             let what = format!("to BGP neighbor {neighbor}");
             if let Some(link) = self.way(*neighbor, None, &what, &mut failures)?
@@ -107,7 +107,7 @@ impl RouteProbe {
         Ok(failures)
     }
 
-    /// The interface of the way to an address, with what is wrong with it.
+    /// The interface of the route to an address, and its failure.
     fn way(
         &self,
         to: IpAddr,
@@ -123,7 +123,7 @@ impl RouteProbe {
                 return Ok(None);
             }
         };
-        // An interface that is gone by now is seen by the next look.
+        // The next look sees an interface that has gone meanwhile.
         let link = link::with_index(index)?;
         failures.extend(link.as_ref().and_then(|link| down(link, &format!("of the route {what}"))));
         Ok(link)
@@ -157,7 +157,7 @@ fn filtered(client: IpAddr, service: IpAddr, arrivals: &[Link]) -> io::Result<Ve
 }
 
 /// Whether the reverse path filter of an interface is strict: the greater of two settings is 1 (Linux,
-/// `Documentation/networking/ip-sysctl.rst`). What cannot be read is no evidence.
+/// `Documentation/networking/ip-sysctl.rst`). An unreadable setting counts as not strict.
 fn is_strict(interface: &str) -> bool {
     let setting = |of: &str| {
         let text = fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter")).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The DNS probes of a check, asked together and folded into one outcome.
 //!
 //! A set with few probes sends all at once. One with more than [`Pace::max_in_flight`] starts them one after the other,
-//! spread over the interval of the check, so that the burst exhausts neither the descriptors of this process nor the
-//! receive buffer of the server ([`flight`]). All probes are polled in the task that asks; dropping it leaves nothing
+//! spread over the interval of the check: a burst could exhaust the descriptors of this process or the receive buffer of
+//! the server ([`flight`]). All probes are polled in the task that asks; dropping it leaves nothing
 //! behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as none can change the verdict.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) struct ProbeSet {
     probes: Vec<DnsProbe>,
     need: usize,
     pace: Pace,
-    /// Whether servers that fail some queries and pass others are told from those that fail all.
+    /// Whether servers that fail only some queries have a cause of their own.
     partial: bool,
     /// Which probes have passed, where only these can fail.
     seen: Option<Seen>,
@@ -125,7 +125,7 @@ impl ProbeSet {
             if !matches!(outcome, Outcome::Unknown(_)) {
                 split.count(self.probes[place].server, outcome.passed());
             }
-            // To tell a partial failure, a round needs every outcome.
+            // A partial failure shows only with every outcome.
             match tally.count(place, outcome) {
                 Some(verdict) if verdict.passed() || !self.partial => return verdict,
                 _ => {}
@@ -171,7 +171,7 @@ mod tests {
     use crate::probe::dns::{Expectation, Question, Transport};
     use crate::responder::{Fault, Responder};
 
-    /// Not to be reached: a dripping answer takes longer than half of it.
+    /// Longer than the test takes: a dripping answer takes longer than half of it.
     const PATIENT: Duration = Duration::from_secs(5);
 
     const EQUAL: fn(Cause) -> u8 = |_| 1;

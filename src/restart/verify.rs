@@ -18,7 +18,7 @@ impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {
         if self.config.services_of(self.backend).next().is_none() {
             return Err(Trouble::with(
-                format!("no service has the backend {}, so that nothing would be drained", self.backend.name),
+                format!("no service has the backend {}: nothing would be drained", self.backend.name),
                 format!("write `backend = \"{}\"` into its [[service]]", self.backend.name),
             ));
         }

@@ -1,7 +1,7 @@
 //! Explains the state of a service: the chain from its probes to its routes, in sentences.
 //!
 //! ```text
-//!   asked ─► answered ─► counted ─► decided (by which rule) ─► told to ExaBGP ─► next, and how to change it
+//!   asked ─► answered ─► counted ─► decided (by which rule) ─► sent to ExaBGP ─► next, and how to change it
 //! ```
 //!
 //! Pure functions of the status document. [`shown`] writes the chain for people.
@@ -39,11 +39,11 @@ pub(crate) struct Explanation {
     pub(crate) steps: Vec<Step>,
 }
 
-/// One link of the chain.
+/// One step of the chain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Step {
-    /// Which link.
+    /// Its stage.
     pub(crate) stage: Stage,
     /// The check, the prefixes or the neighbor that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,25 +55,26 @@ pub(crate) struct Step {
     pub(crate) at: Option<Time>,
 }
 
-/// A link of the chain.
+/// A stage of the chain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Stage {
     /// The questions of a check.
     Asked,
-    /// The finding of its last round.
+    /// The outcome of the last round of a check.
     Answered,
-    /// Where its counter stands, and what that does to the service.
+    /// The counters of the check, and their effect on the service.
     Counted,
-    /// The rule that decided.
+    /// The rule that decides the state of the service.
     Decided,
     /// The last command to ExaBGP, and its answer.
-    Told,
+    #[serde(rename = "told")]
+    Sent,
     /// The state of a BGP session.
     Session,
-    /// The possible changes, and their earliest time.
+    /// The possible next changes, each with its earliest time.
     Next,
-    /// How to change it.
+    /// The command that changes it.
     Remedy,
 }
 

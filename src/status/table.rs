@@ -71,7 +71,7 @@ impl Table<'_> {
             }
         }
         if let Some(why) = &self.document.unwritten {
-            self.entry(f, 0, &format!("NOT ON DISK, so that a restart would forget the last drains: {why}"))?;
+            self.entry(f, 0, &format!("NOT ON DISK, a restart would forget the last drains: {why}"))?;
         }
         self.entry(f, 0, &exabgp(&self.document.exabgp))?;
         self.bgp_sessions(f, &self.document.exabgp)
@@ -247,7 +247,7 @@ impl Table<'_> {
     }
 
     /// A text, broken at blanks where it would be too wide; further lines are indented by four more characters. The
-    /// text may come from another program, so that it is escaped and its length bounded.
+    /// text may come from another program; it is escaped and its length bounded.
     fn entry(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
         self.painted(f, Paint::Plain, indent, text)
     }

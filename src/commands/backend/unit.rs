@@ -118,7 +118,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let names = match concerned(config.as_ref(), running.as_deref(), unit) {
         UnitServices::These(names) => names.into_iter().map(Some).collect(),
         UnitServices::None => {
-            bail!("no service has a backend with the unit {unit}, so that nothing is drained")
+            bail!("no service has a backend with the unit {unit}: nothing is drained")
         }
         // The services of the unit are unknown, and a server is about to stop: every service must be withdrawn.
         UnitServices::Unknown => vec![None],

@@ -42,7 +42,7 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
             true,
             format!(
                 "several nodes answered on one flow over UDP ({} besides {}): routers spread the packets of a flow over \
-                 nodes, so that TCP breaks (split path)",
+                 nodes, and TCP breaks (split path)",
                 joined(others),
                 report.udp.name().unwrap_or_default()
             ),

@@ -26,7 +26,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Re
     match differences.max() {
         Some(Difference::None) => writeln!(
             f,
-            "  `degraded` advertises what `up` does, so that it moves no route and only raises an alarm: {}; set `degraded = {{ med = … }}`",
+            "  `degraded` advertises what `up` does: it moves no route and only raises an alarm: {}; set `degraded = {{ med = … }}`",
             degrading.join(", ")
         ),
         Some(Difference::Med) => writeln!(

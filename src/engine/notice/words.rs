@@ -245,7 +245,7 @@ impl Notice {
             }
             Self::DrainedWithAll { service } => write!(
                 f,
-                "service {service}: new, and drained as all services are; to take it out: dnsherald undrain {service}"
+                "service {service}: new, and included in the drain of all services; to end that for it: dnsherald undrain {service}"
             ),
             Self::BeginsAnew { service, checks, undecided_for } => {
                 let checks = checks.join(", ");
@@ -269,9 +269,9 @@ impl Notice {
             ),
             Self::ParentGone => f.write_str("ExaBGP is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } if withdrawn.is_empty() => {
-                f.write_str("told to stop: nothing to withdraw")
+                f.write_str("stop requested: nothing to withdraw")
             }
-            Self::Terminating { withdrawn } => write!(f, "told to stop: withdrawing {withdrawn}"),
+            Self::Terminating { withdrawn } => write!(f, "stop requested: withdrawing {withdrawn}"),
             Self::Detected { version, understood, spoken } if understood == spoken => {
                 write!(f, "ExaBGP {version}: using dialect `{}`", spoken.form())
             }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!            here             missing               missing, 20 ms later
-//!   Unseen ───────► Here ◄───────────────► Doubted ──────────────────────► Missing
+//!   Unseen ───────► Here ◄───────────────► Suspect ──────────────────────► Missing
 //!      │              ▲       here                       (report)              │ ▲
 //!      │              └──────────────────── here ─────────────────────────────┘ │
 //!      └──────────────────────────── missing ───────────────────────────────────┘
@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The pause is at least this many times as long as the last look-up.
 const SHARE: u32 = 20;
 
-/// What is looked up.
+/// The addresses or routes to look up.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Subject {
     Address(AddressProbe),
@@ -139,7 +139,7 @@ fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
     let mut is_reported = false;
     let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
     loop {
-        // Subscribes before the look-up, so that no change is missed between them.
+        // Subscribes before the look-up: no change between them is lost.
         if changes.is_none() {
             changes = match Changes::subscribe() {
                 Ok(changes) => Some(changes),

@@ -12,37 +12,37 @@ use crate::text::period::Shown;
 /// Readings in a row without an answer that make a hung control channel. A reload takes the time of one.
 const HUNG: u32 = 2;
 
-/// What a server has counted since it started.
+/// The counters of a server since its start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Reading {
-    /// Queries that came.
+    /// Received queries.
     pub(crate) queries: u64,
     /// Answers with SERVFAIL, if the server counts them.
     pub(crate) servfail: Option<u64>,
     /// Queries dropped, and queries over a limit, if the server counts them.
     pub(crate) dropped: Option<u64>,
-    /// Queries that wait for an answer now, if the server tells.
+    /// Queries that wait for an answer now, if the server reports them.
     pub(crate) pending: Option<u64>,
 }
 
-/// When counters fail.
+/// The limits beyond which the check fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {
-    /// Shares count over this time, or a little longer.
+    /// The shares are those of this time, or a little more.
     pub(crate) window: Duration,
-    /// With fewer queries in the window nothing fails.
+    /// The check passes with fewer queries in the window.
     pub(crate) min_queries: NonZeroU32,
     /// Largest share of SERVFAIL, up to 1.
     pub(crate) max_servfail: f64,
     /// Largest share of queries dropped or over a limit, up to 1.
     pub(crate) max_dropped: f64,
-    /// The number of queries that the server lets wait, if it is known.
+    /// The size of the server's queue of queries, if it is known.
     pub(crate) request_list: Option<NonZeroU64>,
     /// Largest share of it in use, up to 1.
     pub(crate) max_request_list: f64,
 }
 
-/// Readings of the last while.
+/// The readings of the window.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     readings: VecDeque<(Moment, Reading)>,
@@ -51,8 +51,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Learns what came of reading the counters at `now`, and returns what the window says. `answers` is whether the server
-    /// answers DNS.
+    /// Adds a reading of `now`, and returns the outcome of the window. `answers` is whether the server answers DNS.
     pub(super) fn learn(&mut self, now: Moment, read: Read, answers: bool, limits: &Limits) -> Outcome {
         match read {
             Read::Counted(reading) => {
@@ -68,7 +67,7 @@ impl Window {
                     not_known(&why)
                 }
             }
-            // That the server answers nothing at all is what other checks see.
+            // Other checks detect a server that answers nothing at all.
             Read::Hung(why) | Read::Unknown(why) => {
                 self.hung = 0;
                 not_known(&why)
@@ -77,7 +76,7 @@ impl Window {
     }
 
     fn add(&mut self, now: Moment, reading: Reading, window: Duration) {
-        // The server was restarted, or its counters were reset: what it counts now has another beginning.
+        // The server was restarted, or its counters were reset: earlier readings no longer compare.
         if self.readings.back().is_some_and(|(_, before)| reading.is_reset_since(before)) {
             self.readings.clear();
         }
@@ -97,7 +96,7 @@ impl Window {
             return not_known("the server counts neither SERVFAIL nor dropped queries");
         }
         let over = Shown(ended.since(*began));
-        // A list that is full at every reading; one alone may be a burst.
+        // The queue is overloaded if it is full at every reading; one reading may be a burst.
         if let Some(size) = limits.request_list.filter(|_| self.readings.len() > 1) {
             let least = self.readings.iter().filter_map(|(_, reading)| reading.pending).min();
             let share = least.map(|least| (least, least as f64 / size.get() as f64));

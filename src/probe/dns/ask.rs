@@ -64,7 +64,7 @@ impl DnsProbe {
         }
     }
 
-    /// Keeps the cookie of an answer. Returns whether the server insists on it, so that the question is to be repeated.
+    /// Keeps the cookie of an answer. Returns whether the server requires it and the question must be repeated.
     fn got_a_cookie(&self, exchanged: &Exchanged) -> bool {
         match &exchanged.answered {
             Some(Ok((response, _))) if self.question.options().cookie => {
@@ -151,7 +151,7 @@ impl DnsProbe {
         }
     }
 
-    /// What a pass says of lost questions: those that a limited rate has cost say nothing.
+    /// The lost questions of a pass. Those that rate limiting has dropped do not count.
     fn loss(&self, lost: u32) -> Lost {
         let is_limited = || self.question.limits().ago(self.ends(), Instant::now()).is_some();
         match self.transport {
@@ -236,7 +236,7 @@ impl DnsProbe {
         self.would_have_fitted(&whole).then_some(whole)
     }
 
-    /// Who is asked, and from where.
+    /// The server address and the source address.
     pub(super) const fn ends(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
         (self.server, self.source)
     }

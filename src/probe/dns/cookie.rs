@@ -19,10 +19,10 @@ pub(super) const CLIENT: usize = 8;
 /// The least and the most octets of a whole COOKIE option with a server cookie.
 const WHOLE: std::ops::RangeInclusive<usize> = 16..=40;
 
-/// Who is asked, and from where.
+/// The server address and the source address.
 type Path = (SocketAddr, Option<IpAddr>);
 
-/// The cookies that servers gave, each behind the client cookie that it belongs to.
+/// The server cookies, each with its client cookie.
 #[derive(Debug, Default)]
 pub(super) struct CookieStore(Mutex<HashMap<Path, Vec<u8>>>);
 
@@ -48,7 +48,7 @@ impl Clone for CookieStore {
     }
 }
 
-/// The cookies of a server make no other question.
+/// Two questions are equal whatever cookies they hold.
 impl PartialEq for CookieStore {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -63,7 +63,7 @@ fn option(message: &Message) -> Option<&[u8]> {
     }
 }
 
-/// Whether the response has no cookie, or the one that was sent. With another client cookie it answers someone else
+/// Whether the response has no cookie, or the one that was sent. With another client cookie it answers another client
 /// (RFC 7873 §5.3).
 pub(super) fn is_ours(response: &Message, sent: &[u8]) -> bool {
     option(response).is_none_or(|given| given.get(..CLIENT) == sent.get(..CLIENT))

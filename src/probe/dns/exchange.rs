@@ -3,8 +3,8 @@
 //! Each exchange has its own socket, and so a fresh port. The socket is connected: the kernel drops answers of other
 //! addresses and reports ICMP errors. An exchange has no deadline; its caller drops it.
 //!
-//! An orderly close of a TCP connection keeps its port for a minute (TIME_WAIT). Linux has 28,232 such ports, so that a
-//! few hundred probes per second would use them up. Therefore we reset a connection once the answer is read or its
+//! An orderly close of a TCP connection keeps its port for a minute (TIME_WAIT). Linux has 28,232 such ports,
+//! which a few hundred probes per second would use up. Therefore we reset a connection once the answer is read or its
 //! caller has dropped it.
 
 use std::cell::RefCell;
@@ -28,7 +28,7 @@ use crate::probe::locality::{Locality, Place};
 use crate::probe::own;
 
 thread_local! {
-    /// The receive buffer: one per thread, so that a probe need not allocate and clear 64 KiB.
+    /// The receive buffer: one per thread, since a probe should not allocate and clear 64 KiB.
     static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]);
 }
 
@@ -51,7 +51,7 @@ impl Path<'_> {
         socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
-        // Registers the socket only now: the query was sent at once, so that the latency is the server's.
+        // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         loop {
             match receive(&socket, request).await {
@@ -211,7 +211,7 @@ pub(super) enum Trouble {
     /// The connection ended where a message was expected, or within one.
     HungUp,
     Malformed(String),
-    /// What TLS or HTTP found.
+    /// An error of TLS or HTTP.
     Failed(Failure),
     Socket(io::Error),
 }

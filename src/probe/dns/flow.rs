@@ -86,7 +86,7 @@ impl UdpFlow {
     }
 }
 
-/// What one TCP connection carried.
+/// The result of one TCP connection.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     /// The time to establish the connection.
@@ -97,8 +97,8 @@ pub(crate) struct Conversation {
     pub(crate) end: Option<Failure>,
 }
 
-/// Asks all questions over one TCP connection, one after the other. Each question leaves in two segments, so that a path
-/// that spreads single packets over several nodes shows.
+/// Asks all questions over one TCP connection, one after the other. Each question leaves in two segments: a path that
+/// spreads single packets over several nodes then breaks the connection.
 ///
 /// # Errors
 /// The reason why no connection was established within `timeout`.

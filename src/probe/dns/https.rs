@@ -86,7 +86,7 @@ pub(super) async fn post<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// What has come of a response.
+/// The received part of a response.
 #[derive(Debug, Default)]
 struct Response {
     /// Whether status 200 was read.
@@ -96,7 +96,7 @@ struct Response {
 }
 
 impl Response {
-    /// Takes one frame of the stream. Returns whether it was the last.
+    /// Adds one frame of the stream. Returns whether it was the last.
     fn add_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) -> Result<bool, Trouble> {
         let content =
             content(kind, flags, payload).ok_or_else(|| malformed("a padded HTTP/2 frame".to_owned()))?;

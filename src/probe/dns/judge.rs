@@ -59,7 +59,7 @@ fn rcode(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     Err(Failure::new(cause, format!("answered {rcode}, expected {}", expect.rcodes)))
 }
 
-/// NOERROR without a record is the answer of a server that does not know, or does not want to tell.
+/// NOERROR without a record is no answer to the question.
 fn emptiness(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     let is_empty = response.response_code == ResponseCode::NoError && response.answers.is_empty();
     if !expect.not_empty || !is_empty || response.truncation {
@@ -80,7 +80,7 @@ fn flags(expect: &Expectation, response: &Message) -> Result<(), Failure> {
     Err(Failure::new(Cause::Flags, detail))
 }
 
-/// What the sections hold, unless truncation hides it.
+/// The content of the sections, unless truncation hides it.
 fn contents(expect: &Expectation, asked: RecordType, response: &Response) -> Result<(), Failure> {
     let found = records::judge(expect, asked, response)
         .and_then(|()| counts::judge(expect, response))

@@ -41,7 +41,7 @@ impl Question {
         Self::with(query, Options { recursion_desired, ..Options::default() }, expect)
     }
 
-    /// Asks `query`. What is expected is asked for: NSID, signatures (DO), and AD where `ad` or `!ad` is expected, as a sign
+    /// Asks `query`. It requests what is expected: NSID, signatures (DO), and AD where `ad` or `!ad` is expected, as a sign
     /// that it is understood (RFC 6840 §5.7).
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Question {
         Self::encode(query, options, Expectation::anything(), Some(identify()))
     }
 
-    /// The option that tells how long a secondary goes on answering for a zone (RFC 7314).
+    /// The option with the time for which a secondary still answers for a zone (RFC 7314).
     pub(crate) const EXPIRE: EdnsCode = EdnsCode::Expire;
 
     /// Asks without recursion and with an empty EXPIRE option (RFC 7314 section 3.1); any response passes.
@@ -141,12 +141,12 @@ impl Question {
         &self.tls
     }
 
-    /// Whether the server is asked to recurse.
+    /// Whether the query requests recursion.
     pub(crate) const fn recursion_desired(&self) -> bool {
         self.options.recursion_desired
     }
 
-    /// How it is asked.
+    /// Its options.
     #[must_use]
     pub(crate) const fn options(&self) -> Options {
         self.options
@@ -226,7 +226,7 @@ fn random_label() -> [u8; PLACEHOLDER.len()] {
     std::array::from_fn(|place| LETTERS[(bits >> (5 * place)) as usize % LETTERS.len()])
 }
 
-/// A client cookie. Each question has a new one until the server gives its own, so that no client can be tracked by it
+/// A client cookie. Each question has a new one until the server gives its own: a fixed one would identify the client
 /// (RFC 7873 §9.1).
 fn random_cookie() -> Vec<u8> {
     (0..CLIENT / 2).flat_map(|_| random_id().to_be_bytes()).collect()

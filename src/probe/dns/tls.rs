@@ -1,8 +1,8 @@
 //! TLS: the handshake, and what is expected of the certificate.
 //!
-//! A certificate never ends the handshake, so that a wrong one is reported with its reason. The server must prove that it has
-//! the key; the certificate is then compared with the configuration. Its issuer is not verified: who needs more than the name
-//! pins the key (RFC 7858 §4.2). Each probe has a session of its own, without resumption.
+//! A certificate never ends the handshake, and a wrong one is reported with its reason. The server must prove that it has
+//! the key; the certificate is then compared with the configuration. Its issuer is not verified: a pin of the key
+//! proves more than the name (RFC 7858 §4.2). Each probe has a session of its own, without resumption.
 
 use std::fmt;
 use std::str::FromStr;
@@ -52,7 +52,7 @@ impl fmt::Display for Pin {
     }
 }
 
-/// What is expected of the certificate, and where HTTPS asks.
+/// The expected certificate, and the path of HTTPS.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tls {
     /// The name or address that the certificate must be for, also sent as SNI.

@@ -21,7 +21,7 @@ use crate::probe::locality::Locality;
 pub(crate) struct Server {
     /// Its address and port.
     pub(crate) address: SocketAddr,
-    /// From which address; by default the kernel chooses.
+    /// The source address; by default the kernel chooses.
     pub(crate) source: Option<IpAddr>,
     /// The addresses of this host: a query to one of them does not leave it.
     pub(crate) locality: Arc<Locality>,
@@ -32,7 +32,7 @@ pub(crate) struct Server {
 pub(crate) enum References {
     /// The newest serial of those that answer counts.
     Primaries(Vec<Server>),
-    /// The serial counts that more than half of them have reached.
+    /// The newest serial that more than half of them have reached counts.
     Siblings(Vec<Server>),
 }
 
@@ -113,7 +113,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// What a response says about the zone. That a server does not understand the query says nothing.
+/// The result of a response. A server that does not understand the query says nothing about the zone.
 fn read(response: &Message) -> Here {
     let zone = response.queries.first().map(Query::name);
     let soa = response.answers.iter().find_map(|record| match &record.data {

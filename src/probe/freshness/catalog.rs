@@ -1,4 +1,4 @@
-//! Catalog zones (RFC 9432): the list of zones that a primary hands out, read by zone transfer (AXFR, RFC 5936).
+//! Catalog zones (RFC 9432): the list of zones of a primary, read by zone transfer (AXFR, RFC 5936).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,13 +13,13 @@ use super::ask::Server;
 use super::ledger::MOST_ZONES;
 use crate::probe::dns::Rcode;
 
-/// Most octets of a transfer.
+/// Maximum size of a transfer, in octets.
 const MOST_OCTETS: usize = 64 * 1024 * 1024;
 
 /// Transfers the catalog zone and returns the names of its members. It has no deadline; its caller drops it.
 ///
 /// # Errors
-/// A sentence that names the server, if it does not hand the zone out, or if the catalog must not be used.
+/// A sentence that names the server, if it refuses the transfer or the catalog must not be used.
 pub(super) async fn members(server: &Server, catalog: &str) -> Result<Vec<String>, String> {
     let complain = |why: &dyn ToString| format!("catalog zone {catalog} of {server}: {}", why.to_string());
     let name = Name::from_ascii(catalog).map_err(|error| complain(&error))?;

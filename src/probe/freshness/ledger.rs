@@ -9,10 +9,10 @@ use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Outcome};
 use crate::text::period::Shown;
 
-/// Most zones of a check: some 100 MB.
+/// Maximum number of zones of a check: some 100 MB.
 pub(super) const MOST_ZONES: usize = 500_000;
 
-/// So many zones the detail of a failure names.
+/// Maximum number of zones that the detail of a failure names.
 const NAMED: usize = 3;
 
 /// How fast zones are asked for.
@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 pub(crate) struct Speed {
     /// Each zone is asked for once within this time, if the limit of queries permits.
     pub(crate) every: Duration,
-    /// Most queries per second, to this server and the references together.
+    /// Maximum number of queries per second, to this server and the references together.
     pub(crate) max_queries: NonZeroU32,
     /// Queries for each zone.
     pub(crate) cost: NonZeroU32,
@@ -32,7 +32,7 @@ impl Speed {
         (count as f64 / self.every.as_secs_f64()).min(self.most())
     }
 
-    /// Most zones per second.
+    /// Maximum number of zones per second.
     pub(super) fn most(self) -> f64 {
         f64::from(self.max_queries.get()) / f64::from(self.cost.get())
     }
@@ -44,12 +44,12 @@ pub(super) struct Ledger {
     zones: Vec<Zone>,
     /// The place of the zone to ask for next.
     next: usize,
-    /// Zones that may be asked for now, and since when that is so.
+    /// The number of zones that may be asked for now, and the time of that number.
     credit: Option<(f64, Moment)>,
 }
 
 impl Ledger {
-    /// From now on these are the zones. One that was there before keeps what is known of it.
+    /// Replaces the zones. A zone that was there before keeps its state.
     pub(super) fn become_of(&mut self, mut names: Vec<String>) {
         names.sort_unstable();
         names.dedup();
@@ -82,7 +82,7 @@ impl Ledger {
             }
         };
         let count = (credit as usize).min(self.zones.len());
-        // Credit that no zone is left for is of no use.
+        // Credit beyond the number of zones is useless.
         self.credit = Some(((credit - count as f64).min(1.0), now));
         let places = (0..count).map(|ahead| (self.next + ahead) % self.zones.len());
         let due: Vec<_> = places.map(|place| (place, self.zones[place].name.clone())).collect();
@@ -104,14 +104,14 @@ impl Ledger {
         self.zones.iter().map(|zone| zone.name.clone()).enumerate().collect()
     }
 
-    /// Learns what was found of the zone at `place`, if it is still this one.
+    /// Records the result for the zone at `place`, if it is still this one.
     pub(super) fn learn(&mut self, now: Moment, place: usize, name: &str, look: Look, limits: Limits) {
         if let Some(zone) = self.zones.get_mut(place).filter(|zone| *zone.name == *name) {
             zone.learn(now, look, limits);
         }
     }
 
-    /// The verdict on all zones at `now`. Of `stale` and `expired` the one counts that `severity` ranks higher.
+    /// The verdict on all zones at `now`. Of `stale` and `expired` it has the cause that `severity` ranks higher.
     pub(super) fn verdict<K: Ord>(
         &self,
         now: Moment,

@@ -17,7 +17,7 @@ use crate::probe::dns::Query;
 use crate::text::foreign;
 use crate::text::period::Period;
 
-/// Most octets of a file of zones.
+/// Maximum size of a file of zones, in octets.
 const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 
 /// Longest time to read a list, from all its sources together.
@@ -35,14 +35,14 @@ pub(crate) trait ZoneLister: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
 }
 
-/// Where the names come from.
+/// The source of the names.
 #[derive(Clone, Debug)]
 pub(crate) enum ZoneSource {
     /// The configuration: names in lower case, with their last dot.
     Named(Vec<String>),
     /// A file with a name in each line.
     File(PathBuf),
-    /// A catalog zone (RFC 9432), transferred from the first reference that hands it out.
+    /// A catalog zone (RFC 9432), transferred from the first reference that permits it.
     Catalog(String),
     /// The server's own list.
     Listed(Arc<dyn ZoneLister>),
@@ -54,7 +54,7 @@ impl PartialEq for ZoneSource {
             (Self::Named(one), Self::Named(other)) => one == other,
             (Self::File(one), Self::File(other)) => one == other,
             (Self::Catalog(one), Self::Catalog(other)) => one == other,
-            // What a lister shows of itself is all that it is.
+            // Two listers are equal if their `Debug` output is.
             (Self::Listed(one), Self::Listed(other)) => format!("{one:?}") == format!("{other:?}"),
             _ => false,
         }
@@ -123,7 +123,7 @@ impl ZoneSource {
     }
 }
 
-/// A name in lower case, with its last dot; none for what is no name of a zone.
+/// A name in lower case, with its last dot; `None` if the text is no name of a zone.
 pub(crate) fn zone_name(text: &str) -> Option<String> {
     let query: Query = format!("{text} SOA").parse().ok()?;
     let shown = query.to_string();

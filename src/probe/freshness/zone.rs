@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::serial::is_newer;
 use crate::engine::moment::Moment;
 
-/// Most serials of the references that are remembered while a zone is behind. A zone that follows at a distance then
+/// Maximum number of reference serials that are remembered while a zone is behind. A zone that follows at a distance then
 /// shows that distance, although its serial changes all the time.
 const REMEMBERED: usize = 8;
 
@@ -28,7 +28,7 @@ pub(crate) struct Soa {
     pub(crate) refresh: Duration,
     /// From the last successful refresh of a secondary to the end of its answers.
     pub(crate) expire: Duration,
-    /// The time that is left of it, if the server tells (EDNS EXPIRE, RFC 7314).
+    /// The remaining part of that time, if the server reports it (EDNS EXPIRE, RFC 7314).
     pub(crate) left: Option<Duration>,
 }
 
@@ -37,9 +37,9 @@ pub(crate) struct Soa {
 pub(crate) enum Here {
     /// A SOA, with authority.
     Serves(Soa),
-    /// That it does not serve the zone, in these words.
+    /// It does not serve the zone; with its reason.
     ServesNot(String),
-    /// Nothing that says anything about the zone, for this reason.
+    /// The answer says nothing about the zone, for this reason.
     Unknown(String),
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Zone {
     lacks: Vec<(u32, Moment)>,
 }
 
-/// How a zone is.
+/// The state of a zone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum ZoneState {
     /// It was not asked for yet.
@@ -99,7 +99,7 @@ impl Zone {
         Self { name, last: None, soa: None, current: None, lacks: Vec::new() }
     }
 
-    /// Learns what was found at `now`.
+    /// Records the result of `now`.
     pub(super) fn learn(&mut self, now: Moment, look: Look, limits: Limits) {
         let serial = match &look.here {
             Here::Serves(soa) => {
@@ -119,7 +119,7 @@ impl Zone {
         let is_lacking = |wanted: u32| serial.is_none_or(|serial| is_newer(wanted, serial));
         self.lacks.retain(|(wanted, _)| is_lacking(*wanted));
         if !is_lacking(reference) {
-            // Whatever older serials were seen: the references no longer have more than this.
+            // Older serials no longer count: the references have none newer than this one.
             self.lacks.clear();
             self.current = Some(now);
             return;
@@ -137,10 +137,10 @@ impl Zone {
         }
     }
 
-    /// How the zone is at `now`.
+    /// The state of the zone at `now`.
     pub(super) fn standing(&self, now: Moment, limits: Limits) -> ZoneState {
         let Some((seen, look)) = &self.last else { return ZoneState::NotAsked };
-        // What the server tells of its own expiry needs no reference.
+        // The server's own expiry needs no reference.
         if let Here::Serves(soa) = look.here
             && let Some(left) = soa.left
         {
@@ -157,7 +157,7 @@ impl Zone {
             return ZoneState::Unknown(why.clone());
         }
         let Some((_, since)) = self.lacks.first() else { return ZoneState::Fresh { lag: Duration::ZERO } };
-        // A server that tells nothing of expiry has not refreshed the zone since it was last current.
+        // Without EDNS EXPIRE, the last refresh was at the latest when the zone was last current.
         let is_untold = !matches!(&look.here, Here::Serves(Soa { left: Some(_), .. }));
         if let (true, Some(soa), Some(current)) = (is_untold, self.soa, self.current) {
             let left = soa.expire.saturating_sub(now.since(current));

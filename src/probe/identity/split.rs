@@ -60,7 +60,7 @@ impl Split {
 
 impl Asking {
     /// Asks on `flows` flows of this protocol, each with its own port, at most [`Pace::MAX_IN_FLIGHT`] at once.
-    /// `on_answer` hears of each flow that is done.
+    /// Calls `on_answer` for each flow that is done.
     pub(crate) async fn split(self, protocol: Protocol, flows: NonZeroUsize, on_answer: impl Fn()) -> Split {
         let all = vec![(); flows.get()];
         let mut flight = Flight::new(&all, Pace { spread: Duration::ZERO, ..Pace::BURST });

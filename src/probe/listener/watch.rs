@@ -1,8 +1,8 @@
 //! The thread that samples the receive queues of listening sockets.
 //!
-//! It looks every [`IDLE`], and every [`STEP`] while something waits or sockets are missing. A probe that is not answered
-//! at once [calls its attention](Watch::attend). It spends a small part of the time at most, however many sockets there
-//! are. The [state machine](crate::engine::listener) judges.
+//! It samples every [`IDLE`], and every [`STEP`] while a queue is not empty or sockets are missing. A probe without an
+//! immediate answer [triggers a sample](Watch::sample_now). The CPU time is bounded, whatever the number of sockets. The
+//! [state machine](crate::engine::listener) judges.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,19 +24,19 @@ use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::sys::lock;
 
-/// How often to look while nothing is suspicious: a third of the time that a hang under load may take to be seen.
+/// Sampling interval without a suspicion: a third of the time in which a hang under load must be detected.
 const IDLE: Duration = Duration::from_millis(60);
 
-/// How often to look at `/proc/self/net`, which costs far more than netlink.
+/// Sampling interval with `/proc/self/net`, which costs far more than netlink.
 const WITHOUT_NETLINK: Duration = Duration::from_millis(250);
 
-/// The time from one look to the next is at least so many times the CPU time that the look took.
+/// The time between two samples is at least this multiple of the CPU time of the last one.
 const SHARE: u32 = 20;
 
-/// What the thread tells.
+/// A report of the thread.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Report {
-    /// The server is to be asked now: its answer decides.
+    /// Probe the server now: its answer decides.
     ProbeNow,
     /// The sockets are gone or not read.
     Failed(Failure),
@@ -45,7 +45,7 @@ pub(crate) enum Report {
 /// Called on the thread.
 pub(crate) type Callback = Box<dyn Fn(Report) + Send>;
 
-/// Returns what the processes of the server have done.
+/// Returns the work of the server's processes.
 pub(crate) type WorkOf = Box<dyn Fn() -> Option<Work> + Send>;
 
 struct Watched {
@@ -53,7 +53,7 @@ struct Watched {
     listeners: Vec<(Place, Listener)>,
     /// Why the sockets cannot be read at present.
     unreadable: Option<String>,
-    /// The cause that was told last, as long as it lasts.
+    /// The last reported cause, while it lasts.
     reported: Option<Cause>,
     report: Callback,
     work: WorkOf,
@@ -90,7 +90,7 @@ impl Watch {
         Ok(Self { began, watched, attention, failures: Mutex::new(Failures::new()) })
     }
 
-    /// Watches these and no others. What is known of a probe that was watched before stays known.
+    /// Replaces the watched probes. A probe that was watched before keeps its state.
     pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (ListenerProbe, Callback, WorkOf)>) {
         let mut watched = lock(&self.watched);
         let mut known = std::mem::take(&mut *watched);
@@ -102,23 +102,23 @@ impl Watch {
             });
         }
         drop(watched);
-        self.attend();
+        self.sample_now();
     }
 
-    /// Looks at once.
-    pub(crate) fn attend(&self) {
-        // No room means that it has not even looked up for the last time.
+    /// Samples at once.
+    pub(crate) fn sample_now(&self) {
+        // A full channel means that the thread has not yet handled the previous request.
         let _ = (&self.attention).write(&[0]);
     }
 
-    /// What is known now; `None` if the probe is not watched.
+    /// The present outcome; `None` if the probe is not watched.
     #[must_use]
     pub(crate) fn outcome(&self, probe: &ListenerProbe) -> Option<Outcome> {
         let watched = lock(&self.watched);
         watched.iter().find(|watched| watched.probe == *probe).map(Watched::outcome)
     }
 
-    /// What was seen last at each address and protocol.
+    /// The last sample of each address and protocol.
     #[must_use]
     pub(crate) fn seen(&self) -> Vec<(Place, Seen)> {
         let watched = lock(&self.watched);
@@ -180,7 +180,7 @@ impl Watched {
         self.listeners.iter().map(|(_, listener)| listener.pace()).max().unwrap_or(Pace::Idle)
     }
 
-    /// Counts what a look at all sockets of its port found, and tells what is new.
+    /// Counts one sample of all sockets of its port, and reports a new verdict.
     fn sample(&mut self, now: Moment, found: &io::Result<Vec<Socket>>) {
         let found = match found {
             Ok(found) => found,
@@ -231,7 +231,7 @@ const fn sample_of(socket: &Socket) -> Sample {
 struct Sampler {
     began: Instant,
     reader: Reader,
-    /// It has been said that netlink is not used.
+    /// The log has said that netlink is not used.
     is_refused: bool,
 }
 

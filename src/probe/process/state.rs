@@ -1,4 +1,4 @@
-//! What a watch knows about its process.
+//! The state of a watched process.
 //!
 //! ```text
 //!              found                       exited
@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::process::Missing;
 
-/// What is known about the process.
+/// The state of the process.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum WatchState<P> {
     /// No process was ever found.
@@ -23,7 +23,7 @@ pub(super) enum WatchState<P> {
     Gone(String),
 }
 
-/// What changes the state.
+/// An event that changes the state.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum WatchEvent<P> {
     /// This process was found running.

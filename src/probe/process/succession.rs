@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// A process that follows its predecessor sooner than this belongs to a series of short-lived ones.
 pub(super) const LASTING: Duration = Duration::from_secs(10);
 
-/// The log names so many of a series: systemd may start one every tenth of a second, for days.
+/// Number of processes of a series that the log names: systemd may start one every tenth of a second, for days.
 const NAMED: u32 = 5;
 
 /// The processes found so far.
@@ -16,7 +16,7 @@ pub(super) struct Succession {
     short_lived: u32,
 }
 
-/// How the log mentions a process.
+/// Whether the log names a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mention {
     /// By name.

@@ -67,7 +67,7 @@ impl Watch {
         match self.running() {
             Some(process) if process.has_exited() => self.exited(&process),
             Some(process) => {
-                // While the old process runs, only the pid-file tells of another one.
+                // While the old process runs, only the pid-file can name another one.
                 let named = self.finder.named(limit).await;
                 if let Some(named) = named.filter(|named| named.pid() != process.pid()) {
                     self.watch(named);
@@ -107,7 +107,7 @@ impl Watch {
         *state = std::mem::replace(&mut *state, WatchState::Unknown).after(event);
     }
 
-    /// Watches the process that was found, instead of any other one.
+    /// Watches this process instead of the earlier one.
     fn watch(self: &Arc<Self>, found: ProcessHandle) {
         if self.running().is_some_and(|process| process.pid() == found.pid() && !process.has_exited()) {
             return;

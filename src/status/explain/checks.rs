@@ -7,7 +7,7 @@ use crate::status::view::{View, period};
 use crate::status::{CheckStatus, Last};
 use crate::text::period::{Period, Shown};
 
-/// The three links of a check.
+/// The three steps of a check.
 pub(super) fn steps(check: &CheckStatus, view: &View) -> [Step; 3] {
     let step = |stage, text, at| Step::new(stage, Some(&check.name), text, at);
     [
@@ -37,7 +37,7 @@ fn answered(check: &CheckStatus, view: &View) -> String {
     format!("found at {at}, {ago} ago{cause}: {}", show_last(last))
 }
 
-/// The counter, and what the check does to the service.
+/// The counter, and the effect of the check on the service.
 fn counted(check: &CheckStatus) -> String {
     let CheckStatus { state, streak, rise, fall, .. } = check;
     let counter = match state.as_str() {

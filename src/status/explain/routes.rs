@@ -9,21 +9,21 @@ use crate::text::period::Shown;
 /// Prefixes of one sentence that are named.
 const NAMED: usize = 4;
 
-/// One link for the prefixes with the same sentence, then one for each BGP session.
+/// One step for the prefixes with the same sentence, then one for each BGP session.
 pub(super) fn steps(exabgp: &ExaBgp, service: &Service, view: &View) -> Vec<Step> {
-    let mut told: Vec<(String, Option<Time>, Vec<&str>)> = vec![];
+    let mut sent: Vec<(String, Option<Time>, Vec<&str>)> = vec![];
     for prefix in &service.prefixes {
         let text = last_command(exabgp, prefix, view);
         let at = prefix.answer.as_ref().and_then(|answer| answer.at);
-        match told.iter_mut().find(|(same, ..)| *same == text) {
+        match sent.iter_mut().find(|(same, ..)| *same == text) {
             Some((.., prefixes)) => prefixes.push(&prefix.prefix),
-            None => told.push((text, at, vec![&prefix.prefix])),
+            None => sent.push((text, at, vec![&prefix.prefix])),
         }
     }
-    let told = told
+    let sent = sent
         .into_iter()
-        .map(|(text, at, prefixes)| Step::new(Stage::Told, Some(&named(&prefixes)), text, at));
-    told.chain(sessions(exabgp, view)).collect()
+        .map(|(text, at, prefixes)| Step::new(Stage::Sent, Some(&named(&prefixes)), text, at));
+    sent.chain(sessions(exabgp, view)).collect()
 }
 
 fn named(prefixes: &[&str]) -> String {
@@ -36,20 +36,20 @@ fn named(prefixes: &[&str]) -> String {
 
 fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
     let Some(desired) = &prefix.desired else {
-        return "nothing was told to ExaBGP yet".to_owned();
+        return "nothing was sent to ExaBGP yet".to_owned();
     };
     let again = || {
         let due = prefix.due_in_seconds;
-        due.map_or_else(String::new, |due| format!("; told again in {}", Shown(period(due))))
+        due.map_or_else(String::new, |due| format!("; sent again in {}", Shown(period(due))))
     };
     let sent = match &prefix.said {
-        Some(said) if said == desired => format!("told ExaBGP `{said}`"),
-        Some(said) => format!("wants `{desired}`, which waits for its turn; told ExaBGP before `{said}`"),
+        Some(said) if said == desired => format!("sent ExaBGP `{said}`"),
+        Some(said) => format!("wants `{desired}`, which waits for its turn; sent before: `{said}`"),
         None => format!("wants `{desired}`"),
     };
     if !exabgp.answers {
         let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
-        return format!("{sent}; it answers no commands ({why}), so that what it did is unknown");
+        return format!("{sent}; it answers no commands ({why}): the effect is unknown");
     }
     match &prefix.answer {
         Some(Answered { result: AnswerResult::Done, ago_seconds, .. }) if prefix.is_settled() => {
@@ -79,7 +79,7 @@ fn sessions<'a>(exabgp: &'a ExaBgp, view: &'a View) -> impl Iterator<Item = Step
         let text = match session.state {
             SessionState::Up => format!("is up{since}"),
             SessionState::Down => {
-                format!("is DOWN{since}, so that this neighbor has no route from here{reason}")
+                format!("is DOWN{since}: this neighbor has no route from here{reason}")
             }
             SessionState::Unknown => unknown.to_owned(),
         };

@@ -64,7 +64,7 @@ impl Rule {
         }
     }
 
-    /// The link of the chain.
+    /// The step of the chain.
     pub(super) fn step(self, service: &Service, view: &View) -> Step {
         let Service { state, for_seconds, reason, .. } = service;
         let (since, lasted) = (view.ago(*for_seconds), rough(*for_seconds));

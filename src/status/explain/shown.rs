@@ -52,7 +52,7 @@ fn heading(step: &Step) -> String {
     match step.stage {
         Stage::Asked | Stage::Answered | Stage::Counted => format!("check {}", subject.unwrap_or("?")),
         Stage::Decided => "decision".to_owned(),
-        Stage::Told => subject.unwrap_or("?").to_owned(),
+        Stage::Sent => subject.unwrap_or("?").to_owned(),
         Stage::Session => subject.map_or_else(|| "BGP".to_owned(), |neighbor| format!("BGP {neighbor}")),
         Stage::Next => "next".to_owned(),
         Stage::Remedy => "what to do".to_owned(),

@@ -53,9 +53,9 @@ resolver is down:
     decided by the worst of its checks; down since 03:03:16 (1m 15s): check answers: no answer
       within 500ms
   192.0.2.53/32, 192.0.2.54/32
-    told ExaBGP `withdraw`; it answered `done` at 03:03:16
+    sent ExaBGP `withdraw`; it answered `done` at 03:03:16
   BGP 10.1.0.9
-    is DOWN since 03:03:29 (1m 1s), so that this neighbor has no route from here: peer reset
+    is DOWN since 03:03:29 (1m 1s): this neighbor has no route from here: peer reset
   next
     announced at the earliest 03:04:33 (answers: 1 of 3 passes)
   what to do
@@ -81,7 +81,7 @@ fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_shown() {
     let words = [
         "(local): no ports",
         "is up: 3 failures in a row make it down; its last outcome says nothing about the server",
-        "wants `announce next-hop 10.1.0.2`; it refused the command at 03:04:30 (no route); told again in 2s",
+        "wants `announce next-hop 10.1.0.2`; it refused the command at 03:04:30 (no route); sent again in 2s",
         "it can go down at 03:04:32 at the earliest: 3 in a row of check",
     ];
     for words in words {

@@ -63,7 +63,7 @@ fn the_chain_from_the_probe_to_the_route_is_explained() {
     pop.comes_to_be(|status| status.services[0].state == ServiceState::Down && status.services[0].settled());
     let why = pop.told(&["explain"]);
     for words in
-        ["(refused): ", "it brings the service down", "told ExaBGP `withdraw`", "dnsherald hold resolver"]
+        ["(refused): ", "it brings the service down", "sent ExaBGP `withdraw`", "dnsherald hold resolver"]
     {
         assert!(why.contains(words), "{words} is not in:\n{why}");
     }

@@ -131,7 +131,7 @@ fn a_flood_is_summed_up_and_delays_no_probe() {
         log.contains("ExaBGP said something unexpected: what is this?: 99999 more times in the last "),
         "{log}"
     );
-    assert!(log.contains("told to stop"), "the last lines are not lost: {log}");
+    assert!(log.contains("stop requested"), "the last lines are not lost: {log}");
 }
 
 #[test]

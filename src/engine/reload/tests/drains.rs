@@ -74,7 +74,12 @@ fn a_drain_of_all_includes_services_added_later() {
     bench.reload("a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32\nc 192.0.2.9/32");
     bench.finds(2, &[true, true]);
     assert_eq!(bench.states()[2], ("c", ServiceState::Drained));
-    assert!(bench.logged.iter().any(|line| line.contains("service c: new, and drained as all services are")));
+    assert!(
+        bench
+            .logged
+            .iter()
+            .any(|line| line.contains("service c: new, and included in the drain of all services"))
+    );
     let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
     assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
     next.handle(Event::UndrainAll(Lift { holder: None, once_healthy: false }));

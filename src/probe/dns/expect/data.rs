@@ -50,7 +50,7 @@ const fn is_one_word(record_type: RecordType) -> bool {
     )
 }
 
-/// Encodes and decodes, so that what was written is equal to what a server sends: on the wire every name is absolute.
+/// Encodes and decodes, for comparison with the data of a server: on the wire every name is absolute.
 fn through_the_wire(data: RData) -> Result<RData, String> {
     let mut message = Message::query();
     message.add_answer(Record::from_rdata(Name::root(), 0, data));

@@ -51,7 +51,7 @@ fn an_unread_udp_socket_is_reported_once_and_passes_once_it_is_read() {
         let (watch, events) = watching(&probe, work);
         comes_to_be(&watch, &probe, None);
         UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
-        watch.attend();
+        watch.sample_now();
         assert_eq!(events.recv_timeout(DEADLINE).unwrap(), Report::ProbeNow);
         let failure = next_failure(&events);
         assert_eq!(failure.cause, cause, "{failure}");
