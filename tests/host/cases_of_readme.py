@@ -69,6 +69,15 @@ def undrained(lab):
     announced(lab)
 
 
+def held(lab):
+    lab.pop1.run("dnsherald", "hold", "resolver", "--for", "1h", "--reason", "a test")
+
+
+def unheld(lab):
+    announced(lab)
+    lab.pop1.run("dnsherald", "unhold")
+
+
 def first_edit(lab):
     lab.pop1.write(CONFIGURATION, block('[node]\nmanagement = ["10.1.0.2"]\n\n[[service]]\nname = "resolver"'))
 
@@ -227,6 +236,8 @@ HOW = {
     "dnsherald status --json": Typed((r'"desired":', r'"acknowledged":')),
     "dnsherald metrics": Typed((r"dnsherald_up 1", r'dnsherald_service_state\{service="resolver",state="up"\} 1'), again=True),
     "dnsherald status --watch": Watched((ANNOUNCING,)),
+    "dnsherald explain": Typed((r"resolver is up",)),
+    "ip address show dev lo": Typed((r"192\.0\.2\.53/32",)),
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
     "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
@@ -236,11 +247,11 @@ HOW = {
     ),
     "dnsherald history --since 2h --json": Typed((r'"kind":"transition"',)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
-    "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",)),
+    "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",), after=undrained),
     "dnsherald undrain --wait": Typed((r"undrained resolver",), after=announced),
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
-    'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=announced),
-    "dnsherald unhold": Typed((r"no longer held: resolver",), after=announced),
+    'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=unheld),
+    "dnsherald unhold": Typed((r"no longer held: resolver",), before=held, after=announced),
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
     "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root"),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),

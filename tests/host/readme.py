@@ -37,6 +37,11 @@ PHRASES = {
     "not permitted to connect",
     "Watchdog timeout",
     "NOT IN ORDER",
+    "api { processes [ dnsherald ]; neighbor-changes; }",
+    "bfd on",
+    "hold-time 9",
+    "manual-eor true",
+    "neighbor 10.1.0.2 bfd",
     "resolver: WITHDRAWN 192.0.2.53/32 (acknowledged): process 11617 (unbound) has ended; until its checks pass",
 }
 
@@ -73,10 +78,9 @@ def commands():
 
 
 def block(beginning):
-    """The text of the fenced block with this beginning, which no other has."""
+    """The text of the first fenced block with this beginning."""
     blocks = (textwrap.dedent(match["text"]) for _, text in pages() for match in FENCED.finditer(text))
-    (text,) = (text for text in blocks if text.startswith(beginning))
-    return text
+    return next(text for text in blocks if text.startswith(beginning))
 
 
 def faults(how):
