@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::drain::{FailedRestart, Holder, Lift, Order};
+use crate::engine::drain::{FailedRestart, Holder, Lift, Order, Reason};
 use crate::engine::hold::HoldOrder;
 use crate::sys::clock::since_boot;
 use crate::text::foreign;
@@ -95,6 +95,13 @@ pub enum Request {
         /// The failure, and its consequence.
         failed: FailedRestart,
     },
+    /// Log that a restart of a server is done. Changes nothing.
+    Restarted {
+        /// The name of a service of that server.
+        service: String,
+        /// The operation: "restart unbound".
+        what: Reason,
+    },
     /// Read the configuration again.
     Reload,
     /// Tell the lines of the history file. Changes nothing.
@@ -112,7 +119,9 @@ impl Request {
             | Self::Undrain { service, .. }
             | Self::Unhold { service, .. }
             | Self::Undampen { service } => service.as_deref(),
-            Self::Hold { service, .. } | Self::RestartFailed { service, .. } => Some(service),
+            Self::Hold { service, .. }
+            | Self::RestartFailed { service, .. }
+            | Self::Restarted { service, .. } => Some(service),
             Self::Reload | Self::History | Self::Dump => None,
         }
     }
@@ -128,6 +137,7 @@ impl fmt::Display for Request {
             Self::Unhold { holder, .. } => ("unhold", holder.as_ref()),
             Self::Undampen { .. } => ("undampen", None),
             Self::RestartFailed { failed, .. } => ("log a failed restart of", Some(&failed.holder)),
+            Self::Restarted { .. } => ("log the restart of", None),
             Self::Reload => return f.write_str("reload"),
             Self::History => return f.write_str("history"),
             Self::Dump => return f.write_str("dump"),

@@ -23,6 +23,7 @@ use self::document::Subject;
 use self::exporter::Exporter;
 use self::flight::Flight;
 use self::healing::Healers;
+use self::incidents::Incidents;
 pub(crate) use self::io::LoopIo;
 use self::listeners::Listeners;
 use self::probes::{Probes, probes};
@@ -52,6 +53,7 @@ pub(crate) mod exporter;
 mod flight;
 pub(crate) mod healing;
 pub(crate) mod hooks;
+pub(crate) mod incidents;
 pub(crate) mod input;
 pub(crate) mod io;
 pub mod last_good;
@@ -107,6 +109,8 @@ pub(crate) struct Daemon<'a> {
     io: &'a mut LoopIo,
     store: Option<Store>,
     control: Option<Control>,
+    /// Before the history, which it tells of the last ones.
+    incidents: Option<Incidents>,
     history: Option<History>,
     flight: Option<Flight>,
     exporter: Option<Exporter>,
@@ -154,6 +158,7 @@ impl<'a> Daemon<'a> {
             io,
             store,
             control: None,
+            incidents: None,
             history: None,
             flight,
             exporter: None,
@@ -174,6 +179,12 @@ impl<'a> Daemon<'a> {
     #[must_use]
     pub(crate) fn with_history(self, history: Option<History>) -> Self {
         Self { history, ..self }
+    }
+
+    /// Keeps incidents.
+    #[must_use]
+    pub(crate) fn with_incidents(self, incidents: Option<Incidents>) -> Self {
+        Self { incidents, ..self }
     }
 
     /// Adds the outlets of metrics.

@@ -48,12 +48,14 @@ pub(crate) enum Kind {
     Drain,
     /// A hold began or ended.
     Hold,
-    /// The restart of a server failed.
+    /// The restart of a server was done, or failed.
     Restart,
     /// A configuration was put in force.
     Reload,
     /// A BGP session went up or down.
     Session,
+    /// The events before a service went down were kept in a file.
+    Incident,
 }
 
 impl fmt::Display for Kind {
@@ -69,6 +71,7 @@ impl fmt::Display for Kind {
             Self::Restart => "restart",
             Self::Reload => "reload",
             Self::Session => "session",
+            Self::Incident => "incident",
         })
     }
 }
@@ -125,7 +128,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         Notice::HoldBegun { service, .. }
         | Notice::HoldOver { service, .. }
         | Notice::HeldOff { service, .. } => (Kind::Hold, service),
-        Notice::RestartFailed { service, .. } => (Kind::Restart, service),
+        Notice::RestartFailed { service, .. } | Notice::Restarted { service, .. } => (Kind::Restart, service),
         Notice::Reloaded { .. } => return Some((Kind::Reload, None)),
         // Failed attempts to establish a session are no change.
         Notice::SessionUp { .. } | Notice::SessionDown { lost: true, .. } => {

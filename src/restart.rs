@@ -136,7 +136,10 @@ impl Transaction<'_> {
         let baseline = OnceCell::new();
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &baseline).await;
         let (failed_at, why) = match attempt {
-            Some(Ok(())) => return Outcome::Restarted,
+            Some(Ok(())) => {
+                self.report_success().await;
+                return Outcome::Restarted;
+            }
             Some(Err(trouble)) if guard.interrupted.get() => {
                 let step = journal.fail(&trouble);
                 return self.leave(step, was_drained, &failed(step, &trouble)).await;

@@ -40,6 +40,7 @@ use crate::engine::moment::Moment;
 use crate::outcome::{Lost, Outcome};
 use crate::text::period::Period;
 
+mod compact;
 pub(crate) mod flight;
 pub mod names;
 pub(crate) mod read;

@@ -25,7 +25,9 @@ pub(crate) struct HistoryOptions {
     pub(crate) json: bool,
     /// Write what the flight recorder of the running helper holds to a new file, as a trace for `simulate`
     ///
-    /// It holds the last 256 to 512 KiB of events since the start or the last reload.
+    /// It holds the last events since the start or the last reload: more than an hour of a service with six checks at
+    /// defaults, more or less with `control.recorder`. The minute before a service went down is kept in a file anyway,
+    /// which `history` names.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "since", "json"])]
     pub(crate) dump: Option<PathBuf>,
 }

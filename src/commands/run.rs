@@ -20,6 +20,7 @@ use crate::daemon::document::Subject;
 use crate::daemon::exit_delay::StopFlag;
 use crate::daemon::exporter::Exporter;
 use crate::daemon::healing::Healers;
+use crate::daemon::incidents::Incidents;
 use crate::daemon::last_good::{LastGood, SavedConfig, Saver};
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo};
@@ -184,15 +185,19 @@ async fn run_daemon(
         saver.set_config(config);
     }
     let mut observer = RunObserver::new(config, recorder, saver, broken);
-    let history = store.as_ref().map(|store| beside(store.file()));
+    let state_file = store.as_ref().map(|store| store.file().to_owned());
+    let history = state_file.as_deref().map(beside);
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
     let history = history.map(|file| start_history(file, config, path));
+    let kept = state_file.zip(history.as_ref());
+    let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
     let daemon =
         Daemon::new(config, io, store, memory, age).with_control(subject, control).with_history(history);
     // A dry run would compete with the real helper for the file and the port.
     let exporter = (!on_terminal).then(|| Exporter::new(&config.metrics));
-    let daemon = daemon.with_exporter(exporter).with_healing(Healers::new(config, path));
+    let daemon =
+        daemon.with_incidents(incidents).with_exporter(exporter).with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }

@@ -36,7 +36,17 @@ impl Daemon<'_> {
             flight.record(now, &event, &self.engine);
         }
         let actions = self.engine.handle(now, event);
-        self.carry_out(now, &actions, supervisor)
+        let over = self.carry_out(now, &actions, supervisor);
+        // The routes come first.
+        self.keep_incident(&actions);
+        over
+    }
+
+    /// Keeps the last minute of the flight recorder if these actions are an incident, or one is waiting.
+    pub(super) fn keep_incident(&mut self, actions: &[Action]) {
+        if let Some(incidents) = &mut self.incidents {
+            incidents.keep(actions, self.flight.as_ref());
+        }
     }
 
     /// Carries out actions in order. Returns true if the loop must end.

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::api_session::Parent;
 use crate::engine::event::Event;
 use crate::engine::moment::Moment;
-use crate::trace::flight::FlightRecorder;
+use crate::trace::flight::{Excerpt, FlightRecorder};
 use crate::trace::names::Names;
 use crate::trace::{Answering, Header};
 
@@ -35,11 +35,16 @@ impl Flight {
 
     /// Records an event before the engine handles it.
     pub(super) fn record(&mut self, now: Moment, event: &Event, engine: &Engine) {
-        self.recorder.record(now, SystemTime::now(), event, engine);
+        self.recorder.record(now, SystemTime::now, event, engine);
     }
 
-    /// What is recorded, as a trace; `None` before the first event.
-    pub(super) fn dump(&self) -> Option<String> {
-        self.recorder.dump(self.header.clone())
+    /// What is recorded; `None` before the first event.
+    pub(super) fn excerpt(&self) -> Option<Excerpt> {
+        self.recorder.excerpt(&self.header)
+    }
+
+    /// The last minute or two of it.
+    pub(super) fn last_minute(&self) -> Option<Excerpt> {
+        self.recorder.last_minute(&self.header)
     }
 }

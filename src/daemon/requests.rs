@@ -51,9 +51,13 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Hold { order, .. } => ids.map(|id| Event::Hold(id, order.clone())).collect(),
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
-        // The loop logs the first, and receives the second with the configuration: [`ControlEvent::Reload`]. The third does not
-        // reach it.
-        Request::RestartFailed { .. } | Request::Reload | Request::History | Request::Dump => vec![],
+        // The loop logs restarts, receives a reload with its configuration ([`ControlEvent::Reload`]), answers a dump, and
+        // is not asked for the history.
+        Request::RestartFailed { .. }
+        | Request::Restarted { .. }
+        | Request::Reload
+        | Request::History
+        | Request::Dump => vec![],
     }
 }
 
@@ -97,7 +101,7 @@ impl Daemon<'_> {
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
         if request == Request::Dump {
-            let dump = self.flight.as_ref().and_then(Flight::dump);
+            let dump = self.flight.as_ref().and_then(Flight::excerpt);
             let nothing = || {
                 let why = match &self.flight {
                     None => "the flight recorder is off: control.recorder is 0",
@@ -108,7 +112,13 @@ impl Daemon<'_> {
                 };
                 Reply::Refused(why.to_owned())
             };
-            let _ = reply.send(dump.map_or_else(nothing, |text| Reply::Done(vec![text])));
+            match dump {
+                // The text of a full recorder takes a while.
+                Some(excerpt) => drop(tokio::task::spawn_blocking(move || {
+                    let _ = reply.send(Reply::Done(vec![excerpt.text()]));
+                })),
+                None => drop(reply.send(nothing())),
+            }
             return None;
         }
         let concerned = match self.concerned(&request) {
@@ -119,7 +129,7 @@ impl Daemon<'_> {
             }
         };
         let names = self.names(&concerned, &request);
-        let mut over = self.log_failed_restart(&concerned, &request, supervisor);
+        let mut over = self.log_restart(&concerned, &request, supervisor);
         for event in events(request, &concerned) {
             over |= self.handle(event, supervisor);
         }
@@ -131,18 +141,21 @@ impl Daemon<'_> {
         over.then_some(Ending::Exit)
     }
 
-    /// Logs a failed restart, if the request reports one. Returns true if the loop must end.
-    fn log_failed_restart(
+    /// Logs a restart, if the request reports one. Returns true if the loop must end.
+    fn log_restart(
         &mut self,
         concerned: &[(ServiceId, String)],
         request: &Request,
         supervisor: &mut dyn Supervisor,
     ) -> bool {
-        let Request::RestartFailed { failed, .. } = request else { return false };
         let now = Moment::after_start(self.began.elapsed());
-        let notice = |(id, _): &(ServiceId, String)| self.engine.restart_failed(now, *id, failed.clone());
+        let notice = |(id, _): &(ServiceId, String)| match request {
+            Request::RestartFailed { failed, .. } => self.engine.restart_failed(now, *id, failed.clone()),
+            Request::Restarted { what, .. } => self.engine.restarted(*id, what.clone()),
+            _ => None,
+        };
         let actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();
-        self.carry_out(now, &actions, supervisor)
+        !actions.is_empty() && self.carry_out(now, &actions, supervisor)
     }
 
     fn carry_out_reload(
@@ -175,6 +188,7 @@ impl Daemon<'_> {
                 Request::Drain { .. }
                 | Request::Hold { .. }
                 | Request::RestartFailed { .. }
+                | Request::Restarted { .. }
                 | Request::Reload
                 | Request::History
                 | Request::Dump => true,

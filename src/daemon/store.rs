@@ -33,7 +33,7 @@ use crate::text::period::{Period, Shown};
 
 pub(super) use self::disk::{read, write};
 
-mod disk;
+pub(super) mod disk;
 mod lock;
 pub(crate) mod merge;
 mod writer;

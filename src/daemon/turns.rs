@@ -68,6 +68,7 @@ impl Daemon<'_> {
                     self.disable_files.start_scan();
                 }
                 self.log_summaries(false);
+                self.keep_incident(&[]);
                 if self.control.is_some()
                     && let Some(healers) = &mut self.healers
                 {

@@ -168,6 +168,10 @@ pub(crate) enum Notice {
         failed: FailedRestart,
         until: Until,
     },
+    Restarted {
+        service: String,
+        what: Reason,
+    },
     LeftBehind {
         /// The prefix, and its neighbors if not all.
         route: String,
@@ -343,7 +347,7 @@ impl Notice {
             Self::Check { to: hysteresis::CheckState::Down, .. } | Self::CheckUnknown { .. } => {
                 Urgency::Warning
             }
-            Self::Check { .. } => Urgency::Info,
+            Self::Check { .. } | Self::Restarted { .. } => Urgency::Info,
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
             Self::Stated(stated) if stated.returns || stated.state == service::ServiceState::Up => {
                 Urgency::Notice

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::action::Action;
-use super::drain::FailedRestart;
+use super::drain::{FailedRestart, Reason};
 use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
@@ -122,6 +122,12 @@ impl Engine {
         let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
         let (service, until) = (service.name().to_owned(), service.until(now));
         Some(Notice::RestartFailed { service, prefixes, failed, until })
+    }
+
+    /// Logs the restart of this service's server.
+    pub(crate) fn restarted(&self, id: ServiceId, what: Reason) -> Option<Notice> {
+        let service = self.services.get(id.0)?.name().to_owned();
+        Some(Notice::Restarted { service, what })
     }
 
     /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.

@@ -71,6 +71,12 @@ fn text(path: &Path) -> io::Result<String> {
 /// Where the loop hands over entries.
 #[derive(Debug)]
 pub(crate) struct History {
+    notes: Notes,
+}
+
+/// Where another thread hands over entries, while the [`History`] is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Notes {
     lines: Arc<Handoff<String>>,
 }
 
@@ -85,29 +91,42 @@ impl History {
             log::warn!("cannot start the thread that writes the history in {name}: {error}; none is written");
             lines.abandon();
         }
-        Self { lines }
+        Self { notes: Notes { lines } }
+    }
+
+    /// For another thread.
+    #[must_use]
+    pub(crate) fn notes(&self) -> Notes {
+        self.notes.clone()
     }
 
     /// Waits until every entry is written or given up, at most `limit`. Returns whether that is so.
     #[cfg(test)]
     pub(crate) fn wait_written(&self, limit: std::time::Duration) -> bool {
-        self.lines.wait_idle(limit)
+        self.notes.lines.wait_idle(limit)
     }
 
     /// Hands an entry over. While the disk hangs, entries are dropped.
     pub(crate) fn note(&self, entry: Option<&Entry>) {
-        if let Some(line) = entry.map(Entry::line) {
-            let length = line.len();
-            self.lines.offer(line, length);
-        }
+        self.notes.note(entry);
     }
 }
 
 impl Drop for History {
     /// Waits a moment for pending entries to be written.
     fn drop(&mut self) {
-        self.lines.close();
-        self.lines.wait_idle(EXIT_WAIT);
+        self.notes.lines.close();
+        self.notes.lines.wait_idle(EXIT_WAIT);
+    }
+}
+
+impl Notes {
+    /// Hands an entry over. While the disk hangs, entries are dropped.
+    pub(crate) fn note(&self, entry: Option<&Entry>) {
+        if let Some(line) = entry.map(Entry::line) {
+            let length = line.len();
+            self.lines.offer(line, length);
+        }
     }
 }
 

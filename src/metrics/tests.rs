@@ -23,7 +23,7 @@ pub(crate) fn full() -> Document {
     let prefix = |desired: &str, acknowledged: &str| json!({"prefix": "192.0.2.53/32", "desired": desired, "acknowledged": acknowledged});
     let order = json!({"holder": "alice", "reason": "maintenance", "for-seconds": 90_000.0, "returning": false,
         "expires-in-seconds": 60.0});
-    let durations = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    let durations = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
     serde_json::from_value(json!({
         "format": "dnsherald status 1", "version": "0.1.0", "node": "a\"b\\c\nd", "pid": 1,
         "configuration": "/etc/dnsherald/dnsherald.toml", "configuration-hash": "0123456789abcdef",
@@ -197,7 +197,8 @@ fn a_hundred_services_stay_below_a_mebibyte() {
     let began = Instant::now();
     let text = exposition(document);
     let took = began.elapsed();
-    assert!(text.len() < 1 << 20, "{} bytes", text.len());
+    // Below 1 MiB with some margin for longer names.
+    assert!(text.len() < 960_000, "{} bytes", text.len());
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 

@@ -89,6 +89,17 @@ impl Transaction<'_> {
         }
     }
 
+    /// Has the helper note that the restart is done, for each service of the server.
+    pub(super) async fn report_success(&self) {
+        for service in self.config.services_of(self.backend) {
+            let what = self.reason.clone().into();
+            if let Err(trouble) = self.ask(&Request::Restarted { service: service.name.clone(), what }).await
+            {
+                log::warn!("the history of the helper does not tell of this restart: {trouble}");
+            }
+        }
+    }
+
     fn undrain_requests(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
         let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
         self.config

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::service::ServiceState;
 
 /// Upper bounds of the probe durations, in seconds. A bucket for all others follows.
-pub(crate) const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+pub(crate) const BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5];
 
 /// All counters.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -553,7 +553,7 @@ proptest! {
         let (mut now, mut live) = (Moment::START, Lines::default());
         for (later, event) in std::iter::once((0, Event::Start)).chain(events) {
             now = now + Duration::from_millis(later);
-            recorder.record(now, std::time::UNIX_EPOCH, &event, &engine);
+            recorder.record(now, || std::time::UNIX_EPOCH, &event, &engine);
             let actions = engine.handle(now, event.clone());
             live.after(now, &event, &actions, &engine);
         }
@@ -561,15 +561,17 @@ proptest! {
             exabgp: crate::trace::Answering::Recorded(Parent::ExaBgp),
             ..Default::default()
         };
-        let dump = recorder.dump(header).unwrap();
-        let trace = Trace::read(&dump, &names).unwrap_or_else(|error| panic!("{error}\n{dump}"));
-        let mut replayed = Lines::default();
-        let replayed_engine = play(&config, &trace, &mut replayed);
-        let began = trace.steps[0].at;
-        // Several events may share the moment at which the trace begins, so the lines are compared from the end.
-        let same = &live.0[live.0.len() - replayed.0.len()..];
-        prop_assert_eq!(same, &replayed.0[..]);
-        prop_assert!(live.0[..live.0.len() - replayed.0.len()].iter().all(|(at, _)| *at <= began));
-        prop_assert_eq!(replayed_engine.snapshot(), engine.snapshot());
+        for excerpt in [recorder.excerpt(&header), recorder.last_minute(&header)] {
+            let dump = excerpt.unwrap().text();
+            let trace = Trace::read(&dump, &names).unwrap_or_else(|error| panic!("{error}\n{dump}"));
+            let mut replayed = Lines::default();
+            let replayed_engine = play(&config, &trace, &mut replayed);
+            let began = trace.steps[0].at;
+            // Several events may share the moment at which the trace begins, so the lines are compared from the end.
+            let same = &live.0[live.0.len() - replayed.0.len()..];
+            prop_assert_eq!(same, &replayed.0[..]);
+            prop_assert!(live.0[..live.0.len() - replayed.0.len()].iter().all(|(at, _)| *at <= began));
+            prop_assert_eq!(replayed_engine.snapshot(), engine.snapshot());
+        }
     }
 }

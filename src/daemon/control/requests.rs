@@ -135,7 +135,7 @@ async fn carry_out(
         Request::Undrain { .. } | Request::Unhold { .. } | Request::Undampen { .. } | Request::Reload => {
             log::info!("uid {uid} asks: {request}");
         }
-        Request::RestartFailed { .. } | Request::Dump => {}
+        Request::RestartFailed { .. } | Request::Restarted { .. } | Request::Dump => {}
         Request::History => return configuration.history().await,
     }
     let (reply, replied) = oneshot::channel();

@@ -11,8 +11,8 @@ use crate::sys::files::{Draft, open_plain, sync_directory_of, text_of};
 use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
 /// ExaBGP passes on a umask that makes new directories inaccessible, so modes are set explicitly.
-pub(super) const DIRECTORY_MODE: u32 = 0o750;
-const FILE_MODE: u32 = 0o640;
+pub(in crate::daemon) const DIRECTORY_MODE: u32 = 0o750;
+pub(in crate::daemon) const FILE_MODE: u32 = 0o640;
 
 /// Largest file to read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;

@@ -222,6 +222,9 @@ impl Notice {
                     }
                 }
             }
+            Self::Restarted { service, what } => {
+                write!(f, "service {service}: {what} done, and every step verified")
+            }
             Self::LeftBehind { route } => {
                 write!(f, "{route} is no longer configured, but may be announced: withdrawing it")
             }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use dnsherald::responder::Fault;
 
 use crate::support::binary;
-use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
+use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, eventually, ideal, mode};
 
 /// The commands of a replay, with times.
 fn replayed(trace: &Path, options: &[&str]) -> Vec<(String, String)> {
@@ -95,4 +95,75 @@ fn runs_with_a_recording_that_is_not_read() {
         reader = Some(OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
     }
     drop(reader);
+}
+
+#[test]
+fn the_minute_before_a_service_went_down_is_kept_and_replays_to_the_same_commands() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    let file = pop.state_file().with_extension("incident-1.trace");
+    let shown = format!("dnsherald simulate --trace {}", file.display());
+    let mut history = String::new();
+    let is_told = || {
+        history = pop.told(&["history"]);
+        history.contains(&shown)
+    };
+    assert!(eventually(is_told), "{history}");
+    assert!(history.contains("incident   the minute before service resolver went down"), "{history}");
+    assert_eq!(mode(&file), "640");
+    let said = helper.said();
+    let lines: Vec<_> = replayed(&file, &[]).into_iter().map(|(_, line)| line).collect();
+    assert_eq!(lines, said);
+
+    // It survives the helper, and the next incident gets the next number.
+    helper.dies_suddenly();
+    pop.server.becomes(Fault::None);
+    let mut helper = pop.announced();
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    assert!(eventually(|| pop.state_file().with_extension("incident-2.trace").exists()));
+    assert!(file.exists());
+}
+
+#[test]
+fn a_recorder_of_size_0_is_off() {
+    let pop = Pop::new();
+    pop.is_configured(&pop.configuration().replace("[control]", "[control]\nrecorder = 0"));
+    let mut helper = pop.settled();
+    let refused = pop.command(&["history", "--dump", pop.file("dump").to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("control.recorder is 0"), "{refused:?}");
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+    assert!(!pop.state_file().with_extension("incident-1.trace").exists());
+}
+
+/// No file can grow, as on a full disk.
+#[test]
+fn a_full_disk_costs_metrics_history_and_incidents_and_no_route() {
+    let pop = Pop::new();
+    let textfile = pop.file("a.prom");
+    pop.is_configured(&format!("{}\n[metrics]\ntextfile = {textfile:?}\n", pop.configuration()));
+    let mut helper = pop.helper_after("trap '' XFSZ; ulimit -f 0", ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    for (fault, line) in [(Fault::Refuse, WITHDRAW), (Fault::None, ANNOUNCE), (Fault::Refuse, WITHDRAW)] {
+        pop.server.becomes(fault);
+        helper.says(line);
+    }
+    for obstacle in [
+        "cannot write metrics to",
+        "cannot write the history in",
+        "cannot keep the minute before service resolver went down",
+    ] {
+        helper.logs(obstacle);
+        assert_eq!(helper.log().matches(obstacle).count(), 1, "{}", helper.log());
+    }
+    assert!(!textfile.exists(), "no file is left half");
+    helper.is_sent("TERM");
+    helper.exits_well();
 }

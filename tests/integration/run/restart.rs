@@ -94,6 +94,12 @@ fn a_replaced_server_is_a_restart() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     site.helper.says(WITHDRAW);
     site.helper.says(ANNOUNCE);
+    let is_told = || {
+        let history = site.pop.told(&["history"]);
+        history.contains("restart    service resolver: restart ")
+            && history.contains("done, and every step verified")
+    };
+    assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
 }
 
 /// Addresses that listened before the first attempt must listen after the second.
