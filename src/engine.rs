@@ -68,7 +68,9 @@ pub(crate) struct Engine {
     /// Drains of all services; a service that is added later has them, too.
     drains_of_all: Drains,
     memory: Memory,
-    /// What to log once the engine starts.
+    /// What to log once the engine starts. A snapshot leaves it out: it tells of the saved memory, which a replay that
+    /// begins in the middle does not read.
+    #[serde(skip)]
     prelude: Vec<Action>,
     /// The period of saves of the memory. The age of the saved memory tells how long no helper has run.
     heartbeat: Option<Duration>,

@@ -29,22 +29,30 @@ pub(crate) struct Text<T>(pub(crate) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen<T>(PhantomData<T>);
+        let mut value = None;
+        let mut read = |text: &str| {
+            value = Some(text.parse().map_err(|error: T::Err| error.to_string())?);
+            Ok(())
+        };
+        deserializer.deserialize_str(Seen(&mut read))?;
+        value.map(Text).ok_or_else(|| D::Error::custom("found nothing, expected a string"))
+    }
+}
 
-        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Seen<T> {
-            type Value = Text<T>;
+/// Hands a string to a function. One visitor for all types, since the parser is compiled once for each visitor.
+///
+/// It parses while it visits: an error in a list then has the place of its element.
+struct Seen<'a>(&'a mut dyn FnMut(&str) -> Result<(), String>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
+impl Visitor<'_> for Seen<'_> {
+    type Value = ();
 
-            // Parse here, so that an error in a list has the place of its element.
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                text.parse().map(Text).map_err(E::custom)
-            }
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
 
-        deserializer.deserialize_str(Seen(PhantomData))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        (self.0)(text).map_err(E::custom)
     }
 }
 

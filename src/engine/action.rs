@@ -1,12 +1,12 @@
 //! Everything that can leave the engine.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::event::{CheckId, ServiceId};
 use super::notice::Notice;
 
 /// An action for the edges to perform, in this order.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Action {
     /// Write this line, and a line break, to standard output.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::dampening::Cleared;
 use super::drain::{FailedRestart, Holder, Lasts, Reason};
@@ -24,7 +24,7 @@ pub(crate) mod until;
 mod words;
 
 /// An event for the log. Services and checks are named as in the configuration.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each variant's sentence stands in `words`")]
 pub(crate) enum Notice {
@@ -44,7 +44,6 @@ pub(crate) enum Notice {
         why: String,
         asks: Vec<Desired>,
         /// Statements that a reload has left in force, once the service has its first verdict since.
-        #[serde(default)]
         kept: Vec<Desired>,
         planned: bool,
     },
@@ -253,7 +252,7 @@ pub(crate) enum Notice {
 }
 
 /// The commands that a decision requests from ExaBGP.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Desired {
     /// To announce or to withdraw.
@@ -263,7 +262,7 @@ pub(crate) struct Desired {
 }
 
 /// The acknowledged statement for prefixes of a service.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Stated {
     /// The name, as configured.
@@ -277,7 +276,6 @@ pub(crate) struct Stated {
     /// Whether the statement before was another one.
     pub(crate) moved: bool,
     /// Whether the service was down or drained before, and is degraded or up.
-    #[serde(default)]
     pub(crate) returns: bool,
     /// Why ExaBGP has not acknowledged it; `None` if it has.
     pub(crate) silence: Option<String>,
@@ -290,7 +288,7 @@ pub(crate) struct Stated {
 }
 
 /// Announced or withdrawn.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RouteState {
     /// It attracts traffic.

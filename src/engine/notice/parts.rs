@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A fall from serving, and its consequences.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Fall {
     /// The penalty after it, without its fraction.
@@ -19,12 +19,11 @@ pub(crate) struct Fall {
     pub(crate) return_takes: Option<Duration>,
     /// Whether the process ended and may be back within `restart-grace`, but that has excused too many restarts
     /// already.
-    #[serde(default)]
     pub(crate) grace_used_up: bool,
 }
 
 /// Why a drain or a hold ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DrainEnd {
     /// Its holder, or an operator, has lifted it.

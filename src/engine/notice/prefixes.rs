@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The number of prefixes that are named.
 const NAMED: usize = 3;
 
 /// Prefixes in the order of the configuration, each once.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Prefixes {
     /// The first prefixes.
