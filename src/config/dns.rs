@@ -24,26 +24,20 @@ use crate::probe::set::{Pace, ProbeSet};
 use crate::text::period::LONGEST;
 
 impl Resolver<'_> {
-    /// The checks of a service: those of the file, or the defaults of its role.
+    /// The checks of a service: those of its role, and those of the file. A service that lists checks has those of a
+    /// role only if it names the role. A check of the file takes the place of the role's check of the same name.
     pub(super) fn checks(
         &self,
         service: &file::Service,
         backend: Option<&Backend>,
         defaults: &file::Timing,
     ) -> Result<Vec<Check>> {
-        if service.check.is_empty() {
-            return self.role_checks(service, backend, defaults);
-        }
-        let is_compared = service.check.iter().any(|check| check.get_ref().freshness.is_some());
-        let mut refused = Ok(());
-        if let (Some(zones), None, false) = (&service.zones, &service.backend, is_compared) {
-            let message = "zones need a backend or the default checks, and this service has no backend and lists its own checks";
-            refused = Err(self.rule_error(&["backend"], &zones.span(), message));
-        }
-        for (key, place) in keys_of_default_checks(service) {
-            let message = format!("{key} needs the default checks, but this service lists its own checks");
-            refused = Err(self.value_error(&place, message));
-        }
+        let has_role_checks = service.check.is_empty() || service.role.is_some();
+        let supplied = if has_role_checks {
+            self.role_checks(service, backend, defaults)
+        } else {
+            self.keys_without_role(service).map(|()| vec![])
+        };
         let (mut checks, mut names) = (vec![], vec![]);
         for written in &service.check {
             let name = &written.get_ref().name;
@@ -59,7 +53,28 @@ impl Resolver<'_> {
             let check = self.check(written.get_ref(), &written.span(), service, backend, defaults);
             checks.push(own.and(check));
         }
-        refused.and(checks.into_iter().collect())
+        let own = checks.into_iter().collect::<Result<Vec<_>>>();
+        let mut all = supplied?;
+        all.retain(|check| !names.contains(&&check.name));
+        all.extend(own?);
+        Ok(all)
+    }
+
+    /// Refuses the keys of a role in a service that has checks of its own and no role.
+    fn keys_without_role(&self, service: &file::Service) -> Result<()> {
+        let mut refused = Ok(());
+        for (key, place) in keys_of_role_checks(service) {
+            let message = format!(
+                "{key} belongs to the checks of a role, but this service lists its own checks; add role = \"…\" to have both"
+            );
+            refused = Err(self.rule_error(&["role"], &place, message));
+        }
+        let is_compared = service.check.iter().any(|check| check.get_ref().freshness.is_some());
+        if let (Some(zones), None, false) = (&service.zones, &service.backend, is_compared) {
+            let message = "zones need a backend or the checks of a role, and this service has no backend and lists its own checks";
+            refused = Err(self.rule_error(&["backend"], &zones.span(), message));
+        }
+        refused
     }
 
     fn check(
@@ -280,12 +295,11 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
 }
 
 /// The keys of a service that change its default checks and nothing else, with their places.
-fn keys_of_default_checks(service: &file::Service) -> impl Iterator<Item = (&'static str, Range<usize>)> {
+fn keys_of_role_checks(service: &file::Service) -> impl Iterator<Item = (&'static str, Range<usize>)> {
     fn place<T>(key: &'static str, written: Option<&Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
         written.map(|value| (key, value.span()))
     }
     let places = [
-        place("role", service.role.as_ref()),
         place("critical", service.critical.as_ref()),
         place("sentinel", service.sentinel.as_ref()),
         place("large", service.large.as_ref()),

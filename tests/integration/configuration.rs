@@ -97,7 +97,7 @@ fn an_error_hides_no_other() {
         "`off` is a relative path",
         "the absolute path of a program",
         "adopt-max-age means something only",
-        "role needs the default checks",
+        "sentinel belongs to the checks of a role",
         "half-life is 0s",
         "reuse 5000 is not below suppress 1000",
         "[[service.check]] has no `name`",
