@@ -212,9 +212,9 @@ zone:
 class Bind(Server):
     kind = "bind"
 
-    def __init__(self, role="authoritative", options="", localhost=True, **more):
+    def __init__(self, role="authoritative", options="", localhost=True, more_zones="", **more):
         super().__init__(**more)
-        self.role, self.options, self.localhost = role, options, localhost
+        self.role, self.options, self.localhost, self.more_zones = role, options, localhost, more_zones
         self.query, self.recursion = "any", "yes"
         self.zone = f'zone "{SERVED}" {{ type primary; file "zone"; }};\n'
         if role == "resolver":
@@ -240,10 +240,13 @@ options {{
     server-id "{NODE}"; max-udp-size 4096; edns-udp-size 4096; dnssec-validation {validation};
     {self.options}
 }};
-controls {{ }};
+{self.controls()}
 zone "." {{ type hint; file "{self.zones.folder}/hints"; }};
-{zones}"""
+{zones}{self.more_zones.replace("{folder}", str(self.folder))}"""
         )
+
+    def controls(self):
+        return "controls { };"
 
     def _anchor(self):
         flags, protocol, algorithm, key = self.zones.anchor.split("DNSKEY ")[1].split(None, 3)
@@ -254,6 +257,21 @@ zone "." {{ type hint; file "{self.zones.folder}/hints"; }};
 
     def reload(self):
         self.process.signal(signal.SIGHUP)
+
+
+class DynamicBind(Bind):
+    """With a zone that takes updates, and a control channel."""
+
+    def prepare(self):
+        super().prepare()
+        self.zone = f'zone "{SERVED}" {{ type primary; file "zone"; allow-update {{ 127.0.0.1; }}; }};\n'
+        run("rndc-confgen", "-a", "-c", str(self.folder / "rndc.key"))
+
+    def controls(self):
+        return f'include "{self.folder}/rndc.key";\ncontrols {{ inet 127.0.0.1 allow {{ 127.0.0.1; }} keys {{ "rndc-key"; }}; }};'
+
+    def control(self, *words):
+        return run(*self.host.inside("rndc", "-k", self.folder / "rndc.key", "-s", "127.0.0.1", *words))
 
 
 class Knot(Server):

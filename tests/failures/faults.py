@@ -315,6 +315,42 @@ def disk_full(presence):
     presence.upstream.publish(served(SERIAL + 2).replace("198.18.0.80", NEW_ADDRESS))
 
 
+MANY_ZONES = "".join(f'zone "z{number}.test" {{ type primary; file "{{folder}}/many"; }};\n' for number in range(5000))
+
+
+def many_zones(presence):
+    """One file for all."""
+    (presence.folder / "many").write_text(served().replace(f"{SERVED}.", "@").replace("ns1.@", "ns1").replace("host.@", "host").replace("ns2.@", "ns2"))
+
+
+FLOOD_OF_ZONE = ("www.example.org A", "example.org SOA", "abc.w.example.org A")
+
+
+def reloaded_under_load(presence):
+    flooded(300, *FLOOD_OF_ZONE)(presence)
+    for _ in range(3):
+        presence.server.reload()
+        let_pass(3)
+
+
+def frozen_under_load(presence):
+    flooded(300, *FLOOD_OF_ZONE)(presence)
+    for _ in range(3):
+        presence.server.control("freeze", SERVED)
+        let_pass(1)
+        presence.server.control("thaw", SERVED)
+
+
+def logs_rotated(presence):
+    flooded(300, "www.example.com A", "localhost A")(presence)
+    log = presence.folder / "unbound.log"
+    for number in range(5):
+        log.rename(f"{log}.{number}")
+        presence.server.control("log_reopen")
+        wait_until(log.exists, PATIENCE, "the log is opened anew", poll=0.05)
+        let_pass(0.5)
+
+
 SECOND_ZONE = 'zone:\n    name: "example.edu"\n    zonefile: "second"\n'
 
 

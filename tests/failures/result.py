@@ -159,27 +159,36 @@ def watch(presence, row, result, since, asking):
         result.done = OBSERVES
 
 
+# Titles of the page, and the rows below each.
+SECTIONS = (
+    ("Failures, at defaults", lambda row: row.is_failure and row.is_default),
+    ("Failures, with more keys", lambda row: row.is_failure and not row.is_default),
+    ("Clients are served as before", lambda row: not row.is_failure),
+)
+
+
 def page(results):
     """The results as a page: failures, then the situations in which no route should move."""
     lines = [
-        "# What dnsherald does at defaults",
+        "# What dnsherald does when a point of presence fails",
         "",
         "Written by `tests/failures/run --markdown`; see [README.md](README.md). The configuration has nothing but `backend`, `zones`, for BIND `role`,",
         "`degraded = { med = 400 }`, and the keys that a row names. Times count from the failure to the line on standard output, one run each.",
     ]
-    for title, is_failure in (("Failures", True), ("Clients are served as before", False)):
-        rows = [result.markdown() for result in results if result.row.is_failure == is_failure]
+    for title, belongs in SECTIONS:
+        rows = [result.markdown() for result in results if belongs(result.row)]
         lines += ["", f"## {title}", "", Result.MARKDOWN_HEAD, *rows]
     return "\n".join([*lines, "", f"{score(results)}.", ""])
 
 
 def score(results):
-    failures = [result for result in results if result.row.is_failure]
-    others = [result for result in results if not result.row.is_failure]
-    moved = sum(result.has_moved for result in failures)
-    false = sum(result.is_false_move for result in others)
+    def moved(belongs):
+        found = [result for result in results if belongs(result.row)]
+        return f"{sum(result.has_moved for result in found)} of {len(found)}"
+
+    defaults, more, others = (moved(belongs) for _, belongs in SECTIONS)
     wrong = sum(not result.as_expected for result in results)
     return (
-        f"{moved} of {len(failures)} failures moved the route, {false} of {len(others)} harmless situations did; "
+        f"{defaults} failures moved the route at defaults, {more} with more keys, {others} harmless situations did; "
         f"{wrong} rows other than expected"
     )

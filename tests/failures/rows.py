@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import faults
-from dns_servers import Bind, Dnsdist, Knot, Nsd, PowerDns, TlsUnbound, Unbound
+from dns_servers import Bind, Dnsdist, DynamicBind, Knot, Nsd, PowerDns, TlsUnbound, Unbound
 from faults import access, changed, filtered
-from numbering import AS_CLIENT, CLIENT_NETWORK, MANAGEMENT_IPV4, SECOND_IPV4, SERVICE_IPV4, SERVICE_IPV6, UPSTREAM
+from numbering import AS_CLIENT, CLIENT_IPV4, CLIENT_IPV6, CLIENT_NETWORK, MANAGEMENT_IPV4, SECOND_IPV4, SERVICE_IPV4, SERVICE_IPV6, UPSTREAM
 from zones import TOP
 
 # What the helper does, at defaults.
@@ -49,6 +49,11 @@ class Row:
     def is_failure(self):
         return self.expected != STAYS
 
+    @property
+    def is_default(self):
+        """Whether the configuration has no key but those of every row."""
+        return not self.more
+
 
 nsd = Nsd
 secondary = partial(Nsd, secondary=True)
@@ -67,6 +72,15 @@ LIMITED_BIND = partial(
 )
 FLOOD = faults.flooded(600, "www.example.org A", "example.org SOA", "abc.w.example.org A", source="203.0.113.20")
 FAKED_UNBOUND = partial(Unbound, environment=faults.FAKED_CLOCK)
+FRESH = 'role = "authoritative"\n[[service.check]]\nname = "fresh"\n'
+FRESH += f'freshness = {{ primaries = ["{UPSTREAM}"], max-lag = "3s", zone-interval = "1s" }}\ninterval = "1s"\n'
+
+
+def way_back(role, to, interfaces="[]"):
+    """A check of the way to an address of the clients, beside those of the role."""
+    return f'role = "{role}"\n[[service.check]]\nname = "way-back"\nroute = {{ to = ["{to}"], interfaces = {interfaces} }}\n'
+
+
 NO_UPSTREAM = filtered(f"ip daddr {UPSTREAM} drop", hook="output")
 
 PROCESS = [
@@ -120,6 +134,10 @@ HOST = [
     Row("no default route of NSD", "ip route del default, NSD", nsd, faults.link_removed("route", "default"), OBSERVES, known=UNSEEN),
     Row("blackhole", "a blackhole route to the clients", Unbound, faults.blackhole, OBSERVES, known=UNSEEN),
     Row("reverse path filter", "rp_filter=1, queries come by another interface", Unbound, faults.reverse_path_filter, UNSEEN),
+    Row("no IPv6 default route, route", "the same, with a check of the way back", Unbound, faults.link_removed("-6 route", "default"), DEGRADES, more=way_back("resolver", CLIENT_IPV6)),
+    Row("no default route of NSD, route", "ip route del default, with a check of the way back", nsd, faults.link_removed("route", "default"), DEGRADES, more=way_back("authoritative", CLIENT_IPV4)),
+    Row("blackhole, route", "the same, with a check of the way back", Unbound, faults.blackhole, DEGRADES, more=way_back("resolver", CLIENT_IPV4)),
+    Row("reverse path filter, route", "the same, with a check of the way back", Unbound, faults.reverse_path_filter, DEGRADES, more=way_back("resolver", CLIENT_IPV4, '["eth1"]')),
     Row("clients far away", "400 ms more on the way to the clients", Unbound, faults.held("clients", 400), UNSEEN),
     Row("server saturated", "1 % of a core, 3000 queries per second", Unbound, faults.saturated, MOVES, within=15, asked_after=3),
     Row("uplink saturated", "tbf of 24 kbit/s on eth0", Unbound, faults.uplink_saturated, OBSERVES, known=UNSEEN),
@@ -156,6 +174,8 @@ AUTHORITATIVE = [
     Row("zone expired in Knot", "the same, Knot", partial(Knot, secondary=True), faults.primary_unreachable, WITHDRAWS, before=faults.short_expiry, within=30, asked_after=15),
     Row("old serial", "transfers blocked, the primary moves on", secondary, faults.transfers_blocked, UNSEEN, asked_after=5, address=faults.NEW_ADDRESS),
     Row("transfer disk full", "an update is not taken", secondary, faults.disk_full, UNSEEN, before=faults.small_disk, asked_after=5, address=faults.NEW_ADDRESS),
+    Row("old serial, freshness", "the same, compared with the primary", secondary, faults.transfers_blocked, DEGRADES, asked_after=5, address=faults.NEW_ADDRESS, more=FRESH, within=20),
+    Row("transfer disk full, freshness", "the same, compared with the primary", secondary, faults.disk_full, DEGRADES, before=faults.small_disk, asked_after=5, address=faults.NEW_ADDRESS, more=FRESH, within=20),
     Row("zone of SOA only", "NSD reload", nsd, faults.zone_of_soa, DEGRADES, **DEEP),
     Row("no NS records", "NSD reload", nsd, faults.zone_without(" NS "), DEGRADES, **DEEP),
     Row("wrong record", "NSD reload with another address", nsd, faults.wrong_address, UNSEEN),
@@ -177,6 +197,9 @@ FALSE_POSITIVES = [
     Row("server limits gently", "Unbound ip-ratelimit 30/s", Unbound, changed(extra="    ip-ratelimit: 30\n    ip-ratelimit-factor: 0\n"), STAYS),
     Row("response rate limit", "BIND RRL 5/s, nothing else wrong", partial(Bind, options="rate-limit { responses-per-second 5; slip 2; };"), faults.nothing, STAYS),
     Row("plain BIND", "no zone localhost, nothing wrong", BIND_WITHOUT_LOCALHOST, faults.nothing, STAYS),
+    Row("reload of 5000 zones", "SIGHUP of BIND under 300 queries per second", partial(Bind, more_zones=faults.MANY_ZONES), faults.reloaded_under_load, STAYS, before=faults.many_zones, within=14),
+    Row("zone frozen", "rndc freeze and thaw of a dynamic zone under 300 queries per second", DynamicBind, faults.frozen_under_load, STAYS),
+    Row("log rotation", "log_reopen of Unbound under 300 queries per second, each logged", partial(Unbound, extra="    log-queries: yes\n"), faults.logs_rotated, STAYS),
 ]
 
 ROWS = [*PROCESS, *FIREWALL, *HOST, *RESOLVER, *AUTHORITATIVE, *FALSE_POSITIVES]
