@@ -152,12 +152,16 @@ fn own_checks_stand_beside_those_of_a_named_role() {
     let own = "[[service.check]]\nname = \"answers\"\ndns = { query = \"example.org A\" }\n\
                [[service.check]]\nname = \"script\"\ncommand = \"true\"\n[backend.unbound]";
     let names = |keys: &str| -> Vec<String> {
-        let checks = &config(BOTH, &format!("prefixes = [\"192.0.2.53/32\"]\n{keys}\n{own}")).services[0].checks;
+        let checks =
+            &config(BOTH, &format!("prefixes = [\"192.0.2.53/32\"]\n{keys}\n{own}")).services[0].checks;
         checks.iter().map(|check| check.name.clone()).collect()
     };
     let (alone, both) = (names(""), names("role = \"resolver\""));
     assert_eq!(alone, ["answers", "script", "address"]);
-    assert!(["answers-tcp", "recursion", "script"].iter().all(|name| both.contains(&(*name).to_owned())), "{both:?}");
+    assert!(
+        ["answers-tcp", "recursion", "script"].iter().all(|name| both.contains(&(*name).to_owned())),
+        "{both:?}"
+    );
     assert_eq!(both.iter().filter(|name| *name == "answers").count(), 1, "{both:?}");
     // A backend gives its role to no service that lists checks.
     assert!(!names("backend = \"unbound\"\n").contains(&"answers-tcp".to_owned()));
