@@ -104,3 +104,16 @@ fn a_test_runs_each_command_of_the_pages() {
     let output = Command::new("python3").args(["-B", script]).output().expect("python3 is needed");
     assert!(output.status.success(), "{}", stderr(&output));
 }
+
+#[test]
+fn the_tutorial_explains_each_step_of_its_script() {
+    let script = include_str!("../../examples/tutorial/run");
+    let page = include_str!("../../docs/tutorial.md");
+    let numbers = |text: &str, before: &str| {
+        let heads = text.lines().filter_map(|line| line.strip_prefix(before)?.split_once(". "));
+        heads.map(|(number, _)| number.parse().unwrap()).collect::<Vec<u32>>()
+    };
+    let steps = numbers(script, "step \"");
+    assert_eq!(steps, (1..=8).collect::<Vec<_>>());
+    assert_eq!(numbers(page, "## "), steps);
+}

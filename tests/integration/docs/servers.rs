@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::docs::pages;
+use crate::cli::{File, dnsherald, stderr, stdout};
+use crate::support::docs::{Page, pages};
 use crate::support::lacks;
 
 /// A server's program that checks a configuration.
@@ -66,4 +67,35 @@ fn the_servers_accept_every_configuration_in_the_pages() {
         assert!(count > 0 || std::env::var_os("DNSHERALD_FULL").is_none(), "no block is marked {language}");
     }
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// The first word in code of the row of a page's table.
+fn cell<'a>(page: &'a Page, row: &str) -> &'a str {
+    let head = format!("| {row} | ");
+    let line = page.text.lines().find_map(|line| line.strip_prefix(&head));
+    let line = line.unwrap_or_else(|| panic!("{}: no row {row}", page.path));
+    line.split('`').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn the_pages_of_servers_tell_what_their_configuration_does() {
+    let pages = pages();
+    let pages = pages.iter().filter(|page| page.path.starts_with("docs/servers/"));
+    let pages: Vec<_> = pages.filter(|page| !page.path.ends_with("README.md")).collect();
+    assert_eq!(pages.len(), 9);
+    for page in pages {
+        let toml = page.blocks().into_iter().find(|block| block.language == "toml").unwrap().text;
+        let file = File::new("server.toml", &format!("{toml}\n[node]\nmanagement = [\"10.1.0.2\"]\n"));
+        let shown = dnsherald(&["check-config", file.path()]);
+        assert!(shown.status.success(), "{}: {}", page.path, stderr(&shown));
+        let shown = stdout(&shown);
+        // The page of BIND names the question of a resolver, and shows an authoritative server.
+        let question = match cell(page, "probe that decides") {
+            _ if toml.contains("zones") => "example.org. SOA",
+            question => question,
+        };
+        for words in [&format!("unit {}\n", cell(page, "unit")), &format!(":53 udp {question} ")] {
+            assert!(shown.contains(words), "{}: `{words}` is not in\n{shown}", page.path);
+        }
+    }
 }
