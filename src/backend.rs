@@ -111,7 +111,7 @@ pub(crate) struct Facts {
     pub(crate) no_counters: &'static str,
     /// The exit statuses of its control program for a stopped server.
     pub(crate) stopped: &'static [i32],
-    /// Whether the control channel cannot be switched off, so that a missing socket means a stopped server.
+    /// Whether the control channel cannot be switched off, so a missing socket means a stopped server.
     pub(crate) always_on: bool,
     /// How a user other than root gets access.
     pub(crate) access: Access,
@@ -207,7 +207,7 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     /// The number of queries in the output.
     fn read_queries(&self, text: &str) -> Option<u64>;
 
-    /// The counters that tell how the server fares, in what was printed. By default only the number of queries.
+    /// The counters of the server's load and errors, in this output. By default only the number of queries.
     fn read_counters(&self, text: &str) -> Option<Reading> {
         Some(Reading { queries: self.read_queries(text)?, ..Reading::default() })
     }
@@ -263,7 +263,7 @@ pub(crate) struct Status {
 pub(crate) struct Trouble {
     /// A sentence that names the object.
     pub(crate) why: String,
-    /// Lines that tell what to change; empty if not known.
+    /// Lines with the necessary change; empty if not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
     /// Whether certainly nothing was done.

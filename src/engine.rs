@@ -1,7 +1,7 @@
 //! The engine: events in, actions out. It reads no clock, no socket and no file.
 //!
 //! [`Engine::handle`] takes an event and its time, and returns the actions to perform; [`Engine::deadline`] returns the
-//! latest time of the next call. The daemon, a trace and a test drive it in the same way, so that a recorded run
+//! latest time of the next call. The daemon, a trace and a test drive it in the same way, so a recorded run
 //! replays exactly.
 //!
 //! An outcome updates its [`check`] (three counters of [`hysteresis`]). The [`service`] takes the worst of its checks;
@@ -72,7 +72,7 @@ pub(crate) struct Engine {
     /// begins in the middle does not read.
     #[serde(skip)]
     prelude: Vec<Action>,
-    /// The period of saves of the memory. The age of the saved memory tells how long no helper has run.
+    /// The period of saves of the memory. The age of the saved memory is the time without a helper.
     heartbeat: Option<Duration>,
     heartbeat_at: Option<Moment>,
     /// The state of each service at its last [`Confirmation`], and that confirmation.
@@ -265,7 +265,7 @@ impl Engine {
         out.append(&mut self.prelude);
         self.api_session.begin(now, out);
         for route in self.owners.len()..self.api_session.entries().len() {
-            let left = self.api_session.entries()[route].towards();
+            let left = self.api_session.entries()[route].with_neighbors();
             out.push(Notice::LeftBehind { route: left }.into());
             self.api_session.desire(now, route, &Advertisement::Withdraw, out);
         }

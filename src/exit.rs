@@ -15,7 +15,7 @@ pub enum Exit {
     LeftDrained,
     /// A restart failed, and the server is back with the configuration before.
     RolledBack,
-    /// `drain --wait`: the withdraws were said, and ExaBGP does not tell whether it carried them out.
+    /// `drain --wait`: the withdraws were sent, and ExaBGP does not report whether it carried them out.
     Unacknowledged,
     /// The configuration is refused (EX_CONFIG of sysexits).
     Config,

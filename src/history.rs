@@ -30,7 +30,7 @@ pub(crate) const MAX_SIZE: usize = 256 << 10;
 /// Characters of a text.
 const LONGEST: usize = 1000;
 
-/// What an entry tells of.
+/// The subject of an entry.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
@@ -84,7 +84,7 @@ pub(crate) struct Entry {
     v: u32,
     /// When, by the wall clock of then.
     pub(crate) at: Time,
-    /// What it tells of.
+    /// Its subject.
     pub(crate) kind: Kind,
     /// The service that it is about; absent where it is about all, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

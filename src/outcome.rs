@@ -194,7 +194,7 @@ causes! {
     LinkDown = "link-down" (Soft),
     /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
     ListenerMissing = "listener-missing" (Hard),
-    /// No sockets of the server can be seen, or nothing can be told from them.
+    /// No sockets of the server are visible, or they prove nothing.
     ListenerUnknown = "listener-unknown" (Unknown),
     /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
     Local = "local" (Unknown),
@@ -254,7 +254,7 @@ causes! {
     Tls = "tls" (Soft),
     /// Fewer answer records than the minimum.
     TooFewAnswers = "too-few-answers" (Soft),
-    /// Truncated, so that what was expected cannot be seen.
+    /// Truncated, so what was expected cannot be seen.
     Truncated = "truncated" (Soft),
     /// A record may be kept for a shorter or longer time (TTL) than expected.
     Ttl = "ttl" (Soft),

@@ -16,7 +16,7 @@
 //!
 //! # What a program leaves behind
 //!
-//! The sweep kills what belongs to a run, as far as that is possible without privileges. Any of three marks tells that
+//! The sweep kills what belongs to a run, as far as that is possible without privileges. Any of three marks shows that
 //! a process belongs to it: the process group, descent from the child (parents, in `/proc`), and the variable
 //! `DNSHERALD_RUN` in the environment, whose value no other run has. A process that leaves the group or the session
 //! keeps the variable; one that clears its environment keeps its parents.

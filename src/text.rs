@@ -11,7 +11,7 @@
 //! * **JSON passes through [`json`]**, which writes these characters as `\u` escapes: a reader gets them unchanged.
 //!
 //! Each character for which [`is_doubtful`] is true is escaped. Printable text of any script stays as it is. A
-//! backslash stays as well, so that escaping twice changes nothing.
+//! backslash stays as well, so escaping twice changes nothing.
 
 pub(crate) mod excerpt;
 pub(crate) mod fnv;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::prospect::Prospect;
+use super::start_forecast::StartForecast;
 use super::{complain, host_name, missing, runtime};
 use crate::cli::Check as Options;
 use crate::config::{self, Config};
@@ -115,10 +115,10 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
     // Do not wait for tasks that hang.
     runtime.shutdown_background();
     let mut reports = reports?;
-    let prospect = Prospect::new(&config, &options.configuration.config);
+    let start_forecast = StartForecast::new(&config, &options.configuration.config);
     for report in &mut reports {
         let place = config.services.iter().position(|service| service.name == report.service);
-        report.now = place.and_then(|place| prospect.of_service(place)).map(ToOwned::to_owned);
+        report.now = place.and_then(|place| start_forecast.of_service(place)).map(ToOwned::to_owned);
     }
     if !options.json && !options.plugin {
         missing::warn(&config)?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::prospect::Prospect;
+use super::start_forecast::StartForecast;
 use super::{host_name, missing};
 use crate::cli::CheckConfig;
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     match Config::load(file, &host_name()) {
         Ok(config) => {
             if !options.quiet {
-                let now = Prospect::new(&config, file).lines(&config);
+                let now = StartForecast::new(&config, file).lines(&config);
                 let mut out = text::stdout();
                 writeln!(out, "{now}{}: valid\n\n{}", file.display(), Description(&config))?;
                 missing::warn(&config)?;

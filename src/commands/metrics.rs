@@ -1,4 +1,4 @@
-//! `metrics`: what the running helper tells monitoring.
+//! `metrics`: the metrics of the running helper.
 
 use std::io::Write;
 

@@ -26,7 +26,7 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Replaces the watched sockets by those of these checks. If a check watches the process of the server, its CPU
-    /// time tells a server that hangs from one that is busy.
+    /// time distinguishes a server that hangs from a busy one.
     pub(super) fn assign(&mut self, probes: &Probes, processes: &Processes, events: &UnboundedSender<Event>) {
         let mut wanted = HashMap::<ListenerProbe, Vec<CheckId>>::new();
         for (check, (probe, _)) in probes {

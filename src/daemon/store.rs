@@ -1,6 +1,6 @@
 //! The state that survives a restart, in `<state>/<configuration file name>-<hash of its path>.json`.
 //!
-//! A thread writes a new file and renames it, so that the file is always complete. If power fails before it reaches the
+//! A thread writes a new file and renames it, so the file is always complete. If power fails before it reaches the
 //! disk, the previous file is read, `….json.before`. A foreign file only costs a warning, and a hanging disk only the
 //! last changes. A failed write is repeated until it succeeds.
 //!

@@ -26,7 +26,7 @@ pub(crate) enum Action {
     },
     /// ExaBGP has acknowledged the present state of a service for every prefix.
     Settled(ServiceId),
-    /// The present state of a service was sent for every prefix to an ExaBGP that answers no commands, so that its
+    /// The present state of a service was sent for every prefix to an ExaBGP that answers no commands, so its
     /// effect is unknown.
     Said(ServiceId),
     /// The memory has changed: save it.

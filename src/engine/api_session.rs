@@ -1,8 +1,8 @@
 //! The API session with ExaBGP: pure, one command in flight.
 //!
-//! Replies carry no number, so that a lost reply could shift all that follow. Therefore every command that is given up
+//! Replies carry no number, so a lost reply could shift all that follow. Therefore every command that is given up
 //! counts as a late reply, and the session asks for the version: the reply to that question is unmistakable, and every
-//! reply before it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so that late
+//! reply before it is stale. ExaBGP up to 5.0 answers that question ahead of queued route commands, so late
 //! replies are discarded for a moment more (`Settling`). A reply that no command awaited shows that the pairing was
 //! wrong.
 //!

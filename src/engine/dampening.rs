@@ -5,7 +5,7 @@
 //! that no service is held down for longer than `max-suppress` after its last fall. RFC 7196 advises larger thresholds
 //! for networks; here dampening acts on the operator's own prefix, before an upstream dampens it.
 //!
-//! This holds a healthy server down for many minutes, so that the default mode only observes. In every mode but `off`,
+//! This holds a healthy server down for many minutes, so the default mode only observes. In every mode but `off`,
 //! [`return_time`] calms a flapping service within a minute.
 
 use std::fmt;
@@ -200,13 +200,13 @@ impl Dampening {
     }
 
     /// The checks of the service are up; `rises_in` is the time that this takes them.
-    pub(crate) fn well(&mut self, now: Moment, rises_in: Duration) {
-        self.return_time.well(now, rises_in, self.policy.max_rise_time);
+    pub(crate) fn on_checks_up(&mut self, now: Moment, rises_in: Duration) {
+        self.return_time.on_checks_up(now, rises_in, self.policy.max_rise_time);
     }
 
     /// A check has brought the service down.
-    pub(crate) fn unwell(&mut self) {
-        self.return_time.unwell();
+    pub(crate) fn on_checks_down(&mut self) {
+        self.return_time.on_checks_down();
     }
 
     /// The service serves, or is withdrawn for a reason other than its fall.
@@ -382,7 +382,7 @@ mod tests {
         for _ in 0..3 {
             dampening.fall(minute(1));
         }
-        dampening.well(minute(1), Duration::from_secs(5));
+        dampening.on_checks_up(minute(1), Duration::from_secs(5));
         assert!(dampening.holds());
         let cleared = dampening.clear(minute(1)).unwrap();
         assert_eq!(cleared.to_string(), "penalty 3000, suppression, 3 falls within 10m");
@@ -396,7 +396,7 @@ mod tests {
             let mut dampening = dampening(mode);
             dampening.fall(minute(0));
             dampening.fall(minute(1));
-            dampening.well(minute(1), Duration::from_secs(5));
+            dampening.on_checks_up(minute(1), Duration::from_secs(5));
             dampening.held_until()
         };
         assert_eq!(holds(Mode::Observe), Some(minute(1) + Duration::from_secs(5)));

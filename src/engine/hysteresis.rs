@@ -128,7 +128,7 @@ pub(crate) struct Hysteresis {
     undecided: u32,
     /// Failures among them.
     failed: u32,
-    /// The verdict is `down` because the results alternated, so that no row was long enough.
+    /// The verdict is `down` because the results alternated, so no row was long enough.
     alternated: bool,
     window: Option<Window>,
     /// The window has brought it down.
@@ -163,7 +163,7 @@ impl Hysteresis {
         self.verdict
     }
 
-    /// Whether it is down because results alternated for too long, so that neither row was ever complete.
+    /// Whether it is down because results alternated for too long, so neither row was ever complete.
     #[must_use]
     pub(crate) const fn alternated(&self) -> bool {
         self.alternated

@@ -1,8 +1,8 @@
 //! Verdicts on the listening sockets of one address and protocol, from samples of their receive queues.
 //!
-//! A server that hangs stops reading: its receive queues never shrink. An overloaded server reads all the time, so that
+//! A server that hangs stops reading: its receive queues never shrink. An overloaded server reads all the time, so
 //! its queues are rarely empty but do shrink. A server that reads, saturated or not, on a busy host or not, never
-//! showed ten steps of at least 15 ms without a decrease; two more tell a stall of 150 ms from a hang. Steps are
+//! showed ten steps of at least 15 ms without a decrease; two more distinguish a stall of 150 ms from a hang. Steps are
 //! counted, not time: if the helper itself gets no CPU, two samples are far apart and prove little.
 //!
 //! ```text
@@ -235,7 +235,7 @@ impl Listener {
     /// The server has answered a probe at this address over this protocol.
     pub(crate) fn answered(&mut self, now: Moment) {
         self.answered = Some(now);
-        // The answer came through one of these sockets, so that the samples have missed a decrease.
+        // The answer came through one of these sockets, so the samples have missed a decrease.
         if self.queues.len() == 1 || self.queues.values().all(Queue::is_stuck) {
             self.queues.values_mut().for_each(|queue| queue.restart(now));
         }

@@ -38,7 +38,7 @@ impl Moment {
 impl Add<Duration> for Moment {
     type Output = Self;
 
-    /// Rounds up, so that a deadline is never early.
+    /// Rounds up, so a deadline is never early.
     fn add(self, period: Duration) -> Self {
         let micros = period.as_nanos().div_ceil(1_000);
         Self(self.0.saturating_add(u64::try_from(micros).unwrap_or(u64::MAX)))

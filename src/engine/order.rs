@@ -1,7 +1,7 @@
 //! Orders: requests of an operator, a unit or a restart by dnsherald for a service. Each has a holder, a reason and
 //! usually an end. A [drain](super::drain) is one kind, a [hold](super::hold) the other.
 //!
-//! A holder has at most one order of each kind, so that the end of a restart does not end an operator's maintenance. An
+//! A holder has at most one order of each kind, so the end of a restart does not end an operator's maintenance. An
 //! order ends when it is lifted or expires. If its holder has let the service return, it ends once the checks have passed
 //! anew.
 

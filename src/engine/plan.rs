@@ -1,6 +1,6 @@
 //! The plan: the part of a configuration that the engine needs. `config` builds it.
 //!
-//! The engine decides on outcomes and never probes, so that it does not know the questions of a check. At a reload it
+//! The engine decides on outcomes and never probes, so it does not know the questions of a check. At a reload it
 //! only compares them, as an [`Opaque`] value.
 
 use std::any::Any;
@@ -88,7 +88,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// Whether its outcome tells whether the server of a service works. The outcome of a check that is only observed
+    /// Whether its outcome shows that the server of a service works. The outcome of a check that is only observed
     /// does not: the management address may answer while the service address does not. Nor does the outcome of a check
     /// that may never have passed.
     #[must_use]

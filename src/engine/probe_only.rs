@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What the server has read of others since some moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Reads {
-    /// Datagrams. The count of our own may be ahead by a few, so that it can go back.
+    /// Datagrams. The count of our own may be ahead by a few, so it can go back.
     pub(crate) udp: i64,
     /// Connections.
     pub(crate) tcp: i64,

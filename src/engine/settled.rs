@@ -80,7 +80,7 @@ impl Engine {
                 state: service.state(),
                 route,
                 prefixes,
-                moved: self.entries_of(place).filter(said).any(RouteEntry::is_news),
+                moved: self.entries_of(place).filter(said).any(RouteEntry::is_unreported),
                 returns,
                 silence: silence.clone(),
                 why: service.reason(),
@@ -97,7 +97,7 @@ impl Engine {
         let (mut any_refused, mut any_news) = (false, false);
         for entry in self.entries_of(place) {
             match (entry.is_settled(), entry.is_refused()) {
-                (true, _) => any_news |= entry.is_news(),
+                (true, _) => any_news |= entry.is_unreported(),
                 (false, true) => any_refused = true,
                 (false, false) => return,
             }

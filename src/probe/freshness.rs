@@ -150,7 +150,7 @@ impl FreshnessProbe {
         known.listed = Some(asked);
         let complaint = match read {
             Ok(list) => {
-                known.ledger.become_of(list.names);
+                known.ledger.set_zones(list.names);
                 list.complaint
             }
             Err(why) => Some(why),

@@ -21,7 +21,7 @@ pub(super) fn note_connection() {
     CONNECTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What this host has read of others; `None` if the kernel does not tell.
+/// What this host has read of others; `None` if the kernel does not report it.
 pub(super) fn reads_of_others() -> Option<Reads> {
     let Counted { datagrams, connections } = counted()?;
     Some(Reads {

@@ -1,4 +1,4 @@
-//! A program and its arguments as a list. No shell reads it, so that nothing needs quoting.
+//! A program and its arguments as a list. No shell reads it, so nothing needs quoting.
 
 use std::fmt;
 

@@ -109,7 +109,7 @@ fn reap(started: &[Pid]) {
     loop {
         let first = match waitid(Id::All, look) {
             Ok(status) => status.pid(),
-            // It died of a real-time signal, which nix cannot name, so that it returns no number either.
+            // It died of a real-time signal, which nix cannot name, so it returns no number either.
             Err(Errno::EINVAL) => hidden(),
             Err(_) => None,
         };

@@ -169,7 +169,7 @@ impl Local {
 
 /// Year, month and day of the Gregorian calendar, of a day counted from 1970-01-01.
 ///
-/// The year is counted from March here, so that the leap day is its last: 400 such years have 146097 days.
+/// The year is counted from March here, so the leap day is its last: 400 such years have 146097 days.
 fn civil(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));

@@ -110,7 +110,7 @@ impl<'a> Watch<'a> {
         loop {
             if look_at.is_some_and(|at| at <= Instant::now()) {
                 look_at = None;
-                self.look_aside()?;
+                self.ask_on_thread()?;
             }
             let (is_woken, has_key) = self.wait(look_at, has_keys)?;
             if is_woken {
@@ -140,7 +140,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Asks the helper on a thread, so that a helper that hangs does not keep the command from ending.
-    fn look_aside(&self) -> io::Result<()> {
+    fn ask_on_thread(&self) -> io::Result<()> {
         let (options, finder) = (self.options.clone(), self.finder.clone());
         let mut waker = self.waker.try_clone()?;
         let ask = move || {

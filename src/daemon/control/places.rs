@@ -1,9 +1,9 @@
 //! The number of clients served at a time, on one socket.
 //!
 //! The status is for every user of the host, requests are for a group. A client that connects and does nothing, or reads
-//! nothing, holds its place until [`CLIENT_TIMEOUT`] is over. So places are counted by user id, as the kernel tells it, and
+//! nothing, holds its place until [`CLIENT_TIMEOUT`] is over. So places are counted by user id, as the kernel reports it, and
 //! root and the user of the helper have places that no other user can take: root's drain at a shutdown does not wait for
-//! a script that hangs. A client without a place is dropped at once and told so by the end of the connection.
+//! a script that hangs. A client without a place is dropped at once: its connection ends.
 //!
 //! All is bounded: `2 * RESERVED + OTHERS` connections on each socket, each with one request or one shared document.
 

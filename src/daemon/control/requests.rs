@@ -28,7 +28,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The channel for the reply; `None` if the request has expired, which the client is told.
+    /// The channel for the reply; `None` if the request has expired; the client then gets that reply.
     pub(crate) fn in_time(self) -> Option<oneshot::Sender<Reply>> {
         let Some(late) = self.expires.late_by() else { return Some(self.reply) };
         // The client may have disconnected, which changes nothing.

@@ -76,7 +76,7 @@ impl ApiSession {
                 continue;
             }
             if !entry.stale {
-                out.push(Notice::LeftBehind { route: entry.towards() }.into());
+                out.push(Notice::LeftBehind { route: entry.with_neighbors() }.into());
             }
             self.entries.push(entry.become_stale(now));
         }

@@ -66,7 +66,7 @@ pub(super) enum Input {
     Version,
     /// The state has lasted too long.
     Timeout,
-    /// Withdraws left out of turn, so that the next replies may be theirs.
+    /// Withdraws left out of turn, so the next replies may be theirs.
     Overtake,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct RouteEntry {
     pub(crate) acknowledged: Option<Advertisement>,
     /// When ExaBGP answered so.
     acknowledged_at: Moment,
-    /// An announcement was sent since the last acknowledged withdraw, so that ExaBGP may announce the route.
+    /// An announcement was sent since the last acknowledged withdraw, so ExaBGP may announce the route.
     pub(crate) perhaps_announced: bool,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
@@ -149,7 +149,7 @@ impl RouteEntry {
 
     /// Whether the desired state differs from the last log line about the route.
     #[must_use]
-    pub(crate) fn is_news(&self) -> bool {
+    pub(crate) fn is_unreported(&self) -> bool {
         self.reported != self.fingerprint()
     }
 
@@ -175,12 +175,12 @@ impl RouteEntry {
             }
             Some(_) | None => String::new(),
         };
-        self.towards().replacen(&prefix.to_string(), &format!("{prefix}{med}"), 1)
+        self.with_neighbors().replacen(&prefix.to_string(), &format!("{prefix}{med}"), 1)
     }
 
     /// Its prefix, and its neighbors if not all.
     #[must_use]
-    pub(crate) fn towards(&self) -> String {
+    pub(crate) fn with_neighbors(&self) -> String {
         let neighbors: Vec<_> = self.route.neighbors.iter().map(ToString::to_string).collect();
         let to = if neighbors.is_empty() { "" } else { " to " };
         format!("{}{to}{}", self.route.prefix, neighbors.join("+"))
@@ -239,14 +239,14 @@ impl RouteEntry {
         self.sent = Some(advertisement.clone());
     }
 
-    /// Notes that the withdraw was sent out of turn. Its reply cannot be told from others, so that it is sent again in
+    /// Notes that the withdraw was sent out of turn. Its reply cannot be distinguished from others, so it is sent again in
     /// turn.
     pub(super) fn mark_sent_out_of_turn(&mut self, now: Moment) {
         self.mark_sent(&Advertisement::Withdraw);
         self.due = Some(now + self.backoff.pause());
     }
 
-    /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so that its effect is
+    /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so its effect is
     /// unknown.
     pub(super) fn settle_unanswered(&mut self, parent: Parent) {
         self.acknowledged = None;

@@ -57,7 +57,7 @@ impl Deref for Policy {
 pub(crate) enum PolicyError {
     /// `reuse` is not below `suppress`.
     ReuseNotBelowSuppress,
-    /// `suppress` lies above the ceiling, so that the penalty could never reach it.
+    /// `suppress` lies above the ceiling, so the penalty could never reach it.
     SuppressAboveCeiling {
         /// The highest possible penalty.
         ceiling: u32,

@@ -116,14 +116,14 @@ impl ReturnTime {
     }
 
     /// The checks of the service are up; `rises_in` is the time that this takes them.
-    pub(crate) fn well(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
+    pub(crate) fn on_checks_up(&mut self, now: Moment, rises_in: Duration, longest: Duration) {
         let rest = takes(self.withdrawn_by(), rises_in, longest).saturating_sub(rises_in);
         self.stage = self.stage.after(ServiceEvent::Well(now + rest));
         self.expire(now);
     }
 
     /// A check has brought the service down.
-    pub(crate) fn unwell(&mut self) {
+    pub(crate) fn on_checks_down(&mut self) {
         self.stage = self.stage.after(ServiceEvent::Unwell);
     }
 
@@ -178,10 +178,10 @@ mod tests {
     fn the_second_fall_waits_and_the_first_does_not() {
         let mut time = ReturnTime::new();
         time.fall(second(0));
-        time.well(second(5), RISES_IN, LONGEST);
+        time.on_checks_up(second(5), RISES_IN, LONGEST);
         assert_eq!((time.waits_until(), time.withdrawn_by()), (None, 0));
         time.fall(second(10));
-        time.well(second(15), RISES_IN, LONGEST);
+        time.on_checks_up(second(15), RISES_IN, LONGEST);
         assert_eq!((time.waits_until(), time.withdrawn_by()), (Some(second(20)), 2));
         time.expire(second(19));
         assert_eq!(time.waits_until(), Some(second(20)));
@@ -194,10 +194,10 @@ mod tests {
         let mut time = ReturnTime::new();
         time.fall(second(0));
         time.fall(second(10));
-        time.well(second(15), RISES_IN, LONGEST);
-        time.unwell();
+        time.on_checks_up(second(15), RISES_IN, LONGEST);
+        time.on_checks_down();
         assert_eq!(time.waits_until(), None);
-        time.well(second(30), RISES_IN, LONGEST);
+        time.on_checks_up(second(30), RISES_IN, LONGEST);
         assert_eq!((time.waits_until(), time.falls(second(30))), (Some(second(35)), 2));
     }
 
@@ -208,7 +208,7 @@ mod tests {
         time.fall(second(300));
         assert_eq!([599, 600, 899, 900].map(|at| time.falls(second(at))), [2, 1, 1, 0]);
         time.fall(second(1000));
-        time.well(second(1005), RISES_IN, LONGEST);
+        time.on_checks_up(second(1005), RISES_IN, LONGEST);
         assert_eq!(time.waits_until(), None, "the first of its window");
     }
 

@@ -26,7 +26,7 @@ pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
     let others = plan.others.iter().filter(|other| !earlier.others.contains(other));
     different.extend(others.map(|(key, _)| (*key).to_owned()));
     different.extend(checks(earlier, plan));
-    // Routes that ExaBGP cannot tell apart, with the same advertisement, stand until there is a new verdict.
+    // Routes that ExaBGP cannot distinguish, with the same advertisement, stay until there is a new verdict.
     let kept = |route: &Route| plan.routes.contains(route);
     let is_kept = plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(kept);
     let route = if earlier.routes.len() == 1 { "route" } else { "routes" };

@@ -142,9 +142,9 @@ impl Service {
         if self.is_drained() || self.state == ServiceState::Drained {
             self.dampening.forgive_last_fall();
         } else if is_well {
-            self.dampening.well(now, self.rises_in);
+            self.dampening.on_checks_up(now, self.rises_in);
         } else {
-            self.dampening.unwell();
+            self.dampening.on_checks_down();
         }
         let is_held = is_well
             && !self.is_drained()

@@ -50,7 +50,7 @@ impl Service {
     }
 
     /// Whether a hold announces it, regardless of its checks and its falls: it is not drained, its addresses are not
-    /// known to be missing, and every check that decides has reported once, so that a missing address would be known.
+    /// known to be missing, and every check that decides has reported once, so a missing address would be known.
     #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
         !self.holds.orders().is_empty()

@@ -7,7 +7,7 @@
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
 //! After a drain there is a first verdict, too; the last acknowledged state is then the drain, which stands. A service
-//! that is down stays down. Each of these states has an alarm, so that no service stays withdrawn without a log line.
+//! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
 //! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; if a service has none, all
 //! its checks are.

@@ -1,7 +1,7 @@
 //! Asks a service address from itself, when the same question from a management address fails.
 //!
 //! It starts beside the probe once its first question has been unanswered for a third of the timeout, or when the probe
-//! was refused, so that the outcome comes hardly later. [`probe_only`](crate::engine::probe_only) has the rule.
+//! was refused, so the outcome comes hardly later. [`probe_only`](crate::engine::probe_only) has the rule.
 
 use std::pin::pin;
 

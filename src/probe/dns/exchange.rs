@@ -61,7 +61,7 @@ impl Path<'_> {
                         return Ok((response, start.elapsed()));
                     }
                 }
-                Err(error) => self.weigh(error, ignored)?,
+                Err(error) => self.on_socket_error(error, ignored)?,
             }
         }
     }

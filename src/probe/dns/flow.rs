@@ -80,7 +80,7 @@ impl UdpFlow {
                         return Ok((response, start.elapsed()));
                     }
                 }
-                Err(error) => path.weigh(error, &mut ignored)?,
+                Err(error) => path.on_socket_error(error, &mut ignored)?,
             }
         }
     }

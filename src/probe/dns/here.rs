@@ -119,7 +119,7 @@ impl Path<'_> {
     }
 
     /// Whether to keep waiting although a connected UDP socket has this error; then counts it in `ignored`.
-    pub(super) fn weigh(self, error: io::Error, ignored: &mut Ignored) -> Result<(), Trouble> {
+    pub(super) fn on_socket_error(self, error: io::Error, ignored: &mut Ignored) -> Result<(), Trouble> {
         if self.place() == Place::Anywhere || !is_of_the_network(&error) {
             return Err(error.into());
         }

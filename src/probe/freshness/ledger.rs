@@ -50,7 +50,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Replaces the zones. A zone that was there before keeps its state.
-    pub(super) fn become_of(&mut self, mut names: Vec<String>) {
+    pub(super) fn set_zones(&mut self, mut names: Vec<String>) {
         names.sort_unstable();
         names.dedup();
         names.truncate(MOST_ZONES);

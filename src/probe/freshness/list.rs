@@ -109,7 +109,7 @@ impl ZoneSource {
                 let mut first = None;
                 for server in references {
                     match catalog::members(server, name).await {
-                        Ok(members) => return Ok(sorted_out(members.iter().map(String::as_str))),
+                        Ok(members) => return Ok(zone_names_of(members.iter().map(String::as_str))),
                         Err(why) => first = first.or(Some(why)),
                     }
                 }
@@ -117,7 +117,7 @@ impl ZoneSource {
             }
             Self::Listed(lister) => {
                 let names = lister.list().await?;
-                Ok(sorted_out(names.iter().map(String::as_str)))
+                Ok(zone_names_of(names.iter().map(String::as_str)))
             }
         }
     }
@@ -131,7 +131,7 @@ pub(crate) fn zone_name(text: &str) -> Option<String> {
 }
 
 /// The names among these; the others are counted, and the first of them is named.
-fn sorted_out<'a>(texts: impl Iterator<Item = &'a str>) -> List {
+fn zone_names_of<'a>(texts: impl Iterator<Item = &'a str>) -> List {
     let (mut list, mut odd, mut first) = (List::default(), 0, None);
     for text in texts {
         match zone_name(text) {
@@ -163,7 +163,7 @@ fn from_file(path: &Path) -> Result<List, String> {
         return Err(format!("{} has more than {} MiB", path.display(), MOST_OCTETS >> 20));
     }
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let mut list = sorted_out(lines.filter(|line| !line.is_empty()));
+    let mut list = zone_names_of(lines.filter(|line| !line.is_empty()));
     list.complaint = list.complaint.map(|complaint| format!("{}: {complaint}", path.display()));
     Ok(list)
 }

@@ -1,4 +1,4 @@
-//! The files of a configuration, stored as one JSON document, so that a single rename replaces them all.
+//! The files of a configuration, stored as one JSON document, so a single rename replaces them all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -72,12 +72,6 @@ impl Owner {
         // In this order: a change of owner clears permission bits.
         file.set_permissions(fs::Permissions::from_mode(self.mode))
     }
-
-    /// Creates a directory of this owner.
-    pub(super) fn make_directory(self, directory: &Path) -> io::Result<()> {
-        let made = make(directory, DIRECTORY_MODE).and_then(|()| self.give(&File::open(directory)?));
-        made.map_err(|error| about(directory, &error))
-    }
 }
 
 impl Saved {
@@ -93,6 +87,19 @@ impl Saved {
 }
 
 impl Archive {
+    /// Makes sure that a directory exists, with those above it, as they were saved, and that no other user can change it.
+    pub(super) fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        if let (Err(_), Some(above)) = (directory.symlink_metadata(), directory.parent()) {
+            self.make_directory(above)?;
+            let owner = self.directories.get(directory).ok_or_else(|| {
+                io::Error::other(format!("the directory {} is gone, and was not saved", directory.display()))
+            })?;
+            let made = make(directory, DIRECTORY_MODE).and_then(|()| owner.give(&File::open(directory)?));
+            made.map_err(|error| about(directory, &error))?;
+        }
+        trusted(directory).map(drop)
+    }
+
     /// Reads the snapshot in this directory.
     ///
     /// # Errors

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::archive::{Archive, Saved};
 use super::scope::{Scope, TOO_LARGE};
-use crate::sys::trusted_path::trusted;
 
 /// The end of the name of a file that was replaced. The name begins with a dot: dnsmasq reads every other file in its
 /// directory.
@@ -21,10 +21,8 @@ pub(super) const ASIDE: &str = ".rolled-back";
 /// The differences between a snapshot and the disk.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Files to be restored.
-    changed: BTreeMap<PathBuf, Saved>,
-    /// Files that did not exist at the time of the snapshot, to be renamed.
-    added: Vec<PathBuf>,
+    /// The files that differ, each with its saved content; `None` if it did not exist at the time of the snapshot.
+    files: BTreeMap<PathBuf, Option<Saved>>,
     /// Files that are left alone, each with the reason.
     pub(super) left: BTreeMap<PathBuf, String>,
 }
@@ -45,22 +43,21 @@ impl Changes {
                 }
                 Some(why) => drop(changes.left.insert(path.clone(), why.clone())),
                 None if now.files.get(path) == Some(file) => {}
-                None => drop(changes.changed.insert(path.clone(), file.clone())),
+                None => drop(changes.files.insert(path.clone(), Some(file.clone()))),
             }
         }
-        let is_new = |path: &PathBuf| {
-            !saved.files.contains_key(path)
-                && !path.ancestors().any(|above| saved.skipped.contains_key(above))
-        };
-        for path in now.files.into_keys().filter(is_new) {
+        for path in now.files.into_keys().filter(|path| !saved.files.contains_key(path)) {
+            if path.ancestors().any(|above| saved.skipped.contains_key(above)) {
+                continue;
+            }
             if path.parent().is_some_and(|directory| saved.directories.contains_key(directory)) {
-                changes.added.push(path);
+                changes.files.insert(path, None);
             } else {
                 changes.left.insert(path, "lies in a directory that was not there".to_owned());
             }
         }
         for (path, why) in now.skipped {
-            if !changes.changed.contains_key(&path) {
+            if !changes.files.contains_key(&path) {
                 changes.left.entry(path).or_insert(why);
             }
         }
@@ -69,7 +66,7 @@ impl Changes {
 
     /// Whether there are no differences.
     pub(super) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.added.is_empty()
+        self.files.is_empty()
     }
 
     /// Restores the snapshot, and returns the files that this changed.
@@ -79,26 +76,17 @@ impl Changes {
     pub(super) fn undo(&self, saved: &Archive) -> io::Result<Vec<String>> {
         let done = self.write_beside(saved).and_then(|()| self.exchange());
         if done.is_err() {
-            self.changed.keys().for_each(|path| drop(fs::remove_file(hidden(path, ".new"))));
+            self.files.keys().for_each(|path| drop(fs::remove_file(hidden(path, ".new"))));
         }
         done
     }
 
-    /// Writes the saved files beside their places. Missing directories come first.
+    /// Writes the saved files beside their places, in directories that exist and that no other user can change.
     fn write_beside(&self, saved: &Archive) -> io::Result<()> {
-        for directory in self.changed.keys().chain(&self.added).filter_map(|path| path.parent()) {
-            let is_gone = |above: &&Path| above.symlink_metadata().is_err();
-            let gone: Vec<_> = directory.ancestors().take_while(is_gone).collect();
-            for above in gone.into_iter().rev() {
-                trusted(above.parent().unwrap_or(above))?;
-                let owner = saved.directories.get(above).ok_or_else(|| {
-                    io::Error::other(format!("the directory {} is gone, and was not saved", above.display()))
-                })?;
-                owner.make_directory(above)?;
-            }
-            trusted(directory)?;
+        for directory in self.files.keys().filter_map(|path| path.parent()) {
+            saved.make_directory(directory)?;
         }
-        for (path, file) in &self.changed {
+        for (path, file) in self.files.iter().filter_map(|(path, file)| Some((path, file.as_ref()?))) {
             let beside = hidden(path, ".new");
             // Left by a rollback that was killed.
             let _ = fs::remove_file(&beside);
@@ -109,14 +97,11 @@ impl Changes {
 
     fn exchange(&self) -> io::Result<Vec<String>> {
         let mut done: Vec<String> = vec![];
-        let changed = self.changed.keys().map(|path| (path, true));
-        for (path, is_back) in changed.chain(self.added.iter().map(|path| (path, false))) {
-            let beside = hidden(path, ".new");
+        for (path, file) in &self.files {
             let exchanged = put_aside(path).and_then(|aside| {
-                if is_back {
-                    fs::rename(beside, path)?;
-                } else {
-                    fs::remove_file(path)?;
+                match file {
+                    Some(_) => fs::rename(hidden(path, ".new"), path)?,
+                    None => fs::remove_file(path)?,
                 }
                 Ok(aside)
             });
@@ -129,7 +114,6 @@ impl Changes {
                 None => path.display().to_string(),
             });
         }
-        done.sort();
         Ok(done)
     }
 }
@@ -139,15 +123,14 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let mut number = 1_u32;
-    loop {
-        let end = if number > 1 { format!(".{number}") } else { String::new() };
-        let aside = hidden(path, &end);
+    let ends = iter::once(String::new()).chain((2..).map(|number: u32| format!(".{number}")));
+    for aside in ends.map(|end| hidden(path, &end)) {
         match fs::hard_link(path, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             done => return done.map(|()| Some(aside)),
         }
     }
+    Ok(None)
 }
 
 /// A name beside a file that no server reads.

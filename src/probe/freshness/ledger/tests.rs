@@ -20,7 +20,7 @@ fn look(here: u32, reference: Result<u32, String>) -> Look {
 
 fn ledger(count: usize) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.become_of((0..count).map(|number| format!("z{number:06}.")).collect());
+    ledger.set_zones((0..count).map(|number| format!("z{number:06}.")).collect());
     ledger
 }
 
@@ -71,10 +71,10 @@ fn few_zones_are_asked_for_at_once_and_then_in_turn() {
 #[test]
 fn a_new_list_keeps_the_state_of_remaining_zones() {
     let mut ledger = Ledger::default();
-    ledger.become_of(["b.", "a.", "b."].map(str::to_owned).into());
+    ledger.set_zones(["b.", "a.", "b."].map(str::to_owned).into());
     assert_eq!(ledger.len(), 2);
     learn(&mut ledger, 0, 1, look(1, Ok(2)));
-    ledger.become_of(["0.", "b.", "c."].map(str::to_owned).into());
+    ledger.set_zones(["0.", "b.", "c."].map(str::to_owned).into());
     let Outcome::Fail(failure) = verdict(&ledger, 301) else { panic!() };
     assert_eq!(
         (failure.cause, failure.detail.as_str()),

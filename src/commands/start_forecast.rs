@@ -16,14 +16,14 @@ use crate::text::period::Shown;
 
 /// The state of each service right after a start.
 #[derive(Debug)]
-pub(super) struct Prospect {
+pub(super) struct StartForecast {
     /// For each service, its state and reason if it does not depend on the checks.
     services: Vec<Option<String>>,
     /// Why the remembered state is unknown, if it is.
     unknown: Option<String>,
 }
 
-impl Prospect {
+impl StartForecast {
     /// Computes it for the configuration of the file at `path`. Reads the state and the disable-files; changes nothing.
     #[must_use]
     pub(super) fn new(config: &Config, path: &Path) -> Self {
