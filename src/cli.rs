@@ -13,11 +13,13 @@ pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitH
 pub(crate) use self::history::HistoryOptions;
 pub(crate) use self::identify::Identify;
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
+pub(crate) use self::simulate::{Demo, Simulate};
 
 mod backend;
 mod history;
 mod identify;
 mod orders;
+mod simulate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +28,7 @@ Examples:
   dnsherald check                                  probe once and show a table
   dnsherald run -c /etc/dnsherald/dnsherald.toml   on a terminal: show the lines for ExaBGP
   dnsherald simulate --trace incident.trace        replay a trace
+  dnsherald simulate -c new.toml --mtbf 1h --for 30days --summary
 
 In exabgp.conf:
   process dnsherald { run /usr/bin/dnsherald run -c /etc/dnsherald/dnsherald.toml; encoder text; }";
@@ -117,9 +120,10 @@ pub(crate) enum Command {
     /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, a TCP connection breaks, or a node is not
     /// in the file of `--expect`.
     Identify(Identify),
-    /// Run the engine in virtual time over a written or recorded trace
+    /// Run the engine in virtual time over a written, recorded or generated trace
     ///
-    /// Prints each line that ExaBGP would get and each transition with its reason and time, then a timeline.
+    /// Prints each line that ExaBGP would get and each transition with its reason and time, then a timeline and a
+    /// summary.
     Simulate(Simulate),
     /// Replace `exabgp healthcheck`, with all its options
     #[command(disable_help_flag = true)]
@@ -140,7 +144,7 @@ pub(crate) enum Command {
         shell: CompletedShell,
     },
     /// Show failover in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
-    Demo,
+    Demo(Demo),
 }
 
 impl Command {
@@ -303,21 +307,4 @@ pub(crate) struct CheckConfig {
     /// Print nothing if the configuration is valid
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-/// Options of `simulate`.
-#[derive(Args, Debug)]
-pub(crate) struct Simulate {
-    /// The configuration file; default: the configuration in the trace
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// The trace; `-` for standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) trace: PathBuf,
-    /// Print the trace, with the effects of each line below it
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) annotate: bool,
-    /// Print every action of the engine as a line of JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }

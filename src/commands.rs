@@ -81,7 +81,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Simulate(options) => simulate::run(options),
         Command::Backend(command) => backend::run(command),
         Command::Completions { shell } => completions::run(*shell),
-        Command::Demo => demo::run(),
+        Command::Demo(options) => demo::run(options),
         // The parser of `healthcheck` has read these arguments before.
         Command::Healthcheck { words } => Ok(healthcheck::run(words.iter().cloned())),
     }

@@ -38,7 +38,8 @@
 //! * [`history`]: what happened, with wall-clock times, in a bounded file that survives a restart.
 //! * [`metrics`]: the status document for Prometheus, and the counters in it.
 //! * [`healthcheck`]: the options of `exabgp healthcheck`, turned into the same configuration.
-//! * [`trace`], [`simulate`], [`timeline`]: the same engine in virtual time, for tests and for operators.
+//! * [`trace`], [`simulate`]: the same engine in virtual time, for tests and for operators; [`timeline`] keeps what it
+//!   did, in text and as figures, and [`picture`] draws it as SVG.
 //! * [`responder`]: a DNS server for `demo` and the tests.
 //! * [`cli`], [`commands`]: the command line.
 //!
@@ -72,6 +73,7 @@ pub(crate) mod logging;
 pub(crate) mod metrics;
 pub(crate) mod netlink;
 pub mod outcome;
+pub(crate) mod picture;
 pub mod probe;
 pub(crate) mod process;
 pub(crate) mod program;

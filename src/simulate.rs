@@ -17,7 +17,14 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
 use crate::outcome::Outcome;
 use crate::probe::Probe;
+use crate::trace::names::Names;
+use crate::trace::share::Share;
 use crate::trace::{Answering, Effect, Step, Trace};
+
+use self::random::Random;
+
+pub(crate) mod generate;
+pub(crate) mod random;
 
 /// The version that ExaBGP reports if the trace names none.
 const IDEAL_VERSION: &str = "5.0.15";
@@ -26,7 +33,7 @@ const ANSWER_AFTER: Duration = Duration::from_millis(1);
 
 /// Observes a simulation.
 pub(crate) trait Watcher {
-    /// Called when a line of the trace takes effect.
+    /// Called when a line of the trace takes effect, each time that it does.
     fn step(&mut self, _at: Moment, _step: &Step) {}
 
     /// Called after the engine has handled an event, with the actions that it returned.
@@ -48,14 +55,12 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
         engine: restored.unwrap_or_else(|| Engine::new(&plan, trace.header.exabgp.parent(), memory, age)),
         answering: &trace.header.exabgp,
         world,
+        lossy: BTreeMap::new(),
+        random: randoms(config, trace.header.seed),
         open: BTreeSet::new(),
         pending: BinaryHeap::new(),
         sequence: 0,
-        timeouts: config
-            .services
-            .iter()
-            .map(|service| service.checks.iter().map(|c| c.timing.timeout).collect())
-            .collect(),
+        config,
         watcher,
     };
     let mut series = BinaryHeap::new();
@@ -82,6 +87,12 @@ fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
     checks.map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
 }
 
+/// A series of random numbers for each check.
+fn randoms(config: &Config, seed: u64) -> BTreeMap<CheckId, Random> {
+    let names = Names::new(config);
+    names.checks().map(|check| (check, Random::new(seed, &names.check(check)))).collect()
+}
+
 /// Pending repetitions: time, index of the step, number of the repetition.
 type Series = BinaryHeap<Reverse<(Moment, usize, u64)>>;
 
@@ -90,12 +101,16 @@ struct Simulation<'a> {
     answering: &'a Answering,
     /// The outcome that the probes of each check find.
     world: BTreeMap<CheckId, Outcome>,
+    /// The checks whose packets are lost at random: the probability, and the outcome of the last round.
+    lossy: BTreeMap<CheckId, (Share, Outcome)>,
+    /// A series of random numbers for each check, so that one does not change the losses of another.
+    random: BTreeMap<CheckId, Random>,
     /// Probes whose outcome the trace has not set yet.
     open: BTreeSet<CheckId>,
     /// Pending answers, ordered by time and then by the order of the requests.
     pending: BinaryHeap<Reverse<(Moment, u64, Answer)>>,
     sequence: u64,
-    timeouts: Vec<Vec<Duration>>,
+    config: &'a Config,
     watcher: &'a mut dyn Watcher,
 }
 
@@ -129,7 +144,7 @@ impl Simulation<'_> {
                 if repetition + 1 < step.count {
                     series.push(Reverse((at + step.every, place, repetition + 1)));
                 }
-                self.step(at, step, repetition == 0);
+                self.step(at, step);
             } else if answered == Some(at)
                 && let Some(Reverse((_, _, answer))) = self.pending.pop()
             {
@@ -140,19 +155,24 @@ impl Simulation<'_> {
         }
     }
 
-    fn step(&mut self, at: Moment, step: &Step, first: bool) {
-        if first {
-            self.watcher.step(at, step);
-        }
+    fn step(&mut self, at: Moment, step: &Step) {
+        self.watcher.step(at, step);
         match &step.what {
             Effect::Event(event) => self.handle(at, event),
             Effect::Becomes(check, outcome) => {
+                self.lossy.remove(check);
                 self.world.insert(*check, outcome.clone());
                 if self.open.remove(check) {
                     self.probe(at, *check);
                 }
             }
-            Effect::End => {}
+            Effect::Loses(check, share) => {
+                self.lossy.insert(*check, (*share, Outcome::pass(random::LATENCY)));
+                if self.open.remove(check) {
+                    self.probe(at, *check);
+                }
+            }
+            Effect::Truth(..) | Effect::End => {}
         }
     }
 
@@ -160,7 +180,11 @@ impl Simulation<'_> {
         let event = match answer {
             Answer::Line(line) => Event::Received(line),
             // A probe finds the state at the time of its answer, not at the time when it was sent.
-            Answer::Probed(check) => Event::Outcome(check, self.world[&check].clone()),
+            Answer::Probed(check) => {
+                let lost = self.lossy.get(&check).map(|(_, outcome)| outcome);
+                let found = lost.or_else(|| self.world.get(&check));
+                Event::Outcome(check, found.cloned().unwrap_or_else(|| Outcome::pass(Duration::ZERO)))
+            }
         };
         self.handle(at, &event);
     }
@@ -211,6 +235,15 @@ impl Simulation<'_> {
     }
 
     fn probe(&mut self, at: Moment, check: CheckId) {
+        let plan = &self.config.services[check.service.0].checks[check.check];
+        if let (Some((share, outcome)), Some(random)) =
+            (self.lossy.get_mut(&check), self.random.get_mut(&check))
+        {
+            let (found, after) = random.round(plan, *share);
+            *outcome = found;
+            self.expect(at + after, Answer::Probed(check));
+            return;
+        }
         let after = match self.world.get(&check) {
             None => {
                 self.open.insert(check);
@@ -218,7 +251,7 @@ impl Simulation<'_> {
             }
             Some(Outcome::Pass { latency, .. }) => *latency,
             Some(Outcome::Fail(failure)) if failure.cause == crate::outcome::Cause::Timeout => {
-                self.timeouts[check.service.0][check.check]
+                plan.timing.timeout
             }
             Some(Outcome::Fail(_) | Outcome::Unknown(_)) => Duration::ZERO,
         };

@@ -4,12 +4,15 @@
 //! # Two lost probes change nothing, because fall is 3.
 //! | [node]                             configuration: each line starts with a bar
 //! | management = ["127.0.0.1"]
+//! seed 7                               of the random losses; default 0
 //! exabgp 5.0.15                        what answers on stdin: a version, "silent" (only lines of the trace) or "terminal"
 //! 0      start
 //! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
 //! 10     becomes answers timeout
 //! +1.5s  becomes answers pass          relative to the previous line
 //! 15     becomes answers pass 251ms lost 1 of 4    one of four probes had to repeat its question
+//! 16     becomes answers loses 5%      each packet of its probes is lost with this probability
+//! 17     truth resolver fails          for the summary: the clients of this service, or of all (`*`), get no answer; `serves`
 //! 20     fail answers servfail x3 every 1s
 //! 22     gone alive process 4711 ended  an event between two probes: the watched process exited
 //! 23     gone address address-missing   the same with another cause, here a missing service address
@@ -33,18 +36,21 @@ use std::time::Duration;
 
 use crate::engine::api_session::Parent;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
-use crate::engine::event::{CheckId, Event};
+use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::outcome::{Lost, Outcome};
 use crate::text::period::Period;
 
+use self::share::Share;
+
 mod compact;
 pub(crate) mod flight;
 pub mod names;
 pub(crate) mod read;
 pub(crate) mod record;
+pub(crate) mod share;
 
 /// Stands for all services, including services added later.
 const ALL: &str = "*";
@@ -75,6 +81,8 @@ pub(crate) struct Header {
     pub(crate) exabgp: Answering,
     /// The memory of an earlier helper, and its age.
     pub(crate) memory: Option<(Memory, Duration)>,
+    /// The seed of `becomes … loses`.
+    pub(crate) seed: u64,
     /// The engine before the first event, if the trace begins in the middle of a run: a line of `Engine::snapshot`.
     pub(crate) engine: Option<String>,
 }
@@ -138,6 +146,10 @@ pub enum Effect {
     Event(Event),
     /// From now on the probes of this check find this outcome.
     Becomes(CheckId, Outcome),
+    /// From now on each packet of the probes of this check is lost with this probability.
+    Loses(CheckId, Share),
+    /// Whether the clients of a service, or of all services, are served from now on. Only the summary reads it.
+    Truth(Option<ServiceId>, bool),
     /// The simulation runs until this time.
     End,
 }

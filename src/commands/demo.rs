@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 use super::runtime;
 use super::simulate::remark;
+use super::simulate::svg::Canvas;
+use crate::cli::Demo;
 use crate::config::Config;
 use crate::daemon::deadman::Deadman;
 use crate::daemon::input::Input;
@@ -33,7 +35,8 @@ use crate::responder::{Fault, Responder};
 use crate::sys::stop_signals::StopSignals;
 use crate::text;
 use crate::text::wrap::wrapped;
-use crate::timeline::{LEGEND, Timeline};
+use crate::timeline::Timeline;
+use crate::timeline::text::LEGEND;
 
 /// The width of a line, in characters.
 const WIDTH: usize = 80;
@@ -63,12 +66,17 @@ const SCRIPT: [(u64, &str, Fault); 12] = [
 /// Runs the script, and prints commands and transitions as they happen and a timeline at the end.
 ///
 /// # Errors
-/// If loopback cannot be used, or nothing can be printed.
-pub(crate) fn run() -> anyhow::Result<Exit> {
-    runtime().context("cannot start the event loop")?.block_on(play())
+/// If loopback cannot be used, nothing can be printed, or the picture cannot be written.
+pub(crate) fn run(options: &Demo) -> anyhow::Result<Exit> {
+    let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
+    let timeline = runtime().context("cannot start the event loop")?.block_on(play())?;
+    if let Some(canvas) = canvas {
+        canvas.write("dnsherald demo", &timeline)?;
+    }
+    Ok(Exit::Success)
 }
 
-async fn play() -> anyhow::Result<Exit> {
+async fn play() -> anyhow::Result<Timeline> {
     let responder =
         Responder::bind(IpAddr::V4(Ipv4Addr::LOCALHOST)).await.context("cannot listen on loopback")?;
     let toml = configuration(&responder);
@@ -107,7 +115,7 @@ async fn play() -> anyhow::Result<Exit> {
     let mut narrator = narrator.into_inner();
     narrator.result?;
     write!(narrator.out, "\n{}{LEGEND}\n", narrator.timeline.draw(WIDTH, COLUMNS))?;
-    Ok(Exit::Success)
+    Ok(narrator.timeline)
 }
 
 fn configuration(responder: &Responder) -> String {

@@ -161,6 +161,7 @@ async fn run_daemon(
             host: Some(host_name()),
             exabgp: Answering::Recorded(io.parent),
             memory: (!memory.services.is_empty()).then(|| (memory.clone(), age)),
+            seed: 0,
             engine: None,
         };
         Recorder::start(file, &header, Names::new(config))

@@ -28,6 +28,7 @@ impl Flight {
             host: Some(config.node.name.clone()),
             exabgp: Answering::Recorded(parent),
             memory: None,
+            seed: 0,
             engine: None,
         };
         Some(Self { recorder: FlightRecorder::new(config.recorder, Names::new(config)), header })

@@ -57,6 +57,7 @@ impl Header {
                         serde_json::from_str(json).map_err(|why| error(format!("bad memory: {why}")))?;
                     header.memory = Some((memory, age.0));
                 }
+                "seed" => header.seed = seed(rest).map_err(error)?,
                 "engine" => header.engine = Some(rest.to_owned()),
                 _ => break,
             }
@@ -83,6 +84,9 @@ impl fmt::Display for Header {
             Answering::Recorded(Parent::Terminal) => writeln!(f, "exabgp recorded-terminal")?,
             Answering::Terminal => writeln!(f, "exabgp terminal")?,
         }
+        if self.seed != 0 {
+            writeln!(f, "seed {}", self.seed)?;
+        }
         if let Some((memory, age)) = &self.memory
             && let Ok(memory) = serde_json::to_string(memory)
         {
@@ -93,6 +97,10 @@ impl fmt::Display for Header {
             None => Ok(()),
         }
     }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`seed {text}` is unknown, expected a number from 0 to {}", u64::MAX))
 }
 
 fn answering(text: &str) -> Result<Answering, String> {
@@ -153,7 +161,7 @@ impl Reader<'_> {
         if time.is_empty() || time.starts_with('#') {
             return Ok(());
         }
-        if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory" | "engine") {
+        if time.starts_with('|') || matches!(time, "exabgp" | "host" | "memory" | "seed" | "engine") {
             // Header::read stops at the first event and would ignore this line.
             return self.steps.first().map_or(Ok(()), |first| {
                 let line = first.line;
@@ -236,10 +244,24 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
         ("doubt", check) => Event::ProbeNow(names.find_check(check)?),
         ("becomes", _) => {
             let outcome = match split_word(rest) {
+                ("loses", share) => return Ok(Effect::Loses(names.find_check(name)?, share.parse()?)),
                 ("pass", latency) => read_pass(latency)?,
                 _ => read_failure(rest)?,
             };
             return Ok(Effect::Becomes(names.find_check(name)?, outcome));
+        }
+        ("truth", _) => {
+            let service = if name == ALL { None } else { Some(names.find_service(name)?) };
+            let serves = match rest {
+                "serves" => true,
+                "fails" => false,
+                _ => {
+                    return Err(format!(
+                        "`truth {object}` is unknown, expected `truth SERVICE serves` or `fails`"
+                    ));
+                }
+            };
+            return Ok(Effect::Truth(service, serves));
         }
         ("disable", service) => Event::DisableFile(names.find_service(service)?, true),
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
@@ -258,7 +280,7 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
         ("end", "") => return Ok(Effect::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, becomes, disable, enable, drain, undrain, hold, unhold, undampen, \
+                "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, becomes, truth, disable, enable, drain, undrain, hold, unhold, undampen, \
                  `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }
@@ -366,6 +388,7 @@ mod tests {
                 host: Some("pop1".to_owned()),
                 exabgp,
                 memory: Some((Memory::default(), Duration::from_millis(90_500))),
+                seed: 7,
                 engine: Some("{}".to_owned()),
             };
             assert_eq!(Header::read(&header.to_string()), Ok(header));

@@ -212,7 +212,13 @@ fn simulates_a_month_quickly() {
 /// The exact times depend on the load of the machine; scenarios test them in virtual time.
 #[test]
 fn the_demo_shows_a_failover_and_ends() {
-    let output = dnsherald(&["demo"]);
+    let picture = File::new("demo.svg", "an earlier picture, which is longer than nothing");
+    let output = dnsherald(&["demo", "--svg", picture.path()]);
+    let drawn = fs::read_to_string(picture.path()).unwrap();
+    assert!(
+        drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n") && drawn.contains(">192.0.2.53/32<"),
+        "{drawn}"
+    );
     let text = stdout(&output);
     let unbroken = text.replace("\n           ", " ");
     assert!(output.status.success(), "{}", stderr(&output));

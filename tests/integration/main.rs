@@ -11,5 +11,6 @@ mod docs;
 mod false_helper;
 mod run;
 mod shipped;
+mod simulate;
 mod support;
 mod traces;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::commands::simulate::annotate;
+use crate::commands::simulate::annotate::annotate;
 use crate::config::Config;
 use crate::trace::names::Names;
 use crate::trace::{Header, Trace};
