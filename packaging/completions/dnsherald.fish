@@ -40,7 +40,7 @@ complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "unhold" -d 'End
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return time of a service, or of all'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "reload" -d 'Make the running helper read its configuration again'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "identify" -d 'Show which node answers at an address, and how flows split over nodes'
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "simulate" -d 'Run the engine in virtual time over a written or recorded trace'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "simulate" -d 'Run the engine in virtual time over a written, recorded or generated trace'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "healthcheck" -d 'Replace `exabgp healthcheck`, with all its options'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "backend" -d 'Manage the stock DNS server of this host: state, configuration check, reload, restart'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "completions" -d 'Print the completions of commands and options for a shell'
@@ -121,6 +121,16 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l json -d
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s c -l config -d 'The configuration file; default: the configuration in the trace' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s t -l trace -d 'The trace; `-` for standard input' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l flap -d 'The server serves for TIME, fails for TIME, and so on' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mtbf -d 'The server fails at random, on average TIME after the last repair' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mttr -d 'The mean time to a repair' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l loss -d 'The share of packets that is lost at random' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l fault -d 'What a probe finds while the server fails' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l for -d 'The length of the trace' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l seed -d 'The seed of the random numbers; default: a random one, which is printed' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l compare -d 'Play the trace with this configuration, too; show both summaries and where the lines differ' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l svg -d 'Draw a picture of outcomes, states, penalties and announcements to FILE' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l summary -d 'Print the summary alone; with --json as an object'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l annotate -d 'Print the trace, with the effects of each line below it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l json -d 'Print every action of the engine as a line of JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -173,6 +183,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "started" -d 'Let the services return when their checks pass; the drop-in runs this once the server is up'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand demo" -l svg -d 'Draw a picture of outcomes, states, penalties and announcements to FILE' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "run" -d 'Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "check" -d 'Probe once and show the result'
@@ -188,7 +199,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "undampen" -d 'Clear the penalty, the suppression and the longer return time of a service, or of all'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "reload" -d 'Make the running helper read its configuration again'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "identify" -d 'Show which node answers at an address, and how flows split over nodes'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "simulate" -d 'Run the engine in virtual time over a written or recorded trace'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "simulate" -d 'Run the engine in virtual time over a written, recorded or generated trace'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "healthcheck" -d 'Replace `exabgp healthcheck`, with all its options'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "backend" -d 'Manage the stock DNS server of this host: state, configuration check, reload, restart'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and not __fish_seen_subcommand_from run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help" -f -a "completions" -d 'Print the completions of commands and options for a shell'

@@ -23,8 +23,11 @@ struct Label {
     text: String,
 }
 
+/// Names and values.
+type Attributes = Vec<(String, String)>;
+
 /// The elements of XML: tag, attributes and the text behind it. Panics where it is not well-formed.
-fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+fn elements(xml: &str) -> Vec<(String, Attributes, String)> {
     let mut open = vec![];
     let mut found = vec![];
     for piece in xml.trim().split('<').skip(1) {

@@ -180,7 +180,16 @@ NINE_SERVERS = Elsewhere("tests/backends/cases.py", 'host.backend("reload")')
 # dnsherald runs these to check a server's configuration.
 CHECKS = Elsewhere("tests/backends/cases.py", 'good = host.backend("check")')
 
+# A test runs all lines of the blocks of these pages.
+SIMULATED = {
+    command.text: Elsewhere("tests/integration/simulate.rs", command.page)
+    for command in commands()
+    if command.page in ("docs/simulate.md", "docs/pictures/README.md")
+    and command.text.startswith(("dnsherald simulate ", "python3 docs/pictures/draw "))
+}
+
 HOW = {
+    **SIMULATED,
     "cargo run --release -- demo": Elsewhere("tests/run", "cargo run --release -- demo"),
     "examples/tutorial/run": Elsewhere("tests/run", "examples/tutorial/run"),
     "apt install exabgp unbound": Typed(),
