@@ -39,6 +39,7 @@ pub(crate) mod dns;
 pub(crate) mod file;
 mod freshness;
 mod listener;
+mod lookup;
 mod misplaced;
 mod outlets;
 mod paste;

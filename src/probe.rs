@@ -2,7 +2,7 @@
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
 //! [process](mod@process), an [`address`] or the sockets of a [`listener`], compares [zones](freshness) with reference
-//! servers, reads the [`counters`] of the server, or looks up the [`route`] to clients. Each folds what it found into one [`Outcome`]. The engine learns
+//! servers, reads the [`counters`] of the server, looks up the [`route`] to clients, or resolves names as a client does ([`lookup`]). Each folds what it found into one [`Outcome`]. The engine learns
 //! nothing else about the network.
 
 use std::fmt;
@@ -14,6 +14,7 @@ use self::counters::CountersProbe;
 use self::dns::{DnsProbe, Finding};
 use self::freshness::FreshnessProbe;
 use self::listener::ListenerProbe;
+use self::lookup::LookupProbe;
 use self::process::ProcessProbe;
 use self::route::RouteProbe;
 use self::set::ProbeSet;
@@ -28,6 +29,7 @@ pub(crate) mod freshness;
 pub(crate) mod identity;
 pub(crate) mod listener;
 pub(crate) mod locality;
+pub(crate) mod lookup;
 mod own;
 pub(crate) mod process;
 pub(crate) mod route;
@@ -52,6 +54,8 @@ pub(crate) enum Probe {
     Counters(CountersProbe),
     /// Whether this host can answer its clients.
     Route(RouteProbe),
+    /// Whether names are resolved as a client does it.
+    Lookup(LookupProbe),
     /// No probe: it always passes.
     Nothing,
 }
@@ -73,6 +77,7 @@ impl Probe {
             Self::Listener(listener) => listener.ask_all(),
             Self::Counters(counters) => counters.ask().await,
             Self::Route(route) => route.ask(severity),
+            Self::Lookup(lookup) => lookup.ask(severity).await,
             Self::Nothing => Outcome::pass(Duration::ZERO),
         }
     }
@@ -97,6 +102,10 @@ impl Probe {
             Self::Listener(listener) => {
                 listener.ask().into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
             }
+            Self::Lookup(lookup) => {
+                let found = lookup.ask_all().await.into_iter();
+                found.map(|(label, outcome)| (label, finding(outcome))).collect()
+            }
             Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
         }
     }
@@ -106,6 +115,7 @@ impl Probe {
     pub(crate) const fn need(&self) -> usize {
         match self {
             Self::Dns(set) => set.need(),
+            Self::Lookup(lookup) => lookup.names.len(),
             // An address at which nothing listens, ever, is not judged.
             Self::Listener(_) => 1,
             Self::Command(_)
@@ -131,6 +141,7 @@ impl fmt::Display for Probe {
             Self::Listener(listener) => listener.fmt(f),
             Self::Counters(counters) => counters.fmt(f),
             Self::Route(route) => route.fmt(f),
+            Self::Lookup(lookup) => lookup.fmt(f),
             Self::Nothing => f.write_str("nothing"),
         }
     }

@@ -141,8 +141,9 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
             sentences
         }
         Probe::Command(command) => {
-            let command = command.to_string();
-            one(format!("exit status 0 of {}", command.split_whitespace().next().unwrap_or("a command")))
+            let line = command.to_string();
+            let program = line.trim_matches('`').split_whitespace().next().unwrap_or("a command");
+            one(format!("exit status 0 of {program}"))
         }
         Probe::Process(process) => one(format!("must run: {process}")),
         Probe::Address(address) => one(format!("must be on this host: {address}")),
@@ -150,6 +151,7 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
         Probe::Listener(listener) => one(format!("must be read: {listener}")),
         Probe::Counters(counters) => one(counters.to_string()),
         Probe::Route(route) => one(format!("must have a way back: {route}")),
+        Probe::Lookup(lookup) => one(format!("must be resolved as a client does: {lookup}")),
         Probe::Nothing => one("nothing; it always passes".to_owned()),
     }
 }

@@ -149,14 +149,26 @@ impl Resolver<'_> {
             .route
             .as_ref()
             .map(|route| self.route_probe(route, service, &written.device).map(Probe::Route));
-        let probe = dns.or(command).or(process).or(address).or(freshness).or(listener).or(counters).or(route);
+        let lookup = written
+            .lookup
+            .as_ref()
+            .map(|lookup| self.lookup(lookup, written, service, timing.timeout).map(Probe::Lookup));
+        let probe = dns
+            .or(command)
+            .or(process)
+            .or(address)
+            .or(freshness)
+            .or(listener)
+            .or(counters)
+            .or(route)
+            .or(lookup);
         let probe = probe.unwrap_or_else(|| {
             let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
                             table `address = {}`, a table `freshness = { … }`, a table `listener = { … }`, a table \
-                            `counters = {}` or a table `route = {}`";
+                            `counters = {}`, a table `route = {}` or a table `lookup = { … }`";
             let message = format!("check `{name}` has nothing to probe, {expected}");
             let kinds =
-                &["dns", "command", "process", "address", "freshness", "listener", "counters", "route", "name"];
+                &["dns", "command", "process", "address", "freshness", "listener", "counters", "route", "lookup", "name"];
             Err(self.rule_error(kinds, place, message))
         });
         single.and(probe)
@@ -173,6 +185,7 @@ impl Resolver<'_> {
             ("listener", written.listener.as_ref().map(Spanned::span)),
             ("counters", written.counters.as_ref().map(Spanned::span)),
             ("route", written.route.as_ref().map(Spanned::span)),
+            ("lookup", written.lookup.as_ref().map(Spanned::span)),
         ];
         let fits = self.plugin_fits(written);
         let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
@@ -313,7 +326,10 @@ fn keys_of_role_checks(service: &file::Service) -> impl Iterator<Item = (&'stati
 /// The effect of failures and unknown outcomes on the service. By default only failures count. Outdated zones degrade:
 /// if they withdrew, a fault of a primary would withdraw every PoP at once.
 fn on_fail(written: &file::Check) -> OnFail {
-    let degrades = written.freshness.is_some() || written.counters.is_some() || written.route.is_some();
+    let degrades = written.freshness.is_some()
+        || written.counters.is_some()
+        || written.route.is_some()
+        || written.lookup.is_some();
     let default = if degrades { Severity::Degraded } else { Severity::Down };
     let (otherwise, by_cause) = match &written.on_fail {
         None => (default, BTreeMap::new()),

@@ -325,6 +325,15 @@ pub(super) struct Check {
     pub(super) freshness: Placed<Freshness>,
     pub(super) counters: Placed<Counters>,
     pub(super) route: Placed<Route>,
+    pub(super) lookup: Placed<Lookup>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Lookup {
+    pub(super) names: Spanned<OneOrMany<Text<Query>>>,
+    pub(super) server: Placed<OneOrMany<Text<Server>>>,
+    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

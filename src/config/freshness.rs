@@ -198,9 +198,14 @@ fn is_same_family(one: IpAddr, other: SocketAddr) -> bool {
 
 /// The servers of a probe, as written in the file.
 pub(super) fn written_servers(servers: &[Server]) -> Vec<String> {
-    let written = |server: &Server| match server.address.port() {
-        PORT => server.address.ip().to_string(),
-        _ => server.address.to_string(),
+    written_addresses(servers.iter().map(|server| server.address))
+}
+
+/// These servers, without the port that is the default.
+pub(super) fn written_addresses(servers: impl Iterator<Item = SocketAddr>) -> Vec<String> {
+    let written = |server: SocketAddr| match server.port() {
+        PORT => server.ip().to_string(),
+        _ => server.to_string(),
     };
-    servers.iter().map(written).collect()
+    servers.map(written).collect()
 }

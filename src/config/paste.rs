@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::defaults::TIMING;
 use super::freshness::written_servers;
-use super::{Check, Service, listener, route};
+use super::{Check, Service, listener, lookup, route};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
@@ -46,6 +46,7 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
         Probe::Counters(probe) => counters(f, &probe.limits),
         Probe::Route(probe) => writeln!(f, "route = {}", route::table(probe)),
+        Probe::Lookup(probe) => writeln!(f, "lookup = {}", lookup::table(probe)),
         Probe::Nothing => writeln!(f, "command = \"true\""),
     }
 }
@@ -273,6 +274,23 @@ mod tests {
             });
             let pasted = service(format!("{check}route = {table}\n"));
             assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_lookup_check_can_be_pasted() {
+        for keys in ["", ", server = [\"192.0.2.1:5353\", \"198.51.100.1\"], source = \"10.1.0.3\""] {
+            let check = "prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"www\"\n";
+            let service = |table: String| {
+                let text =
+                    format!("{NODE}[[service]]\nname = \"a\"\n{check}on-fail = \"down\"\nlookup = {table}\n");
+                let config = Config::parse(Path::new("a.toml"), &text, "host");
+                config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0)
+            };
+            let written = service(format!("{{ names = [\"www.example.org A\", \"example.org MX\"]{keys} }}"));
+            let Probe::Lookup(probe) = &written.checks[0].probe else { panic!() };
+            let table = lookup::table(probe);
+            assert_eq!(service(table.clone()).checks[0].probe, written.checks[0].probe, "{table}");
         }
     }
 

@@ -28,6 +28,7 @@ use crate::outcome::Outcome;
 
 mod alone;
 mod ask;
+mod attempt;
 mod cookie;
 mod exchange;
 mod expect;

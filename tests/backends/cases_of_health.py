@@ -14,6 +14,8 @@ from waiting import PATIENCE, expect, wait_until
 
 PRIMARY = "127.0.5.2"
 
+RESOLVERS = ("unbound", "knot-resolver", "powerdns-recursor", "dnsmasq")
+
 COUNTERS = """
 [[service.check]]
 name = "counters"
@@ -91,6 +93,46 @@ def own_counters_of_a_hung_server(host):
         host.wait_until_running()
     expect(probe["cause"] == "no-counters", f"{probe}")
     return probe["detail"].splitlines()[0]
+
+
+@case_of(lambda server: server.rcode == "NOERROR")
+def looked_up(host):
+    """The check `lookup` finds what the server has, and not what it has not."""
+    own = f"{ZONE} SOA" if host.server.mark == "serial" else "localhost A"
+    found = checked(host, lookup(own))
+    expect(found["passed"], f"{found}")
+    missing = checked(host, lookup(f"absent.{ZONE} A" if host.server.mark == "serial" else "absent.localhost.invalid A"))
+    expect(not missing["passed"] and missing["cause"] in ("rcode", "servfail", "refused"), f"{missing}")
+    return missing["detail"]
+
+
+def lookup(name):
+    return f'\n[[service.check]]\nname = "lookup"\nlookup = {{ names = "{name}", server = "{ADDRESS}" }}\n'
+
+
+@case_of(lambda server: server.kind in RESOLVERS)
+def built_in_answer(host):
+    """The supplied check `answers` asks what each resolver answers by itself, with RA: here it has no Internet. BIND is asked by the
+    rows of tests/failures without an upstream.
+    """
+    plain = host.server
+    if plain.kind == "dnsmasq":
+        # As Debian has it: it answers from /etc/hosts.
+        restart(host, replace(plain, others={"dnsmasq.d/ours.conf": "user=root\n"}, rcode="NOERROR"))
+    try:
+        # Without a host prefix the checks ask the management address.
+        file = host.folder / "built-in.toml"
+        file.write_text((host.folder / "dnsherald.toml").read_text().replace('"192.0.2.53/32"', '"192.0.2.0/24"'))
+        command = host.namespace.inside(host.binary, "check", "--json", "-c", file)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        checks = {check["check"]: check for check in json.loads(done.stdout)[0]["checks"]}
+        for name in ("answers", "answers-tcp"):
+            for probe in checks[name]["probes"]:
+                expect(probe["passed"], f"{name}: {probe}")
+    finally:
+        if host.server is not plain:
+            restart(host, plain)
+    return checks["answers"]["probes"][0]["probe"]
 
 
 @case_of(lambda server: server.kind in SECONDARY)

@@ -63,6 +63,7 @@ fn describe_probe(f: &mut fmt::Formatter<'_>, probe: &Probe) -> fmt::Result {
         Probe::Listener(listener) => writeln!(f, "    must be read: {listener}")?,
         Probe::Counters(counters) => describe_counters(f, counters)?,
         Probe::Route(route) => writeln!(f, "    must have a way back: {route}")?,
+        Probe::Lookup(lookup) => writeln!(f, "    must be resolved as a client does, each: {lookup}")?,
         Probe::Nothing => writeln!(f, "    probes nothing and always passes")?,
     }
     Ok(())
@@ -107,7 +108,7 @@ fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result 
         Probe::Address(_) => {
             writeln!(f, "    a missing address is detected at once, return takes at most {returns}")
         }
-        Probe::Dns(_) | Probe::Command(_) | Probe::Nothing => {
+        Probe::Dns(_) | Probe::Command(_) | Probe::Lookup(_) | Probe::Nothing => {
             writeln!(
                 f,
                 "    at worst an error or a closed port is detected in {}, a hang in {}, return takes {returns} plus the \

@@ -26,6 +26,11 @@ pub(crate) struct Query {
 }
 
 impl Query {
+    /// The question for a name that an answer has.
+    pub(crate) fn of(name: &Name, record_type: RecordType) -> Self {
+        Self { text: name.to_string(), question: op::Query::query(name.clone(), record_type) }
+    }
+
     /// The type asked for.
     #[must_use]
     pub(crate) const fn record_type(&self) -> RecordType {

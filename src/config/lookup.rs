@@ -1,0 +1,72 @@
+//! The `lookup` table of a check.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::address::service_addresses;
+use super::file;
+use super::freshness::written_addresses;
+use super::resolve::{Resolver, Result, addresses};
+use crate::probe::lookup::LookupProbe;
+use crate::text::toml_strings;
+
+/// The DNS port.
+const PORT: u16 = 53;
+
+impl Resolver<'_> {
+    /// Builds the probe of a `lookup` table.
+    pub(super) fn lookup(
+        &self,
+        written: &Spanned<file::Lookup>,
+        check: &file::Check,
+        service: &file::Service,
+        timeout: Duration,
+    ) -> Result<LookupProbe> {
+        let table = written.get_ref();
+        let nonempty = [
+            self.require_nonempty(&Some(table.names.clone()), |names| names.0.len(), "name"),
+            self.require_nonempty(&table.server, |servers| servers.0.len(), "server"),
+            self.require_nonempty(&table.source, |sources| sources.0.len(), "source"),
+        ];
+        nonempty.into_iter().collect::<Result<()>>()?;
+        let servers: Vec<SocketAddr> = match &table.server {
+            Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
+            None => self.own_servers(service),
+        };
+        let sources = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
+        let from = |server: SocketAddr| (server, self.source(server, sources.as_deref()));
+        Ok(LookupProbe {
+            names: table.names.get_ref().0.iter().map(|name| name.0.clone()).collect(),
+            servers: servers.into_iter().map(from).collect(),
+            timeout,
+            locality: self.locality(service, &check.device),
+        })
+    }
+
+    /// The service addresses, or without one the management addresses.
+    fn own_servers(&self, service: &file::Service) -> Vec<SocketAddr> {
+        let own = service_addresses(service).filter(|own| !own.is_empty());
+        own.unwrap_or_else(|| self.management.clone())
+            .into_iter()
+            .map(|address: IpAddr| SocketAddr::new(address, PORT))
+            .collect()
+    }
+}
+
+/// The `lookup` table that gives this probe.
+pub(super) fn table(probe: &LookupProbe) -> String {
+    let names: Vec<_> = probe.names.iter().map(ToString::to_string).collect();
+    let servers = written_addresses(probe.servers.iter().map(|(server, _)| *server));
+    let sources: Vec<_> = probe.servers.iter().filter_map(|(_, source)| *source).collect();
+    let mut unique: Vec<String> = vec![];
+    for source in sources {
+        if !unique.contains(&source.to_string()) {
+            unique.push(source.to_string());
+        }
+    }
+    let source =
+        if unique.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&unique)) };
+    format!("{{ names = {}, server = {}{source} }}", toml_strings(&names), toml_strings(&servers))
+}
