@@ -1,4 +1,4 @@
-"""What ExaBGP answers to a helper that it has started."""
+"""Answers a helper as ExaBGP does."""
 
 VERSION = b"exabgp 5.0.15\n"
 

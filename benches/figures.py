@@ -1,4 +1,4 @@
-"""The figures: each function of `ALL` measures something again and again, and says what came out.
+"""The figures: each function of `ALL` measures one quantity several times and returns the results.
 
 `measure --help` explains each of them.
 """
@@ -19,7 +19,7 @@ from helper import Bench, Helper, loopback_socket
 
 @dataclass
 class Figure:
-    """What came out again and again: a row of the table, or what stands beside one."""
+    """The results of one quantity: a row of the table, or a note beside one."""
     name: str
     unit: str
     values: list[float]
@@ -35,7 +35,7 @@ class Figure:
         return f"{middle} {self.unit}".strip() + (f" ({low}–{high})" if len(self.values) > 1 else "")
 
     def row(self) -> str:
-        """Of a table in Markdown."""
+        """A row of a table in Markdown."""
         target = "" if self.target is None else f"≤ {self.target} {self.unit}"
         beside = "; ".join(f"{figure.name}: {figure}" for figure in self.beside)
         return f"| {self.name} | {target} | {self}{' **missed**' if self.missed() else ''} | {beside} |"
@@ -50,7 +50,7 @@ def timed(*command: object) -> tuple[float, float]:
 
 
 def start(bench: Bench) -> Iterator[Figure]:
-    """How long it takes from the making of the process to its first datagram; and how big the binary is."""
+    """Time from the start of the process to its first datagram, and the size of the binary."""
     probes, trues, true = [], [], shutil.which("true")
     for _ in bench.times(51, 11):
         with Helper(bench) as helper:
@@ -61,7 +61,7 @@ def start(bench: Bench) -> Iterator[Figure]:
 
 
 def memory(bench: Bench) -> Iterator[Figure]:
-    """What a helper takes that probes once a second, in memory and in processor time."""
+    """Memory and processor time of a helper that probes once a second."""
     found = {"VmRSS": [], "RssAnon": [], "idle": []}
     for _ in bench.times(5):
         with Helper(bench) as helper:
@@ -77,13 +77,13 @@ def memory(bench: Bench) -> Iterator[Figure]:
 
 
 def probe(bench: Bench) -> Iterator[Figure]:
-    """Processor time per probe, single ones and many at once, beside the bare system calls."""
+    """Processor time per probe, single and concurrent, compared with the bare system calls."""
     count = 2_000 if bench.quick else 10_000
     for name, queries, interval, target, sleep in (("one", 1, "1ms", 60, True), ("twenty", 20, "10ms", None, False)):
         ours, bare = [], []
         for _ in bench.times(5):
             server = loopback_socket() if bench.bare else None
-            # However many answers come too late on a busy machine, it goes on as it is.
+            # Late answers on a busy machine change nothing.
             with Helper(bench, server, queries=queries, interval=interval, fall=1_000_000) as helper:
                 for answers in (500, count):
                     before, begun = helper.cpu(), time.perf_counter()
@@ -101,15 +101,15 @@ def probe(bench: Bench) -> Iterator[Figure]:
 
 
 def bare_loop(program: Path, count: int, pause: int) -> float:
-    """Processor time per query in microseconds of `bare.c`, which sleeps so many microseconds behind each."""
-    server = loopback_socket()  # another, where no query of the helper is left
+    """Processor time per query of `bare.c` in microseconds; it sleeps this many microseconds after each."""
+    server = loopback_socket()  # a new socket, without queries of the helper
     with Popen([program, str(count)], stdin=server):
         return timed(program, str(count), str(server.getsockname()[1]), str(pause))[1] / count * 1e6
 
 
 def simulate(bench: Bench) -> Iterator[Figure]:
-    """How long `simulate` takes for a month."""
-    # A failure every 5000 s, and before every midnight three in a row, which is a fall.
+    """Time of `simulate` for a month."""
+    # A failure every 5000 s, and three in a row before every midnight, which is a fall.
     fails = (at % 5000 == 4999 or at % 86400 > 86396 for at in range(2_592_000))
     lines = (f"{at} {'fail answers timeout' if fail else 'pass answers'}\n" for at, fail in enumerate(fails))
     for name, steps in (("line by line", lines), ("in one line", ["0 pass answers x2592000 every 1s\n"])):
@@ -122,7 +122,7 @@ def simulate(bench: Bench) -> Iterator[Figure]:
 
 
 def failover(bench: Bench) -> Iterator[Figure]:
-    """How long it takes from a fault to `withdraw`, beside what `check-config` promises."""
+    """Time from a fault to `withdraw`, compared with the time that `check-config` shows."""
     with Helper(bench, interval="100ms", fast_interval="20ms", timeout="50ms", rise=2, fall=3) as helper:
         meaning = run([bench.binary, "check-config", helper.file], stdout=PIPE, text=True, check=True).stdout
         promises = re.search(r"closed port is detected in (\d+)ms, a hang in (\d+)ms", meaning)

@@ -1,4 +1,4 @@
-"""The helper under measurement: `dnsherald run`, to which this process is ExaBGP and, unless told otherwise, the DNS server."""
+"""The helper under measurement: `dnsherald run`. This process stands in for ExaBGP and, by default, for the DNS server."""
 
 import json
 import select
@@ -24,34 +24,34 @@ dampening.mode = "off"
 check = [{{ name = "answers", dns = {{ queries = {queries}, server = "127.0.0.1:{port}" }} }}]
 """
 
-# To `localhost. A`, behind the ID: 127.0.0.1.
+# The answer to `localhost. A` without its ID: 127.0.0.1.
 ANSWER = bytes.fromhex("81800001000100000000096c6f63616c686f73740000010001c00c0001000100000e1000047f000001")
 
 
 @dataclass
 class Bench:
-    """What to measure, how often, and where files may be put."""
+    """The binary, the number of runs, and a directory for files."""
     binary: Path
     bare: Path | None
     directory: Path
     quick: bool
 
     def times(self, thorough: int, quick: int = 1) -> range:
-        """As often something is measured."""
+        """The number of runs."""
         return range(quick if self.quick else thorough)
 
     def configuration(self, port: int, queries: int = 1, **timing: str | int) -> str:
-        """A service with so many queries to this port; keys of `defaults` as keywords."""
+        """A configuration with this number of queries to this port; keywords are keys of `defaults`."""
         keys = ", ".join(f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in timing.items())
         asked = json.dumps(["localhost. A"] * queries)
         return CONFIGURATION.format(state=self.directory / "state", timing=keys, queries=asked, port=port)
 
 
 class Helper(AbstractContextManager):
-    """`run`, to which this script is ExaBGP and, unless another socket is named, the DNS server."""
+    """`run`. This script stands in for ExaBGP and, without another socket, for the DNS server."""
 
     def __init__(self, bench: Bench, other: socket.socket | None = None, **configuration: str | int):
-        """Starts it with this configuration; `spawned` is when."""
+        """Starts it with this configuration and records the time in `spawned`."""
         self.dns = None if other else loopback_socket()
         self.port = (other or self.dns).getsockname()[1]
         self.log, self.file, self.begun, self.silent = bench.directory / "log", bench.directory / "bench.toml", b"", False
@@ -61,7 +61,7 @@ class Helper(AbstractContextManager):
             self.process = Popen([bench.binary, "run", "-c", self.file], stdin=PIPE, stdout=PIPE, stderr=log, bufsize=0)
 
     def __exit__(self, *_: object) -> None:
-        self.process.stdin.close()  # ExaBGP is gone, and so the helper goes
+        self.process.stdin.close()  # the helper exits without ExaBGP
         try:
             self.process.wait(5)
         except SubprocessError:
@@ -69,7 +69,7 @@ class Helper(AbstractContextManager):
         self.process.__exit__(None, None, None)
 
     def turn(self, limit: float) -> list[bytes]:
-        """Answers what comes within so many seconds, and returns it: lines that the helper said, `?` for a query."""
+        """Answers all input of the next seconds, and returns it: the lines of the helper, `?` for a query."""
         ready, _, _ = select.select([source for source in (self.dns, self.process.stdout) if source], [], [], limit)
         heard = []
         if self.process.stdout in ready:
@@ -84,7 +84,7 @@ class Helper(AbstractContextManager):
         return heard
 
     def work(self, seconds: float, until: bytes | None = None) -> float:
-        """Goes on so long, or until something with this word in it is heard; returns when that was."""
+        """Continues for this time, or until a line contains this word; returns the time of that line."""
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             if any(until and until in line for line in self.turn(left)):
@@ -92,7 +92,7 @@ class Helper(AbstractContextManager):
         return self.fail(f"has not said {until.decode()} within {seconds} s") if until else end
 
     def fail(self, what: str) -> NoReturn:
-        """Says what is wrong, and what the helper has logged."""
+        """Fails with a message and the log of the helper."""
         raise SubprocessError(f"the helper {what}; the end of its log:\n{self.log.read_text(errors='replace')[-1000:]}")
 
     def cpu(self) -> float:
@@ -101,7 +101,7 @@ class Helper(AbstractContextManager):
 
 
 def loopback_socket(port: int = 0) -> socket.socket:
-    """A UDP socket; at any free port if none is named."""
+    """A UDP socket, by default at a free port."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", port))
     return server

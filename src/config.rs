@@ -195,7 +195,7 @@ impl Config {
         self.services.iter().filter(|service| service.is_of(backend))
     }
 
-    /// The addresses at which this backend is asked, and the zones that its services need.
+    /// The addresses to query this backend at, and the zones that its services need.
     #[must_use]
     pub(crate) fn targets_of(&self, backend: &Backend) -> Targets {
         let own: Vec<_> =

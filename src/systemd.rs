@@ -82,7 +82,7 @@ impl Unit {
         matches!(self.active_state.as_str(), "inactive" | "failed")
     }
 
-    /// The control group of its processes, if it has any. Right also if the unit was asked for by an alias.
+    /// The control group of its processes, if it has any. It is correct for an alias of the unit, too.
     #[must_use]
     pub(crate) fn cgroup(&self) -> Option<&str> {
         Some(self.control_group.as_str()).filter(|path| path.len() > 1)

@@ -4,7 +4,7 @@
 //!   --control DIR ─► the file ─► its readable parts ─► the last good one ─► the default ─► every listening helper
 //! ```
 //!
-//! All places except the first two may belong to the helper of another file, so that helper is asked for its file.
+//! All places except the first two may belong to the helper of another file, so the command asks that helper for its file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

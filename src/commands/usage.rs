@@ -1,4 +1,4 @@
-//! Reports a bad command line, or prints the help that was asked for.
+//! Reports a bad command line, or prints the requested help.
 
 use std::env::args_os;
 use std::io::{self, IsTerminal};

@@ -71,7 +71,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// The addresses at which a backend is asked: the management addresses, then those of its services.
+    /// The addresses to query a backend at: the management addresses, then those of its services.
     pub(super) fn targets_of(&self, backend: &str, file: &file::File) -> Vec<Target> {
         let services = file.service.iter().map(Spanned::get_ref);
         let services =

@@ -53,7 +53,7 @@ pub(crate) struct FreshnessProbe {
     pub(crate) references: References,
     /// The limits beyond which a zone fails.
     pub(crate) limits: Limits,
-    /// Each zone is asked for once within this time.
+    /// Time of a round over all zones.
     pub(crate) zone_interval: Duration,
     /// Maximum number of queries per second, to this server and the references together.
     pub(crate) max_queries: NonZeroU32,

@@ -16,7 +16,7 @@ use crate::sys::lock;
 use crate::systemd;
 use crate::text::period::Period;
 
-/// systemd is asked at most once in this time. Also the limit of a cheap search.
+/// Minimum time between two questions to systemd. Also the limit of a cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The reason why the process was not found.

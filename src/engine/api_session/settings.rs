@@ -10,9 +10,9 @@ use crate::exabgp::Dialect;
 /// The reader of standard output.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Parent {
-    /// ExaBGP: it is asked for its version and answers commands.
+    /// ExaBGP: it answers commands, and the question for its version.
     ExaBgp,
-    /// A person: nothing is asked and no reply is awaited.
+    /// A person: the session asks nothing and waits for no reply.
     Terminal,
 }
 

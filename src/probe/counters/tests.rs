@@ -5,7 +5,7 @@ use super::*;
 use crate::probe::dns::{Question, Transport};
 use crate::responder::{Fault, Responder};
 
-/// Tells these readings one after the other, and counts how often it was asked.
+/// Returns these readings one after the other, and counts the calls.
 #[derive(Debug)]
 struct Source {
     readings: Mutex<Vec<Read>>,

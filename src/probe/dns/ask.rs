@@ -3,7 +3,7 @@
 //! Over UDP the probe repeats the question twice, from a new port and with a new ID, after each third of the timeout: a
 //! lost packet is no failure of the server. An answer to any of the questions passes. A truncated answer, although the whole
 //! answer fits into a datagram, is a sign of response rate limiting, as may be a missing answer after it; a query over
-//! TCP shows it. A server that answers BADCOOKIE is asked once more, with the cookie of that answer.
+//! TCP shows it. After BADCOOKIE the probe asks once more, with the cookie of that answer.
 
 use std::future::pending;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! How a question is asked: the bits of its header, EDNS, a cookie, and what follows a truncated answer.
+//! The options of a question: the bits of its header, EDNS, a cookie, and what follows a truncated answer.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -32,10 +32,10 @@ impl EdnsUse {
     }
 }
 
-/// How a question is asked. By default only RD is set.
+/// The options of a question. By default only RD is set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Options {
-    /// RD: the server is asked to recurse.
+    /// RD: requests recursion.
     pub(crate) recursion_desired: bool,
     /// CD: a validating resolver answers even if validation fails (RFC 4035 §3.2.2).
     pub(crate) checking_disabled: bool,

@@ -16,7 +16,7 @@ use crate::outcome::{Cause, Failure};
 use crate::probe::dns::{DnsProbe, Question, Rcode, Transport};
 use crate::probe::locality::Locality;
 
-/// A server that is asked. Shown as its address and port.
+/// A server to ask. Shown as its address and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Server {
     /// Its address and port.

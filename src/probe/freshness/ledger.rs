@@ -15,10 +15,10 @@ pub(super) const MOST_ZONES: usize = 500_000;
 /// Maximum number of zones that the detail of a failure names.
 const NAMED: usize = 3;
 
-/// How fast zones are asked for.
+/// The rate of queries for zones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Speed {
-    /// Each zone is asked for once within this time, if the limit of queries permits.
+    /// A round over all zones takes this time, if the limit of queries permits.
     pub(crate) every: Duration,
     /// Maximum number of queries per second, to this server and the references together.
     pub(crate) max_queries: NonZeroU32,
