@@ -1,7 +1,7 @@
 //! A service: the worst of its checks, overridden by drains, holds and dampening.
 //!
 //! This file counts outcomes. [`begin`] has its start, [`decide`] its decision, [`drained`] and [`held`] the orders of
-//! operators, [`damped`] falls, [`reloaded`] the state that survives a reload, [`sight`] the rules for unknown
+//! operators, [`damped`] falls, [`reloaded`] the state that survives a reload, [`unknown`] the rules for unknown
 //! outcomes, [`shown`] the parts that others read.
 
 use std::path::PathBuf;
