@@ -10,12 +10,14 @@ use crate::config::DEFAULT_PATH;
 use crate::logging::Way;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::history::HistoryOptions;
 pub(crate) use self::identify::Identify;
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 pub(crate) use self::simulate::{Demo, Simulate};
 
 mod backend;
+mod doctor;
 mod history;
 mod identify;
 mod orders;
@@ -120,6 +122,12 @@ pub(crate) enum Command {
     /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, a TCP connection breaks, or a node is not
     /// in the file of `--expect`.
     Identify(Identify),
+    /// Find what is wrong on this host, each finding with its remedy
+    ///
+    /// Reads the configurations of dnsherald and ExaBGP, and looks at addresses, sockets, units, permissions and the answers
+    /// of the server. Needs no helper, writes nothing. What this user may not see is not checked; run it as root to see all.
+    /// Exit status: 0 without a finding, 1 if the worst is a warning, 2 if it is an error.
+    Doctor(Doctor),
     /// Run the engine in virtual time over a written, recorded or generated trace
     ///
     /// Prints each line that ExaBGP would get and each transition with its reason and time, then a timeline and a

@@ -15,6 +15,7 @@ pub(crate) mod check;
 pub(crate) mod check_config;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod explain;
 pub mod healthcheck;
@@ -78,6 +79,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Undampen(options) => undampen::run(options),
         Command::Reload(configuration) => reload::run(configuration),
         Command::Identify(options) => identify::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Simulate(options) => simulate::run(options),
         Command::Backend(command) => backend::run(command),
         Command::Completions { shell } => completions::run(*shell),

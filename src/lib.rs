@@ -40,6 +40,7 @@
 //! * [`healthcheck`]: the options of `exabgp healthcheck`, turned into the same configuration.
 //! * [`trace`], [`simulate`]: the same engine in virtual time, for tests and for operators; [`timeline`] keeps what it
 //!   did, in text and as figures, and [`picture`] draws it as SVG.
+//! * [`doctor`]: finds what is wrong on this host, with the files of ExaBGP that [`exabgp_conf`] reads.
 //! * [`responder`]: a DNS server for `demo` and the tests.
 //! * [`cli`], [`commands`]: the command line.
 //!
@@ -62,8 +63,10 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub(crate) mod doctor;
 pub mod engine;
 pub(crate) mod exabgp;
+pub(crate) mod exabgp_conf;
 pub mod exit;
 pub(crate) mod healthcheck;
 pub(crate) mod history;

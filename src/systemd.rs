@@ -130,8 +130,16 @@ pub(crate) fn is_booted() -> bool {
 /// # Errors
 /// The result of `systemctl`, if it did not exit with status 0 within `limit`.
 pub(crate) async fn ask(unit: &str, limit: Duration) -> Result<Unit, Ended> {
-    let ended = run(&Program::new("systemctl", &["show", "-p", PROPERTIES, "--", unit]), limit).await;
-    if ended.succeeded() { Ok(Unit::parse(&ended.out)) } else { Err(ended) }
+    properties(unit, PROPERTIES, limit).await.map(|text| Unit::parse(&text))
+}
+
+/// Properties of a unit, whose names are separated by commas, as lines of `Key=value`.
+///
+/// # Errors
+/// The result of `systemctl`, if it did not exit with status 0 within `limit`.
+pub(crate) async fn properties(unit: &str, names: &str, limit: Duration) -> Result<String, Ended> {
+    let ended = run(&Program::new("systemctl", &["show", "-p", names, "--", unit]), limit).await;
+    if ended.succeeded() { Ok(ended.out) } else { Err(ended) }
 }
 
 /// The file of a unit with its drop-ins, as `systemctl cat` prints them.

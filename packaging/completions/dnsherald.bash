@@ -31,6 +31,9 @@ _dnsherald() {
             dnsherald,demo)
                 cmd="dnsherald__subcmd__demo"
                 ;;
+            dnsherald,doctor)
+                cmd="dnsherald__subcmd__doctor"
+                ;;
             dnsherald,drain)
                 cmd="dnsherald__subcmd__drain"
                 ;;
@@ -139,6 +142,9 @@ _dnsherald() {
             dnsherald__subcmd__help,demo)
                 cmd="dnsherald__subcmd__help__subcmd__demo"
                 ;;
+            dnsherald__subcmd__help,doctor)
+                cmd="dnsherald__subcmd__help__subcmd__doctor"
+                ;;
             dnsherald__subcmd__help,drain)
                 cmd="dnsherald__subcmd__help__subcmd__drain"
                 ;;
@@ -212,7 +218,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -643,6 +649,32 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__doctor)
+            opts="-c -h --config --exabgp-conf --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exabgp-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__drain)
             opts="-c -h --config --control --for --until-exit --reason --as --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -722,7 +754,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status explain history metrics drain undrain hold unhold undampen reload identify simulate healthcheck backend completions demo help"
+            opts="run check check-config status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -890,6 +922,20 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

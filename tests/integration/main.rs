@@ -8,6 +8,7 @@ mod cli;
 mod completions;
 mod configuration;
 mod docs;
+mod doctor;
 mod false_helper;
 mod run;
 mod shipped;

@@ -1,0 +1,92 @@
+//! `doctor`: finds what is wrong on this host, and tells the remedy of each finding.
+//!
+//! ```text
+//! files, processes, units, sockets, questions ─► gather ─► Facts ─► CHECKS ─► Report
+//!                                                        (data)    (pure)
+//! ```
+//!
+//! [`gather`] reads and asks; it writes nothing, and needs neither a helper nor root. Each check of [`CHECKS`] is a pure
+//! function of the [`Facts`]. A fact that is not known gives no finding: the report says that the check was not made,
+//! and why.
+
+use self::facts::Facts;
+use self::finding::{Examined, Finding, Severity};
+
+pub(crate) mod facts;
+pub(crate) mod finding;
+pub(crate) mod gather;
+
+mod conf;
+mod host;
+mod neighbors;
+mod server;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+/// A check: its name, and its function.
+type Check = (&'static str, fn(&Facts) -> Examined);
+
+/// Every check, in the order of the report.
+const CHECKS: &[Check] = &[
+    ("configuration", conf::configuration),
+    ("ExaBGP version", conf::version),
+    ("acknowledgments", conf::acks),
+    ("helper process", conf::process),
+    ("respawn", conf::respawn),
+    ("processes of neighbors", neighbors::listed),
+    ("address families", neighbors::families),
+    ("next hop", neighbors::next_hop),
+    ("graceful restart", neighbors::graceful_restart),
+    ("hold time", neighbors::hold_time),
+    ("kept routes", neighbors::adj_rib_out),
+    ("permissions", host::access),
+    ("addresses", host::addresses),
+    ("listeners", server::listeners),
+    ("answers", server::answers),
+    ("rate limit", server::rate_limit),
+    ("reverse path filter", host::reverse_path),
+    ("exabgp.service", units::exabgp),
+    ("hooks of backends", units::backends),
+    ("clock", host::clock),
+];
+
+/// The result of all checks.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The findings, worst first.
+    pub(crate) findings: Vec<Finding>,
+    /// The checks that could not be made, or not in full, and why.
+    pub(crate) not_checked: Vec<(&'static str, String)>,
+    /// The number of all checks.
+    pub(crate) checks: usize,
+}
+
+impl Report {
+    /// Makes every check.
+    #[must_use]
+    pub(crate) fn of(facts: &Facts) -> Self {
+        let (mut findings, mut not_checked) = (vec![], vec![]);
+        for (name, check) in CHECKS {
+            let examined = check(facts);
+            findings.extend(examined.findings);
+            not_checked.extend(examined.unknown.into_iter().map(|why| (*name, why)));
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.id.severity()));
+        Self { findings, not_checked, checks: CHECKS.len() }
+    }
+
+    /// The severity of the worst finding.
+    #[must_use]
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.id.severity()).max()
+    }
+
+    /// The number of checks that could be made in full.
+    #[must_use]
+    pub(crate) fn made(&self) -> usize {
+        let is_made = |(name, _): &&Check| !self.not_checked.iter().any(|(other, _)| other == name);
+        CHECKS.iter().filter(is_made).count()
+    }
+}

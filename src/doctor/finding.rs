@@ -1,0 +1,144 @@
+//! Findings, with their identifiers and severities.
+
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// The service works, but a fault or a restart will cost more than it has to.
+    Warning,
+    /// A route is lost, attracts traffic that is not answered, or will be left behind.
+    Error,
+}
+
+/// Declares [`Id`]: for each variant its word and its severity.
+macro_rules! ids {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal ($severity:ident),)+) => {
+        /// What is wrong. docs/doctor.md explains each by its word.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+        pub(crate) enum Id {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
+        }
+
+        impl Id {
+            /// Every identifier, in the order of this list.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word for people and scripts.
+            #[must_use]
+            pub(crate) const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// How bad it is.
+            #[must_use]
+            pub(crate) const fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity),+ }
+            }
+        }
+    };
+}
+
+ids! {
+    /// The configuration of dnsherald is missing or refused.
+    Configuration = "configuration" (Error),
+    /// No service is enabled.
+    NothingEnabled = "nothing-enabled" (Warning),
+    /// This version of ExaBGP has faults that concern helpers.
+    ExaBgpVersion = "exabgp-version" (Warning),
+    /// ExaBGP does not understand the dialect that the configuration pins.
+    Dialect = "dialect" (Error),
+    /// ExaBGP answers no command.
+    AcksOff = "acks-off" (Error),
+    /// ExaBGP starts no dnsherald with this configuration.
+    ProcessMissing = "process-missing" (Error),
+    /// ExaBGP 4 and 5 refuse a process without an encoder.
+    EncoderMissing = "encoder-missing" (Error),
+    /// ExaBGP does not restart the helper.
+    RespawnOff = "respawn-off" (Error),
+    /// A neighbor does not list the process.
+    ProcessNotListed = "process-not-listed" (Error),
+    /// The configuration names a neighbor that ExaBGP does not have.
+    NeighborUnknown = "neighbor-unknown" (Error),
+    /// No neighbor that receives a prefix exchanges its family.
+    FamilyMissing = "family-missing" (Error),
+    /// An IPv6 prefix with `next-hop self` on an IPv4 session.
+    NextHopSelf = "next-hop-self" (Error),
+    /// Graceful restart without `manual-eor`.
+    GracefulRestart = "graceful-restart" (Warning),
+    /// `manual-eor` without a helper that sends End-of-RIB.
+    EndOfRib = "end-of-rib" (Warning),
+    /// A hold time above 30 s, and no BFD.
+    HoldTime = "hold-time" (Warning),
+    /// Routes are not kept for the next session.
+    AdjRibOut = "adj-rib-out" (Warning),
+    /// The helper's user cannot write to its own directories.
+    DirectoryAccess = "directory-access" (Error),
+    /// The helper's user cannot use the control channel of the server.
+    ControlAccess = "control-access" (Warning),
+    /// A service address is not on this host.
+    AddressMissing = "address-missing" (Error),
+    /// A management address is not on this host.
+    ManagementMissing = "management-missing" (Error),
+    /// The server does not listen at a service address.
+    NotListening = "not-listening" (Error),
+    /// The server refuses the probes.
+    ProbeRefused = "probe-refused" (Error),
+    /// The server does not answer.
+    NoAnswer = "no-answer" (Error),
+    /// The server limits the rate of answers, for probes as well.
+    RateLimit = "rate-limit" (Warning),
+    /// The kernel drops packets of clients.
+    RpFilter = "rp-filter" (Error),
+    /// A unit has no drop-in of dnsherald.
+    DropInMissing = "drop-in-missing" (Warning),
+    /// The drop-in of a unit has no effect, or not all of it.
+    DropInOverridden = "drop-in-overridden" (Warning),
+    /// systemd has not read the files of a unit since they changed.
+    DaemonReload = "daemon-reload" (Warning),
+    /// The clock is not synchronized.
+    Clock = "clock" (Warning),
+}
+
+/// One thing that is wrong, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Finding {
+    /// What kind of fault it is.
+    pub(crate) id: Id,
+    /// A sentence that names the object. Foreign text in it is escaped.
+    pub(crate) what: String,
+    /// What to do.
+    pub(crate) remedy: String,
+}
+
+/// The result of one check.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Examined {
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
+    /// Why it could not be made, or not in full.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Examined {
+    /// A check that could not be made.
+    #[must_use]
+    pub(crate) fn not(why: impl Into<String>) -> Self {
+        Self { findings: vec![], unknown: vec![why.into()] }
+    }
+
+    /// Adds a finding.
+    pub(crate) fn find(&mut self, id: Id, what: impl Into<String>, remedy: impl Into<String>) {
+        self.findings.push(Finding { id, what: what.into(), remedy: remedy.into() });
+    }
+
+    /// Adds the reason why a part could not be checked, once.
+    pub(crate) fn skip(&mut self, why: impl Into<String>) {
+        let why = why.into();
+        if !self.unknown.contains(&why) {
+            self.unknown.push(why);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Gathers the facts: reads files and `/proc`, asks systemd, the kernel and the server. Writes nothing.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::join_all;
+
+use self::exabgp::ExaBgp;
+use super::facts::{BackendFact, Facts, Known, configuration_of};
+use crate::config::{Config, DEFAULT_PATH, absolute};
+use crate::exabgp_conf::{Conf, Process};
+use crate::healthcheck;
+use crate::healthcheck::options::Addresses;
+use crate::program::{Program, run};
+use crate::sys::procfs::all_pids;
+use crate::systemd;
+use crate::text::foreign;
+
+mod access;
+mod exabgp;
+mod server;
+mod unit;
+
+/// Why facts about the services are not known; the check of the configuration has the full reason.
+pub(super) const NO_CONFIGURATION: &str = "the configuration of dnsherald cannot be used";
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// The file of dnsherald; by default that of the helper in the files of ExaBGP.
+    pub(crate) config: Option<PathBuf>,
+    /// The files of ExaBGP; by default those of the running one, else the usual one.
+    pub(crate) confs: Vec<PathBuf>,
+    /// The name of this host.
+    pub(crate) host: String,
+}
+
+/// Gathers everything at once, so that several programs and servers that hang cost one timeout.
+pub(crate) async fn facts(places: &Places) -> Facts {
+    // Files and processes.
+    let exabgp = ExaBgp::find(&places.confs);
+    let confs = exabgp.confs();
+    let readable: Vec<_> = confs.iter().flatten().filter_map(|file| file.conf.as_ref().ok()).collect();
+    let (config_path, config, config_is_faulty) = configuration(places, &readable);
+    let neighbors = server::neighbors(&readable);
+    // Programs and servers.
+    let unit_name = exabgp.unit();
+    let (version, exabgp_unit, backends, clock, answers) = tokio::join!(
+        exabgp.version(),
+        unit::show(&unit_name),
+        backends(config.as_ref().ok()),
+        clock(),
+        server::answers(config.as_ref().ok()),
+    );
+    // What depends on the answers, and on the kernel only.
+    let environment = exabgp_unit.as_ref().map_or("", |unit| unit.environment.as_str());
+    let settings = exabgp.settings(environment);
+    let access = access::look(config.as_ref(), exabgp.user(exabgp_unit.as_ref().ok()));
+    Facts {
+        version,
+        settings,
+        bfd: Ok(all_pids().into_iter().any(|pid| name_of(pid.as_raw()) == "bfdd")),
+        access,
+        addresses: config.as_ref().map(server::addresses).unwrap_or_default(),
+        listeners: config.as_ref().map(server::listeners).unwrap_or_default(),
+        answers,
+        reverse_path: match &config {
+            Ok(config) => server::reverse_path(config, &neighbors),
+            Err(_) => Err(NO_CONFIGURATION.to_owned()),
+        },
+        exabgp_unit,
+        backends,
+        clock,
+        config_path,
+        config,
+        config_is_faulty,
+        confs,
+    }
+}
+
+/// The file of dnsherald, its content, and whether it is a fault if there is none. The options of `dnsherald healthcheck`
+/// are as good as a file.
+fn configuration(places: &Places, confs: &[&Conf]) -> (PathBuf, Known<Config>, bool) {
+    let ours = || confs.iter().flat_map(|conf| &conf.processes).filter(|process| process.is_ours());
+    let named = || ours().find_map(configuration_of);
+    let path = places.config.clone().or_else(named).unwrap_or_else(|| DEFAULT_PATH.into());
+    let path = absolute(&path);
+    if let (None, None, Some(process)) = (&places.config, named(), ours().next()) {
+        return (path, options(process, &places.host), false);
+    }
+    match Config::load_file(&path, &places.host) {
+        Ok(config) => (path, Ok(config), false),
+        // A missing permission is no fault of the file.
+        Err(error) => (path, Err(error.summary()), !error.is_denied()),
+    }
+}
+
+/// The configuration that the options of `dnsherald healthcheck` stand for.
+pub(super) fn options(process: &Process, host: &str) -> Known<Config> {
+    let words =
+        process.command().unwrap_or_default().iter().skip_while(|word| *word != "healthcheck").skip(1);
+    let options = healthcheck::parse(words.map(OsString::from)).map_err(|refusal| {
+        let why = refusal.to_string();
+        format!("the options of `dnsherald healthcheck`: {}", foreign(why.lines().next().unwrap_or_default()))
+    })?;
+    match &options.addresses {
+        Addresses::Given(given) => Ok(options.configuration(&given.advertised, host)),
+        Addresses::OfInterface(_) => {
+            Err("the options of `dnsherald healthcheck` name no address (--ip)".to_owned())
+        }
+    }
+}
+
+/// The rate limits and the units of all servers.
+async fn backends(config: Option<&Config>) -> Vec<BackendFact> {
+    let Some(config) = config else { return vec![] };
+    let backends = config.backends.iter().map(async |backend| {
+        let zones = config.targets_of(backend).zone_names();
+        let show = async || match &backend.unit {
+            Some(unit) => Some(unit::show(unit).await),
+            None => None,
+        };
+        let (rate_limit, unit) =
+            tokio::join!(backend.rate_limit(&zones, config.node.management.clone()), show());
+        BackendFact { name: backend.name.clone(), rate_limit, unit }
+    });
+    join_all(backends).await
+}
+
+/// Whether the clock is synchronized, as the kernel has it (`STA_UNSYNC` of adjtimex(2)).
+async fn clock() -> Known<bool> {
+    if !systemd::is_booted() {
+        return Err(
+            "systemd, which tells whether the clock is synchronized, does not run this host".to_owned()
+        );
+    }
+    let program = Program::new("timedatectl", &["show", "-p", "NTPSynchronized", "--value"]);
+    let ended = run(&program, systemd::LIMIT).await;
+    match ended.out.trim() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(format!("{program}: {ended}")),
+    }
+}
+
+fn name_of(pid: i32) -> String {
+    let name = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
+    name.unwrap_or_default().trim_end().to_owned()
+}

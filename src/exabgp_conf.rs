@@ -1,0 +1,214 @@
+//! Reads `exabgp.conf` and `exabgp.env` as far as `doctor` needs them. Pure, tolerant and bounded.
+//!
+//! ```text
+//! text ─► tokens: words and `;` `{` `}` ─► blocks: a tree ─► Conf: processes, neighbors with their templates
+//! ```
+//!
+//! ExaBGP is the judge of its files, so nothing here is an error. A construct that is not understood is named in
+//! [`Conf::not_understood`], and the setting that it concerns is [`Setting::Unclear`]: nothing may be concluded from it.
+//! The grammar is that of 4.2 to 6 (`configuration/` in the source of ExaBGP); of 3.4, where a `process` is within a
+//! `neighbor`, only as much as is alike.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::exabgp::command::Family;
+
+mod blocks;
+pub(crate) mod environment;
+mod neighbor;
+mod process;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+/// Maximum size of a file that is read, in octets.
+pub(crate) const MAX_SIZE: u64 = 1 << 20;
+
+/// A configuration of ExaBGP.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Conf {
+    /// The helper processes.
+    pub(crate) processes: Vec<Process>,
+    /// The neighbors, with what they inherit from templates.
+    pub(crate) neighbors: Vec<Neighbor>,
+    /// Sentences about what is not understood, each with its line. If there is any, processes and neighbors may be
+    /// missing above.
+    pub(crate) not_understood: Vec<String>,
+}
+
+/// A value, as the file sets it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Setting<T> {
+    /// The default of ExaBGP is in force.
+    #[default]
+    Unset,
+    /// This value.
+    Set(T),
+    /// It is set to what is not understood.
+    Unclear,
+}
+
+impl<T: Clone + PartialEq> Setting<T> {
+    /// The value, or `default` if none is set; `None` if it is unclear.
+    pub(crate) fn or(&self, default: T) -> Option<T> {
+        match self {
+            Self::Unset => Some(default),
+            Self::Set(value) => Some(value.clone()),
+            Self::Unclear => None,
+        }
+    }
+
+    fn of(value: Option<T>) -> Self {
+        value.map_or(Self::Unclear, Self::Set)
+    }
+
+    /// Adds the value of a template. Which of two different values wins depends on the version of ExaBGP.
+    fn inherit(&mut self, from: &Self) {
+        *self = match (&*self, from) {
+            (Self::Unset, other) | (other, Self::Unset) => other.clone(),
+            (own, other) if own == other => own.clone(),
+            _ => Self::Unclear,
+        };
+    }
+}
+
+/// A `process` section.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Process {
+    /// Its name.
+    pub(crate) name: String,
+    /// The line of its section, from 1.
+    pub(crate) line: usize,
+    /// The program and its arguments.
+    pub(crate) run: Vec<String>,
+    /// Whether it has an `encoder`.
+    pub(crate) has_encoder: bool,
+    /// Whether ExaBGP restarts it; by default it does.
+    pub(crate) respawn: Setting<bool>,
+}
+
+impl Process {
+    /// Whether it runs dnsherald.
+    #[must_use]
+    pub(crate) fn is_ours(&self) -> bool {
+        self.command().is_some()
+    }
+
+    /// The words after the program, if that is dnsherald, also behind a wrapper such as `env` or `nice`.
+    #[must_use]
+    pub(crate) fn command(&self) -> Option<&[String]> {
+        let is_program = |word: &String| word.rsplit('/').next() == Some("dnsherald");
+        self.run.iter().position(is_program).map(|place| &self.run[place + 1..])
+    }
+}
+
+/// Which peers a `neighbor` section describes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Peer {
+    /// One router.
+    Address(IpAddr),
+    /// Routers of a network, which connect themselves.
+    Network(IpNet),
+    /// What is no address.
+    #[default]
+    Unclear,
+}
+
+/// A `neighbor` section.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Neighbor {
+    /// Its address.
+    pub(crate) peer: Peer,
+    /// The line of its section, from 1.
+    pub(crate) line: usize,
+    /// Seconds; 180 by default, 0 for a session that never times out.
+    pub(crate) hold_time: Setting<u32>,
+    /// Whether the helper sends End-of-RIB; off by default.
+    pub(crate) manual_eor: Setting<bool>,
+    /// Whether routes are kept for the next session; on by default.
+    pub(crate) adj_rib_out: Setting<bool>,
+    /// The restart time in seconds, 0 for that of the hold time; `None` and by default off.
+    pub(crate) graceful_restart: Setting<Option<u32>>,
+    /// The unicast families; by default both.
+    pub(crate) families: Setting<Vec<Family>>,
+    /// The names of the processes that it lists.
+    pub(crate) processes: Setting<Vec<String>>,
+}
+
+/// The words of a family in a `family` section.
+#[must_use]
+pub(crate) const fn words(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4 unicast",
+        Family::V6 => "ipv6 unicast",
+    }
+}
+
+impl Neighbor {
+    /// Its name in messages: `neighbor 10.1.0.1`.
+    #[must_use]
+    pub(crate) fn name(&self) -> String {
+        match self.peer {
+            Peer::Address(address) => format!("neighbor {address}"),
+            Peer::Network(network) => format!("neighbor {network}"),
+            Peer::Unclear => format!("the neighbor in line {}", self.line),
+        }
+    }
+
+    /// The family of its session, if it is known.
+    #[must_use]
+    pub(crate) fn session_is_v6(&self) -> Option<bool> {
+        match self.peer {
+            Peer::Address(address) => Some(address.is_ipv6()),
+            Peer::Network(network) => Some(network.addr().is_ipv6()),
+            Peer::Unclear => None,
+        }
+    }
+
+    /// Whether it is this router, or may be; `None` if its own address is unclear.
+    #[must_use]
+    pub(crate) fn is(&self, router: IpAddr) -> Option<bool> {
+        match self.peer {
+            Peer::Address(address) => Some(address == router),
+            Peer::Network(network) => Some(network.contains(&router)),
+            Peer::Unclear => None,
+        }
+    }
+
+    /// Whether it exchanges unicast routes of this family; `None` if that is unclear.
+    #[must_use]
+    pub(crate) fn has_family(&self, family: Family) -> Option<bool> {
+        match &self.families {
+            Setting::Unset => Some(true),
+            Setting::Set(families) => Some(families.contains(&family)),
+            Setting::Unclear => None,
+        }
+    }
+
+    /// Whether it lists this process; `None` if that is unclear.
+    #[must_use]
+    pub(crate) fn lists(&self, process: &str) -> Option<bool> {
+        let listed = self.processes.or(vec![])?;
+        Some(listed.iter().any(|name| name == process))
+    }
+}
+
+impl Conf {
+    /// Reads the text of a file, at most [`MAX_SIZE`] octets of it.
+    #[must_use]
+    pub(crate) fn read(text: &str) -> Self {
+        let tree = blocks::tree(text);
+        let mut conf = Self { not_understood: tree.faults, ..Self::default() };
+        neighbor::read(&tree.nodes, &mut conf);
+        conf
+    }
+
+    /// Whether all of it is understood, so that what is not above is not in the file.
+    #[must_use]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.not_understood.is_empty()
+    }
+}

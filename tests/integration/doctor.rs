@@ -1,0 +1,203 @@
+//! Tests `doctor` with files, a program that claims to be ExaBGP, and real servers.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use dnsherald::responder::Fault;
+use serde_json::Value;
+
+use crate::cli::{stderr, stdout};
+use crate::support::binary;
+use crate::support::server::Server;
+
+/// A host: a folder with the files of dnsherald and of ExaBGP.
+struct Host(PathBuf);
+
+impl Host {
+    /// With a server at this address and port, and ExaBGP of this version.
+    fn new(name: &str, server: &str, version: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("dnsherald-doctor-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        let host = Self(folder);
+        host.write("exabgp", &format!("#!/bin/sh\necho 'ExaBGP : {version}'\n"));
+        fs::set_permissions(host.path("exabgp"), fs::Permissions::from_mode(0o755)).unwrap();
+        host.write(
+            "dnsherald.toml",
+            &format!(
+                "[node]\nmanagement = [\"127.1.0.1\"]\n[exabgp]\n[control]\ndirectory = \"{0}\"\nstate = \"{0}\"\n\
+                 [[service]]\nname = \"dns\"\nprefixes = [\"127.0.0.0/24\"]\naddress = [\"127.0.0.1\"]\n[[service.check]]\n\
+                 name = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{server}\", transport = [\"udp\"] }}\n",
+                host.0.display()
+            ),
+        );
+        let configuration = host.path("dnsherald.toml");
+        host.write(
+            "exabgp.conf",
+            &format!(
+                "process dnsherald {{\n    run /usr/bin/dnsherald run -c {};\n    encoder text;\n}}\n\
+                 neighbor 127.0.0.2 {{\n    hold-time 9;\n    family {{ ipv4 unicast; }}\n    api {{ processes [ dnsherald ]; }}\n}}\n",
+                configuration.display()
+            ),
+        );
+        host
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn replace(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{from}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    fn doctor(&self, options: &[&str]) -> Output {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(binary());
+        command.arg("doctor").arg("--exabgp-conf").arg(self.path("exabgp.conf")).args(options);
+        command.env("PATH", format!("{}:{path}", self.0.display())).output().unwrap()
+    }
+
+    /// The identifiers of the findings that do not depend on the machine of the test.
+    fn findings(&self) -> Vec<String> {
+        const OF_THE_MACHINE: [&str; 6] = [
+            "clock",
+            "drop-in-missing",
+            "drop-in-overridden",
+            "daemon-reload",
+            "directory-access",
+            "control-access",
+        ];
+        let output = self.doctor(&["--json"]);
+        let document: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        let findings = document["findings"].as_array().unwrap();
+        let worst = findings.iter().map(|finding| match finding["severity"].as_str().unwrap() {
+            "warning" => 1,
+            "error" => 2,
+            other => panic!("{other}"),
+        });
+        assert_eq!(output.status.code(), Some(worst.max().unwrap_or(0)), "{document}");
+        let ids = findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned());
+        ids.filter(|id| !OF_THE_MACHINE.contains(&id.as_str())).collect()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_host_in_order_has_no_finding_and_nothing_is_written() {
+    let server = Server::with(Fault::None);
+    let host = Host::new("good", &server.address().to_string(), "5.0.15");
+    let listed = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&host.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = listed();
+    assert_eq!(host.findings(), [""; 0]);
+    assert_eq!(listed(), before);
+}
+
+#[test]
+fn a_refusing_a_mute_and_a_stopped_server_are_told_apart() {
+    let server = Server::with(Fault::Refuse);
+    let host = Host::new("refusing", &server.address().to_string(), "5.0.15");
+    assert_eq!(host.findings(), ["probe-refused"]);
+    let server = Server::with(Fault::Silent);
+    let host = Host::new("mute", &server.address().to_string(), "5.0.15");
+    assert_eq!(host.findings(), ["no-answer"]);
+    let address = server.address().to_string();
+    drop(server);
+    let host = Host::new("stopped", &address, "5.0.15");
+    assert_eq!(host.findings(), ["not-listening", "not-listening"], "over UDP and TCP");
+}
+
+#[test]
+fn the_files_of_exabgp_are_read() {
+    let server = Server::with(Fault::None);
+    let host = Host::new("files", &server.address().to_string(), "4.2.21");
+    host.replace("exabgp.conf", "encoder text;", "respawn false;");
+    host.replace("exabgp.conf", "hold-time 9;", "capability { graceful-restart 60; } adj-rib-out;");
+    host.replace("exabgp.conf", "ipv4 unicast", "ipv6 unicast");
+    host.write("exabgp.env", "[exabgp.api]\nack = false\n");
+    host.replace("dnsherald.toml", "[exabgp]\n", "[exabgp]\napi = 6\n");
+    let errors = ["dialect", "acks-off", "encoder-missing", "respawn-off", "family-missing"];
+    let warnings = ["graceful-restart", "hold-time", "adj-rib-out"];
+    assert_eq!(host.findings(), [&errors[..], &warnings].concat());
+    host.replace("exabgp.conf", "dnsherald ];", "other ];");
+    assert!(host.findings().contains(&"process-not-listed".to_owned()));
+}
+
+#[test]
+fn a_missing_address_and_a_refused_file_are_found() {
+    let server = Server::with(Fault::None);
+    let host = Host::new("elsewhere", &server.address().to_string(), "5.0.15");
+    host.replace("dnsherald.toml", "\"127.1.0.1\"]", "\"127.1.0.1\", \"198.51.100.77\"]");
+    host.replace("dnsherald.toml", "127.0.0.0/24\"]", "127.0.0.0/24\", \"203.0.113.0/24\"]");
+    host.replace(
+        "dnsherald.toml",
+        "address = [\"127.0.0.1\"]",
+        "address = [\"127.0.0.1\", \"203.0.113.78\"]",
+    );
+    let mut found = host.findings();
+    found.sort();
+    assert_eq!(found, ["address-missing", "management-missing"]);
+    host.write("dnsherald.toml", "garbage");
+    assert_eq!(host.findings(), ["configuration"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_checked() {
+    let server = Server::with(Fault::None);
+    let host = Host::new("unread", &server.address().to_string(), "5.0.15");
+    host.write("exabgp.conf", "group all { }\n");
+    assert_eq!(
+        host.findings(),
+        ["configuration"],
+        "no process names a file, and there is none at the default place"
+    );
+    let configuration = host.path("dnsherald.toml");
+    let table = stdout(&host.doctor(&["-c", configuration.to_str().unwrap()]));
+    assert!(table.contains("line 1: `group all` is not understood"), "{table}");
+    assert!(!table.contains("process-missing"), "{table}");
+    let last = table.lines().last().unwrap();
+    assert!(last.contains(" of 20 checks made: "), "{table}");
+    fs::remove_file(host.path("exabgp.conf")).unwrap();
+    let table = stdout(&host.doctor(&["-c", configuration.to_str().unwrap()]));
+    assert!(table.contains("not checked: "), "{table}");
+    assert!(!table.contains("process-missing"), "{table}");
+}
+
+#[test]
+fn the_table_has_the_worst_first_with_its_remedy_and_fits_80_columns() {
+    let server = Server::with(Fault::Refuse);
+    let host = Host::new("table", &server.address().to_string(), "5.0.15");
+    host.replace("exabgp.conf", "hold-time 9;", "");
+    let output = host.doctor(&[]);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+    assert!(table.starts_with("ERROR "), "{table}");
+    let place = |text: &str| table.find(text).unwrap_or_else(|| panic!("no `{text}` in {table}"));
+    assert!(place("ERROR probe-refused: ") < place("warning hold-time: "), "{table}");
+    assert!(place("ERROR probe-refused: ") < place("    remedy: permit 127.1.0.1"), "{table}");
+    // A path or an address is one word, and stays whole.
+    let is_long = |line: &&str| line.chars().count() > 80 && line.trim().contains(' ');
+    let long: Vec<_> =
+        table.lines().filter(is_long).filter(|line| line.split(' ').all(|word| word.len() < 30)).collect();
+    assert_eq!(long, [""; 0]);
+}
