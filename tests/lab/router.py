@@ -70,6 +70,7 @@ class Router(Namespace):
         super().__init__(name)
         self.folder = folder
         self.control = folder / "bird.ctl"
+        self.file = folder / "bird.conf"
         self.log = folder / "bird.log"
         self.routes = RouteMonitor(self)
         self.bird = None
@@ -85,10 +86,9 @@ class Router(Namespace):
                 pop_ipv6=site.management_ipv6,
                 pop_as=POP_AS,
             )
-        file = self.folder / "bird.conf"
-        file.write_text(configuration)
+        self.file.write_text(configuration)
         self.routes.start()
-        self.bird = self.start("bird", "-f", "-c", file, "-s", self.control, "-P", self.folder / "bird.pid", output=self.log)
+        self.bird = self.start("bird", "-f", "-c", self.file, "-s", self.control, "-P", self.folder / "bird.pid", output=self.log)
 
     def stop_routing(self):
         self.routes.stop()
@@ -134,6 +134,13 @@ class Router(Namespace):
         states = self.ask(f"show protocols {session}")
         up = re.search(rf"{session} +BGP +\S+ +up +(\S+ \S+) +Established", states)
         return datetime.fromisoformat(up[1]).timestamp() if up else None
+
+    def configure(self, text):
+        """Replaces the configuration of the running BIRD."""
+        self.file.write_text(text)
+        said = self.ask("configure")
+        if "Reconfigur" not in said:
+            raise RuntimeError(f"BIRD refuses its configuration: {said}")
 
     def clear_session(self, session):
         """Resets the session, as `birdc restart` does."""
