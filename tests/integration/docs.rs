@@ -117,3 +117,10 @@ fn the_tutorial_explains_each_step_of_its_script() {
     assert_eq!(steps, (1..=8).collect::<Vec<_>>());
     assert_eq!(numbers(page, "## "), steps);
 }
+
+#[test]
+fn the_architecture_has_the_layers_of_the_code() {
+    let layers = include_str!("../../src/layers.md");
+    let page = include_str!("../../docs/architecture.md");
+    assert!(page.contains(layers), "copy src/layers.md into docs/architecture.md");
+}
