@@ -24,6 +24,7 @@ mod memory;
 mod metrics;
 mod output;
 mod process;
+mod prometheus;
 mod recording;
 mod restart;
 mod rollback;

@@ -19,10 +19,10 @@ fn reads_for_another_test() {
     while socket.recv(&mut [0; 512]).is_ok() {}
 }
 
-struct Reader(Child);
+pub(super) struct Reader(Child);
 
 impl Reader {
-    fn start(at: &str) -> Self {
+    pub(super) fn start(at: &str) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "run::sockets::reads_for_another_test", "--nocapture"]).env(AT, at);
         let reader = Self(command.stdout(Stdio::null()).spawn().unwrap());
