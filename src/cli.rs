@@ -151,6 +151,9 @@ pub(crate) enum Command {
         /// The shell
         shell: CompletedShell,
     },
+    /// Print names that the completions offer
+    #[command(hide = true)]
+    CompleteNames(CompleteNames),
     /// Show failover in twenty seconds: an embedded DNS server with scripted faults, real probes, real decisions
     Demo(Demo),
 }
@@ -190,6 +193,27 @@ pub(crate) enum CompletedShell {
     Zsh,
     /// Fish
     Fish,
+}
+
+/// Options of `complete-names`.
+#[derive(Args, Debug)]
+pub(crate) struct CompleteNames {
+    /// How to find the running helper.
+    #[command(flatten)]
+    pub(crate) helper: Helper,
+    /// What is named
+    pub(crate) kind: NameKind,
+}
+
+/// What the completions name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum NameKind {
+    /// Services
+    Services,
+    /// Holders of drains and holds
+    Holders,
+    /// Backends of services
+    Backends,
 }
 
 /// The path of the configuration.

@@ -13,7 +13,8 @@ pub(crate) mod backend;
 mod caller;
 pub(crate) mod check;
 pub(crate) mod check_config;
-pub(crate) mod completions;
+pub(crate) mod complete_names;
+mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod drain;
@@ -82,6 +83,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Doctor(options) => doctor::run(options),
         Command::Simulate(options) => simulate::run(options),
         Command::Backend(command) => backend::run(command),
+        Command::CompleteNames(options) => Ok(complete_names::run(options)),
         Command::Completions { shell } => completions::run(*shell),
         Command::Demo(options) => demo::run(options),
         // The parser of `healthcheck` has read these arguments before.

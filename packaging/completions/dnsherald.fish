@@ -24,7 +24,7 @@ function __fish_dnsherald_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c dnsherald -n "__fish_dnsherald_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dnsherald -n "__fish_dnsherald_needs_command" -s h -l help -d 'Print help'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -s V -l version -d 'Print version'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "run" -d 'Probe, decide, and tell ExaBGP to announce or withdraw; ExaBGP starts this as a process'
 complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "check" -d 'Probe once and show the result'
@@ -218,3 +218,16 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_see
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "hooks" -d 'Print the systemd drop-in that drains before a unit stops'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "stopping" -d 'Drain and wait before the server stops; the drop-in runs this, and it always succeeds'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand help; and __fish_seen_subcommand_from backend" -f -a "started" -d 'Let the services return when their checks pass; the drop-in runs this once the server is up'
+# Names, from the running helper.
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undampen" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand explain" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -f -a "(dnsherald complete-names services 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -x -a "(dnsherald complete-names holders 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -x -a "(dnsherald complete-names holders 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand hold" -l as -x -a "(dnsherald complete-names holders 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand unhold" -l as -x -a "(dnsherald complete-names holders 2>/dev/null)"
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from status check reload restart" -f -a "(dnsherald complete-names backends 2>/dev/null)"

@@ -1,0 +1,53 @@
+//! `complete-names`: names that the completions of a shell offer, from the running helper.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::helper::Helper;
+use crate::cli::{CompleteNames, NameKind};
+use crate::exit::Exit;
+use crate::status::Document;
+use crate::text;
+
+/// Who presses a key does not wait longer.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Prints the names, one a line; nothing if no helper answers in time.
+pub(crate) fn run(options: &CompleteNames) -> Exit {
+    let (tell, told) = mpsc::channel();
+    let helper = options.helper.clone();
+    // The thread ends with the process.
+    let asked = thread::Builder::new().spawn(move || {
+        // After the deadline the receiver is gone.
+        let _ = tell.send(Helper::find(&helper).client.status());
+    });
+    if asked.is_ok()
+        && let Ok(Ok(document)) = told.recv_timeout(PATIENCE)
+    {
+        let mut out = text::stdout();
+        for name in names(&document, options.kind) {
+            if writeln!(out, "{name}").is_err() {
+                break;
+            }
+        }
+    }
+    Exit::Success
+}
+
+/// The names of this kind, each once.
+fn names(document: &Document, kind: NameKind) -> BTreeSet<&str> {
+    let services = &document.services;
+    match kind {
+        NameKind::Services => services.iter().map(|service| service.name.as_str()).collect(),
+        NameKind::Backends => services.iter().filter_map(|service| service.backend.as_deref()).collect(),
+        NameKind::Holders => {
+            let drains = services.iter().flat_map(|service| &service.drains).chain(&document.drains_of_all);
+            let holds = services.iter().flat_map(|service| &service.holds);
+            let drains = drains.map(|drain| drain.holder.as_str());
+            drains.chain(holds.map(|hold| hold.holder.as_str())).collect()
+        }
+    }
+}
