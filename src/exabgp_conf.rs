@@ -100,8 +100,12 @@ impl Process {
     /// The words after the program, if that is dnsherald, also behind a wrapper such as `env` or `nice`.
     #[must_use]
     pub(crate) fn command(&self) -> Option<&[String]> {
-        let is_program = |word: &String| word.rsplit('/').next() == Some("dnsherald");
-        self.run.iter().position(is_program).map(|place| &self.run[place + 1..])
+        let name = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
+        // A program of another name, such as `dnsherald-0.1`, is known only in the first place.
+        let is_first = self.run.first().is_some_and(|word| name(word).contains("dnsherald"));
+        let place =
+            if is_first { Some(0) } else { self.run.iter().position(|word| name(word) == "dnsherald") };
+        place.map(|place| &self.run[place + 1..])
     }
 }
 

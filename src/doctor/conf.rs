@@ -113,6 +113,14 @@ pub(super) fn process(facts: &Facts) -> Examined {
     if let Err(why) = &facts.confs {
         return Examined::not(why.clone());
     }
+    // A script may start dnsherald.
+    for (path, conf) in facts.readable().filter(|_| helpers.is_empty()) {
+        for process in &conf.processes {
+            let (path, name) = (path.display(), foreign(&process.name));
+            let program = process.run.first().map_or_else(String::new, |program| foreign(program));
+            examined.skip(format!("{path}: process `{name}` runs {program}, which may start dnsherald"));
+        }
+    }
     if !helpers.iter().any(|helper| facts.runs(helper.process)) && examined.unknown.is_empty() {
         let with = facts.config_path.display();
         examined.find(

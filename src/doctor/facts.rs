@@ -141,7 +141,7 @@ pub(crate) struct Helper<'a> {
     pub(crate) process: &'a Process,
 }
 
-/// The configuration that a process runs with; `None` if it is not `dnsherald run`.
+/// The configuration that a process runs with; `None` if it is not `dnsherald run`. ExaBGP works in `/`.
 #[must_use]
 pub(crate) fn configuration_of(process: &Process) -> Option<PathBuf> {
     let words = process.command()?;
@@ -152,8 +152,8 @@ pub(crate) fn configuration_of(process: &Process) -> Option<PathBuf> {
     while let Some(word) = words.next() {
         let joined = word.strip_prefix("--config=").or_else(|| word.strip_prefix("-c"));
         match (word.as_str(), joined) {
-            ("-c" | "--config", _) => return words.next().map(PathBuf::from),
-            (_, Some(path)) => return Some(path.into()),
+            ("-c" | "--config", _) => return words.next().map(|path| Path::new("/").join(path)),
+            (_, Some(path)) => return Some(Path::new("/").join(path)),
             _ => {}
         }
     }

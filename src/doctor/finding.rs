@@ -58,8 +58,10 @@ ids! {
     EncoderMissing = "encoder-missing" (Error),
     /// ExaBGP does not restart the helper.
     RespawnOff = "respawn-off" (Error),
-    /// A neighbor does not list the process.
-    ProcessNotListed = "process-not-listed" (Error),
+    /// No neighbor lists the process.
+    NoNeighbor = "no-neighbor" (Error),
+    /// A neighbor does not list the process, while others do.
+    ProcessNotListed = "process-not-listed" (Warning),
     /// The configuration names a neighbor that ExaBGP does not have.
     NeighborUnknown = "neighbor-unknown" (Error),
     /// No neighbor that receives a prefix exchanges its family.

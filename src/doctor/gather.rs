@@ -1,6 +1,7 @@
 //! Gathers the facts: reads files and `/proc`, asks systemd, the kernel and the server. Writes nothing.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
@@ -84,7 +85,10 @@ fn configuration(places: &Places, confs: &[&Conf]) -> (PathBuf, Known<Config>, b
     let ours = || confs.iter().flat_map(|conf| &conf.processes).filter(|process| process.is_ours());
     let named = || ours().find_map(configuration_of);
     let path = places.config.clone().or_else(named).unwrap_or_else(|| DEFAULT_PATH.into());
-    let path = absolute(&path);
+    // Of two names of one file that of the process counts.
+    let real = |path: &PathBuf| fs::canonicalize(path).ok();
+    let is_same = |other: &PathBuf| real(other).is_some_and(|other| Some(other) == real(&path));
+    let path = ours().filter_map(configuration_of).find(is_same).unwrap_or_else(|| absolute(&path));
     if let (None, None, Some(process)) = (&places.config, named(), ours().next()) {
         return (path, options(process, &places.host), false);
     }
@@ -144,6 +148,6 @@ async fn clock() -> Known<bool> {
 }
 
 fn name_of(pid: i32) -> String {
-    let name = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
+    let name = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
     name.unwrap_or_default().trim_end().to_owned()
 }

@@ -47,22 +47,39 @@ fn unclear(helper: &Helper<'_>, neighbor: &Neighbor, what: &str) -> String {
 }
 
 pub(super) fn listed(facts: &Facts) -> Examined {
-    each(facts, |helper, neighbor, examined| match neighbor.lists(&helper.process.name) {
-        Some(true) => {}
-        Some(false) => {
-            let name = foreign(&helper.process.name);
-            examined.find(
-                Id::ProcessNotListed,
-                format!(
-                    "{} does not list process `{name}`: from ExaBGP 4.2.22 on it gets none of its routes, and the helper \
-                     does not learn when the session comes up",
+    let mut examined = each(facts, |helper, neighbor, examined| {
+        let is_listed = |neighbor: &Neighbor| neighbor.lists(&helper.process.name);
+        match is_listed(neighbor) {
+            Some(true) => {}
+            None => examined.skip(unclear(helper, neighbor, "`api`")),
+            // A neighbor may be meant for static routes only, if others list the process.
+            Some(false) if helper.conf.neighbors.iter().any(|other| is_listed(other) != Some(false)) => {
+                let name = foreign(&helper.process.name);
+                let what = format!(
+                    "{} does not list process `{name}`: from ExaBGP 4.2.22 on it gets none of its routes",
                     at(helper.path, neighbor)
-                ),
-                format!("add `api {{ processes [ {name} ]; neighbor-changes; }}` to the neighbor"),
-            );
+                );
+                examined.find(Id::ProcessNotListed, what, api(&name));
+            }
+            Some(false) => {}
         }
-        None => examined.skip(unclear(helper, neighbor, "`api`")),
-    })
+    });
+    for helper in facts.helpers() {
+        let lists = |neighbor: &Neighbor| neighbor.lists(&helper.process.name) != Some(false);
+        if helper.conf.is_complete() && !helper.conf.neighbors.iter().any(lists) {
+            let name = foreign(&helper.process.name);
+            let what = format!(
+                "{}: no neighbor lists process `{name}`: from ExaBGP 4.2.22 on no router gets its routes",
+                helper.path.display()
+            );
+            examined.find(Id::NoNeighbor, what, api(&name));
+        }
+    }
+    examined
+}
+
+fn api(process: &str) -> String {
+    format!("add `api {{ processes [ {process} ]; neighbor-changes; }}` to the neighbor, and restart ExaBGP")
 }
 
 /// Calls `check` for each enabled route, with the neighbors that receive it.

@@ -186,7 +186,11 @@ fn acknowledgments_and_respawn() {
 
 #[test]
 fn the_process() {
-    assert_eq!(found_in_conf("/usr/bin/dnsherald", "/usr/bin/other"), ["process-missing"]);
+    let without_process = CONF.split_once("neighbor").unwrap().1;
+    let none = found(|facts| facts.confs = Ok(confs(&format!("neighbor{without_process}"))));
+    assert_eq!(none, ["process-missing"]);
+    assert_eq!(found_in_conf("/usr/bin/dnsherald", "/usr/bin/script"), [""; 0], "it may start dnsherald");
+    assert_eq!(found_in_conf("/usr/bin/dnsherald", "/opt/dnsherald-0.1"), [""; 0]);
     assert_eq!(found_in_conf("/etc/d.toml", "/etc/other.toml"), ["process-missing"]);
     assert_eq!(found_in_conf("encoder text;", ""), ["encoder-missing"]);
     let without = |version: &str| {
@@ -206,13 +210,16 @@ fn a_process_names_its_configuration() {
     };
     assert_eq!(of("/usr/bin/dnsherald run -c /a.toml").unwrap(), "/a.toml");
     assert_eq!(of("/usr/bin/env A=b /opt/dnsherald run --config=/b.toml").unwrap(), "/b.toml");
+    assert_eq!(of("dnsherald run -c etc/c.toml").unwrap(), "/etc/c.toml", "ExaBGP works in /");
     assert_eq!(of("dnsherald run").unwrap(), "/etc/dnsherald/dnsherald.toml");
     assert_eq!(of("dnsherald healthcheck --ip 192.0.2.1/32"), None);
 }
 
 #[test]
 fn the_neighbors() {
-    assert_eq!(found_in_conf("api { processes [ dnsherald ]; }", ""), ["process-not-listed"]);
+    assert_eq!(found_in_conf("api { processes [ dnsherald ]; }", ""), ["no-neighbor"]);
+    let unlisted = format!("{CONF}neighbor 10.1.0.9 {{ hold-time 9; }}\n");
+    assert_eq!(found(|facts| facts.confs = Ok(confs(&unlisted))), ["process-not-listed"]);
     assert_eq!(found_in_conf("ipv6 unicast;", ""), ["family-missing"]);
     assert_eq!(found_in_conf("hold-time 9;", ""), ["hold-time"]);
     assert_eq!(found_in_conf("hold-time 9;", "hold-time 0;"), ["hold-time"]);

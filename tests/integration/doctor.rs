@@ -139,7 +139,7 @@ fn the_files_of_exabgp_are_read() {
     let warnings = ["graceful-restart", "hold-time", "adj-rib-out"];
     assert_eq!(host.findings(), [&errors[..], &warnings].concat());
     host.replace("exabgp.conf", "dnsherald ];", "other ];");
-    assert!(host.findings().contains(&"process-not-listed".to_owned()));
+    assert!(host.findings().contains(&"no-neighbor".to_owned()));
 }
 
 #[test]
