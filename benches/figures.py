@@ -82,22 +82,41 @@ def probe(bench: Bench) -> Iterator[Figure]:
     for name, queries, interval, target, sleep in (("one", 1, "1ms", 60, True), ("twenty", 20, "10ms", None, False)):
         ours, bare = [], []
         for _ in bench.times(5):
-            server = loopback_socket() if bench.bare else None
-            # Late answers on a busy machine change nothing.
-            with Helper(bench, server, queries=queries, interval=interval, fall=1_000_000) as helper:
-                for answers in (500, count):
-                    before, begun = helper.cpu(), time.perf_counter()
-                    if server:
-                        run([bench.bare, str(answers)], stdin=server, check=True)
-                    while not server and answers > 0:
-                        answers -= helper.turn(1).count(b"?")
-                ours.append((helper.cpu() - before) / count * 1e6)
-                pause = int((time.perf_counter() - begun) / count * 1e6) if sleep else 0
+            used, pause = probing(bench, count, queries=queries, interval=interval)
+            ours.append(used)
             if bench.bare:
-                bare.append(bare_loop(bench.bare, count, pause))
+                bare.append(bare_loop(bench.bare, count, pause if sleep else 0))
         loop = Figure(f"bare loop {'with as much' if sleep else 'without'} sleep", "µs", bare)
         ratio = Figure("ratio", "", [one / other for one, other in zip(ours, bare)])
         yield Figure(f"processor time per UDP probe, {name} every {interval}", "µs", ours, target, bare and [loop, ratio])
+
+
+def probing(bench: Bench, count: int, **configuration: str | int | bool) -> tuple[float, int]:
+    """Processor time of the helper, and time on the clock, each per query in microseconds."""
+    server = loopback_socket() if bench.bare else None
+    # Late answers on a busy machine change nothing.
+    with Helper(bench, server, fall=1_000_000, **configuration) as helper:
+        for answers in (500, count):
+            before, begun = helper.cpu(), time.perf_counter()
+            if server:
+                run([bench.bare, str(answers)], stdin=server, check=True)
+            while not server and answers > 0:
+                answers -= helper.turn(1).count(b"?")
+        used, passed = helper.cpu() - before, time.perf_counter() - begun
+    return used / count * 1e6, int(passed / count * 1e6)
+
+
+def recorder(bench: Bench) -> Iterator[Figure]:
+    """The share of the flight recorder in the processor time per probe: pairs of runs with it and without it."""
+    count, shares, without = 2_000 if bench.quick else 10_000, [], []
+    for nth in bench.times(11, 3):
+        # Each is the first of its pair as often as the other, so that a change of load favors neither.
+        order = (True, False) if nth % 2 else (False, True)
+        used = {on: probing(bench, count, interval="1ms", recorder=on)[0] for on in order}
+        shares.append((used[True] / used[False] - 1) * 100)
+        without.append(used[False])
+    beside = Figure("processor time per probe without it", "µs", without)
+    yield Figure("the flight recorder adds", "%", shares, None if bench.quick else 3, [beside])
 
 
 def bare_loop(program: Path, count: int, pause: int) -> float:
@@ -140,4 +159,4 @@ def failover(bench: Bench) -> Iterator[Figure]:
             yield Figure(f"{fault} to `withdraw`", "ms", found, None, [Figure("promised at worst", "ms", [int(promise)])])
 
 
-ALL = (start, memory, probe, simulate, failover)
+ALL = (start, memory, probe, recorder, simulate, failover)

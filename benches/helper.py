@@ -15,7 +15,7 @@ from exabgp_stand_in import answer
 CONFIGURATION = """\
 node.management = ["127.0.0.1"]
 control.state = "{state}"
-defaults = {{ {timing} }}
+{recorder}defaults = {{ {timing} }}
 [[service]]
 name = "resolver"
 prefixes = ["192.0.2.53/32"]
@@ -40,11 +40,15 @@ class Bench:
         """The number of runs."""
         return range(quick if self.quick else thorough)
 
-    def configuration(self, port: int, queries: int = 1, **timing: str | int) -> str:
-        """A configuration with this number of queries to this port; keywords are keys of `defaults`."""
+    def configuration(self, port: int, queries: int = 1, recorder: bool = True, **timing: str | int) -> str:
+        """A configuration with this number of queries to this port, with or without the flight recorder; keywords are keys of
+        `defaults`."""
         keys = ", ".join(f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in timing.items())
         asked = json.dumps(["localhost. A"] * queries)
-        return CONFIGURATION.format(state=self.directory / "state", timing=keys, queries=asked, port=port)
+        size = "" if recorder else "control.recorder = 0\n"
+        return CONFIGURATION.format(
+            state=self.directory / "state", recorder=size, timing=keys, queries=asked, port=port
+        )
 
 
 class Helper(AbstractContextManager):
