@@ -26,6 +26,7 @@ use crate::metrics::Outlets;
 use crate::probe::Probe;
 use crate::probe::dns::Query;
 use crate::probe::locality::Locality;
+use crate::probe::lookup::LookupProbe;
 
 mod address;
 mod backend;
@@ -150,6 +151,8 @@ pub(crate) struct Service {
     pub(crate) unknown_after: Duration,
     /// How long it is degraded on its way back to `up`; zero for never.
     pub(crate) recovery: Duration,
+    /// The names to ask for before it returns from a withdraw, if any.
+    pub(crate) warm_up: Option<LookupProbe>,
     /// What to advertise before the first verdict.
     pub(crate) start: StartPolicy,
     /// The service is drained while this file exists. An absolute path.

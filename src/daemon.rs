@@ -33,6 +33,7 @@ use self::requests::PendingReply;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 pub(crate) use self::supervisor::{Observer, Supervisor};
+use self::warm_up::{WarmUps, warm_ups};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::Event;
@@ -71,6 +72,7 @@ pub mod store;
 pub(crate) mod supervisor;
 pub(crate) mod timestamp;
 mod turns;
+mod warm_up;
 pub(crate) mod watchdog;
 
 /// Both ends of a channel to the loop.
@@ -91,6 +93,7 @@ pub(crate) struct Daemon<'a> {
     engine: Engine,
     began: Instant,
     probes: Probes,
+    warm_ups: WarmUps,
     processes: Processes,
     addresses: Addresses,
     listeners: Listeners,
@@ -143,6 +146,7 @@ impl<'a> Daemon<'a> {
         Self {
             began: Instant::now(),
             probes,
+            warm_ups: warm_ups(config),
             processes,
             addresses,
             listeners,

@@ -181,6 +181,7 @@ impl Engine {
             Event::SuddenFailure(id, why) => {
                 self.with_service(id.service, |service| service.on_sudden_failure(now, id.check, &why, out));
             }
+            Event::WarmedUp(id) => self.with_service(id, |service| service.on_warmed_up(now)),
             Event::ProbeNow(id) => self.with_service(id.service, |service| service.on_probe_now(now)),
             Event::DrainAll(order) => self.drain_all(now, &order, out),
             Event::UndrainAll(lift) => self.undrain_all(now, &lift, out),
@@ -289,6 +290,9 @@ impl Engine {
             let before = out.len();
             self.services[place].decide(now, ticks, out);
             self.note_kept_routes(place, &mut out[before..]);
+            if self.services[place].take_warm_up() {
+                out.push(Action::WarmUp(ServiceId(place)));
+            }
         }
         self.pass_statements(now, out);
         self.api_session.expire(now, out);

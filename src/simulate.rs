@@ -201,6 +201,7 @@ impl Simulation<'_> {
                 Action::Log(_)
                 | Action::Enter { .. }
                 | Action::Settled(_)
+                | Action::WarmUp(_)
                 | Action::Said(_)
                 | Action::Save
                 | Action::Exit => {}

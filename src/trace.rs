@@ -180,6 +180,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
             let text = format!("gone {} {} {}", names.check(*id), why.cause, why.detail.replace('\n', " "));
             text.trim_end().to_owned()
         }
+        Event::WarmedUp(id) => format!("warmed-up {}", names.service(*id)),
         Event::ProbeNow(id) => format!("doubt {}", names.check(*id)),
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),

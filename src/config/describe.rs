@@ -86,6 +86,11 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
             Period(service.recovery)
         )?;
     }
+    if let Some(warm_up) = &service.warm_up {
+        let names: Vec<_> = warm_up.names.iter().map(ToString::to_string).collect();
+        let limit = Period(warm_up.timeout);
+        writeln!(f, "  before it returns it asks for {}, for at most {limit}", names.join(", "))?;
+    }
     if service.checks.iter().any(|check| check.on_fail.absorb) {
         writeln!(f, "  absorb: causes of overload degrade at most")?;
     }

@@ -153,6 +153,7 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) absorb: bool,
     pub(super) recovery: Placed<Recovery>,
+    pub(super) warm_up: Placed<OneOrMany<Text<Warmed>>>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
     pub(super) down: Placed<Rung>,
@@ -237,6 +238,21 @@ impl FromStr for ZoneName {
             return Err(format!("`{text}` is not a zone name, expected one such as `example.org`"));
         }
         format!("{text} SOA").parse().map(Self)
+    }
+}
+
+/// A name to ask for before a return, `NAME [TYPE [CLASS]]`, by default of type A.
+#[derive(Clone, Debug)]
+pub(super) struct Warmed(pub(super) Query);
+
+impl FromStr for Warmed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_whitespace().count() {
+            1 => format!("{text} A").parse().map(Self),
+            _ => text.parse().map(Self),
+        }
     }
 }
 

@@ -9,11 +9,15 @@ use super::address::service_addresses;
 use super::file;
 use super::freshness::written_addresses;
 use super::resolve::{Resolver, Result, addresses};
+use crate::engine::service::warm_up;
 use crate::probe::lookup::LookupProbe;
 use crate::text::toml_strings;
 
 /// The DNS port.
 const PORT: u16 = 53;
+
+/// They are asked at the same time.
+const MOST_WARMED: usize = 64;
 
 impl Resolver<'_> {
     /// Builds the probe of a `lookup` table.
@@ -43,6 +47,20 @@ impl Resolver<'_> {
             timeout,
             locality: self.locality(service, &check.device),
         })
+    }
+
+    /// The names of `warm-up`, asked at the service's own server.
+    pub(super) fn warm_up(&self, service: &file::Service) -> Result<Option<LookupProbe>> {
+        let Some(written) = &service.warm_up else { return Ok(None) };
+        let names: Vec<_> = written.get_ref().0.iter().map(|name| name.0.0.clone()).collect();
+        if !(1..=MOST_WARMED).contains(&names.len()) {
+            let message = format!("{} names, expected 1 to {MOST_WARMED}", names.len());
+            return Err(self.value_error(&written.span(), message));
+        }
+        let servers = self.own_servers(service).into_iter().take(1);
+        let servers = servers.map(|server| (server, self.source(server, None))).collect();
+        let locality = self.locality(service, &None);
+        Ok(Some(LookupProbe { names, servers, timeout: warm_up::LIMIT, locality }))
     }
 
     /// The service addresses, or without one the management addresses.

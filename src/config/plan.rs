@@ -34,6 +34,7 @@ impl Service {
             checks: self.checks.iter().map(Check::plan).collect(),
             unknown_after: self.unknown_after,
             recovery: self.recovery,
+            warms_up: self.warm_up.is_some(),
             start: self.start,
             disable_file: self.disable_file.clone(),
             dampening: self.dampening,
@@ -42,6 +43,7 @@ impl Service {
             others: vec![
                 ("backend", Opaque::new((self.backend.clone(), self.zones.clone()))),
                 ("on-change", Opaque::new(self.on_change.clone())),
+                ("warm-up", Opaque::new(self.warm_up.clone())),
             ],
         }
     }

@@ -225,6 +225,7 @@ impl<'a> Resolver<'a> {
         let after = written.recovery.as_ref().and_then(|recovery| recovery.get_ref().after.clone());
         let unset = if written.recovery.is_some() { defaults::RECOVERY } else { Duration::ZERO };
         let recovery = self.at_most(&after, bounds::RECOVERY, unset);
+        let warm_up = self.warm_up(written);
         let addresses = self.addresses_fit(written);
         let start = self.start(written);
         let disable_file = self.absolute(&written.disable_file);
@@ -242,6 +243,7 @@ impl<'a> Resolver<'a> {
             addresses: addresses.map(|()| service_addresses(written))?,
             unknown_after: unknown_after?,
             recovery: recovery?,
+            warm_up: warm_up?,
             start: start?,
             disable_file: disable_file?,
             on_change: on_change?,

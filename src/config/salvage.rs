@@ -93,6 +93,7 @@ impl Salvage {
                 addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
                 recovery: std::time::Duration::ZERO,
+                warm_up: None,
                 start: StartPolicy::Withdraw,
                 disable_file: None,
                 on_change: vec![],

@@ -86,6 +86,7 @@ impl Daemon<'_> {
                     }
                 }
                 Action::Probe(check) => self.probe(*check),
+                Action::WarmUp(service) => self.warm_up(*service),
                 Action::Log(notice) => {
                     if let Some(history) = &self.history {
                         history.note(Entry::of(notice, SystemTime::now()).as_ref());

@@ -9,7 +9,7 @@ use super::disable_files::DisableFiles;
 use super::flight::Flight;
 use super::probes::keep_memory;
 use super::store::Store;
-use super::{Daemon, Ending, Supervisor, probes};
+use super::{Daemon, Ending, Supervisor, probes, warm_ups};
 use crate::config::Config;
 use crate::control::{Reply, Request};
 use crate::engine::action::Action;
@@ -251,6 +251,7 @@ impl Daemon<'_> {
         self.flight = Flight::new(config, self.io.parent);
         supervisor.after_reload(config);
         self.probes = probes;
+        self.warm_ups = warm_ups(config);
         self.tally.retain(&self.engine);
         self.subject.becomes(config);
         if let Some(control) = &mut self.control {

@@ -13,6 +13,8 @@ pub(crate) enum Action {
     Print(String),
     /// Send the probes of this check now, and report the outcome.
     Probe(CheckId),
+    /// Ask for the names of `warm-up` of this service now, and report the end.
+    WarmUp(ServiceId),
     /// Log this notice.
     Log(Notice),
     /// A service has changed its state: run the hooks with this state in `STATE`.

@@ -60,6 +60,8 @@ pub(crate) struct Service {
     pub(crate) unknown_after: Duration,
     /// How long it is degraded on its way back from a withdraw to `up`; zero for never.
     pub(crate) recovery: Duration,
+    /// Whether names are asked before it returns from a withdraw.
+    pub(crate) warms_up: bool,
     /// The statement before the first verdict.
     pub(crate) start: StartPolicy,
     /// Drained as long as this file exists; absolute.

@@ -38,6 +38,7 @@ mod reloaded;
 mod shown;
 mod state;
 mod unknown;
+pub(crate) mod warm_up;
 
 /// One service with its state.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -78,6 +79,12 @@ pub(crate) struct Service {
     recovery: Duration,
     /// Until when it is.
     recovers: Option<Moment>,
+    /// Whether names are asked before it returns.
+    warms_up: bool,
+    /// Until when its return waits for them.
+    warms_until: Option<Moment>,
+    /// They are to be asked now.
+    begins_warm_up: bool,
     /// The last acknowledged state: of an earlier helper, or from before the checks began anew.
     acknowledged_before: Option<ServiceState>,
     state: ServiceState,
@@ -175,7 +182,14 @@ impl Service {
         let grace = self.grace.as_ref().map(Grace::until);
         let orders = [self.drains.deadline(), self.holds.orders().deadline()];
         let orders = orders.into_iter().flatten().min();
-        let deadlines = [self.dampening.deadline(), grace, orders, self.unknown_deadline(), self.recovers];
+        let deadlines = [
+            self.dampening.deadline(),
+            grace,
+            orders,
+            self.unknown_deadline(),
+            self.recovers,
+            self.warms_until,
+        ];
         deadlines.into_iter().flatten().min()
     }
 

@@ -52,6 +52,7 @@ impl Options {
                 addresses: None,
                 unknown_after: defaults::UNKNOWN_AFTER,
                 recovery: std::time::Duration::ZERO,
+                warm_up: None,
                 ladders: vec![ladder; advertised.routes.len()],
                 start: StartPolicy::Probe,
                 disable_file: self.disable_file.clone(),

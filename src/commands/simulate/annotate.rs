@@ -15,7 +15,12 @@ pub(crate) fn remark(action: &Action) -> Option<String> {
         Action::Print(line) => Some(format!("> {line}")),
         Action::Log(notice) => Some(format!("! {notice}")),
         Action::Exit => Some("! exit".to_owned()),
-        Action::Probe(_) | Action::Enter { .. } | Action::Settled(_) | Action::Said(_) | Action::Save => None,
+        Action::Probe(_)
+        | Action::WarmUp(_)
+        | Action::Enter { .. }
+        | Action::Settled(_)
+        | Action::Said(_)
+        | Action::Save => None,
     }
 }
 

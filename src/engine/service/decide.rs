@@ -27,6 +27,7 @@ impl Service {
         self.follow_check(now, ticks, out);
         self.wait_for_return(now, out);
         let state = self.conclude();
+        let state = self.warm_up(now, state);
         let state = self.recover(now, state);
         self.raise_alarm(state, out);
         self.note_held_off(state == self.state, out);

@@ -77,7 +77,8 @@ impl Service {
         let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
         self.note_ends(returned, DrainEnd::Healthy, out);
         let has_ended = self.state == ServiceState::Drained && self.enabled && !self.is_drained();
-        if !ends_otherwise || !has_ended || self.revalidating {
+        let is_on_its_way = self.revalidating || self.warms_until.is_some();
+        if !ends_otherwise || !has_ended || is_on_its_way {
             return;
         }
         // Without a verdict the checks are probing for one already.
