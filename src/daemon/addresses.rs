@@ -62,3 +62,54 @@ impl Addresses {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::daemon::probes::probes;
+    use crate::engine::event::ServiceId;
+    use crate::netlink::namespace::{in_namespace, shell};
+
+    /// Of a host with an uplink.
+    const HOST: &str = "
+        ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
+        ip addr add 10.0.0.2/24 dev v0; ip addr add 192.0.2.53/32 dev lo; ip route add default via 10.0.0.1";
+
+    #[test]
+    fn a_lost_route_makes_its_check_due() {
+        let name = "daemon::addresses::tests::a_lost_route_makes_its_check_due";
+        in_namespace(name, HOST, || {
+            let text = "[node]\nmanagement = [\"10.0.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
+                        [[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n\
+                        [[service.check]]\nname = \"back\"\nroute = { to = [\"198.51.100.1\"] }\n";
+            let config = Config::parse(Path::new("a.toml"), text, "host").unwrap();
+            let probes = probes(&config);
+            let back = CheckId { service: ServiceId(0), check: 1 };
+            let Probe::Route(probe) = &*probes[&back].0 else { panic!() };
+            let began = Instant::now();
+            while !probe.ask(|_| 0).passed() {
+                assert!(began.elapsed() < Duration::from_secs(20), "{:?}", probe.ask(|_| 0));
+                std::thread::yield_now();
+            }
+            let (events, mut received) = unbounded_channel();
+            let mut addresses = Addresses::default();
+            addresses.assign(&probes, &events);
+            // The route may go before its first look-up, so it goes again until that is told.
+            loop {
+                shell("ip route replace default via 10.0.0.1");
+                std::thread::yield_now();
+                shell("ip route del default");
+                match received.try_recv() {
+                    Ok(event) => break assert_eq!(event, Event::ProbeNow(back)),
+                    Err(_) => assert!(began.elapsed() < Duration::from_secs(20), "nothing was told"),
+                }
+            }
+        });
+    }
+}

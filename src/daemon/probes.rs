@@ -34,3 +34,39 @@ pub(super) fn keep_memory(former: &Probes, present: &mut Probes, kept: &HashMap<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(names: &str) -> Probes {
+        let text = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n{names}"
+        );
+        probes(&Config::parse(Path::new("a.toml"), &text, "host").unwrap())
+    }
+
+    fn check(name: &str, query: &str) -> String {
+        format!("[[service.check]]\nname = \"{name}\"\ndns = {{ query = \"{query}\", once-seen = true }}\n")
+    }
+
+    const fn id(check: usize) -> CheckId {
+        CheckId { service: ServiceId(0), check }
+    }
+
+    #[test]
+    fn a_check_that_a_reload_moves_keeps_what_its_probes_remember() {
+        let former = read(&(check("a", "a. A") + &check("b", "b. A") + &check("c", "c. A")));
+        let mut present = read(&(check("b", "b. A") + &check("a", "a. A") + &check("c", "changed. A")));
+        let kept = HashMap::from([(id(0), id(1)), (id(1), id(0)), (id(2), id(2))]);
+        keep_memory(&former, &mut present, &kept);
+        let is_kept = |before, now| Arc::ptr_eq(&former[&id(before)].0, &present[&id(now)].0);
+        assert!(is_kept(0, 1) && is_kept(1, 0), "moved");
+        assert!(!is_kept(2, 2), "changed");
+        let mut new = read(&check("a", "a. A"));
+        keep_memory(&former, &mut new, &HashMap::new());
+        assert!(!Arc::ptr_eq(&former[&id(0)].0, &new[&id(0)].0), "the engine began it anew");
+    }
+}
