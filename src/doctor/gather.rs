@@ -60,7 +60,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     Facts {
         version,
         settings,
-        bfd: Ok(all_pids().into_iter().any(|pid| name_of(pid.as_raw()) == "bfdd")),
+        bfd: Ok(runs_here("bfdd")),
         access,
         addresses: config.as_ref().map(server::addresses).unwrap_or_default(),
         listeners: config.as_ref().map(server::listeners).unwrap_or_default(),
@@ -147,7 +147,13 @@ async fn clock() -> Known<bool> {
     }
 }
 
-fn name_of(pid: i32) -> String {
-    let name = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
-    name.unwrap_or_default().trim_end().to_owned()
+/// Whether a process of this name runs in this network namespace, or in one that this user may not see.
+fn runs_here(name: &str) -> bool {
+    let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
+    let own = namespace(Path::new("/proc/self"));
+    let is_it = |process: &PathBuf| {
+        let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
+        comm.trim_end() == name && namespace(process).is_none_or(|other| Some(other) == own)
+    };
+    all_pids().into_iter().map(|pid| Path::new("/proc").join(pid.to_string())).any(|process| is_it(&process))
 }
