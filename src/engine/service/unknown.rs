@@ -234,13 +234,26 @@ mod tests {
     use crate::engine::order::Holder;
     use crate::outcome::Outcome;
 
-    #[test]
-    fn a_service_that_waits_for_unknown_checks_shows_the_reason() {
+    fn engine() -> Engine {
         let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\nfall = 1\n[[service]]\nname = \"a\"\n\
                     prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"b\"\n\
                     dns = { query = \"localhost. A\" }\n";
         let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
-        let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+        Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO)
+    }
+
+    /// A dump of the flight recorder contains them.
+    #[test]
+    fn the_fields_of_a_recorded_engine_keep_their_names() {
+        let recorded = engine().snapshot();
+        for name in ["sight", "patience", "stated_blindly", "is_blind", "said", "left_behind"] {
+            assert!(recorded.contains(&format!("\"{name}\":")), "{name}: {recorded}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_waits_for_unknown_checks_shows_the_reason() {
+        let mut engine = engine();
         let id = CheckId { service: ServiceId(0), check: 0 };
         let unknown = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
         let order = Order {
