@@ -169,17 +169,7 @@ async fn run_daemon(
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt orphaned processes of commands: {error}");
     }
-    let services = config.services.len();
-    let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
-    log::info!(
-        "{} {} on {}: {}, {} from {}",
-        env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_VERSION"),
-        config.node.name,
-        counted(services, "service"),
-        counted(checks, "check"),
-        path.display()
-    );
+    log_start(config, path);
     let mut saver = (!on_terminal).then(|| Saver::new(options.state.clone()));
     // The last good configuration is stored already.
     if let (Some(saver), None) = (&mut saver, &broken) {
@@ -201,6 +191,19 @@ async fn run_daemon(
         daemon.with_incidents(incidents).with_exporter(exporter).with_healing(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
+}
+
+fn log_start(config: &Config, path: &Path) {
+    let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
+    log::info!(
+        "{} {} on {}: {}, {} from {}",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION"),
+        config.node.name,
+        counted(config.services.len(), "service"),
+        counted(checks, "check"),
+        path.display()
+    );
 }
 
 /// Opens the history and notes the start in it.

@@ -162,16 +162,27 @@ impl Resolver<'_> {
             .or(counters)
             .or(route)
             .or(lookup);
-        let probe = probe.unwrap_or_else(|| {
-            let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
+        single.and(probe.unwrap_or_else(|| Err(self.no_probe(name, place))))
+    }
+
+    fn no_probe(&self, name: &str, place: &Range<usize>) -> Refused {
+        let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
                             table `address = {}`, a table `freshness = { … }`, a table `listener = { … }`, a table \
                             `counters = {}`, a table `route = {}` or a table `lookup = { … }`";
-            let message = format!("check `{name}` has nothing to probe, {expected}");
-            let kinds =
-                &["dns", "command", "process", "address", "freshness", "listener", "counters", "route", "lookup", "name"];
-            Err(self.rule_error(kinds, place, message))
-        });
-        single.and(probe)
+        let message = format!("check `{name}` has nothing to probe, {expected}");
+        let kinds = &[
+            "dns",
+            "command",
+            "process",
+            "address",
+            "freshness",
+            "listener",
+            "counters",
+            "route",
+            "lookup",
+            "name",
+        ];
+        self.rule_error(kinds, place, message)
     }
 
     /// Refuses a check with two kinds of probes, and `plugin` without a command.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -20,13 +19,14 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
 use crate::netlink::sockets::Protocol;
-use crate::outcome::Cause;
 use crate::probe::dns::Query;
 use crate::text::period::Period;
 
 mod dns;
+mod words;
 
 pub(super) use self::dns::{Dns, Expect, Tls};
+pub(super) use self::words::{CauseWord, Off, Warmed, ZoneName};
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;
@@ -226,53 +226,6 @@ impl Terms {
     }
 }
 
-/// A zone name, stored as the query that checks the zone.
-#[derive(Clone, Debug)]
-pub(super) struct ZoneName(pub(super) Query);
-
-impl FromStr for ZoneName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.split_whitespace().count() != 1 {
-            return Err(format!("`{text}` is not a zone name, expected one such as `example.org`"));
-        }
-        format!("{text} SOA").parse().map(Self)
-    }
-}
-
-/// A name to ask for before a return, `NAME [TYPE [CLASS]]`, by default of type A.
-#[derive(Clone, Debug)]
-pub(super) struct Warmed(pub(super) Query);
-
-impl FromStr for Warmed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_whitespace().count() {
-            1 => format!("{text} A").parse().map(Self),
-            _ => text.parse().map(Self),
-        }
-    }
-}
-
-/// The word `off`, which leaves out a check.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Off;
-
-impl FromStr for Off {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self),
-            _ => Err(format!(
-                "found `{text}`, expected \"off\" or a table such as {{ names = [\"example.org. A\"] }}"
-            )),
-        }
-    }
-}
-
 /// The names for a check of the role, instead of its default names.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -401,17 +354,4 @@ pub(super) struct Listener {
     pub(super) transport: Placed<Text<Protocol>>,
     pub(super) port: Option<NonZeroU16>,
     pub(super) stall: Placed<Period>,
-}
-
-/// A cause as a key of a table.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(try_from = "String")]
-pub(super) struct CauseWord(pub(super) Cause);
-
-impl TryFrom<String> for CauseWord {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
-    }
 }

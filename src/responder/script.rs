@@ -132,11 +132,7 @@ impl Script {
             Fault::Servfail => empty(ResponseCode::ServFail),
             Fault::Nxdomain => empty(ResponseCode::NXDomain),
             Fault::NoAuthority => with(&|answer| answer.metadata.authoritative = false),
-            Fault::HeaderOnly(code) => {
-                let mut header = Message::error_msg(query.id, OpCode::Query, (*code).into());
-                header.metadata.recursion_desired = query.recursion_desired;
-                vec![encode(&header)]
-            }
+            Fault::HeaderOnly(code) => vec![header_only(query, (*code).into())],
             Fault::RateLimit(n) if transport == Transport::Udp && !nth.is_multiple_of(*n) => Vec::new(),
             Fault::RateLimit(_) if transport == Transport::Udp => with(&truncate),
             Fault::Truncate => with(&truncate),
@@ -202,6 +198,13 @@ impl Script {
         }
         answer
     }
+}
+
+/// An error without the question.
+fn header_only(query: &Message, code: ResponseCode) -> Vec<u8> {
+    let mut header = Message::error_msg(query.id, OpCode::Query, code);
+    header.metadata.recursion_desired = query.recursion_desired;
+    encode(&header)
 }
 
 /// Empties the answer and sets the TC bit.
