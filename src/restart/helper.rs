@@ -9,6 +9,7 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
+use crate::engine::service::warm_up;
 use crate::status::{CheckStatus, Drain, Service};
 use crate::text::foreign;
 use crate::text::period::{Period, Shown};
@@ -141,7 +142,10 @@ impl Transaction<'_> {
             }
             let waiting: Vec<_> = ours
                 .iter()
-                .filter(|service| is_held(service) || (!service.settled() && document.exabgp.answers))
+                .filter(|service| {
+                    let is_withdrawn = is_held(service) || service.reason == warm_up::ASKS;
+                    is_withdrawn || (!service.settled() && document.exabgp.answers)
+                })
                 .collect();
             if waiting.is_empty() {
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));

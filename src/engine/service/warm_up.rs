@@ -10,6 +10,9 @@ use crate::engine::moment::Moment;
 /// The longest delay of a return.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 
+/// The reason of a service that waits for the names.
+pub(crate) const ASKS: &str = "asks for the names of `warm-up` before it returns";
+
 impl Service {
     /// The state instead of `state`: a return waits until the names were asked. A hold does not wait.
     pub(super) fn warm_up(&mut self, now: Moment, state: ServiceState) -> ServiceState {
