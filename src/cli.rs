@@ -8,6 +8,7 @@ use log::LevelFilter;
 
 use crate::config::DEFAULT_PATH;
 use crate::logging::Way;
+use crate::logging::form::LogFormat;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
 pub(crate) use self::doctor::Doctor;
@@ -159,13 +160,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The default log level, and how lines reach standard error.
+    /// The default log level, how lines reach standard error, and their form.
     #[must_use]
-    pub(crate) const fn logging(&self) -> (LevelFilter, Way) {
+    pub(crate) const fn logging(&self) -> (LevelFilter, Way, LogFormat) {
         match self {
-            Self::Run(_) => (LevelFilter::Info, Way::Aside),
-            Self::Backend(_) => (LevelFilter::Warn, Way::Directly),
-            _ => (LevelFilter::Off, Way::Directly),
+            Self::Run(options) => (LevelFilter::Info, Way::Aside, options.log_format),
+            Self::Backend(_) => (LevelFilter::Warn, Way::Directly, LogFormat::Auto),
+            _ => (LevelFilter::Off, Way::Directly, LogFormat::Auto),
         }
     }
 
@@ -260,6 +261,9 @@ pub(crate) struct Run {
     /// exit quickly.
     #[arg(long)]
     pub(crate) exit_on_bad_config: bool,
+    /// The form of the log
+    #[arg(long, value_name = "FORM", value_enum, default_value_t, hide_default_value = true)]
+    pub(crate) log_format: LogFormat,
 }
 
 /// Options of `status`.

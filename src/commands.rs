@@ -38,8 +38,8 @@ pub mod usage;
 #[must_use]
 pub fn run_logged(cli: &Cli) -> Exit {
     let command = &cli.command;
-    let (level, way) = command.logging();
-    logging::start(level, way);
+    let (level, way, format) = command.logging();
+    logging::start(level, way, format);
     if command.is_long_lived() {
         ignore_strays();
     }

@@ -7,6 +7,7 @@ use log::LevelFilter;
 
 use super::run::pause_before_exit;
 use crate::exit::Exit;
+use crate::logging::form::LogFormat;
 use crate::logging::{self, Way, aside};
 use crate::sys::signals::ignore_strays;
 use crate::text;
@@ -18,7 +19,7 @@ pub fn report(error: &clap::Error) -> Exit {
     let is = |name: &str| command.as_ref().is_some_and(|command| command == name);
     // Under ExaBGP the error goes to the log, and the exit is delayed as for any other error of `run`.
     if is("run") && error.use_stderr() && !io::stdout().is_terminal() {
-        logging::start(LevelFilter::Info, Way::Aside);
+        logging::start(LevelFilter::Info, Way::Aside, LogFormat::Auto);
         ignore_strays();
         log::error!("{}", error.to_string().trim_end());
         pause_before_exit();

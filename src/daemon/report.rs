@@ -8,6 +8,7 @@ use super::{Daemon, Supervisor};
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, Timed};
+use crate::logging::fields::Fields;
 use crate::sys::local_time::Zone;
 
 impl Daemon<'_> {
@@ -32,7 +33,8 @@ static ZONE: LazyLock<Zone> = LazyLock::new(Zone::of_this_host);
 /// Logs a notice, with times of day.
 pub(super) fn log_notice(notice: &Notice) {
     let clock = |period| time_after(&ZONE, SystemTime::now(), period);
-    notice.urgency().log(format_args!("{}", Timed(notice, &clock)));
+    let fields = Fields::of_event(notice);
+    notice.urgency().log_with(&fields, format_args!("{}", Timed(notice, &clock)));
 }
 
 /// The local time `period` after `now`, with its zone: "23:04:31 CET", on another day "2026-11-27 23:04:31 CET".

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::Form;
 use super::entry::Urgency;
+use super::fields::Fields;
+use super::form::Form;
 use crate::sys::handoff::{EXIT_WAIT, Handoff, Offered};
 
 /// Size of the queue, in bytes.
@@ -50,7 +51,10 @@ impl Log {
                 let lines =
                     if lost == 1 { "1 line of log was" } else { &format!("{lost} lines of log were") };
                 let why = format!("{lines} lost, since standard error was not read");
-                write_patiently(&mut stderr, form.entry(Urgency::Warning, &why).as_bytes());
+                write_patiently(
+                    &mut stderr,
+                    form.entry(Urgency::Warning, &why, &Fields::default()).as_bytes(),
+                );
             }
         }
     }
@@ -114,7 +118,7 @@ mod tests {
         }
         log.lines.close();
         let mut written = SlowWriter(vec![], 0);
-        log.write_to(&mut written, Form { journal: true });
+        log.write_to(&mut written, Form::Journal);
         let text = String::from_utf8(written.0).unwrap();
         let lost = "<4>dnsherald: 2 lines of log were lost, since standard error was not read\n";
         assert_eq!(text, format!("first\n{lost}third\n"));

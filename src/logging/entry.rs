@@ -4,6 +4,8 @@ use std::fmt;
 
 use log::{Level, Record};
 
+use super::fields::Fields;
+
 /// Messages of this target are notices: more urgent than information, but no action is needed. (The `log` crate has no
 /// level for them.) `RUST_LOG=dnsherald=info` shows them as it does all of `dnsherald`.
 const NOTICE: &str = "dnsherald::notice";
@@ -38,13 +40,21 @@ impl Urgency {
 
     /// Logs a message.
     pub(crate) fn log(self, message: fmt::Arguments<'_>) {
-        match self {
-            Self::Error => log::error!("{message}"),
-            Self::Warning => log::warn!("{message}"),
-            Self::Notice => log::info!(target: NOTICE, "{message}"),
-            Self::Info => log::info!("{message}"),
-            Self::Debug => log::debug!("{message}"),
-        }
+        self.log_with(&Fields::default(), message);
+    }
+
+    /// Logs a message with fields.
+    pub(crate) fn log_with(self, fields: &Fields, message: fmt::Arguments<'_>) {
+        let (level, target) = match self {
+            Self::Error => (Level::Error, module_path!()),
+            Self::Warning => (Level::Warn, module_path!()),
+            Self::Notice => (Level::Info, NOTICE),
+            Self::Info => (Level::Info, module_path!()),
+            Self::Debug => (Level::Debug, module_path!()),
+        };
+        let mut record = Record::builder();
+        record.level(level).target(target).key_values(fields);
+        log::logger().log(&record.args(message).build());
     }
 
     /// The severity of syslog (RFC 5424, table 2), which systemd takes as well.
@@ -56,6 +66,18 @@ impl Urgency {
             Self::Notice => 5,
             Self::Info => 6,
             Self::Debug => 7,
+        }
+    }
+
+    /// The name in a log of data, as syslog and `journalctl -p` have it.
+    #[must_use]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "err",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
         }
     }
 
