@@ -267,6 +267,8 @@ HOW = {
     "systemctl stop exabgp": Typed(after=started_again),
     "systemctl restart unbound": RestartsServer(),
     "journalctl -u exabgp -p warning": Typed((r"up -> drained: root drains it: new disk",)),
+    "journalctl DNSHERALD_SERVICE=resolver": Typed((r"dnsherald\[\d+\]: check resolver/",)),
+    "journalctl DNSHERALD_EVENT=stated": Typed((r"dnsherald\[\d+\]: resolver: ANNOUNCED 192\.0\.2\.53/32",)),
     # The helper sends its status to systemd once a second.
     "systemctl status exabgp": Typed((r'Status: "dnsherald: resolver up"',), again=True),
     "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),

@@ -19,6 +19,7 @@ mod enabled;
 mod healing;
 mod input;
 mod last_good;
+mod log;
 mod lost;
 mod memory;
 mod metrics;
