@@ -1314,7 +1314,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__run)
-            opts="-c -h --config --state --record --exit-on-bad-config --help"
+            opts="-c -h --config --state --record --exit-on-bad-config --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1334,6 +1334,10 @@ _dnsherald() {
                     ;;
                 --record)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto text json" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -50,6 +50,9 @@ complete -c dnsherald -n "__fish_dnsherald_needs_command" -f -a "help" -d 'Print
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l state -d 'Keep the state that survives a restart in DIR, whatever the configuration says' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l record -d 'Write every event of the engine to FILE, as a trace for `simulate`' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l log-format -d 'The form of the log' -r -f -a "auto\t'Entries of the journal under systemd, else text'
+text\t'A line of text for each message, with its time'
+json\t'A JSON object on each line'"
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -l exit-on-bad-config -d 'Exit with status 78 if the configuration is bad at start, instead of waiting for a good one'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand check" -s c -l config -d 'The configuration file' -r -F

@@ -54,7 +54,7 @@ fn bad_usage_exits_with_2_and_suggests_the_command() {
 
 /// The words of a command and of each of its subcommands.
 fn commands(of: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
-    let below = of.get_subcommands().flat_map(|below| {
+    let below = of.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(|below| {
         let words = [words, &[below.get_name().to_owned()]].concat();
         commands(below, &words)
     });
