@@ -62,9 +62,9 @@ fn add(entry: &mut Vec<u8>, key: &str, value: &str) {
     let mut shown = String::with_capacity(value.len());
     for character in value.chars() {
         if character == '\n' {
-            shown.push('\n')
+            shown.push('\n');
         } else {
-            show(character, &mut shown)
+            show(character, &mut shown);
         }
         if shown.len() > LONGEST {
             shown.push('…');
