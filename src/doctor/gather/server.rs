@@ -28,10 +28,11 @@ fn enabled(config: &Config) -> impl Iterator<Item = &Service> {
     config.services.iter().filter(|service| service.enabled)
 }
 
-/// The DNS probes of a service, in the order of its checks.
+/// The DNS probes of a service, in the order of its checks. Without those that count only once they have passed: a server
+/// need not offer what they ask for, such as TLS.
 fn probes(service: &Service) -> impl Iterator<Item = &DnsProbe> {
     let sets = service.checks.iter().filter_map(|check| match &check.probe {
-        Probe::Dns(set) => Some(set.probes()),
+        Probe::Dns(set) if !set.needs_seen() => Some(set.probes()),
         _ => None,
     });
     sets.flatten()
@@ -162,4 +163,21 @@ pub(super) fn reverse_path(config: &Config, neighbors: &[IpAddr]) -> Known<Optio
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn asks_for_nothing_that_a_server_need_not_offer() {
+        let text = "[node]\nmanagement = \"10.1.0.2\"\n[backend.unbound]\n[[service]]\nname = \"s\"\n\
+                    prefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\n";
+        let config = Config::parse(Path::new("f"), text, "host").unwrap();
+        assert!(config.services[0].checks.iter().any(|check| check.name == "tls"));
+        let ports: Vec<_> = probes(&config.services[0]).map(|probe| probe.server.port()).collect();
+        assert!(!ports.is_empty() && ports.iter().all(|port| *port == 53), "{ports:?}");
+    }
 }
