@@ -65,6 +65,11 @@ pub(crate) enum Command {
     /// Shows every effective value, the lines that ExaBGP would get, and the worst-case times to detect a fault and to
     /// return. Exit status: 0, or 78 if the configuration is refused.
     CheckConfig(CheckConfig),
+    /// Print every key of the configuration as JSON Schema, for editors
+    ///
+    /// With `#:schema FILE` as the first line of the configuration, editors that use taplo, such as VS Code with Even Better
+    /// TOML, complete keys and mark wrong ones. It needs neither a configuration nor a helper.
+    ConfigSchema(ConfigSchema),
     /// Show the state of the running helper: services, prefixes, checks, drains, ExaBGP
     ///
     /// Exit status: 0, or 1 if no helper runs; with `--plugin` or `--exit-code` that of monitoring plugins.
@@ -343,4 +348,12 @@ pub(crate) struct CheckConfig {
     /// Print nothing if the configuration is valid
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Options of `config-schema`.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigSchema {
+    /// Print tables of Markdown instead, as in the documentation
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }

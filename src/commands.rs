@@ -15,6 +15,7 @@ pub(crate) mod check;
 pub(crate) mod check_config;
 pub(crate) mod complete_names;
 mod completions;
+pub(crate) mod config_schema;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod drain;
@@ -69,6 +70,7 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
         Command::Run(options) => run::run(options),
         Command::Check(options) => check::run(options),
         Command::CheckConfig(options) => check_config::run(options),
+        Command::ConfigSchema(options) => config_schema::run(options),
         Command::Status(options) => status::run(options),
         Command::Explain(options) => explain::run(options),
         Command::History(options) => history::run(options),

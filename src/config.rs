@@ -48,6 +48,7 @@ mod periods;
 mod plan;
 mod process_check;
 mod questions;
+pub(crate) mod reference;
 pub(crate) mod resolve;
 mod role;
 mod route;

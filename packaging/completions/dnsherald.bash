@@ -28,6 +28,9 @@ _dnsherald() {
             dnsherald,completions)
                 cmd="dnsherald__subcmd__completions"
                 ;;
+            dnsherald,config-schema)
+                cmd="dnsherald__subcmd__config__subcmd__schema"
+                ;;
             dnsherald,demo)
                 cmd="dnsherald__subcmd__demo"
                 ;;
@@ -139,6 +142,9 @@ _dnsherald() {
             dnsherald__subcmd__help,completions)
                 cmd="dnsherald__subcmd__help__subcmd__completions"
                 ;;
+            dnsherald__subcmd__help,config-schema)
+                cmd="dnsherald__subcmd__help__subcmd__config__subcmd__schema"
+                ;;
             dnsherald__subcmd__help,demo)
                 cmd="dnsherald__subcmd__help__subcmd__demo"
                 ;;
@@ -218,7 +224,7 @@ _dnsherald() {
 
     case "${cmd}" in
         dnsherald)
-            opts="-h -V --help --version run check check-config status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
+            opts="-h -V --help --version run check check-config config-schema status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -631,6 +637,20 @@ _dnsherald() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dnsherald__subcmd__config__subcmd__schema)
+            opts="-h --markdown --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dnsherald__subcmd__demo)
             opts="-h --svg --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -754,7 +774,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help)
-            opts="run check check-config status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
+            opts="run check check-config config-schema status explain history metrics drain undrain hold unhold undampen reload identify doctor simulate healthcheck backend completions demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -908,6 +928,20 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dnsherald__subcmd__help__subcmd__config__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

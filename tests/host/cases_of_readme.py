@@ -196,6 +196,11 @@ HOW = {
     "packaging/build-deb": Elsewhere("tests/run", "package=$(packaging/build-deb)"),
     "apt install ./target/debian/dnsherald_*.deb": Typed((r"Setting up dnsherald",)),
     "dnsherald check-config": Typed((r"up +neighbor \* announce route 192.0.2.53/32 next-hop 10.1.0.2",), before=first_edit),
+    "dnsherald config-schema > dnsherald.schema.json": Typed(
+        (r"https://json-schema\.org/draft/2020-12/schema",),
+        instead="dnsherald config-schema > dnsherald.schema.json && cat dnsherald.schema.json && rm dnsherald.schema.json",
+    ),
+    "dnsherald config-schema --markdown": Typed((r"\| `management` \|",)),
     "dnsherald check": Typed((r"service resolver: up", r"10\.1\.0\.2:53 udp .* ok")),
     "dnsherald check --json": Typed((r'"passed": true',)),
     "dnsherald status --exit-code": Typed((ANNOUNCING,), again=True),

@@ -27,6 +27,8 @@ PAGE = re.compile(r"\]\((?P<page>[^)]+\.md)\)")
 COMMANDS = ("", "sh")
 # Another test compares this section, to its end, with the messages of the code.
 MESSAGES = re.compile(r"^## Index of log messages$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+# So is this one, with the reference of the configuration.
+REFERENCE = re.compile(r"^<!-- printed by dnsherald config-schema.*?^<!-- end", re.MULTILINE | re.DOTALL)
 # Configuration, options and ExaBGP's commands.
 OTHER = re.compile(r"^\S+\. [A-Z]+$|^[-\[{#!]| = |^[a-z-]+: \w+$|^(system version 0|announce route|neighbor \* …|peer \* …)$")
 # Syntax forms, and messages.
@@ -111,7 +113,7 @@ def _inline(page, content, own):
     """`own` are the commands of dnsherald; the text may omit the name of the program."""
     # Keeps the newlines, since lines are counted.
     blank = lambda match: "\n" * match[0].count("\n")  # noqa: E731
-    prose = FENCED.sub(blank, MESSAGES.sub(blank, content))
+    prose = FENCED.sub(blank, REFERENCE.sub(blank, MESSAGES.sub(blank, content)))
     if prose.count("`") % 2:
         raise ValueError(f"{page}: odd number of backticks")
     for match in re.finditer(r"`([^`]+)`", prose):

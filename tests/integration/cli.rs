@@ -141,6 +141,23 @@ fn check_config_accepts_its_file_as_an_option() {
 }
 
 #[test]
+fn config_schema_prints_a_schema_or_tables() {
+    let output = dnsherald(&["config-schema"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let schema: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let interval = &schema["$defs"]["defaults"]["properties"]["interval"];
+    assert_eq!((&interval["type"], &interval["default"]), (&"string".into(), &"1s".into()));
+    let tables = stdout(&dnsherald(&["config-schema", "--markdown"]));
+    assert!(
+        tables.contains(
+            "| `interval` | period, at least 1ms | `\"1s\"` | From one round of probes to the next. |"
+        ),
+        "{tables}"
+    );
+}
+
+#[test]
 fn check_config_shows_no_times_for_observed_checks() {
     let configuration = File::new(
         "ignored",

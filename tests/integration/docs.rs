@@ -14,26 +14,12 @@ use crate::support::docs::pages;
 mod links;
 mod servers;
 
-/// The service of a block that shows only other tables.
-const SERVICE: &str = "[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\nbackend = \"unbound\"\n";
-
 #[test]
 fn every_configuration_in_the_pages_is_accepted() {
     let mut count = 0;
     for page in pages() {
         for block in page.blocks().into_iter().filter(|block| block.language == "toml") {
-            // A part is completed: a check with a service and its backend, a service with the node.
-            let mut toml = block.text;
-            if !toml.contains("[[service]]") {
-                toml = format!("{SERVICE}{toml}");
-            }
-            if toml.contains("backend = \"unbound\"") && !toml.contains("[backend.unbound]") {
-                toml += "\n[backend.unbound]\n";
-            }
-            if !toml.contains("[node]") {
-                toml += "\n[node]\nmanagement = [\"10.1.0.2\"]\n";
-            }
-            if let Err(error) = Config::parse(Path::new("block"), &toml, "host") {
+            if let Err(error) = Config::parse(Path::new("block"), &block.completed(), "host") {
                 panic!("{}:{}: {error}", page.path, block.line);
             }
             count += 1;

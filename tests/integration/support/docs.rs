@@ -41,6 +41,26 @@ fn markdown_below(folder: &Path, paths: &mut Vec<String>) {
     }
 }
 
+/// The service of a block that shows only other tables.
+const SERVICE: &str = "[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\nbackend = \"unbound\"\n";
+
+impl Block {
+    /// The configuration of a block that may be a part of one: a check gets a service and its backend, a service the node.
+    pub(crate) fn completed(&self) -> String {
+        let mut toml = self.text.clone();
+        if !toml.contains("[[service]]") {
+            toml = format!("{SERVICE}{toml}");
+        }
+        if toml.contains("backend = \"unbound\"") && !toml.contains("[backend.unbound]") {
+            toml += "\n[backend.unbound]\n";
+        }
+        if !toml.contains("[node]") {
+            toml += "\n[node]\nmanagement = [\"10.1.0.2\"]\n";
+        }
+        toml
+    }
+}
+
 impl Page {
     /// All fenced blocks, in order.
     pub(crate) fn blocks(&self) -> Vec<Block> {

@@ -111,12 +111,18 @@ fn every_line_can_be_uncommented() {
         let helped = single.iter().any(|line| helps(&[*line]) || helps(&[&[*line][..], backend].concat()));
         assert!(refused.is_ok() || helped, "{refused:?}");
     }
+    // The line after the authoritative server has its zones.
+    let [resolver, authoritative] = ["resolver", "authoritative"].map(|role| {
+        let line = format!("#role = \"{role}\"");
+        lines.iter().position(|other| other.starts_with(&line)).unwrap()
+    });
     for number in single {
-        // Some need the adjacent line or one of the tables.
+        // Some need the adjacent line, a role, or one of the tables.
         let beside = [number - 1, number + 1].map(|other| vec![number, other]).into_iter();
         let tables = blocks.iter().map(|block| [&[number][..], block].concat());
+        let roles = [vec![resolver, number], vec![authoritative, authoritative + 1, number]];
         let alone = with(&lines, &[number]);
-        let together = beside.chain(tables).any(|chosen| with(&lines, &chosen).is_ok());
+        let together = beside.chain(roles).chain(tables).any(|chosen| with(&lines, &chosen).is_ok());
         assert!(alone.is_ok() || together, "{}\n{alone:?}", lines[number]);
     }
 }

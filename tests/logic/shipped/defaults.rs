@@ -23,7 +23,8 @@ fn is_example(comment: &str) -> bool {
     comment.contains("e.g.") || comment.starts_with("or:")
 }
 
-fn meant(config: &Config) -> String {
+/// Everything that a configuration says, except its text.
+pub(super) fn meant(config: &Config) -> String {
     format!("{config:#?}")
 }
 
@@ -105,5 +106,5 @@ fn the_pages_show_every_default() {
         }
     }
     assert_eq!(others, [""; 0], "not the defaults");
-    assert!(defaults > 35, "{defaults}");
+    assert!(defaults > 10, "{defaults}");
 }

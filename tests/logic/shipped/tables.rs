@@ -38,6 +38,7 @@ pub(super) const TABLES: &[Table] = &[
     table("service.check.counters", "[[service.check]]", &["counters"]),
     table("service.check.freshness", "[[service.check]]", &["freshness"]),
     table("service.check.route", "[[service.check]]", &["route"]),
+    table("service.check.lookup", "[[service.check]]", &["lookup"]),
     table("service.check.listener", "[[service.check]]", &["listener"]),
     table("service.check.dns", "[[service.check]]", &["dns"]),
     table("service.check.dns.tls", "[[service.check]]", &["dns", "tls"]),
@@ -45,31 +46,31 @@ pub(super) const TABLES: &[Table] = &[
     table("service.check.dns.expect", "[[service.check]]", &["dns", "expect"]),
 ];
 
-impl Table {
-    /// Every key, from serde's message about an unknown one.
-    fn keys(&self) -> BTreeSet<String> {
-        const SERVICE: &str = "[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.1/32\"]\n";
-        const CHECK: &str = "[[service.check]]\nname = \"c\"\n";
-        let before = match self.path {
-            "" => String::new(),
-            "service" => "[[service]]\n".to_owned(),
-            "service.check" => format!("{SERVICE}[[service.check]]\n"),
-            "service.announce" => format!("{SERVICE}[[service.announce]]\n"),
-            path if path.starts_with("service.check.") => format!("{SERVICE}{CHECK}[{path}]\n"),
-            path if path.starts_with("service.") => format!("{SERVICE}[{path}]\n"),
-            path => format!("[{path}]\n"),
-        };
-        let text = format!("{before}no-such-key = 1\n");
-        let error = Config::parse(Path::new("f"), &text, "host").unwrap_err().to_string();
-        let (_, unknown) = error.split_once("unknown key `no-such-key`").expect(&error);
-        let (_, expected) = unknown.split_once(", expected ").expect(&error);
-        let expected = expected.lines().next().unwrap();
-        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-    }
+/// Every key of the table of this path, from serde's message about an unknown one.
+pub(super) fn keys(path: &str) -> BTreeSet<String> {
+    const SERVICE: &str = "[[service]]\nname = \"s\"\nprefixes = [\"192.0.2.1/32\"]\n";
+    const CHECK: &str = "[[service.check]]\nname = \"c\"\n";
+    let before = match path {
+        "" => String::new(),
+        "service" => "[[service]]\n".to_owned(),
+        "service.check" => format!("{SERVICE}[[service.check]]\n"),
+        "service.announce" => format!("{SERVICE}[[service.announce]]\n"),
+        path if path.starts_with("service.check.") => format!("{SERVICE}{CHECK}[{path}]\n"),
+        path if path.starts_with("service.") => format!("{SERVICE}[{path}]\n"),
+        path => format!("[{path}]\n"),
+    };
+    let text = format!("{before}no-such-key = 1\n");
+    let error = Config::parse(Path::new("f"), &text, "host").unwrap_err().to_string();
+    let (_, unknown) = error.split_once("unknown key `no-such-key`").expect(&error);
+    let (_, expected) = unknown.split_once(", expected ").expect(&error);
+    let expected = expected.lines().next().unwrap();
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
 
+impl Table {
     /// Every key except tables with their own place.
     pub(super) fn values(&self) -> Vec<String> {
-        let mut keys = self.keys();
+        let mut keys = keys(self.path);
         keys.retain(|key| {
             let path = self.path_of(key);
             let is_or_has = |table: &Self| {
