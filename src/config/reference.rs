@@ -97,8 +97,7 @@ pub(crate) struct Form {
 }
 
 /// Every table, those that a table refers to behind it.
-pub(crate) const TABLES: &[&[Table]] =
-    &[node::TABLES, backend::TABLES, service::TABLES, check::TABLES, dns::TABLES];
+const TABLES: &[&[Table]] = &[node::TABLES, backend::TABLES, service::TABLES, check::TABLES, dns::TABLES];
 
 /// Every table.
 pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {

@@ -192,7 +192,7 @@ const FRESHNESS: &[Key] = &[
         "primaries",
         Kind::OneOrMany(&SERVER),
         Absent,
-        "Servers to compare with. The newest serial of theirs counts.",
+        "Servers to compare with. The newest of their serials counts.",
     ),
     key(
         "siblings",
