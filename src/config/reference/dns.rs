@@ -25,7 +25,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         path: "service.check.dns.tls",
         title: "[service.check.dns.tls]",
-        about: "What is expected of the certificate over `tls` and `https`. Its issuer is not verified.",
+        about: "What is expected of the certificate over `tls` and `https`, which must be valid now in any case. Its issuer is not verified.",
         keys: TLS,
     },
     Table {
@@ -99,7 +99,12 @@ const DNS: &[Key] = &[
         Words("1232 where another key needs EDNS"),
         "The octets that EDNS offers for an answer over UDP. `none`: no EDNS.",
     ),
-    key("cookie", Kind::Bool, Value("false"), "Whether the question has a DNS cookie (RFC 7873)."),
+    key(
+        "cookie",
+        Kind::Bool,
+        Value("false"),
+        "Whether the question has a cookie (RFC 7873), and from the first answer on that of the server.",
+    ),
     key(
         "follow-truncation",
         Kind::Bool,
