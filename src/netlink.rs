@@ -15,6 +15,8 @@
 
 pub(crate) mod changes;
 mod connection;
+#[cfg(test)]
+pub(crate) mod filtered;
 pub(crate) mod link;
 mod message;
 #[cfg(test)]

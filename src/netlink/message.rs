@@ -1,6 +1,8 @@
 //! Encodes and decodes netlink messages (`linux/netlink.h`): a header, a fixed body, attributes. Numbers are in host
 //! byte order.
 
+use rustix::io::Errno;
+
 /// Octets of `struct nlmsghdr`.
 pub(super) const HEADER: usize = 16;
 
@@ -13,11 +15,17 @@ pub(super) const DUMP: u16 = 0x300;
 /// `NLM_F_DUMP_INTR`: the objects changed during the dump, which may be incomplete.
 const INTERRUPTED: u16 = 0x10;
 
+/// `NLMSG_NOOP`: to be skipped.
+const NOOP: u16 = 1;
+
 /// `NLMSG_ERROR`.
 const ERROR: u16 = 2;
 
 /// `NLMSG_DONE`: the end of a dump.
 const DONE: u16 = 3;
+
+/// `NLMSG_OVERRUN`: objects were lost.
+const OVERRUN: u16 = 4;
 
 /// Builds a message to the kernel.
 pub(super) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
@@ -51,6 +59,8 @@ pub(super) struct Message<'a> {
 /// The content of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Content<'a> {
+    /// Nothing.
+    Nothing,
     /// The request failed with this error number; 0 is an acknowledgment.
     Error(i32),
     /// The dump is complete, or failed if the error number is not 0.
@@ -59,7 +69,7 @@ pub(super) enum Content<'a> {
     Object(u16, &'a [u8]),
 }
 
-/// Splits the first message off `octets`. Returns `None` at the end and if the octets are not a message.
+/// Splits the first message off `octets`. Returns `None` at the end, and leaves octets behind that are no message.
 pub(super) fn take<'a>(octets: &mut &'a [u8]) -> Option<Message<'a>> {
     let length = usize::try_from(u32::from_ne_bytes(array(octets, 0)?)).ok()?;
     let body = octets.get(HEADER..length)?;
@@ -68,6 +78,8 @@ pub(super) fn take<'a>(octets: &mut &'a [u8]) -> Option<Message<'a>> {
     let sequence = u32::from_ne_bytes(array(octets, 8)?);
     let number = || array(body, 0).map_or(0, i32::from_ne_bytes).saturating_neg();
     let content = match kind {
+        NOOP => Content::Nothing,
+        OVERRUN => Content::Error(Errno::NOBUFS.raw_os_error()),
         ERROR => Content::Error(number()),
         DONE => Content::Done(number()),
         kind => Content::Object(kind, body),

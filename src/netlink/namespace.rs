@@ -3,8 +3,8 @@
 use std::env;
 use std::process::Command;
 
-/// Set inside the namespace.
-const INSIDE: &str = "DNSHERALD_TEST_INSIDE";
+/// Set inside.
+pub(super) const INSIDE: &str = "DNSHERALD_TEST_INSIDE";
 
 /// Runs `body` in a network namespace, as its root, after the shell commands of `setup`. `name` is the path of the
 /// test. If this user may not create namespaces, the test is skipped, which fails the full run (`DNSHERALD_FULL=1`).
@@ -18,19 +18,25 @@ pub(crate) fn in_namespace(name: &str, setup: &str, body: impl FnOnce()) {
         command
     };
     if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
-        let is_full = env::var_os("DNSHERALD_FULL").is_some_and(|value| value == "1");
-        assert!(
-            !is_full,
-            "{name}: this user may not create network namespaces, and the full run skips no test"
-        );
-        return;
+        return skip(name, "this user may not create network namespaces");
     }
     let script = format!("set -e\nip link set lo up\n{setup}\nexec \"$0\" --exact {name} --nocapture");
-    let test = env::current_exe().unwrap();
-    let output = unshare().args(["sh", "-c", &script]).arg(test).env(INSIDE, "1").output().unwrap();
+    let mut command = unshare();
+    again(name, command.args(["sh", "-c", &script]).arg(env::current_exe().unwrap()));
+}
+
+/// Skips the test `name`, which fails the full run.
+pub(super) fn skip(name: &str, why: &str) {
+    let is_full = env::var_os("DNSHERALD_FULL").is_some_and(|value| value == "1");
+    assert!(!is_full, "{name}: {why}, and the full run skips no test");
+}
+
+/// Runs this test alone in another process.
+pub(super) fn again(name: &str, command: &mut Command) {
+    let output = command.env(INSIDE, "1").output().unwrap();
     let output_text = [output.stdout, output.stderr].concat();
     let output_text = String::from_utf8_lossy(&output_text);
-    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
+    assert!(output.status.success() && output_text.contains("1 passed"), "{name}: {output_text}");
 }
 
 /// Runs a shell command inside the namespace.

@@ -112,9 +112,16 @@ fn is_lasting(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::io::{BufRead, BufReader};
+    use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::netlink::filtered::without_sock_diag;
+    use crate::netlink::namespace::in_namespace;
+    use crate::netlink::route::{Delivery, look_up};
+    use crate::netlink::sockets::listener;
 
     /// Both ways to read.
     fn readers() -> [Reader; 2] {
@@ -174,5 +181,69 @@ mod tests {
         assert!([Errno::EAFNOSUPPORT, Errno::EPERM, Errno::ENOENT, Errno::ENOSYS].into_iter().all(lasts));
         assert!(![Errno::EMFILE, Errno::EINTR, Errno::EMSGSIZE, Errno::ENOBUFS].into_iter().any(lasts));
         assert!(!is_lasting(&io::ErrorKind::InvalidData.into()), "garbled");
+    }
+
+    #[test]
+    fn a_filter_on_system_calls_leaves_the_tables() {
+        without_sock_diag("netlink::queues::tests::a_filter_on_system_calls_leaves_the_tables", || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let at = socket.local_addr().unwrap();
+            socket.send_to(b"x", at).unwrap();
+            let mut reader = Reader::default();
+            let all = reader.read(at.port(), Protocol::Udp, |socket| socket.covers(at.ip())).unwrap();
+            assert!(all.len() == 1 && all[0].queue > 0, "{all:?}");
+            assert!(reader.refused().is_some_and(|why| why.contains("not permitted")), "{reader:?}");
+            assert_eq!(listener(at, Protocol::Udp).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(look_up(at.ip(), None).unwrap(), Delivery::Here);
+        });
+    }
+
+    /// Opens UDP sockets at port 53 until its standard input ends: 10,000, or as many as one process may have.
+    const CROWD: &str = "
+import resource, socket, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+kept = []
+for number in range(min(10_000, hard - 100)):
+    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    kept[-1].bind((f'127.{sys.argv[1]}.{number >> 8}.{number & 255}', 53))
+print(len(kept), flush=True)
+sys.stdin.read()
+";
+
+    /// A process with many sockets at addresses of its own, and their number.
+    fn crowd(net: u8) -> (Child, usize) {
+        let mut command = Command::new("python3");
+        command.args(["-c", CROWD, &net.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut count = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut count).unwrap();
+        (child, count.trim().parse().unwrap())
+    }
+
+    /// What a look at 50,000 sockets takes at most, in a debug build on a busy machine.
+    const LITTLE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn fifty_thousand_sockets_are_read_in_bounded_time_and_memory() {
+        let name = "netlink::queues::tests::fifty_thousand_sockets_are_read_in_bounded_time_and_memory";
+        in_namespace(name, "", || {
+            let crowds: Vec<_> = (1..=5).map(crowd).collect();
+            let count: usize = crowds.iter().map(|(_, count)| count).sum();
+            assert!(count > MAX_SOCKETS, "{count} sockets");
+            let began = Instant::now();
+            for mut reader in readers() {
+                let one = IpAddr::from(Ipv4Addr::new(127, 1, 0, 7));
+                let all = reader.read(53, Protocol::Udp, |socket| socket.covers(one)).unwrap();
+                assert_eq!(all.len(), 1, "of {count}");
+                let error = reader.read(53, Protocol::Udp, |_| true).unwrap_err();
+                assert_eq!(error.to_string(), format!("more than {MAX_SOCKETS} sockets of one port"));
+            }
+            assert!(began.elapsed() < LITTLE, "{:?} for {count} sockets", began.elapsed());
+            for (mut child, _) in crowds {
+                drop(child.stdin.take());
+                child.wait().unwrap();
+            }
+        });
     }
 }

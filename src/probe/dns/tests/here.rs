@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with};
 
 use super::{BOTH, HASTY, PATIENT, broken, probe};
+use crate::netlink::filtered::without_sock_diag;
 use crate::netlink::namespace::{in_namespace, shell};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{DnsProbe, Expectation, Finding, Transport};
@@ -195,5 +196,23 @@ fn a_closed_port_of_this_host_is_seen_at_once() {
             let finding = at(&responder, "127.0.0.1", transport, service(&["127.0.0.1"])).ask().await;
             assert_eq!(cause(&finding), Some(Cause::PortClosed), "{finding:?}");
         }
+    });
+}
+
+#[test]
+fn where_sock_diag_is_filtered_a_closed_port_is_no_hard_failure() {
+    let name = "probe::dns::tests::here::where_sock_diag_is_filtered_a_closed_port_is_no_hard_failure";
+    without_sock_diag(name, || {
+        run(async {
+            let responder = broken(Fault::None).await;
+            let server = "127.0.0.1";
+            for transport in BOTH {
+                let finding = at(&responder, server, transport, service(&[server])).ask().await;
+                assert!(finding.outcome.passed(), "{finding:?}");
+            }
+            responder.set(Fault::Closed).await;
+            let finding = at(&responder, server, Transport::Udp, service(&[server])).ask().await;
+            assert_eq!(cause(&finding), Some(Cause::Timeout), "{finding:?}");
+        });
     });
 }
