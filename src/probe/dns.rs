@@ -55,10 +55,12 @@ pub(crate) use self::alone::depends_on_the_source;
 pub(crate) use self::expect::{Bounds, Expectation, Pattern, record_data};
 pub(crate) use self::flag::Flag;
 pub(crate) use self::judge::nsid as nsid_of;
+pub(crate) use self::names::are_endless as names_are_endless;
 pub(crate) use self::options::{EdnsUse, Options, PLAIN_PAYLOAD};
 pub(crate) use self::query::Query;
 pub(crate) use self::question::Question;
 pub(crate) use self::rcode::{Rcode, Rcodes};
+pub(crate) use self::response::Response;
 pub(crate) use self::tls::{Pin, Tls, tls_name};
 
 /// The transport of a query.

@@ -16,7 +16,7 @@ const SHORT: usize = 2048;
 /// Whether a name that begins anywhere in the message follows too many pointers.
 ///
 /// It does not matter which octets are names: other data read as a name ends after a few octets.
-pub(super) fn are_endless(message: &[u8]) -> bool {
+pub(crate) fn are_endless(message: &[u8]) -> bool {
     message.len() > SHORT && (0..message.len().min(REACH)).any(|start| is_endless(message, start))
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpSocket;
 
 use super::ask::Server;
 use super::ledger::MOST_ZONES;
-use crate::probe::dns::Rcode;
+use crate::probe::dns::{Rcode, names_are_endless};
 
 /// Maximum size of a transfer, in octets.
 const MOST_OCTETS: usize = 64 * 1024 * 1024;
@@ -40,6 +40,9 @@ pub(super) async fn members(server: &Server, catalog: &str) -> Result<Vec<String
         total += message.len();
         if total > MOST_OCTETS {
             return Err(complain(&format!("more than {} MiB", MOST_OCTETS >> 20)));
+        }
+        if names_are_endless(&message) {
+            return Err(complain(&"a message with names of endless compression pointers"));
         }
         let message = Message::from_vec(&message).map_err(|error| complain(&error))?;
         if message.id != id || message.message_type != MessageType::Response {

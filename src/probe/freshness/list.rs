@@ -78,7 +78,7 @@ impl fmt::Display for ZoneSource {
 /// A list of zones.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(super) struct List {
-    /// In lower case, with their last dots.
+    /// In lower case, with their last dots; sorted, unless they are in the configuration.
     pub(super) names: Vec<String>,
     /// About entries that were left out.
     pub(super) complaint: Option<String>,
@@ -102,25 +102,31 @@ impl ZoneSource {
             Self::File(path) => {
                 let path = path.clone();
                 // A slow disk must not hold up the loop.
-                let read = tokio::task::spawn_blocking(move || from_file(&path)).await;
-                read.unwrap_or_else(|error| Err(error.to_string()))
+                off_the_loop(move || from_file(&path)).await
             }
             Self::Catalog(name) => {
                 let mut first = None;
                 for server in references {
                     match catalog::members(server, name).await {
-                        Ok(members) => return Ok(zone_names_of(members.iter().map(String::as_str))),
+                        Ok(members) => return zone_names(members).await,
                         Err(why) => first = first.or(Some(why)),
                     }
                 }
                 Err(first.unwrap_or_else(|| "no reference to transfer the catalog zone from".to_owned()))
             }
-            Self::Listed(lister) => {
-                let names = lister.list().await?;
-                Ok(zone_names_of(names.iter().map(String::as_str)))
-            }
+            Self::Listed(lister) => zone_names(lister.list().await?).await,
         }
     }
+}
+
+/// Runs work that blocks, or takes long, on another thread.
+async fn off_the_loop(work: impl FnOnce() -> Result<List, String> + Send + 'static) -> Result<List, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// The names among these. Half a million take a second.
+async fn zone_names(texts: Vec<String>) -> Result<List, String> {
+    off_the_loop(move || Ok(zone_names_of(texts.iter().map(String::as_str)))).await
 }
 
 /// A name in lower case, with its last dot; `None` if the text is no name of a zone.
@@ -142,6 +148,8 @@ fn zone_names_of<'a>(texts: impl Iterator<Item = &'a str>) -> List {
             }
         }
     }
+    // The loop then merges them in little time.
+    list.names.sort_unstable();
     list.complaint = first.map(|first| {
         format!(
             "{odd} entries left out, the first is `{first}`, expected at most {MOST_ZONES} names of zones"
@@ -179,7 +187,7 @@ mod tests {
         let path = directory.join("zones");
         std::fs::write(&path, "# ours\nExample.ORG\n\n example.net. # old\nbad..name\ntwo words\n").unwrap();
         let list = from_file(&path).unwrap();
-        assert_eq!(list.names, ["example.org.", "example.net."]);
+        assert_eq!(list.names, ["example.net.", "example.org."]);
         let complaint = list.complaint.unwrap();
         assert!(complaint.contains("2 entries left out, the first is `bad..name`"), "{complaint}");
         assert!(from_file(&directory).unwrap_err().ends_with("is not a regular file"));

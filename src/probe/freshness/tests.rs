@@ -84,6 +84,27 @@ async fn a_round_asks_for_no_more_zones_than_a_second_permits() {
     assert!((1..=600).contains(&asked), "{asked} queries, 500 zones a second are permitted");
 }
 
+#[tokio::test]
+async fn zones_by_the_hundred_thousand_take_bounded_time_and_memory() {
+    let (here, primary) = (responder(1).await, responder(1).await);
+    let path = std::env::temp_dir().join(format!("dnsherald-many-zones-{}", std::process::id()));
+    let text: String = (0..600_000).map(|number| format!("z{number}.example.\n")).collect();
+    std::fs::write(&path, text).unwrap();
+    let many = FreshnessProbe {
+        zone_interval: Duration::from_secs(3600),
+        ..probe(ZoneSource::File(path.clone()), &here, &primary)
+    };
+    let began = Instant::now();
+    // The round that reads the list may have no time left to ask.
+    while !many.ask(EQUAL).await.passed() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(lock(&many.memory.0).ledger.len(), ledger::MOST_ZONES);
+    let complaint = lock(&many.memory.0).complaint.clone().unwrap();
+    assert!(complaint.contains("100000 entries left out"), "{complaint}");
+}
+
 #[derive(Debug)]
 struct Lister(Mutex<Vec<Result<Vec<String>, String>>>);
 

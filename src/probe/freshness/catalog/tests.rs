@@ -58,9 +58,16 @@ fn a_broken_catalog_is_not_used() {
     assert_eq!(transfer.record(&version("2")).unwrap_err(), "does not begin with its SOA");
 }
 
-/// What comes of a server that sends `answer` of the query.
+/// What comes of a server that sends these messages, given the query.
 async fn transferred(
     answer: impl Fn(Message) -> Vec<Message> + Send + 'static,
+) -> Result<Vec<String>, String> {
+    sent(move |query| answer(query).iter().map(|message| message.to_vec().unwrap()).collect::<Vec<_>>()).await
+}
+
+/// The same of messages as octets, perhaps without end.
+async fn sent<M: IntoIterator<Item = Vec<u8>, IntoIter: Send>>(
+    answer: impl Fn(Message) -> M + Send + 'static,
 ) -> Result<Vec<String>, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
@@ -68,16 +75,46 @@ async fn transferred(
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut query = vec![0; stream.read_u16().await.unwrap().into()];
         stream.read_exact(&mut query).await.unwrap();
-        for message in answer(Message::from_vec(&query).unwrap()) {
-            let octets = message.to_vec().unwrap();
-            stream.write_u16(octets.len().try_into().unwrap()).await.unwrap();
-            stream.write_all(&octets).await.unwrap();
+        let messages = answer(Message::from_vec(&query).unwrap()).into_iter();
+        for octets in messages {
+            let length = u16::try_from(octets.len()).unwrap().to_be_bytes();
+            // Until the client has enough.
+            if stream.write_all(&[&length[..], &octets].concat()).await.is_err() {
+                break;
+            }
         }
     });
     let server = Server { address, source: None, locality: Arc::default() };
     let found = members(&server, "cat.example.").await;
     serve.await.unwrap();
     found
+}
+
+#[tokio::test]
+async fn a_transfer_without_end_is_given_up() {
+    let endless = |query: Message| {
+        let mut message = Message::response(query.id, query.op_code);
+        message.add_answer(record("cat.example.", RecordType::SOA, SOA));
+        let mut first = Some(message.to_vec().unwrap());
+        message.answers = vec![record("cat.example.", RecordType::NS, "invalid."); 4000];
+        let next = message.to_vec().unwrap();
+        std::iter::from_fn(move || Some(first.take().unwrap_or_else(|| next.clone())))
+    };
+    let why = sent(endless).await.unwrap_err();
+    assert!(why.ends_with("more than 64 MiB"), "{why}");
+}
+
+#[tokio::test]
+async fn a_message_that_is_costly_to_decode_is_not_decoded() {
+    let costly = |query: Message| {
+        let mut octets = Message::response(query.id, query.op_code).to_vec().unwrap();
+        // Each pointer leads to the one before it, and the first to the end of a name.
+        octets.extend([0; 2]);
+        octets.extend((6..4000_u16).flat_map(|link| (0xc000 | (2 * link)).to_be_bytes()));
+        [octets]
+    };
+    let why = sent(costly).await.unwrap_err();
+    assert!(why.ends_with("names of endless compression pointers"), "{why}");
 }
 
 #[tokio::test]
