@@ -175,12 +175,13 @@ async fn run_daemon(
     if let (Some(saver), None) = (&mut saver, &broken) {
         saver.set_config(config);
     }
+    let instead = broken.as_ref().map(|file| format!("; {}", file.trouble()));
     let mut observer = RunObserver::new(config, recorder, saver, broken);
     let state_file = store.as_ref().map(|store| store.file().to_owned());
     let history = state_file.as_deref().map(beside);
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
-    let history = history.map(|file| start_history(file, config, path));
+    let history = history.map(|file| start_history(file, config, path, instead.as_deref()));
     let kept = state_file.zip(history.as_ref());
     let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
     let daemon =
@@ -206,15 +207,16 @@ fn log_start(config: &Config, path: &Path) {
     );
 }
 
-/// Opens the history and notes the start in it.
-fn start_history(file: PathBuf, config: &Config, path: &Path) -> History {
+/// Opens the history and notes the start in it, and what runs instead of the file.
+fn start_history(file: PathBuf, config: &Config, path: &Path, instead: Option<&str>) -> History {
     let history = History::start(file);
     let text = format!(
-        "dnsherald {} on {}: {} from {}",
+        "dnsherald {} on {}: {} from {}{}",
         env!("CARGO_PKG_VERSION"),
         config.node.name,
         counted(config.services.len(), "service"),
-        path.display()
+        path.display(),
+        instead.unwrap_or_default()
     );
     history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
     history

@@ -96,6 +96,7 @@ fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
     let rule = Rule::of(service);
     let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
     steps.push(rule.step(service, view));
+    steps.extend(unusable(document));
     steps.extend(routes::steps(&document.exabgp, service, view));
     steps.extend(next::steps(service, rule, view));
     Explanation {
@@ -106,6 +107,19 @@ fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
         rule,
         steps,
     }
+}
+
+/// What is in force instead of a configuration file that cannot be used.
+fn unusable(document: &Document) -> Option<Step> {
+    let (trouble, file) = (document.trouble.as_ref()?, document.configuration.display());
+    let text = match &document.last_good {
+        Some(kept) => format!(
+            "by the LAST GOOD CONFIGURATION in {}, until {file} is corrected: {trouble}",
+            kept.display()
+        ),
+        None => format!("{file} cannot be used, {}: {trouble}", document.without_configuration()),
+    };
+    Some(Step::new(Stage::Decided, None, text, None))
 }
 
 #[cfg(test)]

@@ -125,3 +125,22 @@ fn the_first_rule_that_applies_is_named() {
     };
     assert_eq!(of(&missing), Rule::Address);
 }
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
+    let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
+    let view = View::of(&document, 100, Zone::default());
+    let decided = |document: &Document| {
+        let steps = explain(document, Some("odd"), &view).unwrap().remove(0).steps;
+        let decided = steps.into_iter().filter(|step| step.stage == Stage::Decided);
+        decided.map(|step| step.text).nth(1).unwrap()
+    };
+    let text = decided(&document);
+    assert!(text.starts_with("/etc/dnsherald/dnsherald.toml cannot be used, every prefix"), "{text}");
+    document.last_good = Some("/var/lib/dnsherald/last-good.toml".into());
+    let text = decided(&document);
+    let expected = "by the LAST GOOD CONFIGURATION in /var/lib/dnsherald/last-good.toml, until \
+        /etc/dnsherald/dnsherald.toml is corrected: dnsherald.toml:3:1: unknown key `rize`";
+    assert_eq!(text, expected);
+}
