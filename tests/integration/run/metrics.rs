@@ -132,6 +132,35 @@ fn http_serves_what_a_scraper_needs_and_nothing_else() {
     assert_eq!(helper.log().matches("cannot serve metrics").count(), 1);
 }
 
+/// A reload to a port that another program has: the reload succeeds, routes move, and the port is served once it is free.
+#[test]
+fn a_port_that_is_in_use_at_a_reload_costs_nothing_else() {
+    let pop = Pop::new();
+    let occupants = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [first, second] = [0, 1].map(|nth: usize| occupants[nth].local_addr().unwrap().port());
+    let [free, occupant] = occupants;
+    drop(free);
+    pop.publishes(&format!("listen = \"127.0.0.1:{first}\""));
+    let mut helper = pop.settled();
+    has_lines(&scrape(first), ANNOUNCED);
+    pop.publishes(&format!("listen = \"127.0.0.1:{second}\""));
+    pop.told(&["reload"]);
+    helper.logs(&format!("cannot serve metrics at 127.0.0.1:{second}"));
+    assert!(eventually(|| TcpStream::connect(("127.0.0.1", first)).is_err()), "the former port is closed");
+    has_lines(&pop.told(&["metrics"]), ANNOUNCED);
+    pop.server.becomes(Fault::Closed);
+    helper.says(WITHDRAW);
+    drop(occupant);
+    assert!(eventually(|| scrape(second).lines().any(|line| line == DOWN)));
+    // Back to the former port, and to the one of just now at once.
+    for port in [first, second, first] {
+        pop.publishes(&format!("listen = \"127.0.0.1:{port}\""));
+        pop.told(&["reload"]);
+    }
+    assert!(eventually(|| scrape(first).lines().any(|line| line == DOWN)));
+    assert_eq!(helper.log().matches("cannot serve metrics").count(), 1, "{}", helper.log());
+}
+
 #[test]
 fn check_config_names_both_outlets() {
     let pop = Pop::new();

@@ -127,6 +127,82 @@ fn the_minute_before_a_service_went_down_is_kept_and_replays_to_the_same_command
     assert!(file.exists());
 }
 
+/// As after a crash of the host, or from another version.
+#[test]
+fn an_incident_that_is_torn_or_of_another_version_is_replayed_or_refused_with_its_line() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    let file = pop.state_file().with_extension("incident-1.trace");
+    let text = || std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(eventually(|| !text().is_empty()));
+    let whole = text();
+    let engine = whole.lines().find(|line| line.starts_with("engine ")).unwrap();
+    let cut = |tenths: usize| whole[..whole.floor_char_boundary(whole.len() * tenths / 10)].to_owned();
+    let torn: Vec<_> = (0..10).map(cut).collect();
+    let others = [whole.replace(engine, "engine {\"v\":9}"), whole.replace(engine, "engine \u{0}")];
+    let simulate = |text: &String| {
+        std::fs::write(pop.file("torn.trace"), text).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["simulate", "--trace"]).arg(pop.file("torn.trace"));
+        command.output().unwrap()
+    };
+    for text in torn.iter().chain(&others) {
+        let output = simulate(text);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let is_refused = output.status.code().is_some_and(|code| code != 101) && said.contains("torn.trace");
+        assert!(output.status.success() || is_refused, "{output:?}");
+    }
+    assert!(simulate(&whole).status.success());
+    for text in &others {
+        assert!(!simulate(text).status.success(), "another engine");
+    }
+
+    // The next helper keeps the next incident beside one that is torn.
+    std::fs::write(&file, &torn[5]).unwrap();
+    helper.dies_suddenly();
+    pop.server.becomes(Fault::None);
+    let mut helper = pop.announced();
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    assert!(eventually(|| pop.state_file().with_extension("incident-2.trace").exists()));
+    assert_eq!(text(), torn[5]);
+}
+
+#[test]
+fn a_history_that_is_torn_of_another_version_or_ahead_is_shown_as_far_as_it_can_be_read() {
+    let pop = Pop::new();
+    let file = pop.state_file().with_extension("history");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let ahead = "{\"v\":1,\"at\":\"2099-01-01T00:00:00Z\",\"kind\":\"reload\",\"text\":\"ahead\"}";
+    let text = format!("{{\"v\":2,\"at\":7}}\n{ahead}\n\0\0\n{{\"v\":1,\"at\":\"20");
+    std::fs::write(&file, text).unwrap();
+    let helper = pop.settled();
+    let shown = || {
+        let output = pop.command(&["history"]);
+        assert!(output.status.success(), "{output:?}");
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let is_whole = |text: &str| text.contains("reload     ahead") && text.contains("starting -> up");
+    assert!(eventually(|| is_whole(&shown()[0])), "{:?}", shown());
+    // With the helper and without it.
+    for helper in [Some(helper), None] {
+        let [entries, remarks] = shown();
+        assert!(is_whole(&entries), "{entries}");
+        for remark in [
+            "left out as incomplete or damaged: 2 lines",
+            "left out as of another version: 1 line",
+            "in the future: 1 line",
+        ] {
+            assert!(remarks.contains(remark), "{remarks}");
+        }
+        if let Some(helper) = helper {
+            helper.dies_suddenly();
+        }
+    }
+}
+
 #[test]
 fn a_recorder_of_size_0_is_off() {
     let pop = Pop::new();
