@@ -1266,7 +1266,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__identify)
-            opts="-h --flows --watch --expect --source --timeout --json --help"
+            opts="-h --flows --watch --expect --large --source --timeout --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1277,6 +1277,10 @@ _dnsherald() {
                     return 0
                     ;;
                 --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --large)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -121,6 +121,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -l control -
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l flows -d 'Ask each address on N flows, each with its own source port, and show how they split over nodes' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l expect -d 'Compare the nodes with those in FILE: a name on each line, empty lines and `#` comments are skipped' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l large -d 'The question with a large answer: whether it arrives over UDP, in fragments, or over TCP after truncation' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l source -d 'Ask from this address of this host' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l timeout -d 'The longest wait for a connection, and for each answer, from 10ms to 60s' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand identify" -l watch -d 'Ask again every second on the same flows, and print a line when another node answers, until interrupted'

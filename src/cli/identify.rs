@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::probe::dns::Query;
 use crate::text::period::Period;
 
 /// The port of DNS (RFC 1035 §4.2).
@@ -33,6 +34,12 @@ pub(crate) struct Identify {
     /// Compare the nodes with those in FILE: a name on each line, empty lines and `#` comments are skipped
     #[arg(long, value_name = "FILE")]
     pub(crate) expect: Option<PathBuf>,
+    /// The question with a large answer: whether it arrives over UDP, in fragments, or over TCP after truncation
+    ///
+    /// A server that is not asked by clients for the root refuses the default. Name a signed zone of yours, such as
+    /// "example.org DNSKEY".
+    #[arg(long, value_name = "QUESTION", default_value = ". DNSKEY", value_parser = large, conflicts_with = "watch")]
+    pub(crate) large: Query,
     /// Ask from this address of this host
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,
@@ -42,6 +49,10 @@ pub(crate) struct Identify {
     /// Print JSON; with `--watch`, a line for each change
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn large(text: &str) -> Result<Query, String> {
+    text.parse()
 }
 
 fn timeout(text: &str) -> Result<Period, String> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! address ─► identity over UDP and TCP ─┐
+//!         ├► a large answer ────────────┤
 //!         └► flows, each with its port ─┴► Report ─► findings ─► table or JSON, exit status
 //! ```
 //!
@@ -22,7 +23,8 @@ use super::runtime;
 use crate::cli::Identify;
 use crate::exit::Exit;
 use crate::netlink::sockets::Protocol;
-use crate::probe::identity::Asking;
+use crate::probe::dns::Question;
+use crate::probe::identity::{self, Asking, FlowOutcome};
 use crate::text;
 
 mod findings;
@@ -52,7 +54,8 @@ pub(crate) fn run(options: &Identify) -> anyhow::Result<Exit> {
     if options.watch {
         return runtime.block_on(watch::run(options));
     }
-    let reports = runtime.block_on(ask(options));
+    let large = identity::question(options.large.clone()).map_err(anyhow::Error::msg)?;
+    let reports = runtime.block_on(ask(options, &large));
     let findings = findings::of(&reports, fleet.as_ref());
     let text = if options.json {
         let document = report::document(&reports, &findings);
@@ -78,12 +81,12 @@ fn targets(options: &Identify) -> Vec<Asking> {
 }
 
 /// Asks all addresses at the same time.
-async fn ask(options: &Identify) -> Vec<Report> {
+async fn ask(options: &Identify, large: &Question) -> Vec<Report> {
     let targets = targets(options);
     let flows = options.flows.and_then(|flows| NonZeroUsize::new(flows.into()));
-    let steps = 2 + flows.map_or(0, |flows| flows.get() + connections(flows).get());
+    let steps = 3 + flows.map_or(0, |flows| flows.get() + connections(flows).get());
     let progress = Progress { done: Cell::new(0), all: steps * targets.len() };
-    let asked = join_all(targets.iter().map(|asking| report(*asking, flows, &progress)));
+    let asked = join_all(targets.iter().map(|asking| report(*asking, flows, large, &progress)));
     let shown = Box::pin(progress.show());
     match select(asked, shown).await {
         futures_util::future::Either::Left((reports, _)) => {
@@ -101,8 +104,16 @@ const fn connections(flows: NonZeroUsize) -> NonZeroUsize {
     }
 }
 
-async fn report(asking: Asking, flows: Option<NonZeroUsize>, progress: &Progress) -> Report {
+async fn report(
+    asking: Asking,
+    flows: Option<NonZeroUsize>,
+    large: &Question,
+    progress: &Progress,
+) -> Report {
     let (udp, tcp) = join(progress.step(asking.udp()), progress.step(asking.tcp())).await;
+    let answers = [&udp, &tcp].iter().any(|heard| matches!(heard, FlowOutcome::Node { .. }));
+    let large = async { if answers { Some(asking.large(large).await) } else { None } };
+    let large = progress.step(large).await;
     let splits = match flows {
         Some(flows) => {
             let one = || progress.count();
@@ -113,7 +124,7 @@ async fn report(asking: Asking, flows: Option<NonZeroUsize>, progress: &Progress
         }
         None => None,
     };
-    Report { server: asking.server, udp, tcp, splits }
+    Report { server: asking.server, udp, tcp, large, splits }
 }
 
 /// The progress line, for a terminal on standard error.

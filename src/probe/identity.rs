@@ -17,8 +17,10 @@ use super::dns::{Question, nsid_of};
 use crate::outcome::Failure;
 use crate::text::foreign;
 
+pub(crate) use self::large::{Answer, Large, question};
 pub(crate) use self::split::Split;
 
+mod large;
 mod split;
 
 /// How to ask one address.

@@ -298,6 +298,7 @@ HOW = {
     "dnsherald doctor --json": Typed((r'"findings": \[',), instead="dnsherald doctor --json || test $? -eq 1"),
     "dnsherald identify 192.0.2.53": Typed((r"  udp  .* in ", r"  tcp  .* in ")),
     "dnsherald identify 192.0.2.53 --flows 64": Typed((r"64 flows: ", r"16 connections: ")),
+    'dnsherald identify 192.0.2.53 --large "example.org DNSKEY"': Typed((r"  large  example\.org\. DNSKEY: ",)),
     "dnsherald identify 192.0.2.53 --watch": Watched((r"192\.0\.2\.53:53 from port \d+: ",)),
     "dnsherald simulate --trace /var/tmp/dnsherald.trace": Typed(
         (r"> neighbor \* announce route 192.0.2.53/32", r"(?m)^192.0.2.53/32 +[.#]"),

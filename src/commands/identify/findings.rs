@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fleet::Fleet;
 use super::report::{Report, Splits};
-use crate::probe::identity::{FlowOutcome, Split};
+use crate::probe::identity::{FlowOutcome, Large, Split};
 use crate::text::counted;
 
 /// One sentence about one address.
@@ -24,6 +24,9 @@ pub(super) fn of(reports: &[Report], fleet: Option<&Fleet>) -> Vec<Finding> {
         let mut add =
             |is_fault, text: String| findings.push(Finding { is_fault, text: format!("{server}: {text}") });
         transports(report, &mut add);
+        if let Some(large) = &report.large {
+            size(large, &mut add);
+        }
         if let Some(splits) = &report.splits {
             flows(splits, &mut add);
         }
@@ -67,6 +70,24 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
             ),
         ),
         FlowOutcome::Node { .. } => {}
+    }
+}
+
+/// Whether a large answer reaches a client. One that is only lost over UDP does over TCP, slowly.
+fn size(large: &Large, add: &mut impl FnMut(bool, String)) {
+    let query = &large.query;
+    if let Some(why) = large.broken() {
+        add(true, format!("a large answer ({query}) reaches no client: truncated over UDP, and {why}"));
+    }
+    if let (Err(failure), Some(Ok(tcp))) = (&large.udp, &large.tcp) {
+        add(
+            false,
+            format!(
+                "a large answer ({query}, {} octets) arrives over TCP only: {failure}; the path may drop fragments: limit \
+                 answers over UDP to 1232 octets (BIND and NSD: max-udp-size, ipv4-edns-size; Unbound: max-udp-size)",
+                tcp.octets
+            ),
+        );
     }
 }
 

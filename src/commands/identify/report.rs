@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::findings::Finding;
-use crate::outcome::Cause;
-use crate::probe::identity::{FlowOutcome, Identity, Split};
+use crate::outcome::{Cause, Failure};
+use crate::probe::identity::{Answer, FlowOutcome, Identity, Large, Split};
 
 /// The answers of one address.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) server: SocketAddr,
     pub(super) udp: FlowOutcome,
     pub(super) tcp: FlowOutcome,
+    /// A large answer, if the address answers at all.
+    pub(super) large: Option<Large>,
     /// With `--flows`.
     pub(super) splits: Option<Splits>,
 }
@@ -55,6 +57,8 @@ struct Address<'a> {
     udp: Transport<'a>,
     tcp: Transport<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    large: Option<LargeAnswer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     flows: Option<Flows<'a>>,
 }
 
@@ -69,6 +73,30 @@ struct Transport<'a> {
     identity: Option<&'a Identity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct LargeAnswer<'a> {
+    query: &'a str,
+    udp: Carried<'a>,
+    /// Absent if the answer over UDP is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<Carried<'a>>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Carried<'a> {
+    answered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    octets: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rcode: Option<String>,
+    truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,10 +134,31 @@ fn address(report: &Report) -> Address<'_> {
         nodes: report.names(),
         udp: transport(&report.udp),
         tcp: transport(&report.tcp),
+        large: report.large.as_ref().map(large),
         flows: report
             .splits
             .as_ref()
             .map(|splits| Flows { udp: flow_count(&splits.udp), tcp: flow_count(&splits.tcp) }),
+    }
+}
+
+fn large(large: &Large) -> LargeAnswer<'_> {
+    let tcp = large.tcp.as_ref().map(carried);
+    LargeAnswer { query: &large.query, udp: carried(&large.udp), tcp }
+}
+
+fn carried(answer: &Result<Answer, Failure>) -> Carried<'_> {
+    match answer {
+        Ok(Answer { octets, rcode, truncated }) => Carried {
+            answered: true,
+            octets: Some(*octets),
+            rcode: Some(rcode.to_string()),
+            truncated: *truncated,
+            ..Carried::default()
+        },
+        Err(Failure { cause, detail }) => {
+            Carried { cause: Some(*cause), detail: Some(detail), ..Carried::default() }
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::findings::{Finding, shares};
 use super::report::Report;
-use crate::probe::identity::{FlowOutcome, Identity, Split};
+use crate::outcome::Failure;
+use crate::probe::identity::{Answer, FlowOutcome, Identity, Large, Split};
 use crate::sys::terminal::Size;
 use crate::text::period::Shown;
 use crate::text::wrap::wrapped;
@@ -24,6 +25,9 @@ pub(super) fn table(reports: &[Report], findings: &[Finding]) -> String {
         line(&report.server.to_string(), 2);
         line(&format!("  udp  {}", heard(&report.udp)), 7);
         line(&format!("  tcp  {}", heard(&report.tcp)), 7);
+        if let Some(large) = &report.large {
+            line(&format!("  large  {}", answered(large)), 9);
+        }
         if let Some(splits) = &report.splits {
             line(&format!("  udp  {}", split(&splits.udp, "flow")), 7);
             line(&format!("  tcp  {}", split(&splits.tcp, "connection")), 7);
@@ -49,6 +53,17 @@ fn heard(heard: &FlowOutcome) -> String {
         FlowOutcome::Silent(failure) => format!("connected, no answer: {}", foreign(&failure.to_string())),
         FlowOutcome::Unreachable(failure) => foreign(&failure.to_string()),
     }
+}
+
+/// The large answer: ". DNSKEY: NOERROR, truncated over UDP, 1139 octets over TCP".
+fn answered(large: &Large) -> String {
+    let arrived = |answer: &Result<Answer, Failure>, transport: &str| match answer {
+        Ok(Answer { truncated: true, .. }) => format!("truncated over {transport}"),
+        Ok(Answer { octets, rcode, .. }) => format!("{rcode}, {octets} octets over {transport}"),
+        Err(failure) => format!("over {transport} {}", foreign(&failure.to_string())),
+    };
+    let tcp = large.tcp.as_ref().map_or_else(String::new, |tcp| format!("; {}", arrived(tcp, "TCP")));
+    format!("{}: {}{tcp}", large.query, arrived(&large.udp, "UDP"))
 }
 
 /// How each convention names the node.
@@ -81,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::commands::identify::report::Splits;
+    use crate::probe::dns::Rcode;
 
     #[test]
     fn a_report_reads_well_at_80_columns() {
@@ -102,6 +118,11 @@ mod tests {
             server: "[2001:db8::53]:53".parse().unwrap(),
             udp: node(Duration::from_micros(1200)),
             tcp: node(Duration::from_millis(23)),
+            large: Some(Large {
+                query: ". DNSKEY".to_owned(),
+                udp: Ok(Answer { octets: 28, rcode: Rcode::NOERROR, truncated: true }),
+                tcp: Some(Ok(Answer { octets: 1139, rcode: Rcode::NOERROR, truncated: false })),
+            }),
             splits: Some(Splits { udp: split.clone(), tcp: split }),
         };
         let finding =
@@ -112,6 +133,7 @@ mod tests {
        unbound 1.17.1)
   tcp  fra1 in 23ms (NSID fra1, hostname.bind dns1.fra1.example.net, version
        unbound 1.17.1)
+  large  . DNSKEY: truncated over UDP; NOERROR, 1139 octets over TCP
   udp  65 flows: fra1 33, ams1 31, 1 without a name
   tcp  65 connections: fra1 33, ams1 31, 1 without a name
 

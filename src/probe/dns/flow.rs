@@ -16,6 +16,7 @@ use tokio::time::{Instant as TokioInstant, timeout_at};
 use super::exchange::{Answered, Path, Trouble, accept, read_message, receive};
 use super::here::Ignored;
 use super::request::Request;
+use super::response::Response;
 use super::{Question, Transport};
 use crate::outcome::{Cause, Failure};
 use crate::probe::locality::Locality;
@@ -59,10 +60,22 @@ impl UdpFlow {
     /// # Errors
     /// The reason why no answer came.
     pub(crate) async fn ask(&self, question: &Question, timeout: Duration) -> FlowAnswer {
+        self.measure(question, timeout).await.map(|(answer, took)| (answer.message, took))
+    }
+
+    /// The same, with the size of the answer.
+    ///
+    /// # Errors
+    /// The reason why no answer came.
+    pub(crate) async fn measure(
+        &self,
+        question: &Question,
+        timeout: Duration,
+    ) -> Result<(Response, Duration), Failure> {
         let began = TokioInstant::now();
         for end in [began + timeout / 2, began + timeout] {
             if let Ok(answered) = timeout_at(end, self.exchange(&question.stamp((self.server, None)))).await {
-                return answered.map(|(response, took)| (response.message, took)).map_err(Failure::from);
+                return answered.map_err(Failure::from);
             }
         }
         Err(silence(timeout))
@@ -92,7 +105,7 @@ pub(crate) struct Conversation {
     /// The time to establish the connection.
     pub(crate) connected: Duration,
     /// The answers, in the order of the questions, as far as they came.
-    pub(crate) answers: Vec<Message>,
+    pub(crate) answers: Vec<Response>,
     /// Why the connection ended before the last answer.
     pub(crate) end: Option<Failure>,
 }
@@ -127,7 +140,7 @@ pub(crate) async fn converse(
         let deadline = TokioInstant::now() + timeout;
         match timeout_at(deadline, ask_in_two_segments(&mut stream, &question.stamp((server, source)))).await
         {
-            Ok(Ok(answer)) => conversation.answers.push(*answer),
+            Ok(Ok(answer)) => conversation.answers.push(answer),
             Ok(Err(trouble)) => conversation.end = Some(trouble.into()),
             Err(_) => conversation.end = Some(silence(timeout)),
         }
@@ -138,7 +151,7 @@ pub(crate) async fn converse(
     Ok(conversation)
 }
 
-async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Result<Box<Message>, Trouble> {
+async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Result<Response, Trouble> {
     let framed = request.framed();
     let (first, second) = framed.split_at(framed.len() / 2);
     stream.write_all(first).await?;
@@ -148,7 +161,7 @@ async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Resul
     loop {
         read_message(stream, &mut message).await?;
         if let Some(response) = accept(request.sort(Transport::Tcp, &message), &mut ignored)? {
-            return Ok(response.message);
+            return Ok(response);
         }
     }
 }

@@ -7,10 +7,10 @@ use hickory_resolver::proto::op::Message;
 
 /// The message, and what cannot be read in it.
 #[derive(Clone, Debug)]
-pub(super) struct Response {
+pub(crate) struct Response {
     pub(super) message: Box<Message>,
     /// The length of the encoded message.
-    pub(super) octets: usize,
+    pub(crate) octets: usize,
     /// When it was received, to compare with times in the message.
     pub(super) at: SystemTime,
 }

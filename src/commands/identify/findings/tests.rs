@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::outcome::{Cause, Failure};
-use crate::probe::identity::Identity;
+use crate::probe::dns::Rcode;
+use crate::probe::identity::{Answer, Identity, Large};
 
 fn node(name: Option<&str>) -> FlowOutcome {
     let identity = Identity { nsid: name.map(ToOwned::to_owned), ..Identity::default() };
@@ -11,7 +12,7 @@ fn node(name: Option<&str>) -> FlowOutcome {
 }
 
 fn report(udp: FlowOutcome, tcp: FlowOutcome) -> Report {
-    Report { server: "192.0.2.53:53".parse().unwrap(), udp, tcp, splits: None }
+    Report { server: "192.0.2.53:53".parse().unwrap(), udp, tcp, large: None, splits: None }
 }
 
 fn reset() -> Failure {
@@ -84,4 +85,25 @@ fn two_nodes_on_one_flow_are_a_split_path() {
     let others = BTreeSet::from(["ams1".to_owned()]);
     let found = texts(report(FlowOutcome::Node { identity, latency, end, others }, node(Some("fra1"))), None);
     assert!(found[0].0 && found[0].1.contains("(ams1 besides fra1)"), "{found:?}");
+}
+
+#[test]
+fn a_large_answer_is_a_fault_only_if_it_is_truncated_and_tcp_has_no_whole_one() {
+    let answer = |truncated| Ok(Answer { octets: 1139, rcode: Rcode::NOERROR, truncated });
+    let silent = || Err(Failure::new(Cause::Timeout, "no answer within 2s"));
+    let found = |udp, tcp| {
+        let large = Some(Large { query: ". DNSKEY".to_owned(), udp, tcp });
+        texts(Report { large, ..report(node(Some("fra1")), node(Some("fra1"))) }, None)
+    };
+    assert_eq!(found(answer(false), None), []);
+    assert_eq!(found(answer(true), Some(answer(false))), []);
+    assert_eq!(found(silent(), Some(silent())), []);
+    for (tcp, why) in [(silent(), "over TCP: no answer within 2s"), (answer(true), "truncated over TCP, too")]
+    {
+        let text =
+            format!("192.0.2.53: a large answer (. DNSKEY) reaches no client: truncated over UDP, and {why}");
+        assert_eq!(found(answer(true), Some(tcp)), [(true, text)]);
+    }
+    let lost = found(silent(), Some(answer(false)));
+    assert!(!lost[0].0 && lost[0].1.contains("1139 octets) arrives over TCP only"), "{lost:?}");
 }
