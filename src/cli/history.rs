@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
 use super::Helper;
+use crate::sys::local_time::Zone;
 use crate::text::period::Period;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Options of `history`.
 #[derive(Args, Debug)]
@@ -17,7 +20,7 @@ pub(crate) struct HistoryOptions {
     pub(crate) helper: Helper,
     /// Only this service, and what concerns all
     pub(crate) service: Option<String>,
-    /// Only from this time on: a period such as 2h ago, or a time in UTC such as 2026-11-26T22:04:31Z
+    /// Only from this time on: a period before now such as 2h, or a time as `history` prints it, such as 02:10 or 2026-11-26 22:04:31; with T and Z it is UTC
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
     /// Print one line of JSON for each entry
@@ -32,7 +35,7 @@ pub(crate) struct HistoryOptions {
     pub(crate) dump: Option<PathBuf>,
 }
 
-/// A point in time: a period ago, or a time of day with its date.
+/// A point in time: a period ago, or a time of day, of today or yesterday unless it has a date.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Since(pub(crate) SystemTime);
 
@@ -40,11 +43,61 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ago = text.parse().ok().and_then(|Period(ago)| SystemTime::now().checked_sub(ago));
-        ago.or_else(|| humantime::parse_rfc3339_weak(text).ok()).map(Self).ok_or_else(|| {
+        point(text, SystemTime::now(), &Zone::of_this_host()).map(Self).ok_or_else(|| {
             format!(
-                "`{text}` is no time, expected a period such as 2h, or a time such as 2026-11-26T22:04:31Z"
+                "`{text}` is no time, expected a period such as 2h, a local time such as 02:10 or 2026-11-26 22:04:31, \
+                 or 2026-11-26T22:04:31Z"
             )
         })
+    }
+}
+
+/// The point in time that this text names in a zone.
+fn point(text: &str, now: SystemTime, zone: &Zone) -> Option<SystemTime> {
+    if let Ok(Period(ago)) = text.parse() {
+        return now.checked_sub(ago);
+    }
+    if let Ok(utc) = humantime::parse_rfc3339(text) {
+        return Some(utc);
+    }
+    let seconds = if text.matches(':').count() == 1 { ":00" } else { "" };
+    let on = |day: SystemTime| {
+        let date = if text.contains('-') { String::new() } else { format!("{} ", zone.at(day).date()) };
+        let shown = humantime::parse_rfc3339_weak(&format!("{date}{text}{seconds}")).ok()?;
+        Some(zone.when_shown(shown))
+    };
+    // A time of day that is not over yet is one of yesterday.
+    match on(now)? {
+        future if future > now && !text.contains('-') => on(now.checked_sub(DAY)?),
+        time => Some(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_period_or_local_or_in_utc() {
+        let now = humantime::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
+        let berlin = Zone::ruled("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let utc = |text: &str| {
+            point(text, now, &berlin).map(|time| humantime::format_rfc3339_seconds(time).to_string())
+        };
+        for (text, expected) in [
+            ("2h", "2026-11-27T01:00:00Z"),
+            ("02:10", "2026-11-27T01:10:00Z"),
+            ("02:10:30", "2026-11-27T01:10:30Z"),
+            ("22:04", "2026-11-26T21:04:00Z"),
+            ("2026-11-26 22:04:31", "2026-11-26T21:04:31Z"),
+            ("2026-11-26 22:04", "2026-11-26T21:04:00Z"),
+            ("2026-07-01 12:00", "2026-07-01T10:00:00Z"),
+            ("2026-11-26T22:04:31Z", "2026-11-26T22:04:31Z"),
+        ] {
+            assert_eq!(utc(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["2h ago", "yesterday", "25:00", "2026-11-26", ""] {
+            assert_eq!(utc(text), None, "{text}");
+        }
     }
 }

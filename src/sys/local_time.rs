@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::rule::Rule;
 use self::tzif::History;
@@ -115,6 +115,21 @@ impl Zone {
         let local = unix.saturating_add(offset.seconds);
         Local { day: local.div_euclid(DAY), second: local.rem_euclid(DAY), offset }
     }
+
+    /// When the clocks of this zone show what clocks in UTC show at `shown`. Of an hour that occurs twice it is one of
+    /// both.
+    #[must_use]
+    pub(crate) fn when_shown(&self, shown: SystemTime) -> SystemTime {
+        let estimate = shifted(shown, -self.at(shown).offset.seconds);
+        shifted(shown, -self.at(estimate).offset.seconds)
+    }
+}
+
+/// `time` after so many seconds, which may be negative; `time` itself if the result cannot be represented.
+fn shifted(time: SystemTime, seconds: i64) -> SystemTime {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let shifted = if seconds < 0 { time.checked_sub(distance) } else { time.checked_add(distance) };
+    shifted.unwrap_or(time)
 }
 
 /// Whole seconds since 1970, rounded down.
@@ -193,9 +208,20 @@ const fn is_leap(year: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn a_local_time_is_found_again() {
+        let berlin = Zone::ruled("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let at = |unix: u64| UNIX_EPOCH + Duration::from_secs(unix);
+        // Around both changes of 2026, and in between.
+        for unix in [1_774_742_400, 1_774_746_000, 1_774_749_600, 1_780_000_000, 1_792_882_800, 1_792_890_000]
+        {
+            let offset = berlin.at(at(unix)).offset.seconds;
+            assert_eq!(berlin.when_shown(at(unix.saturating_add_signed(offset))), at(unix), "{unix}");
+        }
+        assert_eq!(Zone::default().when_shown(at(1_780_000_000)), at(1_780_000_000));
+    }
 
     fn shown(zone: &Zone, unix: u64) -> String {
         let local = zone.at(UNIX_EPOCH + Duration::from_secs(unix));
