@@ -251,7 +251,8 @@ impl Transaction<'_> {
     async fn verify(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Result<(), Trouble> {
         let recovery = Recovery::start(self.config, self.backend);
         journal.start(Step::Process);
-        journal.note(&format!("the server has {} to come back as it was", Period(recovery.timeout)));
+        journal
+            .note(&format!("waiting up to {} for the server to serve as before", Period(recovery.timeout)));
         let found = self.wait_for_process(baseline, recovery).await?;
         journal.finish(found);
         journal.start(Step::Listeners);

@@ -113,6 +113,6 @@ impl fmt::Display for Trouble {
             Some(_) => "the LAST GOOD CONFIGURATION is in force",
             None => "every prefix that is known is withdrawn",
         };
-        write!(f, "CONFIGURATION NOT IN ORDER, {consequence}: {}", self.error)
+        write!(f, "CONFIGURATION ERROR, {consequence}: {}", self.error)
     }
 }

@@ -9,6 +9,7 @@ use super::helper::Helper;
 use super::{named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
+use crate::control::client::AskError;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced};
@@ -36,7 +37,18 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let until = order.lasts;
     let has_neither = options.reason.is_none() && until == Lasts::UntilLifted;
     let holder = order.holder.clone();
-    let services = helper.client()?.ask(&Request::Drain { service: options.service.clone(), order })?;
+    let client = helper.client()?;
+    let request = Request::Drain { service: options.service.clone(), order };
+    let services = match client.ask(&request) {
+        // A unit that stops ExaBGP needs no other way.
+        Err(AskError::Absent(error)) if !options.until_exit && !client.is_there() => {
+            anyhow::bail!(
+                "{error:#}. To withdraw without a helper: `systemctl stop exabgp` ends every route, and a disable-file \
+                 keeps the services withdrawn at its next start"
+            )
+        }
+        answer => answer?,
+    };
     if has_neither {
         writeln!(
             text::stderr(),

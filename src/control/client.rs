@@ -230,8 +230,8 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
             "no helper is running: there is no {socket}. Is ExaBGP running, and does its process section start \
-             `dnsherald run`? Another directory is given by control.directory in the file behind -c; one that is changed \
-             there counts from the next start of the helper"
+             `dnsherald run`? If the helper reads another file, name that with -c; a changed control.directory takes effect \
+             at the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
             anyhow::anyhow!(

@@ -6,9 +6,10 @@ use std::time::{Instant, SystemTime};
 
 use super::store::Store;
 use super::{Daemon, Supervisor};
-use crate::config::Config;
 use crate::config::describe::questions;
+use crate::config::{Check, Config};
 use crate::engine::moment::Moment;
+use crate::probe::Probe;
 use crate::probe::listener::watch::Watch;
 use crate::status::Document;
 use crate::status::time::Clock;
@@ -29,7 +30,22 @@ pub(crate) struct Subject {
     /// The hash of the configuration in force, if it is from a file.
     hash: Option<String>,
     /// What each check of each service asks, in their order.
-    questions: Vec<Vec<Vec<String>>>,
+    asked: Vec<Vec<Asked>>,
+}
+
+/// What a check asks.
+#[derive(Clone, Debug)]
+struct Asked {
+    questions: Vec<String>,
+    /// Whether only probes that have passed can fail.
+    needs_seen: bool,
+}
+
+impl Asked {
+    fn by(check: &Check) -> Self {
+        let needs_seen = matches!(&check.probe, Probe::Dns(set) if set.needs_seen());
+        Self { questions: questions(check), needs_seen }
+    }
 }
 
 impl Subject {
@@ -51,7 +67,7 @@ impl Subject {
         self.node.clone_from(&config.node.name);
         self.hash = config.origin.as_ref().map(|origin| format!("{:016x}", fnv64(origin.text.as_bytes())));
         let services = config.services.iter();
-        self.questions = services.map(|service| service.checks.iter().map(questions).collect()).collect();
+        self.asked = services.map(|service| service.checks.iter().map(Asked::by).collect()).collect();
     }
 }
 
@@ -62,9 +78,12 @@ impl Daemon<'_> {
         let clock = Clock::new(now, SystemTime::now());
         let mut document =
             Document::of(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
-        for (service, questions) in document.services.iter_mut().zip(&self.subject.questions) {
-            for (check, questions) in service.checks.iter_mut().zip(questions) {
-                check.asks.clone_from(questions);
+        for (service, asked) in document.services.iter_mut().zip(&self.subject.asked) {
+            for (check, asked) in service.checks.iter_mut().zip(asked) {
+                check.asks.clone_from(&asked.questions);
+                if let Some(last) = check.last.as_mut().filter(|_| asked.needs_seen) {
+                    last.tell_unseen();
+                }
             }
         }
         let trouble = supervisor.config_trouble();

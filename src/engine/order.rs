@@ -37,7 +37,7 @@ pub enum Lasts {
 impl fmt::Display for Lasts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UntilLifted => f.write_str("until told otherwise"),
+            Self::UntilLifted => f.write_str("until `undrain`"),
             Self::UntilExit => f.write_str("until the helper exits"),
             Self::For(time) => write!(f, "for {}", Period(*time)),
             Self::ForUntilExit(time) => write!(f, "for {} or until the helper exits", Period(*time)),

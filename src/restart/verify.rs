@@ -32,7 +32,7 @@ impl Transaction<'_> {
             Snapshot::new(&self.config.state, self.backend).check()?;
         }
         Ok(match self.backend.check().await? {
-            Checked::Valid => "in order".to_owned(),
+            Checked::Valid => "valid".to_owned(),
             Checked::Unchecked => "nothing can check it".to_owned(),
         })
     }
@@ -163,7 +163,7 @@ impl Transaction<'_> {
 fn compared(before: &Served, now: &Served) -> String {
     let compared = before.all().filter(|zone| zone.serial.is_some()).count();
     match (compared, now.all().count().saturating_sub(compared)) {
-        (0, 0) => "none to look at".to_owned(),
+        (0, 0) => "none to compare".to_owned(),
         (0, all) => format!("{all} not compared: none was served before"),
         (all, 0) => format!("{all} served, none older"),
         (some, rest) => format!("{some} served, none older; {rest} not compared: not served before"),
@@ -188,7 +188,7 @@ mod tests {
         let (there, missing) = (zone(Some(1)), zone(None));
         let served = |zones: &[Zone]| Served { configured: zones.to_vec(), listed: vec![] };
         let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
-        assert_eq!(found(&[], &[]), "none to look at");
+        assert_eq!(found(&[], &[]), "none to compare");
         let two = [there.clone(), there.clone()];
         assert_eq!(found(&[], &two), "2 not compared: none was served before");
         assert_eq!(

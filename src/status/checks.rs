@@ -50,6 +50,9 @@ pub struct CheckStatus {
     pub last: Option<Last>,
 }
 
+/// The finding of a round in which no probe has passed since the helper started, so that none counts.
+const UNSEEN: &str = "no pass since the start: not counted";
+
 /// The finding of a round.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,4 +73,32 @@ pub struct Last {
     /// The reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) detail: Option<String>,
+}
+
+impl Last {
+    /// Of a check whose probes count only once they have passed: a pass without a latency is one of probes that have not.
+    pub(crate) fn tell_unseen(&mut self) {
+        if self.passed && self.latency_seconds.is_none_or(|seconds| seconds <= 0.0) {
+            self.latency_seconds = None;
+            self.detail = Some(UNSEEN.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pass_without_an_answer_is_told_as_unseen() {
+        let told = |passed, latency_seconds| {
+            let mut last =
+                Last { ago_seconds: 0.0, at: None, passed, latency_seconds, cause: None, detail: None };
+            last.tell_unseen();
+            last.detail
+        };
+        assert_eq!(told(true, Some(0.0)).as_deref(), Some(UNSEEN));
+        assert_eq!(told(true, Some(0.001)), None);
+        assert_eq!(told(false, None), None);
+    }
 }

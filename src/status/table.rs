@@ -57,7 +57,8 @@ impl Table<'_> {
         if let Some(trouble) = &self.document.trouble {
             match &self.document.last_good {
                 Some(file) => {
-                    let text = format!("NOT IN ORDER, the LAST GOOD CONFIGURATION is in force: {trouble}");
+                    let text =
+                        format!("CONFIGURATION ERROR, the LAST GOOD CONFIGURATION is in force: {trouble}");
                     self.painted(f, Paint::Warning, 0, &text)?;
                     self.entry(f, 0, &format!("in force: {}", file.display()))?;
                 }
@@ -65,7 +66,7 @@ impl Table<'_> {
                     self.entry(
                         f,
                         0,
-                        &format!("NOT IN ORDER, {}: {trouble}", self.document.without_configuration()),
+                        &format!("CONFIGURATION ERROR, {}: {trouble}", self.document.without_configuration()),
                     )?;
                 }
             }

@@ -84,7 +84,7 @@ def running(host):
     expect(status["version"].get("found"), f"version {status['version']}")
     expect(any("127.0.5.1:53" == each["address"] for each in status["listeners"]), f"listeners {status['listeners']}")
     configuration = status["configuration"]
-    in_order = configuration == ({"found": "in order"} if host.server.checks else {"not-found": "nothing checks it"})
+    in_order = configuration == ({"found": "valid"} if host.server.checks else {"not-found": "nothing checks it"})
     expect(in_order, f"configuration {configuration}")
     expect(not status["needs"], f"root needs {status['needs']}")
     sockets, declared = sorted(map(str, host.sockets())), [str(host.control)] if host.control else []

@@ -255,13 +255,15 @@ HOW = {
     "dnsherald explain resolver": Typed((r"decided by the worst of its checks",)),
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
     "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
+    "dnsherald history --since 02:10": Typed(),
+    "journalctl -u exabgp --since 02:05 --until 02:15": Typed(instead="journalctl -u exabgp --since today"),
     # A reload, which comes before it, empties the flight recorder.
     "dnsherald history --dump FILE": Typed(
         (r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump", again=True
     ),
     "dnsherald history --since 2h --json": Typed((r'"kind":"transition"',)),
     'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
-    "dnsherald drain resolver": Typed((r"draining resolver until told otherwise",), after=undrained),
+    "dnsherald drain resolver": Typed((r"draining resolver until `undrain`",), after=undrained),
     "dnsherald undrain --wait": Typed((r"undrained resolver",), after=announced),
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
     'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=unheld),

@@ -119,7 +119,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         }
     };
     let configuration = checked.and_then(|checked| match checked {
-        Checked::Valid => Ok("in order"),
+        Checked::Valid => Ok("valid"),
         Checked::Unchecked => Err(Trouble::new("nothing checks it")),
     });
     Report {

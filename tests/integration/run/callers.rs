@@ -18,7 +18,7 @@ fn a_drain_shows_the_user_id_in_log_status_and_state() {
     let mut helper = pop.settled();
     let uid = getuid().as_raw();
     pop.told(&["drain", "--as", "alice", "--reason", "new disk"]);
-    helper.logs(&format!("resolver: drained by alice (uid {uid}) until told otherwise: new disk"));
+    helper.logs(&format!("resolver: drained by alice (uid {uid}) until `undrain`: new disk"));
     helper.says(WITHDRAW);
     assert_eq!(pop.status().services[0].drains[0].uid, Some(uid));
     let table = pop.told(&["status"]);

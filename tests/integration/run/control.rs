@@ -413,6 +413,7 @@ fn refuses_requests_with_the_reason() {
     };
     refused(&["status"], "no helper is running: there is no");
     refused(&["drain"], "no helper is running");
+    refused(&["drain"], "a disable-file keeps the services withdrawn at its next start");
     let mut helper = pop.settled();
     refused(&["drain", "nameserver"], "no service `nameserver`, expected one of resolver");
     pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
@@ -479,6 +480,18 @@ fn repeated_reloads_do_not_hide_a_hang() {
 }
 
 #[test]
+fn a_probe_that_has_never_passed_is_not_shown_as_passed() {
+    let pop = Pop::new();
+    pop.is_configured(&pop.configuration().replace("dns = { ", "dns = { once-seen = true, "));
+    pop.server.becomes(Fault::Silent);
+    let _helper = pop.settled();
+    for command in ["status", "explain"] {
+        let told = pop.told(&[command]);
+        assert!(told.contains("no pass since the start: not counted"), "{told}");
+    }
+}
+
+#[test]
 fn a_corrected_file_takes_effect_at_once() {
     let pop = Pop::new();
     let whole = pop.configuration();
@@ -487,7 +500,7 @@ fn a_corrected_file_takes_effect_at_once() {
     helper.opens();
     helper.says(WITHDRAW);
     let table = pop.told(&["status"]);
-    assert!(table.contains("NOT IN ORDER") && table.contains("dnsherald.toml:16:8: "), "{table}");
+    assert!(table.contains("CONFIGURATION ERROR") && table.contains("dnsherald.toml:16:8: "), "{table}");
     let output = pop.command(&["drain"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no valid configuration"));
     pop.is_configured(&whole);

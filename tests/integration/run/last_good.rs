@@ -60,7 +60,7 @@ fn a_typo_at_start_moves_no_route_and_is_reported() {
     let mut bytes = [0; 4096];
     let length = systemd.recv(&mut bytes).unwrap();
     let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
-    assert!(told.contains("STATUS=dnsherald: CONFIGURATION NOT IN ORDER, the LAST GOOD"), "{told}");
+    assert!(told.contains("STATUS=dnsherald: CONFIGURATION ERROR, the LAST GOOD"), "{told}");
     let status = pop.status();
     assert!(status.trouble.is_some_and(|trouble| trouble.contains("unknown key `rize`")));
     assert_eq!(status.last_good.as_deref(), Some(pop.last_good().file()));

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::eventually;
 
-/// A DNS server on loopback; it is well until told otherwise, and gone when dropped.
+/// A DNS server on loopback; it answers until a test breaks it, and ends when dropped.
 pub(crate) struct Server {
     responder: Arc<Responder>,
     runtime: Handle,
