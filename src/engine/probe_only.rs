@@ -21,28 +21,30 @@ use std::time::Duration;
 
 use super::moment::Moment;
 
-/// The time before the first failure that shows how many others are served.
+/// The time before the first failure over which the former rate is measured.
 const BEFORE: Duration = Duration::from_secs(10);
 
-/// A shorter time before it shows nothing.
+/// The shortest part of [`BEFORE`] with readings that gives a rate.
 const SHORTEST: Duration = Duration::from_secs(3);
 
-/// Fewer queries of others a second show nothing.
+/// The lowest former rate that is compared, in queries of others a second.
 const LEAST: f64 = 2.0;
 
-/// The failures so far, or the last of them.
+/// The present rate is measured since the first failure, at most over this time.
 const DURING: Duration = Duration::from_secs(5);
 
-/// An answer may come at once, though it says nothing bad about the way of the queries.
+/// A refusal arrives at once, so the time since the first failure may hold no query: the rate is measured at least over
+/// this time. The server reads meanwhile, as the refusal shows.
 const ANSWERED: Duration = Duration::from_secs(1);
 
-/// The part of the former rate that has to go on.
+/// The present rate must be at least this share of the former rate.
 const SHARE: f64 = 0.25;
 
-/// Fewer queries since the failures began are none.
+/// The lowest number of queries of others that counts as service.
 const FEWEST: u64 = 2;
 
-/// While it lasts, the former rate follows a lower one within this time: at night there are fewer clients.
+/// While the cause is `probe-only`, the former rate falls to a lower present rate within this time: at night there are
+/// fewer clients.
 const FOLLOWS: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time between two readings.
@@ -68,7 +70,7 @@ pub(crate) enum Failed {
     Answered,
 }
 
-/// Failures of probes along each path `K` (server, source and transport), and the queries of others.
+/// The failing probes of each path `K` (server, source and transport), and the queries of others.
 #[derive(Clone, Debug)]
 pub(crate) struct ProbeOnly<K> {
     readings: VecDeque<(Moment, Reads)>,

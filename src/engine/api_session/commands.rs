@@ -73,7 +73,7 @@ impl ApiSession {
             return self.say(now, State::Sending(command), line, out);
         }
         out.push(Action::Print(line));
-        // A late reply, too, would then cover these.
+        // A late reply to this command must not be taken for the reply to a later one.
         self.late_replies = self.late_replies.saturating_add(1);
         if let Command::Route(route, ..) = command {
             self.entries[route].settle_unanswered(self.settings.parent);

@@ -1,6 +1,6 @@
 //! The window: how many of the last rounds failed, in whatever order.
 //!
-//! A server that answers only some of its queries passes and fails by turns, and may never fail `fall` times in a row.
+//! A server that answers only some of its queries passes and fails alternately, and may never fail `fall` times in a row.
 //! The window of a counter therefore adds up its last rounds. A failed round counts 1; one that passed counts the share of its
 //! probes whose first question was lost. So a random loss of 30 % counts about 0.3 in each round, whatever the number of
 //! addresses.
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Lost;
 
-/// So many failures among the last rounds: `fall = { failures = 30, of = 60 }`.
+/// The number of failures among the last rounds that takes a check down: `fall = { failures = 30, of = 60 }`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct WindowRule {
-    /// Failed rounds that bring down; half as many degrade.
+    /// Failed rounds that take the check down; half as many degrade it.
     pub(crate) failures: NonZeroU32,
     /// Rounds that are counted; at least `failures`.
     pub(crate) of: NonZeroU32,
@@ -28,7 +28,7 @@ impl WindowRule {
     }
 }
 
-/// A failed round. Shares are rounded up to multiples of 1 / `ROUND`.
+/// The weight of a failed round. Shares are rounded up to multiples of 1 / `ROUND`.
 const ROUND: u64 = 1_000_000;
 
 /// The last rounds of one counter.
@@ -66,7 +66,7 @@ impl Window {
         self.sum >= ROUND * u64::from(self.rule.failures.get())
     }
 
-    /// Rounds without a failure until it holds no more than half as many failures as the rule says; it is full then.
+    /// The number of passed rounds after which the window is full and holds at most half of the rule's failures.
     pub(super) fn clears_in(&self) -> u32 {
         let most = ROUND * u64::from(self.rule.failures.get()) / 2;
         let missing = self.rule.of.get() as usize - self.rounds.len();
@@ -80,7 +80,7 @@ impl Window {
         u32::try_from(missing + dropped).unwrap_or(u32::MAX)
     }
 
-    /// For a message: "31 of the last 60 rounds".
+    /// For a message: "31 of the last 60 rounds failed or were lost".
     pub(super) fn phrase(&self) -> String {
         format!("{} of the last {} rounds failed or were lost", self.sum.div_ceil(ROUND), self.rounds.len())
     }

@@ -1,11 +1,11 @@
-//! A response as it was received.
+//! A DNS response with its size and the time of its receipt.
 
 use std::ops::Deref;
 use std::time::SystemTime;
 
 use hickory_resolver::proto::op::Message;
 
-/// The message, and what cannot be read in it.
+/// A parsed message, and what parsing loses.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(super) message: Box<Message>,
