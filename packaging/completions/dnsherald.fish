@@ -136,7 +136,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -s t -l tr
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l flap -d 'The server serves for TIME, fails for TIME, and so on' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mtbf -d 'The server fails at random, on average TIME after the last repair' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mttr -d 'The mean time to a repair' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l loss -d 'The share of packets that is lost at random' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l loss -d 'The share of packets that is lost at random, such as 5%' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l fault -d 'What a probe finds while the server fails' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l for -d 'The length of the trace' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l seed -d 'The seed of the random numbers; default: a random one, which is printed' -r

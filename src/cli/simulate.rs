@@ -49,7 +49,7 @@ pub(crate) struct Generated {
     /// The mean time to a repair
     #[arg(long, value_name = "TIME", default_value = "1m", requires = "mtbf")]
     pub(crate) mttr: Period,
-    /// The share of packets that is lost at random
+    /// The share of packets that is lost at random, such as 5%
     #[arg(long, value_name = "SHARE", conflicts_with = "trace")]
     pub(crate) loss: Option<Share>,
     /// What a probe finds while the server fails

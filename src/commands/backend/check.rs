@@ -14,14 +14,14 @@ pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
             let program = backend.config_check.as_ref().map(ToString::to_string).unwrap_or_default();
             writeln!(text::stdout(), "{name}: configuration valid, checked with {program}")?;
             if !unseen.is_empty() {
-                writeln!(text::stdout(), "  which does not see: {unseen}")?;
+                writeln!(text::stdout(), "  not detected: {unseen}")?;
             }
             Ok(Exit::Success)
         }
         Ok(Checked::Unchecked) => {
             writeln!(text::stdout(), "{name}: configuration not checked: nothing checks it")?;
             if !unseen.is_empty() {
-                writeln!(text::stdout(), "  which leaves unseen {unseen}")?;
+                writeln!(text::stdout(), "  not detected: {unseen}")?;
             }
             Ok(Exit::Success)
         }

@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         }
     }
     // A successful reload command does not prove that each zone was loaded; its serial does.
-    let complaints = wrong_with(&targets, backend, &before).await;
+    let complaints = complaints_since(&targets, backend, &before).await;
     let exit = status::run(config, backend, false).await?;
     for complaint in &complaints {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
@@ -48,27 +48,27 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
     if !complaints.is_empty() {
         writeln!(
             text::stderr(),
-            "{name}: see the server's log; of a zone that was removed on purpose, say so with --removed ZONE"
+            "{name}: see the server's log; name a zone that was removed on purpose with --removed ZONE"
         )?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// The complaint about the zones, after a wait of at most the start timeout of the server.
-async fn wrong_with(targets: &Targets, backend: &Backend, before: &Served) -> Vec<String> {
+/// The complaints about the zones that were served `before`, after a wait of at most the start timeout of the server.
+async fn complaints_since(targets: &Targets, backend: &Backend, before: &Served) -> Vec<String> {
     if before.all().next().is_none() {
         return vec![];
     }
     let began = Instant::now();
-    let mut well_since = None;
+    let mut settled_since = None;
     loop {
         let complaints = before.again(targets, backend.timeout).await.complaints(before);
-        match (complaints.is_empty(), well_since) {
+        match (complaints.is_empty(), settled_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}
-            (true, None) => well_since = Some(Instant::now()),
+            (true, None) => settled_since = Some(Instant::now()),
             (false, _) if began.elapsed() >= backend.start_timeout => return complaints,
-            (false, _) => well_since = None,
+            (false, _) => settled_since = None,
         }
         tokio::time::sleep(PAUSE).await;
     }

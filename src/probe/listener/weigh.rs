@@ -1,4 +1,4 @@
-//! What the sockets of the server make of the outcome of a DNS probe.
+//! Weighs the outcome of a DNS probe by the state of the server's sockets.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,14 +12,14 @@ use crate::probe::dns::{DnsProbe, Finding, Transport, depends_on_the_source};
 use crate::probe::own;
 use crate::sys::lock;
 
-/// From where to where a probe goes, and how.
-pub(super) type Way = (SocketAddr, Option<IpAddr>, Transport);
+/// The server, the source and the transport of a probe.
+pub(super) type Path = (SocketAddr, Option<IpAddr>, Transport);
 
-/// The failures of probes on each way.
-pub(super) type Failures = ProbeOnly<Way>;
+/// The failing probes of each path.
+pub(super) type Failures = ProbeOnly<Path>;
 
 impl Watch {
-    /// Counts what the server reads of others, if it is time. Returns the present.
+    /// Reads how many queries of others arrived, unless the last reading is recent. Returns the current time.
     pub(crate) fn note_reads(&self) -> Moment {
         let now = self.now();
         let mut failures = lock(&self.failures);
@@ -40,17 +40,17 @@ impl Watch {
         if !probe.is_from_management() {
             return outcome;
         }
-        let way = (probe.server, probe.source, probe.transport);
+        let path = (probe.server, probe.source, probe.transport);
         let mut failures = lock(&self.failures);
         match outcome {
-            Outcome::Pass { .. } => failures.passed(way),
+            Outcome::Pass { .. } => failures.passed(path),
             Outcome::Fail(Failure { cause, detail }) if depends_on_the_source(cause) => {
                 let how = match (cause, probe.transport) {
                     (Cause::Refused, _) => Failed::Answered,
                     (_, Transport::Udp) => Failed::Udp,
                     (_, Transport::Tcp | Transport::Tls | Transport::Https) => Failed::Tcp,
                 };
-                let rate = failures.judge(asked, now, &way, how);
+                let rate = failures.judge(asked, now, &path, how);
                 let rate = rate.filter(|_| finding.is_alone && self.is_read(probe));
                 return match rate {
                     Some(rate) => Outcome::fail(Cause::ProbeOnly, told(probe, cause, &detail, rate)),
@@ -62,7 +62,7 @@ impl Watch {
         outcome
     }
 
-    /// Whether every watched socket there is read, and drops nothing.
+    /// Whether every watched socket at the server of this probe is read, and drops nothing.
     fn is_read(&self, probe: &DnsProbe) -> bool {
         let at = Place(probe.server, probe.transport.protocol());
         let verdicts = self.verdicts(at);
@@ -98,7 +98,7 @@ fn told(probe: &DnsProbe, cause: Cause, detail: &str, rate: u64) -> String {
     )
 }
 
-/// Whether a failure of this cause comes of an answer, which proves that the server reads.
+/// Whether a failure of this cause has an answer, which proves that the server reads.
 const fn is_of_an_answer(cause: Cause) -> bool {
     matches!(
         cause,

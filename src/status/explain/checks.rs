@@ -22,8 +22,8 @@ fn asked(check: &CheckStatus) -> String {
         .interval_seconds
         .map_or_else(String::new, |seconds| format!(" every {}", Period(period(seconds))));
     match check.asks.as_slice() {
-        [] => format!("asks{every}"),
-        asks => format!("asks{every}: {}", asks.join("; ")),
+        [] => format!("probes{every}"),
+        asks => format!("probes{every}: {}", asks.join("; ")),
     }
 }
 

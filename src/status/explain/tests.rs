@@ -46,7 +46,7 @@ fn the_chain_leads_from_the_probe_to_the_route() {
     let expected = "\
 resolver is down:
   check answers
-    asks every 1s: 192.0.2.53 udp . NS: NOERROR
+    probes every 1s: 192.0.2.53 udp . NS: NOERROR
     found at 03:04:31, 250ms ago: passed in 0.42ms
     is rising: 1 of 3 passes in a row; it brings the service down
   decision

@@ -51,7 +51,7 @@ fn the_chain_from_the_probe_to_the_route_is_explained() {
     let why = pop.told(&["explain", "resolver"]);
     for words in [
         "resolver is up:",
-        "asks every ",
+        "probes every ",
         "passed in ",
         "is up: ",
         "decided by the worst of its checks",
