@@ -126,6 +126,14 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// Reads a JSON document. All documents pass through text, so that their parser is compiled once.
+///
+/// # Errors
+/// Returns an error if the octets are not UTF-8 or not such a document.
+pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(octets: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_str(std::str::from_utf8(octets).map_err(serde::de::Error::custom)?)
+}
+
 /// A JSON document whose doubtful characters are `\u` escapes. `document` has to be JSON already: there such characters
 /// stand in strings only, except for its line breaks.
 #[must_use]

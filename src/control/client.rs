@@ -16,7 +16,7 @@ use tokio::time::{timeout, timeout_at};
 use super::{CLIENT_TIMEOUT, CONVERSATION, Envelope, Expiry, Reply, Request, control_socket, status_socket};
 use crate::status::Document;
 use crate::text::period::Period;
-use crate::text::{self, foreign, foreign_lines};
+use crate::text::{self, foreign, foreign_lines, parse_json};
 
 /// Maximum length of a status document, in bytes.
 const LONGEST_DOCUMENT: u64 = 16 << 20;
@@ -139,7 +139,7 @@ impl Client {
     pub(crate) async fn look(&self) -> anyhow::Result<Document> {
         let socket = status_socket(&self.directory);
         let text = converse(&socket, "", LONGEST_DOCUMENT).await?;
-        serde_json::from_slice(&text).map_err(|error| cited(&error)).with_context(|| {
+        parse_json(&text).map_err(|error| cited(&error)).with_context(|| {
             format!("cannot parse the status from {}: is the helper another version?", socket.display())
         })
     }
@@ -149,7 +149,7 @@ impl Client {
         let envelope = Envelope { expires: Expiry::soon(), request: request.clone() };
         let line = serde_json::to_string(&envelope)? + "\n";
         let answer = converse(&socket, &line, LONGEST_REPLY).await?;
-        serde_json::from_slice(&answer)
+        parse_json(&answer)
             .map_err(|error| cited(&error))
             .with_context(|| format!("cannot parse the reply from {}", socket.display()))
     }

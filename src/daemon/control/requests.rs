@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
 use crate::history::file::lines;
 use crate::text::period::{Period, Shown};
-use crate::text::{foreign, json};
+use crate::text::{foreign, json, parse_json};
 
 /// Timeout of a reload for the disk. Less than the timeout of the client.
 const READING: Duration = Duration::from_millis(1500);
@@ -53,7 +53,7 @@ pub(super) async fn serve_client(
     if line.is_empty() {
         return Ok(());
     }
-    let reply = match serde_json::from_slice(&line) {
+    let reply = match parse_json(&line) {
         Ok(envelope) => carry_out(envelope, uid, &questions, configuration).await,
         Err(error) => Reply::Refused(foreign(&format!("not a request: {error}"))),
     };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys::directory::make;
 use crate::sys::files::{content_of, create, open_plain, replace};
 use crate::sys::trusted_path::{about, trusted};
+use crate::text::parse_json;
 
 /// The name of the document.
 pub(super) const NAME: &str = "snapshot.json";
@@ -109,7 +110,7 @@ impl Archive {
         trusted(&path)?;
         let document = open_plain(&path).and_then(|file| content_of(file, LARGEST_DOCUMENT));
         let document = document.map_err(|error| about(&path, &error))?;
-        serde_json::from_slice(&document)
+        parse_json(&document)
             .map_err(|error| io::Error::other(format!("{} is damaged: {error}", path.display())))
     }
 
