@@ -229,13 +229,14 @@ fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     let socket = socket.display();
     match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
-            "no helper is running: there is no {socket}. Is ExaBGP running, and does its process section start \
-             `dnsherald run`? If the helper reads another file, name that with -c; a changed control.directory takes effect \
+            "no helper is running: there is no {socket}; start ExaBGP, with a process section that runs \
+             `dnsherald run`. If the helper reads another file, name that with -c; a changed control.directory takes effect \
              at the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
             anyhow::anyhow!(
-                "no helper is running: {socket} is there, but no process listens on it. Is ExaBGP running, and does its process section start `dnsherald run`?"
+                "no helper is running: {socket} is there, but no process listens on it; start ExaBGP, with a process \
+                 section that runs `dnsherald run`"
             )
         }
         ErrorKind::PermissionDenied => anyhow::anyhow!(

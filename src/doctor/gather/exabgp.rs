@@ -173,7 +173,7 @@ impl ExaBgp {
             (None, Some(unit)) if unit.load_state == "loaded" => User::from_name(&unit.user),
             _ => {
                 return Err(
-                    "no ExaBGP runs, and its unit is not known: so the user of the helper is not, either"
+                    "no running ExaBGP and no unit of it is found, so the user of the helper is not known"
                         .to_owned(),
                 );
             }

@@ -95,7 +95,7 @@ impl Service {
         let holds = holds.join("; ");
         match self.without_hold() {
             None => holds,
-            Some(state) => format!("{holds}; without that {state}: {}", self.explain_state(state)),
+            Some(state) => format!("{holds}; without the hold {state}: {}", self.explain_state(state)),
         }
     }
 }

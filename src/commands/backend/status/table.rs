@@ -20,7 +20,7 @@ pub(super) fn table(report: &Report) -> String {
     rows.extend(unit(report).map(|unit| ("unit", unit)));
     rows.push(("process", process(&report.process)));
     rows.push(("version", known(report, &report.version, String::clone)));
-    rows.push(("identity", report.identity.clone().unwrap_or_else(|| "it tells none".to_owned())));
+    rows.push(("identity", report.identity.clone().unwrap_or_else(|| "none reported".to_owned())));
     rows.push((
         "listeners",
         match report.listeners.as_slice() {
