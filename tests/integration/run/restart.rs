@@ -84,7 +84,7 @@ impl Drop for Site {
 fn a_second_server_is_no_restart() {
     let mut site = Site::new("starts");
     let said = site.is_left_drained(&[], "from before the restart, has not exited: end it (kill -s KILL ");
-    assert!(said.contains(" to come back as it was"), "the wait is announced: {said}");
+    assert!(said.contains(" to serve as before"), "the wait is announced: {said}");
 }
 
 #[test]
