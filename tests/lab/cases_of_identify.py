@@ -32,11 +32,13 @@ def identify(lab, report):
 
 
 def _one_node(lab, report):
-    status, found = _identify(lab, ANYCAST_IPV4, "--flows", "8")
+    status, found = _identify(lab, ANYCAST_IPV4, "--flows", "8", "--large", "localhost. A")
     expect(status == 0 and found["ok"], f"one node is in order: {found}")
     (address,) = found["addresses"]
     expect(address["nodes"] == ["pop1"], f"pop1 answers alone: {address}")
     expect(address["udp"]["nsid"] == address["tcp"]["id-server"] == "pop1", f"NSID and id.server name it: {address}")
+    large = address["large"]
+    expect(large["udp"]["rcode"] == "NOERROR" and "tcp" not in large, f"the answer is whole over UDP: {large}")
     fleet = lab.folder / "fleet"
     fleet.write_text("pop2 # the other one\n")
     status, found = _identify(lab, ANYCAST_IPV4, "--expect", fleet)
