@@ -229,7 +229,7 @@ fn the_pictures_of_the_documentation_are_what_their_commands_draw() {
         assert_eq!(difference(&kept.join(name), &made), None);
     }
     assert_eq!(names(&kept), drawn, "a picture in docs/pictures has no command");
-    assert_eq!(drawn.len(), 6);
+    assert_eq!(drawn.len(), 7);
 }
 
 #[test]
