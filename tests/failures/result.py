@@ -170,10 +170,11 @@ SECTIONS = (
 def page(results):
     """The results as a page: failures, then the situations in which no route should move."""
     lines = [
-        "# What dnsherald does when a point of presence fails",
+        "# Failures of a PoP, and what dnsherald does",
         "",
-        "Written by `tests/failures/run --markdown`; see [README.md](README.md). The configuration has nothing but `backend`, `zones`, for BIND `role`,",
-        "`degraded = { med = 400 }`, and the keys that a row names. Times count from the failure to the line on standard output, one run each.",
+        "The suite `tests/failures` makes each of these failures on a PoP of its own in network namespaces, and wrote this page. The configuration has nothing",
+        "but `backend`, `zones`, for BIND `role`, `degraded = { med = 400 }`, and the keys that a row names. Times count from the failure to the line on",
+        "standard output, one run each. Causes are explained in [Checks](checks.md).",
     ]
     for title, belongs in SECTIONS:
         rows = [result.markdown() for result in results if belongs(result.row)]

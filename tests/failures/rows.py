@@ -104,13 +104,13 @@ PROCESS = [
 ]
 FIREWALL = [
     Row("UDP dropped", "nft: UDP 53, every interface", Unbound, filtered("udp dport 53 drop"), WITHDRAWS),
-    Row("UDP dropped but from itself", "nft: `ip saddr` the service address `accept`, then UDP 53 dropped", Unbound, filtered(f"ip saddr {SERVICE_IPV4} accept", "udp dport 53 drop"), WITHDRAWS, **CLIENTS),
+    Row("UDP dropped but from itself", 'nft: "ip saddr" the service address "accept", then UDP 53 dropped', Unbound, filtered(f"ip saddr {SERVICE_IPV4} accept", "udp dport 53 drop"), WITHDRAWS, **CLIENTS),
     Row("UDP rejected", "nft: the same, rejected", Unbound, filtered("udp dport 53 reject"), WITHDRAWS),
     Row("TCP dropped", "nft: TCP 53, every interface", Unbound, filtered("tcp dport 53 drop"), DEGRADES),
     Row("TCP reset", "nft: TCP 53 reset, every interface", Unbound, filtered("tcp dport 53 reject with tcp reset"), DEGRADES),
-    Row("UDP dropped but lo", "nft: `iif lo accept`, then UDP 53 dropped", Unbound, filtered("iif lo accept", "udp dport 53 drop"), UNSEEN),
+    Row("UDP dropped but lo", 'nft: "iif lo accept", then UDP 53 dropped', Unbound, filtered("iif lo accept", "udp dport 53 drop"), UNSEEN),
     Row("UDP dropped on the uplink", "nft: on eth0", Unbound, filtered('iifname "eth0" udp dport 53 drop'), UNSEEN),
-    Row("TCP dropped but lo", "nft: `iif lo accept`, then TCP 53 dropped", Unbound, filtered("iif lo accept", "tcp dport 53 drop"), UNSEEN),
+    Row("TCP dropped but lo", 'nft: "iif lo accept", then TCP 53 dropped', Unbound, filtered("iif lo accept", "tcp dport 53 drop"), UNSEEN),
     Row("replies dropped", "nft output: from the service address", Unbound, filtered(f"ip saddr {SERVICE_IPV4} drop", hook="output"), WITHDRAWS, **CLIENTS),
     Row("replies dropped on the uplink", "nft output: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="output"), UNSEEN),
     Row("replies dropped at the end", "nft postrouting: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="postrouting"), UNSEEN),
