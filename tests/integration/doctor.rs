@@ -22,7 +22,9 @@ impl Host {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
         let host = Self(folder);
-        host.write("exabgp", &format!("#!/bin/sh\necho 'ExaBGP : {version}'\n"));
+        // An option up to 4.2, a command from 5.0 on.
+        let asked = if version.starts_with('4') { "--version" } else { "version" };
+        host.write("exabgp", &format!("#!/bin/sh\n[ \"$*\" = {asked} ] && echo 'ExaBGP : {version}'\n"));
         fs::set_permissions(host.path("exabgp"), fs::Permissions::from_mode(0o755)).unwrap();
         host.write(
             "dnsherald.toml",

@@ -229,14 +229,24 @@ impl ExaBgp {
                 program.display().to_string()
             }
         };
-        let program = Program::new(&program, &["--version"]);
-        let ended = run(&program, LIMIT).await;
-        version_in(&ended.out).ok_or_else(|| match ended.succeeded() {
-            true => format!("{program} prints no version: {}", foreign(ended.out.trim())),
-            false => format!("{program}: {ended}"),
-        })
+        let mut why = String::new();
+        for words in VERSION_COMMANDS {
+            let program = Program::new(&program, &[words]);
+            let ended = run(&program, LIMIT).await;
+            if let Some(version) = version_in(&ended.out) {
+                return Ok(version);
+            }
+            why = match ended.succeeded() {
+                true => format!("{program} prints no version: {}", foreign(ended.out.trim())),
+                false => format!("{program}: {ended}"),
+            };
+        }
+        Err(why)
     }
 }
+
+/// Prints the version of ExaBGP: the option up to 4.2, the command from 5.0 on, where the option is a usage error.
+const VERSION_COMMANDS: [&str; 2] = ["--version", "version"];
 
 /// The version in `ExaBGP : 4.2.21`.
 fn version_in(text: &str) -> Option<String> {
