@@ -57,7 +57,7 @@ def start(bench: Bench) -> Iterator[Figure]:
             probes.append((helper.work(10, until=b"?") - helper.spawned) * 1e3)
         trues.append(timed(true)[0] * 1e3)
     yield Figure("process start to first probe on the wire", "ms", probes, 5, [Figure("`true` to its exit", "ms", trues)])
-    yield Figure("size of the binary", "MB", [bench.binary.stat().st_size / 1e6], 4)
+    yield Figure("size of the binary", "MB", [bench.binary.stat().st_size / 1e6], 6)
 
 
 def memory(bench: Bench) -> Iterator[Figure]:
@@ -72,7 +72,7 @@ def memory(bench: Bench) -> Iterator[Figure]:
             status = Path(f"/proc/{helper.process.pid}/status").read_text()
             for key in ("VmRSS", "RssAnon"):
                 found[key].append(int(re.search(rf"{key}:\s+(\d+) kB", status)[1]) / 1024)
-    yield Figure("resident memory of `run`", "MiB", found["VmRSS"], 6, [Figure("anonymous", "MiB", found["RssAnon"])])
+    yield Figure("resident memory of `run`", "MiB", found["VmRSS"], 7, [Figure("anonymous", "MiB", found["RssAnon"])])
     yield Figure("processor time of an idle helper, per second", "µs", found["idle"])
 
 
