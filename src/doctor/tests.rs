@@ -16,6 +16,8 @@ use crate::exabgp_conf::environment::Settings;
 use crate::netlink::sockets::Protocol;
 use crate::outcome::{Cause, Outcome};
 
+mod host;
+
 const CONFIG: &str = "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[exabgp]\n[[service]]\nname = \"dns\"\n\
                       role = \"resolver\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8::53/128\"]\n";
 
@@ -270,87 +272,6 @@ fn next_hop_self_of_ipv6_on_ipv4() {
         facts.confs = Ok(confs(&CONF.replace("10.1.0.1", "2001:db8:1::1")));
     });
     assert_eq!(over_v6, [""; 0]);
-}
-
-#[test]
-fn permissions() {
-    let denied = |backend: Option<&str>| {
-        found(|facts| {
-            let backend = backend.map(str::to_owned);
-            let denied = vec![Denied { path: "/run/x".into(), backend, group: Some("unbound".to_owned()) }];
-            facts.access = Ok(Access { user: "exabgp".to_owned(), denied });
-        })
-    };
-    assert_eq!(denied(None), ["directory-access"]);
-    assert_eq!(denied(Some("unbound")), ["control-access"]);
-}
-
-#[test]
-fn addresses_listeners_and_the_clock() {
-    let missing = |service: Option<&str>| {
-        found(|facts| {
-            let missing = Ok(Some("192.0.2.53 is not on this host".to_owned()));
-            facts.addresses = vec![AddressFact { service: service.map(str::to_owned), missing }];
-        })
-    };
-    assert_eq!(missing(Some("dns")), ["address-missing"]);
-    assert_eq!(missing(None), ["management-missing"]);
-    assert_eq!(found(|facts| facts.listeners = vec![listener(Ok(false))]), ["not-listening"]);
-    assert_eq!(found(|facts| facts.reverse_path = Ok(Some("rp_filter drops".to_owned()))), ["rp-filter"]);
-    assert_eq!(found(|facts| facts.clock = Ok(false)), ["clock"]);
-}
-
-#[test]
-fn answers_and_rate_limits() {
-    let cause = |cause| found(move |facts| facts.answers = vec![answer(Outcome::fail(cause, ""))]);
-    assert_eq!(cause(Cause::Refused), ["probe-refused"]);
-    assert_eq!(cause(Cause::Timeout), ["no-answer"]);
-    assert_eq!(cause(Cause::Servfail), [""; 0], "`check` shows it");
-    assert_eq!(cause(Cause::Local), [""; 0]);
-    let silent_elsewhere = found(|facts| {
-        let answer = answer(Outcome::fail(Cause::Timeout, ""));
-        facts.answers = vec![AnswerFact { is_service: false, ..answer }];
-    });
-    assert_eq!(silent_elsewhere, [""; 0], "the server need not listen at the management address");
-    let limited =
-        |state| found(move |facts| facts.backends[0].rate_limit = rate_limit(state, Some("ip-ratelimit: 0")));
-    assert_eq!(limited(Limited::NotExempt), ["rate-limit"]);
-    assert_eq!(limited(Limited::Exempt), [""; 0]);
-}
-
-#[test]
-fn drop_ins_of_exabgp() {
-    let changed = |change: fn(&mut UnitFact)| {
-        found(|facts| {
-            let mut unit = exabgp_unit();
-            change(&mut unit);
-            facts.exabgp_unit = Ok(unit);
-        })
-    };
-    assert_eq!(changed(|unit| *unit = self::unit("exabgp.service")), ["drop-in-overridden"], "an empty file");
-    assert_eq!(changed(|unit| unit.notify_access = "main".to_owned()), ["drop-in-overridden"]);
-    assert_eq!(changed(|unit| unit.environment = String::new()), ["drop-in-overridden"]);
-    assert_eq!(changed(|unit| unit.environment = "DNSHERALD_WATCHDOG=0s".to_owned()), [""; 0]);
-    assert_eq!(changed(|unit| unit.is_stale = true), ["daemon-reload"]);
-    let none = |unit: &mut UnitFact| (unit.drop_ins, unit.exec_stop) = (String::new(), String::new());
-    assert_eq!(changed(none), ["drop-in-missing"]);
-}
-
-#[test]
-fn drop_ins_of_backends() {
-    let changed = |change: fn(&mut UnitFact)| {
-        found(|facts| {
-            let mut unit = backend_unit();
-            change(&mut unit);
-            facts.backends[0].unit = Some(Ok(unit));
-        })
-    };
-    assert_eq!(changed(|unit| unit.exec_stop = String::new()), ["drop-in-overridden"]);
-    assert_eq!(changed(|unit| unit.exec_start_post = String::new()), ["drop-in-overridden"]);
-    let none = |unit: &mut UnitFact| {
-        *unit = UnitFact { drop_ins: String::new(), ..self::unit("unbound.service") };
-    };
-    assert_eq!(changed(none), ["drop-in-missing"]);
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use dnsherald::responder::Fault;
 use serde_json::Value;
@@ -51,7 +50,6 @@ impl Prometheus {
             let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
             Some(answer["data"].clone())
         };
-        std::thread::sleep(Duration::from_millis(50));
         answer().unwrap_or_default()
     }
 
