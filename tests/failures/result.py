@@ -7,10 +7,11 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
+from ending import Failed
 from numbering import PREFIXES
 from presence import Presence
 from rows import DEGRADES, MOVES, OBSERVES, STAYS, UNSEEN, WITHDRAWS
-from waiting import PATIENCE, Interrupted, complaint, let_pass, wait_until
+from waiting import PATIENCE, Interrupted, Unmet, complaint, let_pass, wait_until
 
 # How long clients are asked, and how often each kind of question, per second.
 ASKED, RATE = 3, 4
@@ -31,7 +32,8 @@ class Result:
     # Names of failing checks with their causes.
     seen_by: list = field(default_factory=list)
     client: dict = field(default_factory=dict)
-    trouble: str = ""
+    # What ended the row early.
+    error: Exception | None = None
 
     MARKDOWN_HEAD = (
         "| failure | made how | clients get | seen by | at defaults | after |\n|---|---|---|---|---|---|"
@@ -40,6 +42,10 @@ class Result:
         f"{'':<8} {'failure':<30} {'expected':<10} {'done':<10} {'after':>7}  seen by; what clients got\n"
         f"{'-' * 8} {'-' * 30} {'-' * 10} {'-' * 10} {'-' * 7}  {'-' * 40}"
     )
+
+    @property
+    def trouble(self):
+        return complaint(self.error) if self.error else ""
 
     @property
     def as_expected(self):
@@ -58,6 +64,12 @@ class Result:
     @property
     def is_false_move(self):
         return self.row.expected == STAYS and self.has_moved
+
+    def failed(self):
+        """For the end of the run; None if the row is as expected."""
+        if self.as_expected:
+            return None
+        return Failed(self.row.name, self.error or f"expected {self.row.expected}, but {self.done}: {', '.join(self.seen_by) or 'no check fails'}")
 
     def markdown(self):
         """The row of a table."""
@@ -100,9 +112,9 @@ def tried(row, binary, zones, keep):
                     folder = keep / row.name.replace(" ", "-")
                     shutil.copytree(presence.folder, folder, dirs_exist_ok=True, ignore=lambda _, names: [n for n in names if not n.endswith((".log", ".conf", ".toml"))])
     except Interrupted:
-        result.trouble = "interrupted"
+        result.error = Unmet("interrupted")
     except Exception as error:
-        result.trouble = complaint(error)
+        result.error = error
     return result
 
 

@@ -26,7 +26,7 @@ def expect(is_met, what):
 
 def complaint(error):
     """The text of an unmet expectation; of any other exception, which is a bug of the test, the traceback."""
-    return f"{error}" if isinstance(error, Unmet) else traceback.format_exc()
+    return f"{error}" if isinstance(error, Unmet) else "".join(traceback.format_exception(error))
 
 
 def wait_until(condition, within, what, poll=0.005):
