@@ -19,8 +19,6 @@ const SERVICE_STATES: [ServiceState; 5] = [
     ServiceState::Drained,
 ];
 
-const CHECK_STATES: [&str; 5] = ["unknown", "rising", "up", "falling", "down"];
-
 const SESSION_STATES: [(SessionState, &str); 3] =
     [(SessionState::Up, "up"), (SessionState::Down, "down"), (SessionState::Unknown, "unknown")];
 
@@ -218,12 +216,10 @@ impl Page {
         };
         families.gauges(
             "dnsherald_check_state",
-            "1 for the present state of the check, 0 for all others",
-            checks().flat_map(|(service, check)| {
-                CHECK_STATES.map(|state| {
-                    let labels = [("service", service), ("check", check.name.as_str()), ("state", state)];
-                    (labels, flag(check.state == state))
-                })
+            "1 for the present state of the check: unknown, rising, up, falling or down; no series for the others",
+            checks().map(|(service, check)| {
+                let labels = [("service", service), ("check", &check.name), ("state", &check.state)];
+                (labels, 1.0)
             }),
         )?;
         let totals = || {
@@ -245,12 +241,18 @@ impl Page {
                 })
             }),
         )?;
+        families.counters(
+            "dnsherald_probe_seconds",
+            "Sum of the times of the slowest answers of the rounds that passed",
+            totals()
+                .filter(|(_, totals)| totals.seconds > 0.0)
+                .map(|([service, check], totals)| ([("service", service), ("check", check)], totals.seconds)),
+        )?;
         families.histograms(
             "dnsherald_probe_duration_seconds",
-            "Time of the slowest answer of a round that passed",
-            totals().filter(|(_, totals)| !totals.durations.is_empty()).map(|([service, check], totals)| {
-                let counts = totals.durations.as_slice();
-                ([("service", service), ("check", check)], (counts, totals.duration_sum_seconds))
+            "Time of the slowest answer of a round that passed, over all checks of the service",
+            self.0.totals.durations.iter().map(|(service, durations)| {
+                ([("service", service.as_str())], (&durations.counts[..], durations.sum_seconds))
             }),
         )
     }

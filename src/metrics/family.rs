@@ -3,13 +3,15 @@
 use std::fmt;
 
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet,
+    DescriptorEncoder, EncodeCounterValue, EncodeLabel, EncodeLabelSet, LabelSetEncoder, MetricEncoder,
+    NoLabelSet,
 };
 use prometheus_client::metrics::MetricType;
 
 use crate::status::totals::BOUNDS;
 
-/// The labels of a sample. The encoder escapes their values.
+/// The labels of a sample. The encoder escapes their values. A label without a value is left out, since it would mean the
+/// same.
 pub(super) type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 
 /// Writes families, each with its help text. A family without samples is left out.
@@ -33,11 +35,11 @@ impl Families<'_> {
     }
 
     /// A family of counters. The encoder appends `_total` to the name.
-    pub(super) fn counters<'l, const N: usize>(
+    pub(super) fn counters<'l, const N: usize, V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
-        samples: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+        samples: impl IntoIterator<Item = (Labels<'l, N>, V)>,
     ) -> fmt::Result {
         self.family(name, help, MetricType::Counter, samples, |mut sample, value| {
             sample.encode_counter::<NoLabelSet, _, u64>(&value, None)
@@ -79,6 +81,7 @@ struct LabelSet<'a>(&'a [(&'static str, &'a str)]);
 
 impl EncodeLabelSet for LabelSet<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        self.0.encode(encoder)
+        let mut with_value = self.0.iter().filter(|(_, value)| !value.is_empty());
+        with_value.try_for_each(|label| label.encode(encoder.encode_label()))
     }
 }

@@ -1,13 +1,11 @@
 //! Counts what happens in the loop. Pure; it reads no clock.
 
-use std::time::Duration;
-
 use crate::engine::Engine;
 use crate::engine::action::Action;
 use crate::engine::event::{CheckId, Event};
 use crate::engine::notice::Notice;
 use crate::outcome::Outcome;
-use crate::status::totals::{BOUNDS, CheckTotals, Totals};
+use crate::status::totals::{CheckTotals, Totals};
 
 /// Counters by name, so that they go on through reloads.
 #[derive(Debug, Default)]
@@ -40,7 +38,12 @@ impl Tally {
         match outcome {
             Outcome::Pass { latency, .. } => {
                 check.passed += 1;
-                count_duration(check, *latency);
+                // A check that measures no time passes after none.
+                if !latency.is_zero() {
+                    check.seconds += latency.as_secs_f64();
+                    let of_service = self.0.durations.entry(service.name().to_owned()).or_default();
+                    of_service.count(latency.as_secs_f64());
+                }
             }
             Outcome::Fail(failure) => *check.failed.entry(failure.cause.to_string()).or_default() += 1,
             Outcome::Unknown(failure) => *check.unknown.entry(failure.cause.to_string()).or_default() += 1,
@@ -55,6 +58,7 @@ impl Tally {
     pub(crate) fn retain(&mut self, engine: &Engine) {
         let find = |name: &str| engine.services().iter().find(|service| service.name() == name);
         self.0.transitions.retain(|name, _| find(name).is_some());
+        self.0.durations.retain(|name, _| find(name).is_some());
         self.0.checks.retain(|name, checks| {
             let Some(service) = find(name) else { return false };
             checks.retain(|name, _| service.checks().iter().any(|check| check.name() == name));
@@ -66,15 +70,4 @@ impl Tally {
     pub(crate) const fn totals(&self) -> &Totals {
         &self.0
     }
-}
-
-/// A check that measures no time passes after none.
-fn count_duration(check: &mut CheckTotals, latency: Duration) {
-    if latency.is_zero() {
-        return;
-    }
-    let seconds = latency.as_secs_f64();
-    check.durations.resize(BOUNDS.len() + 1, 0);
-    check.durations[BOUNDS.partition_point(|bound| *bound < seconds)] += 1;
-    check.duration_sum_seconds += seconds;
 }

@@ -19,6 +19,10 @@ pub(crate) struct Totals {
     /// By service and check.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) checks: BTreeMap<String, BTreeMap<String, CheckTotals>>,
+    /// By service: how long its checks took. A check has the sum alone, since a histogram for each would be most of the
+    /// metrics.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) durations: BTreeMap<String, Durations>,
     /// The listening sockets that `listener` checks watch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) listeners: Vec<ListenerTotals>,
@@ -53,12 +57,26 @@ pub(crate) struct CheckTotals {
     /// Rounds that said nothing about the server, by cause.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) unknown: BTreeMap<String, u64>,
-    /// Rounds that passed, by the time of their slowest answer: one count for each of [`BOUNDS`] and one for the rest.
-    /// Empty for a check that measures none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) durations: Vec<u64>,
+    /// The sum of the times of the slowest answers of the rounds that passed; 0 for a check that measures none.
+    pub(crate) seconds: f64,
+}
+
+/// Rounds that passed, by the time of their slowest answer.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(crate) struct Durations {
+    /// One count for each of [`BOUNDS`], not cumulated, and one for the rest.
+    pub(crate) counts: [u64; BOUNDS.len() + 1],
     /// The sum of these times.
-    pub(crate) duration_sum_seconds: f64,
+    pub(crate) sum_seconds: f64,
+}
+
+impl Durations {
+    /// Counts a round.
+    pub(crate) fn count(&mut self, seconds: f64) {
+        self.counts[BOUNDS.partition_point(|bound| *bound < seconds)] += 1;
+        self.sum_seconds += seconds;
+    }
 }
 
 /// The sockets at one address and protocol.

@@ -44,7 +44,7 @@ fn the_command_prints_what_the_helper_has_counted() {
             "dnsherald_transitions_total{service=\"resolver\",state=\"up\"} 1",
         ],
     );
-    let passed = "dnsherald_probes_total{service=\"resolver\",check=\"answers\",result=\"pass\",cause=\"\"} ";
+    let passed = "dnsherald_probes_total{service=\"resolver\",check=\"answers\",result=\"pass\"} ";
     assert!(text.contains(passed) && text.contains("dnsherald_probe_duration_seconds_bucket"), "{text}");
 }
 
