@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use self::cite::ConfigError;
 use self::cite::Source;
+use self::since::Since;
 use crate::backend::Backend;
 use crate::backend::targets::{ServiceTargets, Target, Targets};
 use crate::engine::check::{OnFail, Timing};
@@ -54,6 +55,7 @@ mod role;
 mod route;
 mod routes;
 pub(crate) mod salvage;
+mod since;
 mod survey;
 mod tls;
 mod tree;
@@ -176,8 +178,24 @@ pub(crate) struct Check {
     pub(crate) on_fail: OnFail,
     /// What the check probes.
     pub(crate) probe: Probe,
-    /// If the check is a default, its explanation; `None` if the file lists it.
-    pub(crate) default: Option<&'static str>,
+    /// `None` if the file lists it.
+    pub(crate) default: Option<DefaultCheck>,
+}
+
+/// What is known of a check that dnsherald supplies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct DefaultCheck {
+    /// Its explanation.
+    pub(crate) why: &'static str,
+    /// If it is observed because the file is older, the version from which it counts.
+    held_until: Option<Since>,
+}
+
+impl DefaultCheck {
+    /// A check that counts.
+    const fn new(why: &'static str) -> Self {
+        Self { why, held_until: None }
+    }
 }
 
 impl Service {

@@ -205,6 +205,11 @@ fn log_start(config: &Config, path: &Path) {
         counted(checks, "check"),
         path.display()
     );
+    for service in &config.services {
+        if let Some(held) = service.held_back() {
+            log::info!("{}: {held}", service.name);
+        }
+    }
 }
 
 /// Opens the history and notes the start in it, and what runs instead of the file.

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::file::Placed;
 use super::resolve::{Resolver, Result, addresses};
 use super::value::{Device, Text, WrittenAddress};
-use super::{Check, file};
+use super::{Check, DefaultCheck, file};
 use crate::backend::targets::Target;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
@@ -134,9 +134,9 @@ impl Resolver<'_> {
             timing: timing.without_window(),
             on_fail: OnFail::always(Severity::Down),
             probe: Probe::Address(AddressProbe { addresses, device }),
-            default: Some(
+            default: Some(DefaultCheck::new(
                 "without its address another PoP would answer; a missing address is detected at once",
-            ),
+            )),
         }))
     }
 }

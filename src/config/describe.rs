@@ -112,6 +112,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }
+    if let Some(held) = service.held_back() {
+        writeln!(f, "  {held}")?;
+    }
     degrading::describe(f, service)?;
     service.checks.iter().try_for_each(|check| check::describe(f, check))?;
     if service.checks.iter().any(|check| check.default.is_some()) {

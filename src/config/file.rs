@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::since::Since;
 use super::value::{
     Address, Api, Device, Fall, Listen, OneOrMany, Prefix, Server, Size, Text, Unscoped, Withdraw, WordOr,
     WrittenAddress, WrittenCommand, WrittenNextHop, WrittenPath,
@@ -43,7 +44,7 @@ pub(crate) struct File {
     #[serde(default)]
     pub(super) metrics: Metrics,
     #[serde(default)]
-    pub(super) defaults: Timing,
+    pub(super) defaults: Defaults,
     #[serde(default)]
     pub(super) backend: BTreeMap<Spanned<String>, Spanned<Backend>>,
     #[serde(default)]
@@ -84,6 +85,29 @@ pub(super) struct Metrics {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Defaults {
+    pub(super) since: Option<Text<Since>>,
+    pub(super) interval: Placed<Period>,
+    pub(super) fast_interval: Placed<Period>,
+    pub(super) timeout: Placed<Period>,
+    pub(super) rise: Option<NonZeroU32>,
+    pub(super) fall: Placed<Fall>,
+}
+
+impl Defaults {
+    pub(super) fn timing(&self) -> Timing {
+        Timing {
+            interval: self.interval.clone(),
+            fast_interval: self.fast_interval.clone(),
+            timeout: self.timeout.clone(),
+            rise: self.rise,
+            fall: self.fall.clone(),
+        }
+    }
+}
+
+/// The timing of a check, or of all.
+#[derive(Debug, Default)]
 pub(super) struct Timing {
     pub(super) interval: Placed<Period>,
     pub(super) fast_interval: Placed<Period>,

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::address::service_addresses;
 use super::bounds;
 use super::resolve::{Resolver, Result};
-use super::{Check, defaults, file};
+use super::{Check, DefaultCheck, defaults, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity};
 use crate::netlink::sockets::Protocol;
@@ -87,7 +87,7 @@ impl Resolver<'_> {
                 process,
             };
             let (on_fail, probe) = (OnFail::always(severity), Probe::Listener(probe));
-            Check { name, timing, on_fail, probe, default: Some(why) }
+            Check { name, timing, on_fail, probe, default: Some(DefaultCheck::new(why)) }
         });
         Ok(checks.collect())
     }

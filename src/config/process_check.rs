@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::resolve::{Refused, Resolver, Result};
-use super::{Check, file};
+use super::{Check, DefaultCheck, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
@@ -69,6 +69,6 @@ pub(super) fn main_process_check(backend: &Backend, timing: Timing) -> Option<Ch
         timing: timing.without_window(),
         on_fail: OnFail::always(Severity::Down),
         probe: Probe::Process(ProcessProbe { source, timeout: timing.timeout }),
-        default: Some("the main process of the backend; an exit is detected at once"),
+        default: Some(DefaultCheck::new("the main process of the backend; an exit is detected at once")),
     })
 }

@@ -14,6 +14,7 @@ use super::address::service_addresses;
 use super::bounds::{self, duplicate};
 use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Start};
+use super::since::{self, Since};
 use super::survey::{Basis, Survey};
 use super::value::{Text, Unscoped};
 use super::{Check, Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
@@ -41,6 +42,8 @@ pub(crate) struct Resolver<'a> {
     faults: RefCell<Vec<(Fault, Basis)>>,
     /// The name of this node.
     pub(super) node: String,
+    /// The version of dnsherald that the file was written for.
+    since: Since,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
     /// The management addresses are replacements, since the file has an error there.
@@ -65,6 +68,7 @@ impl<'a> Resolver<'a> {
             survey,
             faults: RefCell::default(),
             node: String::new(),
+            since: since::UNSET,
             management: vec![],
             neighbors: vec![],
             neighbors_unread: false,
@@ -86,6 +90,7 @@ impl<'a> Resolver<'a> {
     fn file(&mut self, file: &File, host: &str) -> Result<Config> {
         let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
         self.node = name.unwrap_or_else(|| host.to_owned());
+        self.since = file.defaults.since.as_ref().map_or(since::UNSET, |since| since.0);
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
@@ -149,6 +154,7 @@ impl<'a> Resolver<'a> {
         let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
         let mut names: Vec<&str> = vec![];
         let mut services = vec![];
+        let timing = file.defaults.timing();
         for service in file.service.iter().map(Spanned::get_ref) {
             let name = service.name.get_ref();
             let mut own = self.name(&service.name, "service");
@@ -164,7 +170,7 @@ impl<'a> Resolver<'a> {
                     own = Err(self.value_error(&prefix.span(), message));
                 }
             }
-            let resolved = self.service(service, &file.defaults);
+            let resolved = self.service(service, &timing);
             services.push(own.and(resolved));
         }
         services.into_iter().collect()
@@ -270,6 +276,7 @@ impl<'a> Resolver<'a> {
         let (mut checks, address) = (checks?, address?);
         checks.extend(self.default_listener_checks(written, backend, &checks, timing)?);
         checks.extend(address);
+        since::hold_back(&mut checks, written, self.since);
         checks.iter_mut().for_each(|check| check.on_fail.absorb = written.absorb);
         Ok(checks)
     }

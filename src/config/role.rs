@@ -24,7 +24,7 @@ use self::questions::RoleQuestions;
 use super::address::service_addresses;
 use super::dns::pace;
 use super::resolve::{Refused, Resolver, Result, addresses};
-use super::{Check, file, process_check};
+use super::{Check, DefaultCheck, file, process_check};
 use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
@@ -190,7 +190,7 @@ impl Resolver<'_> {
         let Outline { name, why, on_fail, timing } = outline;
         let set = ProbeSet::new(probes, need, pace(timing, None));
         let set = set.map_err(|message| self.error(&common.service.name.span(), message))?;
-        Ok(Check { name, timing, on_fail, probe: Probe::Dns(set), default: Some(why) })
+        Ok(Check { name, timing, on_fail, probe: Probe::Dns(set), default: Some(DefaultCheck::new(why)) })
     }
 
     /// Builds a probe for every question, address, source and transport.

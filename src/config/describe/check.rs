@@ -16,8 +16,8 @@ use crate::text::period::Period;
 
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
     writeln!(f, "  check {}: on-fail {}", check.name, OnFailShown(&check.on_fail))?;
-    if let Some(why) = check.default {
-        writeln!(f, "    default check: {why}")?;
+    if let Some(default) = check.default {
+        writeln!(f, "    default check: {}", default.why)?;
     }
     let timing = check.timing;
     writeln!(

@@ -46,6 +46,8 @@ pub(super) const WARMED: Kind =
 pub(super) const ZONE: Kind = Kind::Text(&form("zone", "zones", r"^\s*\S+\s*$"));
 pub(super) const VERSION: Kind =
     Kind::Text(&form("version of ExaBGP", "versions of ExaBGP", r"^[3-6](\.[0-9]+){0,2}$"));
+pub(super) const SINCE: Kind =
+    Kind::Text(&form("version of dnsherald", "versions of dnsherald", r"^[0-9]+\.[0-9]+$"));
 pub(super) const BYTES: Kind =
     Kind::Text(&form("size such as `\"512 KiB\"`", "sizes", "^[0-9]+ *(MiB|KiB|B)?$"));
 pub(super) const COMMUNITY: Kind = Kind::Text(&form(

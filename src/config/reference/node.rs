@@ -1,7 +1,7 @@
 //! This host, ExaBGP, sockets, metrics and the timing of all checks.
 
 use super::Preset::{Absent, Required, Value, Words};
-use super::forms::{ADDRESS, BYTES, LISTEN, PATH, TEXT, VERSION};
+use super::forms::{ADDRESS, BYTES, LISTEN, PATH, SINCE, TEXT, VERSION};
 use super::{COUNT, Key, Kind, NUMBER, SIZE, Table, at_least, key};
 
 pub(super) const TABLES: &[Table] = &[
@@ -14,7 +14,12 @@ pub(super) const TABLES: &[Table] = &[
             key("exabgp", Kind::Table("exabgp"), Absent, "How to talk to ExaBGP."),
             key("control", Kind::Table("control"), Absent, "Sockets, state and flight recorder."),
             key("metrics", Kind::Table("metrics"), Absent, "Where metrics are published."),
-            key("defaults", Kind::Table("defaults"), Absent, "The timing of all checks."),
+            key(
+                "defaults",
+                Kind::Table("defaults"),
+                Absent,
+                "The timing of all checks, and which supplied ones count.",
+            ),
             key("backend", Kind::Named("backend.NAME"), Absent, "The DNS servers of this host."),
             key("service", Kind::Tables("service"), Required, "The services, at least one."),
         ],
@@ -37,7 +42,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         path: "defaults",
         title: "[defaults]",
-        about: "The timing of every check that does not set its own. Where only `interval` is set, `fast-interval` and `timeout` \
+        about: "The timing of every check that does not set its own, and which supplied checks count. Where only `interval` is set, `fast-interval` and `timeout` \
                 are at most the interval.",
         keys: DEFAULTS,
     },
@@ -135,6 +140,13 @@ const METRICS: &[Key] = &[
 ];
 
 const DEFAULTS: &[Key] = &[
+    key(
+        "since",
+        SINCE,
+        Value("\"0.2\""),
+        "The version of dnsherald that this file was written for, MAJOR.MINOR. A check that a later version supplies is only \
+         observed, so that an upgrade moves no route; `dnsherald check-config` names each. Raise it once their history is clean.",
+    ),
     key("interval", at_least("1ms"), Value("\"1s\""), "From one round of probes to the next."),
     key(
         "fast-interval",

@@ -20,6 +20,19 @@ fn pop(change: impl Fn(String) -> String) -> Pop {
 }
 
 #[test]
+fn a_check_that_is_newer_than_the_file_moves_no_route() {
+    let name = "run::address::a_check_that_is_newer_than_the_file_moves_no_route";
+    in_namespace(name, "true", || {
+        let pop = pop(|text| text.replace("[defaults]\n", "[defaults]\nsince = \"0.1\"\n"));
+        let mut helper = pop.helper(ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        helper
+            .logs("newer than `since` in [defaults] and only observed: address; write since = \"0.2\" there");
+    });
+}
+
+#[test]
 fn a_removed_service_address_withdraws_until_it_is_restored() {
     let name = "run::address::a_removed_service_address_withdraws_until_it_is_restored";
     in_namespace(name, PRESENT, || {

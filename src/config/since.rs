@@ -1,0 +1,253 @@
+//! `[defaults] since`: the version of dnsherald that a configuration was written for.
+//!
+//! A check that a later version supplies is observed until the file says so: an upgrade moves no route. A release that
+//! supplies another check adds a row to [`SUPPLIED`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::file;
+use super::{Check, Service};
+use crate::engine::check::{OnFail, Severity};
+
+/// A version of dnsherald, MAJOR.MINOR. Others supply no further checks.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Since {
+    major: u32,
+    minor: u32,
+}
+
+/// The first version.
+const FIRST: Since = Since { major: 0, minor: 1 };
+const SECOND: Since = Since { major: 0, minor: 2 };
+
+/// The version of a file without the key. It stays as it is: the key is known from here on.
+pub(super) const UNSET: Since = SECOND;
+
+impl Since {
+    /// The version of this program.
+    fn of_program() -> Self {
+        let number = |text: &str| text.parse().unwrap_or(0);
+        Self {
+            major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+            minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+        }
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let program = Self::of_program();
+        let number =
+            |text: &str| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let version = text
+            .split_once('.')
+            .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }));
+        match version {
+            Some(version) if version > program => Err(format!(
+                "`{version}` is newer than this dnsherald {program}, expected at most \"{program}\": lower it, or install \
+                 dnsherald {version}"
+            )),
+            Some(version) if version >= FIRST => Ok(version),
+            _ => Err(format!(
+                "`{}` is no version of dnsherald, expected MAJOR.MINOR from \"{FIRST}\" to \"{program}\"",
+                text.escape_debug()
+            )),
+        }
+    }
+}
+
+/// A check that dnsherald supplies.
+struct Supplied {
+    /// Its name.
+    name: &'static str,
+    /// The version that has supplied it first.
+    introduced: Since,
+    /// Whether a key of the service asks for it. Then it counts at once.
+    is_asked_for: fn(&file::Service) -> bool,
+}
+
+const fn unasked(name: &'static str, introduced: Since) -> Supplied {
+    Supplied { name, introduced, is_asked_for: |_| false }
+}
+
+/// Every supplied check.
+const SUPPLIED: &[Supplied] = &[
+    unasked("process", FIRST),
+    unasked("alive", FIRST),
+    unasked("answers", FIRST),
+    unasked("zones", FIRST),
+    // The first version asked over TCP in the checks above.
+    unasked("alive-tcp", FIRST),
+    unasked("answers-tcp", FIRST),
+    unasked("zones-tcp", FIRST),
+    unasked("address", SECOND),
+    unasked("listener", SECOND),
+    unasked("listener-tcp", SECOND),
+    unasked("management", SECOND),
+    unasked("from-management", SECOND),
+    unasked("records", SECOND),
+    unasked("signatures", SECOND),
+    unasked("tls", SECOND),
+    unasked("identity", SECOND),
+    Supplied { name: "critical", introduced: SECOND, is_asked_for: |service| service.critical.is_some() },
+    Supplied { name: "sentinel", introduced: SECOND, is_asked_for: |service| service.sentinel.is_some() },
+    Supplied { name: "recursion", introduced: SECOND, is_asked_for: |service| service.recursion.is_some() },
+    Supplied { name: "validation", introduced: SECOND, is_asked_for: |service| service.validation.is_some() },
+    Supplied { name: "large", introduced: SECOND, is_asked_for: |service| service.large.is_some() },
+];
+
+impl Supplied {
+    /// The row of a check. Its name has a suffix if the file has another check of that name.
+    fn named(name: &str) -> Option<&'static Self> {
+        let name = name.trim_end_matches("-here");
+        SUPPLIED.iter().find(|row| row.name == name)
+    }
+}
+
+/// Observes the supplied checks that are newer than the file.
+pub(super) fn hold_back(checks: &mut [Check], service: &file::Service, since: Since) {
+    for check in checks {
+        let Some(default) = &mut check.default else { continue };
+        let row = Supplied::named(&check.name);
+        let introduced = row.map_or_else(Since::of_program, |row| row.introduced);
+        let is_asked_for = row.is_some_and(|row| (row.is_asked_for)(service));
+        if introduced > since && !is_asked_for && check.on_fail.worst() > Severity::Observe {
+            check.on_fail = OnFail { once_up: check.on_fail.once_up, ..OnFail::always(Severity::Observe) };
+            default.held_until = Some(introduced);
+        }
+    }
+}
+
+impl Service {
+    /// Names the checks that are observed because they are newer than the file, and what to write; `None` if none is.
+    pub(crate) fn held_back(&self) -> Option<String> {
+        let held: Vec<_> =
+            self.checks.iter().filter_map(|check| Some((&check.name, check.default?.held_until?))).collect();
+        let needed = held.iter().map(|(_, introduced)| introduced).max()?;
+        let names: Vec<_> = held.iter().map(|(name, _)| name.as_str()).collect();
+        Some(format!(
+            "newer than `since` in [defaults] and only observed: {}; write since = \"{needed}\" there to let them move routes",
+            names.join(", ")
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::config::describe::Description;
+
+    fn config(defaults: &str, service: &str) -> Config {
+        let text = format!(
+            "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\n{defaults}\n[backend.unbound]\n[backend.nsd]\n[[service]]\nname = \
+             \"s\"\nprefixes = [\"192.0.2.53/32\"]\n{service}\n"
+        );
+        Config::parse(Path::new("f.toml"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Services with every check that is supplied.
+    const SERVICES: [&str; 3] = [
+        "backend = \"unbound\"\nclient-source = \"198.51.100.7\"",
+        "backend = \"nsd\"\nzones = [\"a.example\", \"b.example\"]\ncritical = [\"a.example\"]\nsentinel = \"www.a.example A\"",
+        "",
+    ];
+
+    fn named<'a>(config: &'a Config, name: &str) -> &'a Check {
+        config.services[0].checks.iter().find(|check| check.name == name).unwrap()
+    }
+
+    fn held(config: &Config) -> Vec<&str> {
+        let checks = config.services[0].checks.iter();
+        checks
+            .filter(|check| check.default.is_some_and(|default| default.held_until.is_some()))
+            .map(|check| &*check.name)
+            .collect()
+    }
+
+    #[test]
+    fn every_supplied_check_has_a_row() {
+        let configs = SERVICES.map(|service| config("", service));
+        let names: BTreeSet<_> =
+            configs.iter().flat_map(|config| &config.services[0].checks).map(|check| &*check.name).collect();
+        let rows: BTreeSet<_> = SUPPLIED.iter().map(|row| row.name).collect();
+        assert_eq!(
+            names, rows,
+            "a check that dnsherald supplies and its row: the version that supplies it first"
+        );
+        assert!(
+            SUPPLIED.iter().all(|row| row.introduced <= Since::of_program()),
+            "no row is of a later version"
+        );
+    }
+
+    #[test]
+    fn newer_checks_are_observed_and_older_ones_count() {
+        let old = config("since = \"0.1\"", SERVICES[0]);
+        let expected = ["recursion", "validation", "large", "tls", "listener", "listener-tcp", "address"];
+        assert_eq!(held(&old), expected);
+        for name in expected {
+            assert_eq!(named(&old, name).on_fail.worst(), Severity::Observe, "{name}");
+        }
+        assert_eq!(named(&old, "answers").on_fail.worst(), Severity::Down);
+        let shown = Description(&old).to_string();
+        let line = "  newer than `since` in [defaults] and only observed: recursion, validation, large, tls, listener, \
+                    listener-tcp, address; write since = \"0.2\" there to let them move routes\n";
+        assert!(shown.contains(line), "{shown}");
+    }
+
+    #[test]
+    fn nothing_is_held_back_in_a_file_of_today() {
+        for service in SERVICES {
+            let without = config("", service);
+            let with = config("since = \"0.2\"", service);
+            assert_eq!(with.services, without.services);
+            assert_eq!((held(&with), with.services[0].held_back()), (vec![], None));
+        }
+    }
+
+    #[test]
+    fn the_shipped_file_is_of_this_version() {
+        let shipped = include_str!("../../packaging/dnsherald.toml");
+        let line = format!("\nsince = \"{}\" ", Since::of_program());
+        assert!(shipped.contains(&line), "packaging/dnsherald.toml lacks{line}");
+    }
+
+    #[test]
+    fn what_the_file_asks_for_counts() {
+        let asked =
+            config("since = \"0.1\"", "backend = \"unbound\"\nrecursion = { names = \"a.example A\" }");
+        assert_eq!(named(&asked, "recursion").on_fail.worst(), Severity::Degraded);
+        let zones = config("since = \"0.1\"", SERVICES[1]);
+        assert_eq!(named(&zones, "critical").on_fail.worst(), Severity::Down);
+        let own = "backend = \"unbound\"\n[[service.check]]\nname = \"address\"\naddress = {}";
+        assert_eq!(held(&config("since = \"0.1\"", own)), ["listener", "listener-tcp"]);
+        let other = "[[service.check]]\nname = \"address\"\ncommand = \"true\"";
+        assert_eq!(held(&config("since = \"0.1\"", other)), ["address-here"]);
+    }
+
+    #[test]
+    fn reads_versions_up_to_that_of_the_program() {
+        let read = |text: &str| text.parse::<Since>().map(|since| since.to_string());
+        let program = Since::of_program();
+        assert_eq!(read("0.1").unwrap(), "0.1");
+        assert_eq!(read(&program.to_string()).unwrap(), program.to_string());
+        let newer = Since { minor: program.minor + 1, ..program };
+        assert!(read(&newer.to_string()).unwrap_err().contains("is newer than this dnsherald"));
+        for wrong in ["", "0", "0.0", "0.1.0", "v0.1", "+0.1", "0.+1", "0.-1", "0. 1", "0.99999999999"] {
+            assert!(read(wrong).unwrap_err().contains("is no version of dnsherald"), "{wrong}");
+        }
+    }
+}
