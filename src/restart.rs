@@ -242,7 +242,7 @@ impl Transaction<'_> {
         self.verify(journal, baseline).await?;
         let snapshot = Snapshot::new(&self.config.state, self.backend);
         if let Err(error) = snapshot.save() {
-            let place = snapshot.place().display();
+            let place = snapshot.place.display();
             log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
         Ok(())
@@ -282,7 +282,7 @@ impl Transaction<'_> {
             Some(first) => first.with_process_of(self.backend).await,
             None => Baseline::new(self.config, self.backend, &self.removed).await,
         };
-        let found = Snapshot::new(&self.config.state, self.backend).restore()?;
+        let found = Snapshot::new(&self.config.state, self.backend).check()?.undo()?;
         journal.finish(found);
         journal.start(Step::Restart);
         self.backend.restart().await?;

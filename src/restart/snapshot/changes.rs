@@ -1,143 +1,128 @@
-//! The differences between a snapshot and the disk, and the rollback: each changed file is renamed, and the saved one
-//! takes its place.
-//!
-//! First all saved files are written beside their places; only then files are exchanged. Files that the snapshot does
-//! not cover are never touched.
+//! The differences between a snapshot and the disk, and the rollback: first all saved files are written beside their
+//! places; only then each changed file is renamed, and the saved one takes its place.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::iter;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::archive::{Archive, Saved};
-use super::scope::{Scope, TOO_LARGE};
-
-/// The end of the name of a file that was replaced. The name begins with a dot: dnsmasq reads every other file in its
-/// directory.
-pub(super) const ASIDE: &str = ".rolled-back";
+use super::scope::{Entries, Entry, TOO_LARGE};
+use super::{DIRECTORY_MODE, FILE_MODE};
+use crate::backend::Trouble;
+use crate::sys::directory::make;
+use crate::sys::files::Draft;
 
 /// The differences between a snapshot and the disk.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
-    /// The files that differ, each with its saved content; `None` if it did not exist at the time of the snapshot.
-    files: BTreeMap<PathBuf, Option<Saved>>,
-    /// Files that are left alone, each with the reason.
-    pub(super) left: BTreeMap<PathBuf, String>,
+pub(crate) struct Changes {
+    /// The paths that differ, each with the saved entry; `None` if it did not exist at the time of the snapshot.
+    differ: BTreeMap<PathBuf, Option<Entry>>,
+    /// The reasons why paths are left alone.
+    left: Vec<String>,
 }
 
 impl Changes {
     /// Compares the snapshot with the disk.
     ///
     /// # Errors
-    /// If the main file is no longer a plain file that only its owner can change.
-    pub(super) fn new(saved: &Archive, now: Archive, scope: &Scope) -> io::Result<Self> {
-        let mut changes = Self { left: saved.skipped.clone(), ..Self::default() };
-        for (path, file) in &saved.files {
-            // If a directory is no longer safe, its files are left alone, too.
-            let skipped = path.ancestors().find_map(|above| now.skipped.get(above));
-            match skipped.filter(|why| *why != TOO_LARGE && path.symlink_metadata().is_ok()) {
-                Some(why) if *path == scope.file => {
-                    return Err(io::Error::other(format!("{} ({why})", path.display())));
+    /// If the main file or a directory is no longer one that only its owner can change.
+    pub(super) fn new(saved: &Entries, now: &Entries, main: &Path) -> Result<Self, String> {
+        let mut changes = Self::default();
+        for path in saved.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
+            let directory = path.parent().and_then(|directory| saved.get(directory));
+            let why = match (saved.get(path), now.get(path)) {
+                (Some(Entry::Skipped(why)), _) | (None, Some(Entry::Skipped(why))) => why.clone(),
+                (Some(saved), Some(Entry::Skipped(why))) if !why.ends_with(TOO_LARGE) => match saved {
+                    Entry::File(..) if path != main => why.clone(),
+                    _ => return Err(why.clone()),
+                },
+                (Some(Entry::Directory(_)) | None, Some(Entry::Directory(_))) => continue,
+                (saved, now) if saved == now => continue,
+                (None, _) if !matches!(directory, Some(Entry::Directory(_))) => {
+                    format!("{} lies in a directory that was not saved", path.display())
                 }
-                Some(why) => drop(changes.left.insert(path.clone(), why.clone())),
-                None if now.files.get(path) == Some(file) => {}
-                None => drop(changes.files.insert(path.clone(), Some(file.clone()))),
-            }
-        }
-        for path in now.files.into_keys().filter(|path| !saved.files.contains_key(path)) {
-            if path.ancestors().any(|above| saved.skipped.contains_key(above)) {
-                continue;
-            }
-            if path.parent().is_some_and(|directory| saved.directories.contains_key(directory)) {
-                changes.files.insert(path, None);
-            } else {
-                changes.left.insert(path, "lies in a directory that was not there".to_owned());
-            }
-        }
-        for (path, why) in now.skipped {
-            if !changes.files.contains_key(&path) {
-                changes.left.entry(path).or_insert(why);
-            }
+                (saved, _) => {
+                    changes.differ.insert(path.clone(), saved.cloned());
+                    continue;
+                }
+            };
+            changes.left.push(why);
         }
         Ok(changes)
     }
 
-    /// Whether there are no differences.
-    pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
-    /// Restores the snapshot, and returns the files that this changed.
+    /// Restores the snapshot. Returns a sentence with the paths that this changed, and those that it left alone.
     ///
     /// # Errors
-    /// If a file cannot be written. Then nothing was exchanged, or the error names the files that were.
-    pub(super) fn undo(&self, saved: &Archive) -> io::Result<Vec<String>> {
-        let done = self.write_beside(saved).and_then(|()| self.exchange());
-        if done.is_err() {
-            self.files.keys().for_each(|path| drop(fs::remove_file(hidden(path, ".new"))));
+    /// If nothing differs, or a file cannot be written: the error names the files that were exchanged before.
+    pub(crate) fn undo(&self) -> Result<String, Trouble> {
+        let left = match &self.left[..] {
+            [] => String::new(),
+            left => format!("; not saved, and left alone: {}", left.join(", ")),
+        };
+        if self.differ.is_empty() {
+            return Err(Trouble::new(format!(
+                "the configuration is the one of the last successful restart, as far as that was saved{left}"
+            )));
         }
-        done
-    }
-
-    /// Writes the saved files beside their places, in directories that exist and that no other user can change.
-    fn write_beside(&self, saved: &Archive) -> io::Result<()> {
-        for directory in self.files.keys().filter_map(|path| path.parent()) {
-            saved.make_directory(directory)?;
+        let cannot = |path: &Path, error: io::Error, done: &[String]| {
+            let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+            Trouble::new(format!("cannot restore {}: {error}; changed so far: {so_far}", path.display()))
+        };
+        // A directory comes before its files.
+        let mut drafts = vec![];
+        for (path, entry) in &self.differ {
+            let draft = entry.as_ref().map_or(Ok(None), |entry| prepare(path, entry));
+            drafts.push((path, draft.map_err(|error| cannot(path, error, &[]))?));
         }
-        for (path, file) in self.files.iter().filter_map(|(path, file)| Some((path, file.as_ref()?))) {
-            let beside = hidden(path, ".new");
-            // Left by a rollback that was killed.
-            let _ = fs::remove_file(&beside);
-            file.write(&beside)?;
+        let mut done = vec![];
+        for (path, draft) in drafts {
+            let aside = exchange(path, draft).map_err(|error| cannot(path, error, &done))?;
+            let aside = aside.map(|aside| format!(" (the replaced file is now {})", aside.display()));
+            done.push(format!("{}{}", path.display(), aside.unwrap_or_default()));
         }
-        Ok(())
-    }
-
-    fn exchange(&self) -> io::Result<Vec<String>> {
-        let mut done: Vec<String> = vec![];
-        for (path, file) in &self.files {
-            let exchanged = put_aside(path).and_then(|aside| {
-                match file {
-                    Some(_) => fs::rename(hidden(path, ".new"), path)?,
-                    None => fs::remove_file(path)?,
-                }
-                Ok(aside)
-            });
-            let aside = exchanged.map_err(|error| {
-                let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
-                io::Error::new(error.kind(), format!("{}: {error}; changed so far: {so_far}", path.display()))
-            })?;
-            done.push(match aside {
-                Some(aside) => format!("{} (the replaced file is now {})", path.display(), aside.display()),
-                None => path.display().to_string(),
-            });
-        }
-        Ok(done)
+        Ok(format!("put back: {}{left}", done.join(", ")))
     }
 }
 
-/// Gives a file a second, free name, and returns that; `None` if the file does not exist.
-fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
-    if path.symlink_metadata().is_err() {
+/// Makes a saved directory, or writes a saved file beside its place and waits until it is on the disk.
+fn prepare(path: &Path, saved: &Entry) -> io::Result<Option<Draft>> {
+    match saved {
+        Entry::Directory(owner) => {
+            make(path, DIRECTORY_MODE).and_then(|()| owner.give(&File::open(path)?)).map(|()| None)
+        }
+        Entry::File(owner, content) => {
+            let mut draft = Draft::create(beside(path, ".new"), FILE_MODE)?;
+            owner.give(&draft.file)?;
+            draft.file.write_all(content)?;
+            draft.file.sync_all()?;
+            Ok(Some(draft))
+        }
+        Entry::Skipped(_) => Ok(None),
+    }
+}
+
+/// Replaces a file, or removes it. Returns the free name that it has got, if it existed.
+fn exchange(path: &Path, draft: Option<Draft>) -> io::Result<Option<PathBuf>> {
+    if draft.is_none() && path.is_dir() {
         return Ok(None);
     }
-    let ends = iter::once(String::new()).chain((2..).map(|number: u32| format!(".{number}")));
-    for aside in ends.map(|end| hidden(path, &end)) {
-        match fs::hard_link(path, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            done => return done.map(|()| Some(aside)),
-        }
+    let ends = [String::new()].into_iter().chain((2..).map(|number: u32| format!(".{number}")));
+    let mut names = ends.map(|end| beside(path, &end));
+    let aside = names.find(|name| name.symlink_metadata().is_err()).unwrap_or_default();
+    let aside = match fs::hard_link(path, &aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        linked => linked.map(|()| Some(aside))?,
+    };
+    match draft {
+        Some(mut draft) => draft.replaces(path)?,
+        None => fs::remove_file(path)?,
     }
-    Ok(None)
+    Ok(aside)
 }
 
-/// A name beside a file that no server reads.
-fn hidden(path: &Path, end: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(ASIDE);
-    name.push(end);
-    path.with_file_name(name)
+/// A name beside a file that no server reads. It begins with a dot: dnsmasq reads every other file in its directory.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.rolled-back{end}"))
 }

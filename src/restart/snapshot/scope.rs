@@ -1,33 +1,48 @@
 //! The files that belong to the configuration of a server: its main file, and in its own directories (`/etc/unbound`,
 //! never `/usr/local/etc`) the files with the name of a configuration.
 //!
-//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted, and a rollback
-//! would restore an older version. No server that reads a whole directory reads a name that begins with a dot. Symlinks
-//! are not followed, and a directory that another user can write to is left out, with the reason.
+//! Nothing else: a zone, a certificate or a key may have changed long after the server was restarted. No server that
+//! reads a whole directory reads a name that begins with a dot.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, DirEntry, File, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::archive::{Archive, Owner, Saved};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use serde::{Deserialize, Serialize};
+
 use crate::backend::Backend;
 use crate::sys::files::{content_of, open_plain};
-use crate::sys::trusted_path::{about, trusted, trusted_entry};
+use crate::sys::trusted_path::{about, trusted};
 
-/// Maximum number of files of a configuration.
-const MOST_FILES: usize = 2_000;
-
-/// Maximum size of a file, in octets.
+/// Maximum size of a file, in octets, and the reason to leave out a larger one.
 pub(super) const LARGEST: u64 = 4 << 20;
-
-/// The reason to leave out a larger file.
 pub(super) const TOO_LARGE: &str = "has more than 4 MiB";
 
-/// The reason to leave out a file that only another user may read.
-const UNREADABLE: &str = "cannot be read by this user";
+/// The paths of a configuration at one time.
+pub(super) type Entries = BTreeMap<PathBuf, Entry>;
 
-/// Maximum depth of directories.
-const DEEPEST: usize = 8;
+/// What exists at a path.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) enum Entry {
+    /// A directory that this user can write to, and no other one except root.
+    Directory(Owner),
+    /// A plain file with its content.
+    File(Owner, Vec<u8>),
+    /// It is neither saved nor touched. The reason names the path.
+    Skipped(String),
+}
+
+/// The owner of a file or directory, and the permissions.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Owner {
+    user: u32,
+    group: u32,
+    /// The last twelve bits, as a number.
+    mode: u32,
+}
 
 /// The files of the configuration.
 #[derive(Clone, Debug)]
@@ -37,7 +52,7 @@ pub(super) struct Scope {
     /// The server's own directories.
     pub(super) directories: Vec<PathBuf>,
     /// The names of the files that count there.
-    pub(super) names: Vec<String>,
+    pub(super) names: &'static [&'static str],
 }
 
 impl Scope {
@@ -50,111 +65,86 @@ impl Scope {
         let is_usual = usual.and_then(Path::parent) == file.parent()
             || facts.directories.iter().any(|directory| file.starts_with(directory));
         let directories = facts.directories.iter().filter(|_| is_usual).map(PathBuf::from).collect();
-        let names = facts.names.iter().filter(|_| is_usual).map(|name| (*name).to_owned()).collect();
-        Some(Self { file, directories, names })
+        Some(Self { file, directories, names: if is_usual { facts.names } else { &[] } })
     }
 
-    /// Whether a file of this name is configuration.
-    fn counts(&self, name: &str) -> bool {
-        self.names.iter().any(|pattern| {
+    /// Shows which files these are.
+    pub(super) fn shown(&self) -> String {
+        format!("{} with [{}] in {:?}", self.file.display(), self.names.join(", "), self.directories)
+    }
+
+    /// Reads the configuration on disk. A path that does not exist has no entry.
+    pub(super) fn read(&self) -> Entries {
+        let mut entries = Entries::new();
+        self.directories.iter().for_each(|directory| self.add(directory, &mut entries));
+        match self.file.parent().and_then(Entry::read) {
+            Some(untrusted @ Entry::Skipped(_)) => drop(entries.insert(self.file.clone(), untrusted)),
+            _ => self.add(&self.file, &mut entries),
+        }
+        entries
+    }
+
+    fn add(&self, path: &Path, entries: &mut Entries) {
+        let Some(mut entry) = Entry::read(path) else { return };
+        if let Entry::Directory(_) = entry {
+            match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                Ok(found) => {
+                    let paths = found.iter().map(DirEntry::path).filter(|path| self.counts(path));
+                    paths.for_each(|path| self.add(&path, entries));
+                }
+                Err(error) => entry = Entry::Skipped(about(path, &error).to_string()),
+            }
+        }
+        entries.insert(path.to_owned(), entry);
+    }
+
+    /// Whether this path in a directory is a directory or configuration. A symlink to a directory counts, so that the
+    /// report names it.
+    fn counts(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_named = self.names.iter().any(|pattern| {
             let (begin, end) = pattern.split_once('*').unwrap_or((pattern, ""));
             name.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end))
-        })
+        });
+        !name.starts_with('.') && (is_named || path.is_dir())
     }
 }
 
-impl Archive {
-    /// Reads the configuration on disk.
-    ///
-    /// # Errors
-    /// If it is too large, or cannot be read.
-    pub(super) fn scan(scope: &Scope) -> io::Result<Self> {
-        let (config_file, names) = (scope.file.clone(), scope.names.clone());
-        let mut archive = Self { config_file, names, ..Self::default() };
-        for directory in &scope.directories {
-            match trusted(directory) {
-                Ok(_) => archive.add_directory(scope, directory, DEEPEST)?,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => archive.skip(directory, error.to_string()),
+impl Entry {
+    /// Reads what exists at a path; `None` if nothing does.
+    fn read(path: &Path) -> Option<Self> {
+        let named = |error: io::Error| about(path, &error);
+        let is = |what: &str| Self::Skipped(format!("{} {what}", path.display()));
+        let read = fs::symlink_metadata(path).map_err(named).and_then(|found| {
+            let owner = Owner { user: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 };
+            if found.is_symlink() {
+                Ok(is("is a link"))
+            } else if found.is_dir() {
+                trusted(path)?;
+                accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)
+                    .map_err(io::Error::from)
+                    .map_err(named)?;
+                Ok(Self::Directory(owner))
+            } else {
+                let content = open_plain(path).and_then(|file| content_of(file, LARGEST)).map_err(named)?;
+                Ok(Self::File(owner, content))
             }
+        });
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Some(is(TOO_LARGE)),
+            read => Some(read.unwrap_or_else(|error| Self::Skipped(error.to_string()))),
         }
-        let file = &scope.file;
-        if !archive.files.contains_key(file) && !archive.skipped.contains_key(file) {
-            match file.parent().map(trusted) {
-                Some(Err(error)) => archive.skip(file, error.to_string()),
-                _ => archive.add_file(file)?,
-            }
-        }
-        Ok(archive)
-    }
-
-    fn add_directory(&mut self, scope: &Scope, directory: &Path, depth: usize) -> io::Result<()> {
-        let named = |error: io::Error| about(directory, &error);
-        let entries = match fs::read_dir(directory) {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.skip(directory, UNREADABLE);
-                return Ok(());
-            }
-            entries => entries.map_err(named)?,
-        };
-        self.directories
-            .insert(directory.to_owned(), Owner::new(&fs::symlink_metadata(directory).map_err(named)?));
-        for entry in entries {
-            let entry = entry.map_err(named)?;
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            // This follows a symlink to a directory, so that the report names it.
-            let is_folder = path.is_dir();
-            if name.starts_with('.') || !(is_folder || scope.counts(&name)) {
-                continue;
-            }
-            match is_folder.then(|| trusted_entry(&path, false)) {
-                _ if path.to_str().is_none() => self.skip(&path, "has a name that is not UTF-8"),
-                None => self.add_file(&path)?,
-                Some(Err(error)) => self.skip(&path, error.to_string()),
-                Some(Ok(_)) if depth == 0 => {
-                    self.skip(&path, format!("is more than {DEEPEST} directories deep"));
-                }
-                Some(Ok(_)) => self.add_directory(scope, &path, depth - 1)?,
-            }
-            if self.files.len() > MOST_FILES {
-                return Err(io::Error::other(format!(
-                    "{} has more than {MOST_FILES} files, expected no more in a configuration",
-                    directory.display()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn add_file(&mut self, path: &Path) -> io::Result<()> {
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => self.skip(path, "is a link"),
-            Ok(found) if !found.is_file() => self.skip(path, "is no plain file"),
-            Err(error) => self.skip(path, error.to_string()),
-            Ok(_) => match read(path) {
-                Ok(file) => drop(self.files.insert(path.to_owned(), file)),
-                Err(error) if error.kind() == ErrorKind::FileTooLarge => self.skip(path, TOO_LARGE),
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => self.skip(path, UNREADABLE),
-                // The earlier snapshot is worth more than an incomplete one.
-                Err(error) => return Err(about(path, &error)),
-            },
-        }
-        Ok(())
-    }
-
-    /// Leaves a path out, with the reason.
-    fn skip(&mut self, path: &Path, why: impl Into<String>) {
-        // It is stored as text.
-        let (name, why) = (path.to_string_lossy().into_owned(), why.into());
-        let why = why.strip_prefix(&name).map_or(why.as_str(), str::trim_start);
-        self.skipped.insert(name.into(), why.to_owned());
     }
 }
 
-fn read(path: &Path) -> io::Result<Saved> {
-    let file = open_plain(path)?;
-    Ok(Saved { owner: Owner::new(&file.metadata()?), content: content_of(file, LARGEST)? })
+impl Owner {
+    /// Gives a file or directory to this owner. No other user can open it before that.
+    pub(super) fn give(self, file: &File) -> io::Result<()> {
+        fchown(file, Some(self.user), Some(self.group))?;
+        // In this order: a change of owner clears permission bits.
+        file.set_permissions(Permissions::from_mode(self.mode))
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +179,7 @@ mod tests {
 
     #[test]
     fn zones_and_keys_are_no_configuration() {
-        let counts = |table: &str, name: &str| scope(table).unwrap().counts(name);
+        let counts = |table: &str, name: &str| scope(table).unwrap().counts(Path::new(name));
         for (table, name, is) in [
             ("[backend.bind]", "named.conf", true),
             ("[backend.bind]", "named.conf.local", true),

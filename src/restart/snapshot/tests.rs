@@ -1,7 +1,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
-use super::archive::NAME;
+use nix::unistd::geteuid;
+
 use super::*;
 use crate::sys::directory::make;
 
@@ -47,13 +48,17 @@ impl Host {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let scope = Scope { file: self.etc("unbound.conf"), directories: vec![self.etc("")], names: names() };
+        let scope = Scope {
+            file: self.etc("unbound.conf"),
+            directories: vec![self.directory.join("etc/unbound")],
+            names: &["*.conf"],
+        };
         Snapshot { scope: Some(scope), place: self.place() }
     }
 
     /// Only this file is known to be the server's.
     fn snapshot_of_main_file(&self) -> Snapshot {
-        let scope = Scope { file: self.etc("unbound.conf"), directories: vec![], names: vec![] };
+        let scope = Scope { file: self.etc("unbound.conf"), directories: vec![], names: &[] };
         Snapshot { scope: Some(scope), place: self.place() }
     }
 
@@ -84,8 +89,10 @@ impl Drop for Host {
     }
 }
 
-fn names() -> Vec<String> {
-    vec!["*.conf".to_owned()]
+impl Snapshot {
+    fn restore(&self) -> Result<String, Trouble> {
+        self.check()?.undo()
+    }
 }
 
 fn why<T: std::fmt::Debug>(refused: Result<T, Trouble>) -> String {
@@ -125,7 +132,8 @@ fn zones_and_certificates_are_neither_saved_nor_touched() {
         host.write(name, text);
     }
     host.snapshot().save().unwrap();
-    assert_eq!(Archive::load(&host.place()).unwrap().files.len(), 2, "the two configurations");
+    let saved = fs::read_to_string(host.place().join(NAME)).unwrap();
+    assert_eq!(saved.matches(r#"{"File":["#).count(), 2, "the two configurations");
     let since = [
         ("zones/example.org", "serial 2"),
         ("example.net.zone", "serial 2"),
@@ -149,12 +157,12 @@ fn zones_and_certificates_are_neither_saved_nor_touched() {
 fn a_snapshot_of_other_names_is_not_restored() {
     let host = Host::new("names");
     let mut other = host.snapshot();
-    other.scope.as_mut().unwrap().names = vec!["*".to_owned()];
+    other.scope.as_mut().unwrap().names = &["*"];
     other.save().unwrap();
     host.write("unbound.conf", "broken");
     let refused = why(host.snapshot().restore());
     assert!(
-        refused.contains("files named `*` beside") && refused.ends_with("expected `*.conf`"),
+        refused.contains("unbound.conf with [*] in ") && refused.contains("unbound.conf with [*.conf] in "),
         "{refused}"
     );
     assert_eq!(host.read("unbound.conf"), "broken");
@@ -172,10 +180,10 @@ fn a_failure_midway_leaves_nothing_half_written() {
     host.write("unbound.conf", "new");
     host.write("conf.d/zone.conf", "new");
     let snapshot = host.snapshot();
-    let (saved, changes) = snapshot.load().unwrap();
+    let changes = snapshot.check().unwrap();
     fs::remove_file(host.etc("conf.d/zone.conf")).unwrap();
     make(&host.etc("conf.d/zone.conf"), 0o755).unwrap();
-    let failed = changes.undo(&saved).unwrap_err().to_string();
+    let failed = why(changes.undo());
     let so_far = format!("changed so far: {} (the replaced file is now ", host.etc("a.conf").display());
     assert!(failed.contains("conf.d/zone.conf: ") && failed.contains(&so_far), "{failed}");
     let left = host.everything().into_iter().map(|(path, _)| path);
@@ -250,10 +258,10 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
     host.write("new/deep/a.conf", "another user's");
     let changed = host.snapshot().restore().unwrap();
     for left in [
-        "large.conf (has more than 4 MiB)",
-        "link.conf (is a link)",
-        "folder (is a link)",
-        "new/deep/a.conf (lies in a directory",
+        "large.conf has more than 4 MiB",
+        "link.conf is a link",
+        "folder is a link",
+        "new/deep/a.conf lies in a directory",
     ] {
         assert!(changed.contains(left), "{left}: {changed}");
     }
@@ -285,7 +293,8 @@ fn without_its_main_file_there_is_no_rollback() {
         host.write("real.conf", "broken");
         let refused = why(snapshot.check());
         assert!(
-            refused.contains("unbound.conf was not saved at the last successful restart (is a link)"),
+            refused.contains("was not saved at the last successful restart: ")
+                && refused.ends_with("unbound.conf is a link"),
             "{refused}"
         );
         assert!(snapshot.restore().is_err());
@@ -297,7 +306,7 @@ fn without_its_main_file_there_is_no_rollback() {
     fs::remove_file(host.etc("unbound.conf")).unwrap();
     symlink("real.conf", host.etc("unbound.conf")).unwrap();
     let before = host.everything();
-    assert!(why(host.snapshot().check()).contains("unbound.conf (is a link)"));
+    assert!(why(host.snapshot().check()).contains("unbound.conf is a link"));
     assert!(host.snapshot().restore().is_err());
     assert_eq!(host.everything(), before);
 }
@@ -322,9 +331,18 @@ fn another_main_file_is_another_configuration() {
     let host = Host::new("another");
     host.snapshot().save().unwrap();
     host.write("other.conf", "other");
-    let scope = Scope { file: host.etc("other.conf"), directories: vec![host.etc("")], names: names() };
+    let scope = Scope {
+        file: host.etc("other.conf"),
+        directories: vec![host.directory.join("etc/unbound")],
+        names: &["*.conf"],
+    };
     let refused = why(Snapshot { scope: Some(scope), place: host.place() }.check());
-    assert!(refused.contains("unbound.conf, not in ") && refused.ends_with("other.conf"), "{refused}");
+    assert!(
+        refused.contains("/unbound.conf with ")
+            && refused.contains(", not of ")
+            && refused.contains("/other.conf with "),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -343,11 +361,12 @@ fn a_save_that_fails_keeps_the_snapshot_before() {
     assert!(host.snapshot().save().is_err());
     assert_eq!(host.everything(), before);
     fs::remove_dir(draft).unwrap();
-    // More files than are saved: it fails before anything is written.
+    // Larger than what is saved: it fails before anything is written.
     let many = host.etc("many");
     make(&many, 0o755).unwrap();
-    (0..2_001).for_each(|number| fs::write(many.join(format!("{number}.conf")), "").unwrap());
-    assert!(host.snapshot().save().unwrap_err().to_string().contains("more than 2000 files"));
+    let large = "x".repeat(scope::LARGEST as usize);
+    (0..5).for_each(|number| fs::write(many.join(format!("{number}.conf")), &large).unwrap());
+    assert!(host.snapshot().save().unwrap_err().to_string().contains("more than 16 MiB"));
     fs::remove_dir_all(many).unwrap();
     host.write("unbound.conf", "broken");
     host.snapshot().restore().unwrap();

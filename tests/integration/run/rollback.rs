@@ -189,12 +189,12 @@ fn refuses_a_rollback_without_a_stored_main_file() {
     symlink("real.conf", site.pop.file("etc/srv.conf")).unwrap();
     site.restarts_well();
     site.write("etc/real.conf", "broken");
-    site.is_refused("srv.conf was not saved at the last successful restart (is a link)");
+    site.is_refused("srv.conf is a link");
     fs::remove_file(site.pop.file("etc/srv.conf")).unwrap();
     site.write("etc/srv.conf", &"#".repeat(5 << 20));
     site.restarts_well();
     site.write("etc/srv.conf", "broken");
-    site.is_refused("srv.conf was not saved at the last successful restart (has more than 4 MiB)");
+    site.is_refused("srv.conf has more than 4 MiB");
     assert_eq!(site.read("etc/srv.conf"), "broken");
 }
 
