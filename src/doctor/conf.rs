@@ -133,12 +133,7 @@ pub(super) fn process(facts: &Facts) -> Examined {
         match facts.major() {
             Some(4 | 5) => examined.find(
                 Id::EncoderMissing,
-                format!(
-                    "{}:{}: process `{}` has no `encoder`, and ExaBGP refuses the file",
-                    helper.path.display(),
-                    helper.process.line,
-                    foreign(&helper.process.name)
-                ),
+                format!("{helper} has no `encoder`, and ExaBGP refuses the file"),
                 "add `encoder text;` to the process",
             ),
             Some(_) => {}
@@ -169,19 +164,10 @@ pub(super) fn respawn(facts: &Facts) -> Examined {
             Some(true) => {}
             Some(false) => examined.find(
                 Id::RespawnOff,
-                format!(
-                    "{}:{}: `respawn` of process `{}` is off: {WHY}",
-                    helper.path.display(),
-                    helper.process.line,
-                    foreign(&helper.process.name)
-                ),
+                format!("{helper} has `respawn` off: {WHY}"),
                 "remove `respawn` from the process, and restart ExaBGP",
             ),
-            None => examined.skip(format!(
-                "{}:{}: `respawn` is not understood",
-                helper.path.display(),
-                helper.process.line
-            )),
+            None => examined.skip(format!("{helper} has a `respawn` that is not understood")),
         }
     }
     examined

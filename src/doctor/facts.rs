@@ -1,5 +1,6 @@
 //! What is known of this host. Plain data; what could not be found out says why.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::exabgp_conf::environment::Settings;
 use crate::exabgp_conf::{Conf, Process};
 use crate::netlink::sockets::Protocol;
 use crate::outcome::Outcome;
+use crate::text::foreign;
 
 /// A fact, or the reason why it is not known.
 pub(crate) type Known<T> = Result<T, String>;
@@ -139,6 +141,14 @@ pub(crate) struct Helper<'a> {
     pub(crate) path: &'a Path,
     pub(crate) conf: &'a Conf,
     pub(crate) process: &'a Process,
+}
+
+/// The place in the file, and the name.
+impl fmt::Display for Helper<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, process) = (self.path.display(), self.process);
+        write!(f, "{path}:{}: process `{}`", process.line, foreign(&process.name))
+    }
 }
 
 /// The configuration that a process runs with; `None` if it is not `dnsherald run`. ExaBGP works in `/`.
