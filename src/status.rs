@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::checks::{CheckStatus, Last};
 pub use self::dampening::Dampening;
 pub use self::orders::{Drain, Hold};
-pub(crate) use self::service::{AnswerResult, Answered, Next};
+pub(crate) use self::service::{AnswerResult, Answered, Next, WarmUp, announces};
 pub use self::service::{Prefix, Service};
 pub use self::sessions::{BgpSession, ExaBgp, SessionState};
 use self::time::Time;

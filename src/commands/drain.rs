@@ -112,7 +112,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
     writeln!(text::stdout(), "announced {}, {announced}", named(&names))?;
     note_lost_sessions(&client.status()?)?;
-    Ok(if matches!(announced, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
+    Ok(if matches!(announced.how, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
 }
 
 fn nothing_to_undrain(options: &Undrain) -> String {

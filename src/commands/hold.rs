@@ -37,7 +37,7 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "announced {}, {announced}", named(&held))?;
         note_lost_sessions(&client.status()?)?;
-        let is_unknown = matches!(announced, Confirmed::Unknown(_));
+        let is_unknown = matches!(announced.how, Confirmed::Unknown(_));
         return Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success });
     }
     let document = client.status()?;

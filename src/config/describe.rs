@@ -80,11 +80,10 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     writeln!(f, "  start {start}")?;
     writeln!(f, "  unknown checks delay the first verdict by at most {}", Period(service.unknown_after))?;
     if !service.recovery.is_zero() {
-        writeln!(
-            f,
-            "  after a withdraw it returns as `degraded`, and is up {} later",
-            Period(service.recovery)
-        )?;
+        let announces = service.announcements().any(|(_, ladder)| ladder.degraded.announces());
+        let how = if announces { "returns" } else { "stays withdrawn" };
+        let up = Period(service.recovery);
+        writeln!(f, "  after a withdraw it {how} as `degraded`, and is up {up} later")?;
     }
     if let Some(warm_up) = &service.warm_up {
         let names: Vec<_> = warm_up.names.iter().map(ToString::to_string).collect();

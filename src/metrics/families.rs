@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::family::Families;
 use crate::engine::service::ServiceState;
 use crate::status::time::Time;
-use crate::status::{Document, Prefix, Service, SessionState};
+use crate::status::{Document, Prefix, Service, SessionState, announces};
 
 const SERVICE_STATES: [ServiceState; 5] = [
     ServiceState::Starting,
@@ -364,13 +364,13 @@ fn stated(service: &Service) -> Vec<([(&'static str, &str); 2], Stated)> {
     for prefix in &service.prefixes {
         prefixes.entry(&prefix.prefix).or_default().push(prefix);
     }
-    let announces = |text: &String| text.starts_with("announce");
     let stated = prefixes.into_iter().map(|(name, of_neighbors)| {
         let acknowledged: Vec<_> =
             of_neighbors.iter().filter_map(|prefix| prefix.acknowledged.as_ref()).collect();
         let stated = Stated {
-            desired: of_neighbors.iter().any(|prefix| prefix.desired.as_ref().is_some_and(announces)),
-            acknowledged: (!acknowledged.is_empty()).then(|| acknowledged.into_iter().any(announces)),
+            desired: of_neighbors.iter().any(|prefix| prefix.announces()),
+            acknowledged: (!acknowledged.is_empty())
+                .then(|| acknowledged.into_iter().any(|text| announces(text))),
             is_settled: of_neighbors.iter().all(|prefix| prefix.is_settled()),
         };
         ([("service", service.name.as_str()), ("prefix", name)], stated)

@@ -61,6 +61,24 @@ fn has(text: &str, line: &str) {
     assert!(text.lines().any(|written| written == line), "`{line}` is missing from\n{text}");
 }
 
+/// The words about a route toward named neighbors begin with those.
+#[test]
+fn an_announcement_to_named_neighbors_is_one() {
+    let mut document = full();
+    let to_one = "neighbor 10.1.0.1 , neighbor 10.2.0.1 announce next-hop self";
+    document.services[0].prefixes.truncate(1);
+    document.services[0].prefixes[0].desired = Some(to_one.to_owned());
+    document.services[0].prefixes[0].acknowledged = Some(to_one.to_owned());
+    let text = exposition(document.clone());
+    let metric =
+        |what: &str| format!("dnsherald_prefix_{what}{{service=\"resolver\",prefix=\"192.0.2.53/32\"}}");
+    has(&text, &format!("{} 1.0", metric("desired_announced")));
+    has(&text, &format!("{} 1.0", metric("acknowledged_announced")));
+    let withdrawn = to_one.replace("announce next-hop self", "withdraw");
+    document.services[0].prefixes[0].desired = Some(withdrawn);
+    has(&exposition(document), &format!("{} 0.0", metric("desired_announced")));
+}
+
 #[test]
 fn every_fact_has_its_metric() {
     let text = exposition(full());

@@ -7,6 +7,7 @@ use crate::backend::quiet::{QuietDetector, Quietness};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
+use crate::engine::service::ServiceState;
 use crate::probe::Probe;
 use crate::status::{Document, Service};
 use crate::text::foreign;
@@ -85,6 +86,32 @@ impl fmt::Display for Confirmed {
     }
 }
 
+/// Announcements, with their confirmation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Announced {
+    /// How they were confirmed.
+    pub(crate) how: Confirmed,
+    /// A sentence for each service that is announced as degraded.
+    degraded: Vec<String>,
+}
+
+impl fmt::Display for Announced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.how)?;
+        self.degraded.iter().try_for_each(|service| write!(f, "; {service}"))
+    }
+}
+
+impl Announced {
+    fn new(how: Confirmed, services: &[&Service]) -> Self {
+        let degraded = services.iter().filter(|service| service.state == ServiceState::Degraded);
+        let told = |service: &&Service| {
+            format!("{} as degraded: {}", foreign(&service.name), foreign(&service.reason))
+        };
+        Self { how, degraded: degraded.map(told).collect() }
+    }
+}
+
 /// Waits until ExaBGP has acknowledged the withdraws of these drained services; if ExaBGP answers no commands, for
 /// a settle time.
 ///
@@ -113,8 +140,8 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
     .await
 }
 
-/// Waits until these services attract traffic, and ExaBGP has acknowledged their announcements; if ExaBGP answers no
-/// commands, for a settle time. For `hold`, waits no longer than the holds last.
+/// Waits until these services attract traffic, if only as degraded, and ExaBGP has acknowledged their announcements; if
+/// ExaBGP answers no commands, for a settle time. For `hold`, waits no longer than the holds last.
 ///
 /// # Errors
 /// If they are not in time, a drain other than one that ends once the checks pass keeps one of them withdrawn, a hold is
@@ -123,10 +150,10 @@ pub(crate) async fn wait_until_announced(
     helper: &Client,
     names: &[String],
     by: AnnouncedBy,
-) -> Result<Confirmed, Trouble> {
+) -> Result<Announced, Trouble> {
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
-        let is_over = |service: &&&Service| service.holds.is_empty() && !service.is_serving();
+        let is_over = |service: &&&Service| service.holds.is_empty() && !service.is_announced();
         if by == AnnouncedBy::Hold
             && let Some(service) = ours.iter().find(is_over)
         {
@@ -138,23 +165,23 @@ pub(crate) async fn wait_until_announced(
             let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
             return Some(Err(Trouble::new(format!("{} {why}", foreign(&service.name)))));
         }
-        let withdrawn = ours.iter().find(|service| !service.is_serving());
+        let withdrawn = ours.iter().find(|service| !service.is_announced());
         let missing = unsettled(ours.iter().copied());
-        confirmed(document, withdrawn.is_none() && missing.is_empty(), withdrawn.is_none(), waited).or_else(
-            || {
-                let limit = Shown(ANNOUNCE_TIMEOUT);
-                let late = match withdrawn {
-                    Some(service) => {
-                        let why = service.why_not_announced();
-                        let why = why
-                            .unwrap_or_else(|| format!("is {}: {}", service.state, foreign(&service.reason)));
-                        format!("{} is not announced after {limit}: it {why}", foreign(&service.name))
-                    }
-                    None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),
-                };
-                (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
-            },
-        )
+        let confirmed =
+            confirmed(document, withdrawn.is_none() && missing.is_empty(), withdrawn.is_none(), waited);
+        confirmed.map(|how| how.map(|how| Announced::new(how, &ours))).or_else(|| {
+            let limit = Shown(ANNOUNCE_TIMEOUT);
+            let late = match withdrawn {
+                Some(service) => {
+                    let why = service.why_not_announced();
+                    let why =
+                        why.unwrap_or_else(|| format!("is {}: {}", service.state, foreign(&service.reason)));
+                    format!("{} is not announced after {limit}: it {why}", foreign(&service.name))
+                }
+                None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),
+            };
+            (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
+        })
     })
     .await
 }
@@ -192,10 +219,10 @@ fn confirmed(
 }
 
 /// Polls the status until there is a result. A helper may be absent for a moment while it is replaced.
-async fn watch(
+async fn watch<T>(
     helper: &Client,
-    mut look: impl FnMut(&Document, Duration) -> Option<Result<Confirmed, Trouble>>,
-) -> Result<Confirmed, Trouble> {
+    mut look: impl FnMut(&Document, Duration) -> Option<Result<T, Trouble>>,
+) -> Result<T, Trouble> {
     let began = Instant::now();
     let mut seen = began;
     loop {

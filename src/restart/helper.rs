@@ -9,7 +9,6 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
-use crate::engine::service::warm_up;
 use crate::status::{CheckStatus, Drain, Service};
 use crate::text::foreign;
 use crate::text::period::{Period, Shown};
@@ -143,8 +142,8 @@ impl Transaction<'_> {
             let waiting: Vec<_> = ours
                 .iter()
                 .filter(|service| {
-                    let is_withdrawn = is_held(service) || service.reason == warm_up::ASKS;
-                    is_withdrawn || (!service.settled() && document.exabgp.answers)
+                    let is_on_its_way = is_held(service) || service.warm_up.is_some();
+                    is_on_its_way || (!service.settled() && document.exabgp.answers)
                 })
                 .collect();
             if waiting.is_empty() {
@@ -164,15 +163,17 @@ impl Transaction<'_> {
     }
 }
 
-/// The state in which a service returned.
+/// The state in which a service returned. With `recovery` it is degraded first.
 fn returned(service: &Service) -> String {
-    let Service { name, state, .. } = service;
+    let (name, state, reason) = (foreign(&service.name), service.state, foreign(&service.reason));
+    let confirmed = if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
     match state {
-        ServiceState::Up | ServiceState::Degraded => {
-            let confirmed = if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
-            format!("{name} is {state}, {confirmed}")
+        ServiceState::Up => format!("{name} is {state}, {confirmed}"),
+        ServiceState::Degraded if service.is_announced() => {
+            format!("{name} is announced as {state}, {confirmed}: {reason}")
         }
-        _ => format!("{name} is {state} all the same: {}", foreign(&service.reason)),
+        ServiceState::Degraded => format!("{name} is {state} and withdrawn, {confirmed}: {reason}"),
+        _ => format!("{name} is {state} all the same: {reason}"),
     }
 }
 

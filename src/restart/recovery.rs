@@ -4,16 +4,19 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::config::Config;
+use crate::engine::service::warm_up;
 
 /// Added to what every check needs to pass: the command polls the helper, and the host is busy.
 const LEEWAY: Duration = Duration::from_secs(2);
 
-/// Timeout for recovery after a restart: the start of the server, and then the time that the slowest check needs to
-/// pass anew.
+/// Timeout for recovery after a restart: the start of the server, then the time that the slowest check needs to pass
+/// anew, then that for the names of `warm-up`.
 pub(super) fn timeout(config: &Config, backend: &Backend) -> Duration {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
     let longest = checks.map(|check| check.timing.timeout + check.timing.returns()).max();
-    backend.start_timeout + longest.unwrap_or_default() + LEEWAY
+    let warms_up = config.services_of(backend).any(|service| service.warm_up.is_some());
+    let warm_up = if warms_up { warm_up::LIMIT } else { Duration::ZERO };
+    backend.start_timeout + longest.unwrap_or_default() + warm_up + LEEWAY
 }
 
 /// A recovery under way.
@@ -47,6 +50,10 @@ mod tests {
         let config = Config::parse(Path::new("test.toml"), text, "host").unwrap();
         let recovery = timeout(&config, &config.backends[0]);
         // The check `recursion`, which asks every 10 s.
-        assert_eq!(recovery, Duration::from_millis(10_000 + 1_500 + 2 * 10_000) + LEEWAY);
+        let checks = Duration::from_millis(10_000 + 1_500 + 2 * 10_000);
+        assert_eq!(recovery, checks + LEEWAY);
+        let text = format!("{text}warm-up = \"www.example.org\"\n");
+        let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
+        assert_eq!(timeout(&config, &config.backends[0]), checks + warm_up::LIMIT + LEEWAY);
     }
 }

@@ -7,7 +7,7 @@ use super::time::Clock;
 use super::totals::Totals;
 use super::{
     AnswerResult, Answered, BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last,
-    Next, Prefix, Service, SessionState,
+    Next, Prefix, Service, SessionState, WarmUp,
 };
 use crate::engine::Engine;
 use crate::engine::api_session::neighbors::{self, BgpState};
@@ -136,6 +136,10 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         drains: drains(service.drains(), clock),
         holds: holds(service.holds(), clock),
         without_hold: service.without_hold(),
+        warm_up: service.warms_until().map(|until| WarmUp {
+            ends_in_seconds: until.since(now).as_secs_f64(),
+            ends_at: clock.at(until),
+        }),
     }
 }
 
@@ -259,6 +263,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::engine::api_session::Parent;
+    use crate::engine::drain::{Lasts, Lift, Order};
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
 
@@ -298,6 +303,49 @@ mod tests {
         );
         let refused = document.services[0].prefixes.iter().map(|prefix| prefix.refused);
         assert_eq!(refused.collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn a_warm_up_is_data_until_the_names_are_asked() {
+        let toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\nrise = 1\n\
+                    [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\naddress = false\n\
+                    warm-up = \"www.example.org\"\n\
+                    [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let mut engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
+        let service = ServiceId(0);
+        let pass = Event::Outcome(CheckId { service, check: 0 }, Outcome::pass(Duration::ZERO));
+        let order = Order {
+            holder: "alice".parse().unwrap(),
+            reason: "disk".to_owned().into(),
+            lasts: Lasts::UntilLifted,
+            uid: None,
+        };
+        let lift = Lift { holder: None, once_healthy: true };
+        let drain = Event::Drain(service, order);
+        let undrain = Event::Undrain(service, lift);
+        let mut now = Moment::START;
+        // The outcome of a round that began before the end of the drain does not count.
+        for event in [Event::Start, pass.clone(), drain, undrain, pass.clone(), pass] {
+            engine.handle(now, event);
+            now = now + Duration::from_millis(500);
+            engine.handle(now, Event::Tick);
+        }
+        let shown = |engine: &Engine, now| {
+            let document = Document::of(engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
+            document.services.into_iter().next().unwrap()
+        };
+        let waiting = shown(&engine, now);
+        let warm_up = waiting.warm_up.unwrap();
+        assert!((warm_up.ends_in_seconds - 1.5).abs() < 1e-9 && warm_up.ends_at.is_some(), "{warm_up:?}");
+        assert_eq!((waiting.state, waiting.drains.len()), (service::ServiceState::Drained, 0));
+        assert_eq!(
+            waiting.next.unwrap().text,
+            "announced at the latest 1970-01-01T00:00:01.500Z, once the names of `warm-up` are asked"
+        );
+        engine.handle(now + Duration::from_millis(10), Event::WarmedUp(service));
+        let returned = shown(&engine, now + Duration::from_millis(10));
+        assert_eq!((returned.warm_up, returned.state), (None, service::ServiceState::Up));
     }
 
     #[test]

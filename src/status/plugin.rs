@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{BgpSession, CheckStatus, Document, Drain, Service, SessionState};
+use super::{BgpSession, CheckStatus, Document, Drain, Prefix, Service, SessionState};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
 use crate::text::foreign_within;
@@ -131,9 +131,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             found.add(alert, format!("{name} drained{how}: {reason}"));
         }
         ServiceState::Starting => {
-            let announces =
-                |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("announce"));
-            let stands = service.prefixes.iter().any(|prefix| announces(&prefix.desired));
+            let stands = service.prefixes.iter().any(Prefix::announces);
             let waits = stands || service.for_seconds <= SETTLING_SECONDS;
             let alert = if waits { Alert::Warning } else { Alert::Critical };
             found.add(alert, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));

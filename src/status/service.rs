@@ -22,6 +22,17 @@ pub(crate) struct Next {
     pub(crate) in_seconds: Option<f64>,
 }
 
+/// The names of `warm-up` are asked.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct WarmUp {
+    /// The time until its end at the latest.
+    pub(crate) ends_in_seconds: f64,
+    /// When that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_at: Option<Time>,
+}
+
 /// One service.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,6 +76,9 @@ pub struct Service {
     /// The state without the holds, if that is not `up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_hold: Option<ServiceState>,
+    /// Its return waits until the names of `warm-up` are asked; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) warm_up: Option<WarmUp>,
 }
 
 /// The default for a document of an older helper, which has no disabled services.
@@ -90,6 +104,12 @@ impl Service {
     #[must_use]
     pub const fn is_serving(&self) -> bool {
         matches!(self.state, ServiceState::Up | ServiceState::Degraded)
+    }
+
+    /// Whether a prefix of it is to be announced: the attributes of `degraded` may be a withdraw.
+    #[must_use]
+    pub(crate) fn is_announced(&self) -> bool {
+        self.is_serving() && self.prefixes.iter().any(Prefix::announces)
     }
 
     /// Why it is not announced, and the remedy, as the end of a sentence; `None` if it is announced, or returns if its
@@ -205,11 +225,25 @@ pub(crate) enum AnswerResult {
 }
 
 impl Prefix {
+    /// Whether the desired state is an announcement.
+    #[must_use]
+    pub(crate) fn announces(&self) -> bool {
+        self.desired.as_deref().is_some_and(announces)
+    }
+
     /// Whether ExaBGP has acknowledged the desired state.
     #[must_use]
     pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
+}
+
+/// Whether a `desired` or `acknowledged` is an announcement. Toward named neighbors these words precede it, each with an
+/// address.
+#[must_use]
+pub(crate) fn announces(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    words.find(|word| matches!(*word, "announce" | "withdraw")) == Some("announce")
 }
 
 /// A value that may be unknown; then it is written `unknown`.

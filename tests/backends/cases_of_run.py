@@ -50,6 +50,10 @@ def restarted(host):
             expect(pid(host) != former, f"process {former} was not replaced")
             expect(f"process {pid(host)} " in done.stdout, f"not process {pid(host)}: {done.stdout}")
             expect_sent(run, "announce", "withdraw", "announce")
+            # The restart ends only after the names of `warm-up`, which dnsdist refuses here.
+            expect("dns is up, acknowledged" in done.stdout, done.stdout)
+            answered = 1 if host.server.rcode == "NOERROR" else 0
+            wait_until(lambda: f"warm-up: {answered} of 1 names answered" in run.log(), PATIENCE, "the log has the warm-up")
     finally:
         end_restarted(host, former)
     return f"{done.stdout.strip().splitlines()[-1]}; quiet: {' '.join(steps['quiet'].split())}"
@@ -121,6 +125,7 @@ name = "dns"
 prefixes = ["192.0.2.53/32"]
 address = false
 backend = "{server.kind}"
+warm-up = "{server.name} {"SOA" if server.mark == "serial" else "A"}"
 dampening = {{ mode = "off" }}
 
 [[service.check]]

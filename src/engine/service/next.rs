@@ -57,6 +57,7 @@ impl Service {
             _ if !self.enabled => {
                 Some(Next::open("withdrawn until `enabled = true` and `dnsherald reload`".to_owned()))
             }
+            ServiceState::Drained | ServiceState::Down if self.warms_until.is_some() => self.after_warm_up(),
             ServiceState::Drained => Some(self.after_drain(now)),
             ServiceState::Up if self.is_pinned() => self.after_hold(),
             ServiceState::Down => Some(self.after_down(now)),
@@ -89,6 +90,11 @@ impl Service {
         Next::open(format!("drained until `dnsherald undrain {name}`"))
     }
 
+    fn after_warm_up(&self) -> Option<Next> {
+        let before = format!("{} at the latest", self.returns());
+        Some(Next::timed(before, self.warms_until?, ", once the names of `warm-up` are asked"))
+    }
+
     fn after_hold(&self) -> Option<Next> {
         let orders = self.holds.orders();
         let at = orders.all_over_at()?;
@@ -111,20 +117,20 @@ impl Service {
             Some(at) => {
                 let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
                 let why = format!(" (waits after {falls} within {})", Period(WINDOW));
-                Next::timed(format!("{} at", self.becomes(ServiceState::Up)), at, format!("{why}{undampen}"))
+                Next::timed(format!("{} at", self.returns()), at, format!("{why}{undampen}"))
             }
-            None => Next::open(format!("{} at once", self.becomes(ServiceState::Up))),
+            None => Next::open(format!("{} at once", self.returns())),
         }
     }
 
     /// The return of a service whose checks have to pass first.
     fn announced(&self, now: Moment, then: &str) -> Next {
         if self.are_all_unknown() {
-            let becomes = self.becomes(ServiceState::Up);
-            return Next::open(format!("{becomes} once the checks pass{then}"));
+            let returns = self.returns();
+            return Next::open(format!("{returns} once the checks pass{then}"));
         }
         let Some((last, text)) = self.ahead(|check| check.rises(now, Severity::Down), "passes") else {
-            return Next::open(format!("{} once the checks decide{then}", self.becomes(ServiceState::Up)));
+            return Next::open(format!("{} once the checks decide{then}", self.returns()));
         };
         let undampen = || format!(", or `dnsherald undampen {}`", self.name);
         if let Some(reuse) = self.dampening.reused_at().filter(|at| self.dampening.enforced() && *at > last) {
@@ -134,11 +140,7 @@ impl Service {
         // The delay that its falls add to the time of the checks.
         let waits = self.return_takes().saturating_sub(self.rises_in);
         let earliest = if self.drains.is_empty() && !self.revalidating { last + waits } else { last };
-        Next::timed(
-            format!("{} at the earliest", self.becomes(ServiceState::Up)),
-            earliest,
-            format!(" ({text}){then}"),
-        )
+        Next::timed(format!("{} at the earliest", self.returns()), earliest, format!(" ({text}){then}"))
     }
 
     fn after_degraded(&self, now: Moment) -> Option<Next> {
@@ -206,15 +208,26 @@ impl Service {
         last.map(|last| (last, text))
     }
 
+    /// The effect of its return on its routes. With `recovery` it is degraded first.
+    fn returns(&self) -> String {
+        match if self.recovery.is_zero() { ServiceState::Up } else { ServiceState::Degraded } {
+            state if self.announces_in(state) => "announced".to_owned(),
+            ServiceState::Up => "withdrawn".to_owned(),
+            state => format!("{state}, still withdrawn,"),
+        }
+    }
+
     /// The effect of this state on its routes: one word, and the state if the word does not imply it.
     fn becomes(&self, state: ServiceState) -> String {
-        let announces =
-            |ladder: &&crate::engine::ladder::Ladder| ladder.at(state).is_some_and(Advertisement::announces);
-        match self.ladders.iter().filter(announces).count() {
-            0 => "withdrawn".to_owned(),
-            _ if state == ServiceState::Up => "announced".to_owned(),
-            _ => format!("{state}, still announced,"),
+        match self.announces_in(state) {
+            false => "withdrawn".to_owned(),
+            true if state == ServiceState::Up => "announced".to_owned(),
+            true => format!("{state}, still announced,"),
         }
+    }
+
+    fn announces_in(&self, state: ServiceState) -> bool {
+        self.ladders.iter().any(|ladder| ladder.at(state).is_some_and(Advertisement::announces))
     }
 }
 

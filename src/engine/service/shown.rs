@@ -199,7 +199,7 @@ impl Service {
         match state {
             _ if !self.enabled => "`enabled = false` in the configuration".to_owned(),
             ServiceState::Down | ServiceState::Drained if self.warms_until.is_some() => {
-                super::warm_up::ASKS.to_owned()
+                "asks for the names of `warm-up` before it returns".to_owned()
             }
             ServiceState::Drained if self.is_disabled() => {
                 let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));

@@ -10,9 +10,6 @@ use crate::engine::moment::Moment;
 /// The longest delay of a return.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 
-/// The reason of a service that waits for the names.
-pub(crate) const ASKS: &str = "asks for the names of `warm-up` before it returns";
-
 impl Service {
     /// The state instead of `state`: a return waits until the names were asked. A hold does not wait.
     pub(super) fn warm_up(&mut self, now: Moment, state: ServiceState) -> ServiceState {
@@ -31,6 +28,12 @@ impl Service {
         }
         self.warms_until = None;
         state
+    }
+
+    /// Until when its return waits for the names at most; `None` if it does not wait for them.
+    #[must_use]
+    pub(crate) const fn warms_until(&self) -> Option<Moment> {
+        self.warms_until
     }
 
     /// The names were asked.

@@ -59,7 +59,7 @@ fn remedies(service: &Service, rule: Rule) -> Vec<String> {
         Rule::WorstCheck if !service.is_serving() => {
             remedies.push(format!("if the checks are wrong: `dnsherald hold {name} --for 1h --reason '…'`"));
         }
-        Rule::WorstCheck | Rule::AfterDrain | Rule::NoVerdict => {}
+        Rule::WorstCheck | Rule::AfterDrain | Rule::WarmUp | Rule::NoVerdict => {}
     }
     if rule != Rule::Dampening && service.dampening.suppressed {
         remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));

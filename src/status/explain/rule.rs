@@ -24,6 +24,8 @@ pub(crate) enum Rule {
     Address,
     /// A hold keeps it announced.
     Hold,
+    /// Its checks pass, and the names of `warm-up` are asked before it returns.
+    WarmUp,
     /// Its falls hold it down though its checks pass.
     Dampening,
     /// The worst of its checks.
@@ -39,6 +41,7 @@ impl Rule {
         let down = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
         match service.state {
             _ if !service.enabled => Self::NotEnabled,
+            ServiceState::Drained | ServiceState::Down if service.warm_up.is_some() => Self::WarmUp,
             ServiceState::Drained if service.disabled => Self::DisableFile,
             ServiceState::Drained if service.drains.is_empty() => Self::AfterDrain,
             ServiceState::Drained => Self::Drain,
@@ -58,6 +61,7 @@ impl Rule {
             Self::AfterDrain => "the end of a drain: the checks must pass anew",
             Self::Address => "a missing address, which overrides holds",
             Self::Hold => "a hold, which overrides the checks and dampening",
+            Self::WarmUp => "`warm-up`: the checks pass, and its names are asked before it returns",
             Self::Dampening => "dampening: the checks pass, and its falls keep it withdrawn",
             Self::WorstCheck => "the worst of its checks",
             Self::NoVerdict => "nothing yet: its checks have no verdict",

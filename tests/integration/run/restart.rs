@@ -5,8 +5,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Output};
 use std::thread;
 
+use dnsherald::engine::service::ServiceState;
+
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
+use crate::support::namespace::in_namespace;
 
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\
@@ -21,7 +24,12 @@ struct Site {
 impl Site {
     /// Uses these shell commands as its restart.
     fn new(restart: &str) -> Self {
-        let pop = Pop::with(Plan { service: "backend = \"srv\"", ..Plan::default() });
+        Self::with(restart, "backend = \"srv\"")
+    }
+
+    /// The same with these lines of `[[service]]`.
+    fn with(restart: &str, service: &'static str) -> Self {
+        let pop = Pop::with(Plan { service, ..Plan::default() });
         for folder in ["etc", "state"] {
             fs::create_dir_all(pop.file(folder)).unwrap();
         }
@@ -100,6 +108,56 @@ fn a_replaced_server_is_a_restart() {
             && history.contains("done, and every step verified")
     };
     assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
+}
+
+/// The restart is over once the service is announced, after the names of `warm-up` were asked; with `recovery` that is as
+/// degraded. Nothing answers the names, so that they take their two seconds.
+#[test]
+fn a_return_with_warm_up_and_recovery_is_awaited() {
+    let name = "run::restart::a_return_with_warm_up_and_recovery_is_awaited";
+    in_namespace(name, "true", || {
+        let _silent = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let service = "backend = \"srv\"\nwarm-up = \"localhost. A\"\ndegraded = { med = 400 }\n\
+                       recovery = { after = \"1h\", attributes = \"degraded\" }";
+        let degraded = ANNOUNCE.replace("med 100", "med 400");
+        let mut site = Site::with("stops; starts", service);
+        let output = site.run(&[]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let how = "as degraded, acknowledged: returns with the attributes of `degraded` for 1h";
+        assert!(said.contains(&format!("resolver is announced {how}")), "{said}");
+        site.helper.says(WITHDRAW);
+        site.helper.says(degraded.as_str());
+        site.helper.logs("warm-up: 0 of 1 names answered");
+        site.pop.told(&["drain", "--wait"]);
+        site.helper.says(WITHDRAW);
+        let said = site.pop.told(&["undrain", "--wait"]);
+        let announced = said.lines().nth(1).unwrap();
+        assert!(announced.starts_with("announced resolver, acknowledged within "), "{said}");
+        let how = "; resolver as degraded: returns with the attributes of `degraded` for 1h";
+        assert!(announced.ends_with(how), "{said}");
+        site.helper.says(degraded.as_str());
+    });
+}
+
+/// With `degraded = "withdraw"` the service is not announced before the end of `recovery`.
+#[test]
+fn a_recovery_that_withdraws_is_not_taken_for_an_announcement() {
+    let service = "backend = \"srv\"\ndegraded = \"withdraw\"\n\
+                   recovery = { after = \"300ms\", attributes = \"degraded\" }";
+    let mut site = Site::with("stops; starts", service);
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let withdrawn = "resolver is degraded and withdrawn, ";
+    assert!(said.contains(withdrawn) || said.contains("resolver is up, acknowledged"), "{said}");
+    site.helper.says(WITHDRAW);
+    site.helper.says(ANNOUNCE);
+    site.pop.told(&["drain", "--wait"]);
+    site.helper.says(WITHDRAW);
+    site.pop.told(&["undrain", "--wait"]);
+    assert_eq!(site.pop.status().services[0].state, ServiceState::Up);
+    site.helper.says(ANNOUNCE);
 }
 
 /// Addresses that listened before the first attempt must listen after the second.
