@@ -21,8 +21,9 @@ use crate::engine::check::{OnFail, Timing};
 use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
+use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
-use crate::exabgp::{Dialect, Route};
+use crate::exabgp::Route;
 use crate::metrics::Outlets;
 use crate::probe::Probe;
 use crate::probe::dns::Query;
@@ -115,19 +116,6 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// The addresses that only this host has, at least one.
     pub(crate) management: Vec<IpAddr>,
-}
-
-/// How to communicate with ExaBGP.
-#[derive(Clone, Debug)]
-pub(crate) struct ExaBgp {
-    /// The dialect; `None` to detect it.
-    pub(crate) dialect: Option<Dialect>,
-    /// Timeout of an acknowledgment; at least 100 ms.
-    pub(crate) ack_timeout: Duration,
-    /// Interval at which every route is stated again; zero for never, else at least 1 s.
-    pub(crate) refresh: Duration,
-    /// Whether to send End-of-RIB after the first routes.
-    pub(crate) end_of_rib: bool,
 }
 
 /// Prefixes, the checks that decide whether they are announced, and their attributes.

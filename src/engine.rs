@@ -354,8 +354,7 @@ fn routes(plan: &Plan) -> (Vec<ServiceId>, Vec<Route>) {
 }
 
 fn settings(plan: &Plan, parent: Parent) -> Settings {
-    let plan::Session { dialect, ack_timeout, refresh, end_of_rib, seed } = plan.session;
-    Settings { dialect, ack_timeout, refresh, end_of_rib, parent, compat: plan.compat, seed }
+    Settings { exabgp: plan.exabgp, parent, compat: plan.compat, seed: plan.seed }
 }
 
 /// The period of saves of the memory. It keeps the age of an adopted state below its limit while the helper runs.

@@ -10,13 +10,8 @@ impl Config {
     #[must_use]
     pub(crate) fn plan(&self) -> Plan {
         Plan {
-            session: plan::Session {
-                dialect: self.exabgp.dialect,
-                ack_timeout: self.exabgp.ack_timeout,
-                refresh: self.exabgp.refresh,
-                end_of_rib: self.exabgp.end_of_rib,
-                seed: fnv64(self.node.name.as_bytes()),
-            },
+            exabgp: self.exabgp,
+            seed: fnv64(self.node.name.as_bytes()),
             services: self.services.iter().map(Service::plan).collect(),
             compat: self.compat,
         }

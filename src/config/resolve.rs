@@ -17,10 +17,11 @@ use super::file::{self, File, Start};
 use super::since::{self, Since};
 use super::survey::{Basis, Survey};
 use super::value::{Text, Unscoped};
-use super::{Check, Config, DEFAULT_STATE, ExaBgp, Node, Service, defaults};
+use super::{Check, Config, DEFAULT_STATE, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::compat::Compat;
+use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
 
 /// A part of the file is invalid, and the resolver has recorded the error with its place.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::value::Prefix;
-use super::{Config, DEFAULT_STATE, ExaBgp, Node, Service, bytes_of_file, defaults};
+use super::{Config, DEFAULT_STATE, Node, Service, bytes_of_file, defaults};
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
+use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::{NextHop, Route};
 use crate::metrics::Outlets;

@@ -204,7 +204,7 @@ impl ApiSession {
         match self.settings.parent {
             Parent::ExaBgp => {
                 self.say(now, State::Greeting, GREETING.to_owned(), out);
-                self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
+                self.until = Some(now + HANDSHAKE.min(self.settings.exabgp.ack_timeout));
             }
             Parent::Terminal => self.become_ready(now, out),
         }
@@ -291,7 +291,7 @@ impl ApiSession {
     #[must_use]
     pub(crate) fn dialect(&self) -> Dialect {
         let learned = || self.version.as_ref().map(Version::dialect);
-        self.settings.dialect.or_else(learned).unwrap_or(match self.settings.parent {
+        self.settings.exabgp.dialect.or_else(learned).unwrap_or(match self.settings.parent {
             Parent::ExaBgp => Dialect::Plain,
             Parent::Terminal => Dialect::Neighbor,
         })

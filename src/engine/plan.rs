@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::check::{OnFail, Severity, Timing};
 use super::compat::Compat;
 use super::dampening::Policy;
@@ -19,27 +21,27 @@ use crate::exabgp::{Dialect, Route};
 /// The configuration of one engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The API session with ExaBGP.
-    pub(crate) session: Session,
+    /// How to communicate with ExaBGP.
+    pub(crate) exabgp: ExaBgp,
+    /// Spreads the refreshes of many hosts; the same seed gives the same series.
+    pub(crate) seed: u64,
     /// At least one, each with its own name and its own prefixes.
     pub(crate) services: Vec<Service>,
     /// Compatibility with `exabgp healthcheck`.
     pub(crate) compat: Compat,
 }
 
-/// The API session with ExaBGP.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Session {
-    /// The dialect, if it is not to be detected.
+/// How to communicate with ExaBGP.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct ExaBgp {
+    /// The dialect; `None` to detect it.
     pub(crate) dialect: Option<Dialect>,
-    /// Timeout of a reply; at least 100 ms.
+    /// Timeout of an acknowledgment; at least 100 ms.
     pub(crate) ack_timeout: Duration,
-    /// The interval of refreshes, which state everything again; zero for none, else at least 1 s.
+    /// Interval at which every route is stated again; zero for never, else at least 1 s.
     pub(crate) refresh: Duration,
-    /// Whether to mark the end of the first routes.
+    /// Whether to send End-of-RIB after the first routes.
     pub(crate) end_of_rib: bool,
-    /// Spreads the refreshes of many hosts; the same seed gives the same series.
-    pub(crate) seed: u64,
 }
 
 /// Prefixes, the checks that decide about them, and their advertisements.

@@ -2,11 +2,12 @@
 
 use super::advertising::Advertised;
 use super::options::{Check, Options};
-use crate::config::{self, Config, DEFAULT_STATE, ExaBgp, Node, defaults};
+use crate::config::{self, Config, DEFAULT_STATE, Node, defaults};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
 use crate::engine::ladder::Ladder;
+use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
 use crate::metrics::Outlets;
 use crate::probe::Probe;

@@ -8,6 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::api_session::{ApiSession, Parent, Settings};
 use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
+use crate::engine::plan;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
 use crate::exabgp::{Advertisement, NextHop, Route};
@@ -222,10 +223,12 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         dice.roll(2);
     }
     let settings = Settings {
-        dialect: None,
-        ack_timeout: ACK_TIMEOUT,
-        refresh: Duration::ZERO,
-        end_of_rib: false,
+        exabgp: plan::ExaBgp {
+            dialect: None,
+            ack_timeout: ACK_TIMEOUT,
+            refresh: Duration::ZERO,
+            end_of_rib: false,
+        },
         parent: Parent::ExaBgp,
         compat: Compat::NONE,
         seed,

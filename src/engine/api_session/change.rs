@@ -24,12 +24,12 @@ impl ApiSession {
         out: &mut Vec<Action>,
     ) {
         let spoken = self.dialect();
-        let refresh = self.settings.refresh;
+        let refresh = self.settings.exabgp.refresh;
         let marked = self.marks();
         self.settings = settings;
         self.change_routes(now, routes, out);
         self.change_marks(&marked);
-        if self.settings.refresh != refresh {
+        if self.settings.exabgp.refresh != refresh {
             self.refresh_at = None;
             self.plan_refresh(now);
         }

@@ -86,7 +86,7 @@ impl ApiSession {
 
     pub(super) fn say(&mut self, now: Moment, state: State, line: String, out: &mut Vec<Action>) {
         self.state = state;
-        self.until = Some(now + self.settings.ack_timeout);
+        self.until = Some(now + self.settings.exabgp.ack_timeout);
         self.said_at = now;
         self.unanswered_since.get_or_insert(now);
         out.push(Action::Print(line));

@@ -14,7 +14,7 @@ impl ApiSession {
     }
 
     pub(super) fn marks(&self) -> Vec<Mark> {
-        if !self.settings.end_of_rib {
+        if !self.settings.exabgp.end_of_rib {
             return vec![];
         }
         let mark = |entry: &RouteEntry| Mark {

@@ -44,7 +44,7 @@ impl ApiSession {
     pub(super) fn on_version(&mut self, now: Moment, version: Version, out: &mut Vec<Action>) {
         let before = self.dialect();
         if self.version.as_ref() != Some(&version) {
-            let spoken = self.settings.dialect.unwrap_or(version.dialect());
+            let spoken = self.settings.exabgp.dialect.unwrap_or(version.dialect());
             out.push(
                 Notice::Detected { version: version.to_string(), understood: version.dialect(), spoken }
                     .into(),
@@ -65,7 +65,7 @@ impl ApiSession {
     pub(super) fn on_timeout(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.until = None;
         if let State::Sending(Command::Route(_, _, line) | Command::EndOfRib(_, line)) = &self.state {
-            let (line, after) = (line.clone(), self.settings.ack_timeout);
+            let (line, after) = (line.clone(), self.settings.exabgp.ack_timeout);
             self.record.unanswered += 1;
             out.push(Notice::Unanswered { line, after }.into());
         }
@@ -109,7 +109,7 @@ impl ApiSession {
             }
             Step::AwaitDone => {
                 self.state = State::Resynchronizing(Stage::Answered);
-                self.until = Some(now + HANDSHAKE.min(self.settings.ack_timeout));
+                self.until = Some(now + HANDSHAKE.min(self.settings.exabgp.ack_timeout));
             }
             Step::MissDone => {
                 self.count_late_reply(now);

@@ -1,11 +1,9 @@
 //! Settings of the API session.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::engine::compat::Compat;
-use crate::exabgp::Dialect;
+use crate::engine::plan::ExaBgp;
 
 /// The reader of standard output.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -19,14 +17,8 @@ pub(crate) enum Parent {
 /// How to speak to ExaBGP.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Settings {
-    /// The dialect, if the configuration pins it.
-    pub(crate) dialect: Option<Dialect>,
-    /// Timeout of a reply.
-    pub(crate) ack_timeout: Duration,
-    /// The interval of refreshes, which state everything again; zero for none.
-    pub(crate) refresh: Duration,
-    /// Whether to mark the end of the first routes.
-    pub(crate) end_of_rib: bool,
+    #[serde(flatten)]
+    pub(crate) exabgp: ExaBgp,
     /// The reader of standard output.
     pub(crate) parent: Parent,
     /// Compatibility with `exabgp healthcheck`.

@@ -21,7 +21,7 @@ impl ApiSession {
         self.full = false;
         out.push(Notice::OutputUnblocked.into());
         if self.until.is_some() {
-            self.until = Some(now + self.settings.ack_timeout);
+            self.until = Some(now + self.settings.exabgp.ack_timeout);
         }
         self.unblocked_at = now;
         self.unanswered_since = self.unanswered_since.map(|_| now);
@@ -68,13 +68,13 @@ impl ApiSession {
 
     /// Within a tenth of the configured period, so that many hosts do not refresh at the same moment.
     pub(super) fn plan_refresh(&mut self, now: Moment) {
-        if self.settings.refresh.is_zero() || self.settings.parent == Parent::Terminal {
+        if self.settings.exabgp.refresh.is_zero() || self.settings.parent == Parent::Terminal {
             return;
         }
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         let tenths_of_percent = u32::try_from(900 + self.random % 201).unwrap_or(1000);
-        self.refresh_at = Some(now + self.settings.refresh * tenths_of_percent / 1000);
+        self.refresh_at = Some(now + self.settings.exabgp.refresh * tenths_of_percent / 1000);
     }
 }
