@@ -24,6 +24,7 @@ dpkg-deb --root-owner-group --build /root/older /var/cache/dnsherald_0.0.9-1.deb
 # Answers apt's question about the edited file: keep it.
 KEEP = "--option=Dpkg::Options::=--force-confold"
 DRAINS = "/usr/share/doc/dnsherald/examples/systemd/backends"
+SCHEMA = "/usr/share/dnsherald/dnsherald.schema.json"
 HARDENING = "dnsherald-hardening.conf"
 
 DRAIN_UNIT = "dnsherald-drain.service"
@@ -67,6 +68,7 @@ def upgraded(lab, report):
         raise Unmet("the upgrade has changed the configuration or replaced the running helper")
     for command in (("dnsherald", "status"), ("dnsherald", "reload"), ("dnsherald", "check-config")):
         pop.run(*command)
+    pop.run("sh", "-c", f"dnsherald config-schema | cmp - {SCHEMA}")
     with lab.load() as load:
         pop.run("systemctl", "restart", "exabgp")
         wait_until(lambda: pop.helper() not in (0, former), PATIENCE, "the new version runs", poll=0.05)

@@ -6,9 +6,27 @@ const fn form(one: &'static str, many: &'static str, pattern: &'static str) -> F
     Form { one, many, pattern }
 }
 
+macro_rules! octet {
+    () => {
+        "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+    };
+}
+
+macro_rules! ipv4 {
+    () => {
+        concat!(octet!(), r"(\.", octet!(), "){3}")
+    };
+}
+
+macro_rules! ipv6 {
+    () => {
+        "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+    };
+}
+
 macro_rules! address {
     () => {
-        r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+        concat!(ipv4!(), "|", ipv6!())
     };
 }
 
@@ -18,12 +36,18 @@ pub(super) const PERIOD: &str = concat!(
     "|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y) *)+$"
 );
 
+/// The name of a backend, which is part of file names and of the holder of its drains.
+pub(super) const BACKEND: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,55}$";
+
 pub(super) const TEXT: Kind = Kind::Text(&form("string", "strings", ""));
 /// A word of an operator, in log lines and states.
 pub(super) const NAME: Kind = Kind::Text(&form("name", "names", r"^[^/\s]+$"));
 pub(super) const ADDRESS: Kind = Kind::Text(&form("address", "addresses", concat!("^(", address!(), ")$")));
-pub(super) const PREFIX: Kind =
-    Kind::Text(&form("prefix", "prefixes", concat!("^(", address!(), ")/[0-9]{1,3}$")));
+pub(super) const PREFIX: Kind = Kind::Text(&form(
+    "prefix",
+    "prefixes",
+    concat!("^(", ipv4!(), "/([1-9]|[12][0-9]|3[0-2])|", ipv6!(), "/([1-9][0-9]?|1[01][0-9]|12[0-8]))$"),
+));
 pub(super) const SERVER: Kind = Kind::Text(&form(
     "server",
     "servers",
@@ -38,7 +62,11 @@ pub(super) const LISTEN: Kind =
     Kind::Text(&form("address with port", "addresses with ports", r"^([0-9.]+|\[[^\]]+\]):[0-9]{1,5}$"));
 pub(super) const PATH: Kind = Kind::Text(&form("absolute path", "absolute paths", "^/"));
 pub(super) const DEVICE: Kind = Kind::Text(&form("device", "devices", r"^[^/:\s]{1,15}$"));
-pub(super) const UNIT: Kind = Kind::Text(&form("systemd unit", "systemd units", r"^[^/\s]+\.service$"));
+pub(super) const UNIT: Kind = Kind::Text(&form(
+    "systemd unit",
+    "systemd units",
+    r"^[A-Za-z0-9:_\\@]([A-Za-z0-9:_.\\@-]*[A-Za-z0-9:_.\\-])?\.service$",
+));
 pub(super) const QUERY: Kind =
     Kind::Text(&form("`NAME TYPE [CLASS]`", "`NAME TYPE [CLASS]`", r"^\s*\S+\s+\S+(\s+\S+)?\s*$"));
 pub(super) const WARMED: Kind =

@@ -98,7 +98,10 @@ fn value(kind: &Kind) -> String {
         Kind::Table(path) => format!("\"$ref\": \"#/$defs/{path}\""),
         Kind::Tables(path) => format!("\"type\": \"array\", \"items\": {{ {} }}", value(&Kind::Table(path))),
         Kind::Named(path) => {
-            format!("\"type\": \"object\", \"additionalProperties\": {{ {} }}", value(&Kind::Table(path)))
+            let (name, table) = (quoted(forms::BACKEND), value(&Kind::Table(path)));
+            format!(
+                "\"type\": \"object\", \"propertyNames\": {{ \"pattern\": {name} }}, \"additionalProperties\": {{ {table} }}"
+            )
         }
         Kind::ByCause => {
             let causes: Vec<_> = Cause::ALL.iter().map(|cause| cause.word()).collect();

@@ -63,7 +63,19 @@ fn concerns_the_schema(message: &str) -> bool {
     let (_, message) = message.split_once(".toml:").unwrap_or_default();
     let message = message.trim_start_matches(|c: char| c.is_ascii_digit() || [':', ' '].contains(&c));
     let starts = ["unknown ", "found the ", "found `", "found true", "no [", "no `"];
-    let has = [" has no `", "is no severity", "is no kind of server", "is not a period", "not a pin"];
+    let has = [
+        " has no `",
+        "is no severity",
+        "is no kind of server",
+        "is no version of dnsherald",
+        "is not a period",
+        "not a pin",
+        "is not an IP address",
+        "is not a prefix",
+        "is the default route",
+        "is not a valid name of a backend",
+        "is not a service unit",
+    ];
     let others = ["unknown record type", "unknown response code", "a backend with another name needs"];
     let is_of = starts.iter().any(|start| message.starts_with(start))
         || has.iter().any(|part| message.contains(part));
