@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
+use nix::unistd::Pid;
 
 use self::exabgp::ExaBgp;
 use super::facts::{BackendFact, Facts, Known, configuration_of};
@@ -13,7 +14,7 @@ use crate::exabgp_conf::{Conf, Process};
 use crate::healthcheck;
 use crate::healthcheck::options::Addresses;
 use crate::program::{Program, run};
-use crate::sys::procfs::all_pids;
+use crate::sys::procfs::{all_pids, is_in_our_network};
 use crate::systemd;
 use crate::text::foreign;
 
@@ -149,11 +150,9 @@ async fn clock() -> Known<bool> {
 
 /// Whether a process of this name runs in this network namespace, or in one that this user may not see.
 fn runs_here(name: &str) -> bool {
-    let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
-    let own = namespace(Path::new("/proc/self"));
-    let is_it = |process: &PathBuf| {
-        let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
-        comm.trim_end() == name && namespace(process).is_none_or(|other| Some(other) == own)
+    let has_name = |pid: Pid| {
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        comm.trim_end() == name
     };
-    all_pids().into_iter().map(|pid| Path::new("/proc").join(pid.to_string())).any(|process| is_it(&process))
+    all_pids().into_iter().any(|pid| has_name(pid) && is_in_our_network(pid))
 }

@@ -69,6 +69,12 @@ pub(crate) fn all_pids() -> Vec<Pid> {
     entries.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))).collect()
 }
 
+/// Whether a process is in our network namespace, or in one that this user may not see.
+pub(crate) fn is_in_our_network(pid: Pid) -> bool {
+    let namespace = |pid: Pid| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    namespace(pid).is_none_or(|other| Some(other) == namespace(getpid()))
+}
+
 /// Our children, adopted ones included. `None` if this process is no subreaper, or the kernel does not list them.
 pub(crate) fn our_children() -> Option<Vec<Pid>> {
     if !get_child_subreaper().unwrap_or(false) {

@@ -49,8 +49,8 @@ ENVIRONMENT = {
 }
 
 # `ip netns exec` creates a mount namespace. In it /var/lib is a directory of the lab, so that a case can use the default state
-# directory without touching that of the machine.
-BEHIND_PRIVATE_STATE = 'mount --bind "$0" /var/lib && exec "$@"'
+# directory without touching that of the machine. ExaBGP is started in the directory of its file, as by hand.
+BEHIND_PRIVATE_STATE = 'mount --bind "$0" /var/lib && cd "$1" && shift && exec "$@"'
 
 
 class ExaBGP:
@@ -99,8 +99,8 @@ class ExaBGP:
             )
         file.write_text(text)
         # ExaBGP logs to a file, so that standard error, which the helper inherits, has only the helper's log.
-        environment = {**ENVIRONMENT, "exabgp_log_destination": str(self.log), **(environment or {})}
-        command = ("sh", "-c", BEHIND_PRIVATE_STATE, self.state.parent, self.program, file)
+        environment = {**ENVIRONMENT, "PWD": str(self.folder), "exabgp_log_destination": str(self.log), **(environment or {})}
+        command = ("sh", "-c", BEHIND_PRIVATE_STATE, self.state.parent, self.folder, self.program, file.name)
         self.process = self.namespace.start(*command, output=self.helper_log, environment=environment)
 
     def stop(self):

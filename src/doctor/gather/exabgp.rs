@@ -1,25 +1,27 @@
 //! Finds ExaBGP: its process, its files, its version.
 //!
-//! The files are those of the command line of the running ExaBGP, else the usual one. The settings are in `exabgp.env`
+//! The files are those of the command line of the running ExaBGP, else the usual one. An ExaBGP in this network
+//! namespace is preferred: others run for other hosts, unless it is the only one. The settings are in `exabgp.env`
 //! of its folder (4.2 and 5: `/etc/exabgp/exabgp.env`), and variables of its environment override them.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{Uid, User};
 
+use self::running::Running;
 use crate::doctor::facts::{ConfFile, Known, UnitFact};
 use crate::exabgp_conf::environment::Settings;
 use crate::exabgp_conf::{Conf, MAX_SIZE};
-use crate::process::cgroup::Membership;
 use crate::program::{Program, run};
 use crate::sys::files::read_text;
-use crate::sys::procfs::all_pids;
+use crate::sys::procfs::{all_pids, is_in_our_network};
 use crate::sys::trusted_path::trusted;
 use crate::systemd::LIMIT;
 use crate::text::foreign;
+
+mod running;
 
 /// The usual file (ExaBGP 4.2 and 5, as packaged).
 const USUAL: &str = "/etc/exabgp/exabgp.conf";
@@ -39,104 +41,23 @@ pub(super) struct ExaBgp {
     running: Vec<Running>,
 }
 
-/// A process of ExaBGP.
-#[derive(Debug)]
-struct Running {
-    pid: i32,
-    user: Uid,
-    /// The program, unless it is a module of Python.
-    program: Option<PathBuf>,
-    files: Vec<PathBuf>,
-    /// `--env`, `-e` or `--env-file`.
-    env: Option<PathBuf>,
-}
-
-/// Reads a command line: the words of `python3 /usr/sbin/exabgp [server] FILE…`.
-fn read(words: &[String]) -> Option<(Option<PathBuf>, &[String])> {
-    let base = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
-    let is_python = words.first().is_some_and(|word| base(word).starts_with("python"));
-    match words {
-        [_, module, name, rest @ ..] if is_python && module == "-m" && name == "exabgp" => Some((None, rest)),
-        [_, program, rest @ ..] if is_python && base(program) == "exabgp" => {
-            Some((Some(program.into()), rest))
-        }
-        [program, rest @ ..] if base(program) == "exabgp" => Some((Some(program.into()), rest)),
-        _ => None,
-    }
-}
-
-impl Running {
-    fn of(pid: i32) -> Option<Self> {
-        let user = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
-        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let words: Vec<_> = line
-            .split(|octet| *octet == 0)
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .filter(|word| !word.is_empty())
-            .collect();
-        let (program, arguments) = read(&words)?;
-        let folder = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_else(|_| "/".into());
-        let after = |options: &[&str]| {
-            let place = arguments.iter().position(|word| options.contains(&word.as_str()))?;
-            Some(folder.join(arguments.get(place + 1)?))
-        };
-        let env = after(&["-e", "--env", "--env-file"]);
-        let files = arguments
-            .iter()
-            .filter(|word| !word.starts_with('-'))
-            .map(|word| folder.join(word))
-            .filter(|path| path.is_file() && Some(path) != env.as_ref())
-            .collect();
-        let found = Self { pid, user, program: program.map(|program| folder.join(program)), files, env };
-        (!found.files.is_empty() && found.is_plausible()).then_some(found)
-    }
-
-    /// Whether it is not a process by which another user has this user read a file.
-    fn is_plausible(&self) -> bool {
-        let is_exabgp = || User::from_uid(self.user).ok().flatten().is_some_and(|user| user.name == "exabgp");
-        self.user.is_root() || self.user == geteuid() || is_exabgp() || self.unit().is_some()
-    }
-
-    /// Its unit, if it is one of ExaBGP.
-    fn unit(&self) -> Option<String> {
-        let membership = Membership::of(self.pid);
-        let mut parts = membership.shown().split('/');
-        let unit = parts.find(|part| part.starts_with("exabgp") && part.ends_with(".service"));
-        unit.map(str::to_owned)
-    }
-
-    fn variables(&self) -> Known<String> {
-        let variables = fs::read(format!("/proc/{}/environ", self.pid));
-        variables.map(|octets| String::from_utf8_lossy(&octets).into_owned()).map_err(|error| {
-            format!(
-                "the environment of ExaBGP (process {}) cannot be read: {error}; run this as root",
-                self.pid
-            )
-        })
-    }
-
-    /// The folder of `exabgp.env`: that of the prefix where ExaBGP is installed.
-    fn folder(&self) -> PathBuf {
-        let prefix = self.program.as_deref().and_then(Path::parent).and_then(Path::parent);
-        match prefix {
-            Some(prefix) if prefix != Path::new("/usr") && prefix != Path::new("/") => {
-                prefix.join("etc/exabgp")
-            }
-            _ => FOLDER.into(),
-        }
-    }
-}
-
 impl ExaBgp {
     /// Looks for processes with these files, or with any if there are none.
     pub(super) fn find(asked: &[PathBuf]) -> Self {
         let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let asked_for: Vec<_> = asked.iter().map(real).collect();
-        let is_asked = |running: &Running| {
-            asked.is_empty() || running.files.iter().any(|file| asked_for.contains(&real(file)))
+        let all = all_pids().into_iter().filter_map(Running::of);
+        let running = if asked.is_empty() {
+            let (here, elsewhere): (Vec<_>, Vec<_>) = all.partition(|running| is_in_our_network(running.pid));
+            if here.is_empty() { elsewhere } else { here }
+        } else {
+            let is_asked = |running: &Running| {
+                running.files.iter().any(|file| asked_for.contains(&real(file)))
+                    || asked_for.iter().any(|file| running.may_have(file))
+            };
+            all.filter(is_asked).collect()
         };
-        let all = all_pids().into_iter().filter_map(|pid| Running::of(pid.as_raw()));
-        Self { asked: asked.to_vec(), running: all.filter(is_asked).collect() }
+        Self { asked: asked.to_vec(), running }
     }
 
     /// The unit of the running ExaBGP, else the usual one.
@@ -150,8 +71,14 @@ impl ExaBgp {
         if paths.is_empty() {
             paths = self.running.iter().flat_map(|running| running.files.clone()).collect();
         }
-        if paths.is_empty() && Path::new(USUAL).exists() {
-            paths.push(USUAL.into());
+        if paths.is_empty() {
+            // An unknown file must not pass for the usual one.
+            if let Some(why) = self.running.iter().find_map(Running::why_no_file) {
+                return Err(why);
+            }
+            if Path::new(USUAL).exists() {
+                paths.push(USUAL.into());
+            }
         }
         paths.sort();
         paths.dedup();
@@ -268,22 +195,6 @@ fn text(path: &Path) -> Result<String, (ErrorKind, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_line_of_exabgp_is_told_from_others() {
-        let read_words = |line: &str| {
-            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
-            read(&words).map(|(program, rest)| (program, rest.to_vec()))
-        };
-        let rest = vec!["/etc/exabgp/exabgp.conf".to_owned()];
-        let debian = Some((Some(PathBuf::from("/usr/sbin/exabgp")), rest.clone()));
-        assert_eq!(read_words("/usr/bin/python3 /usr/sbin/exabgp /etc/exabgp/exabgp.conf"), debian);
-        assert_eq!(read_words("/usr/sbin/exabgp /etc/exabgp/exabgp.conf"), debian);
-        assert_eq!(read_words("python3.11 -m exabgp /etc/exabgp/exabgp.conf"), Some((None, rest)));
-        for other in ["vi /etc/exabgp/exabgp.conf", "python3 -m http.server", "exabgpcli show", ""] {
-            assert_eq!(read_words(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn the_version_is_in_the_first_line() {

@@ -1,0 +1,174 @@
+//! The processes of ExaBGP, as `/proc` shows them.
+//!
+//! ExaBGP changes to the root directory at its start, and to the user in `exabgp.daemon.user`, `nobody` unless it is set
+//! (4.2 to 5). A relative name on its command line counts from the directory in which it was started: `PWD` in its
+//! environment, which only root and the user that started it may read.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Pid, Uid, User, geteuid};
+
+use super::FOLDER;
+use crate::doctor::facts::Known;
+use crate::process::cgroup::Membership;
+use crate::text::foreign;
+
+/// The users as which ExaBGP runs, besides root: that of Debian's package, and that of its own default.
+const USERS: [&str; 2] = ["exabgp", "nobody"];
+
+/// Commands of ExaBGP that are no server.
+const OTHER_COMMANDS: [&str; 6] = ["healthcheck", "cli", "run", "env", "version", "--version"];
+
+/// A process of ExaBGP.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) pid: Pid,
+    pub(super) user: Uid,
+    /// The program, unless it is a module of Python.
+    pub(super) program: Option<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
+    /// The names of files that are not found.
+    lost: Vec<String>,
+    /// `--env`, `-e` or `--env-file`.
+    pub(super) env: Option<PathBuf>,
+}
+
+/// Reads a command line: the words of `python3 /usr/sbin/exabgp [server] FILE…`. `None` if it is none of a server.
+fn read(words: &[String]) -> Option<(Option<PathBuf>, &[String])> {
+    let base = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    if words.iter().any(|word| OTHER_COMMANDS.contains(&word.as_str())) {
+        return None;
+    }
+    let is_python = words.first().is_some_and(|word| base(word).starts_with("python"));
+    match words {
+        [_, module, name, rest @ ..] if is_python && module == "-m" && name == "exabgp" => Some((None, rest)),
+        [_, program, rest @ ..] if is_python && base(program) == "exabgp" => {
+            Some((Some(program.into()), rest))
+        }
+        [program, rest @ ..] if base(program) == "exabgp" => Some((Some(program.into()), rest)),
+        _ => None,
+    }
+}
+
+/// Where a name is: in the first directory that has it, else in the first one.
+fn place(folders: &[PathBuf], name: &str) -> PathBuf {
+    let all = || folders.iter().map(|folder| folder.join(name));
+    all().find(|path| path.is_file()).or_else(|| all().next()).unwrap_or_else(|| name.into())
+}
+
+impl Running {
+    /// The process of this number, if it is a server of ExaBGP.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        let user = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words: Vec<_> = line
+            .split(|octet| *octet == 0)
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let (program, arguments) = read(&words)?;
+        let mut found = Self { pid, user, program: None, files: vec![], lost: vec![], env: None };
+        let folders = found.folders();
+        found.program = program.map(|program| place(&folders, &program.to_string_lossy()));
+        let option = arguments.iter().position(|word| ["-e", "--env", "--env-file"].contains(&word.as_str()));
+        let env = option.and_then(|option| arguments.get(option + 1));
+        found.env = env.map(|word| place(&folders, word));
+        for word in arguments.iter().filter(|word| !word.starts_with('-') && Some(*word) != env) {
+            match place(&folders, word) {
+                path if path.is_file() => found.files.push(path),
+                // Other words are commands and values of options.
+                _ if word.ends_with(".conf") => found.lost.push(word.clone()),
+                _ => {}
+            }
+        }
+        let has_file = !found.files.is_empty() || !found.lost.is_empty();
+        (has_file && found.is_plausible()).then_some(found)
+    }
+
+    /// The directories from which its relative names may count.
+    fn folders(&self) -> Vec<PathBuf> {
+        let now = fs::read_link(format!("/proc/{}/cwd", self.pid)).unwrap_or_else(|_| "/".into());
+        let variables = self.variables().unwrap_or_default();
+        let started = variables.split('\0').find_map(|word| word.strip_prefix("PWD=")).map(PathBuf::from);
+        [now].into_iter().chain(started).collect()
+    }
+
+    /// Whether this may be a file of it whose directory is not known.
+    pub(super) fn may_have(&self, file: &Path) -> bool {
+        self.lost.iter().any(|name| file.ends_with(name.trim_start_matches("./")))
+    }
+
+    /// Why none of its files is known.
+    pub(super) fn why_no_file(&self) -> Option<String> {
+        let name = foreign(self.lost.first().filter(|_| self.files.is_empty())?);
+        let pid = self.pid;
+        Some(format!(
+            "ExaBGP (process {pid}) runs with {name}, which is not found; name the file with --exabgp-conf"
+        ))
+    }
+
+    /// Whether it is not a process by which another user has this user read a file.
+    fn is_plausible(&self) -> bool {
+        let is_usual = |user: User| USERS.contains(&user.name.as_str());
+        let has_usual = || User::from_uid(self.user).ok().flatten().is_some_and(is_usual);
+        self.user.is_root() || self.user == geteuid() || has_usual() || self.unit().is_some()
+    }
+
+    /// Its unit, if it is one of ExaBGP.
+    pub(super) fn unit(&self) -> Option<String> {
+        let membership = Membership::of(self.pid.as_raw());
+        let mut parts = membership.shown().split('/');
+        let unit = parts.find(|part| part.starts_with("exabgp") && part.ends_with(".service"));
+        unit.map(str::to_owned)
+    }
+
+    pub(super) fn variables(&self) -> Known<String> {
+        let variables = fs::read(format!("/proc/{}/environ", self.pid));
+        variables.map(|octets| String::from_utf8_lossy(&octets).into_owned()).map_err(|error| {
+            format!(
+                "the environment of ExaBGP (process {}) cannot be read: {error}; run this as root",
+                self.pid
+            )
+        })
+    }
+
+    /// The folder of `exabgp.env`: that of the prefix where ExaBGP is installed.
+    pub(super) fn folder(&self) -> PathBuf {
+        let prefix = self.program.as_deref().and_then(Path::parent).and_then(Path::parent);
+        match prefix {
+            Some(prefix) if prefix != Path::new("/usr") && prefix != Path::new("/") => {
+                prefix.join("etc/exabgp")
+            }
+            _ => FOLDER.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_of_exabgp_is_told_from_others() {
+        let read_words = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            read(&words).map(|(program, rest)| (program, rest.to_vec()))
+        };
+        let rest = vec!["/etc/exabgp/exabgp.conf".to_owned()];
+        let debian = Some((Some(PathBuf::from("/usr/sbin/exabgp")), rest.clone()));
+        assert_eq!(read_words("/usr/bin/python3 /usr/sbin/exabgp /etc/exabgp/exabgp.conf"), debian);
+        assert_eq!(read_words("/usr/sbin/exabgp /etc/exabgp/exabgp.conf"), debian);
+        assert_eq!(read_words("python3.11 -m exabgp /etc/exabgp/exabgp.conf"), Some((None, rest)));
+        for other in [
+            "vi /etc/exabgp/exabgp.conf",
+            "python3 -m http.server",
+            "exabgpcli show",
+            "exabgp healthcheck --config hc.conf",
+            "",
+        ] {
+            assert_eq!(read_words(other), None, "{other}");
+        }
+    }
+}
