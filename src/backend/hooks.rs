@@ -10,6 +10,15 @@ use crate::text::period::Period;
 
 pub(crate) mod install;
 
+/// The time for the steps of a drain other than the wait for a quiet server: ExaBGP, and the helper.
+const ELSE: Duration = Duration::from_secs(40);
+
+/// The longest time of a drain that waits so long for a quiet server.
+#[must_use]
+pub(crate) fn longest_drain(wait: Duration) -> Duration {
+    wait + ELSE
+}
+
 /// Whether a line comes from an earlier drop-in of ours.
 const OURS: &str = " backend stopping ";
 
@@ -25,6 +34,14 @@ pub(crate) enum StopTime {
 impl StopTime {
     /// The default of systemd.
     pub(crate) const DEFAULT: Self = Self::Within(Duration::from_secs(90));
+
+    /// The value as systemd writes it: `1min 30s`, `infinity`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        match text {
+            "infinity" => Some(Self::Infinite),
+            time => time.parse().ok().map(|Period(time)| Self::Within(time)),
+        }
+    }
 
     /// The value as systemd reads it, at least `least`.
     fn at_least(self, least: Duration) -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::backend::RateLimit;
 use crate::config::{Config, DEFAULT_PATH};
@@ -75,6 +76,8 @@ pub(crate) struct Denied {
     pub(crate) backend: Option<String>,
     /// The group that may use it.
     pub(crate) group: Option<String>,
+    /// Whether a restart of ExaBGP suffices: its user has the group, but had not when ExaBGP was started.
+    pub(crate) is_granted: bool,
 }
 
 /// An address that should be on this host.
@@ -119,6 +122,8 @@ pub(crate) struct UnitFact {
     pub(crate) exec_stop: String,
     pub(crate) exec_start_post: String,
     pub(crate) notify_access: String,
+    /// The time limit of each command that stops it, as systemd writes it.
+    pub(crate) stop_timeout: String,
     pub(crate) environment: String,
     pub(crate) user: String,
     pub(crate) groups: String,
@@ -131,6 +136,8 @@ pub(crate) struct UnitFact {
 pub(crate) struct BackendFact {
     pub(crate) name: String,
     pub(crate) rate_limit: RateLimit,
+    /// The longest time that its drain takes.
+    pub(crate) longest_drain: Duration,
     /// Its unit; `None` if it has none.
     pub(crate) unit: Option<Known<UnitFact>>,
 }

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use self::exabgp::ExaBgp;
 use super::facts::{BackendFact, Facts, Known, configuration_of};
+use crate::backend::hooks::longest_drain;
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::exabgp_conf::{Conf, Process};
 use crate::healthcheck;
@@ -127,7 +128,8 @@ async fn backends(config: Option<&Config>) -> Vec<BackendFact> {
         };
         let (rate_limit, unit) =
             tokio::join!(backend.rate_limit(&zones, config.node.management.clone()), show());
-        BackendFact { name: backend.name.clone(), rate_limit, unit }
+        let longest_drain = longest_drain(backend.quiet.longest());
+        BackendFact { name: backend.name.clone(), rate_limit, longest_drain, unit }
     });
     join_all(backends).await
 }

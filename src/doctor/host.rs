@@ -12,15 +12,22 @@ pub(super) fn access(facts: &Facts) -> Examined {
     let user = &access.user;
     for denied in &access.denied {
         let path = denied.path.display();
+        let restart =
+            "restart ExaBGP when the host may be drained: it was started before its user had these groups";
         match &denied.backend {
             None => examined.find(
                 Id::DirectoryAccess,
                 format!("user `{user}`, which runs the helper, cannot write to {path}"),
-                "systemd-tmpfiles --create dnsherald.conf; for another user than `exabgp`, put a changed copy of \
-                 /usr/lib/tmpfiles.d/dnsherald.conf into /etc/tmpfiles.d",
+                if denied.is_granted {
+                    restart
+                } else {
+                    "systemd-tmpfiles --create dnsherald.conf; for another user than `exabgp`, put a changed copy of \
+                     /usr/lib/tmpfiles.d/dnsherald.conf into /etc/tmpfiles.d"
+                },
             ),
             Some(backend) => {
                 let remedy = match &denied.group {
+                    _ if denied.is_granted => restart.to_owned(),
                     Some(group) => format!(
                         "in /etc/systemd/system/exabgp.service.d/dnsherald-{group}.conf: [Service] \
                          SupplementaryGroups={group}; then systemctl daemon-reload, and restart ExaBGP when the host may be \

@@ -91,6 +91,7 @@ fn healthy() -> Facts {
         backends: vec![BackendFact {
             name: "unbound".to_owned(),
             rate_limit: rate_limit(Limited::NotLimited, None),
+            longest_drain: Duration::from_secs(50),
             unit: Some(Ok(backend_unit())),
         }],
         clock: Ok(true),

@@ -1,7 +1,11 @@
 //! Checks of the units of systemd and their drop-ins.
 
+use std::time::Duration;
+
 use super::facts::{Facts, UnitFact};
 use super::finding::{Examined, Id};
+use crate::backend::hooks::StopTime;
+use crate::text::period::Period;
 
 /// The name of the drop-ins of dnsherald.
 const NAME: &str = "/dnsherald.conf";
@@ -48,6 +52,9 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
         }
         Some(_) => {}
     }
+    let longest = facts.backends.iter().map(|backend| backend.longest_drain).max();
+    let limit = longest.filter(|_| drains).and_then(|longest| limit(unit, longest));
+    lost.extend(limit.as_deref());
     if !lost.is_empty() {
         examined.find(
             Id::DropInOverridden,
@@ -56,6 +63,18 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
         );
     }
     examined
+}
+
+/// Says so if the time limit of the commands that stop a unit is shorter than a drain.
+fn limit(unit: &UnitFact, longest: Duration) -> Option<String> {
+    match StopTime::read(&unit.stop_timeout) {
+        Some(StopTime::Within(limit)) if limit < longest => Some(format!(
+            "a drain may take {}, and is ended after {} (`TimeoutStopSec=`)",
+            Period(longest),
+            Period(limit)
+        )),
+        _ => None,
+    }
 }
 
 pub(super) fn backends(facts: &Facts) -> Examined {
@@ -80,8 +99,9 @@ pub(super) fn backends(facts: &Facts) -> Examined {
         stale(unit, &mut examined);
         let (stops, starts) =
             (unit.exec_stop.contains("backend stopping"), unit.exec_start_post.contains("backend started"));
+        let limit = limit(unit, backend.longest_drain);
         match unit.drop_in() {
-            _ if stops && starts => {}
+            _ if stops && starts && limit.is_none() => {}
             None if !stops && !starts => examined.find(
                 Id::DropInMissing,
                 format!("{name} has no drop-in of dnsherald: a stop or an upgrade of its package does not drain first"),
@@ -89,6 +109,7 @@ pub(super) fn backends(facts: &Facts) -> Examined {
             ),
             _ => {
                 let lost = match (stops, starts) {
+                    (true, true) => limit.as_deref().unwrap_or_default(),
                     (false, false) => "it neither drains before a stop nor ends the drain after a start",
                     (false, true) => "it does not drain before a stop (`ExecStop=`)",
                     _ => "it does not end the drain after a start (`ExecStartPost=`)",
@@ -96,7 +117,10 @@ pub(super) fn backends(facts: &Facts) -> Examined {
                 examined.find(
                     Id::DropInOverridden,
                     format!("something overrides the drop-in of dnsherald for {name}: {lost}"),
-                    format!("`systemctl cat {name}` shows which file does; remove the lines there, then systemctl daemon-reload"),
+                    format!(
+                        "`systemctl cat {name}` shows which file does; remove the lines there, then `dnsherald backend hooks \
+                         {name} --install`, or systemctl daemon-reload"
+                    ),
                 );
             }
         }

@@ -11,7 +11,7 @@ use super::super::helper::Helper;
 use super::super::{complain, host_name, named, runtime};
 use crate::backend::Backend;
 use crate::backend::hooks::install::{Installed, install, place_of};
-use crate::backend::hooks::{StopTime, drop_in, stop_commands};
+use crate::backend::hooks::{StopTime, drop_in, longest_drain, stop_commands};
 use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
@@ -20,15 +20,12 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
 use crate::exit::Exit;
 use crate::restart::{wait_until_acknowledged, wait_until_quiet};
 use crate::status::Service;
-use crate::text::period::{Period, Shown};
+use crate::text::period::Shown;
 use crate::{systemd, text};
 
 /// The drain ends this long after the longest wait for a quiet server if the unit does not return; then the checks
 /// decide.
 const LASTS: Duration = Duration::from_secs(300);
-
-/// The time for the other steps: ExaBGP, and the helper.
-const ELSE: Duration = Duration::from_secs(40);
 
 /// The wait for clients if the file does not name a backend: the default of `settle`.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -47,10 +44,7 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
         let shown = shown.map_err(|ended| anyhow!("unit {unit}: systemctl show {unit}: {ended}"))?;
         anyhow::Ok((text, shown))
     })?;
-    let stop = match shown.stop_timeout.as_str() {
-        "infinity" => StopTime::Infinite,
-        time => time.parse().map_or(StopTime::DEFAULT, |Period(time)| StopTime::Within(time)),
-    };
+    let stop = StopTime::read(&shown.stop_timeout).unwrap_or(StopTime::DEFAULT);
     let Configuration { config: path } = &options.helper.configuration;
     let config = Config::load(path, &host_name()).ok();
     let waits =
@@ -71,7 +65,7 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
     if let Some(directory) = &options.helper.control {
         words.extend(["--control".to_owned(), absolute(directory).display().to_string()]);
     }
-    let drains = waits.unwrap_or(Duration::from_secs(10)) + ELSE;
+    let drains = longest_drain(waits.unwrap_or(Duration::from_secs(10)));
     let made = drop_in(unit, &words, &stop_commands(&text), drains, stop);
     if !installs {
         write!(text::stdout(), "{made}")?;

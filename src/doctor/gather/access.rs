@@ -20,18 +20,30 @@ const READ: u32 = 4;
 const WRITE: u32 = 2;
 const ENTER: u32 = 1;
 
-/// A user with its groups.
+/// The user of the helper.
 #[derive(Debug)]
+pub(super) struct HelperUser {
+    pub(super) user: User,
+    /// Further groups of the unit, separated by blanks.
+    pub(super) groups: String,
+    /// The groups of the running ExaBGP: others count from its next start.
+    pub(super) running: Option<Vec<u32>>,
+}
+
+/// A user with its groups.
+#[derive(Clone, Debug)]
 struct Who {
     uid: u32,
     gids: Vec<u32>,
 }
 
 /// Looks at everything that the user of the helper needs.
-pub(super) fn look(config: Result<&Config, &String>, user: Known<(User, String)>) -> Known<Access> {
+pub(super) fn look(config: Result<&Config, &String>, user: Known<HelperUser>) -> Known<Access> {
     let config = config.map_err(|_| NO_CONFIGURATION.to_owned())?;
-    let (user, groups) = user?;
-    let who = Who::new(&user, &groups);
+    let HelperUser { user, groups, running } = user?;
+    // From the next start of ExaBGP on, and now.
+    let next = Who::new(&user, &groups);
+    let who = running.map_or_else(|| next.clone(), |gids| Who { uid: next.uid, gids });
     let mut access = Access { user: user.name, denied: vec![] };
     // `dnsherald healthcheck` has neither sockets nor state.
     let directories = config.origin.as_ref().map(|_| [&config.control, &config.state]);
@@ -39,7 +51,8 @@ pub(super) fn look(config: Result<&Config, &String>, user: Known<(User, String)>
         // The helper makes a directory that is missing.
         let place = if path.exists() { path.as_path() } else { path.parent().unwrap_or(path) };
         if !who.may(place, WRITE | ENTER)? {
-            access.denied.push(Denied { path: path.clone(), backend: None, group: None });
+            let is_granted = next.may(place, WRITE | ENTER)?;
+            access.denied.push(Denied { path: path.clone(), backend: None, group: None, is_granted });
         }
     }
     for backend in &config.backends {
@@ -49,7 +62,8 @@ pub(super) fn look(config: Result<&Config, &String>, user: Known<(User, String)>
             }
             if !who.may(&path, need)? {
                 let group = backend.facts().access.group.map(str::to_owned);
-                access.denied.push(Denied { path, backend: Some(backend.name.clone()), group });
+                let is_granted = next.may(&path, need)?;
+                access.denied.push(Denied { path, backend: Some(backend.name.clone()), group, is_granted });
             }
             // The socket is used if there is one, and the keys otherwise.
             break;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use self::running::Running;
+use super::access::HelperUser;
 use crate::doctor::facts::{ConfFile, Known, UnitFact};
 use crate::exabgp_conf::environment::Settings;
 use crate::exabgp_conf::{Conf, MAX_SIZE};
@@ -89,11 +90,11 @@ impl ExaBgp {
     }
 
     /// The user of the helper: that of the running ExaBGP, else of its unit.
-    pub(super) fn user(&self, unit: Option<&UnitFact>) -> Known<(User, String)> {
+    pub(super) fn user(&self, unit: Option<&UnitFact>) -> Known<HelperUser> {
         let groups = unit.map(|unit| unit.groups.clone()).unwrap_or_default();
-        let running = self.running.first().map(|running| running.user);
+        let running = self.running.first();
         let user = match (running, unit) {
-            (Some(user), _) => User::from_uid(user),
+            (Some(running), _) => User::from_uid(running.user),
             (None, Some(unit)) if unit.load_state == "loaded" && unit.user.is_empty() => {
                 User::from_uid(Uid::from_raw(0))
             }
@@ -106,7 +107,7 @@ impl ExaBgp {
             }
         };
         match user {
-            Ok(Some(user)) => Ok((user, groups)),
+            Ok(Some(user)) => Ok(HelperUser { user, groups, running: running.and_then(Running::groups) }),
             _ => Err("the user of ExaBGP has no entry in passwd".to_owned()),
         }
     }

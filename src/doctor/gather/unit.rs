@@ -6,7 +6,7 @@ use crate::doctor::facts::{Known, UnitFact};
 use crate::systemd::{LIMIT, is_booted, properties};
 
 const PROPERTIES: &str = "Id,LoadState,DropInPaths,ExecStop,ExecStartPost,NotifyAccess,Environment,User,\
-                          SupplementaryGroups,NeedDaemonReload";
+                          SupplementaryGroups,NeedDaemonReload,TimeoutStopUSec";
 
 /// A unit of this name. One that does not exist is no error, but has a state of its own.
 pub(super) async fn show(name: &str) -> Known<UnitFact> {
@@ -36,6 +36,7 @@ fn read(name: &str, text: &str) -> UnitFact {
         exec_stop: value("ExecStop"),
         exec_start_post: value("ExecStartPost"),
         notify_access: value("NotifyAccess"),
+        stop_timeout: value("TimeoutStopUSec"),
         environment: value("Environment"),
         user: value("User"),
         groups: value("SupplementaryGroups"),

@@ -7,12 +7,20 @@ fn permissions() {
     let denied = |backend: Option<&str>| {
         found(|facts| {
             let backend = backend.map(str::to_owned);
-            let denied = vec![Denied { path: "/run/x".into(), backend, group: Some("unbound".to_owned()) }];
+            let group = Some("unbound".to_owned());
+            let denied = vec![Denied { path: "/run/x".into(), backend, group, is_granted: false }];
             facts.access = Ok(Access { user: "exabgp".to_owned(), denied });
         })
     };
     assert_eq!(denied(None), ["directory-access"]);
     assert_eq!(denied(Some("unbound")), ["control-access"]);
+    for (is_granted, remedy) in [(false, "SupplementaryGroups=unbound; then"), (true, "restart ExaBGP when")]
+    {
+        let (backend, group) = (Some("unbound".to_owned()), Some("unbound".to_owned()));
+        let denied = vec![Denied { path: "/run/x".into(), backend, group, is_granted }];
+        let facts = Facts { access: Ok(Access { user: "exabgp".to_owned(), denied }), ..healthy() };
+        assert!(Report::of(&facts).findings[0].remedy.contains(remedy), "{facts:?}");
+    }
 }
 
 #[test]
@@ -62,6 +70,7 @@ fn drop_ins_of_exabgp() {
     assert_eq!(changed(|unit| unit.environment = String::new()), ["drop-in-overridden"]);
     assert_eq!(changed(|unit| unit.environment = "DNSHERALD_WATCHDOG=0s".to_owned()), [""; 0]);
     assert_eq!(changed(|unit| unit.is_stale = true), ["daemon-reload"]);
+    assert_eq!(changed(|unit| unit.stop_timeout = "5s".to_owned()), ["drop-in-overridden"]);
     let none = |unit: &mut UnitFact| (unit.drop_ins, unit.exec_stop) = (String::new(), String::new());
     assert_eq!(changed(none), ["drop-in-missing"]);
 }
@@ -77,6 +86,14 @@ fn drop_ins_of_backends() {
     };
     assert_eq!(changed(|unit| unit.exec_stop = String::new()), ["drop-in-overridden"]);
     assert_eq!(changed(|unit| unit.exec_start_post = String::new()), ["drop-in-overridden"]);
+    let within = |time: &str| {
+        found(|facts| {
+            let unit = UnitFact { stop_timeout: time.to_owned(), ..backend_unit() };
+            facts.backends[0].unit = Some(Ok(unit));
+        })
+    };
+    assert_eq!(within("5s"), ["drop-in-overridden"], "a drain may take 50 s");
+    assert!(within("1min 30s").is_empty() && within("infinity").is_empty() && within("").is_empty());
     let none = |unit: &mut UnitFact| {
         *unit = UnitFact { drop_ins: String::new(), ..self::unit("unbound.service") };
     };

@@ -52,6 +52,16 @@ fn read(words: &[String]) -> Option<(Option<PathBuf>, &[String])> {
     }
 }
 
+/// The groups in `/proc/PID/status`: the effective one, and the supplementary ones.
+fn groups_in(status: &str) -> Option<Vec<u32>> {
+    let numbers = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<Vec<u32>>>()
+    };
+    let own = *numbers("Gid:")?.get(1)?;
+    Some([own].into_iter().chain(numbers("Groups:")?).collect())
+}
+
 /// Where a name is: in the first directory that has it, else in the first one.
 fn place(folders: &[PathBuf], name: &str) -> PathBuf {
     let all = || folders.iter().map(|folder| folder.join(name));
@@ -124,6 +134,11 @@ impl Running {
         unit.map(str::to_owned)
     }
 
+    /// The numbers of its groups, its own one first.
+    pub(super) fn groups(&self) -> Option<Vec<u32>> {
+        groups_in(&fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?)
+    }
+
     pub(super) fn variables(&self) -> Known<String> {
         let variables = fs::read(format!("/proc/{}/environ", self.pid));
         variables.map(|octets| String::from_utf8_lossy(&octets).into_owned()).map_err(|error| {
@@ -149,6 +164,15 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_groups_of_a_process_are_in_its_status() {
+        let status =
+            "Name:\texabgp\nUid:\t104\t104\t104\t104\nGid:\t0\t105\t0\t0\nGroups:\t105 110 \nNgid:\t0\n";
+        assert_eq!(groups_in(status), Some(vec![105, 105, 110]));
+        assert_eq!(groups_in("Gid:\t7\t7\t7\t7\nGroups:\t\n"), Some(vec![7]));
+        assert_eq!(groups_in("Gid:\t7\n"), None);
+    }
 
     #[test]
     fn a_command_line_of_exabgp_is_told_from_others() {
