@@ -19,7 +19,7 @@ rm -rf /root/older && dpkg-deb --raw-extract {package} /root/older
 sed -i 's/^Version: .*/Version: 0.0.9-1/' /root/older/DEBIAN/control
 echo '# An older version said this.' >> /root/older{configuration}
 cd /root/older && find * -path DEBIAN -prune -o -type f -print0 | xargs -0 md5sum > DEBIAN/md5sums
-dpkg-deb --root-owner-group --build /root/older /var/cache/dnsherald_0.0.9-1.deb
+dpkg-deb --root-owner-group -Znone --build /root/older /var/cache/dnsherald_0.0.9-1.deb
 """
 # Answers apt's question about the edited file: keep it.
 KEEP = "--option=Dpkg::Options::=--force-confold"
