@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::output::Written;
+use super::probes::counters_of;
 use super::requests::answer_once_written;
 use super::{Daemon, Supervisor, listeners, report};
 use crate::engine::action::Action;
@@ -110,11 +111,14 @@ impl Daemon<'_> {
         let Some((probe, on_fail)) = self.probes.get(&check).cloned() else { return };
         let (round, outcomes) = (self.rounds.begin(check), self.outcomes.0.clone());
         let (watch, listeners) = (self.processes.watch_of(&probe), self.listeners.watch());
+        let counters = counters_of(&self.probes, check.service);
         tokio::spawn(async move {
             let severity = |cause| on_fail.severity(cause);
             let outcome = match (&*probe, watch, listeners) {
                 (Probe::Process(probe), Some(watch), _) => watch.ask(probe.timeout).await,
-                (_, _, Some(listeners)) => listeners::ask(&probe, severity, &listeners).await,
+                (_, _, Some(listeners)) => {
+                    listeners::ask(&probe, severity, &listeners, counters.as_ref()).await
+                }
                 _ => probe.ask(severity, |_, finding| finding.outcome).await,
             };
             // Sending fails only after the loop has ended.

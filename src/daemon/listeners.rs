@@ -11,6 +11,7 @@ use super::processes::Processes;
 use crate::engine::event::{CheckId, Event};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::Probe;
+use crate::probe::counters::CountersProbe;
 use crate::probe::listener::ListenerProbe;
 use crate::probe::listener::watch::{Report, Watch};
 use crate::process::work;
@@ -74,14 +75,21 @@ impl Listeners {
 }
 
 /// Sends a probe independently of the rounds. The watch learns its outcome and those of other probes.
-pub(super) async fn ask<K: Ord>(probe: &Probe, severity: impl Fn(Cause) -> K, watch: &Watch) -> Outcome {
+///
+/// The `counters` are those of the server of the service, if a check reads them.
+pub(super) async fn ask<K: Ord>(
+    probe: &Probe,
+    severity: impl Fn(Cause) -> K,
+    watch: &Watch,
+    counters: Option<&CountersProbe>,
+) -> Outcome {
     if let Probe::Listener(listener) = probe
         && let Some(outcome) = watch.outcome(listener)
     {
         return outcome;
     }
     let began = watch.note_reads();
-    let asked = probe.ask(severity, |probe, finding| watch.weigh(probe, began, finding));
+    let asked = probe.ask(severity, |probe, finding| watch.weigh(probe, began, finding, counters));
     if !matches!(probe, Probe::Dns(_)) {
         return asked.await;
     }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::engine::check::OnFail;
 use crate::engine::event::{CheckId, ServiceId};
 use crate::probe::Probe;
+use crate::probe::counters::CountersProbe;
 
 /// The probe of each check, and the effects of its failures.
 pub(super) type Probes = HashMap<CheckId, (Arc<Probe>, Arc<OnFail>)>;
@@ -22,6 +23,15 @@ pub(super) fn probes(config: &Config) -> Probes {
             })
         })
         .collect()
+}
+
+/// The counters of the server of this service, if a check reads them.
+pub(super) fn counters_of(probes: &Probes, service: ServiceId) -> Option<CountersProbe> {
+    let of_service = (0..).map_while(|check| probes.get(&CheckId { service, check }));
+    of_service.into_iter().find_map(|(probe, _)| match &**probe {
+        Probe::Counters(counters) => Some(counters.clone()),
+        _ => None,
+    })
 }
 
 /// A check that a reload does not change keeps its probes, with the state that they remember.

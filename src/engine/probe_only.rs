@@ -13,6 +13,11 @@
 //!    this. A server without clients does not either: there a false withdraw costs nothing.
 //! 4. The probe has passed since the start of the helper.
 //!
+//! The counters of the server, where a `counters` check reads them, are a second witness of what others get ([`served`]).
+//! They count answers, so they stand in for the sockets and for the kernel where those cannot be seen: without
+//! `sock_diag`, or with the server in another network namespace. They never overrule sockets that are not read, nor a
+//! kernel that counts far fewer queries than before.
+//!
 //! Each failing probe is judged anew. Without this evidence a failure is a failure. An access list that refuses all clients
 //! and knows the service address looks the same; the key `client-source` sees it, and its probes are never `probe-only`.
 
@@ -20,9 +25,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::moment::Moment;
-
-/// The time before the first failure over which the former rate is measured.
-const BEFORE: Duration = Duration::from_secs(10);
 
 /// The shortest part of [`BEFORE`] with readings that gives a rate.
 const SHORTEST: Duration = Duration::from_secs(3);
@@ -40,20 +42,17 @@ const ANSWERED: Duration = Duration::from_secs(1);
 /// The present rate must be at least this share of the former rate.
 const SHARE: f64 = 0.25;
 
-/// The lowest number of queries of others that counts as service.
-const FEWEST: u64 = 2;
-
 /// While the cause is `probe-only`, the former rate falls to a lower present rate within this time: at night there are
 /// fewer clients.
 const FOLLOWS: Duration = Duration::from_secs(60 * 60);
 
-/// The shortest time between two readings.
+/// The shortest time between two readings of the kernel's counts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the server has read of others since some moment.
+/// What the server has read of others since some moment, or answered, by its own counters.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Reads {
-    /// Datagrams. The count of our own may be ahead by a few, so it can go back.
+    /// Datagrams, or answers. The count of our own may be ahead by a few, so it can go back.
     pub(crate) udp: i64,
     /// Connections.
     pub(crate) tcp: i64,
@@ -70,9 +69,62 @@ pub(crate) enum Failed {
     Answered,
 }
 
+/// What is known of the queries of others since the failures began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Evidence {
+    /// This many a second, rounded: enough.
+    For(u64),
+    /// Far fewer than before.
+    Against,
+    /// There is nothing to compare.
+    Unknown,
+}
+
+/// What samples show of the sockets of the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sockets {
+    /// They are read, and nothing is dropped.
+    Read,
+    /// They are not, or not all, or not fast enough.
+    NotRead,
+    /// They cannot be seen.
+    NotSeen,
+}
+
+/// How others are served, in queries a second.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Served {
+    /// This host reads so many.
+    Read(u64),
+    /// The server answers so many, by its own counters.
+    Answered(u64),
+}
+
+/// Whether others are served while a probe fails, by the sockets of the server, the counts of the kernel and the counters
+/// of the server. Nothing overrules what tells against it.
+#[must_use]
+pub(crate) const fn served(sockets: Sockets, kernel: Evidence, counters: Evidence) -> Option<Served> {
+    match (sockets, kernel, counters) {
+        (Sockets::NotRead, ..) | (_, Evidence::Against, _) => None,
+        (Sockets::Read, Evidence::For(rate), _) => Some(Served::Read(rate)),
+        (_, _, Evidence::For(rate)) => Some(Served::Answered(rate)),
+        (_, _, Evidence::Against | Evidence::Unknown) => None,
+    }
+}
+
+/// The readings of one witness.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    /// The time before the first failure over which the former rate is measured.
+    before: Duration,
+    /// The lowest number of queries of others that counts as service.
+    fewest: u64,
+}
+
 /// The failing probes of each path `K` (server, source and transport), and the queries of others.
 #[derive(Clone, Debug)]
 pub(crate) struct ProbeOnly<K> {
+    terms: Terms,
     readings: VecDeque<(Moment, Reads)>,
     /// The paths on which a probe has passed; with the beginning of the failures that followed, if any did.
     paths: BTreeMap<K, Option<Failing>>,
@@ -89,9 +141,29 @@ struct Failing {
 }
 
 impl<K: Ord> ProbeOnly<K> {
-    /// Knows nothing.
-    pub(crate) const fn new() -> Self {
-        Self { readings: VecDeque::new(), paths: BTreeMap::new() }
+    /// Knows nothing. For the counts of the kernel, which are read with each probe.
+    pub(crate) const fn of_kernel() -> Self {
+        Self::with(Terms { before: Duration::from_secs(10), fewest: 2 })
+    }
+
+    /// Knows nothing. For the counters of a server, which are read every few seconds; some of our own queries may be
+    /// under way when they are.
+    pub(crate) const fn of_counters() -> Self {
+        Self::with(Terms { before: Duration::from_secs(60), fewest: 10 })
+    }
+
+    const fn with(terms: Terms) -> Self {
+        Self { terms, readings: VecDeque::new(), paths: BTreeMap::new() }
+    }
+
+    /// When the last reading was added.
+    pub(crate) fn last_reading(&self) -> Option<Moment> {
+        self.readings.back().map(|(at, _)| *at)
+    }
+
+    /// For how long the probes on this path have failed.
+    pub(crate) fn failing_for(&self, now: Moment, path: &K) -> Option<Duration> {
+        self.paths.get(path)?.map(|failing| now.since(failing.since))
     }
 
     /// Whether a reading at `now` would be of use.
@@ -102,7 +174,7 @@ impl<K: Ord> ProbeOnly<K> {
     /// Adds a reading.
     pub(crate) fn read(&mut self, now: Moment, reads: Reads) {
         self.readings.push_back((now, reads));
-        while self.readings.front().is_some_and(|(first, _)| now.since(*first) > BEFORE + DURING) {
+        while self.readings.front().is_some_and(|(first, _)| now.since(*first) > self.terms.before + DURING) {
             self.readings.pop_front();
         }
     }
@@ -112,21 +184,23 @@ impl<K: Ord> ProbeOnly<K> {
         self.paths.insert(path, None);
     }
 
-    /// A probe sent at `asked` has failed. Returns the queries of others a second since the failures began, rounded, if
-    /// enough of them are read.
-    pub(crate) fn judge(&mut self, asked: Moment, now: Moment, path: &K, how: Failed) -> Option<u64> {
-        let failing = self.failing(asked, path, how)?;
+    /// A probe sent at `asked` has failed. Returns what is known of the queries of others since the failures began.
+    pub(crate) fn judge(&mut self, asked: Moment, now: Moment, path: &K, how: Failed) -> Evidence {
+        let Some(failing) = self.failing(asked, path, how) else { return Evidence::Unknown };
+        let Some(before) = failing.before else { return Evidence::Unknown };
         let recent = |time: Duration| Moment::after_start(now.since_start().saturating_sub(time));
         let since = failing.since.max(recent(DURING));
         let since = if how == Failed::Answered { since.min(recent(ANSWERED)) } else { since };
-        let (time, count) = self.between(since, now, how)?;
-        let needed = failing.before? * time.as_secs_f64() * SHARE;
-        let is_served = count >= FEWEST && count as f64 >= needed;
+        let Some((time, count)) = self.between(since, now, how) else { return Evidence::Unknown };
+        let needed = before * time.as_secs_f64() * SHARE;
+        if count < self.terms.fewest || (count as f64) < needed {
+            return Evidence::Against;
+        }
         let rate = count as f64 / time.as_secs_f64();
-        if is_served && let Some(Some(failing)) = self.paths.get_mut(path) {
+        if let Some(Some(failing)) = self.paths.get_mut(path) {
             failing.follow(now, rate);
         }
-        is_served.then(|| rate.round() as u64)
+        Evidence::For(rate.round() as u64)
     }
 
     /// The failures on this path; `None` if no probe has passed there.
@@ -134,7 +208,7 @@ impl<K: Ord> ProbeOnly<K> {
         if let Some(failing) = self.paths.get(path)? {
             return Some(*failing);
         }
-        let from = Moment::after_start(asked.since_start().saturating_sub(BEFORE));
+        let from = Moment::after_start(asked.since_start().saturating_sub(self.terms.before));
         let before = self.between(from, asked, how).filter(|(time, _)| *time >= SHORTEST);
         let before = before.map(|(time, count)| count as f64 / time.as_secs_f64());
         let failing = Failing { since: asked, before: before.filter(|rate| *rate >= LEAST), judged: asked };
@@ -176,8 +250,8 @@ mod tests {
 
     /// Others send `before` datagrams a second for ten seconds, then `then`, while probes without an answer end every
     /// half second. Returns what each of them shows.
-    fn judged(before: i64, then: i64, how: Failed) -> Vec<Option<u64>> {
-        let mut state = ProbeOnly::new();
+    fn judged(before: i64, then: i64, how: Failed) -> Vec<Evidence> {
+        let mut state = ProbeOnly::of_kernel();
         state.passed("path");
         let reads = |millis: i64| Reads {
             udp: millis.min(10_000) * before / 1000 + (millis - 10_000).max(0) * then / 1000,
@@ -193,46 +267,94 @@ mod tests {
         judged
     }
 
+    const fn is_for(shown: &Evidence) -> bool {
+        matches!(shown, Evidence::For(_))
+    }
+
+    #[test]
+    fn counters_stand_in_for_what_is_not_seen_and_overrule_nothing() {
+        use Evidence::{Against, For, Unknown};
+        use Sockets::{NotRead, NotSeen, Read};
+        for counters in [For(7), Against, Unknown] {
+            for kernel in [For(9), Against, Unknown] {
+                assert_eq!(served(NotRead, kernel, counters), None, "{kernel:?} {counters:?}");
+            }
+            assert_eq!(served(Read, Against, counters), None, "{counters:?}");
+            assert_eq!(served(NotSeen, Against, counters), None, "{counters:?}");
+            assert_eq!(served(Read, For(9), counters), Some(Served::Read(9)), "{counters:?}");
+        }
+        for (sockets, kernel) in [(Read, Unknown), (NotSeen, For(9)), (NotSeen, Unknown)] {
+            let by = |counters| served(sockets, kernel, counters);
+            assert_eq!(by(For(7)), Some(Served::Answered(7)), "{sockets:?} {kernel:?}");
+            assert_eq!((by(Against), by(Unknown)), (None, None), "{sockets:?} {kernel:?}");
+        }
+    }
+
+    /// Counters that are read every ten seconds, and soon after each failure.
+    #[test]
+    fn counters_need_ten_answers_since_the_failures_began() {
+        let judged = |then: i64| {
+            let mut state = ProbeOnly::of_counters();
+            state.passed("path");
+            let answered = |millis: i64| millis.min(30_000) / 10 + (millis - 30_000).max(0) * then / 1000;
+            for millis in [0, 10_000, 20_000, 30_000] {
+                state.read(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
+            }
+            let first = state.judge(at(30_100), at(30_600), &"path", Failed::Udp);
+            assert_eq!(first, Evidence::Unknown, "no reading since the failures began");
+            assert_eq!(state.failing_for(at(30_600), &"path"), Some(Duration::from_millis(500)));
+            for millis in [30_610, 31_000] {
+                state.read(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
+            }
+            state.judge(at(30_700), at(31_200), &"path", Failed::Udp)
+        };
+        assert_eq!(judged(100), Evidence::For(100));
+        assert_eq!(judged(0), Evidence::Against);
+        assert_eq!(judged(23), Evidence::Against, "nine");
+        assert_eq!(judged(-1000), Evidence::Against, "the server was restarted");
+    }
+
     #[test]
     fn a_failure_while_others_are_read_is_that_of_the_probe() {
-        assert!(judged(10, 10, Failed::Udp).iter().all(|rate| *rate == Some(10)));
-        assert!(judged(100, 40, Failed::Udp).iter().all(Option::is_some), "some have given up");
-        assert!(judged(10, 10, Failed::Answered).iter().all(|rate| *rate == Some(10)));
+        assert!(judged(10, 10, Failed::Udp).iter().all(|rate| *rate == Evidence::For(10)));
+        assert!(judged(100, 40, Failed::Udp).iter().all(is_for), "some have given up");
+        assert!(judged(10, 10, Failed::Answered).iter().all(|rate| *rate == Evidence::For(10)));
     }
 
     #[test]
     fn a_failure_while_no_other_is_read_is_that_of_the_server() {
-        assert!(judged(10, 0, Failed::Udp).iter().all(Option::is_none));
-        assert!(judged(1000, 200, Failed::Udp).iter().all(Option::is_none), "what the host itself sends");
+        assert!(judged(10, 0, Failed::Udp).iter().all(|shown| *shown == Evidence::Against));
         assert!(
-            judged(10, 10, Failed::Tcp).iter().all(Option::is_none),
-            "datagrams tell nothing of connections"
+            judged(1000, 200, Failed::Udp).iter().all(|shown| *shown == Evidence::Against),
+            "what the host itself sends"
         );
-        assert!(judged(1, 1, Failed::Udp).iter().all(Option::is_none), "too few to tell");
-        assert!(judged(0, 100, Failed::Udp).iter().all(Option::is_none), "nothing to compare with");
+        assert!(!judged(10, 10, Failed::Tcp).iter().any(is_for), "datagrams tell nothing of connections");
+        let is_unknown = |shown: &Evidence| *shown == Evidence::Unknown;
+        assert!(judged(1, 1, Failed::Udp).iter().all(is_unknown), "too few to tell");
+        assert!(judged(0, 100, Failed::Udp).iter().all(is_unknown), "nothing to compare with");
     }
 
     #[test]
     fn a_probe_that_has_never_passed_is_not_the_reason() {
-        let mut state = ProbeOnly::new();
+        let mut state = ProbeOnly::of_kernel();
         for second in 0..20 {
             state.read(at(1000 * second), Reads { udp: 100 * second as i64, tcp: 0 });
         }
-        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), None);
+        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), Evidence::Unknown);
         state.passed("path");
-        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), Some(100));
-        assert_eq!(state.judge(at(18_000), at(19_000), &"other", Failed::Udp), None);
+        assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), Evidence::For(100));
+        assert_eq!(state.judge(at(18_000), at(19_000), &"other", Failed::Udp), Evidence::Unknown);
     }
 
     #[test]
     fn clients_that_are_dropped_later_end_it() {
-        let mut state = ProbeOnly::new();
+        let mut state = ProbeOnly::of_kernel();
         state.passed(());
         let mut ended = None;
         for tenth in 0..400_u64 {
             let now = at(100 * tenth);
             state.read(now, Reads { udp: tenth.min(200) as i64 * 5, tcp: 0 });
-            if tenth > 100 && state.judge(at(100 * tenth - 500), now, &(), Failed::Udp).is_none() {
+            if tenth > 100 && !is_for(&state.judge(at(100 * tenth - 500), now, &(), Failed::Udp)) {
                 ended.get_or_insert(tenth);
             }
         }
@@ -242,7 +364,7 @@ mod tests {
 
     #[test]
     fn fewer_clients_at_night_do_not_end_it() {
-        let mut state = ProbeOnly::new();
+        let mut state = ProbeOnly::of_kernel();
         state.passed(());
         let mut udp = 0.0;
         for second in 0..40_000_u64 {
@@ -251,14 +373,14 @@ mod tests {
             state.read(at(1000 * second), Reads { udp: udp as i64, tcp: 0 });
             if second > 10 {
                 let judged = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
-                assert!(judged.is_some() || second < 13, "{second}");
+                assert!(is_for(&judged) || second < 13, "{second}");
             }
         }
     }
 
     #[test]
     fn readings_are_few() {
-        let mut state = ProbeOnly::<()>::new();
+        let mut state = ProbeOnly::<()>::of_kernel();
         for millis in 0..100_000 {
             if state.wants_reading(at(millis)) {
                 state.read(at(millis), Reads::default());

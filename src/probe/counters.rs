@@ -18,11 +18,13 @@ use std::time::Duration;
 
 use self::window::{Limits, Reading, Window};
 use crate::engine::moment::Moment;
+use crate::engine::probe_only::ProbeOnly;
 use crate::outcome::{Cause, Outcome};
-use crate::probe::dns::DnsProbe;
+use crate::probe::dns::{DnsProbe, ProbePath};
 use crate::sys::clock::since_boot;
 use crate::sys::lock;
 
+mod others;
 pub(crate) mod window;
 
 /// Readings within a window.
@@ -71,13 +73,24 @@ pub(crate) struct CountersProbe {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(Arc<Mutex<Known>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     window: Window,
+    /// What the server answers others, and the failing probes of its service.
+    others: ProbeOnly<ProbePath>,
+    /// A task reads the counters.
+    is_read: bool,
     /// The outcome of the last reading, and when the next is due.
     standing: Option<(Outcome, Moment)>,
     /// The pause between two readings that the server needs.
     pause: Option<Duration>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let (window, others) = (Window::default(), ProbeOnly::of_counters());
+        Self { window, others, is_read: false, standing: None, pause: None }
+    }
 }
 
 impl PartialEq for CountersProbe {
@@ -100,7 +113,7 @@ impl CountersProbe {
             return outcome.clone();
         }
         let pause = self.pause().await;
-        let read = self.source.read().await;
+        let read = self.read().await;
         let answers = match &read {
             Read::Hung(_) => self.answers().await,
             Read::Counted(_) | Read::Unknown(_) => true,
@@ -147,4 +160,4 @@ impl fmt::Display for CountersProbe {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

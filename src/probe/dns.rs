@@ -160,6 +160,9 @@ impl fmt::Display for DnsProbe {
     }
 }
 
+/// The server, the source and the transport of a probe.
+pub(crate) type ProbePath = (SocketAddr, Option<IpAddr>, Transport);
+
 /// The result of one probe.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {

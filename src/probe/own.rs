@@ -11,14 +11,28 @@ static DATAGRAMS: AtomicI64 = AtomicI64::new(0);
 /// Connections.
 static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
 
+/// Questions, answered or not: what a server may have counted as queries.
+static QUESTIONS: AtomicI64 = AtomicI64::new(0);
+
+/// A question was sent over UDP.
+pub(super) fn note_question() {
+    QUESTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many questions this process has sent to all servers.
+pub(super) fn questions() -> i64 {
+    QUESTIONS.load(Ordering::Relaxed)
+}
+
 /// A question was answered over UDP.
 pub(super) fn note_answer() {
     DATAGRAMS.fetch_add(2, Ordering::Relaxed);
 }
 
-/// A server took a connection.
+/// A server took a connection, which is for one question.
 pub(super) fn note_connection() {
     CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    QUESTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// What this host has read of others; `None` if the kernel does not report it.

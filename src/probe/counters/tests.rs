@@ -2,15 +2,16 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::engine::probe_only::Reads;
 use crate::probe::dns::{Question, Transport};
 use crate::responder::{Fault, Responder};
 
 /// Returns these readings one after the other, and counts the calls.
 #[derive(Debug)]
-struct Source {
+pub(super) struct Source {
     readings: Mutex<Vec<Read>>,
     pause: Duration,
-    asked: AtomicUsize,
+    pub(super) asked: AtomicUsize,
 }
 
 impl CounterSource for Source {
@@ -30,7 +31,7 @@ impl CounterSource for Source {
     }
 }
 
-async fn probe(
+pub(super) async fn probe(
     mut readings: Vec<Read>,
     window: Duration,
     pause: Duration,
@@ -38,9 +39,15 @@ async fn probe(
     readings.reverse();
     let source = Arc::new(Source { readings: Mutex::new(readings), pause, asked: AtomicUsize::new(0) });
     let responder = Responder::bind(std::net::Ipv4Addr::LOCALHOST.into()).await.unwrap();
+    let kept = Arc::clone(&source);
+    let counters = of(source, window, responder.address());
+    (responder, kept, counters)
+}
+
+fn of(source: Arc<Source>, window: Duration, server: std::net::SocketAddr) -> CountersProbe {
     let witness = DnsProbe {
         question: Arc::new(Question::observing("localhost. A".parse().unwrap()).unwrap()),
-        server: responder.address(),
+        server,
         source: None,
         transport: Transport::Udp,
         timeout: Duration::from_millis(200),
@@ -54,11 +61,26 @@ async fn probe(
         request_list: None,
         max_request_list: 1.0,
     };
-    let kept = Arc::clone(&source);
-    (responder, kept, CountersProbe { source, limits, witness, memory: Memory::default() })
+    CountersProbe { source, limits, witness, memory: Memory::default() }
 }
 
-fn counted(queries: u64, servfail: u64) -> Read {
+/// Counters of a server that answered others 100 queries a second, until a second ago; since then, this many a second.
+/// A probe has passed on this path before.
+pub(crate) fn answering(path: ProbePath, then: i64) -> CountersProbe {
+    let source =
+        Source { readings: Mutex::default(), pause: Duration::from_secs(60), asked: AtomicUsize::new(0) };
+    let counters = of(Arc::new(source), Duration::from_secs(30), path.0);
+    let before = |millis: u64| Moment::after_start(since_boot() - Duration::from_millis(millis));
+    let mut known = lock(&counters.memory.0);
+    known.others.passed(path);
+    for (millis, udp) in [(31_000, 0), (1_500, 2_950), (900, 3_000), (100, 3_000 + then * 8 / 10)] {
+        known.others.read(before(millis), Reads { udp, tcp: 0 });
+    }
+    drop(known);
+    counters
+}
+
+pub(super) fn counted(queries: u64, servfail: u64) -> Read {
     Read::Counted(Reading { queries, servfail: Some(servfail), ..Reading::default() })
 }
 

@@ -51,6 +51,7 @@ impl Path<'_> {
         socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
+        own::note_question();
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         loop {

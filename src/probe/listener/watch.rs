@@ -19,6 +19,7 @@ use super::weigh::Failures;
 use super::{ListenerProbe, Place, folded, receivers};
 use crate::engine::listener::{Listener, Pace, STEP, Sample, Seen, SocketId, Verdict, Work};
 use crate::engine::moment::Moment;
+use crate::engine::probe_only::Sockets;
 use crate::netlink::queues::Reader;
 use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
@@ -87,7 +88,7 @@ impl Watch {
         let sampled = Arc::clone(&watched);
         let sampler = Sampler { began, reader: Reader::default(), is_refused: false };
         thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&asked, &sampled))?;
-        Ok(Self { began, watched, attention, failures: Mutex::new(Failures::new()) })
+        Ok(Self { began, watched, attention, failures: Mutex::new(Failures::of_kernel()) })
     }
 
     /// Replaces the watched probes. A probe that was watched before keeps its state.
@@ -136,11 +137,21 @@ impl Watch {
         Moment::after_start(self.began.elapsed())
     }
 
-    /// The verdicts on the sockets there.
-    pub(super) fn verdicts(&self, at: Place) -> Vec<Verdict> {
+    /// What is known of the sockets there. A verdict from before the sockets became invisible stands if it is bad.
+    pub(super) fn sockets(&self, at: Place) -> Sockets {
         let watched = lock(&self.watched);
-        let there = watched.iter().flat_map(|watched| &watched.listeners).filter(|(place, _)| *place == at);
-        there.map(|(_, listener)| listener.verdict()).collect()
+        let mut found = Sockets::NotSeen;
+        for Watched { listeners, unreadable, .. } in &*watched {
+            for (_, listener) in listeners.iter().filter(|(place, _)| *place == at) {
+                match listener.verdict() {
+                    Verdict::Unseen | Verdict::Hidden => {}
+                    Verdict::Reading if unreadable.is_some() => {}
+                    Verdict::Reading => found = Sockets::Read,
+                    _ => return Sockets::NotRead,
+                }
+            }
+        }
+        found
     }
 
     /// Whether the kernel drops queries there that the server would read.

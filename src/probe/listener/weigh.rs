@@ -1,22 +1,17 @@
 //! Weighs the outcome of a DNS probe by the state of the server's sockets.
 
-use std::net::{IpAddr, SocketAddr};
-
 use super::Place;
 use super::watch::Watch;
-use crate::engine::listener::Verdict;
 use crate::engine::moment::Moment;
-use crate::engine::probe_only::{Failed, ProbeOnly};
+use crate::engine::probe_only::{Evidence, Failed, ProbeOnly, Served, served};
 use crate::outcome::{Cause, Failure, Lost, Outcome};
-use crate::probe::dns::{DnsProbe, Finding, Transport, depends_on_the_source};
+use crate::probe::counters::CountersProbe;
+use crate::probe::dns::{DnsProbe, Finding, ProbePath, Transport, depends_on_the_source};
 use crate::probe::own;
 use crate::sys::lock;
 
-/// The server, the source and the transport of a probe.
-pub(super) type Path = (SocketAddr, Option<IpAddr>, Transport);
-
 /// The failing probes of each path.
-pub(super) type Failures = ProbeOnly<Path>;
+pub(super) type Failures = ProbeOnly<ProbePath>;
 
 impl Watch {
     /// Reads how many queries of others arrived, unless the last reading is recent. Returns the current time.
@@ -33,40 +28,53 @@ impl Watch {
 
     /// Notes an answer of the server to a probe of a round that began at `asked`. If the server is overloaded, a question
     /// that was lost says nothing, and a timeout becomes an unknown outcome: the kernel drops queries, and the one of the
-    /// probe may be among them. If only the probe fails, the cause is [`Cause::ProbeOnly`].
-    pub(crate) fn weigh(&self, probe: &DnsProbe, asked: Moment, finding: Finding) -> Outcome {
+    /// probe may be among them. If only the probe fails, the cause is [`Cause::ProbeOnly`]; the `counters` of the server
+    /// may show that, too.
+    pub(crate) fn weigh(
+        &self,
+        probe: &DnsProbe,
+        asked: Moment,
+        finding: Finding,
+        counters: Option<&CountersProbe>,
+    ) -> Outcome {
         let now = self.note_reads();
         let outcome = self.by_sockets(now, probe, finding.outcome);
         if !probe.is_from_management() {
             return outcome;
         }
         let path = (probe.server, probe.source, probe.transport);
-        let mut failures = lock(&self.failures);
-        match outcome {
-            Outcome::Pass { .. } => failures.passed(path),
-            Outcome::Fail(Failure { cause, detail }) if depends_on_the_source(cause) => {
-                let how = match (cause, probe.transport) {
-                    (Cause::Refused, _) => Failed::Answered,
-                    (_, Transport::Udp) => Failed::Udp,
-                    (_, Transport::Tcp | Transport::Tls | Transport::Https) => Failed::Tcp,
-                };
-                let rate = failures.judge(asked, now, &path, how);
-                let rate = rate.filter(|_| finding.is_alone && self.is_read(probe));
-                return match rate {
-                    Some(rate) => Outcome::fail(Cause::ProbeOnly, told(probe, cause, &detail, rate)),
-                    None => Outcome::fail(cause, detail),
-                };
+        let failure = match outcome {
+            Outcome::Fail(failure) if depends_on_the_source(failure.cause) => failure,
+            Outcome::Pass { .. } => {
+                lock(&self.failures).passed(path);
+                counters.inspect(|counters| counters.passed(path));
+                return outcome;
             }
-            Outcome::Fail(_) | Outcome::Unknown(_) => {}
+            Outcome::Fail(_) | Outcome::Unknown(_) => return outcome,
+        };
+        let how = match (failure.cause, probe.transport) {
+            (Cause::Refused, _) => Failed::Answered,
+            (_, Transport::Udp) => Failed::Udp,
+            (_, Transport::Tcp | Transport::Tls | Transport::Https) => Failed::Tcp,
+        };
+        // Both are told of each failure, so that both know when the failures began.
+        let by_kernel = lock(&self.failures).judge(asked, now, &path, how);
+        let by_counters =
+            counters.map_or(Evidence::Unknown, |counters| counters.judge(now.since(asked), &path, how));
+        if !finding.is_alone {
+            return Outcome::Fail(failure);
         }
-        outcome
-    }
-
-    /// Whether every watched socket at the server of this probe is read, and drops nothing.
-    fn is_read(&self, probe: &DnsProbe) -> bool {
-        let at = Place(probe.server, probe.transport.protocol());
-        let verdicts = self.verdicts(at);
-        !verdicts.is_empty() && verdicts.into_iter().all(|verdict| verdict == Verdict::Reading)
+        let sockets = self.sockets(Place(probe.server, probe.transport.protocol()));
+        let served_if = |by_counters| served(sockets, by_kernel, by_counters);
+        if let Some(counters) = counters
+            && let Some(Served::Answered(_)) = served_if(Evidence::For(0))
+        {
+            counters.read_soon(&path);
+        }
+        match served_if(by_counters) {
+            Some(served) => Outcome::fail(Cause::ProbeOnly, told(probe, &failure, served)),
+            None => Outcome::Fail(failure),
+        }
     }
 
     fn by_sockets(&self, now: Moment, probe: &DnsProbe, outcome: Outcome) -> Outcome {
@@ -86,16 +94,19 @@ impl Watch {
 }
 
 /// The sentence about a failure of the probe alone, with the likely reasons.
-fn told(probe: &DnsProbe, cause: Cause, detail: &str, rate: u64) -> String {
-    let source = probe.source.unwrap_or(probe.server.ip());
+fn told(probe: &DnsProbe, Failure { cause, detail }: &Failure, served: Served) -> String {
+    let (server, source) = (probe.server.ip(), probe.source.unwrap_or(probe.server.ip()));
     let reasons = match cause {
         Cause::Refused => "an access list of the server does not know",
         _ => "a firewall rule, an access list or a rate limit hits",
     };
-    format!(
-        "{detail}; but {} answers itself, and this host reads {rate} queries per second of others: probably {reasons} {source}",
-        probe.server.ip()
-    )
+    let others = match served {
+        Served::Read(rate) => format!("this host reads {rate} queries per second of others"),
+        Served::Answered(rate) => {
+            format!("the server answers {rate} queries per second of others by its own counters")
+        }
+    };
+    format!("{detail}; but {server} answers itself, and {others}: probably {reasons} {source}")
 }
 
 /// Whether a failure of this cause has an answer, which proves that the server reads.

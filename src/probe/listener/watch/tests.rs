@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::engine::probe_only::Reads;
+use crate::engine::probe_only::{Reads, Sockets};
+use crate::probe::counters::tests::answering;
 use crate::probe::dns::{DnsProbe, Expectation, Finding, Question, Transport};
 use crate::probe::locality::Locality;
 
@@ -160,49 +161,105 @@ fn a_probe_that_stays_watched_keeps_its_state() {
     assert_eq!(watch.outcome(&probe), None);
 }
 
-/// Others sent so many datagrams in the ten seconds before the failures, which began a second ago.
-fn asked_alone(before: i64, source: &str) -> Outcome {
-    let server = UdpSocket::bind("127.0.0.2:0").unwrap();
-    let at = server.local_addr().unwrap();
+/// How the kernel shows the sockets of a server at `at`.
+fn seen(at: SocketAddr, sockets: Sockets) -> Watch {
     let listens = probe(at, Protocol::Udp);
-    let (watch, _events) = watching(&listens, None);
+    let (watch, events) = watching(&listens, STOPPED);
     comes_to_be(&watch, &listens, None);
-    // The helper has run for twenty seconds.
-    let watch = watch.since(Instant::now().checked_sub(Duration::from_secs(20)).unwrap());
-    let others = crate::probe::own::reads_of_others().unwrap();
-    {
-        let mut failures = lock(&watch.failures);
-        failures.passed((at, Some(source.parse().unwrap()), Transport::Udp));
-        for (second, udp) in [(9, others.udp - before - 2), (19, others.udp - 2)] {
-            failures.read(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
+    match sockets {
+        Sockets::Read => {}
+        Sockets::NotRead => {
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
+            comes_to_be(&watch, &listens, Some(Cause::NotReading));
         }
+        Sockets::NotSeen => watch.assign([]),
     }
+    drop(events);
+    // The helper has run for twenty seconds.
+    watch.since(Instant::now().checked_sub(Duration::from_secs(20)).unwrap())
+}
+
+/// A probe of this server from `source` to a service address.
+fn asking(at: SocketAddr, source: &str) -> DnsProbe {
     let locality = Locality {
         service: vec!["127.0.0.2".parse().unwrap()],
         management: vec!["127.0.0.3".parse().unwrap()],
         device: None,
     };
     let question = Question::new("localhost. A".parse().unwrap(), true, Expectation::default()).unwrap();
-    let probe = DnsProbe {
+    DnsProbe {
         question: Arc::new(question),
         server: at,
         source: Some(source.parse().unwrap()),
         transport: Transport::Udp,
         timeout: Duration::from_millis(500),
         locality: Arc::new(locality),
-    };
+    }
+}
+
+/// The outcome of such a probe that fails while the same question from the server's own address passes. Others sent
+/// `before` datagrams in the ten seconds before the failures, which began a second ago; `None` if the kernel tells nothing.
+fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, source: &str) -> Outcome {
+    let server = UdpSocket::bind("127.0.0.2:0").unwrap();
+    let at = server.local_addr().unwrap();
+    let watch = seen(at, sockets);
+    let probe = asking(at, source);
+    let path = (at, probe.source, Transport::Udp);
+    if let Some(before) = before {
+        let others = crate::probe::own::reads_of_others().unwrap();
+        let mut failures = lock(&watch.failures);
+        failures.passed(path);
+        for (second, udp) in [(9, others.udp - before - 2), (19, others.udp - 2)] {
+            failures.read(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
+        }
+    }
+    let counters = counters.map(|then| answering(path, then));
     let outcome = Outcome::fail(Cause::Timeout, "no answer");
     let finding = Finding { outcome, strays: 0, lost: 3, is_alone: true, response: None };
-    watch.weigh(&probe, Moment::after_start(Duration::from_secs(19)), finding)
+    watch.weigh(&probe, Moment::after_start(Duration::from_secs(19)), finding, counters.as_ref())
 }
 
 #[test]
 fn a_failure_is_that_of_the_probe_while_others_are_read() {
+    let asked = |before, source| asked_alone(Sockets::Read, Some(before), None, source);
     let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
     // 2 datagrams a second before, and 2 since.
-    let alone = asked_alone(20, "127.0.0.3");
+    let alone = asked(20, "127.0.0.3");
     assert_eq!(cause(&alone), Cause::ProbeOnly, "{alone:?}");
     assert!(alone.failure().unwrap().detail.ends_with("or a rate limit hits 127.0.0.3"), "{alone:?}");
-    assert_eq!(cause(&asked_alone(100_000_000, "127.0.0.3")), Cause::Timeout, "others are dropped, too");
-    assert_eq!(cause(&asked_alone(20, "127.0.0.4")), Cause::Timeout, "it asks as a client");
+    assert_eq!(cause(&asked(100_000_000, "127.0.0.3")), Cause::Timeout, "others are dropped, too");
+    assert_eq!(cause(&asked(20, "127.0.0.4")), Cause::Timeout, "it asks as a client");
+}
+
+#[test]
+fn the_counters_of_the_server_stand_in_for_sockets_that_are_not_seen() {
+    let asked = |sockets, before, counters| asked_alone(sockets, before, counters, "127.0.0.3");
+    let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
+    let alone = asked(Sockets::NotSeen, None, Some(100));
+    assert_eq!(cause(&alone), Cause::ProbeOnly, "{alone:?}");
+    let by = "the server answers 100 queries per second of others by its own counters: probably ";
+    assert!(alone.failure().unwrap().detail.contains(by), "{alone:?}");
+    for counters in [None, Some(0)] {
+        let outcome = asked(Sockets::NotSeen, None, counters);
+        assert_eq!(cause(&outcome), Cause::Timeout, "{counters:?}");
+        let outcome = asked(Sockets::NotSeen, Some(20), counters);
+        assert_eq!(cause(&outcome), Cause::Timeout, "the kernel may count for other servers: {counters:?}");
+    }
+    assert_eq!(cause(&asked(Sockets::Read, None, Some(100))), Cause::ProbeOnly, "the kernel tells nothing");
+}
+
+#[test]
+fn the_counters_of_the_server_overrule_nothing() {
+    let asked = |sockets, before| asked_alone(sockets, before, Some(100), "127.0.0.3");
+    let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
+    for before in [None, Some(20)] {
+        assert_eq!(cause(&asked(Sockets::NotRead, before)), Cause::Timeout, "it hangs: {before:?}");
+    }
+    for sockets in [Sockets::Read, Sockets::NotSeen] {
+        assert_eq!(
+            cause(&asked(sockets, Some(100_000_000))),
+            Cause::Timeout,
+            "others are dropped: {sockets:?}"
+        );
+    }
 }
