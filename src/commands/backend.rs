@@ -14,6 +14,7 @@ use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::text;
 
+mod answered;
 mod check;
 mod reload;
 mod restart;

@@ -5,7 +5,10 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dnsherald::responder::Fault;
+
 use crate::cli::{File, dnsherald, stderr, stdout};
+use crate::support::helper::{Server, eventually};
 use crate::support::zones::{port_53, serves_zones};
 
 /// A time limit that even a busy machine keeps.
@@ -211,6 +214,55 @@ fn a_reload_that_loses_a_zone_fails() {
     }
     assert_eq!(reloads("other.example.", &["--removed", "other.example"]).0, Some(0));
     fs::remove_file(lost).unwrap();
+}
+
+/// A reload after which a resolver refuses the questions that it answered before.
+#[test]
+fn a_reload_after_which_questions_are_refused_has_failed() {
+    let server = Server::start();
+    let address = server.address();
+    let begun = std::env::temp_dir().join(format!("dnsherald-begun-{}", std::process::id()));
+    let reload = |becomes: Fault, on_fail: &str| {
+        server.becomes(Fault::None);
+        let keys = [
+            shell("status", "exit 0"),
+            // The reload ends once the server has changed.
+            shell("reload", &format!("touch {0}; while [ -e {0} ]; do sleep 0.01; done", begun.display())),
+            "start-timeout = \"1s\"\n".to_owned(),
+        ];
+        let configuration = File::new(
+            "backend-refuses",
+            &format!(
+                "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                 [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n\
+                 backend = \"generic\"\n[[service.check]]\nname = \"files\"\ncommand = \"true\"\n[[service.check]]\nname = \"answers\"\non-fail = \"{on_fail}\"\n\
+                 timeout = \"300ms\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n",
+                keys.concat()
+            ),
+        );
+        let output = thread::scope(|scope| {
+            let run = scope.spawn(|| dnsherald(&["backend", "reload", "-c", configuration.path()]));
+            assert!(eventually(|| begun.exists() || run.is_finished()), "the reload has not begun");
+            server.becomes(becomes);
+            let _ = fs::remove_file(&begun);
+            run.join().unwrap()
+        });
+        (output.status.code(), stderr(&output))
+    };
+    assert_eq!(reload(Fault::None, "down"), (Some(0), String::new()));
+    for (becomes, found) in [
+        (Fault::Refuse, "answered REFUSED, expected NOERROR"),
+        (Fault::Servfail, "answered SERVFAIL, expected NOERROR"),
+        (Fault::Silent, "no answer"),
+    ] {
+        let (code, said) = reload(becomes, "down");
+        assert_eq!(code, Some(1), "{said}");
+        let question = format!("reloaded, but {address} udp localhost. A: {found}");
+        for words in [&question, "; check answers of resolver passed before", "reload again"] {
+            assert!(said.contains(words), "`{words}` is not in\n{said}");
+        }
+    }
+    assert_eq!(reload(Fault::Refuse, "observe").0, Some(0), "an observed check decides nothing");
 }
 
 /// The server answers clients at the service address, and need not listen at the management address.

@@ -1,8 +1,9 @@
-//! `backend reload`: checks the configuration, reloads, and checks the zones afterwards.
+//! `backend reload`: checks the configuration, reloads, and compares the zones and the answers with those before.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use super::answered::Answered;
 use super::status;
 use crate::backend::Backend;
 use crate::backend::served::Served;
@@ -11,10 +12,10 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::text;
 
-/// The interval between two checks of zones that are not served yet.
+/// The interval between two comparisons.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A server may serve its old zones while it reads the new ones; therefore all zones must be served for this time.
+/// A server may serve its old zones while it reads the new ones; therefore all must be well for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Reloads, unless the configuration is invalid.
@@ -27,7 +28,8 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);
-    let before = Served::now(&targets, backend, removed).await;
+    let (served, answered) =
+        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend));
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -39,30 +41,57 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
             return Ok(Exit::Failure);
         }
     }
-    // A successful reload command does not prove that each zone was loaded; its serial does.
-    let complaints = complaints_since(&targets, backend, &before).await;
+    // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
+    let complaints = complaints_since(&targets, backend, &served, &answered).await;
     let exit = status::run(config, backend, false).await?;
-    for complaint in &complaints {
+    for complaint in complaints.zones.iter().chain(&complaints.questions) {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
-    if !complaints.is_empty() {
+    if !complaints.zones.is_empty() {
         writeln!(
             text::stderr(),
             "{name}: see the server's log; name a zone that was removed on purpose with --removed ZONE"
         )?;
     }
+    if !complaints.questions.is_empty() {
+        writeln!(
+            text::stderr(),
+            "{name}: see the server's log, its access lists and its `interface` lines; put the former configuration back and \
+             reload again; `dnsherald explain` names what is announced meanwhile"
+        )?;
+    }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// The complaints about the zones that were served `before`, after a wait of at most the start timeout of the server.
-async fn complaints_since(targets: &Targets, backend: &Backend, before: &Served) -> Vec<String> {
-    if before.all().next().is_none() {
-        return vec![];
+/// What is worse than before.
+#[derive(Debug)]
+struct Complaints {
+    zones: Vec<String>,
+    questions: Vec<String>,
+}
+
+impl Complaints {
+    const fn is_empty(&self) -> bool {
+        self.zones.is_empty() && self.questions.is_empty()
+    }
+}
+
+/// The complaints about the zones that were `served` and the questions that were `answered`, after a wait of at most the
+/// start timeout of the server.
+async fn complaints_since(
+    targets: &Targets,
+    backend: &Backend,
+    served: &Served,
+    answered: &Answered<'_>,
+) -> Complaints {
+    if served.all().next().is_none() && answered.is_empty() {
+        return Complaints { zones: vec![], questions: vec![] };
     }
     let began = Instant::now();
     let mut settled_since = None;
     loop {
-        let complaints = before.again(targets, backend.timeout).await.complaints(before);
+        let (zones, questions) = tokio::join!(served.again(targets, backend.timeout), answered.complaints());
+        let complaints = Complaints { zones: zones.complaints(served), questions };
         match (complaints.is_empty(), settled_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}
