@@ -12,7 +12,7 @@ use crate::logging::form::LogFormat;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::history::HistoryOptions;
+pub(crate) use self::history::{HistoryOptions, Point};
 pub(crate) use self::identify::Identify;
 pub(crate) use self::orders::{Drain, Hold, Undampen, Undrain, Unhold};
 pub(crate) use self::simulate::{Demo, Simulate};

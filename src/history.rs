@@ -183,15 +183,17 @@ impl Log {
         remarks.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect()
     }
 
-    /// Those about this service or about none, not before `since`.
+    /// Those about this service or about none, not before `since`, and before `until`.
     pub(crate) fn select<'a>(
         &'a self,
         service: Option<&'a str>,
         since: Option<SystemTime>,
+        until: Option<SystemTime>,
     ) -> impl Iterator<Item = &'a Entry> {
         self.entries.iter().filter(move |entry| {
             let concerned = service.is_none_or(|name| entry.service.as_deref().is_none_or(|of| of == name));
-            concerned && since.is_none_or(|since| entry.at.system() >= since)
+            let at = entry.at.system();
+            concerned && since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
         })
     }
 }

@@ -1194,7 +1194,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__history)
-            opts="-c -h --config --control --since --json --dump --help"
+            opts="-c -h --config --control --since --until --json --dump --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1213,6 +1213,10 @@ _dnsherald() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

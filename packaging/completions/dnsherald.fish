@@ -79,6 +79,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand explain" -s h -l hel
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -l since -d 'Only from this time on: a period before now such as 2h, or a time as `history` prints it, such as 02:10 or 2026-11-26 22:04:31; with T and Z it is UTC' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -l until -d 'Only until this time, as for --since; the minute or second that it names is included' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -l dump -d 'Write what the flight recorder of the running helper holds to a new file, as a trace for `simulate`' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -l json -d 'Print one line of JSON for each entry'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'

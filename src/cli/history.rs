@@ -22,7 +22,10 @@ pub(crate) struct HistoryOptions {
     pub(crate) service: Option<String>,
     /// Only from this time on: a period before now such as 2h, or a time as `history` prints it, such as 02:10 or 2026-11-26 22:04:31; with T and Z it is UTC
     #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<Since>,
+    pub(crate) since: Option<Point>,
+    /// Only until this time, as for --since; the minute or second that it names is included
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Point>,
     /// Print one line of JSON for each entry
     #[arg(long)]
     pub(crate) json: bool,
@@ -31,19 +34,32 @@ pub(crate) struct HistoryOptions {
     /// It holds the last events since the start or the last reload: more than an hour of a service with six checks at
     /// defaults, more or less with `control.recorder`. The minute before a service went down is kept in a file anyway,
     /// which `history` names.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "since", "json"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "since", "until", "json"])]
     pub(crate) dump: Option<PathBuf>,
 }
 
 /// A point in time: a period ago, or a time of day, of today or yesterday unless it has a date.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Since(pub(crate) SystemTime);
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Point {
+    /// Where it begins.
+    pub(crate) time: SystemTime,
+    /// The unit of its last figure: a minute, a second, or nothing.
+    unit: Duration,
+}
 
-impl FromStr for Since {
+impl Point {
+    /// Where it ends.
+    #[must_use]
+    pub(crate) fn end(self) -> SystemTime {
+        self.time.checked_add(self.unit).unwrap_or(self.time)
+    }
+}
+
+impl FromStr for Point {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        point(text, SystemTime::now(), &Zone::of_this_host()).map(Self).ok_or_else(|| {
+        point(text, SystemTime::now(), &Zone::of_this_host()).ok_or_else(|| {
             format!(
                 "`{text}` is no time, expected a period such as 2h, a local time such as 02:10 or 2026-11-26 22:04:31, \
                  or 2026-11-26T22:04:31Z"
@@ -53,24 +69,29 @@ impl FromStr for Since {
 }
 
 /// The point in time that this text names in a zone.
-fn point(text: &str, now: SystemTime, zone: &Zone) -> Option<SystemTime> {
+fn point(text: &str, now: SystemTime, zone: &Zone) -> Option<Point> {
     if let Ok(Period(ago)) = text.parse() {
-        return now.checked_sub(ago);
+        return Some(Point { time: now.checked_sub(ago)?, unit: Duration::ZERO });
     }
-    if let Ok(utc) = humantime::parse_rfc3339(text) {
-        return Some(utc);
+    let (seconds, unit) = match text.matches(':').count() {
+        1 => (":00", Duration::from_secs(60)),
+        _ if text.contains('.') => ("", Duration::ZERO),
+        _ => ("", Duration::from_secs(1)),
+    };
+    if let Ok(time) = humantime::parse_rfc3339(text) {
+        return Some(Point { time, unit });
     }
-    let seconds = if text.matches(':').count() == 1 { ":00" } else { "" };
     let on = |day: SystemTime| {
         let date = if text.contains('-') { String::new() } else { format!("{} ", zone.at(day).date()) };
         let shown = humantime::parse_rfc3339_weak(&format!("{date}{text}{seconds}")).ok()?;
         Some(zone.when_shown(shown))
     };
     // A time of day that is not over yet is one of yesterday.
-    match on(now)? {
-        future if future > now && !text.contains('-') => on(now.checked_sub(DAY)?),
-        time => Some(time),
-    }
+    let time = match on(now)? {
+        future if future > now && !text.contains('-') => on(now.checked_sub(DAY)?)?,
+        time => time,
+    };
+    Some(Point { time, unit })
 }
 
 #[cfg(test)]
@@ -82,7 +103,7 @@ mod tests {
         let now = humantime::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
         let berlin = Zone::ruled("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         let utc = |text: &str| {
-            point(text, now, &berlin).map(|time| humantime::format_rfc3339_seconds(time).to_string())
+            point(text, now, &berlin).map(|point| humantime::format_rfc3339_seconds(point.time).to_string())
         };
         for (text, expected) in [
             ("2h", "2026-11-27T01:00:00Z"),
@@ -95,6 +116,17 @@ mod tests {
             ("2026-11-26T22:04:31Z", "2026-11-26T22:04:31Z"),
         ] {
             assert_eq!(utc(text).as_deref(), Some(expected), "{text}");
+        }
+        for (text, seconds) in [
+            ("2h", 0),
+            ("02:10", 60),
+            ("02:10:30", 1),
+            ("02:10:30.5", 0),
+            ("2026-11-26 22:04", 60),
+            ("2026-11-26T22:04:31Z", 1),
+        ] {
+            let Point { time, unit } = point(text, now, &berlin).unwrap();
+            assert_eq!((unit.as_secs(), time + unit), (seconds, Point { time, unit }.end()), "{text}");
         }
         for text in ["2h ago", "yesterday", "25:00", "2026-11-26", ""] {
             assert_eq!(utc(text), None, "{text}");

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::complain;
 use super::helper::Helper;
-use crate::cli::HistoryOptions;
+use crate::cli::{HistoryOptions, Point};
 use crate::config::salvage::Salvage;
 use crate::control::Request;
 use crate::control::client::{AskError, Client};
@@ -28,6 +28,15 @@ const LONGEST: usize = 2000;
 /// # Errors
 /// Returns an error if neither can be read.
 pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
+    let (since, until) = (options.since.map(|since| since.time), options.until.map(Point::end));
+    if let (Some(from), Some(to)) = (since, until)
+        && from >= to
+    {
+        let [from, to] = [from, to].map(|time| shown_time(time, &Zone::of_this_host()));
+        anyhow::bail!(
+            "no time is since {from} and until {to}, expected an earlier --since or a later --until"
+        );
+    }
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
     let client = helper.client()?;
@@ -46,10 +55,9 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
     for remark in log.remarks(SystemTime::now()) {
         complain(&anyhow::anyhow!("note: history: {remark}"));
     }
-    let since = options.since.map(|since| since.0);
     let mut out = text::stdout();
     let zone = Zone::of_this_host();
-    for entry in log.select(options.service.as_deref(), since) {
+    for entry in log.select(options.service.as_deref(), since, until) {
         if options.json {
             write!(out, "{}", entry.line())?;
         } else {
@@ -82,7 +90,11 @@ fn file(options: &HistoryOptions, helper: &Helper) -> PathBuf {
 }
 
 fn shown(entry: &Entry, zone: &Zone) -> String {
-    let local = zone.at(entry.at.system());
     let text = foreign_within(&entry.text, LONGEST);
-    format!("{} {} {:<10} {text}", local.date(), local.time(), entry.kind)
+    format!("{} {:<10} {text}", shown_time(entry.at.system(), zone), entry.kind)
+}
+
+fn shown_time(time: SystemTime, zone: &Zone) -> String {
+    let local = zone.at(time);
+    format!("{} {}", local.date(), local.time())
 }

@@ -37,8 +37,10 @@ fn entries_survive_restarts() {
     let texts: Vec<_> = log.entries.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(texts, ["starting -> up", "up -> down: \u{202e}\n no answer"]);
     assert_eq!(log.remarks(at(2)), [""; 0]);
-    assert_eq!(log.select(Some("resolver"), Some(at(1))).count(), 1);
-    assert_eq!(log.select(Some("other"), None).count(), 0);
+    assert_eq!(log.select(Some("resolver"), Some(at(1)), None).count(), 1);
+    assert_eq!(log.select(Some("resolver"), None, Some(at(1))).count(), 1);
+    assert_eq!(log.select(Some("resolver"), Some(at(0)), Some(at(2))).count(), 2);
+    assert_eq!(log.select(Some("other"), None, None).count(), 0);
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
 }
 

@@ -256,6 +256,7 @@ HOW = {
     "dnsherald explain resolver --json": Typed((r'"rule":"worst-check"',)),
     "dnsherald history --since 2h": Typed((r"transition service resolver", r"start +dnsherald")),
     "dnsherald history --since 02:10": Typed(),
+    "dnsherald history --since 02:05 --until 02:15": Typed(),
     "journalctl -u exabgp --since 02:05 --until 02:15": Typed(instead="journalctl -u exabgp --since today"),
     # A reload, which comes before it, empties the flight recorder.
     "dnsherald history --dump FILE": Typed(

@@ -85,6 +85,12 @@ fn the_history_is_kept_over_a_restart_and_read_without_a_helper() {
     let of_another = pop.told(&["history", "other", "--since", "1h", "--json"]);
     assert!(of_another.contains(r#""kind":"start""#) && !of_another.contains("resolver"), "{of_another}");
     assert_eq!(pop.command(&["history", "--since", "yesterday"]).status.code(), Some(2));
+    let between = |since: &str, until: &str| pop.command(&["history", "--since", since, "--until", until]);
+    assert!(holds(&stdout(&between("1h", "0s")), &expected), "{:?}", between("1h", "0s"));
+    assert_eq!(stdout(&between("2h", "1h")), "", "nothing has happened an hour ago");
+    let reversed = between("1h", "2h");
+    assert_eq!(reversed.status.code(), Some(1));
+    assert!(stderr(&reversed).contains("expected an earlier --since or a later --until"), "{reversed:?}");
     let trace = pop.file("incident.trace");
     let path = trace.to_str().unwrap();
     assert!(pop.told(&["history", "--dump", path]).starts_with("wrote "));
