@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 
 use crate::engine::dampening::Mode;
+use crate::engine::moment::Moment;
 use crate::text::period::Shown;
 use crate::timeline::sign::Sign;
+use crate::timeline::track::Track;
 use crate::timeline::{CheckTrack, ServiceTrack, Timeline};
 
 use self::axis::Axis;
@@ -36,32 +38,72 @@ const PENALTY: &str = "penalty";
 /// Between a name and its lane.
 const GAP: u32 = 12;
 
-/// Draws the picture.
+/// A timeline, and the letter that tells its lanes from those of another; "" if it is the only one.
+pub(crate) type Played<'a> = (&'static str, &'a Timeline);
+
+/// A track of one configuration, with its letter.
+type Variant<'a, T> = (&'static str, &'a T);
+
+/// Draws the picture of one timeline, or of several on one axis.
 #[must_use]
-pub(crate) fn draw(title: &str, timeline: &Timeline) -> String {
-    let mut picture = Picture::new(timeline);
-    let title = format!("{title}, {}", Shown(timeline.end.since_start()));
+pub(crate) fn draw(title: &str, played: &[Played<'_>]) -> String {
+    let end = played.iter().map(|(_, timeline)| timeline.end).max().unwrap_or(Moment::START);
+    let mut picture = Picture::new(played, end);
+    let title = format!("{title}, {}", Shown(end.since_start()));
     for line in broken(&title, TITLE.fit(WIDTH - 2 * MARGIN)) {
         picture.canvas.y += TITLE.line;
         picture.canvas.text(MARGIN, picture.canvas.y, Anchor::Start, TITLE, &line);
     }
     picture.canvas.y += 4;
     let top = picture.canvas.y;
-    for service in &timeline.services {
-        picture.service(service);
+    let services =
+        played.iter().flat_map(|(letter, timeline)| timeline.services.iter().map(|s| (*letter, s)));
+    for variants in by_name(services, |service| &service.name) {
+        picture.service(&variants);
     }
     picture.time(top);
     legend::draw(&mut picture.canvas, &picture.plot.used, picture.plot.marked);
-    let facts = timeline.summary().services.into_iter().map(|service| {
+    picture.canvas.finish(&title, &description(played), &picture.behind)
+}
+
+/// The announcements in words.
+fn description(played: &[Played<'_>]) -> String {
+    let services = played.iter().flat_map(|(letter, timeline)| {
+        timeline.summary().services.into_iter().map(|service| (*letter, service))
+    });
+    let facts = services.map(|(letter, service)| {
         format!(
             "{} was announced {:.1} % of the time and withdrawn {} times.",
-            service.name,
+            lettered(&service.name, letter),
             service.announced * 100.0,
             service.withdrawals
         )
     });
-    let description = facts.collect::<Vec<_>>().join(" ");
-    picture.canvas.finish(&title, &description, &picture.behind)
+    facts.collect::<Vec<_>>().join(" ")
+}
+
+/// Groups tracks of one name, in the order of the first of each.
+fn by_name<'a, T>(
+    tracks: impl Iterator<Item = Variant<'a, T>>,
+    name: impl Fn(&T) -> &str,
+) -> Vec<Vec<Variant<'a, T>>> {
+    let mut groups: Vec<Vec<Variant<'a, T>>> = vec![];
+    for (letter, track) in tracks {
+        // A configuration may have a name twice; each of its tracks has a group.
+        let fits = |group: &&mut Vec<Variant<'a, T>>| {
+            name(group[0].1) == name(track) && group.iter().all(|(other, _)| *other != letter)
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push((letter, track)),
+            None => groups.push(vec![(letter, track)]),
+        }
+    }
+    groups
+}
+
+/// The name of a lane, with the letter of its configuration.
+fn lettered(name: &str, letter: &str) -> String {
+    if letter.is_empty() { name.to_owned() } else { format!("{name} {letter}") }
 }
 
 /// A picture that is being drawn.
@@ -75,17 +117,18 @@ struct Picture {
 }
 
 impl Picture {
-    fn new(timeline: &Timeline) -> Self {
-        let services = &timeline.services;
+    fn new(played: &[Played<'_>], end: Moment) -> Self {
+        let services = || played.iter().flat_map(|(_, timeline)| &timeline.services);
         let widest = |names: &mut dyn Iterator<Item = &str>| names.map(cells).max().unwrap_or(0);
-        let checks = widest(&mut services.iter().flat_map(|s| &s.checks).map(|check| check.name.as_str()));
-        let routes = widest(&mut services.iter().flat_map(|s| &s.routes).map(|route| route.name.as_str()));
-        let names = checks.max(routes).clamp(TRUTH.len(), WIDEST);
+        let checks = widest(&mut services().flat_map(|s| &s.checks).map(|check| check.name.as_str()));
+        let routes = widest(&mut services().flat_map(|s| &s.routes).map(|route| route.name.as_str()));
+        let letter = if played.len() > 1 { " A".len() } else { 0 };
+        let names = (checks.max(routes) + letter).clamp(TRUTH.len(), WIDEST);
         let left = MARGIN + NORMAL.width(&"x".repeat(names)) + GAP;
-        let limits = services.iter().filter(|service| lanes::has_penalty(service)).flat_map(lanes::limits);
+        let limits = services().filter(|service| lanes::has_penalty(service)).flat_map(lanes::limits);
         let right = limits.map(|(text, _)| DIM.width(&text) + 6).max().unwrap_or(0);
         let columns = WIDTH - left - right - MARGIN;
-        let axis = Axis::new(timeline.end, columns);
+        let axis = Axis::new(end, columns);
         Self {
             canvas: Canvas::from(MARGIN / 2),
             behind: Canvas::default(),
@@ -94,38 +137,48 @@ impl Picture {
         }
     }
 
-    /// The lanes of a service, under its name.
-    fn service(&mut self, service: &ServiceTrack) {
+    /// The lanes of a service, under its name. What its configurations have in common is drawn once, the announcements
+    /// of each.
+    fn service(&mut self, variants: &[Variant<'_, ServiceTrack>]) {
         self.canvas.y += 8;
-        for line in broken(&service.name, HEAD.fit(WIDTH - 2 * MARGIN)) {
+        for line in broken(&variants[0].1.name, HEAD.fit(WIDTH - 2 * MARGIN)) {
             self.canvas.y += HEAD.line;
             self.canvas.text(MARGIN, self.canvas.y, Anchor::Start, HEAD, &line);
         }
         self.canvas.y += 4;
-        if !service.truth.changes.is_empty() {
+        let first = variants[0].1;
+        if !first.truth.changes.is_empty() {
             let sign = |serves: bool| if serves { Sign::Good } else { Sign::Down };
             let floor = self.lane(TRUTH, BAND);
             let plot = &mut self.plot;
-            plot.band(&mut self.canvas, floor, |from, until| service.truth.least(from, until).map(sign));
+            plot.band(&mut self.canvas, floor, |from, until| first.truth.least(from, until).map(sign));
         }
-        for check in &service.checks {
-            self.check(check);
+        let checks =
+            variants.iter().flat_map(|(letter, service)| service.checks.iter().map(|c| (*letter, c)));
+        for group in by_name(checks, |check| &check.name) {
+            for (name, check) in told_apart(&group, variants.len(), &group[0].1.name, |check| &check.states) {
+                self.check(&name, check);
+            }
         }
-        let floor = self.lane(STATE, BAND);
-        self.plot.band(&mut self.canvas, floor, |from, until| service.states.worst(from, until));
-        if lanes::has_penalty(service) {
-            let mode = mode_word(service);
-            let floor = self.lane(&format!("{PENALTY} ({mode})"), lanes::GRAPH);
+        for (name, service) in told_apart(variants, variants.len(), STATE, |service| &service.states) {
+            let floor = self.lane(&name, BAND);
+            self.plot.band(&mut self.canvas, floor, |from, until| service.states.worst(from, until));
+        }
+        for (letter, service) in variants.iter().filter(|(_, service)| lanes::has_penalty(service)) {
+            let name = lettered(PENALTY, letter);
+            let floor = self.lane(&format!("{name} ({})", mode_word(service)), lanes::GRAPH);
             self.plot.penalty(&mut self.canvas, floor, service);
         }
-        for route in &service.routes {
-            let floor = self.lane(&route.name, BAND);
+        let routes =
+            variants.iter().flat_map(|(letter, service)| service.routes.iter().map(|r| (*letter, r)));
+        for (letter, route) in by_name(routes, |route| &route.name).into_iter().flatten() {
+            let floor = self.lane(&lettered(&route.name, letter), BAND);
             self.plot.band(&mut self.canvas, floor, |from, until| route.states.worst(from, until));
         }
     }
 
-    fn check(&mut self, check: &CheckTrack) {
-        let floor = self.lane(&check.name, BAND + lanes::MARKS + 2);
+    fn check(&mut self, name: &str, check: &CheckTrack) {
+        let floor = self.lane(name, BAND + lanes::MARKS + 2);
         self.plot.band(&mut self.canvas, floor, |from, until| check.states.worst(from, until));
         self.plot.marks(&mut self.canvas, floor - BAND - 2, &check.outcomes);
     }
@@ -168,6 +221,21 @@ impl Picture {
         }
         self.canvas.y = bottom + font.line + 10;
     }
+}
+
+/// The lanes of tracks: one without a letter if every configuration has the same states, else one of each.
+fn told_apart<'a, T>(
+    group: &[Variant<'a, T>],
+    configurations: usize,
+    name: &str,
+    states: impl Fn(&T) -> &Track<Sign>,
+) -> Vec<(String, &'a T)> {
+    let is_common = group.len() == configurations
+        && group.iter().all(|(_, track)| states(track).changes == states(group[0].1).changes);
+    if is_common {
+        return vec![(name.to_owned(), group[0].1)];
+    }
+    group.iter().map(|(letter, track)| (lettered(name, letter), *track)).collect()
 }
 
 /// The mode of dampening, as configurations write it.

@@ -142,7 +142,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l fault -
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l for -d 'The length of the trace' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l seed -d 'The seed of the random numbers; default: a random one, which is printed' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l compare -d 'Play the trace with this configuration, too; show both summaries and where the lines differ' -r -F
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l svg -d 'Draw a picture of outcomes, states, penalties and announcements to FILE' -r -F
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l svg -d 'Draw a picture of outcomes, states, penalties and announcements to FILE; with --compare of both configurations' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l summary -d 'Print the summary alone; with --json as an object'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l annotate -d 'Print the trace, with the effects of each line below it'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l json -d 'Print every action of the engine as a line of JSON'

@@ -20,12 +20,12 @@ pub(crate) struct Simulate {
     #[command(flatten)]
     pub(crate) generated: Generated,
     /// Play the trace with this configuration, too; show both summaries and where the lines differ
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["annotate", "json", "svg"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["annotate", "json"])]
     pub(crate) compare: Option<PathBuf>,
     /// Print the summary alone; with --json as an object
     #[arg(long, conflicts_with_all = ["annotate", "compare"])]
     pub(crate) summary: bool,
-    /// Draw a picture of outcomes, states, penalties and announcements to FILE
+    /// Draw a picture of outcomes, states, penalties and announcements to FILE; with --compare of both configurations
     #[arg(long, value_name = "FILE", conflicts_with = "annotate")]
     pub(crate) svg: Option<PathBuf>,
     /// Print the trace, with the effects of each line below it

@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Demo) -> anyhow::Result<Exit> {
     let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
     let timeline = runtime().context("cannot start the event loop")?.block_on(play())?;
     if let Some(canvas) = canvas {
-        canvas.write("dnsherald demo", &timeline)?;
+        canvas.write("dnsherald demo", &[("", &timeline)])?;
     }
     Ok(Exit::Success)
 }

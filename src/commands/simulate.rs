@@ -39,26 +39,44 @@ const COLUMNS: u32 = 60;
 pub(crate) fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let source = Source::read(options)?;
     let Some(input) = source.prepare(options.config.as_deref())? else { return Ok(Exit::Config) };
+    let second = match &options.compare {
+        Some(other) => {
+            let Some(second) = source.prepare(Some(other))? else { return Ok(Exit::Config) };
+            Some((other, second))
+        }
+        None => None,
+    };
+    let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
     let mut out = BufWriter::new(text::stdout());
-    if let Some(other) = &options.compare {
-        let Some(second) = source.prepare(Some(other))? else { return Ok(Exit::Config) };
+    if let Some((other, second)) = &second {
         if let Some(seed) = source.seed() {
             writeln!(out, "{}, seed {seed}", source.name())?;
         }
         let first = options.config.as_deref().unwrap_or_else(|| Path::new("the configuration in the trace"));
-        compare::run(&mut out, [(first, &input), (other, &second)])?;
+        let [of_first, of_second] = compare::run(&mut out, [(first, &input), (other, second)])?;
+        if let Some(canvas) = canvas {
+            let name =
+                |path: &Path| path.file_name().map_or_else(String::new, |name| name.display().to_string());
+            let title = format!("{}: A {}, B {}", title(&source), name(first), name(other));
+            canvas.write(&title, &[("A", &of_first), ("B", &of_second)])?;
+        }
     } else if options.annotate {
         out.write_all(annotate::annotate(&input.config, &input.text, &input.trace).as_bytes())?;
     } else {
-        show(options, &source, &input, &mut out)?;
+        show(options, &source, &input, canvas, &mut out)?;
     }
     out.flush()?;
     Ok(Exit::Success)
 }
 
 /// Plays the trace; prints lines, timeline and summary, and draws the picture.
-fn show(options: &Simulate, source: &Source, input: &Input, out: &mut impl Write) -> anyhow::Result<()> {
-    let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
+fn show(
+    options: &Simulate,
+    source: &Source,
+    input: &Input,
+    canvas: Option<Canvas>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let way = match (options.summary, options.json) {
         (true, _) => Way::Silent,
         (false, true) => Way::Json,
@@ -86,7 +104,7 @@ fn show(options: &Simulate, source: &Source, input: &Input, out: &mut impl Write
         (false, false) => out.write_all(timeline.summary().text().as_bytes())?,
     }
     match canvas {
-        Some(canvas) => canvas.write(&title(source), &timeline),
+        Some(canvas) => canvas.write(&title(source), &[("", &timeline)]),
         None => Ok(()),
     }
 }

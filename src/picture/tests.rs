@@ -169,13 +169,16 @@ proptest! {
     ) {
         let mut timeline = timeline(services, checks, &name, Duration::from_micros(end));
         change(&mut timeline, times);
-        holds(&draw(&name, &timeline));
+        holds(&draw(&name, &[("", &timeline)]));
+        let mut other = self::timeline(services, checks, &name, Duration::from_micros(end / 2));
+        change(&mut other, times / 2);
+        holds(&draw(&name, &[("A", &timeline), ("B", &other)]));
     }
 }
 
 #[test]
 fn markup_in_names_stays_text() {
-    let svg = draw("a <b>", &timeline(1, 1, "<script>&\"", Duration::from_secs(60)));
+    let svg = draw("a <b>", &[("", &timeline(1, 1, "<script>&\"", Duration::from_secs(60)))]);
     assert!(!svg.contains("<script") && svg.contains("&lt;script&gt;&amp;&quot;"), "{svg}");
     assert!(svg.contains("<title id=\"title\">a &lt;b&gt;, 1m</title>"), "{svg}");
     assert!(svg.contains("<desc id=\"desc\">"), "{svg}");
@@ -186,7 +189,7 @@ fn markup_in_names_stays_text() {
 fn the_size_of_a_picture_is_bounded() {
     let mut timeline = timeline(1, 2, "resolver", Duration::from_secs(100_000));
     change(&mut timeline, 1_000_000);
-    let size = draw("large", &timeline).len();
+    let size = draw("large", &[("", &timeline)]).len();
     assert!(size < 300_000, "{size}");
 }
 
@@ -198,5 +201,5 @@ fn a_short_failure_stays_visible() {
     track.note(Moment::START, Sign::Good);
     track.note(Moment::START + Duration::from_secs(40_000), Sign::Down);
     track.note(Moment::START + Duration::from_millis(40_000_100), Sign::Good);
-    assert!(draw("short", &timeline).contains("class=\"bad\""));
+    assert!(draw("short", &[("", &timeline)]).contains("class=\"bad\""));
 }

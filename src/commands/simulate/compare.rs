@@ -35,11 +35,11 @@ impl Watcher for Played {
     }
 }
 
-/// Plays both and prints their summaries side by side, then the lines that only one has.
+/// Plays both and prints their summaries side by side, then the lines that only one has. Returns what both did.
 ///
 /// # Errors
 /// If nothing can be printed.
-pub(super) fn run(out: &mut dyn Write, inputs: [(&Path, &Input); 2]) -> io::Result<()> {
+pub(super) fn run(out: &mut dyn Write, inputs: [(&Path, &Input); 2]) -> io::Result<[Timeline; 2]> {
     let [first, second] = inputs.map(|(_, input)| {
         let mut played = Played { timeline: Timeline::new(&input.config), lines: vec![] };
         play(&input.config, &input.trace, &mut played);
@@ -50,9 +50,19 @@ pub(super) fn run(out: &mut dyn Write, inputs: [(&Path, &Input); 2]) -> io::Resu
     }
     let summaries = [&first, &second].map(|played| played.timeline.summary());
     writeln!(out, "\n{}", summaries[0].beside(["A", "B"], &summaries[1]))?;
-    let different = different(&first.lines, &second.lines);
+    print_different(out, &first.lines, &second.lines)?;
+    Ok([first.timeline, second.timeline])
+}
+
+/// Prints the lines that only one has.
+fn print_different(
+    out: &mut dyn Write,
+    first: &[(Moment, String)],
+    second: &[(Moment, String)],
+) -> io::Result<()> {
+    let different = different(first, second);
     if different.is_empty() {
-        return writeln!(out, "Both print the same {} lines.", first.lines.len());
+        return writeln!(out, "Both print the same {} lines.", first.len());
     }
     writeln!(out, "Lines that only one prints (seconds; `>` a line to ExaBGP, `!` a line of the log):")?;
     for (at, title, text) in different.iter().take(MOST) {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::picture::draw;
-use crate::timeline::Timeline;
+use crate::picture::{Played, draw};
 
 /// A file for a picture, opened before anything is played: if it cannot be written, the user need not wait for the
 /// error.
@@ -36,8 +35,8 @@ impl Canvas {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn write(mut self, title: &str, timeline: &Timeline) -> anyhow::Result<()> {
-        let picture = draw(title, timeline);
+    pub(crate) fn write(mut self, title: &str, played: &[Played<'_>]) -> anyhow::Result<()> {
+        let picture = draw(title, played);
         // A device or a pipe has no length.
         let _ = self.file.set_len(0);
         self.file.write_all(picture.as_bytes()).with_context(|| cannot(&self.path))
