@@ -6,13 +6,14 @@
 import random
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
-from subprocess import DEVNULL, PIPE, Popen, run
+from subprocess import DEVNULL, PIPE, Popen, SubprocessError, run
 
 from helper import Bench, Helper, loopback_socket
 
@@ -107,16 +108,53 @@ def probing(bench: Bench, count: int, **configuration: str | int | bool) -> tupl
 
 
 def recorder(bench: Bench) -> Iterator[Figure]:
-    """The share of the flight recorder in the processor time per probe: pairs of runs with it and without it."""
-    count, shares, without = 2_000 if bench.quick else 10_000, [], []
-    for nth in bench.times(11, 3):
-        # Each is the first of its pair as often as the other, so that a change of load favors neither.
-        order = (True, False) if nth % 2 else (False, True)
-        used = {on: probing(bench, count, interval="1ms", recorder=on)[0] for on in order}
-        shares.append((used[True] / used[False] - 1) * 100)
-        without.append(used[False])
-    beside = Figure("processor time per probe without it", "µs", without)
-    yield Figure("the flight recorder adds", "%", shares, None if bench.quick else 3, [beside])
+    """The share of the flight recorder in the instructions per probe, in user space, as callgrind counts them."""
+    if bench.quick or not bench.bare or not shutil.which("callgrind_annotate"):
+        return
+    shim = bench.directory / "without_auxv"
+    run(["cc", "-O2", "-o", shim, Path(__file__).with_name("without_auxv.c")], check=True)
+    shares, each = [], []
+    for _ in bench.times(3):
+        # The difference of two runs is without the start.
+        few, many = (instructions(bench, shim, count) for count in (500, 2500))
+        recorded, all_of_it = (more - less for less, more in zip(few, many))
+        shares.append(recorded / all_of_it * 100)
+        each.append(all_of_it / 2000)
+    yield Figure("the flight recorder's share of instructions", "%", shares, 3, [Figure("instructions per probe", "", each)])
+
+
+def instructions(bench: Bench, shim: Path, count: int) -> tuple[int, int]:
+    """Instructions of the flight recorder, and of the whole helper, until it has sent so many probes."""
+    out, server = bench.directory / "callgrind", loopback_socket()
+    under = [str(shim), "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
+    with Helper(bench, server, under, fall=1_000_000, interval="1ms"):
+        run([bench.bare, str(count)], stdin=server, check=True)
+    listed = run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", out], stdout=PIPE, text=True, check=True).stdout
+    of = re.search(r"^ *([\d,]+) .*Flight::record(?=[ \[]|$)", listed, re.MULTILINE)
+    if not of:
+        raise SubprocessError("the binary has no symbols; build it with CARGO_PROFILE_RELEASE_STRIP=none")
+    whole = re.search(r"^ *([\d,]+) .*PROGRAM TOTALS", listed, re.MULTILINE)
+    return int(of[1].replace(",", "")), int(whole[1].replace(",", ""))
+
+
+def metrics(bench: Bench) -> Iterator[Figure]:
+    """Processor time and time on the clock of a scrape of 100 services with 12 checks each, and the size of the answer."""
+    port, used, times, sizes = loopback_socket().getsockname()[1], [], [], []
+    others = f'metrics.listen = "127.0.0.1:{port}"'
+    with Helper(bench, others=others, services=100, checks=12, interval="10s", rise=1) as helper:
+        helper.work(10, until=b"198.18.0.100/32")
+        for _ in bench.times(21, 5):
+            # The document is a second old at most, so each scrape has a new one.
+            helper.work(1.1)
+            before, begun = helper.cpu(), time.perf_counter()
+            with socket.create_connection(("127.0.0.1", port)) as scrape:
+                scrape.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+                answer = b"".join(iter(lambda: scrape.recv(1 << 20), b""))
+            times.append((time.perf_counter() - begun) * 1e3)
+            used.append((helper.cpu() - before) * 1e3)
+            sizes.append(len(answer) / (1 << 20))
+    beside = [Figure("on the clock", "ms", times), Figure("size", "MiB", sizes)]
+    yield Figure("processor time of a scrape, 100 services with 12 checks", "ms", used, 5, beside)
 
 
 def bare_loop(program: Path, count: int, pause: int) -> float:
@@ -159,4 +197,4 @@ def failover(bench: Bench) -> Iterator[Figure]:
             yield Figure(f"{fault} to `withdraw`", "ms", found, None, [Figure("promised at worst", "ms", [int(promise)])])
 
 
-ALL = (start, memory, probe, recorder, simulate, failover)
+ALL = (start, memory, probe, recorder, metrics, simulate, failover)

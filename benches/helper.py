@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,27 @@ from exabgp_stand_in import answer
 CONFIGURATION = """\
 node.management = ["127.0.0.1"]
 control.state = "{state}"
-{recorder}defaults = {{ {timing} }}
+{others}defaults = {{ {timing} }}
+"""
+
+SERVICE = """\
 [[service]]
-name = "resolver"
-prefixes = ["192.0.2.53/32"]
+name = "resolver-{number:03}"
+prefixes = ["198.18.0.{number}/32"]
 address = false
 dampening.mode = "off"
-check = [{{ name = "answers", dns = {{ queries = {queries}, server = "127.0.0.1:{port}" }} }}]
 """
+
+CHECK = """\
+[[service.check]]
+name = "{name}"
+dns = {{ queries = {queries}, server = "127.0.0.1:{port}" }}
+"""
+
+# As the checks that a resolver has by default.
+NAMES = (
+    "answers answers-tcp management recursion validation large tls identity process listener listener-tcp address"
+).split()
 
 # The answer to `localhost. A` without its ID: 127.0.0.1.
 ANSWER = bytes.fromhex("81800001000100000000096c6f63616c686f73740000010001c00c0001000100000e1000047f000001")
@@ -40,34 +54,39 @@ class Bench:
         """The number of runs."""
         return range(quick if self.quick else thorough)
 
-    def configuration(self, port: int, queries: int = 1, recorder: bool = True, **timing: str | int) -> str:
-        """A configuration with this number of queries to this port, with or without the flight recorder; keywords are keys of
-        `defaults`."""
+    def configuration(
+        self, port: int, queries: int = 1, services: int = 1, checks: int = 1, others: str = "", **timing: str | int
+    ) -> str:
+        """A configuration of services with so many checks, each with this number of queries to this port; `others` are lines of
+        other keys, keywords are keys of `defaults`."""
         keys = ", ".join(f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in timing.items())
         asked = json.dumps(["localhost. A"] * queries)
-        size = "" if recorder else "control.recorder = 0\n"
-        return CONFIGURATION.format(
-            state=self.directory / "state", recorder=size, timing=keys, queries=asked, port=port
-        )
+        each = "".join(CHECK.format(name=name, queries=asked, port=port) for name in NAMES[:checks])
+        tables = "".join(SERVICE.format(number=number) + each for number in range(1, services + 1))
+        state = self.directory / "state"
+        return CONFIGURATION.format(state=state, others=others and others + "\n", timing=keys) + tables
 
 
 class Helper(AbstractContextManager):
     """`run`. This script stands in for ExaBGP and, without another socket, for the DNS server."""
 
-    def __init__(self, bench: Bench, other: socket.socket | None = None, **configuration: str | int):
-        """Starts it with this configuration and records the time in `spawned`."""
+    def __init__(
+        self, bench: Bench, other: socket.socket | None = None, under: Sequence[str] = (), **configuration: str | int
+    ):
+        """Starts it with this configuration, `under` another program if one is given, and records the time in `spawned`."""
         self.dns = None if other else loopback_socket()
         self.port = (other or self.dns).getsockname()[1]
         self.log, self.file, self.begun, self.silent = bench.directory / "log", bench.directory / "bench.toml", b"", False
         self.file.write_text(bench.configuration(self.port, **configuration))
         with self.log.open("wb") as log:
             self.spawned = time.perf_counter()
-            self.process = Popen([bench.binary, "run", "-c", self.file], stdin=PIPE, stdout=PIPE, stderr=log, bufsize=0)
+            line = [*under, bench.binary, "run", "-c", self.file]
+            self.process = Popen(line, stdin=PIPE, stdout=PIPE, stderr=log, bufsize=0)
 
     def __exit__(self, *_: object) -> None:
         self.process.stdin.close()  # the helper exits without ExaBGP
         try:
-            self.process.wait(5)
+            self.process.wait(20)
         except SubprocessError:
             self.process.kill()
         self.process.__exit__(None, None, None)
