@@ -12,6 +12,7 @@ mod lacks;
 
 mod drains;
 mod drop_ins;
+mod fleet_day;
 mod loss;
 mod properties;
 mod roles;
