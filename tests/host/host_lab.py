@@ -24,12 +24,13 @@ ANSWER_PATIENCE = 3.0
 class HostLab(Lab):
     """The lab of one round. The hosts stay up between cases; each case begins with both announcing."""
 
-    def __init__(self, server: Server, tree: Path, software: Software):
+    def __init__(self, server: Server, tree: Path, software: Software, number=0):
+        """`number` tells apart the labs of one server."""
         self.server = server
         self.tree = tree
         self.software = software
         self.hierarchy = HIERARCHIES[server.kind].possible()
-        super().__init__(server.kind, None, None)
+        super().__init__(f"{server.kind}{number or ''}", None, None)
 
     def build(self):
         super().build()

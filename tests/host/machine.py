@@ -40,7 +40,7 @@ class Machine(Namespace):
         self.init = None
 
     def switch_on(self):
-        """Boots the host. Only from the main thread: the kernel kills the container when the thread that started it exits."""
+        """Boots the host. The kernel kills it when the calling thread exits."""
         root, upper, work = (self.folder / name for name in ("root", "upper", "work"))
         for folder in (root, upper, work):
             folder.mkdir(exist_ok=True)
