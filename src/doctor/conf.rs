@@ -145,7 +145,7 @@ pub(super) fn process(facts: &Facts) -> Examined {
 
 pub(super) fn respawn(facts: &Facts) -> Examined {
     const WHY: &str = "ExaBGP keeps announcing the routes of a helper that ended, and starts no other";
-    let mut examined = Examined::default();
+    let mut examined = Examined::with(facts.any_helper());
     match &facts.settings {
         Ok(settings) if settings.respawn == Some(false) => examined.find(
             Id::RespawnOff,
@@ -155,11 +155,7 @@ pub(super) fn respawn(facts: &Facts) -> Examined {
         Ok(_) => {}
         Err(why) => examined.skip(why.clone()),
     }
-    let helpers = facts.helpers();
-    if helpers.is_empty() {
-        examined.skip(facts.why_no_helper());
-    }
-    for helper in helpers {
+    for helper in facts.helpers() {
         match helper.process.respawn.or(true) {
             Some(true) => {}
             Some(false) => examined.find(

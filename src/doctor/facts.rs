@@ -223,16 +223,14 @@ impl Facts {
         self.config.as_ref().map_err(|_| super::gather::NO_CONFIGURATION.to_owned())
     }
 
-    /// Why nothing is known of the helper in the files of ExaBGP.
-    #[must_use]
-    pub(crate) fn why_no_helper(&self) -> String {
-        match &self.confs {
-            Err(why) => why.clone(),
-            Ok(files) => {
-                let why = files.iter().find_map(|file| file.conf.as_ref().err());
-                why.cloned().unwrap_or_else(|| "no process of ExaBGP runs dnsherald".to_owned())
-            }
+    /// Fails with the reason if nothing is known of a helper in the files of ExaBGP.
+    pub(crate) fn any_helper(&self) -> Known<()> {
+        if !self.helpers().is_empty() {
+            return Ok(());
         }
+        let unreadable =
+            self.confs.as_ref().map_err(Clone::clone)?.iter().find_map(|file| file.conf.as_ref().err());
+        Err(unreadable.cloned().unwrap_or_else(|| "no process of ExaBGP runs dnsherald".to_owned()))
     }
 
     /// The first number of the version of ExaBGP.

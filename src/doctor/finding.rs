@@ -131,6 +131,12 @@ impl Examined {
         Self { findings: vec![], unknown: vec![why.into()] }
     }
 
+    /// A check that can be made in full only with this.
+    #[must_use]
+    pub(crate) fn with<T>(known: Result<T, String>) -> Self {
+        Self { findings: vec![], unknown: known.err().into_iter().collect() }
+    }
+
     /// Adds a finding.
     pub(crate) fn find(&mut self, id: Id, what: impl Into<String>, remedy: impl Into<String>) {
         self.findings.push(Finding { id, what: what.into(), remedy: remedy.into() });

@@ -50,10 +50,7 @@ pub(super) fn access(facts: &Facts) -> Examined {
 }
 
 pub(super) fn addresses(facts: &Facts) -> Examined {
-    let mut examined = Examined::default();
-    if let Err(why) = facts.usable_config() {
-        examined.skip(why);
-    }
+    let mut examined = Examined::with(facts.usable_config());
     for address in &facts.addresses {
         match (&address.missing, &address.service) {
             (Ok(None), _) => {}

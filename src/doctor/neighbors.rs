@@ -18,12 +18,8 @@ const USUAL_HOLD: u32 = 180;
 
 /// Calls `check` for each neighbor of a helper.
 fn each(facts: &Facts, mut check: impl FnMut(&Helper<'_>, &Neighbor, &mut Examined)) -> Examined {
-    let mut examined = Examined::default();
-    let helpers = facts.helpers();
-    if helpers.is_empty() {
-        examined.skip(facts.why_no_helper());
-    }
-    for helper in &helpers {
+    let mut examined = Examined::with(facts.any_helper());
+    for helper in &facts.helpers() {
         for neighbor in &helper.conf.neighbors {
             // A neighbor of other helpers is none of ours.
             if neighbor.lists(&helper.process.name) != Some(false) || is_only_helper(helper) {
@@ -91,11 +87,8 @@ fn each_route(
         Ok(config) => config,
         Err(why) => return Examined::not(why),
     };
-    let mut examined = Examined::default();
+    let mut examined = Examined::with(facts.any_helper());
     let helpers = facts.helpers();
-    if helpers.is_empty() {
-        examined.skip(facts.why_no_helper());
-    }
     // The options of one `dnsherald healthcheck` say nothing about another.
     let several = if config.origin.is_some() { helpers.len() } else { 1 };
     for helper in helpers.iter().take(several) {

@@ -7,10 +7,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::text::foreign;
 
 pub(super) fn listeners(facts: &Facts) -> Examined {
-    let mut examined = Examined::default();
-    if let Err(why) = facts.usable_config() {
-        examined.skip(why);
-    }
+    let mut examined = Examined::with(facts.usable_config());
     for listener in &facts.listeners {
         match &listener.is_there {
             Ok(true) => {}
@@ -35,10 +32,7 @@ pub(super) fn listeners(facts: &Facts) -> Examined {
 }
 
 pub(super) fn answers(facts: &Facts) -> Examined {
-    let mut examined = Examined::default();
-    if let Err(why) = facts.usable_config() {
-        examined.skip(why);
-    }
+    let mut examined = Examined::with(facts.usable_config());
     for answer in &facts.answers {
         let failure = match &answer.outcome {
             Outcome::Pass { .. } => continue,
@@ -82,10 +76,7 @@ fn permission(answer: &AnswerFact, source: &str) -> String {
 }
 
 pub(super) fn rate_limit(facts: &Facts) -> Examined {
-    let mut examined = Examined::default();
-    if let Err(why) = facts.usable_config() {
-        examined.skip(why);
-    }
+    let mut examined = Examined::with(facts.usable_config());
     for backend in &facts.backends {
         let limit = &backend.rate_limit;
         match limit.state {

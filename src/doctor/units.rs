@@ -78,10 +78,7 @@ fn limit(unit: &UnitFact, longest: Duration) -> Option<String> {
 }
 
 pub(super) fn backends(facts: &Facts) -> Examined {
-    let mut examined = Examined::default();
-    if let Err(why) = facts.usable_config() {
-        examined.skip(why);
-    }
+    let mut examined = Examined::with(facts.usable_config());
     for backend in &facts.backends {
         let unit = match &backend.unit {
             None => continue,
