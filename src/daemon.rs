@@ -100,7 +100,7 @@ pub(crate) struct Daemon<'a> {
     disable_files: DisableFiles,
     rate_limit: RateLimit,
     tally: Tally,
-    subject: Subject,
+    pub(crate) subject: Subject,
     /// Whether commands were sent since the dead-man's withdraws were updated.
     printed: bool,
     /// Whether state that should survive a restart has changed.
@@ -111,13 +111,16 @@ pub(crate) struct Daemon<'a> {
     update_at: Instant,
     io: &'a mut LoopIo,
     store: Option<Store>,
-    control: Option<Control>,
+    /// The sockets for status and requests.
+    pub(crate) control: Option<Control>,
     /// Before the history, which it tells of the last ones.
-    incidents: Option<Incidents>,
-    history: Option<History>,
+    pub(crate) incidents: Option<Incidents>,
+    pub(crate) history: Option<History>,
     flight: Option<Flight>,
-    exporter: Option<Exporter>,
-    healers: Option<Healers>,
+    /// The outlets of metrics.
+    pub(crate) exporter: Option<Exporter>,
+    /// Automatic restarts. They need the control sockets to drain services, so they stay off without them.
+    pub(crate) healers: Option<Healers>,
     events: Channel<Event>,
     rounds: Rounds,
     outcomes: Channel<(RoundId, Outcome)>,
@@ -171,36 +174,6 @@ impl<'a> Daemon<'a> {
             rounds: Rounds::default(),
             outcomes: mpsc::unbounded_channel(),
         }
-    }
-
-    /// Adds the sockets for status and requests.
-    #[must_use]
-    pub(crate) fn with_control(self, subject: Subject, control: Option<Control>) -> Self {
-        Self { subject, control, ..self }
-    }
-
-    /// Adds the history.
-    #[must_use]
-    pub(crate) fn with_history(self, history: Option<History>) -> Self {
-        Self { history, ..self }
-    }
-
-    /// Keeps incidents.
-    #[must_use]
-    pub(crate) fn with_incidents(self, incidents: Option<Incidents>) -> Self {
-        Self { incidents, ..self }
-    }
-
-    /// Adds the outlets of metrics.
-    #[must_use]
-    pub(crate) fn with_exporter(self, exporter: Option<Exporter>) -> Self {
-        Self { exporter, ..self }
-    }
-
-    /// Enables automatic restarts. They need the control sockets to drain services, so they stay off without them.
-    #[must_use]
-    pub(crate) fn with_healing(self, healers: Healers) -> Self {
-        Self { healers: Some(healers), ..self }
     }
 
     /// Runs until ExaBGP exits, a signal arrives, or the supervisor stops the loop.

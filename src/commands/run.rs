@@ -184,12 +184,12 @@ async fn run_daemon(
     let history = history.map(|file| start_history(file, config, path, instead.as_deref()));
     let kept = state_file.zip(history.as_ref());
     let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
-    let daemon =
-        Daemon::new(config, io, store, memory, age).with_control(subject, control).with_history(history);
+    let mut daemon = Daemon::new(config, io, store, memory, age);
+    (daemon.subject, daemon.control) = (subject, control);
+    (daemon.history, daemon.incidents) = (history, incidents);
     // A dry run would compete with the real helper for the file and the port.
-    let exporter = (!on_terminal).then(|| Exporter::new(&config.metrics));
-    let daemon =
-        daemon.with_incidents(incidents).with_exporter(exporter).with_healing(Healers::new(config, path));
+    daemon.exporter = (!on_terminal).then(|| Exporter::new(&config.metrics));
+    daemon.healers = Some(Healers::new(config, path));
     daemon.run(&mut observer).await;
     Ok(Exit::Success)
 }

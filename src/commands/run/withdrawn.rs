@@ -45,7 +45,8 @@ pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> 
         WaitForConfig { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
     let subject = Subject::new(absolute(path), host_name(), None, &config);
     let control = control(&config, &subject);
-    let daemon = Daemon::new(&config, io, None, memory, Duration::ZERO).with_control(subject, control);
+    let mut daemon = Daemon::new(&config, io, None, memory, Duration::ZERO);
+    (daemon.subject, daemon.control) = (subject, control);
     daemon.run(&mut withdrawn).await
 }
 
