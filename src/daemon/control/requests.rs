@@ -76,34 +76,40 @@ impl ConfigReader {
         Self { configuration, host, history, turn: Arc::new(Semaphore::new(1)) }
     }
 
-    /// The lines of the history file, on the same terms.
-    async fn history(self) -> Reply {
-        let Self { history, turn, .. } = self;
-        let Some(history) = history else { return Reply::Refused("this helper keeps no history".to_owned()) };
-        let Ok(turn) = turn.try_acquire_owned() else {
-            return Reply::Refused("a file is being read for another request; try again".to_owned());
+    /// Runs `read` on a thread, unless another request is reading.
+    async fn on_thread<T: Send + 'static>(
+        self,
+        what: String,
+        read: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let Ok(turn) = self.turn.try_acquire_owned() else {
+            return Err(format!("cannot read {what} while another request reads a file; try again"));
         };
-        let file = history.display().to_string();
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            lines(&history)
+            read()
         });
         match timeout(READING, read).await {
-            Ok(Ok(Ok(lines))) => Reply::Done(lines),
-            Ok(Ok(Err(error))) => Reply::Refused(format!("cannot read the history in {file}: {error}")),
-            Ok(Err(error)) => Reply::Refused(format!("cannot read the history in {file}: {error}")),
-            Err(_) => Reply::Refused(format!("cannot read the history in {file} within {}", Period(READING))),
+            Ok(read) => read.map_err(|error| format!("cannot read {what}: {error}"))?,
+            Err(_) => Err(format!("cannot read {what} within {}", Period(READING))),
         }
     }
 
-    async fn read(self) -> Result<Config, String> {
-        let Self { configuration, host, turn, .. } = self;
-        let Ok(turn) = turn.try_acquire_owned() else {
-            return Err(format!("{} is still being read for another reload", configuration.display()));
+    /// The lines of the history file.
+    async fn history(self) -> Reply {
+        let Some(history) = self.history.clone() else {
+            return Reply::Refused("this helper keeps no history".to_owned());
         };
-        let late = format!("cannot read {} within {}", configuration.display(), Period(READING));
-        let read = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+        let what = format!("the history in {}", history.display());
+        let cannot = format!("cannot read {what}");
+        let read = move || lines(&history).map_err(|error| format!("{cannot}: {error}"));
+        self.on_thread(what, read).await.map_or_else(Reply::Refused, Reply::Done)
+    }
+
+    async fn read(self) -> Result<Config, String> {
+        let (configuration, host) = (self.configuration.clone(), self.host.clone());
+        let what = configuration.display().to_string();
+        let read = move || {
             Config::load_file(&configuration, &host).map_err(|error| match configuration.try_exists() {
                 // A file that is gone is a decision of the operator: the next helper withdraws.
                 Ok(false) => {
@@ -111,9 +117,8 @@ impl ConfigReader {
                 }
                 _ => error.to_string(),
             })
-        });
-        let Ok(read) = timeout(READING, read).await else { return Err(late) };
-        read.map_err(|error| format!("cannot read the configuration: {error}"))?
+        };
+        self.on_thread(what, read).await
     }
 }
 
