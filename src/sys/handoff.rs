@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_so_much_and_waits_for_nobody() {
+    fn it_takes_no_more_than_its_capacity_and_never_waits() {
         let handoff = Handoff::new(100);
         assert_eq!(handoff.offer('a', 60), Offered::Taken);
         assert_eq!(handoff.offer('b', 60), Offered::Full);

@@ -505,12 +505,12 @@ proptest! {
         let up_by = timing.first_verdict() + Duration::from_millis(10);
         let fault = up_by + Duration::from_micros(fault_after);
         let bound = if hangs { timing.detects_hang() } else { timing.detects_refusal() };
-        let mended = fault + bound + Duration::from_micros(fault_after / 2);
-        let returned = mended + timing.returns();
+        let repaired = fault + bound + Duration::from_micros(fault_after / 2);
+        let returned = repaired + timing.returns();
         let at = |time: Duration| time.as_secs_f64();
         let trace = format!(
             "0 becomes c pass\n0 start\n{:.6} becomes c {}\n{:.6} becomes c pass\n{:.6} end\n",
-            at(fault), if hangs { "timeout" } else { "port-closed" }, at(mended), at(returned) + 1.0
+            at(fault), if hangs { "timeout" } else { "port-closed" }, at(repaired), at(returned) + 1.0
         );
         let trace = Trace::read(&trace, &Names::new(&config)).unwrap();
         let mut lines = Lines::default();

@@ -8,7 +8,7 @@ use crate::sys::directory::make;
 
 mod trust;
 
-/// A user without any rights; only root can lose anything to it.
+/// A user whom root does not trust.
 const NOBODY: u32 = 65534;
 
 /// A host, whose directory is removed at the end of a test that passed.

@@ -25,7 +25,7 @@ fn pop_of_two() -> Pop {
 }
 
 /// With a corrected file, the same process starts its normal work.
-fn begins_once_mended(pop: &Pop, helper: &mut Helper) {
+fn begins_once_the_file_is_valid(pop: &Pop, helper: &mut Helper) {
     pop.is_configured(&pop.configuration());
     helper.comes_to_say("# dnsherald");
     helper.says("system version 0");
@@ -51,7 +51,7 @@ fn a_bad_file_withdraws_its_prefixes_and_earlier_announcements() {
     let worse = pop.configuration().replace("rise = 2", "rise = 0");
     pop.is_configured(&worse);
     helper.logs(&place(&pop, &worse, "rise = 0"));
-    begins_once_mended(&pop, &mut helper);
+    begins_once_the_file_is_valid(&pop, &mut helper);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_missing_file_withdraws_earlier_announcements() {
     helper.opens();
     helper.says_all((0..2).map(withdraw));
     helper.logs("cannot read the configuration");
-    begins_once_mended(&pop, &mut helper);
+    begins_once_the_file_is_valid(&pop, &mut helper);
 }
 
 #[test]

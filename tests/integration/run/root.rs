@@ -101,7 +101,7 @@ fn refuses_a_directory_that_others_can_write() {
     assert_eq!(names(&pop.file("control")).len() + names(&pop.file("state")).len(), 0);
 }
 
-/// As a tmpfs that is mounted without `mode=`: nobody else can exchange root's files there.
+/// As a tmpfs that is mounted without `mode=`: no other user can replace root's files there.
 #[test]
 fn a_state_is_kept_in_a_sticky_directory_and_no_file_of_another_user_is_read_there() {
     let Some(pop) = pop() else { return };
