@@ -253,6 +253,12 @@ pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// Lists things in a sentence, with this between them.
+pub(crate) fn joined(items: impl IntoIterator<Item: fmt::Display>, between: &str) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(between)
+}
+
 /// A list of strings of TOML.
 pub(crate) fn toml_strings<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(|item| toml_string(item.as_ref())).collect();

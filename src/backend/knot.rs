@@ -5,9 +5,10 @@
 
 use std::net::IpAddr;
 
-use super::rate_limit::{Limited, RateLimit, Settings, Source, is_listed, shown};
+use super::rate_limit::{Limited, RateLimit, Settings, Source, is_listed};
 use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};
 use crate::text::foreign;
+use crate::text::joined;
 
 /// The driver.
 #[derive(Debug)]
@@ -92,8 +93,12 @@ impl Driver for Knot {
             let missed: Vec<_> = settings.management.iter().filter(is_missed).copied().collect();
             if !missed.is_empty() {
                 return RateLimit::not_exempt(
-                    format!("`mod-rrl` {} applies, its `whitelist` has no {}", foreign(id), shown(&missed)),
-                    format!("set `whitelist: [{}]` in that `mod-rrl`", shown(&missed)),
+                    format!(
+                        "`mod-rrl` {} applies, its `whitelist` has no {}",
+                        foreign(id),
+                        joined(&missed, ", ")
+                    ),
+                    format!("set `whitelist: [{}]` in that `mod-rrl`", joined(&missed, ", ")),
                 );
             }
         }

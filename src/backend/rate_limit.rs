@@ -174,10 +174,5 @@ pub(super) fn is_listed(address: IpAddr, list: &str) -> bool {
     })
 }
 
-/// Lists addresses in a sentence.
-pub(super) fn shown(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests;

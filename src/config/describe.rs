@@ -19,6 +19,7 @@ use crate::exabgp::Dialect;
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
+use crate::text::joined;
 use crate::text::period::Period;
 
 mod check;
@@ -32,7 +33,7 @@ pub(crate) struct Description<'a>(pub &'a Config);
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config { node, exabgp, backends, services, .. } = self.0;
-        writeln!(f, "node {}: management {}", node.name, join(&node.management))?;
+        writeln!(f, "node {}: management {}", node.name, joined(&node.management, ", "))?;
         let api = exabgp.dialect.map_or("auto", Dialect::api);
         let refresh =
             if exabgp.refresh.is_zero() { "never".to_owned() } else { Period(exabgp.refresh).to_string() };
@@ -86,9 +87,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         writeln!(f, "  after a withdraw it {how} as `degraded`, and is up {up} later")?;
     }
     if let Some(warm_up) = &service.warm_up {
-        let names: Vec<_> = warm_up.names.iter().map(ToString::to_string).collect();
+        let names = joined(&warm_up.names, ", ");
         let limit = Period(warm_up.timeout);
-        writeln!(f, "  before it returns it asks for {}, for at most {limit}", names.join(", "))?;
+        writeln!(f, "  before it returns it asks for {names}, for at most {limit}")?;
     }
     if service.checks.iter().any(|check| check.on_fail.absorb) {
         writeln!(f, "  absorb: causes of overload degrade at most")?;
@@ -248,8 +249,4 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, mode: Mode, policy: &Policy) -
         Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),
         grace => writeln!(f, "  a process that restarts within {} does not count as a fall", Period(grace)),
     }
-}
-
-fn join<T: fmt::Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
 use super::{Advertisement, Dialect, Route};
+use crate::text::joined;
 
 /// `PIPE_BUF` on Linux: a write to a pipe up to this size is atomic. The line break counts.
 pub(crate) const LINE_LIMIT: usize = 4096;
@@ -111,15 +112,11 @@ impl Dialect {
             (Self::Neighbor, []) => "neighbor * ".to_owned(),
             (Self::Peer, []) => "peer * ".to_owned(),
             (Self::Plain | Self::Neighbor, some) => {
-                let each: Vec<_> = some.iter().map(|address| format!("neighbor {address}")).collect();
-                format!("{} ", each.join(", "))
+                joined(some.iter().map(|address| format!("neighbor {address}")), ", ") + " "
             }
             (Self::Peer, [one]) => format!("peer {one} "),
             // ExaBGP 6 refuses `peer A, peer B`.
-            (Self::Peer, some) => {
-                let each: Vec<_> = some.iter().map(ToString::to_string).collect();
-                format!("peer [{}] ", each.join(", "))
-            }
+            (Self::Peer, some) => format!("peer [{}] ", joined(some, ", ")),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::netlink::route::{Delivery, look_up};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::here::not_here;
+use crate::text::joined;
 
 pub(crate) mod watch;
 
@@ -87,8 +88,7 @@ impl AddressProbe {
 
 impl fmt::Display for AddressProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
-        f.write_str(&all.join(", "))?;
+        f.write_str(&joined(&self.addresses, ", "))?;
         match &self.device {
             Some(device) => write!(f, " in {device}"),
             None => Ok(()),

@@ -28,6 +28,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::sys::clock::since_boot;
 use crate::sys::lock;
 use crate::text::counted;
+use crate::text::joined;
 
 pub(crate) mod ask;
 mod catalog;
@@ -204,8 +205,8 @@ fn now() -> Moment {
 
 impl fmt::Display for FreshnessProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers: Vec<_> = self.references.servers().iter().map(ToString::to_string).collect();
-        write!(f, "{} at {} against {} {}", self.zones, self.here, self.references.word(), servers.join(", "))
+        let servers = joined(self.references.servers(), ", ");
+        write!(f, "{} at {} against {} {servers}", self.zones, self.here, self.references.word())
     }
 }
 

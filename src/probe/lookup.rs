@@ -16,6 +16,7 @@ use self::chain::End;
 use super::dns::{DnsProbe, Expectation, Query, Question, Rcode, Transport};
 use super::locality::Locality;
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::text::joined;
 use crate::text::period::Period;
 
 mod chain;
@@ -153,8 +154,7 @@ const fn refusal(code: ResponseCode) -> Option<Cause> {
 
 impl fmt::Display for LookupProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
-        let servers: Vec<_> = self.servers.iter().map(|(server, _)| server.to_string()).collect();
-        write!(f, "{} at {}", names.join(", "), servers.join(", then "))
+        let servers = joined(self.servers.iter().map(|(server, _)| server), ", then ");
+        write!(f, "{} at {servers}", joined(&self.names, ", "))
     }
 }

@@ -24,6 +24,7 @@ use crate::netlink::link::{self, Link, LinkState};
 use crate::netlink::route::{self, Delivery, Egress, Ingress};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::address::Presence;
+use crate::text::joined;
 
 /// The routes from a service to its clients.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -168,11 +169,9 @@ fn is_strict(interface: &str) -> bool {
 
 impl fmt::Display for RouteProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let join =
-            |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        write!(f, "route from {} to {}", join(&self.from), join(&self.to))?;
+        write!(f, "route from {} to {}", joined(&self.from, ", "), joined(&self.to, ", "))?;
         if !self.neighbors.is_empty() {
-            write!(f, ", to BGP neighbors {}", join(&self.neighbors))?;
+            write!(f, ", to BGP neighbors {}", joined(&self.neighbors, ", "))?;
         }
         if !self.interfaces.is_empty() {
             write!(f, ", by {}", self.interfaces.join(", "))?;

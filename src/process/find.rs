@@ -14,6 +14,7 @@ use super::handle::ProcessHandle;
 use super::{Missing, ProcessSource, cgroup, pid_file};
 use crate::sys::lock;
 use crate::systemd;
+use crate::text::joined;
 use crate::text::period::Period;
 
 /// Minimum time between two questions to systemd. Also the limit of a cheap search.
@@ -185,8 +186,8 @@ fn by_cgroup(unit: &str) -> Result<ProcessHandle, String> {
             Err(format!("{unit} had process {pid}, which has ended"))
         }
         ref several => {
-            let several: Vec<_> = several.iter().map(ToString::to_string).collect();
-            Err(format!("{unit} has more than one process that may be its main one: {}", several.join(", ")))
+            let several = joined(several, ", ");
+            Err(format!("{unit} has more than one process that may be its main one: {several}"))
         }
     }
 }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::backend::rate_limit::{Limited, RateLimit, Settings, is_cut, shown};
+use crate::backend::rate_limit::{Limited, RateLimit, Settings, is_cut};
+use crate::text::joined;
 
 /// An `acl` may name others, to this depth.
 const DEEPEST: usize = 16;
@@ -71,10 +72,10 @@ pub(super) fn read(settings: &Settings) -> RateLimit {
         let missed: Vec<_> = missed.map(|(address, _)| *address).collect();
         if !missed.is_empty() {
             return RateLimit::not_exempt(
-                format!("`rate-limit` applies in {scope}, `exempt-clients` has no {}", shown(&missed)),
+                format!("`rate-limit` applies in {scope}, `exempt-clients` has no {}", joined(&missed, ", ")),
                 format!(
                     "set `exempt-clients {{ {}; }};` in that `rate-limit`",
-                    shown(&missed).replace(", ", "; ")
+                    joined(&missed, ", ").replace(", ", "; ")
                 ),
             );
         }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::join;
 use crate::probe::dns::{DnsProbe, Expectation, Transport};
+use crate::text::joined;
 use crate::text::period::Period;
 
 pub(super) struct ProbeShown<'a>(pub(super) &'a DnsProbe);
@@ -40,7 +40,7 @@ fn certificate(f: &mut fmt::Formatter<'_>, probe: &DnsProbe) -> fmt::Result {
         None => write!(f, ", certificate for any name")?,
     }
     if !tls.pins.is_empty() {
-        write!(f, ", key {}", tls.pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "))?;
+        write!(f, ", key {}", joined(&tls.pins, " or "))?;
     }
     match tls.left {
         Some(left) => write!(f, ", valid for at least {}", Period(left)),
@@ -69,12 +69,12 @@ fn records(f: &mut fmt::Formatter<'_>, expect: &Expectation) -> fmt::Result {
     }
     for (relation, records) in [("all of", &expect.all_of), ("any of", &expect.any_of)] {
         if !records.is_empty() {
-            write!(f, ", {relation} {}", join(records))?;
+            write!(f, ", {relation} {}", joined(records, ", "))?;
         }
     }
     match &expect.exactly {
         Some(none) if none.is_empty() => write!(f, ", exactly none")?,
-        Some(records) => write!(f, ", exactly {}", join(records))?,
+        Some(records) => write!(f, ", exactly {}", joined(records, ", "))?,
         None => {}
     }
     match &expect.matches {

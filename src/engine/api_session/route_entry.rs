@@ -13,6 +13,7 @@ use crate::engine::notice::RouteState;
 use crate::exabgp::attributes::Attributes;
 use crate::exabgp::{Advertisement, Route};
 use crate::text::fnv::fnv64;
+use crate::text::joined;
 
 /// A route with its desired and acknowledged states.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -181,9 +182,8 @@ impl RouteEntry {
     /// Its prefix, and its neighbors if not all.
     #[must_use]
     pub(crate) fn with_neighbors(&self) -> String {
-        let neighbors: Vec<_> = self.route.neighbors.iter().map(ToString::to_string).collect();
-        let to = if neighbors.is_empty() { "" } else { " to " };
-        format!("{}{to}{}", self.route.prefix, neighbors.join("+"))
+        let to = if self.route.neighbors.is_empty() { "" } else { " to " };
+        format!("{}{to}{}", self.route.prefix, joined(&self.route.neighbors, "+"))
     }
 
     /// Whether ExaBGP has refused what is desired, and was not asked anything else since.

@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::super::text::printable;
 use super::Tls;
 use crate::outcome::{Cause, Failure};
+use crate::text::joined;
 use crate::text::period::{Period, Shown};
 
 /// Compares the certificate of the server, the first of `chain`, with what is expected at `now`: its key, its name, and
@@ -24,11 +25,8 @@ pub(super) fn judge(tls: &Tls, chain: &[CertificateDer<'_>], now: SystemTime) ->
     if !tls.pins.is_empty() {
         let found = pin(parsed.tbs_certificate.subject_pki.raw);
         if !tls.pins.iter().any(|pin| pin.0 == found) {
-            let expected: Vec<_> = tls.pins.iter().map(ToString::to_string).collect();
-            return refuse(format!(
-                "the certificate has the key {found}, expected {}",
-                expected.join(" or ")
-            ));
+            let expected = joined(&tls.pins, " or ");
+            return refuse(format!("the certificate has the key {found}, expected {expected}"));
         }
     }
     if let Some(name) = &tls.name {
