@@ -110,29 +110,46 @@ def lookup(name):
     return f'\n[[service.check]]\nname = "lookup"\nlookup = {{ names = "{name}", server = "{ADDRESS}" }}\n'
 
 
-@case_of(lambda server: server.kind in RESOLVERS)
+@case_of(lambda server: server.kind in (*RESOLVERS, "bind"))
 def built_in_answer(host):
-    """The supplied check `answers` asks what each resolver answers by itself, with RA: here it has no Internet. BIND is asked by the
-    rows of tests/failures without an upstream.
-    """
+    """The supplied check `answers` of a resolver asks what each answers by itself, with RA: here it has no Internet."""
     plain = host.server
     if plain.kind == "dnsmasq":
         # As Debian has it: it answers from /etc/hosts.
         restart(host, replace(plain, others={"dnsmasq.d/ours.conf": "user=root\n"}, rcode="NOERROR"))
+    if plain.kind == "bind":
+        # Without Debian's zones: the answer is that of the empty zone 127.in-addr.arpa, which is built in.
+        recursive = plain.configuration.replace("recursion no;", "recursion yes; allow-recursion {{ any; }};")
+        expect(recursive != plain.configuration, "`recursion no;` is not in the configuration")
+        restart(host, replace(plain, configuration=recursive))
     try:
-        # Without a host prefix the checks ask the management address.
-        file = host.folder / "built-in.toml"
-        file.write_text((host.folder / "dnsherald.toml").read_text().replace('"192.0.2.53/32"', '"192.0.2.0/24"'))
-        command = host.namespace.inside(host.binary, "check", "--json", "-c", file)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-        checks = {check["check"]: check for check in json.loads(done.stdout)[0]["checks"]}
-        for name in ("answers", "answers-tcp"):
-            for probe in checks[name]["probes"]:
-                expect(probe["passed"], f"{name}: {probe}")
+        probes = role_check(host)
+        for probe in probes["answers"] + probes["answers-tcp"]:
+            expect(probe["passed"], f"{probe}")
+        if plain.kind == "bind":
+            expect("1.0.0.127.in-addr.arpa. PTR" in probes["answers"][0]["probe"], f"{probes['answers']}")
+            # A BIND without recursion refuses its clients, though the built-in zone answers: RA tells.
+            restart(host, plain)
+            (refused, *_) = role_check(host)["answers"]
+            expect(refused["cause"] in ("flags", "refused"), f"{refused}")
+            return f"{probes['answers'][0]['probe']}; without recursion {refused['cause']}"
     finally:
         if host.server is not plain:
             restart(host, plain)
-    return checks["answers"]["probes"][0]["probe"]
+    return probes["answers"][0]["probe"]
+
+
+def role_check(host):
+    """The probes of each check that `dnsherald check` runs for a resolver."""
+    # Without a host prefix the checks ask the management address.
+    text = (host.folder / "dnsherald.toml").read_text().replace('"192.0.2.53/32"', '"192.0.2.0/24"')
+    text = text.replace(f'zones = ["{ZONE}"]\nrole = "authoritative"\n', 'role = "resolver"\n')
+    file = host.folder / "built-in.toml"
+    file.write_text(text)
+    command = host.namespace.inside(host.binary, "check", "--json", "-c", file)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    expect(done.stdout, f"check: exit status {done.returncode}, {done.stderr}")
+    return {check["check"]: check["probes"] for check in json.loads(done.stdout)[0]["checks"]}
 
 
 @case_of(lambda server: server.kind in SECONDARY)
