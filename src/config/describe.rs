@@ -148,11 +148,7 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
             }
             sentences
         }
-        Probe::Command(command) => {
-            let line = command.to_string();
-            let program = line.trim_matches('`').split_whitespace().next().unwrap_or("a command");
-            one(format!("exit status 0 of {program}"))
-        }
+        Probe::Command(command) => one(format!("exit status 0 of {}", program(&command.to_string()))),
         Probe::Process(process) => one(format!("must run: {process}")),
         Probe::Address(address) => one(format!("must be on this host: {address}")),
         Probe::Freshness(freshness) => one(format!("must be as new: {freshness}")),
@@ -161,6 +157,16 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
         Probe::Route(route) => one(format!("must have a way back: {route}")),
         Probe::Lookup(lookup) => one(format!("must be resolved as a client does: {lookup}")),
         Probe::Nothing => one("nothing; it always passes".to_owned()),
+    }
+}
+
+/// The name of the program in a line that is shown between backquotes, without any of these. Nothing of an assignment before
+/// it, which may be a secret.
+fn program(line: &str) -> String {
+    let bare = line.replace('`', "");
+    match bare.split_whitespace().next() {
+        Some(word) if !word.contains('=') => word.to_owned(),
+        _ => "a command".to_owned(),
     }
 }
 
@@ -248,5 +254,33 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, mode: Mode, policy: &Policy) -
     match policy.restart_grace {
         Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),
         grace => writeln!(f, "  a process that restarts within {} does not count as a fall", Period(grace)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_command_is_described_by_its_program_without_half_a_pair_of_backquotes() {
+        for (command, told) in [
+            ("\"test -e /ok\"", "test"),
+            ("[\"/usr/bin/check\", \"--name\", \"a b\"]", "/usr/bin/check"),
+            ("\"test `hostname` = a\"", "test"),
+            ("\"`which dig` @127.0.0.1\"", "which"),
+            ("\"check`date +%s`\"", "checkdate"),
+            ("\"`\"", "a command"),
+            ("\"PASSWORD=secret check\"", "a command"),
+        ] {
+            let text = format!(
+                "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
+                 [[service.check]]\nname = \"own\"\ncommand = {command}\n"
+            );
+            let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
+            let own = config.services[0].checks.iter().find(|check| check.name == "own").unwrap();
+            assert_eq!(questions(own), [format!("exit status 0 of {told}")], "{command}");
+        }
     }
 }

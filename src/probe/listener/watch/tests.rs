@@ -263,3 +263,47 @@ fn the_counters_of_the_server_overrule_nothing() {
         );
     }
 }
+
+/// Too many sockets, a filter on system calls, an answer of the kernel that is cut short or was interrupted.
+#[test]
+fn sockets_that_cannot_be_read_say_nothing_and_a_bad_verdict_stands() {
+    let at: SocketAddr = "192.0.2.53:53".parse().unwrap();
+    let listens = probe(at, Protocol::Udp);
+    let (reported, events) = channel();
+    let report: Callback = Box::new(move |what| reported.send(what).unwrap());
+    // Without its thread.
+    let watch = Watch {
+        began: Instant::now(),
+        watched: Arc::new(Mutex::new(vec![Watched::new(listens.clone(), report, Box::new(|| STOPPED))])),
+        attention: UnixStream::pair().unwrap().0,
+        failures: Mutex::new(Failures::of_kernel()),
+    };
+    let place = Place(at, Protocol::Udp);
+    let mut millis = 0;
+    let mut sample = |found: io::Result<Vec<Socket>>| {
+        millis += 20;
+        lock(&watch.watched)[0].sample(Moment::after_start(Duration::from_millis(millis)), &found);
+        (watch.sockets(place), watch.outcome(&listens).unwrap().failure().map(|failure| failure.cause))
+    };
+    let unread = [
+        io::Error::other("more than 4096 sockets of one port"),
+        io::Error::from_raw_os_error(rustix::io::Errno::PERM.raw_os_error()),
+        io::ErrorKind::InvalidData.into(),
+        io::Error::from_raw_os_error(rustix::io::Errno::INTR.raw_os_error()),
+    ];
+    for error in unread {
+        assert_eq!(sample(Ok(vec![socket(at, 0)])), (Sockets::Read, None));
+        assert_eq!(sample(Err(error)), (Sockets::NotSeen, Some(Cause::ListenerUnknown)));
+    }
+    sample(Ok(vec![socket(at, 0)]));
+    while sample(Ok(vec![socket(at, 832)])).1 != Some(Cause::NotReading) {}
+    let error = io::ErrorKind::InvalidData.into();
+    assert_eq!(sample(Err(error)), (Sockets::NotRead, Some(Cause::ListenerUnknown)));
+    let failures: Vec<_> = events.try_iter().filter(|report| matches!(report, Report::Failed(_))).collect();
+    assert_eq!(failures.len(), 1, "of the sockets that were not read: {failures:?}");
+}
+
+/// A socket with this many octets in its queue.
+const fn socket(at: SocketAddr, queue: u32) -> Socket {
+    Socket { address: at.ip(), v6_only: false, queue, drops: 0, inode: 7, cookie: 7 }
+}
