@@ -3,9 +3,11 @@
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::thread;
 
 use dnsherald::engine::service::ServiceState;
+use dnsherald::responder::Fault;
 
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
@@ -108,6 +110,22 @@ fn a_replaced_server_is_a_restart() {
             && history.contains("done, and every step verified")
     };
     assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
+}
+
+/// The server listens, and refuses the questions that it answered before.
+#[test]
+fn a_restart_after_which_questions_are_refused_stays_drained() {
+    let mut site = Site::new("stops; starts; touch begun; while [ -e begun ]; do sleep 0.02; done");
+    let (server, begun) = (Arc::clone(&site.pop.server), site.pop.file("begun"));
+    let address = server.address();
+    let refusing = thread::spawn(move || {
+        assert!(eventually(|| begun.exists()));
+        server.becomes(Fault::Refuse);
+        fs::remove_file(begun).unwrap();
+    });
+    let said = site.is_left_drained(&[], "answered REFUSED, expected NOERROR");
+    assert!(said.contains(&format!("check answers is down: {address} udp ")), "{said}");
+    refusing.join().unwrap();
 }
 
 /// The restart is over once the service is announced, after the names of `warm-up` were asked; with `recovery` that is as
