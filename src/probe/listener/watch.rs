@@ -52,6 +52,8 @@ pub(crate) type WorkOf = Box<dyn Fn() -> Option<Work> + Send>;
 struct Watched {
     probe: ListenerProbe,
     listeners: Vec<(Place, Listener)>,
+    /// Whether the thread has looked. Before, no socket means nothing.
+    is_sampled: bool,
     /// Why the sockets cannot be read at present.
     unreadable: Option<String>,
     /// The last reported cause, while it lasts.
@@ -112,11 +114,11 @@ impl Watch {
         let _ = (&self.attention).write(&[0]);
     }
 
-    /// The present outcome; `None` if the probe is not watched.
+    /// The present outcome; `None` if the probe is not watched, or before its first sample.
     #[must_use]
     pub(crate) fn outcome(&self, probe: &ListenerProbe) -> Option<Outcome> {
         let watched = lock(&self.watched);
-        watched.iter().find(|watched| watched.probe == *probe).map(Watched::outcome)
+        watched.iter().find(|watched| watched.probe == *probe).and_then(Watched::outcome)
     }
 
     /// The last sample of each address and protocol.
@@ -177,14 +179,15 @@ impl Watched {
         let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.protocol);
         let listeners =
             probe.addresses.iter().map(|address| (place(address), Listener::new(probe.stall))).collect();
-        Self { probe, listeners, unreadable: None, reported: None, report, work }
+        Self { probe, listeners, is_sampled: false, unreadable: None, reported: None, report, work }
     }
 
-    fn outcome(&self) -> Outcome {
-        match (&self.unreadable, self.listeners.first()) {
+    /// The present outcome; `None` before the first sample.
+    fn outcome(&self) -> Option<Outcome> {
+        self.is_sampled.then(|| match (&self.unreadable, self.listeners.first()) {
             (Some(why), Some((place, _))) => place.unknown(why),
             _ => folded(self.listeners.iter().map(|(place, listener)| place.outcome(listener.verdict()))),
-        }
+        })
     }
 
     fn pace(&self) -> Pace {
@@ -193,6 +196,7 @@ impl Watched {
 
     /// Counts one sample of all sockets of its port, and reports a new verdict.
     fn sample(&mut self, now: Moment, found: &io::Result<Vec<Socket>>) {
+        self.is_sampled = true;
         let found = match found {
             Ok(found) => found,
             Err(error) => {
@@ -226,7 +230,7 @@ impl Watched {
             self.reported = None;
             return;
         }
-        if let Outcome::Fail(failure) = self.outcome()
+        if let Some(Outcome::Fail(failure)) = self.outcome()
             && self.reported.replace(failure.cause) != Some(failure.cause)
         {
             (self.report)(Report::Failed(failure));

@@ -26,8 +26,8 @@ fn watching(probe: &ListenerProbe, work: Option<Work>) -> (Watch, Receiver<Repor
 
 fn comes_to_be(watch: &Watch, probe: &ListenerProbe, wanted: Option<Cause>) {
     let began = Instant::now();
-    let cause = || watch.outcome(probe).unwrap().failure().map(|failure| failure.cause);
-    while cause() != wanted {
+    let cause = || watch.outcome(probe).map(|outcome| outcome.failure().map(|failure| failure.cause));
+    while cause() != Some(wanted) {
         assert!(began.elapsed() < DEADLINE, "{:?}", cause());
         thread::yield_now();
     }
@@ -62,6 +62,15 @@ fn an_unread_udp_socket_is_reported_once_and_passes_once_it_is_read() {
         comes_to_be(&watch, &probe, None);
         assert!(events.try_recv().is_err());
     }
+}
+
+#[test]
+fn there_is_no_outcome_before_the_first_sample() {
+    let probe = probe("127.0.0.1:53".parse().unwrap(), Protocol::Udp);
+    let mut watched = Watched::new(probe, Box::new(|_| ()), Box::new(|| None));
+    assert_eq!(watched.outcome(), None);
+    watched.sample(Moment::after_start(Duration::ZERO), &Ok(vec![]));
+    assert!(matches!(watched.outcome(), Some(Outcome::Unknown(_))), "{:?}", watched.outcome());
 }
 
 #[test]
