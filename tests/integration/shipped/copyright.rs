@@ -1,6 +1,8 @@
 //! The copyright file of the package contains the licenses of all linked crates.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -54,8 +56,17 @@ fn one(granted: &BTreeSet<&str>, rest: &mut &[&str]) -> bool {
     granted.contains(if *name == "MIT" { "Expat" } else { name })
 }
 
-/// The linked crates and their licenses: name and SPDX expression.
-fn linked() -> BTreeSet<(String, String)> {
+/// A linked crate.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Linked {
+    name: String,
+    /// Its license as an SPDX expression.
+    license: String,
+    /// The folder of its source.
+    folder: PathBuf,
+}
+
+fn linked() -> BTreeSet<Linked> {
     let mut command = Command::new(env!("CARGO"));
     command.args([
         "metadata",
@@ -89,7 +100,9 @@ fn linked() -> BTreeSet<(String, String)> {
     }
     found.remove(&root);
     let text = |id: &String, key: &str| packages[id][key].as_str().unwrap_or_default().to_owned();
-    found.iter().map(|id| (text(id, "name"), text(id, "license"))).collect()
+    let folder = |id| Path::new(&text(id, "manifest_path")).parent().unwrap().to_path_buf();
+    let linked = |id| Linked { name: text(id, "name"), license: text(id, "license"), folder: folder(id) };
+    found.iter().map(linked).collect()
 }
 
 /// The paragraphs of the copyright file with their fields.
@@ -138,12 +151,67 @@ fn the_copyright_file_has_the_license_of_every_crate() {
     let none = BTreeSet::new();
     let missing: Vec<_> = linked
         .iter()
-        .filter(|(name, license)| !satisfies(granted.get(name.as_str()).unwrap_or(&none), license))
+        .filter(|linked| !satisfies(granted.get(&*linked.name).unwrap_or(&none), &linked.license))
         .collect();
     assert!(missing.is_empty(), "packaging/debian/copyright does not cover {missing:?}");
-    let names: BTreeSet<_> = linked.iter().map(|(name, _)| name.as_str()).collect();
+    let names: BTreeSet<_> = linked.iter().map(|linked| &*linked.name).collect();
     let gone: Vec<_> = granted.keys().filter(|name| !names.contains(*name)).collect();
     assert!(gone.is_empty(), "packaging/debian/copyright names {gone:?}, which is not linked any more");
+}
+
+/// Lower-case words of a copyright line, without those that vary, and without an address.
+fn words(line: &str) -> String {
+    let line = line.to_lowercase().replace("(c)", " ").replace("all rights reserved", " ");
+    let line = line.split('<').next().unwrap_or_default();
+    let words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words
+        .filter(|word| !["copyright", "contributors", "present"].contains(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The holders in the license files of a crate: lines that begin with `Copyright` and have a year.
+fn holders(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let is_license =
+        |name: &str| ["LICENSE", "LICENCE", "COPYING", "NOTICE"].iter().any(|start| name.starts_with(start));
+    let files = entries.filter(|entry| is_license(&entry.file_name().to_string_lossy().to_uppercase()));
+    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    let has_year = |line: &str| line.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
+    let lines: Vec<_> =
+        texts.flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()).collect();
+    lines.into_iter().filter(|line| line.starts_with("Copyright") && has_year(line)).collect()
+}
+
+#[test]
+fn the_copyright_file_has_the_holders_of_every_crate() {
+    // Its feature `compact`, to which these lines belong, is off.
+    const NOT_LINKED: (&str, &str) = ("minimal-lexical", "The Go Authors");
+    let text = read("packaging/debian/copyright");
+    let paragraphs = paragraphs(&text);
+    let lines: Vec<_> = paragraphs
+        .iter()
+        .filter_map(|paragraph| paragraph.get("Copyright"))
+        .flat_map(|lines| lines.lines())
+        .collect();
+    let (mut missing, mut count) = (vec![], 0);
+    for Linked { name, folder, .. } in linked() {
+        let is_of = |line: &&&str| {
+            line.rsplit_once(" (")
+                .is_some_and(|(_, crates)| crates.trim_end_matches(')').split(", ").any(|one| one == name))
+        };
+        let named: Vec<_> = lines.iter().filter(is_of).map(|line| words(line)).collect();
+        for holder in holders(&folder) {
+            count += 1;
+            let is_named =
+                named.iter().any(|line| line.starts_with(words(&holder).split(" http").next().unwrap()));
+            if !is_named && !(name == NOT_LINKED.0 && holder.contains(NOT_LINKED.1)) {
+                missing.push(format!("{name}: {holder}"));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0], "packaging/debian/copyright lacks them");
+    assert!(count > 60, "{count}");
 }
 
 #[test]
