@@ -212,8 +212,14 @@ fn sentences() -> Vec<String> {
         Notice::Overtaken { withdraws: 2 },
         Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },
     ];
-    // Tests of the control socket and of the rate limit expect these two.
-    let others = ["uid 0 asks: reload", "BGP session with 10.1.0.1: down 5 more times in the last minute"];
+    // Tests of the control socket, of the last good configuration, of supplied checks and of the rate limit expect these.
+    let others = [
+        "reload refused, the configuration in force stays: f.toml:1:1: unknown key",
+        "f.toml cannot be used: running the LAST GOOD CONFIGURATION in g.toml",
+        "resolver: newer than `since` in [defaults] and only observed: address",
+        "uid 0 asks: reload",
+        "BGP session with 10.1.0.1: down 5 more times in the last minute",
+    ];
     notices.iter().map(ToString::to_string).chain(others.map(ToOwned::to_owned)).collect()
 }
 
