@@ -24,6 +24,7 @@ use crate::text::period::Period;
 
 mod check;
 mod degrading;
+pub(crate) mod loss;
 mod probe;
 
 /// Displays what a configuration means.

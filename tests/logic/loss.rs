@@ -6,66 +6,19 @@
 use std::time::Duration;
 
 use crate::config::defaults::TIMING;
+use crate::config::describe::loss::{degrades_within, falls_in_ten_years, falls_within};
 use crate::engine::check::{Check, OnFail, Severity};
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Lost, Outcome};
-
-const TEN_YEARS: f64 = 10.0 * 365.25 * 86_400.0;
-
-/// The probability that a probe asks three times without an answer.
-fn unanswered(loss: f64) -> f64 {
-    loss.powi(3)
-}
-
-/// How often the check of so many addresses falls in ten years at a constant loss: an upper bound for failures in a row, and
-/// one for the window.
-fn falls_in_ten_years(loss: f64, addresses: u32) -> (f64, f64) {
-    let thresholds = TIMING.thresholds;
-    // In the short rounds after a failure, too.
-    let rounds = 1.1 * TEN_YEARS / TIMING.interval.as_secs_f64();
-    let fails = 1.0 - (1.0 - unanswered(loss)).powi(addresses as i32);
-    let in_a_row = rounds * fails.powi(thresholds.fall.get() as i32);
-    let window = thresholds.window.unwrap();
-    (in_a_row, rounds * holds_at_least(loss, addresses, window.failures.get(), window.of.get()))
-}
-
-/// The probability that a window of `of` rounds holds `failures` or more. Weights are multiples of 1 / `addresses`.
-fn holds_at_least(loss: f64, addresses: u32, failures: u32, of: u32) -> f64 {
-    let n = addresses as usize;
-    // A round: all answered, `lost` of them not at once. What is left is a failed round.
-    let mut round: Vec<f64> = (0..=addresses)
-        .map(|lost| {
-            let late = (loss - unanswered(loss)).powi(lost as i32);
-            let at_once = (1.0 - loss).powi((addresses - lost) as i32);
-            choose(addresses, lost) * late * at_once
-        })
-        .collect();
-    round[n] += 1.0 - round.iter().sum::<f64>();
-    let mut sums = vec![1.0];
-    for _ in 0..of {
-        let mut next = vec![0.0; sums.len() + n];
-        for (sum, p) in sums.iter().enumerate() {
-            for (weight, q) in round.iter().enumerate() {
-                next[sum + weight] += p * q;
-            }
-        }
-        sums = next;
-    }
-    sums[failures as usize * n..].iter().sum()
-}
-
-fn choose(n: u32, k: u32) -> f64 {
-    (0..k).map(|i| f64::from(n - i) / f64::from(i + 1)).product()
-}
 
 /// With four addresses 0.04 falls in ten years, of which all are failures in a row.
 #[test]
 fn a_loss_of_5_percent_brings_nothing_down_in_ten_years() {
     for addresses in [1, 2, 4, 8] {
-        let (in_a_row, window) = falls_in_ten_years(0.05, addresses);
+        let (in_a_row, window) = falls_in_ten_years(&TIMING, 0.05, addresses);
         assert!(in_a_row + window < 1.0, "{addresses} addresses: {in_a_row} and {window}");
     }
-    let (in_a_row, window) = falls_in_ten_years(0.05, 4);
+    let (in_a_row, window) = falls_in_ten_years(&TIMING, 0.05, 4);
     assert!((0.03..0.05).contains(&in_a_row) && window < 1e-12, "{in_a_row} {window}");
 }
 
@@ -139,6 +92,12 @@ fn a_loss_of_30_percent_degrades_and_one_of_60_percent_brings_down_in_time() {
         let down = p99(Severity::Down, 0.6, addresses);
         assert!(degraded < Duration::from_secs(150), "{addresses} addresses: {degraded:?}");
         assert!(down < Duration::from_secs(90), "{addresses} addresses: {down:?}");
+        // What `check-config` states is a bound, and not a loose one.
+        let stated = [degrades_within(&TIMING, 0.3, addresses), falls_within(&TIMING, 0.6, addresses)];
+        for (stated, found) in stated.into_iter().flatten().zip([degraded, down]) {
+            assert!(found <= stated && stated <= 2 * found, "{addresses} addresses: {stated:?}, {found:?}");
+        }
+        assert!(stated.iter().all(Option::is_some), "{addresses} addresses: {stated:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::loss;
 use super::probe::ProbeShown;
 use crate::config::Check;
 use crate::config::listener::DETECTED;
@@ -11,6 +12,7 @@ use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::CountersProbe;
+use crate::probe::dns::Transport;
 use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
 
@@ -30,6 +32,9 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result
         timing.thresholds.fall
     )?;
     describe_window(f, check)?;
+    if let Some(probes) = probes_by_udp(check) {
+        loss::describe(f, &timing, probes)?;
+    }
     describe_probe(f, &check.probe)?;
     if check.on_fail.once_up {
         writeln!(f, "    counts once it has been up")?;
@@ -127,6 +132,16 @@ fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::
         Statuses::Plugin => writeln!(f, "; a plugin: status 1 degrades at most, 3 and above are unknown"),
         Statuses::ZeroPasses => writeln!(f),
     }
+}
+
+/// The number of probes of a check that silence over UDP brings down, all of which must pass.
+fn probes_by_udp(check: &Check) -> Option<u32> {
+    let Probe::Dns(set) = &check.probe else { return None };
+    let counts = !set.reports_partial()
+        && set.need() == set.probes().len()
+        && set.probes().iter().all(|probe| probe.transport == Transport::Udp)
+        && check.on_fail.severity(Cause::Timeout) == Severity::Down;
+    u32::try_from(set.need()).ok().filter(|_| counts)
 }
 
 /// The effect of failures that are not in a row.
