@@ -6,10 +6,11 @@
 
 use std::fmt;
 use std::ops::AddAssign;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::text::words::words;
 
 /// What a probe, or the whole round of a check, found.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -141,129 +142,108 @@ pub(crate) enum Class {
     Unknown,
 }
 
-/// Declares [`Cause`] once: the variant, its word, its class, and its meaning.
-macro_rules! causes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal ($class:ident),)+) => {
-        /// The classes of failure. Decisions are made on these, not on response codes.
-        #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-        pub enum Cause {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
-        }
-
-        impl Cause {
-            /// Every cause, in the order of this list.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word by which configuration, traces and JSON name the cause.
-            #[must_use]
-            pub(crate) const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// How much an outcome of this cause says about the server.
-            #[must_use]
-            pub(crate) const fn class(self) -> Class {
-                match self { $(Self::$variant => Class::$class),+ }
-            }
-        }
-    };
-}
-
-causes! {
-    /// The service address is not on this host. Definite: it needs no repetition.
-    AddressMissing = "address-missing" (Hard),
-    /// The certificate is for another name or key, not yet valid, expired, or expires too soon.
-    Certificate = "certificate" (Soft),
-    /// The connection was closed before the answer was complete.
-    Closed = "closed" (Soft),
-    /// A command exited with a status other than 0, or was killed.
-    Command = "command" (Soft),
-    /// A monitoring plugin exited with status 3, with one that plugins do not have, or was killed.
-    CommandUnknown = "command-unknown" (Unknown),
-    /// A monitoring plugin exited with status 1. Degrades at most, unless `on-fail` names it.
-    CommandWarning = "command-warning" (Soft),
-    /// The control channel of the server does not answer, although the server answers DNS: a part of it may hang.
-    ControlHung = "control-hung" (Soft),
-    /// A zone expires soon, or has expired: this server has not refreshed it from its primary.
-    Expired = "expired" (Soft),
-    /// A flag (AA, RA, AD, TC) was not as expected.
-    Flags = "flags" (Soft),
-    /// An HTTP status other than 200 (DNS over HTTPS).
-    Http = "http" (Soft),
-    /// An interface of the clients, or of the route to them or to a BGP neighbor, is missing or down.
-    LinkDown = "link-down" (Soft),
-    /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
-    ListenerMissing = "listener-missing" (Hard),
-    /// No sockets of the server are visible, or they prove nothing.
-    ListenerUnknown = "listener-unknown" (Unknown),
-    /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
-    Local = "local" (Unknown),
-    /// A probe was not answered while the kernel dropped queries for lack of room (see [`Cause::Overload`]).
-    LostInOverload = "lost-in-overload" (Unknown),
-    /// An answer came that is no DNS message, or answers without saying what.
-    Malformed = "malformed" (Soft),
-    /// The counters of the server cannot be read.
-    NoCounters = "no-counters" (Unknown),
-    /// Serials cannot be compared: no reference server answered, or this server did not.
-    NoReference = "no-reference" (Unknown),
-    /// The kernel has no route to clients from a service address, or to a BGP neighbor.
-    NoRoute = "no-route" (Soft),
-    /// The server does not read its sockets and uses no CPU: it hangs. Definite: it needs no repetition.
-    NotReading = "not-reading" (Hard),
-    /// The server does not keep up: the kernel or the server itself drops queries, or limits them.
-    Overload = "overload" (Soft),
-    /// A server answers some queries of a check as expected and others not.
-    Partial = "partial" (Soft),
-    /// The server reads some of its sockets and not others: some of its threads hang.
-    PartlyHung = "partly-hung" (Soft),
-    /// The port is closed: ICMP port unreachable, or a TCP reset.
-    PortClosed = "port-closed" (Soft),
-    /// A probe failed while the server answers itself and reads its clients: the reason lies between them.
-    ProbeOnly = "probe-only" (Soft),
-    /// The process of the DNS server is gone. Definite: it needs no repetition.
-    ProcessGone = "process-gone" (Hard),
-    /// Nothing certain can be found out about the process of the DNS server.
-    ProcessUnknown = "process-unknown" (Unknown),
-    /// A response code that was not expected and has no cause of its own.
-    Rcode = "rcode" (Soft),
-    /// The server limits the rate of answers to the prober: it reads and answers, with truncated answers.
-    RateLimited = "rate-limited" (Soft),
-    /// Response code REFUSED.
-    Refused = "refused" (Soft),
-    /// The kernel drops what clients send, by its reverse path filter (`rp_filter`).
-    RpFilter = "rp-filter" (Soft),
-    /// Response code SERVFAIL.
-    Servfail = "servfail" (Soft),
-    /// The server answers too large a share of its queries with SERVFAIL.
-    ServfailShare = "servfail-share" (Soft),
-    /// A signature (RRSIG) is missing, expired, not yet valid, or expires too soon.
-    Signature = "signature" (Soft),
-    /// The response is shorter or longer than expected.
-    Size = "size" (Soft),
-    /// Answered as expected, but later than the latency ceiling.
-    Slow = "slow" (Soft),
-    /// The source address is not on this host.
-    SourceAddress = "source-address" (Unknown),
-    /// A zone lacks a serial that the reference servers have had for longer than `max-lag`.
-    Stale = "stale" (Soft),
-    /// The server has not read its sockets, or at least half of them, for long.
-    Stalled = "stalled" (Soft),
-    /// Nothing came within the timeout.
-    Timeout = "timeout" (Soft),
-    /// The TLS handshake failed, or the server does not speak the protocol behind it.
-    Tls = "tls" (Soft),
-    /// Fewer answer records than the minimum.
-    TooFewAnswers = "too-few-answers" (Soft),
-    /// Truncated, so what was expected cannot be seen.
-    Truncated = "truncated" (Soft),
-    /// A record may be kept for a shorter or longer time (TTL) than expected.
-    Ttl = "ttl" (Soft),
-    /// Network or host unreachable.
-    Unreachable = "unreachable" (Soft),
-    /// The records are not those expected.
-    WrongAnswer = "wrong-answer" (Soft),
-    /// The name server identifier (NSID, RFC 5001) is not the one expected.
-    WrongIdentity = "wrong-identity" (Soft),
+words! {
+    /// The classes of failure. Decisions are made on these, not on response codes.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+    pub enum Cause {
+        /// The service address is not on this host. Definite: it needs no repetition.
+        AddressMissing = "address-missing" (Class::Hard),
+        /// The certificate is for another name or key, not yet valid, expired, or expires too soon.
+        Certificate = "certificate" (Class::Soft),
+        /// The connection was closed before the answer was complete.
+        Closed = "closed" (Class::Soft),
+        /// A command exited with a status other than 0, or was killed.
+        Command = "command" (Class::Soft),
+        /// A monitoring plugin exited with status 3, with one that plugins do not have, or was killed.
+        CommandUnknown = "command-unknown" (Class::Unknown),
+        /// A monitoring plugin exited with status 1. Degrades at most, unless `on-fail` names it.
+        CommandWarning = "command-warning" (Class::Soft),
+        /// The control channel of the server does not answer, although the server answers DNS: a part of it may hang.
+        ControlHung = "control-hung" (Class::Soft),
+        /// A zone expires soon, or has expired: this server has not refreshed it from its primary.
+        Expired = "expired" (Class::Soft),
+        /// A flag (AA, RA, AD, TC) was not as expected.
+        Flags = "flags" (Class::Soft),
+        /// An HTTP status other than 200 (DNS over HTTPS).
+        Http = "http" (Class::Soft),
+        /// An interface of the clients, or of the route to them or to a BGP neighbor, is missing or down.
+        LinkDown = "link-down" (Class::Soft),
+        /// The server has closed the sockets on which it listened. Definite: it needs no repetition.
+        ListenerMissing = "listener-missing" (Class::Hard),
+        /// No sockets of the server are visible, or they prove nothing.
+        ListenerUnknown = "listener-unknown" (Class::Unknown),
+        /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
+        Local = "local" (Class::Unknown),
+        /// A probe was not answered while the kernel dropped queries for lack of room (see [`Cause::Overload`]).
+        LostInOverload = "lost-in-overload" (Class::Unknown),
+        /// An answer came that is no DNS message, or answers without saying what.
+        Malformed = "malformed" (Class::Soft),
+        /// The counters of the server cannot be read.
+        NoCounters = "no-counters" (Class::Unknown),
+        /// Serials cannot be compared: no reference server answered, or this server did not.
+        NoReference = "no-reference" (Class::Unknown),
+        /// The kernel has no route to clients from a service address, or to a BGP neighbor.
+        NoRoute = "no-route" (Class::Soft),
+        /// The server does not read its sockets and uses no CPU: it hangs. Definite: it needs no repetition.
+        NotReading = "not-reading" (Class::Hard),
+        /// The server does not keep up: the kernel or the server itself drops queries, or limits them.
+        Overload = "overload" (Class::Soft),
+        /// A server answers some queries of a check as expected and others not.
+        Partial = "partial" (Class::Soft),
+        /// The server reads some of its sockets and not others: some of its threads hang.
+        PartlyHung = "partly-hung" (Class::Soft),
+        /// The port is closed: ICMP port unreachable, or a TCP reset.
+        PortClosed = "port-closed" (Class::Soft),
+        /// A probe failed while the server answers itself and reads its clients: the reason lies between them.
+        ProbeOnly = "probe-only" (Class::Soft),
+        /// The process of the DNS server is gone. Definite: it needs no repetition.
+        ProcessGone = "process-gone" (Class::Hard),
+        /// Nothing certain can be found out about the process of the DNS server.
+        ProcessUnknown = "process-unknown" (Class::Unknown),
+        /// A response code that was not expected and has no cause of its own.
+        Rcode = "rcode" (Class::Soft),
+        /// The server limits the rate of answers to the prober: it reads and answers, with truncated answers.
+        RateLimited = "rate-limited" (Class::Soft),
+        /// Response code REFUSED.
+        Refused = "refused" (Class::Soft),
+        /// The kernel drops what clients send, by its reverse path filter (`rp_filter`).
+        RpFilter = "rp-filter" (Class::Soft),
+        /// Response code SERVFAIL.
+        Servfail = "servfail" (Class::Soft),
+        /// The server answers too large a share of its queries with SERVFAIL.
+        ServfailShare = "servfail-share" (Class::Soft),
+        /// A signature (RRSIG) is missing, expired, not yet valid, or expires too soon.
+        Signature = "signature" (Class::Soft),
+        /// The response is shorter or longer than expected.
+        Size = "size" (Class::Soft),
+        /// Answered as expected, but later than the latency ceiling.
+        Slow = "slow" (Class::Soft),
+        /// The source address is not on this host.
+        SourceAddress = "source-address" (Class::Unknown),
+        /// A zone lacks a serial that the reference servers have had for longer than `max-lag`.
+        Stale = "stale" (Class::Soft),
+        /// The server has not read its sockets, or at least half of them, for long.
+        Stalled = "stalled" (Class::Soft),
+        /// Nothing came within the timeout.
+        Timeout = "timeout" (Class::Soft),
+        /// The TLS handshake failed, or the server does not speak the protocol behind it.
+        Tls = "tls" (Class::Soft),
+        /// Fewer answer records than the minimum.
+        TooFewAnswers = "too-few-answers" (Class::Soft),
+        /// Truncated, so what was expected cannot be seen.
+        Truncated = "truncated" (Class::Soft),
+        /// A record may be kept for a shorter or longer time (TTL) than expected.
+        Ttl = "ttl" (Class::Soft),
+        /// Network or host unreachable.
+        Unreachable = "unreachable" (Class::Soft),
+        /// The records are not those expected.
+        WrongAnswer = "wrong-answer" (Class::Soft),
+        /// The name server identifier (NSID, RFC 5001) is not the one expected.
+        WrongIdentity = "wrong-identity" (Class::Soft),
+    }
+    /// How much an outcome of this cause says about the server.
+    fn class -> Class;
+    "unknown cause `{}`"
 }
 
 impl Cause {
@@ -277,23 +257,6 @@ impl Cause {
     #[must_use]
     pub(crate) const fn is_definite(self) -> bool {
         matches!(self.class(), Class::Hard)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Cause {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|cause| cause.word() == word).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|cause| cause.word()).collect();
-            format!("unknown cause `{word}`, expected one of {}", known.join(", "))
-        })
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod excerpt;
 pub(crate) mod fnv;
 pub(crate) mod paint;
 pub(crate) mod period;
+pub(crate) mod words;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};

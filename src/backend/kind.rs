@@ -1,7 +1,6 @@
 //! The kinds of servers and their roles.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use super::powerdns::PowerDns;
 use super::powerdns_recursor::PowerDnsRecursor;
 use super::unbound::Unbound;
 use super::{Driver, Facts};
+use crate::text::words::words;
 
 /// The role of a server.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,55 +36,34 @@ impl fmt::Display for Role {
     }
 }
 
-/// Declares [`Kind`]: for each variant its word and its driver.
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal by $driver:expr,)+) => {
-        /// The known servers, and `generic` for any other.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-        pub(crate) enum Kind {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
-        }
-
-        impl Kind {
-            /// Every kind, in the order of this list.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word by which a configuration names it.
-            #[must_use]
-            pub(crate) const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The driver of this server.
-            #[must_use]
-            pub(crate) fn driver(self) -> &'static dyn Driver {
-                match self { $(Self::$variant => &$driver),+ }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Unbound.
-    Unbound = "unbound" by Unbound,
-    /// BIND 9.
-    Bind = "bind" by Bind,
-    /// NSD.
-    Nsd = "nsd" by Nsd,
-    /// Knot DNS.
-    Knot = "knot" by Knot,
-    /// Knot Resolver 5.
-    KnotResolver = "knot-resolver" by KnotResolver,
-    /// PowerDNS Authoritative Server.
-    PowerDns = "powerdns" by PowerDns,
-    /// PowerDNS Recursor.
-    PowerDnsRecursor = "powerdns-recursor" by PowerDnsRecursor,
-    /// dnsdist.
-    Dnsdist = "dnsdist" by Dnsdist,
-    /// dnsmasq.
-    Dnsmasq = "dnsmasq" by Dnsmasq,
-    /// Any other server, described by the configuration.
-    Generic = "generic" by Generic,
+words! {
+    /// The known servers, and `generic` for any other.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum Kind {
+        /// Unbound.
+        Unbound = "unbound" (&Unbound),
+        /// BIND 9.
+        Bind = "bind" (&Bind),
+        /// NSD.
+        Nsd = "nsd" (&Nsd),
+        /// Knot DNS.
+        Knot = "knot" (&Knot),
+        /// Knot Resolver 5.
+        KnotResolver = "knot-resolver" (&KnotResolver),
+        /// PowerDNS Authoritative Server.
+        PowerDns = "powerdns" (&PowerDns),
+        /// PowerDNS Recursor.
+        PowerDnsRecursor = "powerdns-recursor" (&PowerDnsRecursor),
+        /// dnsdist.
+        Dnsdist = "dnsdist" (&Dnsdist),
+        /// dnsmasq.
+        Dnsmasq = "dnsmasq" (&Dnsmasq),
+        /// Any other server, described by the configuration.
+        Generic = "generic" (&Generic),
+    }
+    /// The driver of this server.
+    fn driver -> &'static dyn Driver;
+    "`{}` is no kind of server"
 }
 
 impl Kind {
@@ -101,23 +80,6 @@ impl Kind {
             [role] => Some(*role),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|kind| kind.word() == word).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
-            format!("`{word}` is no kind of server, expected one of {}", known.join(", "))
-        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::text::words::words;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -12,96 +14,74 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// Declares [`Id`]: for each variant its word and its severity.
-macro_rules! ids {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal ($severity:ident),)+) => {
-        /// What is wrong. docs/doctor.md explains each by its word.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-        pub(crate) enum Id {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
-        }
-
-        impl Id {
-            /// Every identifier, in the order of this list.
-            #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word for people and scripts.
-            #[must_use]
-            pub(crate) const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// How bad it is.
-            #[must_use]
-            pub(crate) const fn severity(self) -> Severity {
-                match self { $(Self::$variant => Severity::$severity),+ }
-            }
-        }
-    };
-}
-
-ids! {
-    /// The configuration of dnsherald is missing or refused.
-    Configuration = "configuration" (Error),
-    /// No service is enabled.
-    NothingEnabled = "nothing-enabled" (Warning),
-    /// This version of ExaBGP has faults that concern helpers.
-    ExaBgpVersion = "exabgp-version" (Warning),
-    /// ExaBGP does not understand the dialect that the configuration pins.
-    Dialect = "dialect" (Error),
-    /// ExaBGP answers no command.
-    AcksOff = "acks-off" (Error),
-    /// ExaBGP starts no dnsherald with this configuration.
-    ProcessMissing = "process-missing" (Error),
-    /// ExaBGP 4 and 5 refuse a process without an encoder.
-    EncoderMissing = "encoder-missing" (Error),
-    /// ExaBGP does not restart the helper.
-    RespawnOff = "respawn-off" (Error),
-    /// No neighbor lists the process.
-    NoNeighbor = "no-neighbor" (Error),
-    /// A neighbor does not list the process, while others do.
-    ProcessNotListed = "process-not-listed" (Warning),
-    /// The configuration names a neighbor that ExaBGP does not have.
-    NeighborUnknown = "neighbor-unknown" (Error),
-    /// No neighbor that receives a prefix exchanges its family.
-    FamilyMissing = "family-missing" (Error),
-    /// An IPv6 prefix with `next-hop self` on an IPv4 session.
-    NextHopSelf = "next-hop-self" (Error),
-    /// Graceful restart without `manual-eor`.
-    GracefulRestart = "graceful-restart" (Warning),
-    /// `manual-eor` without a helper that sends End-of-RIB.
-    EndOfRib = "end-of-rib" (Warning),
-    /// A hold time above 30 s, and no BFD.
-    HoldTime = "hold-time" (Warning),
-    /// Routes are not kept for the next session.
-    AdjRibOut = "adj-rib-out" (Warning),
-    /// The helper's user cannot write to its own directories.
-    DirectoryAccess = "directory-access" (Error),
-    /// The helper's user cannot use the control channel of the server.
-    ControlAccess = "control-access" (Warning),
-    /// A service address is not on this host.
-    AddressMissing = "address-missing" (Error),
-    /// A management address is not on this host.
-    ManagementMissing = "management-missing" (Error),
-    /// The server does not listen at a service address.
-    NotListening = "not-listening" (Error),
-    /// The server refuses the probes.
-    ProbeRefused = "probe-refused" (Error),
-    /// The server does not answer.
-    NoAnswer = "no-answer" (Error),
-    /// The server limits the rate of answers, for probes as well.
-    RateLimit = "rate-limit" (Warning),
-    /// The kernel drops packets of clients.
-    RpFilter = "rp-filter" (Error),
-    /// A unit has no drop-in of dnsherald.
-    DropInMissing = "drop-in-missing" (Warning),
-    /// The drop-in of a unit has no effect, or not all of it.
-    DropInOverridden = "drop-in-overridden" (Warning),
-    /// systemd has not read the files of a unit since they changed.
-    DaemonReload = "daemon-reload" (Warning),
-    /// The clock is not synchronized.
-    Clock = "clock" (Warning),
+words! {
+    /// What is wrong. docs/doctor.md explains each by its word.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum Id {
+        /// The configuration of dnsherald is missing or refused.
+        Configuration = "configuration" (Severity::Error),
+        /// No service is enabled.
+        NothingEnabled = "nothing-enabled" (Severity::Warning),
+        /// This version of ExaBGP has faults that concern helpers.
+        ExaBgpVersion = "exabgp-version" (Severity::Warning),
+        /// ExaBGP does not understand the dialect that the configuration pins.
+        Dialect = "dialect" (Severity::Error),
+        /// ExaBGP answers no command.
+        AcksOff = "acks-off" (Severity::Error),
+        /// ExaBGP starts no dnsherald with this configuration.
+        ProcessMissing = "process-missing" (Severity::Error),
+        /// ExaBGP 4 and 5 refuse a process without an encoder.
+        EncoderMissing = "encoder-missing" (Severity::Error),
+        /// ExaBGP does not restart the helper.
+        RespawnOff = "respawn-off" (Severity::Error),
+        /// No neighbor lists the process.
+        NoNeighbor = "no-neighbor" (Severity::Error),
+        /// A neighbor does not list the process, while others do.
+        ProcessNotListed = "process-not-listed" (Severity::Warning),
+        /// The configuration names a neighbor that ExaBGP does not have.
+        NeighborUnknown = "neighbor-unknown" (Severity::Error),
+        /// No neighbor that receives a prefix exchanges its family.
+        FamilyMissing = "family-missing" (Severity::Error),
+        /// An IPv6 prefix with `next-hop self` on an IPv4 session.
+        NextHopSelf = "next-hop-self" (Severity::Error),
+        /// Graceful restart without `manual-eor`.
+        GracefulRestart = "graceful-restart" (Severity::Warning),
+        /// `manual-eor` without a helper that sends End-of-RIB.
+        EndOfRib = "end-of-rib" (Severity::Warning),
+        /// A hold time above 30 s, and no BFD.
+        HoldTime = "hold-time" (Severity::Warning),
+        /// Routes are not kept for the next session.
+        AdjRibOut = "adj-rib-out" (Severity::Warning),
+        /// The helper's user cannot write to its own directories.
+        DirectoryAccess = "directory-access" (Severity::Error),
+        /// The helper's user cannot use the control channel of the server.
+        ControlAccess = "control-access" (Severity::Warning),
+        /// A service address is not on this host.
+        AddressMissing = "address-missing" (Severity::Error),
+        /// A management address is not on this host.
+        ManagementMissing = "management-missing" (Severity::Error),
+        /// The server does not listen at a service address.
+        NotListening = "not-listening" (Severity::Error),
+        /// The server refuses the probes.
+        ProbeRefused = "probe-refused" (Severity::Error),
+        /// The server does not answer.
+        NoAnswer = "no-answer" (Severity::Error),
+        /// The server limits the rate of answers, for probes as well.
+        RateLimit = "rate-limit" (Severity::Warning),
+        /// The kernel drops packets of clients.
+        RpFilter = "rp-filter" (Severity::Error),
+        /// A unit has no drop-in of dnsherald.
+        DropInMissing = "drop-in-missing" (Severity::Warning),
+        /// The drop-in of a unit has no effect, or not all of it.
+        DropInOverridden = "drop-in-overridden" (Severity::Warning),
+        /// systemd has not read the files of a unit since they changed.
+        DaemonReload = "daemon-reload" (Severity::Warning),
+        /// The clock is not synchronized.
+        Clock = "clock" (Severity::Warning),
+    }
+    /// How bad it is.
+    fn severity -> Severity;
+    "unknown finding `{}`"
 }
 
 /// One thing that is wrong, and what to do about it.
