@@ -2,9 +2,13 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use anyhow::Context;
+
 use crate::cli::{Cli, Command};
+use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::logging::{self, aside};
+use crate::restart::{AnnouncedBy, Confirmed, wait_until_announced};
 use crate::status::{Document, SessionState};
 use crate::sys::signals::ignore_strays;
 use crate::text;
@@ -119,6 +123,17 @@ fn print_not_announced(document: &Document, concerns: impl Fn(&String) -> bool) 
     Ok(())
 }
 
+/// Waits until these services are announced, and prints how ExaBGP confirmed it.
+fn await_announced(client: &Client, names: &[String], by: AnnouncedBy) -> anyhow::Result<Exit> {
+    let announced = runtime()?
+        .block_on(wait_until_announced(client, names, by))
+        .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
+    writeln!(text::stdout(), "announced {}, {announced}", named(names))?;
+    note_lost_sessions(&client.status()?)?;
+    let is_unknown = matches!(announced.how, Confirmed::Unknown(_));
+    Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success })
+}
+
 /// Notes that routers do not learn of a change of routes while every BGP session is down.
 fn note_lost_sessions(document: &Document) -> io::Result<()> {
     let sessions = &document.exabgp.bgp_sessions;
@@ -152,6 +167,6 @@ fn complain(error: &anyhow::Error) {
 ///
 /// # Errors
 /// Returns an error if the system has no descriptor left.
-pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the event loop")
 }

@@ -3,8 +3,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use anyhow::Context;
-
 use super::helper::Helper;
 use super::{complain, runtime};
 use crate::backend::Backend;
@@ -54,7 +52,7 @@ fn with(
         Ok(chosen) => chosen,
         Err(exit) => return Ok(exit),
     };
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     runtime.block_on(run(&config, &backend, &client))
 }
 

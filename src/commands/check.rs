@@ -110,7 +110,7 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Unknown);
     }
     // Run the probes.
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     let reports = runtime.block_on(probe(&services));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();

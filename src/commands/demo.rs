@@ -69,7 +69,7 @@ const SCRIPT: [(u64, &str, Fault); 12] = [
 /// If loopback cannot be used, nothing can be printed, or the picture cannot be written.
 pub(crate) fn run(options: &Demo) -> anyhow::Result<Exit> {
     let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
-    let timeline = runtime().context("cannot start the event loop")?.block_on(play())?;
+    let timeline = runtime()?.block_on(play())?;
     if let Some(canvas) = canvas {
         canvas.write("dnsherald demo", &[("", &timeline)])?;
     }

@@ -37,7 +37,7 @@ const WIDTHS: (usize, usize) = (40, 120);
 pub(crate) fn run(options: &Doctor) -> anyhow::Result<Exit> {
     let places =
         Places { config: options.config.clone(), confs: options.exabgp_conf.clone(), host: host_name() };
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     let facts = runtime.block_on(gather(&places));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();

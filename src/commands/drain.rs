@@ -2,17 +2,15 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-
 use super::caller::caller;
 use super::helper::Helper;
-use super::{named, note_lost_sessions, nothing_to_do, runtime};
+use super::{await_announced, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::control::client::AskError;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::exit::Exit;
-use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced};
+use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged};
 use crate::status::{Document, Service};
 use crate::text::{self, foreign};
 
@@ -58,7 +56,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
         )?;
     }
     if options.wait {
-        let runtime = runtime().context("cannot start the event loop")?;
+        let runtime = runtime()?;
         let withdrawn = runtime
             .block_on(wait_until_acknowledged(helper.client()?, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
@@ -106,13 +104,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     let names: Vec<_> = concerned.iter().map(|service| service.name.clone()).collect();
-    let runtime = runtime().context("cannot start the event loop")?;
-    let announced = runtime
-        .block_on(wait_until_announced(client, &names, AnnouncedBy::Checks))
-        .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
-    writeln!(text::stdout(), "announced {}, {announced}", named(&names))?;
-    note_lost_sessions(&client.status()?)?;
-    Ok(if matches!(announced.how, Confirmed::Unknown(_)) { Exit::Unacknowledged } else { exit })
+    await_announced(client, &names, AnnouncedBy::Checks)
 }
 
 fn nothing_to_undrain(options: &Undrain) -> String {

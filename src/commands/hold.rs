@@ -2,16 +2,14 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-
 use super::caller::caller;
 use super::helper::Helper;
-use super::{named, note_lost_sessions, nothing_to_do, print_not_announced, runtime};
+use super::{await_announced, named, nothing_to_do, print_not_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
-use crate::restart::{AnnouncedBy, Confirmed, wait_until_announced};
+use crate::restart::AnnouncedBy;
 use crate::text::{self, foreign};
 
 /// Keeps a service announced.
@@ -31,14 +29,7 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let held = client.ask(&Request::Hold { service: options.service.clone(), order })?;
     writeln!(text::stdout(), "holding {} announced for {}", named(&held), options.lasts)?;
     if options.wait {
-        let runtime = runtime().context("cannot start the event loop")?;
-        let announced = runtime
-            .block_on(wait_until_announced(client, &held, AnnouncedBy::Hold))
-            .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
-        writeln!(text::stdout(), "announced {}, {announced}", named(&held))?;
-        note_lost_sessions(&client.status()?)?;
-        let is_unknown = matches!(announced.how, Confirmed::Unknown(_));
-        return Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success });
+        return await_announced(client, &held, AnnouncedBy::Hold);
     }
     let document = client.status()?;
     print_not_announced(&document, |name| held.contains(name))?;

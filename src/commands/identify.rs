@@ -50,7 +50,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// If the file of node names cannot be read, or the output not be written.
 pub(crate) fn run(options: &Identify) -> anyhow::Result<Exit> {
     let fleet = options.expect.as_deref().map(Fleet::read).transpose()?;
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     if options.watch {
         return runtime.block_on(watch::run(options));
     }

@@ -36,7 +36,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// If the unit cannot be read, or nothing can be printed or written.
 pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyhow::Result<Exit> {
     let unit = &options.unit.0;
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     let (text, shown) = runtime.block_on(async {
         let text = systemd::unit_file(unit).await;
         let text = text.map_err(|ended| anyhow!("unit {unit}: systemctl cat {unit}: {ended}"))?;
@@ -129,7 +129,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         // `backend restart` has drained already, and continues after the start.
         return Ok(());
     }
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     let state = runtime.block_on(systemd::system_state());
     let quiets =
         config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest());
@@ -235,7 +235,7 @@ fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
     let helper = Helper::find(&options.helper).client;
     let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
     let undrain = |service: Option<String>| Request::Undrain { service, lift: lift.clone() };
-    let runtime = runtime().context("cannot start the event loop")?;
+    let runtime = runtime()?;
     runtime.block_on(ask_for_each(&helper, vec![None], undrain));
     Ok(())
 }

@@ -61,8 +61,7 @@ impl Scope {
     pub(super) fn new(backend: &Backend) -> Option<Self> {
         let file = backend.config_file.clone()?;
         let facts = backend.facts();
-        let usual = facts.config_file.map(Path::new);
-        let is_usual = usual.and_then(Path::parent) == file.parent()
+        let is_usual = facts.config_file.and_then(|usual| Path::new(usual).parent()) == file.parent()
             || facts.directories.iter().any(|directory| file.starts_with(directory));
         let directories = facts.directories.iter().filter(|_| is_usual).map(PathBuf::from).collect();
         Some(Self { file, directories, names: if is_usual { facts.names } else { &[] } })
