@@ -60,13 +60,18 @@ def announced(lab):
     lab.until_routed(0, PATIENCE, prefixes=ANNOUNCED)
 
 
-def moved(lab):
-    lab.until_moved(0)
-
-
 def undrained(lab):
     lab.pop1.run("dnsherald", "undrain", "--wait")
     announced(lab)
+
+
+def moved_and_back(lab):
+    lab.until_moved(0)
+    undrained(lab)
+
+
+def drained(lab):
+    lab.pop1.run("dnsherald", "drain", "--wait")
 
 
 def held(lab):
@@ -93,7 +98,7 @@ def backend_configured(lab):
 
 
 def started_again(lab):
-    moved(lab)
+    lab.until_moved(0)
     lab.pop1.run("systemctl", "start", "exabgp")
     announced(lab)
 
@@ -263,9 +268,10 @@ HOW = {
         (r"wrote \d+ lines",), instead="rm -f /tmp/dump && dnsherald history --dump /tmp/dump", again=True
     ),
     "dnsherald history --since 2h --json": Typed((r'"kind":"transition"',)),
-    'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved),
+    'dnsherald drain --for 2h --reason "new disk" --wait': Typed((r"drained resolver for 2h",), after=moved_and_back),
     "dnsherald drain resolver": Typed((r"draining resolver until `undrain`",), after=undrained),
-    "dnsherald undrain --wait": Typed((r"undrained resolver",), after=announced),
+    # A page may name it where nothing is drained.
+    "dnsherald undrain --wait": Typed((r"undrained resolver",), before=drained, after=announced),
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
     'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=unheld),
     "dnsherald unhold": Typed((r"no longer held: resolver",), before=held, after=announced),

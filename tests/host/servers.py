@@ -34,7 +34,8 @@ UNBOUND = Server(
     process="unbound",
     service="",
     files={
-        "/etc/unbound/unbound.conf.d/anycast.conf": unbound.ANYCAST,
+        # Queries wait while a busy machine does not let the server run; by default there is room for half a second of the load.
+        "/etc/unbound/unbound.conf.d/anycast.conf": unbound.ANYCAST + "    so-rcvbuf: 4m\n",
     },
 )
 
