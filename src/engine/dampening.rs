@@ -137,7 +137,7 @@ impl Dampening {
     #[must_use]
     pub(crate) fn penalty(&self, now: Moment) -> f64 {
         let half_lives = now.since(self.since).as_secs_f64() / self.policy.half_life.as_secs_f64();
-        self.penalty * (-half_lives).exp2()
+        self.penalty * libm::exp2(-half_lives)
     }
 
     /// The penalty at `now` without its fraction.
@@ -258,7 +258,7 @@ impl Dampening {
             return false;
         }
         let half_lives = age.as_secs_f64() / self.policy.half_life.as_secs_f64();
-        let penalty = penalty.max(0.0) * (-half_lives).exp2();
+        let penalty = penalty.max(0.0) * libm::exp2(-half_lives);
         self.suppressed = was_suppressed && penalty > f64::from(self.policy.reuse);
         self.set(now, penalty);
         self.suppressed
@@ -274,7 +274,7 @@ impl Dampening {
     #[must_use]
     pub(crate) fn reused_at(&self) -> Option<Moment> {
         self.suppressed.then(|| {
-            let half_lives = (self.penalty / f64::from(self.policy.reuse)).log2().max(0.0);
+            let half_lives = libm::log2(self.penalty / f64::from(self.policy.reuse)).max(0.0);
             self.since + self.policy.half_life.mul_f64(half_lives)
         })
     }

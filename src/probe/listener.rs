@@ -76,7 +76,7 @@ fn queries_to_meet(sockets: usize) -> u32 {
     // The probability that a query misses one of them, and the least power of it that all of them together allow.
     let missed = 1.0 - 1.0 / count;
     (1..=MOST_QUERIES)
-        .find(|queries| count * missed.powf(f64::from(*queries)) <= 0.01)
+        .find(|queries| count * libm::pow(missed, f64::from(*queries)) <= 0.01)
         .unwrap_or(MOST_QUERIES)
 }
 

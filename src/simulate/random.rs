@@ -49,7 +49,7 @@ impl Random {
     /// A time between two events that are independent of each other, `mean` apart on average; at least a millisecond.
     #[must_use]
     pub(crate) fn gap(&mut self, mean: Duration) -> Duration {
-        let gap = -(1.0 - self.fraction()).ln() * mean.as_secs_f64();
+        let gap = -libm::log(1.0 - self.fraction()) * mean.as_secs_f64();
         Duration::from_secs_f64(gap.clamp(0.001, 1e9))
     }
 

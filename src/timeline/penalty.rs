@@ -50,7 +50,7 @@ impl Penalty {
 
     fn decayed(&self, (since, penalty): (Moment, f64), at: Moment) -> f64 {
         let half_life = self.policy.half_life.max(Duration::from_micros(1));
-        penalty * (-(at.since(since).as_secs_f64() / half_life.as_secs_f64())).exp2()
+        penalty * libm::exp2(-(at.since(since).as_secs_f64() / half_life.as_secs_f64()))
     }
 
     /// The highest penalty between `from` and `until`.

@@ -112,6 +112,6 @@ impl Policy {
     /// The highest possible penalty (RFC 2439, section 4.8.2).
     #[must_use]
     pub(crate) fn ceiling(&self) -> f64 {
-        f64::from(self.reuse) * (self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64()).exp2()
+        f64::from(self.reuse) * libm::exp2(self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64())
     }
 }
