@@ -207,7 +207,7 @@ impl Resolver<'_> {
         fits
     }
 
-    /// Builds a probe for every question, server and transport.
+    /// Builds a probe for every question, server, source and transport.
     fn probe_set(
         &self,
         dns: &Spanned<file::Dns>,
@@ -227,7 +227,7 @@ impl Resolver<'_> {
         };
         // Read every question and every source before failing, so that all errors are reported.
         let sources =
-            servers.iter().map(|(server, _)| self.source_of(*server, dns, &span)).collect::<Vec<_>>();
+            servers.iter().map(|(server, _)| self.sources_of(*server, dns, &span)).collect::<Vec<_>>();
         let questions = self.questions(dns, &span, timing);
         let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
         let fit = self.transports_fit(dns, &transports);
@@ -236,21 +236,26 @@ impl Resolver<'_> {
         let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
         let mut probes = vec![];
         for question in &questions? {
-            for ((server, has_port), source) in servers.iter().zip(&sources) {
-                for transport in &transports {
-                    let mut server = *server;
-                    if !has_port {
-                        server.set_port(transport.port());
-                    }
-                    probes.push(DnsProbe {
-                        question: Arc::clone(question),
-                        server,
-                        source: Some(*source),
-                        transport: *transport,
-                        timeout: timing.timeout,
-                        locality: Arc::clone(locality),
-                    });
+            for ((server, has_port), source, transport) in servers
+                .iter()
+                .zip(&sources)
+                .flat_map(|(server, sources)| sources.iter().map(move |source| (server, source)))
+                .flat_map(|(server, source)| {
+                    transports.iter().map(move |transport| (server, source, transport))
+                })
+            {
+                let mut server = *server;
+                if !has_port {
+                    server.set_port(transport.port());
                 }
+                probes.push(DnsProbe {
+                    question: Arc::clone(question),
+                    server,
+                    source: Some(*source),
+                    transport: *transport,
+                    timeout: timing.timeout,
+                    locality: Arc::clone(locality),
+                });
             }
         }
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
@@ -283,23 +288,26 @@ impl Resolver<'_> {
         follows.and(encrypts)
     }
 
-    /// The source address for a server. `place` is that of the `dns` table.
-    fn source_of(&self, server: SocketAddr, dns: &file::Dns, place: &Range<usize>) -> Result<IpAddr> {
-        let sources = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
-        if sources.as_ref().is_some_and(Vec::is_empty) {
+    /// The source addresses for a server: all of its family that are given, else the first management address of it.
+    /// `place` is that of the `dns` table.
+    fn sources_of(&self, server: SocketAddr, dns: &file::Dns, place: &Range<usize>) -> Result<Vec<IpAddr>> {
+        let given = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
+        if given.as_ref().is_some_and(Vec::is_empty) {
             // The empty list is reported.
             return Err(Refused);
         }
-        self.source(server, sources.as_deref()).ok_or_else(|| {
-            let family = Family::of(server.ip()).name();
-            let key = if sources.is_some() { "`source`" } else { "node.management" };
-            let source = dns.source.as_ref().map(Spanned::span);
-            let place = source.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(place.clone());
-            let message = format!(
-                "`{server}` cannot be probed: the sources contain no {family} address; add one to {key}"
-            );
-            self.rule_error(&["source", "management"], &place, message)
-        })
+        let key = if given.is_some() { "`source`" } else { "node.management" };
+        let mut sources = given.unwrap_or_else(|| self.source(server, None).into_iter().collect());
+        sources.retain(|source| source.is_ipv4() == server.is_ipv4());
+        if !sources.is_empty() {
+            return Ok(sources);
+        }
+        let family = Family::of(server.ip()).name();
+        let source = dns.source.as_ref().map(Spanned::span);
+        let place = source.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(place.clone());
+        let message =
+            format!("`{server}` cannot be probed: the sources contain no {family} address; add one to {key}");
+        Err(self.rule_error(&["source", "management"], &place, message))
     }
 
     /// The source address: the one given, else a management address of the server's family.

@@ -302,6 +302,10 @@ mod tests {
             ("", "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\n"),
             ("backend = \"unbound\"\n", ""),
             ("backend = \"nsd\"\nzones = [\"example.org\"]\n", ""),
+            (
+                "",
+                "role = \"resolver\"\nclient-source = [\"198.51.100.7\", \"198.51.100.8\", \"2001:db8:1::7\"]\n",
+            ),
         ] {
             let by_role = checks(&format!("{kept}{replaced}"));
             assert!(by_role.checks.len() > 2);

@@ -61,7 +61,7 @@ const DNS: &[Key] = &[
         "source",
         Kind::OneOrMany(&ADDRESS),
         Words("the management addresses"),
-        "Addresses to ask from. The first of the family of the server is used.",
+        "Addresses to ask from. A server is asked from each of its family; without this key, from the first management address of it.",
     ),
     key(
         "transport",
