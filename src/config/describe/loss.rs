@@ -30,7 +30,7 @@ const COSTLY: u64 = 20_000_000;
 /// The effect of random loss on a check that sends so many probes over UDP, all of which must pass.
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, timing: &Timing, probes: u32) -> fmt::Result {
     let Some(window) = timing.thresholds.window else { return Ok(()) };
-    if !is_cheap(window, probes) {
+    if !is_cheap(window, timing.thresholds.fall.get(), probes) {
         return Ok(());
     }
     let (in_a_row, by_window) = falls_in_ten_years(timing, LITTLE, probes);
@@ -48,10 +48,10 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, timing: &Timing, probes: u32)
     writeln!(f, ", in 99 of 100 cases")
 }
 
-fn is_cheap(window: WindowRule, probes: u32) -> bool {
-    let (of, probes) = (u64::from(window.of.get()), u64::from(probes));
-    let rounds = of.saturating_mul(of).saturating_mul(probes).saturating_mul(probes);
-    rounds.saturating_mul(3) < COSTLY
+/// The figures take about as many multiplications: each round moves the weight of each state.
+fn is_cheap(window: WindowRule, fall: u32, probes: u32) -> bool {
+    let factors = [window.of.get(), window.of.get(), fall, probes, probes];
+    factors.into_iter().fold(1, |product, factor| u64::from(factor).saturating_mul(product)) < COSTLY
 }
 
 /// The probability that a probe asks three times without an answer.
@@ -198,5 +198,10 @@ mod tests {
         let costly = "[[service.check]]\nname = \"own\"\nfall = { failures = 500, of = 1000 }\n\
                       dns = { query = \"localhost. A\", server = [\"192.0.2.53\", \"192.0.2.54\", \"192.0.2.55\"] }\n";
         assert_eq!(told(costly).len(), 0, "it would take long to compute");
+        assert_eq!(
+            own("fall = { consecutive = 4294967295, failures = 30, of = 60 }").len(),
+            0,
+            "and much memory"
+        );
     }
 }
