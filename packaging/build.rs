@@ -60,7 +60,7 @@ const RARE_MODULES: [&str; 48] = [
 ];
 
 /// Crates for TLS, certificates, completions, metrics and the backtrace of a panic.
-const RARE_CRATES: [&str; 18] = [
+const RARE_CRATES: [&str; 19] = [
     "addr2line",
     "asn1_rs",
     "clap_complete",
@@ -77,6 +77,7 @@ const RARE_CRATES: [&str; 18] = [
     "rustls",
     "tokio_rustls",
     "toml_datetime",
+    "tz",
     "webpki",
     "x509_parser",
 ];

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_time_is_a_period_or_local_or_in_utc() {
         let now = humantime::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
-        let berlin = Zone::ruled("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let berlin = Zone::named("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         let utc = |text: &str| {
             point(text, now, &berlin).map(|point| humantime::format_rfc3339_seconds(point.time).to_string())
         };

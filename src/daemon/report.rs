@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_log_names_local_time_with_its_zone_and_a_date_on_another_day() {
-        let zone = |rule| Zone::ruled(rule).unwrap();
+        let zone = |rule| Zone::named(rule).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_745_071);
         let shown = |zone: &Zone, seconds| time_after(zone, now, Duration::from_secs(seconds));
         let berlin = zone("CET-1CEST,M3.5.0,M10.5.0/3");
