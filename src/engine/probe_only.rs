@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::moment::Moment;
 
-/// The shortest part of [`BEFORE`] with readings that gives a rate.
+/// The shortest time with readings before the first failure that gives a rate.
 const SHORTEST: Duration = Duration::from_secs(3);
 
 /// The lowest former rate that is compared, in queries of others a second.
