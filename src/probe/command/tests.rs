@@ -173,6 +173,8 @@ async fn a_background_process_with_the_pipe_delays_no_verdict_and_is_killed() {
     for script in scripts {
         let long = unique_seconds();
         let script = script.replace("LONG", &long);
+        // Shown if the wait below fails.
+        eprintln!("{script}");
         assert!(command(&script).ask().await.passed(), "{script}");
         eventually(|| running(&long).is_empty()).await;
         let failing = script.replace("exit 0", "exit 7") + "; exit 7";
