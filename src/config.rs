@@ -5,6 +5,7 @@
 //! uses a [`Config`] needs no further checks. [`salvage`] and [`healthcheck`](crate::healthcheck) build smaller
 //! configurations without management addresses; a salvaged one has no checks either.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -203,6 +204,14 @@ impl Config {
     /// The services that this backend serves.
     pub(crate) fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
         self.services.iter().filter(|service| service.is_of(backend))
+    }
+
+    /// Whether the backend of this service serves one prefix only.
+    pub(crate) fn has_one_address(&self, service: &Service) -> bool {
+        let Some(backend) = &service.backend else { return false };
+        let prefixes: BTreeSet<_> =
+            self.services_of(backend).flat_map(|service| &service.routes).map(|route| route.prefix).collect();
+        prefixes.len() == 1
     }
 
     /// The addresses to query this backend at, and the zones that its services need.

@@ -114,6 +114,8 @@ struct Picture {
     plot: Plot,
     /// The cells of a name in one line.
     names: usize,
+    /// The number of configurations that are compared.
+    configurations: usize,
 }
 
 impl Picture {
@@ -134,6 +136,7 @@ impl Picture {
             behind: Canvas::default(),
             plot: Plot { left, axis, used: BTreeSet::new(), marked: [false; 3] },
             names,
+            configurations: played.len(),
         }
     }
 
@@ -156,11 +159,13 @@ impl Picture {
         let checks =
             variants.iter().flat_map(|(letter, service)| service.checks.iter().map(|c| (*letter, c)));
         for group in by_name(checks, |check| &check.name) {
-            for (name, check) in told_apart(&group, variants.len(), &group[0].1.name, |check| &check.states) {
+            for (name, check) in
+                told_apart(&group, self.configurations, &group[0].1.name, |check| &check.states)
+            {
                 self.check(&name, check);
             }
         }
-        for (name, service) in told_apart(variants, variants.len(), STATE, |service| &service.states) {
+        for (name, service) in told_apart(variants, self.configurations, STATE, |service| &service.states) {
             let floor = self.lane(&name, BAND);
             self.plot.band(&mut self.canvas, floor, |from, until| service.states.worst(from, until));
         }

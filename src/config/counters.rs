@@ -71,7 +71,13 @@ impl Resolver<'_> {
             timeout,
             locality: self.locality(service, &check.device),
         };
-        Ok(CountersProbe { source: Arc::new(source?), limits, witness, memory: Memory::default() })
+        Ok(CountersProbe {
+            source: Arc::new(source?),
+            limits,
+            has_one_address: false,
+            witness,
+            memory: Memory::default(),
+        })
     }
 
     fn share(&self, key: &str, written: &Placed<f64>, default: f64) -> Result<f64> {

@@ -288,7 +288,7 @@ impl Resolver<'_> {
         follows.and(encrypts)
     }
 
-    /// The source addresses for a server: all of its family that are given, else the first management address of it.
+    /// The source addresses for a server: the first of its family, with `each-source` all of it.
     /// `place` is that of the `dns` table.
     fn sources_of(&self, server: SocketAddr, dns: &file::Dns, place: &Range<usize>) -> Result<Vec<IpAddr>> {
         let given = dns.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
@@ -300,6 +300,7 @@ impl Resolver<'_> {
         let mut sources = given.unwrap_or_else(|| self.source(server, None).into_iter().collect());
         sources.retain(|source| source.is_ipv4() == server.is_ipv4());
         if !sources.is_empty() {
+            sources.truncate(if dns.each_source { sources.len() } else { 1 });
             return Ok(sources);
         }
         let family = Family::of(server.ip()).name();

@@ -119,6 +119,7 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
         writeln!(f, "edns = {octets}")?;
     }
     for (key, is_set) in [
+        ("each-source", probes.len() > queries.len() * servers.len() * transports.len()),
         ("partial", set.reports_partial()),
         ("once-seen", set.needs_seen()),
         ("dnssec-ok", options.dnssec_ok),

@@ -17,19 +17,24 @@ pub(super) fn probes(config: &Config) -> Probes {
     let services = config.services.iter().enumerate().filter(|(_, plan)| plan.enabled);
     services
         .flat_map(|(service, plan)| {
+            let has_one_address = config.has_one_address(plan);
             plan.checks.iter().enumerate().map(move |(check, plan)| {
                 let id = CheckId { service: ServiceId(service), check };
-                (id, (Arc::new(plan.probe.clone()), Arc::new(plan.on_fail.clone())))
+                let mut probe = plan.probe.clone();
+                if let Probe::Counters(counters) = &mut probe {
+                    counters.has_one_address = has_one_address;
+                }
+                (id, (Arc::new(probe), Arc::new(plan.on_fail.clone())))
             })
         })
         .collect()
 }
 
-/// The counters of the server of this service, if a check reads them.
+/// The counters of the server of this service, if a check reads them and they tell of its address alone.
 pub(super) fn counters_of(probes: &Probes, service: ServiceId) -> Option<CountersProbe> {
     let of_service = (0..).map_while(|check| probes.get(&CheckId { service, check }));
     of_service.into_iter().find_map(|(probe, _)| match &**probe {
-        Probe::Counters(counters) => Some(counters.clone()),
+        Probe::Counters(counters) if counters.has_one_address => Some(counters.clone()),
         _ => None,
     })
 }
@@ -64,6 +69,21 @@ mod tests {
 
     const fn id(check: usize) -> CheckId {
         CheckId { service: ServiceId(0), check }
+    }
+
+    #[test]
+    fn counters_tell_of_a_server_with_one_address_only() {
+        let counted = |prefixes: &str| {
+            let text = format!(
+                "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.unbound]\n[[service]]\nname = \"a\"\nprefixes = [{prefixes}]\n\
+                 address = false\nbackend = \"unbound\"\nrole = \"resolver\"\n[[service.check]]\nname = \"counters\"\n\
+                 counters = {{}}\n"
+            );
+            counters_of(&probes(&Config::parse(Path::new("a.toml"), &text, "host").unwrap()), ServiceId(0))
+                .is_some()
+        };
+        assert!(counted("\"192.0.2.53/32\""));
+        assert!(!counted("\"192.0.2.53/32\", \"192.0.2.54/32\""));
     }
 
     #[test]

@@ -203,3 +203,12 @@ fn a_short_failure_stays_visible() {
     track.note(Moment::START + Duration::from_millis(40_000_100), Sign::Good);
     assert!(draw("short", &[("", &timeline)]).contains("class=\"bad\""));
 }
+
+/// A check that only one of two configurations has is not drawn as common to both.
+#[test]
+fn a_service_of_one_configuration_has_its_letter() {
+    let minute = Duration::from_secs(60);
+    let (one, two) = (timeline(1, 1, "one", minute), timeline(1, 1, "two", minute));
+    let svg = draw("compared", &[("A", &one), ("B", &two)]);
+    assert!(svg.contains(">two-c0 B<") && svg.contains(">one-c0 A<"), "{svg}");
+}

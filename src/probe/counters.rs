@@ -63,6 +63,9 @@ pub(crate) struct CountersProbe {
     pub(crate) source: Arc<dyn CounterSource>,
     /// The limits beyond which they fail.
     pub(crate) limits: Limits,
+    /// Whether the server has one service address, so that the counts tell of the path of its probes: a server with an
+    /// address of each family answers at one while packets to the other are lost.
+    pub(crate) has_one_address: bool,
     /// Any answer to it shows that the server answers while its control channel does not.
     pub(crate) witness: DnsProbe,
     /// The state.
@@ -96,7 +99,8 @@ impl Default for Known {
 impl PartialEq for CountersProbe {
     fn eq(&self, other: &Self) -> bool {
         // Two sources are equal if their `Debug` output is.
-        (&self.limits, &self.witness) == (&other.limits, &other.witness)
+        (&self.limits, &self.witness, self.has_one_address)
+            == (&other.limits, &other.witness, other.has_one_address)
             && format!("{:?}", self.source) == format!("{:?}", other.source)
     }
 }

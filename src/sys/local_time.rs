@@ -62,7 +62,19 @@ impl Zone {
     #[must_use]
     pub(crate) fn at(&self, time: SystemTime) -> Local {
         let unix = unix_seconds(time);
-        let in_zone = |zone: &TimeZone| DateTime::from_timespec(unix, 0, zone.as_ref());
+        let in_zone = |zone: &TimeZone| {
+            DateTime::from_timespec(unix, 0, zone.as_ref()).or_else(|error| {
+                let zone = zone.as_ref();
+                // A file without a rule says nothing of the time after its last change: nothing changes then.
+                let last =
+                    zone.transitions().last().filter(|last| last.unix_leap_time() <= unix).ok_or(error)?;
+                DateTime::from_timespec_and_local(
+                    unix,
+                    0,
+                    zone.local_time_types()[last.local_time_type_index()],
+                )
+            })
+        };
         let utc = || in_zone(&TimeZone::utc()).unwrap_or(EPOCH);
         Local(in_zone(&self.0).unwrap_or_else(|_| utc()))
     }
@@ -154,6 +166,8 @@ fn unix_seconds(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use tz::timezone::Transition;
+
     use super::*;
 
     const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
@@ -189,6 +203,15 @@ mod tests {
         assert_eq!(kolkata.at(UNIX_EPOCH).zone_word(), "UTC+05:30");
         assert!(Zone::named("/nonexistent").is_none());
         assert!(Zone::named("/").is_none(), "a directory is no zone");
+    }
+
+    #[test]
+    fn a_file_without_a_rule_keeps_its_last_offset() {
+        let types = vec![LocalTimeType::utc(), LocalTimeType::new(19_800, false, Some(b"IST")).unwrap()];
+        let zone = TimeZone::new(vec![Transition::new(1_000_000_000, 1)], types, vec![], None).unwrap();
+        let before = "2001-09-09 01:46:39 UTC";
+        assert_eq!(shown(&Zone(zone.clone()), 999_999_999), before);
+        assert_eq!(shown(&Zone(zone), 1_795_745_071), "2026-11-27 07:34:31 IST (UTC+05:30)");
     }
 
     #[test]

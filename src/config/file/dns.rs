@@ -18,6 +18,8 @@ pub(in crate::config) struct Dns {
     pub(in crate::config) validates: Placed<Validates>,
     pub(in crate::config) server: Placed<OneOrMany<Text<Server>>>,
     pub(in crate::config) source: Placed<OneOrMany<Text<Unscoped>>>,
+    #[serde(default)]
+    pub(in crate::config) each_source: bool,
     pub(in crate::config) transport: Placed<OneOrMany<Text<Transport>>>,
     pub(in crate::config) pass: Placed<usize>,
     pub(in crate::config) max_in_flight: Option<NonZeroUsize>,

@@ -61,7 +61,13 @@ const DNS: &[Key] = &[
         "source",
         Kind::OneOrMany(&ADDRESS),
         Words("the management addresses"),
-        "Addresses to ask from. A server is asked from each of its family; without this key, from the first management address of it.",
+        "Addresses to ask from. The first of the family of the server is used, with `each-source` each.",
+    ),
+    key(
+        "each-source",
+        Kind::Bool,
+        Value("false"),
+        "Whether a server is asked from each address of its family in `source`.",
     ),
     key(
         "transport",

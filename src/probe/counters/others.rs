@@ -30,9 +30,10 @@ impl CountersProbe {
         lock(&self.memory.0).others.passed(path);
     }
 
-    /// A probe on this path, asked this long `ago`, has failed. Counts of all queries tell nothing of connections.
+    /// A probe on this path, asked this long `ago`, has failed. Counts of all queries tell nothing of connections, and
+    /// nothing of who is refused: some servers count a refusal as an answer.
     pub(crate) fn judge(&self, ago: Duration, path: &ProbePath, how: Failed) -> Evidence {
-        if how == Failed::Tcp {
+        if how != Failed::Udp {
             return Evidence::Unknown;
         }
         let now = now();
@@ -65,10 +66,12 @@ impl CountersProbe {
     /// Reads the counters, and keeps the queries of others.
     pub(super) async fn read(&self) -> Read {
         let own = own::questions();
+        // A control channel may answer late: the counts are at least as old as the question for them.
+        let asked = now();
         let read = self.source.read().await;
         if let Read::Counted(reading) = &read {
             let mut known = lock(&self.memory.0);
-            known.others.read(now(), Reads { udp: answered(reading) - own, tcp: 0 });
+            known.others.read(asked, Reads { udp: answered(reading) - own, tcp: 0 });
         }
         read
     }

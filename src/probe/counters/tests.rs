@@ -61,7 +61,7 @@ fn of(source: Arc<Source>, window: Duration, server: std::net::SocketAddr) -> Co
         request_list: None,
         max_request_list: 1.0,
     };
-    CountersProbe { source, limits, witness, memory: Memory::default() }
+    CountersProbe { source, limits, has_one_address: true, witness, memory: Memory::default() }
 }
 
 /// Counters of a server that answered others 100 queries a second, until a second ago; since then, this many a second.
