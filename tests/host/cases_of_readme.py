@@ -276,7 +276,12 @@ HOW = {
     'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=unheld),
     "dnsherald unhold": Typed((r"no longer held: resolver",), before=held, after=announced),
     "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
-    "dnsherald undrain --as HOLDER": Typed((r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root"),
+    "dnsherald undrain --as HOLDER --wait": Typed(
+        (r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root --wait", after=announced
+    ),
+    'dnsherald drain --for 2h --reason "no answers" --wait': Typed((r"drained resolver for 2h",), after=undrained),
+    "systemctl is-active dnsherald-drain.service": Typed((r"(?m)^active",)),
+    "systemd-tmpfiles --create dnsherald.conf": Typed(),
     "dnsherald drain --wait": Typed((r"drained resolver",), after=undrained),
     "systemctl stop exabgp": Typed(after=started_again),
     "systemctl restart unbound": RestartsServer(),
@@ -288,7 +293,8 @@ HOW = {
     "ls -l /run/dnsherald": Typed((r"srw-rw---- 1 exabgp dnsherald .* control.sock",)),
     "adduser NAME dnsherald": Typed(instead="adduser monitor dnsherald", before=user_added, after=user_may),
     "exabgp-cli show neighbor summary": Typed((r"10\.1\.0\.1 .* established",)),
-    "dig @192.0.2.53 -b 10.1.0.2 localhost": Typed((r"status: NOERROR", r"127\.0\.0\.1")),
+    "dig @192.0.2.53 -b 10.1.0.2 -x 127.0.0.1": Typed((r"status: NOERROR", r"PTR\s+localhost\.")),
+    "dig @192.0.2.53 CH TXT id.server": Typed((r"status: NOERROR",)),
     "dnsherald run --exit-on-bad-config": Elsewhere("tests/integration/run/configuration.rs", '"--exit-on-bad-config"'),
     "dnsherald run --state DIR": Elsewhere("tests/integration/run/configuration.rs", '"--state"'),
     "exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),

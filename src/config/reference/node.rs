@@ -145,7 +145,7 @@ const DEFAULTS: &[Key] = &[
         SINCE,
         Value("\"0.2\""),
         "The version of dnsherald that this file was written for, MAJOR.MINOR. A check that a later version supplies is only \
-         observed, so that an upgrade moves no route; `dnsherald check-config` names each. Raise it once their history is clean.",
+         observed, so that an upgrade moves no route; `dnsherald check-config` names each. Raise it once they have not failed for some days.",
     ),
     key("interval", at_least("1ms"), Value("\"1s\""), "From one round of probes to the next."),
     key(
