@@ -42,6 +42,15 @@ impl Membership {
         self.0.iter().any(|path| path.split('/').any(|part| part == unit))
     }
 
+    /// The service of the system that the process belongs to, whatever its slice. A user manager names the cgroups below
+    /// its own service as its user wants, and a service those below it.
+    #[must_use]
+    pub(crate) fn system_service(&self) -> Option<&str> {
+        let mut outermost =
+            self.0.iter().filter_map(|path| path.split('/').skip(1).find(|part| !part.ends_with(".slice")));
+        outermost.find(|unit| unit.ends_with(".service"))
+    }
+
     /// Whether the process is in this cgroup or below it.
     #[must_use]
     pub(crate) fn is_below(&self, cgroup: &str) -> bool {
@@ -110,6 +119,24 @@ mod tests {
         assert!(one.is_below("/system.slice/named.service") && !one.is_below("/system.slice/named"));
         assert_eq!(one.shown(), "/system.slice/named.service/sub");
         assert_eq!(Membership::read("").shown(), "no cgroup");
+    }
+
+    #[test]
+    fn the_service_of_the_system_is_the_outermost_one() {
+        for (text, service) in [
+            ("0::/system.slice/exabgp.service\n", Some("exabgp.service")),
+            ("0::/bgp.slice/system-exabgp.slice/exabgp@a.service/sub\n", Some("exabgp@a.service")),
+            ("5:pids:/\n1:name=systemd:/system.slice/exabgp.service\n0::/\n", Some("exabgp.service")),
+            (
+                "0::/user.slice/user-99.slice/user@99.service/app.slice/exabgp.service\n",
+                Some("user@99.service"),
+            ),
+            ("0::/system.slice/theirs.service/exabgp.service\n", Some("theirs.service")),
+            ("0::/machine.slice/theirs.scope/exabgp.service\n", None),
+            ("0::/\n", None),
+        ] {
+            assert_eq!(Membership::read(text).system_service(), service, "{text}");
+        }
     }
 
     #[test]

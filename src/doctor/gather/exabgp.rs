@@ -146,16 +146,11 @@ impl ExaBgp {
         })
     }
 
-    /// Asks the program of the running ExaBGP, else the one in the search path, for its version. A program that another
-    /// user could change is not run.
+    /// Asks the program of the running ExaBGP, else the one in the search path, for its version.
     pub(super) async fn version(&self) -> Known<String> {
         let program = match self.running.iter().find_map(|running| running.program.as_ref()) {
             None => "exabgp".to_owned(),
-            Some(program) => {
-                let real = fs::canonicalize(program).unwrap_or_else(|_| program.clone());
-                trusted(&real).map_err(|why| format!("the version of ExaBGP is not asked for: {why}"))?;
-                program.display().to_string()
-            }
+            Some(program) => trusted_program(program)?.display().to_string(),
         };
         let mut why = String::new();
         for words in VERSION_COMMANDS {
@@ -170,6 +165,27 @@ impl ExaBgp {
             };
         }
         Err(why)
+    }
+}
+
+/// The path without links of a program that only root and our own user can change. The words of a process, and links of
+/// its user, choose neither another program nor one to exchange after the look.
+fn trusted_program(program: &Path) -> Known<PathBuf> {
+    let shown = program.display();
+    let real = fs::canonicalize(program)
+        .map_err(|error| format!("{shown} cannot be asked for its version: {error}"))?;
+    if !real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("exabgp")) {
+        let real = real.display();
+        return Err(format!(
+            "{shown} is not asked for its version: it is a link to {real}, expected a program named `exabgp`; see what started it"
+        ));
+    }
+    match trusted(&real) {
+        Ok(_) => Ok(real),
+        Err(why) => Err(format!(
+            "{shown} is not asked for its version: {why}, expected a path that only root and this user can change; correct \
+             owner and mode"
+        )),
     }
 }
 
@@ -195,7 +211,27 @@ fn text(path: &Path) -> Result<String, (ErrorKind, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+    use crate::sys::directory::make;
+
+    #[test]
+    fn the_program_that_was_looked_at_is_run_and_no_other_one() {
+        let folder = std::env::temp_dir().join(format!("dnsherald-exabgp-{}", std::process::id()));
+        make(&folder.join("theirs"), 0o755).unwrap();
+        let folder = fs::canonicalize(folder).unwrap();
+        fs::write(folder.join("exabgp"), "").unwrap();
+        fs::write(folder.join("useradd"), "").unwrap();
+        let link = folder.join("theirs/exabgp");
+        symlink(folder.join("exabgp"), &link).unwrap();
+        assert_eq!(trusted_program(&link), Ok(folder.join("exabgp")), "the link may change now");
+        fs::remove_file(&link).unwrap();
+        symlink(folder.join("useradd"), &link).unwrap();
+        let why = trusted_program(&link).unwrap_err();
+        assert!(why.contains("/useradd, expected a program named `exabgp`"), "{why}");
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn the_version_is_in_the_first_line() {

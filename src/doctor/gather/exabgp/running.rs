@@ -129,9 +129,7 @@ impl Running {
     /// Its unit, if it is one of ExaBGP.
     pub(super) fn unit(&self) -> Option<String> {
         let membership = Membership::of(self.pid.as_raw());
-        let mut parts = membership.shown().split('/');
-        let unit = parts.find(|part| part.starts_with("exabgp") && part.ends_with(".service"));
-        unit.map(str::to_owned)
+        membership.system_service().filter(|unit| unit.starts_with("exabgp")).map(str::to_owned)
     }
 
     /// The numbers of its groups, its own one first.
