@@ -45,18 +45,12 @@ pub(super) struct ExaBgp {
 impl ExaBgp {
     /// Looks for processes with these files, or with any if there are none.
     pub(super) fn find(asked: &[PathBuf]) -> Self {
-        let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let asked_for: Vec<_> = asked.iter().map(real).collect();
         let all = all_pids().into_iter().filter_map(Running::of);
         let running = if asked.is_empty() {
             let (here, elsewhere): (Vec<_>, Vec<_>) = all.partition(|running| is_in_our_network(running.pid));
             if here.is_empty() { elsewhere } else { here }
         } else {
-            let is_asked = |running: &Running| {
-                running.files.iter().any(|file| asked_for.contains(&real(file)))
-                    || asked_for.iter().any(|file| running.may_have(file))
-            };
-            all.filter(is_asked).collect()
+            running::with_files(all.collect(), asked)
         };
         Self { asked: asked.to_vec(), running }
     }

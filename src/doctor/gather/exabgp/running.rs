@@ -68,6 +68,18 @@ fn place(folders: &[PathBuf], name: &str) -> PathBuf {
     all().find(|path| path.is_file()).or_else(|| all().next()).unwrap_or_else(|| name.into())
 }
 
+/// The processes that have one of these files. One that may have a file counts only if none has it.
+pub(super) fn with_files(all: Vec<Running>, files: &[PathBuf]) -> Vec<Running> {
+    let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let has = |running: &Running, file: &PathBuf| running.files.iter().any(|own| real(own) == *file);
+    let (known, lost): (Vec<_>, Vec<_>) =
+        files.iter().map(real).partition(|file| all.iter().any(|running| has(running, file)));
+    let is_one = |running: &Running| {
+        known.iter().any(|file| has(running, file)) || lost.iter().any(|file| running.may_have(file))
+    };
+    all.into_iter().filter(is_one).collect()
+}
+
 impl Running {
     /// The process of this number, if it is a server of ExaBGP.
     pub(super) fn of(pid: Pid) -> Option<Self> {
@@ -106,7 +118,7 @@ impl Running {
     }
 
     /// Whether this may be a file of it whose directory is not known.
-    pub(super) fn may_have(&self, file: &Path) -> bool {
+    fn may_have(&self, file: &Path) -> bool {
         self.lost.iter().any(|name| file.ends_with(name.trim_start_matches("./")))
     }
 
@@ -170,6 +182,31 @@ mod tests {
         assert_eq!(groups_in(status), Some(vec![105, 105, 110]));
         assert_eq!(groups_in("Gid:\t7\t7\t7\t7\nGroups:\t\n"), Some(vec![7]));
         assert_eq!(groups_in("Gid:\t7\n"), None);
+    }
+
+    #[test]
+    fn a_process_that_may_have_a_file_counts_only_if_none_has_it() {
+        let process = |pid, files: &[&str], lost: &[&str]| Running {
+            pid: Pid::from_raw(pid),
+            user: Uid::from_raw(0),
+            program: None,
+            files: files.iter().map(PathBuf::from).collect(),
+            lost: lost.iter().map(|name| (*name).to_owned()).collect(),
+            env: None,
+        };
+        let found = |files: &[&str]| {
+            let all = vec![
+                process(1, &[], &["a.conf"]),
+                process(2, &["/no/a.conf"], &[]),
+                process(3, &[], &["b.conf"]),
+            ];
+            let files: Vec<_> = files.iter().map(PathBuf::from).collect();
+            with_files(all, &files).iter().map(|running| running.pid.as_raw()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&["/no/a.conf"]), [2], "process 1 may have another a.conf");
+        assert_eq!(found(&["/other/a.conf"]), [1]);
+        assert_eq!(found(&["/no/a.conf", "/no/b.conf"]), [2, 3]);
+        assert_eq!(found(&["/no/c.conf"]), [0; 0]);
     }
 
     #[test]
