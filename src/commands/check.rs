@@ -40,6 +40,17 @@ struct ProbeReport {
     nsid: Option<String>,
 }
 
+impl ProbeReport {
+    /// Whether it passed; `None` if it says nothing about the server.
+    fn judged(&self) -> Option<bool> {
+        match self.cause {
+            None => Some(true),
+            Some(cause) if cause.class() == Class::Unknown => None,
+            Some(_) => Some(false),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct CheckReport {
@@ -203,7 +214,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
     }
     let passed = passes >= check.probe.need();
     if let Probe::Dns(set) = &check.probe
-        && set.fails_in_part(probes.iter().map(|probe| probe.passed))
+        && set.fails_in_part(probes.iter().map(ProbeReport::judged))
     {
         worst = check.on_fail.severity(Cause::Partial);
     }

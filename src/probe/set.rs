@@ -5,6 +5,7 @@
 //! the server ([`flight`]). All probes are polled in the task that asks; dropping it leaves nothing
 //! behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as none can change the verdict.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use self::seen::Seen;
@@ -67,12 +68,24 @@ impl ProbeSet {
         self.partial
     }
 
-    /// Whether these outcomes, in the order of the probes, are a partial failure. `true` is a pass.
+    /// The probes to the servers for which `is_asked` is true. `None` if the others suffice for a pass.
     #[must_use]
-    pub(crate) fn fails_in_part(&self, passed: impl Iterator<Item = bool>) -> bool {
+    pub(crate) fn at(&self, is_asked: impl Fn(SocketAddr) -> bool) -> Option<Self> {
+        let probes: Vec<_> = self.probes.iter().filter(|probe| is_asked(probe.server)).cloned().collect();
+        let need = self.need.saturating_sub(self.probes.len() - probes.len());
+        let seen = self.seen.as_ref().map(|_| Seen::none_of(probes.len()));
+        (need > 0).then_some(Self { probes, need, seen, ..*self })
+    }
+
+    /// Whether these outcomes, in the order of the probes, are a partial failure. `Some(true)` is a pass, `None` is
+    /// unknown.
+    #[must_use]
+    pub(crate) fn fails_in_part(&self, passed: impl Iterator<Item = Option<bool>>) -> bool {
         let mut split = Split::default();
         for (probe, passed) in self.probes.iter().zip(passed) {
-            split.count(probe.server, passed);
+            if let Some(passed) = passed {
+                split.count(probe.server, passed);
+            }
         }
         self.partial && split.is_partial()
     }
@@ -204,6 +217,26 @@ mod tests {
             locality: Arc::default(),
         });
         (responder, ProbeSet::new(probes.into(), need, Pace::BURST).unwrap())
+    }
+
+    #[tokio::test]
+    async fn probes_to_other_servers_count_as_passed() {
+        let (responder, set) = both_transports(Fault::None, 2).await;
+        let elsewhere = DnsProbe { server: "192.0.2.9:53".parse().unwrap(), ..set.probes()[0].clone() };
+        let probes = [set.probes().to_vec(), vec![elsewhere]].concat();
+        let is_own = |server| server == responder.address();
+        let of = |need| ProbeSet::new(probes.clone(), need, Pace::BURST).unwrap().at(is_own);
+        let needs = |need| of(need).map(|set| (set.probes().len(), set.need()));
+        assert_eq!([needs(3), needs(2), needs(1)], [Some((2, 2)), Some((2, 1)), None]);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_no_part_of_a_partial_failure() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_responder, set) = runtime.block_on(both_transports(Fault::None, 2));
+        let set = set.partial(true);
+        assert!(set.fails_in_part([Some(true), Some(false)].into_iter()));
+        assert!(!set.fails_in_part([None, Some(false)].into_iter()));
     }
 
     #[tokio::test]

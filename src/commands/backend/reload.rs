@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
     }
     let targets = config.targets_of(backend);
     let (served, answered) =
-        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend));
+        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend, &targets));
     match backend.reload().await {
         Ok(done) => {
             for step in done {
