@@ -13,6 +13,9 @@ pub(crate) mod install;
 /// The time for the steps of a drain other than the wait for a quiet server: ExaBGP, and the helper.
 const ELSE: Duration = Duration::from_secs(40);
 
+/// Between the longest time of a drain and the time limit of systemd.
+const MARGIN: Duration = Duration::from_secs(5);
+
 /// The longest time of a drain that waits so long for a quiet server.
 #[must_use]
 pub(crate) fn longest_drain(wait: Duration) -> Duration {
@@ -43,10 +46,10 @@ impl StopTime {
         }
     }
 
-    /// The value as systemd reads it, at least `least`.
-    fn at_least(self, least: Duration) -> String {
+    /// The value as systemd reads it, at least as long as this drain.
+    pub(crate) fn at_least(self, drain: Duration) -> String {
         match self {
-            Self::Within(time) => time.max(least).as_secs_f64().ceil().to_string(),
+            Self::Within(time) => time.max(drain + MARGIN).as_secs_f64().ceil().to_string(),
             Self::Infinite => "infinity".to_owned(),
         }
     }
@@ -131,7 +134,7 @@ pub(crate) fn drop_in(
          # Applies to each command: at least as long as the drain takes.\n\
          TimeoutStopSec={stop}\n",
         drains = Period(drains),
-        stop = stop.at_least(drains + Duration::from_secs(5)),
+        stop = stop.at_least(drains),
     )
 }
 

@@ -74,6 +74,8 @@ words! {
         DropInMissing = "drop-in-missing" (Severity::Warning),
         /// The drop-in of a unit has no effect, or not all of it.
         DropInOverridden = "drop-in-overridden" (Severity::Warning),
+        /// systemd ends a stop before the drain is complete.
+        StopTimeout = "stop-timeout" (Severity::Warning),
         /// systemd has not read the files of a unit since they changed.
         DaemonReload = "daemon-reload" (Severity::Warning),
         /// The clock is not synchronized.

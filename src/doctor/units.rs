@@ -14,6 +14,44 @@ impl UnitFact {
     fn drop_in(&self) -> Option<&str> {
         self.drop_ins.split_whitespace().find(|path| path.ends_with(NAME))
     }
+
+    /// The drop-ins that systemd reads after that of dnsherald.
+    fn later(&self) -> Vec<&str> {
+        self.drop_ins.split_whitespace().skip_while(|path| !path.ends_with(NAME)).skip(1).collect()
+    }
+
+    /// Tells what is `lost` of the drop-in of dnsherald. `install` writes it anew.
+    fn overridden(&self, lost: &str, install: &str, examined: &mut Examined) {
+        let (name, later) = (&self.name, self.later());
+        let (who, remedy) = match self.drop_in() {
+            Some(path) if !later.is_empty() => (
+                format!("another drop-in of {name} ({}) overrides {path}", later.join(", ")),
+                format!(
+                    "remove the lines that override it, which `systemctl cat {name}` shows, then systemctl daemon-reload"
+                ),
+            ),
+            Some(path) => (format!("{path} lacks lines of the drop-in of dnsherald"), install.to_owned()),
+            None => (format!("{name} lacks lines of the drop-in of dnsherald"), install.to_owned()),
+        };
+        examined.find(Id::DropInOverridden, format!("{who}: {lost}"), remedy);
+    }
+
+    /// Finds a time limit of the commands that stop it that is shorter than this drain.
+    fn short_stop(&self, longest: Duration, remedy: impl FnOnce(String) -> String, examined: &mut Examined) {
+        if let Some(stop @ StopTime::Within(limit)) = StopTime::read(&self.stop_timeout)
+            && limit < longest
+        {
+            let (name, drain, limit) = (&self.name, Period(longest), Period(limit));
+            let what = format!(
+                "{name}: a drain may take {drain}, and systemd ends it after {limit} (`TimeoutStopSec=`)"
+            );
+            examined.find(
+                Id::StopTimeout,
+                what,
+                remedy(format!("TimeoutStopSec={}", stop.at_least(longest))),
+            );
+        }
+    }
 }
 
 pub(super) fn exabgp(facts: &Facts) -> Examined {
@@ -27,6 +65,14 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
     let drains = unit.exec_stop.contains("dnsherald drain");
     let watchdog =
         unit.environment.split_whitespace().find_map(|word| word.strip_prefix("DNSHERALD_WATCHDOG="));
+    // The drop-in of dnsherald sets no time limit: the default of systemd suffices unless a `max-wait` is longer.
+    if let Some(longest) = facts.backends.iter().map(|backend| backend.longest_drain).max().filter(|_| drains)
+    {
+        let remedy = |line| {
+            format!("write `{line}` in a drop-in of {name} (`systemctl edit {name}`, below `[Service]`)")
+        };
+        unit.short_stop(longest, remedy, &mut examined);
+    }
     let Some(path) = unit.drop_in() else {
         if !drains {
             examined.find(
@@ -52,29 +98,13 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
         }
         Some(_) => {}
     }
-    let longest = facts.backends.iter().map(|backend| backend.longest_drain).max();
-    let limit = longest.filter(|_| drains).and_then(|longest| limit(unit, longest));
-    lost.extend(limit.as_deref());
     if !lost.is_empty() {
-        examined.find(
-            Id::DropInOverridden,
-            format!("{name} has {path}, and something overrides it: {}", lost.join("; ")),
-            format!("`systemctl cat {name}` shows which file does; remove the lines there, then systemctl daemon-reload"),
+        let install = format!(
+            "install systemd/exabgp.service.d/dnsherald.conf as {path}, then systemctl daemon-reload"
         );
+        unit.overridden(&lost.join("; "), &install, &mut examined);
     }
     examined
-}
-
-/// Says so if the time limit of the commands that stop a unit is shorter than a drain.
-fn limit(unit: &UnitFact, longest: Duration) -> Option<String> {
-    match StopTime::read(&unit.stop_timeout) {
-        Some(StopTime::Within(limit)) if limit < longest => Some(format!(
-            "a drain may take {}, and is ended after {} (`TimeoutStopSec=`)",
-            Period(longest),
-            Period(limit)
-        )),
-        _ => None,
-    }
 }
 
 pub(super) fn backends(facts: &Facts) -> Examined {
@@ -96,29 +126,31 @@ pub(super) fn backends(facts: &Facts) -> Examined {
         stale(unit, &mut examined);
         let (stops, starts) =
             (unit.exec_stop.contains("backend stopping"), unit.exec_start_post.contains("backend started"));
-        let limit = limit(unit, backend.longest_drain);
+        let install = format!("`dnsherald backend hooks {name} --install`");
+        if stops {
+            let remedy = |line| match unit.later().as_slice() {
+                [] => format!("{install} writes `{line}`"),
+                later => format!(
+                    "remove `TimeoutStopSec=` from {}, then {install} writes `{line}`",
+                    later.join(", ")
+                ),
+            };
+            unit.short_stop(backend.longest_drain, remedy, &mut examined);
+        }
         match unit.drop_in() {
-            _ if stops && starts && limit.is_none() => {}
+            _ if stops && starts => {}
             None if !stops && !starts => examined.find(
                 Id::DropInMissing,
                 format!("{name} has no drop-in of dnsherald: a stop or an upgrade of its package does not drain first"),
-                format!("`dnsherald backend hooks {name} --install`, or write its output to /etc/systemd/system/{name}.d{NAME}"),
+                format!("{install}, or write its output to /etc/systemd/system/{name}.d{NAME}"),
             ),
             _ => {
                 let lost = match (stops, starts) {
-                    (true, true) => limit.as_deref().unwrap_or_default(),
                     (false, false) => "it neither drains before a stop nor ends the drain after a start",
                     (false, true) => "it does not drain before a stop (`ExecStop=`)",
                     _ => "it does not end the drain after a start (`ExecStartPost=`)",
                 };
-                examined.find(
-                    Id::DropInOverridden,
-                    format!("something overrides the drop-in of dnsherald for {name}: {lost}"),
-                    format!(
-                        "`systemctl cat {name}` shows which file does; remove the lines there, then `dnsherald backend hooks \
-                         {name} --install`, or systemctl daemon-reload"
-                    ),
-                );
+                unit.overridden(lost, &install, &mut examined);
             }
         }
     }

@@ -57,15 +57,16 @@ def units(lab, report):
     pop.start_exabgp_anew()
     expect_found(pop)
     report.found("group and directories of the helper")
-    for lines, why in (
-        ("ExecStop=", "it does not drain before a stop (`ExecStop=`)"),
-        ("ExecStartPost=", "it does not end the drain after a start (`ExecStartPost=`)"),
-        ("TimeoutStopSec=5", "a drain may take 50s, and is ended after 5s (`TimeoutStopSec=`)"),
+    overrides = (f"another drop-in of {unit} ({OVERRIDES}) overrides {HOOKS}", f"`systemctl cat {unit}` shows")
+    for lines, found, *words in (
+        ("ExecStop=", "drop-in-overridden", "it does not drain before a stop (`ExecStop=`)", *overrides),
+        ("ExecStartPost=", "drop-in-overridden", "it does not end the drain after a start (`ExecStartPost=`)", *overrides),
+        ("TimeoutStopSec=5", "stop-timeout", f"{unit}: a drain may take 50s, and systemd ends it after 5s (`TimeoutStopSec=`)", f"remove `TimeoutStopSec=` from {OVERRIDES}"),
     ):
         pop.write(OVERRIDES, f"[Service]\n{lines}\n")
         expect_found(pop, "daemon-reload", f"the files of {unit} changed since systemd read them", "systemctl daemon-reload")
         pop.run("systemctl", "daemon-reload")
-        expect_found(pop, "drop-in-overridden", f"the drop-in of dnsherald for {unit}", why, f"`systemctl cat {unit}` shows which file does")
+        expect_found(pop, found, *words)
         pop.path(OVERRIDES).unlink()
         pop.run("systemctl", "daemon-reload")
         expect_found(pop)

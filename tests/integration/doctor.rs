@@ -71,10 +71,11 @@ impl Host {
 
     /// The identifiers of the findings that do not depend on the machine of the test.
     fn findings(&self) -> Vec<String> {
-        const OF_THE_MACHINE: [&str; 6] = [
+        const OF_THE_MACHINE: [&str; 7] = [
             "clock",
             "drop-in-missing",
             "drop-in-overridden",
+            "stop-timeout",
             "daemon-reload",
             "directory-access",
             "control-access",

@@ -8,7 +8,7 @@ from configuration import Check, resolver
 from waiting import expect
 
 # Warnings that depend on the machine of the lab.
-OF_THE_MACHINE = {"clock", "drop-in-missing", "drop-in-overridden", "daemon-reload", "control-access"}
+OF_THE_MACHINE = {"clock", "drop-in-missing", "drop-in-overridden", "stop-timeout", "daemon-reload", "control-access"}
 
 
 @case("doctor", once=True)

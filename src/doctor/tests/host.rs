@@ -70,9 +70,49 @@ fn drop_ins_of_exabgp() {
     assert_eq!(changed(|unit| unit.environment = String::new()), ["drop-in-overridden"]);
     assert_eq!(changed(|unit| unit.environment = "DNSHERALD_WATCHDOG=0s".to_owned()), [""; 0]);
     assert_eq!(changed(|unit| unit.is_stale = true), ["daemon-reload"]);
-    assert_eq!(changed(|unit| unit.stop_timeout = "5s".to_owned()), ["drop-in-overridden"]);
+    assert_eq!(changed(|unit| unit.stop_timeout = "5s".to_owned()), ["stop-timeout"]);
     let none = |unit: &mut UnitFact| (unit.drop_ins, unit.exec_stop) = (String::new(), String::new());
     assert_eq!(changed(none), ["drop-in-missing"]);
+}
+
+#[test]
+fn a_drain_that_is_longer_than_the_default_of_systemd_needs_a_line() {
+    let mut facts = healthy();
+    facts.backends[0].longest_drain = Duration::from_secs(100);
+    facts.exabgp_unit = Ok(UnitFact { stop_timeout: "1min 30s".to_owned(), ..exabgp_unit() });
+    let report = Report::of(&facts);
+    let [finding] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
+    assert_eq!(finding.id, Id::StopTimeout);
+    assert!(
+        finding.what.ends_with("may take 1m 40s, and systemd ends it after 1m 30s (`TimeoutStopSec=`)"),
+        "{finding:?}"
+    );
+    assert!(
+        finding.remedy.starts_with("write `TimeoutStopSec=105` in a drop-in of exabgp.service"),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn the_drop_in_that_overrides_has_a_name() {
+    let words = |drop_ins: &str| {
+        let unit = UnitFact { drop_ins: drop_ins.to_owned(), ..unit("exabgp.service") };
+        let facts = Facts { exabgp_unit: Ok(unit), ..healthy() };
+        let mut findings = Report::of(&facts).findings;
+        (findings.remove(0).what, findings.len())
+    };
+    let (what, others) = words("/etc/d/a.conf /usr/d/dnsherald.conf /etc/d/zz.conf");
+    assert!(
+        what.starts_with(
+            "another drop-in of exabgp.service (/etc/d/zz.conf) overrides /usr/d/dnsherald.conf: "
+        )
+    );
+    assert_eq!(others, 0);
+    let (what, _) = words("/etc/d/a.conf /etc/d/dnsherald.conf");
+    assert!(
+        what.starts_with("/etc/d/dnsherald.conf lacks lines of the drop-in of dnsherald: a stop does not"),
+        "{what}"
+    );
 }
 
 #[test]
@@ -92,7 +132,7 @@ fn drop_ins_of_backends() {
             facts.backends[0].unit = Some(Ok(unit));
         })
     };
-    assert_eq!(within("5s"), ["drop-in-overridden"], "a drain may take 50 s");
+    assert_eq!(within("5s"), ["stop-timeout"], "a drain may take 50 s");
     assert!(within("1min 30s").is_empty() && within("infinity").is_empty() && within("").is_empty());
     let none = |unit: &mut UnitFact| {
         *unit = UnitFact { drop_ins: String::new(), ..self::unit("unbound.service") };
