@@ -12,8 +12,7 @@ pub(super) fn access(facts: &Facts) -> Examined {
     let user = &access.user;
     for denied in &access.denied {
         let path = denied.path.display();
-        let restart =
-            "restart ExaBGP when the host may be drained: it was started before its user had these groups";
+        let restart = "restart ExaBGP when the host may be drained: a process keeps the groups that its user had at its start";
         match &denied.backend {
             None => examined.find(
                 Id::DirectoryAccess,

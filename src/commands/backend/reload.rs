@@ -54,11 +54,13 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         )?;
     }
     if !complaints.questions.is_empty() {
+        let mut stderr = text::stderr();
         writeln!(
-            text::stderr(),
-            "{name}: see the server's log, its access lists and its `interface` lines; put the former configuration back and \
-             reload again; `dnsherald explain` names what is announced meanwhile"
+            stderr,
+            "{name}: see the server's log, its access lists and the addresses at which it listens"
         )?;
+        writeln!(stderr, "{name}: to return, put the former configuration back and reload again")?;
+        writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }

@@ -127,7 +127,8 @@ impl Running {
         let name = foreign(self.lost.first().filter(|_| self.files.is_empty())?);
         let pid = self.pid;
         Some(format!(
-            "ExaBGP (process {pid}) runs with {name}, which is not found; name the file with --exabgp-conf"
+            "ExaBGP (process {pid}) runs with `{name}`, found neither in its working directory nor in that of its start; name \
+             the file with --exabgp-conf"
         ))
     }
 
@@ -207,6 +208,8 @@ mod tests {
         assert_eq!(found(&["/other/a.conf"]), [1]);
         assert_eq!(found(&["/no/a.conf", "/no/b.conf"]), [2, 3]);
         assert_eq!(found(&["/no/c.conf"]), [0; 0]);
+        let why = process(7, &[], &["a.conf"]).why_no_file().unwrap();
+        assert!(why.starts_with("ExaBGP (process 7) runs with `a.conf`, found neither in"), "{why}");
     }
 
     #[test]
