@@ -28,13 +28,29 @@ fn every_configuration_in_the_pages_is_accepted() {
     assert!(count >= 4, "{count} blocks of TOML");
 }
 
+/// The table of causes has the words, the class and the comment of each in the code.
 #[test]
-fn the_page_of_checks_names_every_cause() {
+fn the_page_of_checks_has_the_meaning_of_every_cause() {
     let pages = pages();
     let checks = pages.iter().find(|page| page.path == "docs/checks.md").unwrap();
-    for cause in Cause::ALL {
-        assert!(checks.text.contains(&format!("`{cause}`")), "`{cause}` is missing in {}", checks.path);
+    let (mut meaning, mut causes) = (vec![], 0);
+    for line in include_str!("../../src/outcome.rs").lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("/// ") {
+            meaning.push(comment);
+            continue;
+        }
+        if let Some((_, cause)) = line.split_once(" = \"")
+            && let Some((word, class)) = cause.split_once("\" (Class::")
+        {
+            let class = class.trim_end_matches("),").to_lowercase();
+            let meaning = meaning.join(" ").replace("see [`Cause::Overload`]", "`overload`");
+            let row = format!("\n| `{word}` | {class} | {meaning} |\n");
+            assert!(checks.text.contains(&row), "{} lacks the row{row}", checks.path);
+            causes += 1;
+        }
+        meaning.clear();
     }
+    assert_eq!(causes, Cause::ALL.len());
 }
 
 /// Splits a line into words as a shell does, up to a comment, a pipe or a redirection.
