@@ -1,5 +1,6 @@
-//! Lays out the release binary for Linux: leaves the unwind tables out, a seventh of the size, and places the code that a
-//! healthy helper does not run behind the code that it runs, so that the kernel does not load it into memory.
+//! Lays out the release binary for Linux. It drops the unwind tables, a seventh of the size, which `panic = "abort"` does
+//! not need, and places the code that a healthy helper does not run behind the code that it runs, so that the kernel does
+//! not load it into memory.
 //!
 //! The kernel maps 64 KiB around each page that a process touches. Functions in the order of the compiler make nearly the
 //! whole program resident; sorted, a third stays on disk. The order changes nothing else.
@@ -59,7 +60,7 @@ const RARE_MODULES: [&str; 48] = [
     "timeline",
 ];
 
-/// Crates for TLS, certificates, completions, metrics and the backtrace of a panic.
+/// Crates for TLS, certificates, completions, metrics, time zones and the backtrace of a panic.
 const RARE_CRATES: [&str; 19] = [
     "addr2line",
     "asn1_rs",
@@ -150,7 +151,8 @@ fn main() {
     }
 }
 
-/// The linker script, which GNU ld and LLD understand.
+/// The linker script, which GNU ld and LLD understand. The first pattern that matches takes a section, so the frequent
+/// functions come first.
 fn script() -> String {
     let frequent: String = FREQUENT_NAMES.iter().map(|name| section(name)).collect();
     let modules: String =
@@ -165,8 +167,8 @@ fn script() -> String {
     )
 }
 
-/// The sections of the functions of a module or crate, and of its types' implementations of traits. A type that is named
-/// first in a trait implementation stands behind `before`.
+/// The sections of the functions of a module or crate, and of the trait implementations of its types. `before` precedes the
+/// path of a type in the mangled name of such an implementation.
 fn sections_of(path: &str, before: &str) -> String {
     let parts: Vec<&str> = path.split("::").collect();
     let nested: String = parts.iter().map(|part| format!("{}{part}", part.len())).collect();

@@ -58,7 +58,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Probe once and show the result
     ///
-    /// Exit status: 0 ok, 1 degraded, 2 down, 3 bad usage or configuration.
+    /// Exit status: 0 ok; 1 degraded; 2 down; 3 unknown: a check has no result, the result cannot be shown, or usage or
+    /// configuration is bad.
     Check(Check),
     /// Show the errors of a configuration, or what it means
     ///
@@ -185,6 +186,7 @@ impl Command {
                 | Self::Backend(_)
                 | Self::Drain(_)
                 | Self::Undrain(_)
+                | Self::Hold(_)
                 | Self::Reload(_)
         )
     }
@@ -286,11 +288,13 @@ pub(crate) struct Status {
     ///
     /// 0 ok.
     ///
-    /// 1 warning: a service is degraded, held, or drained within its time; the last good configuration is in force; the
-    /// state is not on disk; a check is unknown for 30 seconds, or observed and down; a BGP session is down for 30 seconds.
+    /// 1 warning: a service is degraded, kept announced by a hold, starting, or drained within its time; the last good
+    /// configuration is in force; the state is not on disk; a check is unknown for 30 seconds, or observed and down; a BGP
+    /// session is down for 30 seconds; a prefix that is no longer configured is not yet withdrawn.
     ///
-    /// 2 critical: a service is down, suppressed, or drained past its end; a route is refused or not acknowledged for 30
-    /// seconds; acknowledgments are unknown; every BGP session is down.
+    /// 2 critical: a service is down, suppressed, drained past its end, or starting for 30 seconds without an announcement;
+    /// no usable configuration, or no service in it; a route is refused or not acknowledged for 30 seconds; ExaBGP answers
+    /// no commands; every BGP session is down for 30 seconds.
     ///
     /// 3 unknown: no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]

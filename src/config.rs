@@ -177,13 +177,13 @@ pub(crate) struct DefaultCheck {
     /// Its explanation.
     pub(crate) why: &'static str,
     /// If it is observed because the file is older, the version from which it counts.
-    held_until: Option<Since>,
+    counts_from: Option<Since>,
 }
 
 impl DefaultCheck {
     /// A check that counts.
     const fn new(why: &'static str) -> Self {
-        Self { why, held_until: None }
+        Self { why, counts_from: None }
     }
 }
 

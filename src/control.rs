@@ -5,10 +5,10 @@
 //!   control.sock   owner and group may connect; one request as a line of JSON, one reply as a line of JSON
 //! ```
 //!
-//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper drops a client
-//! that is slow, half open or sends an invalid request after [`CLIENT_TIMEOUT`]; until then that client occupies one
-//! place of its own user. A command gives up after [`CONVERSATION`]; the helper never carries out a request that is
-//! older ([`Expiry`]).
+//! [`client`] is the side of the commands, [`crate::daemon::control`] that of the helper. The helper answers an invalid
+//! request with a refusal. It drops a client that is slow or half open after [`CLIENT_TIMEOUT`]; until then that client
+//! occupies one of the connections that its user may have. A command gives up after [`CONVERSATION`]; the helper never
+//! carries out a request that is older ([`Expiry`]).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -196,7 +196,8 @@ impl Expiry {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
     /// Done for these services. For [`Request::Undrain`] and [`Request::Unhold`] these are the ones that had such an
-    /// order; for [`Request::Undampen`] the ones with something to clear, each with what was cleared.
+    /// order; for [`Request::Undampen`] the ones with something to clear, each with what was cleared. For
+    /// [`Request::History`] these are the lines of the history, for [`Request::Dump`] the one text of the trace.
     Done(Vec<String>),
     /// Done for these services, but not written to disk: a helper that starts now would not know of it.
     Unsaved(Vec<String>),

@@ -19,11 +19,12 @@ pub enum Exit {
     Unacknowledged,
     /// The configuration is refused (EX_CONFIG of sysexits).
     Config,
-    /// `check`, as monitoring plugins do: the service is degraded.
+    /// `check`, as monitoring plugins do: the service is degraded. `status`: something needs attention.
     Warning,
-    /// `check`: the service is down.
+    /// `check`: the service is down. `status`: traffic is not attracted, or it is unknown whether it is.
     Critical,
-    /// `check`: nothing is known, for the usage or the configuration is bad.
+    /// `check`: a check has no result, the result cannot be shown, or the usage or the configuration is bad. `status`: no
+    /// helper runs.
     Unknown,
 }
 

@@ -48,13 +48,14 @@
 //!
 //! * The engine receives the time as an argument: the same events produce the same lines.
 //! * What is not known moves no route: an unknown outcome is neither a pass nor a failure.
-//! * After `fall` failures in a row of a required check, the service advertises what its configuration says for `down`, by
-//!   default a withdraw. A suppressed service does the same, whatever its checks say. Once the first verdict is in,
+//! * After `fall` failures in a row of a check with `on-fail = "down"`, the service advertises what its configuration says
+//!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. A suppressed service does the same, whatever its checks say. Once the first verdict is in,
 //!   every prefix is stated, announced or withdrawn.
-//! * One command to ExaBGP is in flight at a time. A missing or wrong reply never stops the probes.
+//! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
+//!   reply never stops the probes.
 //! * Only the API session writes to standard output of `run`. Standard input is always read.
-//! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL and a bad command line leave this to
-//!   the next process. It does not end because of a bad probe or, unless asked to, a bad file.
+//! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
+//!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, unless asked to, a bad file.
 //! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.
 
 pub(crate) mod backend;

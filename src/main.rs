@@ -10,7 +10,7 @@ use dnsherald::sys::umask;
 
 fn main() -> ExitCode {
     umask::keep_owner_permissions();
-    // `healthcheck` has a parser of its own, as the original.
+    // `healthcheck` takes the options of `exabgp healthcheck`, by a parser of its own.
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "healthcheck") {
         ignore_strays();

@@ -242,7 +242,7 @@ impl Transaction<'_> {
         self.verify(journal, baseline).await?;
         let snapshot = Snapshot::new(&self.config.state, self.backend);
         if let Err(error) = snapshot.save() {
-            let place = snapshot.place.display();
+            let place = snapshot.directory.display();
             log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
         Ok(())

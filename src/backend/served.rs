@@ -61,7 +61,7 @@ impl Served {
         self.configured.iter().chain(&self.listed)
     }
 
-    /// The zones that are worse than `before`, each after its earlier result.
+    /// The zones that are worse than `before`: pairs of the earlier and the present result.
     #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs = before.all().filter_map(|earlier| {
@@ -84,9 +84,11 @@ impl Served {
         worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(not_served).collect()
     }
 
-    /// Whether it is no fault that a zone is not served at this address. The server need not listen at the management
-    /// address if it answers at the service addresses. The checks of the service report a service address that is
-    /// missing or has no listener.
+    /// Whether it is no fault that a zone is not served at this address.
+    ///
+    /// * A service address that is missing or has no listener is reported by the checks of the service.
+    /// * The server need not answer at the management address if it serves the zone at every service address that exists
+    ///   and has a listener, and there is at least one.
     fn is_excused(&self, zone: &Zone) -> bool {
         let is_silent = |zone: &Zone| matches!(zone.cause, Some(Cause::AddressMissing | Cause::PortClosed));
         if zone.is_service {

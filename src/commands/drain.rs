@@ -132,7 +132,7 @@ fn print_other_drains(document: &Document, drained: &[String], holder: &Holder) 
 fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Result<()> {
     let name = foreign(&service.name);
     let mut out = text::stdout();
-    if service.is_held()
+    if service.is_drained()
         && let Some(why) = service.why_not_announced()
     {
         return writeln!(out, "{name} {why}");
@@ -145,7 +145,7 @@ fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Res
     };
     // A service that dampening holds down may not have been drained.
     let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
-    writeln!(out, "{name} is {not}{held}; to end it: dnsherald undampen {name}")
+    writeln!(out, "{name} is {not}{held}; {}", service.dampening.remedy(&name.to_string()))
 }
 
 /// Waits until the servers of these services receive few queries, for services with a backend.

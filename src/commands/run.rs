@@ -206,7 +206,7 @@ fn log_start(config: &Config, path: &Path) {
         path.display()
     );
     for service in &config.services {
-        if let Some(held) = service.held_back() {
+        if let Some(held) = service.observed_newer() {
             log::info!("{}: {held}", service.name);
         }
     }

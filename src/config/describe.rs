@@ -113,7 +113,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }
-    if let Some(held) = service.held_back() {
+    if let Some(held) = service.observed_newer() {
         writeln!(f, "  {held}")?;
     }
     degrading::describe(f, service)?;

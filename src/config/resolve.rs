@@ -30,9 +30,9 @@ pub(crate) struct Refused;
 
 pub(super) type Result<T> = std::result::Result<T, Refused>;
 
-/// A documentation address of each family. It replaces invalid management addresses, so that further errors can be
-/// found.
-const UNREAD: [IpAddr; 2] =
+/// A documentation address of each family. They stand for the management addresses if those are invalid, so that the
+/// resolver finds further errors.
+const PLACEHOLDERS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
 /// The context in which a part of the file is resolved.
@@ -47,7 +47,7 @@ pub(crate) struct Resolver<'a> {
     since: Since,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
-    /// The management addresses are replacements, since the file has an error there.
+    /// `exabgp.neighbors` has an error, so `neighbors` is not complete: no address is checked against it.
     pub(super) neighbors_unread: bool,
     pub(super) backends: Vec<Arc<Backend>>,
     /// The names of the backends that cannot be resolved.
@@ -77,6 +77,7 @@ impl<'a> Resolver<'a> {
             refused_backends: vec![],
             own: vec![],
         };
+        // Resolve what could be parsed, and leave out errors that only follow from an invalid value.
         let config = file.ok_or(Refused).and_then(|file| resolver.file(&file, host));
         let Self { survey, faults, .. } = resolver;
         let more = faults.into_inner().into_iter().filter(|(fault, basis)| !survey.hides(fault, *basis));
@@ -87,13 +88,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Continue after an error, to find the others.
+    /// Resolves the parts of the file in the order in which they depend on each other. After an error it continues, to find
+    /// the others.
     fn file(&mut self, file: &File, host: &str) -> Result<Config> {
         let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
         self.node = name.unwrap_or_else(|| host.to_owned());
         self.since = file.defaults.since.as_ref().map_or(since::UNSET, |since| since.0);
         let management = self.management(file.node.as_ref());
-        self.management = management.clone().unwrap_or_else(|_| UNREAD.to_vec());
+        self.management = management.clone().unwrap_or_else(|_| PLACEHOLDERS.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
         self.neighbors_unread = self.survey.has_invalid(&["exabgp", "neighbors"]);
         self.neighbors = file.exabgp.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect();
@@ -269,6 +271,7 @@ impl<'a> Resolver<'a> {
             self.require_deciding_check(written, &checks)?;
             Ok(checks)
         });
+        // A refused check may be the one of the addresses: do not supply another.
         let watches_addresses = |check: &Spanned<file::Check>| check.get_ref().address.is_some();
         if checks.is_err() && written.check.iter().any(watches_addresses) {
             return Err(Refused);
@@ -277,7 +280,7 @@ impl<'a> Resolver<'a> {
         let (mut checks, address) = (checks?, address?);
         checks.extend(self.default_listener_checks(written, backend, &checks, timing)?);
         checks.extend(address);
-        since::hold_back(&mut checks, written, self.since);
+        since::observe_newer(&mut checks, written, self.since);
         checks.iter_mut().for_each(|check| check.on_fail.absorb = written.absorb);
         Ok(checks)
     }

@@ -1,7 +1,7 @@
 //! `[defaults] since`: the version of dnsherald that a configuration was written for.
 //!
-//! A check that a later version supplies is observed until the file says so: an upgrade moves no route. A release that
-//! supplies another check adds a row to [`SUPPLIED`].
+//! A check that a version after `since` supplies is only observed, so that an upgrade moves no route. It counts once the
+//! operator raises `since`. A release that supplies another check adds a row to [`SUPPLIED`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::file;
 use super::{Check, Service};
 use crate::engine::check::{OnFail, Severity};
 
-/// A version of dnsherald, MAJOR.MINOR. Others supply no further checks.
+/// A version of dnsherald, MAJOR.MINOR. A patch release supplies no further checks.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Since {
     major: u32,
@@ -21,7 +21,8 @@ pub(crate) struct Since {
 const FIRST: Since = Since { major: 0, minor: 1 };
 const SECOND: Since = Since { major: 0, minor: 2 };
 
-/// The version of a file without the key. It stays as it is: the key is known from here on.
+/// The version of a file without the key: the first that knows the key. Never raise it: newer checks would then count in
+/// every file without the key.
 pub(super) const UNSET: Since = SECOND;
 
 impl Since {
@@ -106,7 +107,7 @@ const SUPPLIED: &[Supplied] = &[
 ];
 
 impl Supplied {
-    /// The row of a check. Its name has a suffix if the file has another check of that name.
+    /// The row of a check. A supplied check has the suffix `-here` if the file has a check of its name.
     fn named(name: &str) -> Option<&'static Self> {
         let name = name.trim_end_matches("-here");
         SUPPLIED.iter().find(|row| row.name == name)
@@ -114,7 +115,7 @@ impl Supplied {
 }
 
 /// Observes the supplied checks that are newer than the file.
-pub(super) fn hold_back(checks: &mut [Check], service: &file::Service, since: Since) {
+pub(super) fn observe_newer(checks: &mut [Check], service: &file::Service, since: Since) {
     for check in checks {
         let Some(default) = &mut check.default else { continue };
         let row = Supplied::named(&check.name);
@@ -122,16 +123,16 @@ pub(super) fn hold_back(checks: &mut [Check], service: &file::Service, since: Si
         let is_asked_for = row.is_some_and(|row| (row.is_asked_for)(service));
         if introduced > since && !is_asked_for && check.on_fail.worst() > Severity::Observe {
             check.on_fail = OnFail { once_up: check.on_fail.once_up, ..OnFail::always(Severity::Observe) };
-            default.held_until = Some(introduced);
+            default.counts_from = Some(introduced);
         }
     }
 }
 
 impl Service {
     /// Names the checks that are observed because they are newer than the file, and what to write; `None` if none is.
-    pub(crate) fn held_back(&self) -> Option<String> {
+    pub(crate) fn observed_newer(&self) -> Option<String> {
         let held: Vec<_> =
-            self.checks.iter().filter_map(|check| Some((&check.name, check.default?.held_until?))).collect();
+            self.checks.iter().filter_map(|check| Some((&check.name, check.default?.counts_from?))).collect();
         let needed = held.iter().map(|(_, introduced)| introduced).max()?;
         let names: Vec<_> = held.iter().map(|(name, _)| name.as_str()).collect();
         Some(format!(
@@ -172,7 +173,7 @@ mod tests {
     fn held(config: &Config) -> Vec<&str> {
         let checks = config.services[0].checks.iter();
         checks
-            .filter(|check| check.default.is_some_and(|default| default.held_until.is_some()))
+            .filter(|check| check.default.is_some_and(|default| default.counts_from.is_some()))
             .map(|check| &*check.name)
             .collect()
     }
@@ -209,12 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_back_in_a_file_of_today() {
+    fn nothing_is_only_observed_in_a_file_of_today() {
         for service in SERVICES {
             let without = config("", service);
             let with = config("since = \"0.2\"", service);
             assert_eq!(with.services, without.services);
-            assert_eq!((held(&with), with.services[0].held_back()), (vec![], None));
+            assert_eq!((held(&with), with.services[0].observed_newer()), (vec![], None));
         }
     }
 

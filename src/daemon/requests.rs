@@ -29,7 +29,8 @@ const HOLDERS: usize = 16;
 /// The services of a request, and the channel for its answer.
 pub(super) type PendingReply = (Vec<String>, oneshot::Sender<Reply>);
 
-/// Answers requests once their changes are on disk, so that they survive a SIGKILL. The loop does not wait for that.
+/// Replies to requests once their changes are on disk, so that they survive a SIGKILL, or after [`WRITING`] with
+/// [`Reply::Unsaved`]. The loop does not wait for that.
 pub(super) fn answer_once_written(pending_replies: Vec<PendingReply>, store: &Store) {
     for (names, answer) in pending_replies {
         let waiter = store.write_waiter();
@@ -62,7 +63,7 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
 }
 
 impl Daemon<'_> {
-    /// Handles the questions from the sockets.
+    /// Answers a question from the sockets; returns how the loop ends if it does. An expired request is refused.
     pub(super) fn answer(&mut self, asked: ControlEvent, supervisor: &mut dyn Supervisor) -> Option<Ending> {
         match asked {
             ControlEvent::Request(request, caller) => {
@@ -233,22 +234,24 @@ impl Daemon<'_> {
 
     /// Puts this configuration into effect. Returns true if the loop must end.
     pub(super) fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
+        // Let the watchers report exits, addresses and sockets to a new queue, for the new configuration.
         let (mut probes, events) = (probes(config), mpsc::unbounded_channel());
-        // From here on exits of processes are reported for the new configuration. Events that are already queued are
-        // reported only once and must not be lost.
         self.processes.assign(&probes, &events.0);
         self.addresses.assign(&probes, &events.0);
         self.listeners.assign(&probes, &self.processes, &events.0);
+        // Handle the events of the old queue under the old configuration: they are reported only once.
         let mut over = false;
         while let Ok(event) = self.events.1.try_recv() {
             over |= self.handle(event, supervisor);
         }
+        // Give the engine its new plan. Rounds under way and what probes remember move to the checks that continue.
         let now = Moment::after_start(self.began.elapsed());
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
         keep_memory(&self.probes, &mut probes, &kept);
-        // A trace has only one configuration.
+        // Begin a new recording: a trace has only one configuration.
         self.flight = Flight::new(config, self.io.parent);
+        // Replace what the loop keeps of the old configuration.
         supervisor.after_reload(config);
         self.probes = probes;
         self.warm_ups = warm_ups(config);
@@ -263,6 +266,7 @@ impl Daemon<'_> {
             exporter.assign(&config.metrics);
         }
         self.healers = self.healers.take().map(|healers| healers.with_config(config));
+        // Carry out the actions with the new probes and queue, then look for disable-files.
         self.events = events;
         over |= self.carry_out(now, &actions, supervisor);
         self.disable_files.start_scan();

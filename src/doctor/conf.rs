@@ -39,7 +39,7 @@ pub(super) fn version(facts: &Facts) -> Examined {
     } else if is_of(&["4.0.", "4.1."]) {
         Some("acknowledges routes that it refuses")
     } else if version == "5.0.0" {
-        Some("has a fault by which it does not start from a checkout")
+        Some("does not start from a source checkout")
     } else {
         None
     };
@@ -47,7 +47,7 @@ pub(super) fn version(facts: &Facts) -> Examined {
         examined.find(
             Id::ExaBgpVersion,
             format!("ExaBGP {version} {fault}"),
-            "install ExaBGP 4.2.21 or later",
+            "install ExaBGP 4.2.21 or later, but not 5.0.0",
         );
     }
     let Some(running) = facts.dialect() else {

@@ -29,22 +29,28 @@ pub(crate) struct Check {
     name: String,
     timing: Timing,
     on_fail: OnFail,
+    /// Counts every failure: the state that is shown.
     shown: Hysteresis,
+    /// Counts the failures that degrade the service or bring it down.
     degrading: Hysteresis,
+    /// Counts the failures that bring the service down.
     downing: Hysteresis,
     /// Whether it has been up since the start of the helper.
     was_up: bool,
+    /// The reason of the last failure, if no pass followed.
     failure: Option<String>,
+    /// The last finding, and its time.
     last: Option<(Moment, Outcome)>,
-    /// The last outcomes were unknown.
+    /// Since when and why its outcomes are unknown; `None` if the last one was not.
     unknown: Option<Unknown>,
     /// Whether the last outcome that was not unknown says that an address is not on this host, and that this brings the
     /// service down.
     lacks_address: bool,
+    /// The start of the last round.
     asked_at: Moment,
     /// When to probe; `None` while a round is under way.
     due: Option<Moment>,
-    /// The round under way began before the check was reset, or before the process ended.
+    /// The round under way began before the check was reset or failed at once, so its outcome is dropped.
     outdated: bool,
 }
 
@@ -52,6 +58,7 @@ impl Check {
     /// A check without outcomes, due at once.
     #[must_use]
     pub(crate) fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
+        // The state shown and `degraded` need only half as many failures in the window as `down`.
         let sooner = timing.thresholds.halved();
         Self {
             name,
@@ -73,11 +80,11 @@ impl Check {
 
     /// Forgets every outcome and becomes due. The outcome of a round under way is dropped.
     pub(crate) fn begin_anew(&mut self, now: Moment) {
-        let is_out = self.due.is_none();
+        let under_way = self.due.is_none();
         let name = std::mem::take(&mut self.name);
         *self = Self {
-            due: (!is_out).then_some(now),
-            outdated: is_out,
+            due: (!under_way).then_some(now),
+            outdated: under_way,
             was_up: self.was_up,
             ..Self::new(name, self.timing, self.on_fail.clone())
         };
@@ -95,7 +102,7 @@ impl Check {
         &self.timing
     }
 
-    /// Its configuration.
+    /// Its name, as configured or supplied.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -137,7 +144,8 @@ impl Check {
         self.unknown.as_ref()
     }
 
-    /// Its verdict on the service: `None` before the first.
+    /// Its verdict on the service: `None` before the first, `Some(Severity::Observe)` if it has no effect, because it passes
+    /// or its failures are only observed.
     #[must_use]
     pub(crate) fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
@@ -204,7 +212,8 @@ impl Check {
         if self.is_unproven() { Severity::Observe } else { self.on_fail.worst().max(self.on_fail.unknown) }
     }
 
-    /// The time between the starts of two rounds: the normal interval while up or down, the fast one in between.
+    /// The time between the starts of two rounds: the fast interval while any counter falls or has no verdict, otherwise
+    /// the normal one. With [`RelapsePolicy::StartsAnew`], as in `exabgp healthcheck`, it is fast while a counter rises, too.
     #[must_use]
     pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];

@@ -35,24 +35,25 @@ const LEAST: f64 = 2.0;
 /// The present rate is measured since the first failure, at most over this time.
 const DURING: Duration = Duration::from_secs(5);
 
-/// A refusal arrives at once, so the time since the first failure may hold no query: the rate is measured at least over
-/// this time. The server reads meanwhile, as the refusal shows.
-const ANSWERED: Duration = Duration::from_secs(1);
+/// The shortest time over which the present rate is measured after a refusal. A refusal arrives at once, so the time since
+/// the first failure may hold no query. The server reads meanwhile, as the refusal shows.
+const SHORTEST_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// The present rate must be at least this share of the former rate.
 const SHARE: f64 = 0.25;
 
 /// While the cause is `probe-only`, the former rate falls to a lower present rate within this time: at night there are
 /// fewer clients.
-const FOLLOWS: Duration = Duration::from_secs(60 * 60);
+const DECAY: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time between two readings of the kernel's counts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the server has read of others since some moment, or answered, by its own counters.
+/// The running counts of one witness, from which the queries of others follow as differences. Those of the kernel count
+/// what this host reads of others; those of the server count the answers to others.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Reads {
-    /// Datagrams, or answers. The count of our own may be ahead by a few, so it can go back.
+    /// Datagrams, or answers. Our own are subtracted; their count may be ahead by a few, so this one can go back.
     pub(crate) udp: i64,
     /// Connections.
     pub(crate) tcp: i64,
@@ -93,26 +94,27 @@ pub(crate) enum Sockets {
 
 /// How others are served, in queries a second.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Served {
+pub(crate) enum OthersServed {
     /// This host reads so many.
     Read(u64),
     /// The server answers so many, by its own counters.
     Answered(u64),
 }
 
-/// Whether others are served while a probe fails, by the sockets of the server, the counts of the kernel and the counters
-/// of the server. Nothing overrules what tells against it.
+/// Whether others are served while a probe fails. Sockets that are not read, and a kernel that counts far fewer queries,
+/// rule it out. The counters of the server only stand in for what cannot be seen; they overrule nothing.
 #[must_use]
-pub(crate) const fn served(sockets: Sockets, kernel: Evidence, counters: Evidence) -> Option<Served> {
+pub(crate) const fn served(sockets: Sockets, kernel: Evidence, counters: Evidence) -> Option<OthersServed> {
     match (sockets, kernel, counters) {
         (Sockets::NotRead, ..) | (_, Evidence::Against, _) => None,
-        (Sockets::Read, Evidence::For(rate), _) => Some(Served::Read(rate)),
-        (_, _, Evidence::For(rate)) => Some(Served::Answered(rate)),
+        (Sockets::Read, Evidence::For(rate), _) => Some(OthersServed::Read(rate)),
+        (_, _, Evidence::For(rate)) => Some(OthersServed::Answered(rate)),
         (_, _, Evidence::Against | Evidence::Unknown) => None,
     }
 }
 
-/// The readings of one witness.
+/// The bounds by which the readings of one witness are judged: 10 s and 2 queries for the kernel, 60 s and 10 answers for
+/// the counters.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     /// The time before the first failure over which the former rate is measured.
@@ -172,7 +174,7 @@ impl<K: Ord> ProbeOnly<K> {
     }
 
     /// Adds a reading.
-    pub(crate) fn read(&mut self, now: Moment, reads: Reads) {
+    pub(crate) fn add_reading(&mut self, now: Moment, reads: Reads) {
         self.readings.push_back((now, reads));
         while self.readings.front().is_some_and(|(first, _)| now.since(*first) > self.terms.before + DURING) {
             self.readings.pop_front();
@@ -186,16 +188,20 @@ impl<K: Ord> ProbeOnly<K> {
 
     /// A probe sent at `asked` has failed. Returns what is known of the queries of others since the failures began.
     pub(crate) fn judge(&mut self, asked: Moment, now: Moment, path: &K, how: Failed) -> Evidence {
+        // Note the beginning of the failures and the former rate. Without one there is nothing to compare.
         let Some(failing) = self.failing(asked, path, how) else { return Evidence::Unknown };
         let Some(before) = failing.before else { return Evidence::Unknown };
+        // Measure the present rate since the first failure, within its bounds.
         let recent = |time: Duration| Moment::after_start(now.since_start().saturating_sub(time));
         let since = failing.since.max(recent(DURING));
-        let since = if how == Failed::Answered { since.min(recent(ANSWERED)) } else { since };
+        let since = if how == Failed::Answered { since.min(recent(SHORTEST_AFTER_REFUSAL)) } else { since };
         let Some((time, count)) = self.between(since, now, how) else { return Evidence::Unknown };
+        // Compare it with the former rate.
         let needed = before * time.as_secs_f64() * SHARE;
         if count < self.terms.fewest || (count as f64) < needed {
             return Evidence::Against;
         }
+        // Let the former rate follow a lower one.
         let rate = count as f64 / time.as_secs_f64();
         if let Some(Some(failing)) = self.paths.get_mut(path) {
             failing.follow(now, rate);
@@ -234,7 +240,7 @@ impl<K: Ord> ProbeOnly<K> {
 impl Failing {
     /// Lowers the former rate a little, if the present `rate` is lower.
     fn follow(&mut self, now: Moment, rate: f64) {
-        let part = now.since(self.judged).as_secs_f64() / FOLLOWS.as_secs_f64();
+        let part = now.since(self.judged).as_secs_f64() / DECAY.as_secs_f64();
         self.before = self.before.map(|before| before.min(rate.max(before * (1.0 - part.min(1.0)))));
         self.judged = now;
     }
@@ -259,7 +265,7 @@ mod tests {
         };
         let mut judged = vec![];
         for millis in (0..=14_000).step_by(100) {
-            state.read(at(millis), reads(millis as i64));
+            state.add_reading(at(millis), reads(millis as i64));
             if millis > 10_000 && millis % 500 == 0 {
                 judged.push(state.judge(at(millis - 500), at(millis), &"path", how));
             }
@@ -281,11 +287,11 @@ mod tests {
             }
             assert_eq!(served(Read, Against, counters), None, "{counters:?}");
             assert_eq!(served(NotSeen, Against, counters), None, "{counters:?}");
-            assert_eq!(served(Read, For(9), counters), Some(Served::Read(9)), "{counters:?}");
+            assert_eq!(served(Read, For(9), counters), Some(OthersServed::Read(9)), "{counters:?}");
         }
         for (sockets, kernel) in [(Read, Unknown), (NotSeen, For(9)), (NotSeen, Unknown)] {
             let by = |counters| served(sockets, kernel, counters);
-            assert_eq!(by(For(7)), Some(Served::Answered(7)), "{sockets:?} {kernel:?}");
+            assert_eq!(by(For(7)), Some(OthersServed::Answered(7)), "{sockets:?} {kernel:?}");
             assert_eq!((by(Against), by(Unknown)), (None, None), "{sockets:?} {kernel:?}");
         }
     }
@@ -298,13 +304,13 @@ mod tests {
             state.passed("path");
             let answered = |millis: i64| millis.min(30_000) / 10 + (millis - 30_000).max(0) * then / 1000;
             for millis in [0, 10_000, 20_000, 30_000] {
-                state.read(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
+                state.add_reading(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
             }
             let first = state.judge(at(30_100), at(30_600), &"path", Failed::Udp);
             assert_eq!(first, Evidence::Unknown, "no reading since the failures began");
             assert_eq!(state.failing_for(at(30_600), &"path"), Some(Duration::from_millis(500)));
             for millis in [30_610, 31_000] {
-                state.read(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
+                state.add_reading(at(millis as u64), Reads { udp: answered(millis), tcp: 0 });
             }
             state.judge(at(30_700), at(31_200), &"path", Failed::Udp)
         };
@@ -338,7 +344,7 @@ mod tests {
     fn a_probe_that_has_never_passed_is_not_the_reason() {
         let mut state = ProbeOnly::of_kernel();
         for second in 0..20 {
-            state.read(at(1000 * second), Reads { udp: 100 * second as i64, tcp: 0 });
+            state.add_reading(at(1000 * second), Reads { udp: 100 * second as i64, tcp: 0 });
         }
         assert_eq!(state.judge(at(18_000), at(19_000), &"path", Failed::Udp), Evidence::Unknown);
         state.passed("path");
@@ -353,7 +359,7 @@ mod tests {
         let mut ended = None;
         for tenth in 0..400_u64 {
             let now = at(100 * tenth);
-            state.read(now, Reads { udp: tenth.min(200) as i64 * 5, tcp: 0 });
+            state.add_reading(now, Reads { udp: tenth.min(200) as i64 * 5, tcp: 0 });
             if tenth > 100 && !is_for(&state.judge(at(100 * tenth - 500), now, &(), Failed::Udp)) {
                 ended.get_or_insert(tenth);
             }
@@ -370,7 +376,7 @@ mod tests {
         for second in 0..40_000_u64 {
             let share = 1.0 - 0.9 * (second as f64 / 40_000.0);
             udp += 1000.0 * share;
-            state.read(at(1000 * second), Reads { udp: udp as i64, tcp: 0 });
+            state.add_reading(at(1000 * second), Reads { udp: udp as i64, tcp: 0 });
             if second > 10 {
                 let judged = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
                 assert!(is_for(&judged) || second < 13, "{second}");
@@ -383,7 +389,7 @@ mod tests {
         let mut state = ProbeOnly::<()>::of_kernel();
         for millis in 0..100_000 {
             if state.wants_reading(at(millis)) {
-                state.read(at(millis), Reads::default());
+                state.add_reading(at(millis), Reads::default());
             }
         }
         assert!(state.readings.len() <= 302, "{}", state.readings.len());

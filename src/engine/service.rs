@@ -56,15 +56,17 @@ pub(crate) struct Service {
     dampening: Dampening,
     /// A fall that may turn out not to be one.
     grace: Option<Grace>,
-    /// It stays withdrawn though its checks are up, and the log has a line about it.
-    is_held: bool,
+    /// It stays withdrawn by dampening though its checks are up, and the log has a line about it.
+    #[serde(rename = "is_held")]
+    awaits_return: bool,
     /// The time from the end of a fault to the verdict of the slowest check that can bring the service down.
     rises_in: Duration,
     disabled: Disabled,
     drains: Drains,
     holds: Holds,
     /// Its state without its holds, as last logged.
-    held_off: Option<ServiceState>,
+    #[serde(rename = "held_off")]
+    logged_without_hold: Option<ServiceState>,
     /// Its last drain has ended. Its last outcomes may be as old as an interval, so that all checks probe again before
     /// it returns.
     revalidating: bool,
@@ -77,13 +79,13 @@ pub(crate) struct Service {
     unknown_checks: UnknownChecks,
     /// How long it is degraded on its way back to `up`.
     recovery: Duration,
-    /// Until when it is.
+    /// Until when it is degraded for `recovery`; `None` if it is not.
     recovers: Option<Moment>,
-    /// Whether names are asked before it returns.
+    /// Whether the names of `warm-up` are asked before it returns.
     warms_up: bool,
-    /// Until when its return waits for them.
+    /// Until when its return waits for the answers to these names; `None` if it does not wait.
     warms_until: Option<Moment>,
-    /// They are to be asked now.
+    /// The names of `warm-up` are to be asked now.
     begins_warm_up: bool,
     /// The last acknowledged state: of an earlier helper, or from before the checks began anew.
     acknowledged_before: Option<ServiceState>,
@@ -124,7 +126,7 @@ impl Service {
         }
         let lacked_address = check.lacks_address();
         let changes = check.on_outcome(now, outcome).into_iter();
-        // The failure of a check that has never passed is no news: it does not count.
+        // A check with `once-up` that has not been up yet is only observed: its failure is expected.
         let is_expected = planned || check.is_unproven();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
@@ -160,8 +162,8 @@ impl Service {
         self.probe_now(now);
     }
 
-    /// The answer of the server decides whether it hangs. Every check is due if the service serves; otherwise further
-    /// passes would let it return too early.
+    /// The server may hang, and its answer to a probe decides. Makes every check due if the service serves. If it does not,
+    /// extra passes would let it return too early.
     pub(crate) fn on_probe_now(&mut self, now: Moment) {
         if self.is_serving() && !self.probing_paused() {
             self.probe_now(now);
@@ -175,8 +177,8 @@ impl Service {
         }
     }
 
-    /// The next moment at which dampening ends, a fall is decided, a drain or a hold expires, or checks have been
-    /// unknown for `unknown-after`.
+    /// The next moment at which dampening ends, a fall is decided, a drain or a hold expires, checks have been unknown for
+    /// `unknown-after`, the time of `recovery` ends, or the return no longer waits for the warm-up.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);

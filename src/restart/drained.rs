@@ -120,7 +120,7 @@ impl Announced {
 pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     watch(helper, |document, waited| {
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
-        let is_drained = |name: &&String| of(name).is_some_and(Service::is_held);
+        let is_drained = |name: &&String| of(name).is_some_and(Service::is_drained);
         if let Some(name) = names.iter().find(|name| !is_drained(name)) {
             return Some(Err(Trouble::new(format!(
                 "{} is no longer drained: the drain was lifted, or its time is over",
@@ -161,7 +161,7 @@ pub(crate) async fn wait_until_announced(
             let name = foreign(&service.name);
             return Some(Err(Trouble::new(format!("the hold of {name} is over, and {name} {why}"))));
         }
-        if let Some(service) = ours.iter().find(|service| service.is_held_for_good()) {
+        if let Some(service) = ours.iter().find(|service| service.is_drained_for_good()) {
             let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
             return Some(Err(Trouble::new(format!("{} {why}", foreign(&service.name)))));
         }

@@ -36,7 +36,7 @@ const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// Maximum size of all files together, in octets.
-const LARGEST: usize = 16 << 20;
+const LARGEST_TOTAL: usize = 16 << 20;
 
 /// The remedy if there is no usable snapshot.
 const RESTART_ONCE: &str =
@@ -45,37 +45,38 @@ const RESTART_ONCE: &str =
 /// The snapshot of one backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
+    /// The files to save; `None` if the main file is not known.
     scope: Option<Scope>,
     /// The directory of the snapshot.
-    pub(super) place: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl Snapshot {
     /// The snapshot of this backend, for a helper with this state directory.
     pub(crate) fn new(state: &Path, backend: &Backend) -> Self {
-        Self { scope: Scope::new(backend), place: places(state, is_root()).join(&backend.name) }
+        Self { scope: Scope::new(backend), directory: places(state, is_root()).join(&backend.name) }
     }
 
-    /// Saves the configuration on disk, in place of the earlier snapshot.
+    /// Saves the present configuration in place of the earlier snapshot.
     ///
     /// # Errors
     /// If it cannot be read or written, or is too large. Then the earlier snapshot is still there.
     pub(crate) fn save(&self) -> io::Result<()> {
         let Some(scope) = &self.scope else { return Ok(()) };
-        let path = self.place.join(NAME);
+        let path = self.directory.join(NAME);
         if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
             trusted(there)?;
         }
         let entries = scope.read();
         let size = |entry: &Entry| if let Entry::File(_, content) = entry { content.len() } else { 0 };
-        if entries.values().map(size).sum::<usize>() > LARGEST {
-            let why = format!("the configuration has more than {} MiB", LARGEST >> 20);
+        if entries.values().map(size).sum::<usize>() > LARGEST_TOTAL {
+            let why = format!("the configuration has more than {} MiB", LARGEST_TOTAL >> 20);
             return Err(io::Error::other(why));
         }
-        make(&self.place, DIRECTORY_MODE)?;
+        make(&self.directory, DIRECTORY_MODE)?;
         // One document, so that a single rename replaces all files.
         let document = serde_json::to_vec(&(scope.shown(), entries))?;
-        replace(&path, self.place.join(format!("{NAME}.new")), FILE_MODE, &document)
+        replace(&path, self.directory.join(format!("{NAME}.new")), FILE_MODE, &document)
     }
 
     /// Checks whether there is a snapshot and it can be restored. Returns the differences from the disk.
@@ -87,10 +88,11 @@ impl Snapshot {
         let Some(scope) = &self.scope else {
             return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
         };
-        let path = self.place.join(NAME);
+        let path = self.directory.join(NAME);
         let document = match trusted(&path).and_then(|_| fs::read(&path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let why = format!("no configuration is saved in {} to roll back to", self.place.display());
+                let why =
+                    format!("no configuration is saved in {} to roll back to", self.directory.display());
                 return Err(Trouble::with(why, RESTART_ONCE));
             }
             document => document.map_err(|error| cannot(error.to_string()))?,
@@ -105,7 +107,7 @@ impl Snapshot {
             Some(Entry::File(..)) => {
                 return Changes::new(&saved, &scope.read(), &scope.file).map_err(cannot);
             }
-            Some(Entry::Skipped(why)) => why.clone(),
+            Some(Entry::Skipped(why) | Entry::TooLarge(why)) => why.clone(),
             _ => format!("{} did not exist", scope.file.display()),
         };
         Err(Trouble::with(

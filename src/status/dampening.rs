@@ -63,4 +63,11 @@ impl Dampening {
             Period(WINDOW)
         ))
     }
+
+    /// What the operator does about [`held`](Self::held). A suppressed service may fail, so that it does not return at once.
+    #[must_use]
+    pub(crate) fn remedy(&self, service: &str) -> String {
+        let purpose = if self.reuse_in_seconds.is_some() { "to end it" } else { "to return at once" };
+        format!("{purpose}: dnsherald undampen {service}")
+    }
 }

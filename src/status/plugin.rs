@@ -179,7 +179,7 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
 /// Why a service is down, and the remedy.
 fn down(service: &Service) -> String {
     match service.dampening.held() {
-        Some(held) => format!("{held} (to end it: dnsherald undampen {})", service.name),
+        Some(held) => format!("{held} ({})", service.dampening.remedy(&service.name)),
         None => service.reason.clone(),
     }
 }
@@ -188,7 +188,7 @@ fn down(service: &Service) -> String {
 fn drained(service: &Service) -> (Alert, String) {
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
-    let waits = service.is_held() && !service.is_held_for_good() && fails;
+    let waits = service.is_drained() && !service.is_drained_for_good() && fails;
     if waits || service.drains.iter().any(is_late) {
         let why = if waits { " past its end, for the checks fail" } else { " past its end" };
         return (Alert::Critical, why.to_owned());

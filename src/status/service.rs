@@ -90,13 +90,13 @@ impl Service {
     /// Whether a holder, the disable-file or the configuration drains it. After the drain its state stays `drained`
     /// until its checks have passed again.
     #[must_use]
-    pub(crate) fn is_held(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
     /// Whether it stays drained even if its checks pass.
     #[must_use]
-    pub(crate) fn is_held_for_good(&self) -> bool {
+    pub(crate) fn is_drained_for_good(&self) -> bool {
         !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
     }
 
@@ -119,7 +119,7 @@ impl Service {
         if self.is_serving() {
             return None;
         }
-        if self.is_held() {
+        if self.is_drained() {
             return Some(format!("is still drained: {}; {}", foreign(&self.reason), self.ends_its_drains()));
         }
         if let Some(missing) = self.missing_address() {
@@ -129,7 +129,7 @@ impl Service {
             ));
         }
         if let Some(held) = self.dampening.held() {
-            return Some(format!("is {held}; to end it: dnsherald undampen {}", foreign(&self.name)));
+            return Some(format!("is {held}; {}", self.dampening.remedy(&foreign(&self.name))));
         }
         let failing = self.checks.iter().find(|check| check.severity == Some(Severity::Down));
         let reason = match failing {

@@ -200,7 +200,7 @@ impl Table<'_> {
             (None, None) => None,
         };
         if let Some(held) = held {
-            return Some(format!("{held}, {penalty}; to end it: dnsherald undampen {}", service.name));
+            return Some(format!("{held}, {penalty}; {}", dampening.remedy(&service.name)));
         }
         if dampening.penalty == 0 && dampening.falls == 0 {
             return None;

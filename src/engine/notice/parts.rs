@@ -43,3 +43,9 @@ impl fmt::Display for DrainEnd {
         })
     }
 }
+
+/// These services, and that they were drained.
+pub(super) fn which_were_drained(services: &[String]) -> String {
+    let were = if services.len() == 1 { "was" } else { "were" };
+    format!("{}, which {were} drained", services.join(", "))
+}

@@ -1,17 +1,16 @@
-//! The sentences.
+//! The log line of each notice.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::parts::which_were_drained;
 use super::{Desired, Fall, Notice, RouteState, Stated};
-use crate::engine::dampening::RESTARTS_EXCUSED;
-use crate::engine::dampening::window::WINDOW;
+use crate::engine::dampening::{RESTARTS_EXCUSED, window::WINDOW};
 use crate::engine::drain::RestartEnd;
 use crate::engine::order::AskedBy;
 use crate::exabgp::notification;
-use crate::text::counted;
-use crate::text::foreign;
 use crate::text::period::{Period, Shown};
+use crate::text::{counted, foreign};
 
 /// The usual causes of a refused route. Only ExaBGP 6 gives a reason.
 const ROUTE_REFUSED: &str = "exabgp.conf has no such neighbor, the `api` section of no neighbor names this process, or \
@@ -138,7 +137,7 @@ impl Notice {
                         )?;
                     }
                 }
-                write!(f, "; to end it: dnsherald undampen {service}")
+                write!(f, "; to return at once: dnsherald undampen {service}")
             }
             Self::Forgiven { service, after, excused } => write!(
                 f,
@@ -261,15 +260,17 @@ impl Notice {
                 }
                 f.write_str("; its last announcement or withdraw stands until its verdict")
             }
-            Self::DrainsMoved { service, from, with_it: true } => {
-                write!(f, "service {service}: drained as {} was, whose prefixes it has now", from.join(" "))
+            Self::DrainsMoved { service, from, with_it } => {
+                let from = which_were_drained(from);
+                match with_it {
+                    true => write!(f, "service {service}: drained: it now has the prefixes of {from}"),
+                    false => write!(
+                        f,
+                        "service {service}: not drained: it has a prefix of {from}, but other prefixes as well; to \
+                         drain it: dnsherald drain {service}"
+                    ),
+                }
             }
-            Self::DrainsMoved { service, from, with_it: false } => write!(
-                f,
-                "service {service}: not drained, though it has a prefix of {}, which was, beside others; to drain all \
-                 of it: dnsherald drain {service}",
-                from.join(" ")
-            ),
             Self::ParentGone => f.write_str("ExaBGP is gone (standard input or output closed): exiting"),
             Self::Terminating { withdrawn } if withdrawn.is_empty() => {
                 f.write_str("stop requested: nothing to withdraw")
@@ -280,8 +281,8 @@ impl Notice {
             }
             Self::Detected { version, understood, spoken } => write!(
                 f,
-                "ExaBGP {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`, and \
-                 ExaBGP is asked",
+                "ExaBGP {version} understands `{}`, but exabgp.api in the configuration asks for `{}`; delete `api`: \
+                 dnsherald then asks ExaBGP for its version",
                 understood.form(),
                 spoken.form()
             ),

@@ -146,13 +146,13 @@ impl Service {
         } else {
             self.dampening.on_checks_down();
         }
-        let is_held = is_well
+        let awaits_return = is_well
             && !self.is_drained()
             && !self.revalidating
             && !self.is_pinned()
             && self.dampening.holds();
-        let was_held = std::mem::replace(&mut self.is_held, is_held);
-        if let Some(until) = self.dampening.held_until().filter(|_| is_held && !was_held) {
+        let awaited_return = std::mem::replace(&mut self.awaits_return, awaits_return);
+        if let Some(until) = self.dampening.held_until().filter(|_| awaits_return && !awaited_return) {
             let falls = self.dampening.return_time().withdrawn_by();
             let suppressed = self.dampening.enforced();
             let service = self.name.clone();

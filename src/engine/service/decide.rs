@@ -30,7 +30,7 @@ impl Service {
         let state = self.warm_up(now, state);
         let state = self.recover(now, state);
         self.raise_alarm(state, out);
-        self.note_held_off(state == self.state, out);
+        self.note_without_hold(state == self.state, out);
         if state == self.state {
             return;
         }

@@ -77,9 +77,9 @@ impl Service {
     }
 
     /// Logs that its checks begin to contradict the hold, unless a transition does, which names it.
-    pub(super) fn note_held_off(&mut self, stays: bool, out: &mut Vec<Action>) {
+    pub(super) fn note_without_hold(&mut self, stays: bool, out: &mut Vec<Action>) {
         let without = self.without_hold();
-        let before = std::mem::replace(&mut self.held_off, without);
+        let before = std::mem::replace(&mut self.logged_without_hold, without);
         if let Some(state) = without.filter(|_| stays && without != before) {
             let why = self.explain_state(state);
             out.push(Notice::HeldOff { service: self.name.clone(), state, why }.into());

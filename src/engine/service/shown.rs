@@ -85,7 +85,7 @@ impl Service {
     /// The remaining time for which it stays withdrawn though its checks are up; `None` if it does not.
     #[must_use]
     pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
-        self.dampening.held_until().filter(|_| self.is_held).map(|until| until.since(now))
+        self.dampening.held_until().filter(|_| self.awaits_return).map(|until| until.since(now))
     }
 
     /// Its record of falls.

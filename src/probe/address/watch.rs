@@ -36,7 +36,7 @@ const EACH: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The pause is at least this many times as long as the last look-up.
-const SHARE: u32 = 20;
+const TIME_MULTIPLE: u32 = 20;
 
 /// The addresses or routes to look up.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -167,7 +167,7 @@ fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
         match asked.read(&mut [0; 64]) {
             Ok(0) => return,
             Ok(_) => look_at = now,
-            Err(error) if is_passing(&error) => {}
+            Err(error) if is_transient(&error) => {}
             Err(_) => return,
         }
         if !pausing {
@@ -181,7 +181,7 @@ fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
         if began >= look_at && began >= not_before {
             let is_suspect = look(began, &mut lock(watched));
             look_at = began + if is_suspect { APART } else { EACH };
-            not_before = Instant::now() + (began.elapsed() * SHARE).max(PAUSE);
+            not_before = Instant::now() + (began.elapsed() * TIME_MULTIPLE).max(PAUSE);
         }
     }
 }
@@ -202,7 +202,7 @@ fn timespec(time: Duration) -> Option<Timespec> {
     Timespec::try_from(time).ok()
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 

@@ -71,7 +71,7 @@ impl CountersProbe {
         let read = self.source.read().await;
         if let Read::Counted(reading) = &read {
             let mut known = lock(&self.memory.0);
-            known.others.read(asked, Reads { udp: answered(reading) - own, tcp: 0 });
+            known.others.add_reading(asked, Reads { udp: answered(reading) - own, tcp: 0 });
         }
         read
     }

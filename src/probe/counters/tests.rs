@@ -74,7 +74,7 @@ pub(crate) fn answering(path: ProbePath, then: i64) -> CountersProbe {
     let mut known = lock(&counters.memory.0);
     known.others.passed(path);
     for (millis, udp) in [(31_000, 0), (1_500, 2_950), (900, 3_000), (100, 3_000 + then * 8 / 10)] {
-        known.others.read(before(millis), Reads { udp, tcp: 0 });
+        known.others.add_reading(before(millis), Reads { udp, tcp: 0 });
     }
     drop(known);
     counters

@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_millis(60);
 const WITHOUT_NETLINK: Duration = Duration::from_millis(250);
 
 /// The time between two samples is at least this multiple of the CPU time of the last one.
-const SHARE: u32 = 20;
+const CPU_MULTIPLE: u32 = 20;
 
 /// A report of the thread.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,7 +56,7 @@ struct Watched {
     is_sampled: bool,
     /// Why the sockets cannot be read at present.
     unreadable: Option<String>,
-    /// The last reported cause, while it lasts.
+    /// The cause of the last report; `None` once the sockets are read again.
     reported: Option<Cause>,
     report: Callback,
     work: WorkOf,
@@ -67,7 +67,7 @@ pub(crate) struct Watch {
     began: Instant,
     watched: Arc<Mutex<Vec<Watched>>>,
     attention: UnixStream,
-    /// The failures of probes that ask from a management address.
+    /// The failing probes from a management address, and what the kernel counts of the queries of others.
     pub(super) failures: Mutex<Failures>,
 }
 
@@ -88,7 +88,7 @@ impl Watch {
         asked.set_nonblocking(true)?;
         let (began, watched) = (Instant::now(), Arc::<Mutex<Vec<Watched>>>::default());
         let sampled = Arc::clone(&watched);
-        let sampler = Sampler { began, reader: Reader::default(), is_refused: false };
+        let sampler = Sampler { began, reader: Reader::default(), is_refusal_logged: false };
         thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&asked, &sampled))?;
         Ok(Self { began, watched, attention, failures: Mutex::new(Failures::of_kernel()) })
     }
@@ -129,7 +129,7 @@ impl Watch {
         listeners.map(|(place, listener)| (*place, listener.seen())).collect()
     }
 
-    /// The same, as if it had been started then.
+    /// The same watch, with `began` as the start of its clock.
     #[cfg(test)]
     fn since(self, began: Instant) -> Self {
         Self { began, ..self }
@@ -164,7 +164,7 @@ impl Watch {
     }
 
     /// Notes an answer from there. Returns whether the kernel drops queries there.
-    pub(super) fn answered(&self, at: Place, now: Moment) -> bool {
+    pub(super) fn note_answer(&self, at: Place, now: Moment) -> bool {
         let is_overloaded = self.is_overloaded(at, now);
         let mut watched = lock(&self.watched);
         let there =
@@ -220,13 +220,13 @@ impl Watched {
     }
 
     fn report_failure(&mut self) {
-        let is_told = |listener: &Listener| {
+        let is_failure = |listener: &Listener| {
             matches!(
                 listener.verdict(),
                 Verdict::Missing | Verdict::NotReading(_) | Verdict::Stalled(_) | Verdict::PartlyHung(_)
             )
         };
-        if !self.listeners.iter().any(|(_, listener)| is_told(listener)) {
+        if !self.listeners.iter().any(|(_, listener)| is_failure(listener)) {
             self.reported = None;
             return;
         }
@@ -247,7 +247,7 @@ struct Sampler {
     began: Instant,
     reader: Reader,
     /// The log has said that netlink is not used.
-    is_refused: bool,
+    is_refusal_logged: bool,
 }
 
 impl Sampler {
@@ -266,7 +266,7 @@ impl Sampler {
             match asked.read(&mut [0; 64]) {
                 Ok(0) => return,
                 Ok(_) => look_at = look_at.min(Instant::now()),
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_transient(&error) => {}
                 Err(_) => return,
             }
             // Look.
@@ -282,7 +282,7 @@ impl Sampler {
                     Pace::Fast => STEP,
                     Pace::Idle => IDLE,
                 };
-            not_before = began + cpu_time().saturating_sub(cpu) * SHARE;
+            not_before = began + cpu_time().saturating_sub(cpu) * CPU_MULTIPLE;
             self.log_refusal();
         }
     }
@@ -310,7 +310,7 @@ impl Sampler {
 
     fn log_refusal(&mut self) {
         if let Some(why) = self.reader.refused()
-            && !std::mem::replace(&mut self.is_refused, true)
+            && !std::mem::replace(&mut self.is_refusal_logged, true)
         {
             log::warn!(
                 "cannot ask the kernel about sockets: {why}; reading /proc/self/net every {WITHOUT_NETLINK:?} instead, so \
@@ -325,7 +325,7 @@ fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 

@@ -3,7 +3,7 @@
 use super::Place;
 use super::watch::Watch;
 use crate::engine::moment::Moment;
-use crate::engine::probe_only::{Evidence, Failed, ProbeOnly, Served, served};
+use crate::engine::probe_only::{Evidence, Failed, OthersServed, ProbeOnly, served};
 use crate::outcome::{Cause, Failure, Lost, Outcome};
 use crate::probe::counters::CountersProbe;
 use crate::probe::dns::{DnsProbe, Finding, ProbePath, Transport, depends_on_the_source};
@@ -21,12 +21,12 @@ impl Watch {
         if failures.wants_reading(now)
             && let Some(reads) = own::reads_of_others()
         {
-            failures.read(now, reads);
+            failures.add_reading(now, reads);
         }
         now
     }
 
-    /// Notes an answer of the server to a probe of a round that began at `asked`. If the server is overloaded, a question
+    /// Weighs the finding of a probe of a round that began at `asked`, and notes that the server reads if it answered. If the server is overloaded, a question
     /// that was lost says nothing, and a timeout becomes an unknown outcome: the kernel drops queries, and the one of the
     /// probe may be among them. If only the probe fails, the cause is [`Cause::ProbeOnly`]; the `counters` of the server
     /// may show that, too.
@@ -67,7 +67,7 @@ impl Watch {
         let sockets = self.sockets(Place(probe.server, probe.transport.protocol()));
         let served_if = |by_counters| served(sockets, by_kernel, by_counters);
         if let Some(counters) = counters
-            && let Some(Served::Answered(_)) = served_if(Evidence::For(0))
+            && let Some(OthersServed::Answered(_)) = served_if(Evidence::For(0))
         {
             counters.read_soon(&path);
         }
@@ -81,7 +81,7 @@ impl Watch {
         let cause = outcome.failure().map(|failure| failure.cause);
         let at = Place(probe.server, probe.transport.protocol());
         if cause.is_none_or(is_of_an_answer) {
-            if self.answered(at, now) {
+            if self.note_answer(at, now) {
                 return outcome.with(Lost::NONE);
             }
         } else if cause == Some(Cause::Timeout) && self.is_overloaded(at, now) {
@@ -94,15 +94,15 @@ impl Watch {
 }
 
 /// The sentence about a failure of the probe alone, with the likely reasons.
-fn told(probe: &DnsProbe, Failure { cause, detail }: &Failure, served: Served) -> String {
+fn told(probe: &DnsProbe, Failure { cause, detail }: &Failure, served: OthersServed) -> String {
     let (server, source) = (probe.server.ip(), probe.source.unwrap_or(probe.server.ip()));
     let reasons = match cause {
         Cause::Refused => "an access list of the server does not know",
         _ => "a firewall rule, an access list or a rate limit hits",
     };
     let others = match served {
-        Served::Read(rate) => format!("this host reads {rate} queries per second of others"),
-        Served::Answered(rate) => {
+        OthersServed::Read(rate) => format!("this host reads {rate} queries per second of others"),
+        OthersServed::Answered(rate) => {
             format!("the server answers {rate} queries per second of others by its own counters")
         }
     };

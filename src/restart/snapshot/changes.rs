@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::scope::{Entries, Entry, TOO_LARGE};
+use super::scope::{Entries, Entry};
 use super::{DIRECTORY_MODE, FILE_MODE};
 use crate::backend::Trouble;
 use crate::sys::directory::make;
@@ -31,16 +31,23 @@ impl Changes {
         for path in saved.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
             let directory = path.parent().and_then(|directory| saved.get(directory));
             let why = match (saved.get(path), now.get(path)) {
-                (Some(Entry::Skipped(why)), _) | (None, Some(Entry::Skipped(why))) => why.clone(),
-                (Some(saved), Some(Entry::Skipped(why))) if !why.ends_with(TOO_LARGE) => match saved {
-                    Entry::File(..) if path != main => why.clone(),
-                    _ => return Err(why.clone()),
-                },
+                // It was not saved, so there is nothing to restore.
+                (Some(Entry::Skipped(why) | Entry::TooLarge(why)), _) => why.clone(),
+                // It is new, and cannot be read: it stays.
+                (None, Some(Entry::Skipped(why) | Entry::TooLarge(why))) => why.clone(),
+                // It was saved, and must not be touched now. A further file is left alone; without the main file or a
+                // directory there is no rollback.
+                (Some(Entry::File(..)), Some(Entry::Skipped(why))) if path != main => why.clone(),
+                (Some(_), Some(Entry::Skipped(why))) => return Err(why.clone()),
+                // A directory stays, with any owner.
                 (Some(Entry::Directory(_)) | None, Some(Entry::Directory(_))) => continue,
+                // It has not changed.
                 (saved, now) if saved == now => continue,
+                // It is new in a directory that was not there or not readable: its owner is not known.
                 (None, _) if !matches!(directory, Some(Entry::Directory(_))) => {
                     format!("{} lies in a directory that was not saved", path.display())
                 }
+                // It has changed, has grown too large, is new or is gone: the rollback undoes that.
                 (saved, _) => {
                     changes.differ.insert(path.clone(), saved.cloned());
                     continue;
@@ -98,11 +105,12 @@ fn prepare(path: &Path, saved: &Entry) -> io::Result<Option<Draft>> {
             draft.file.sync_all()?;
             Ok(Some(draft))
         }
-        Entry::Skipped(_) => Ok(None),
+        Entry::Skipped(_) | Entry::TooLarge(_) => Ok(None),
     }
 }
 
-/// Replaces a file, or removes it. Returns the free name that it has got, if it existed.
+/// Puts the draft in the place of a file, or removes the file if there is no draft. Keeps the present file under a free
+/// name beside it and returns that name; `None` if there was no file.
 fn exchange(path: &Path, draft: Option<Draft>) -> io::Result<Option<PathBuf>> {
     if draft.is_none() && path.is_dir() {
         return Ok(None);

@@ -17,9 +17,8 @@ use crate::backend::Backend;
 use crate::sys::files::{content_of, open_plain};
 use crate::sys::trusted_path::{about, trusted};
 
-/// Maximum size of a file, in octets, and the reason to leave out a larger one.
-pub(super) const LARGEST: u64 = 4 << 20;
-pub(super) const TOO_LARGE: &str = "has more than 4 MiB";
+/// Maximum size of a file, in octets.
+pub(super) const LARGEST_FILE: u64 = 4 << 20;
 
 /// The paths of a configuration at one time.
 pub(super) type Entries = BTreeMap<PathBuf, Entry>;
@@ -33,6 +32,9 @@ pub(super) enum Entry {
     File(Owner, Vec<u8>),
     /// It is neither saved nor touched. The reason names the path.
     Skipped(String),
+    /// A plain file above [`LARGEST_FILE`], and the reason not to save it. If a smaller one was saved, a rollback puts it
+    /// aside.
+    TooLarge(String),
 }
 
 /// The owner of a file or directory, and the permissions.
@@ -40,7 +42,7 @@ pub(super) enum Entry {
 pub(super) struct Owner {
     user: u32,
     group: u32,
-    /// The last twelve bits, as a number.
+    /// The permissions with setuid, setgid and sticky bit: `st_mode & 0o7777`.
     mode: u32,
 }
 
@@ -77,7 +79,9 @@ impl Scope {
         let mut entries = Entries::new();
         self.directories.iter().for_each(|directory| self.add(directory, &mut entries));
         match self.file.parent().and_then(Entry::read) {
-            Some(untrusted @ Entry::Skipped(_)) => drop(entries.insert(self.file.clone(), untrusted)),
+            Some(untrusted @ (Entry::Skipped(_) | Entry::TooLarge(_))) => {
+                drop(entries.insert(self.file.clone(), untrusted));
+            }
             _ => self.add(&self.file, &mut entries),
         }
         entries
@@ -113,11 +117,11 @@ impl Entry {
     /// Reads what exists at a path; `None` if nothing does.
     fn read(path: &Path) -> Option<Self> {
         let named = |error: io::Error| about(path, &error);
-        let is = |what: &str| Self::Skipped(format!("{} {what}", path.display()));
+        let is = |what: &str| format!("{} {what}", path.display());
         let read = fs::symlink_metadata(path).map_err(named).and_then(|found| {
             let owner = Owner { user: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 };
             if found.is_symlink() {
-                Ok(is("is a link"))
+                Ok(Self::Skipped(is("is a link")))
             } else if found.is_dir() {
                 trusted(path)?;
                 accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)
@@ -125,13 +129,16 @@ impl Entry {
                     .map_err(named)?;
                 Ok(Self::Directory(owner))
             } else {
-                let content = open_plain(path).and_then(|file| content_of(file, LARGEST)).map_err(named)?;
+                let content =
+                    open_plain(path).and_then(|file| content_of(file, LARGEST_FILE)).map_err(named)?;
                 Ok(Self::File(owner, content))
             }
         });
         match read {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => Some(is(TOO_LARGE)),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                Some(Self::TooLarge(is(&format!("has more than {} MiB", LARGEST_FILE >> 20))))
+            }
             read => Some(read.unwrap_or_else(|error| Self::Skipped(error.to_string()))),
         }
     }

@@ -53,13 +53,13 @@ impl Host {
             directories: vec![self.directory.join("etc/unbound")],
             names: &["*.conf"],
         };
-        Snapshot { scope: Some(scope), place: self.place() }
+        Snapshot { scope: Some(scope), directory: self.place() }
     }
 
     /// Only this file is known to be the server's.
     fn snapshot_of_main_file(&self) -> Snapshot {
         let scope = Scope { file: self.etc("unbound.conf"), directories: vec![], names: &[] };
-        Snapshot { scope: Some(scope), place: self.place() }
+        Snapshot { scope: Some(scope), directory: self.place() }
     }
 
     fn everything(&self) -> Vec<(PathBuf, String)> {
@@ -242,7 +242,7 @@ fn a_missing_directory_is_restored() {
 #[test]
 fn files_that_were_not_saved_are_left_alone_and_named() {
     let host = Host::new("skipped");
-    let large = "x".repeat(scope::LARGEST as usize + 1);
+    let large = "x".repeat(scope::LARGEST_FILE as usize + 1);
     host.write("large.conf", &large);
     symlink("/etc/hostname", host.etc("link.conf")).unwrap();
     symlink("/etc/hostname", host.etc("link.pem")).unwrap();
@@ -277,10 +277,10 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
 fn a_file_that_has_grown_too_large_since_is_put_aside() {
     let host = Host::new("grown");
     host.snapshot().save().unwrap();
-    host.write("unbound.conf", &"x".repeat(scope::LARGEST as usize + 1));
+    host.write("unbound.conf", &"x".repeat(scope::LARGEST_FILE as usize + 1));
     host.snapshot().restore().unwrap();
     assert_eq!(host.read("unbound.conf"), "old");
-    assert!(host.read(".unbound.conf.rolled-back").len() > scope::LARGEST as usize);
+    assert!(host.read(".unbound.conf.rolled-back").len() > scope::LARGEST_FILE as usize);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn another_main_file_is_another_configuration() {
         directories: vec![host.directory.join("etc/unbound")],
         names: &["*.conf"],
     };
-    let refused = why(Snapshot { scope: Some(scope), place: host.place() }.check());
+    let refused = why(Snapshot { scope: Some(scope), directory: host.place() }.check());
     assert!(
         refused.contains("/unbound.conf with ")
             && refused.contains(", not of ")
@@ -364,7 +364,7 @@ fn a_save_that_fails_keeps_the_snapshot_before() {
     // Larger than what is saved: it fails before anything is written.
     let many = host.etc("many");
     make(&many, 0o755).unwrap();
-    let large = "x".repeat(scope::LARGEST as usize);
+    let large = "x".repeat(scope::LARGEST_FILE as usize);
     (0..5).for_each(|number| fs::write(many.join(format!("{number}.conf")), &large).unwrap());
     assert!(host.snapshot().save().unwrap_err().to_string().contains("more than 16 MiB"));
     fs::remove_dir_all(many).unwrap();

@@ -46,7 +46,7 @@ fn drains_move_with_prefixes_over_a_restart_as_over_a_reload() {
     let drained = |name: &'static str| (name, ServiceState::Drained);
     assert_eq!(next.states(), [drained("a"), ("b", ServiceState::Up), drained("c"), ("d", ServiceState::Up)]);
     assert!(
-        next.logged.iter().any(|line| line.contains("service d: not drained, though")),
+        next.logged.iter().any(|line| line.contains("service d: not drained: it has a prefix of")),
         "{:?}",
         next.logged
     );

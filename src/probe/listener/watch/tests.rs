@@ -219,7 +219,7 @@ fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, sou
         let mut failures = lock(&watch.failures);
         failures.passed(path);
         for (second, udp) in [(9, others.udp - before - 2), (19, others.udp - 2)] {
-            failures.read(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
+            failures.add_reading(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
         }
     }
     let counters = counters.map(|then| answering(path, then));
