@@ -238,7 +238,7 @@ fn the_file_of_a_running_exabgp_counts_from_where_it_was_started() {
     let known = not_checked(&[], "PWD");
     assert!(!known.contains("no ExaBGP runs") && !known.contains(name), "{known}");
     let lost = not_checked(&[], "OLDPWD");
-    assert!(lost.contains(&format!("runs with {name}, which is not found")), "{lost}");
+    assert!(lost.contains(&format!("runs with `{name}`, found neither in")), "{lost}");
     let named = not_checked(&["--exabgp-conf", path.to_str().unwrap()], "OLDPWD");
-    assert!(!named.contains("no running ExaBGP") && !named.contains("not found"), "{named}");
+    assert!(!named.contains("no running ExaBGP") && !named.contains("found neither"), "{named}");
 }
