@@ -25,7 +25,8 @@ use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::sys::lock;
 
-/// Sampling interval without a suspicion: a third of the time in which a hang under load must be detected.
+/// Sampling interval without a suspicion. A queue that begins to grow is seen after this time at most; from then on
+/// [`STEP`] applies.
 const IDLE: Duration = Duration::from_millis(60);
 
 /// Sampling interval with `/proc/self/net`, which costs far more than netlink.
