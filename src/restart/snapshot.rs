@@ -40,7 +40,7 @@ const LARGEST_TOTAL: usize = 16 << 20;
 
 /// The remedy if there is no usable snapshot.
 const RESTART_ONCE: &str =
-    "each successful restart saves one: restart once without --rollback before you change anything";
+    "run `backend restart` once without `--rollback` before you change anything: it saves the configuration";
 
 /// The snapshot of one backend.
 #[derive(Clone, Debug)]
@@ -97,8 +97,10 @@ impl Snapshot {
             }
             document => document.map_err(|error| cannot(error.to_string()))?,
         };
-        let (of, saved): (String, Entries) = parse_json(&document)
-            .map_err(|error| cannot(format!("{} is damaged: {error}", path.display())))?;
+        let (of, saved): (String, Entries) = parse_json(&document).map_err(|error| {
+            let why = format!("{} is damaged or of another version: {error}", path.display());
+            Trouble::with(why, RESTART_ONCE)
+        })?;
         if of != scope.shown() {
             let why = format!("the snapshot is of {of}, not of {}", scope.shown());
             return Err(Trouble::with(why, RESTART_ONCE));

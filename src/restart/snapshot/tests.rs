@@ -385,8 +385,11 @@ fn a_damaged_snapshot_is_not_restored() {
     assert!(why(host.snapshot().check()).contains("is damaged"));
     assert!(host.snapshot().restore().is_err());
     assert_eq!(host.everything(), before);
-    fs::write(&path, "{}").unwrap();
-    assert!(host.snapshot().check().is_err());
+    // The version before wrote an object.
+    fs::write(&path, r#"{"config_file":"/etc/unbound/unbound.conf"}"#).unwrap();
+    let refused = host.snapshot().check().unwrap_err();
+    assert!(refused.why.contains("snapshot.json is damaged or of another version: "), "{}", refused.why);
+    assert_eq!(refused.remedy.as_deref(), Some(RESTART_ONCE));
     host.snapshot().save().unwrap();
     host.snapshot().check().unwrap();
 }
