@@ -101,8 +101,8 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     // node_exporter reads `*.prom` only.
     beside.push(format!(".{}.new", std::process::id()));
-    let mut draft = Draft::create(beside.into(), MODE)?;
-    draft.file.write_all(content)?;
+    let (mut draft, mut written) = Draft::create(beside.into(), MODE)?;
+    written.write_all(content)?;
     draft.replaces(file)
 }
 

@@ -82,9 +82,9 @@ pub(crate) fn set_mode(
 /// # Errors
 /// If the content cannot be written or synced, or the file cannot be renamed.
 pub(crate) fn replace(path: &Path, beside: PathBuf, mode: u32, content: &[u8]) -> io::Result<()> {
-    let mut draft = Draft::create(beside, mode)?;
-    draft.file.write_all(content)?;
-    draft.file.sync_all()?;
+    let (mut draft, mut file) = Draft::create(beside, mode)?;
+    file.write_all(content)?;
+    file.sync_all()?;
     draft.replaces(path)?;
     sync_directory_of(path)
 }
@@ -118,22 +118,22 @@ pub(crate) fn remove_leftovers(path: &Path) {
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: PathBuf,
-    pub(crate) file: File,
     is_placed: bool,
 }
 
 impl Draft {
-    /// Creates an empty file with this name and mode. Replaces one that a killed process has left.
+    /// Creates an empty file with this name and mode, and returns it opened for writing. Replaces one that a killed
+    /// process has left.
     ///
     /// # Errors
     /// If it cannot be created.
-    pub(crate) fn create(path: PathBuf, mode: u32) -> io::Result<Self> {
+    pub(crate) fn create(path: PathBuf, mode: u32) -> io::Result<(Self, File)> {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let file = create(&path, mode)?;
-        Ok(Self { path, file, is_placed: false })
+        Ok((Self { path, is_placed: false }, file))
     }
 
     /// Renames it to replace this file.
@@ -196,14 +196,14 @@ mod tests {
         fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
         symlink(&precious, &beside).unwrap();
         assert!(create(&beside, 0o640).is_err());
-        let mut draft = Draft::create(beside.clone(), 0o640).unwrap();
-        draft.file.write_all(b"new").unwrap();
+        let (mut draft, mut written) = Draft::create(beside.clone(), 0o640).unwrap();
+        written.write_all(b"new").unwrap();
         draft.replaces(&file).unwrap();
         drop(draft);
         assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("new", 0o640));
         assert_eq!((fs::read_to_string(&precious).unwrap().as_str(), mode(&precious)), ("kept", 0o600));
 
-        let mut draft = Draft::create(beside.clone(), 0o640).unwrap();
+        let (mut draft, _) = Draft::create(beside.clone(), 0o640).unwrap();
         assert!(draft.replaces(&directory).is_err());
         drop(draft);
         assert!(!beside.exists(), "it has come to nothing");

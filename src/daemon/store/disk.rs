@@ -76,13 +76,14 @@ pub(in crate::daemon) fn read(file: &Path) -> io::Result<String> {
 pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {
     make_directory(file)?;
     // During a reload of ExaBGP two helpers overlap: each uses its own temporary name.
-    let mut draft = Draft::create(file.with_extension(format!("{}.new", std::process::id())), FILE_MODE)?;
-    draft.file.write_all(text.as_bytes())?;
+    let beside = file.with_extension(format!("{}.new", std::process::id()));
+    let (mut draft, mut written) = Draft::create(beside, FILE_MODE)?;
+    written.write_all(text.as_bytes())?;
     keep_previous(file);
     draft.replaces(file)?;
     // In this order: if the helper is killed now, the state is saved even if the disk is slow. If power fails now, at
     // worst the file is incomplete and the previous one is read.
-    draft.file.sync_all().and_then(|()| sync_directory_of(file))
+    written.sync_all().and_then(|()| sync_directory_of(file))
 }
 
 /// The path of the previous file.

@@ -92,17 +92,18 @@ impl Changes {
     }
 }
 
-/// Makes a saved directory, or writes a saved file beside its place and waits until it is on the disk.
-fn prepare(path: &Path, saved: &Entry) -> io::Result<Option<Draft>> {
+/// Makes a saved directory, or writes a saved file beside its place and waits until it is on the disk. Leaves no file
+/// open: a configuration may have more files than a process can have open.
+pub(super) fn prepare(path: &Path, saved: &Entry) -> io::Result<Option<Draft>> {
     match saved {
         Entry::Directory(owner) => {
             make(path, DIRECTORY_MODE).and_then(|()| owner.give(&File::open(path)?)).map(|()| None)
         }
         Entry::File(owner, content) => {
-            let mut draft = Draft::create(beside(path, ".new"), FILE_MODE)?;
-            owner.give(&draft.file)?;
-            draft.file.write_all(content)?;
-            draft.file.sync_all()?;
+            let (draft, mut file) = Draft::create(beside(path, ".new"), FILE_MODE)?;
+            owner.give(&file)?;
+            file.write_all(content)?;
+            file.sync_all()?;
             Ok(Some(draft))
         }
         Entry::Skipped(_) | Entry::TooLarge(_) => Ok(None),

@@ -373,6 +373,21 @@ fn a_save_that_fails_keeps_the_snapshot_before() {
     assert_eq!(host.read("unbound.conf"), "newer");
 }
 
+/// A configuration may have more files than a process can have open.
+#[test]
+fn a_draft_is_closed_before_the_next_one_is_written() {
+    let host = Host::new("drafts");
+    let path = host.etc("unbound.conf");
+    let saved = host.snapshot().scope.unwrap().read().remove(&path).unwrap();
+    let draft = changes::prepare(&path, &saved).unwrap().unwrap();
+    let written = host.etc(".unbound.conf.rolled-back.new");
+    assert!(written.exists());
+    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    assert!(!open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file == written));
+    drop(draft);
+    assert!(!written.exists());
+}
+
 #[test]
 fn a_damaged_snapshot_is_not_restored() {
     let host = Host::new("damaged");
