@@ -67,7 +67,7 @@ impl Snapshot {
         if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
             trusted(there)?;
         }
-        let entries = scope.read();
+        let entries = scope.read()?;
         let size = |entry: &Entry| if let Entry::File(_, content) = entry { content.len() } else { 0 };
         if entries.values().map(size).sum::<usize>() > LARGEST_TOTAL {
             let why = format!("the configuration has more than {} MiB", LARGEST_TOTAL >> 20);
@@ -107,7 +107,8 @@ impl Snapshot {
         }
         let why = match saved.get(&scope.file) {
             Some(Entry::File(..)) => {
-                return Changes::new(&saved, &scope.read(), &scope.file).map_err(cannot);
+                let now = scope.read().map_err(|error| cannot(error.to_string()))?;
+                return Changes::new(&saved, &now, &scope.file).map_err(cannot);
             }
             Some(Entry::Skipped(why) | Entry::TooLarge(why)) => why.clone(),
             _ => format!("{} did not exist", scope.file.display()),

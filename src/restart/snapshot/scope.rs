@@ -75,47 +75,64 @@ impl Scope {
     }
 
     /// Reads the configuration on disk. A path that does not exist has no entry.
-    pub(super) fn read(&self) -> Entries {
+    ///
+    /// # Errors
+    /// As [`Entry::read`].
+    pub(super) fn read(&self) -> io::Result<Entries> {
         let mut entries = Entries::new();
-        self.directories.iter().for_each(|directory| self.add(directory, &mut entries));
-        match self.file.parent().and_then(Entry::read) {
+        for directory in &self.directories {
+            self.add(directory, &mut entries)?;
+        }
+        match self.file.parent().map_or(Ok(None), Entry::read)? {
             Some(untrusted @ (Entry::Skipped(_) | Entry::TooLarge(_))) => {
                 drop(entries.insert(self.file.clone(), untrusted));
             }
-            _ => self.add(&self.file, &mut entries),
+            _ => self.add(&self.file, &mut entries)?,
         }
-        entries
+        Ok(entries)
     }
 
-    fn add(&self, path: &Path, entries: &mut Entries) {
-        let Some(mut entry) = Entry::read(path) else { return };
+    fn add(&self, path: &Path, entries: &mut Entries) -> io::Result<()> {
+        let Some(mut entry) = Entry::read(path)? else { return Ok(()) };
         if let Entry::Directory(_) = entry {
             match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
                 Ok(found) => {
-                    let paths = found.iter().map(DirEntry::path).filter(|path| self.counts(path));
-                    paths.for_each(|path| self.add(&path, entries));
+                    for path in found.iter().map(DirEntry::path).filter(|path| self.counts(path)) {
+                        self.add(&path, entries)?;
+                    }
                 }
-                Err(error) => entry = Entry::Skipped(about(path, &error).to_string()),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    entry = Entry::Skipped(about(path, &error).to_string());
+                }
+                Err(error) => return Err(about(path, &error)),
             }
         }
         entries.insert(path.to_owned(), entry);
+        Ok(())
     }
 
     /// Whether this path in a directory is a directory or configuration. A symlink to a directory counts, so that the
-    /// report names it.
+    /// report names it. A path that may be a directory counts, so that reading it returns the error.
     fn counts(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_named = self.names.iter().any(|pattern| {
             let (begin, end) = pattern.split_once('*').unwrap_or((pattern, ""));
             name.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end))
         });
-        !name.starts_with('.') && (is_named || path.is_dir())
+        let is_directory = || match fs::metadata(path) {
+            Ok(found) => found.is_dir(),
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied),
+        };
+        !name.starts_with('.') && (is_named || is_directory())
     }
 }
 
 impl Entry {
     /// Reads what exists at a path; `None` if nothing does.
-    fn read(path: &Path) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If the system cannot read it at the moment: the earlier snapshot is worth more than an incomplete one.
+    fn read(path: &Path) -> io::Result<Option<Self>> {
         let named = |error: io::Error| about(path, &error);
         let is = |what: &str| format!("{} {what}", path.display());
         let read = fs::symlink_metadata(path).map_err(named).and_then(|found| {
@@ -128,18 +145,26 @@ impl Entry {
                     .map_err(io::Error::from)
                     .map_err(named)?;
                 Ok(Self::Directory(owner))
+            } else if !found.is_file() {
+                Ok(Self::Skipped(is("is no plain file")))
             } else {
                 let content =
                     open_plain(path).and_then(|file| content_of(file, LARGEST_FILE)).map_err(named)?;
                 Ok(Self::File(owner, content))
             }
         });
-        match read {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-                Some(Self::TooLarge(is(&format!("has more than {} MiB", LARGEST_FILE >> 20))))
+        let error = match read {
+            Ok(entry) => return Ok(Some(entry)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::NotFound => Ok(None),
+            ErrorKind::FileTooLarge => {
+                Ok(Some(Self::TooLarge(is(&format!("has more than {} MiB", LARGEST_FILE >> 20)))))
             }
-            read => Some(read.unwrap_or_else(|error| Self::Skipped(error.to_string()))),
+            // The kind `Other` is never the system's: other users can change the directory, or it is no plain file.
+            ErrorKind::PermissionDenied | ErrorKind::Other => Ok(Some(Self::Skipped(error.to_string()))),
+            _ => Err(error),
         }
     }
 }
@@ -183,6 +208,15 @@ mod tests {
         assert!(scope("[backend.generic]\nrestart = [\"true\"]").is_none());
     }
 
+    /// Nothing is mapped at the address 0.
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error() {
+        let refused = Entry::read(Path::new("/proc/self/mem")).unwrap_err().to_string();
+        assert_eq!(refused, "/proc/self/mem: Input/output error (os error 5)");
+        assert!(matches!(Entry::read(Path::new("/dev/null")).unwrap(), Some(Entry::Skipped(_))));
+        assert_eq!(Entry::read(Path::new("/proc/self/no")).unwrap(), None);
+    }
+
     #[test]
     fn zones_and_keys_are_no_configuration() {
         let counts = |table: &str, name: &str| scope(table).unwrap().counts(Path::new(name));
@@ -200,6 +234,10 @@ mod tests {
         ] {
             assert_eq!(counts(table, name), is, "{table}: {name}");
         }
+        assert!(
+            counts("[backend.unbound]", &"x".repeat(300)),
+            "no name of a file: reading it returns the error"
+        );
         for kind in crate::backend::Kind::ALL {
             let (directories, names) = (kind.facts().directories, kind.facts().names);
             assert_eq!(directories.is_empty(), names.is_empty(), "{kind}");

@@ -373,12 +373,27 @@ fn a_save_that_fails_keeps_the_snapshot_before() {
     assert_eq!(host.read("unbound.conf"), "newer");
 }
 
+/// A path that cannot be read stands for a disk or a file server that fails.
+#[test]
+fn a_save_that_cannot_read_a_path_keeps_the_snapshot_before() {
+    let host = Host::new("unreadable");
+    host.snapshot().save().unwrap();
+    host.write("unbound.conf", "newer");
+    let before = host.everything();
+    let unreadable = Path::new("/").join("x".repeat(300));
+    let mut snapshot = host.snapshot();
+    snapshot.scope.as_mut().unwrap().directories.push(unreadable.clone());
+    let refused = snapshot.save().unwrap_err().to_string();
+    assert_eq!(refused, format!("{}: File name too long (os error 36)", unreadable.display()));
+    assert_eq!(host.everything(), before);
+}
+
 /// A configuration may have more files than a process can have open.
 #[test]
 fn a_draft_is_closed_before_the_next_one_is_written() {
     let host = Host::new("drafts");
     let path = host.etc("unbound.conf");
-    let saved = host.snapshot().scope.unwrap().read().remove(&path).unwrap();
+    let saved = host.snapshot().scope.unwrap().read().unwrap().remove(&path).unwrap();
     let draft = changes::prepare(&path, &saved).unwrap().unwrap();
     let written = host.etc(".unbound.conf.rolled-back.new");
     assert!(written.exists());
