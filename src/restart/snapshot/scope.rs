@@ -107,7 +107,8 @@ impl Scope {
                 Err(error) => return Err(about(path, &error)),
             }
         }
-        entries.insert(path.to_owned(), entry);
+        // JSON can hold no other name than UTF-8; the entry of another one is `Skipped`.
+        entries.insert(path.to_string_lossy().into_owned().into(), entry);
         Ok(())
     }
 
@@ -137,7 +138,9 @@ impl Entry {
         let is = |what: &str| format!("{} {what}", path.display());
         let read = fs::symlink_metadata(path).map_err(named).and_then(|found| {
             let owner = Owner { user: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 };
-            if found.is_symlink() {
+            if path.to_str().is_none() {
+                Ok(Self::Skipped(is("has a name that is not UTF-8")))
+            } else if found.is_symlink() {
                 Ok(Self::Skipped(is("is a link")))
             } else if found.is_dir() {
                 trusted(path)?;

@@ -1,4 +1,6 @@
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use nix::unistd::geteuid;
@@ -386,6 +388,19 @@ fn a_save_that_cannot_read_a_path_keeps_the_snapshot_before() {
     let refused = snapshot.save().unwrap_err().to_string();
     assert_eq!(refused, format!("{}: File name too long (os error 36)", unreadable.display()));
     assert_eq!(host.everything(), before);
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_left_alone_and_named() {
+    let host = Host::new("utf-8");
+    let path = host.etc("").join(OsStr::from_bytes(b"caf\xe9.conf"));
+    fs::write(&path, "saved").unwrap();
+    host.snapshot().save().unwrap();
+    fs::write(&path, "changed").unwrap();
+    host.write("unbound.conf", "broken");
+    let said = host.snapshot().restore().unwrap();
+    assert!(said.ends_with("caf\u{fffd}.conf has a name that is not UTF-8"), "{said}");
+    assert_eq!((host.read("unbound.conf").as_str(), fs::read(&path).unwrap()), ("old", b"changed".to_vec()));
 }
 
 /// A configuration may have more files than a process can have open.
