@@ -114,7 +114,7 @@ impl Snapshot {
             _ => format!("{} did not exist", scope.file.display()),
         };
         Err(Trouble::with(
-            format!("`config-file` was not saved at the last successful restart: {why}"),
+            format!("the last successful restart did not save `config-file`: {why}"),
             "name a plain file with `config-file`, of root's and in a directory of root's",
         ))
     }

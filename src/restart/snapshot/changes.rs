@@ -45,7 +45,10 @@ impl Changes {
                 (saved, now) if saved == now => continue,
                 // It is new in a directory that was not there or not readable: its owner is not known.
                 (None, _) if !matches!(directory, Some(Entry::Directory(_))) => {
-                    format!("{} lies in a directory that was not saved", path.display())
+                    format!(
+                        "{} lies in a directory that the last successful restart did not save",
+                        path.display()
+                    )
                 }
                 // It has changed, has grown too large, is new or is gone: the rollback undoes that.
                 (saved, _) => {
@@ -65,16 +68,19 @@ impl Changes {
     pub(crate) fn undo(&self) -> Result<String, Trouble> {
         let left = match &self.left[..] {
             [] => String::new(),
-            left => format!("; not saved, and left alone: {}", left.join(", ")),
+            left => format!("; the rollback does not touch these paths: {}", left.join(", ")),
         };
         if self.differ.is_empty() {
             return Err(Trouble::new(format!(
-                "the configuration is the one of the last successful restart, as far as that was saved{left}"
+                "the files on disk are the ones that the last successful restart saved{left}"
             )));
         }
         let cannot = |path: &Path, error: io::Error, done: &[String]| {
             let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
-            Trouble::new(format!("cannot restore {}: {error}; changed so far: {so_far}", path.display()))
+            Trouble::new(format!(
+                "cannot restore {}: {error}; so far the rollback changed {so_far}",
+                path.display()
+            ))
         };
         // A directory comes before its files.
         let mut drafts = vec![];
@@ -88,7 +94,7 @@ impl Changes {
             let aside = aside.map(|aside| format!(" (the replaced file is now {})", aside.display()));
             done.push(format!("{}{}", path.display(), aside.unwrap_or_default()));
         }
-        Ok(format!("put back: {}{left}", done.join(", ")))
+        Ok(format!("the rollback restored these paths: {}{left}", done.join(", ")))
     }
 }
 

@@ -107,7 +107,7 @@ fn a_rollback_restores_the_snapshot_and_loses_nothing() {
     let snapshot = host.snapshot();
     assert!(why(snapshot.restore()).contains("no configuration is saved"));
     snapshot.save().unwrap();
-    assert!(why(snapshot.restore()).ends_with("as far as that was saved"));
+    assert!(why(snapshot.restore()).ends_with("the last successful restart saved"));
     host.write("unbound.conf", "broken");
     host.write("conf.d/new.conf", "broken, too");
     fs::remove_file(host.etc("conf.d/zone.conf")).unwrap();
@@ -118,6 +118,7 @@ fn a_rollback_restores_the_snapshot_and_loses_nothing() {
     );
     let aside = [".unbound.conf.rolled-back", "conf.d/.new.conf.rolled-back"].map(|name| host.read(name));
     assert_eq!(aside, ["broken", "broken, too"]);
+    assert!(changed.starts_with("the rollback restored these paths: "), "{changed}");
     assert!(["unbound.conf", "new.conf", "zone.conf"].iter().all(|name| changed.contains(name)), "{changed}");
     snapshot.save().unwrap();
     assert!(snapshot.restore().is_err(), "what was left aside is no part of it");
@@ -144,7 +145,7 @@ fn zones_and_certificates_are_neither_saved_nor_touched() {
         ("zones/.hidden.conf", "of an editor"),
     ];
     since.iter().for_each(|(name, text)| host.write(name, text));
-    assert!(why(host.snapshot().restore()).ends_with("as far as that was saved"));
+    assert!(why(host.snapshot().restore()).ends_with("the last successful restart saved"));
     host.write("unbound.conf", "broken");
     let said = host.snapshot().restore().unwrap();
     for (name, text) in since {
@@ -186,7 +187,8 @@ fn a_failure_midway_leaves_nothing_half_written() {
     fs::remove_file(host.etc("conf.d/zone.conf")).unwrap();
     make(&host.etc("conf.d/zone.conf"), 0o755).unwrap();
     let failed = why(changes.undo());
-    let so_far = format!("changed so far: {} (the replaced file is now ", host.etc("a.conf").display());
+    let so_far =
+        format!("so far the rollback changed {} (the replaced file is now ", host.etc("a.conf").display());
     assert!(failed.contains("conf.d/zone.conf: ") && failed.contains(&so_far), "{failed}");
     let left = host.everything().into_iter().map(|(path, _)| path);
     assert_eq!(left.filter(|path| path.extension().is_some_and(|end| end == "new")).count(), 0);
@@ -252,7 +254,7 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
     host.snapshot().save().unwrap();
     host.write("large.conf", "small by now");
     let nothing = why(host.snapshot().restore());
-    assert!(nothing.contains("as far as that was saved; not saved, and left alone"), "{nothing}");
+    assert!(nothing.contains("restart saved; the rollback does not touch these paths: "), "{nothing}");
     host.write("unbound.conf", "broken");
     fs::remove_file(host.etc("link.conf")).unwrap();
     symlink("elsewhere", host.etc("link.conf")).unwrap();
@@ -295,7 +297,7 @@ fn without_its_main_file_there_is_no_rollback() {
         host.write("real.conf", "broken");
         let refused = why(snapshot.check());
         assert!(
-            refused.contains("was not saved at the last successful restart: ")
+            refused.contains("the last successful restart did not save `config-file`: ")
                 && refused.ends_with("unbound.conf is a link"),
             "{refused}"
         );
