@@ -22,7 +22,7 @@ use crate::backend::privilege::is_root;
 use crate::backend::{Backend, Trouble};
 use crate::sys::directory::make;
 use crate::sys::files::replace;
-use crate::sys::trusted_path::trusted;
+use crate::sys::trusted_path::{about, trusted};
 use crate::text::parse_json;
 
 mod changes;
@@ -89,7 +89,8 @@ impl Snapshot {
             return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
         };
         let path = self.directory.join(NAME);
-        let document = match trusted(&path).and_then(|_| fs::read(&path)) {
+        let read = |_| fs::read(&path).map_err(|error| about(&path, &error));
+        let document = match trusted(&path).and_then(read) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let why =
                     format!("no configuration is saved in {} to roll back to", self.directory.display());

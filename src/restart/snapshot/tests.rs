@@ -432,6 +432,10 @@ fn a_damaged_snapshot_is_not_restored() {
     assert!(why(host.snapshot().check()).contains("is damaged"));
     assert!(host.snapshot().restore().is_err());
     assert_eq!(host.everything(), before);
+    fs::remove_file(&path).unwrap();
+    make(&path, 0o700).unwrap();
+    assert!(why(host.snapshot().check()).contains("snapshot.json: Is a directory"));
+    fs::remove_dir(&path).unwrap();
     // The version before wrote an object.
     fs::write(&path, r#"{"config_file":"/etc/unbound/unbound.conf"}"#).unwrap();
     let refused = host.snapshot().check().unwrap_err();
