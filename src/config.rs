@@ -88,6 +88,8 @@ pub struct Config {
     pub(crate) backends: Vec<Arc<Backend>>,
     /// The services, at least one, with unique names and disjoint prefixes.
     pub(crate) services: Vec<Service>,
+    /// The version of dnsherald that the file was written for.
+    pub(crate) since: Since,
     /// Where the helper behaves as `exabgp healthcheck` does.
     pub(crate) compat: Compat,
     /// The file it was read from; `None` if it was built otherwise.

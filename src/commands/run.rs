@@ -205,6 +205,9 @@ fn log_start(config: &Config, path: &Path) {
         counted(checks, "check"),
         path.display()
     );
+    if let Some(lacking) = config.since.lacking() {
+        log::warn!("{lacking}");
+    }
     for service in &config.services {
         if let Some(held) = service.observed_newer() {
             log::info!("{}: {held}", service.name);

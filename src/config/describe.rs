@@ -51,6 +51,9 @@ impl fmt::Display for Description<'_> {
             )?;
         }
         describe_places(f, self.0)?;
+        if let Some(lacking) = self.0.since.lacking() {
+            writeln!(f, "{lacking}")?;
+        }
         for backend in backends {
             writeln!(f)?;
             describe_backend(f, backend)?;

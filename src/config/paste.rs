@@ -33,7 +33,14 @@ impl fmt::Display for Tables<'_> {
 }
 
 fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
-    writeln!(f, "\n[[service.check]]\nname = {}", toml_string(&check.name))?;
+    writeln!(f)?;
+    if let Some(from) = check.default.and_then(|default| default.counts_from) {
+        writeln!(
+            f,
+            "# only observed, as `since` is older than {from}: raise it first for the usual `on-fail`"
+        )?;
+    }
+    writeln!(f, "[[service.check]]\nname = {}", toml_string(&check.name))?;
     on_fail(f, &check.on_fail)?;
     timing(f, &check.timing, matches!(check.probe, Probe::Dns(_)))?;
     match &check.probe {

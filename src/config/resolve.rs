@@ -69,7 +69,7 @@ impl<'a> Resolver<'a> {
             survey,
             faults: RefCell::default(),
             node: String::new(),
-            since: since::UNSET,
+            since: Since::default(),
             management: vec![],
             neighbors: vec![],
             neighbors_unread: false,
@@ -93,7 +93,7 @@ impl<'a> Resolver<'a> {
     fn file(&mut self, file: &File, host: &str) -> Result<Config> {
         let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
         self.node = name.unwrap_or_else(|| host.to_owned());
-        self.since = file.defaults.since.as_ref().map_or(since::UNSET, |since| since.0);
+        self.since = file.defaults.since.as_ref().map_or_else(Since::default, |since| since.0);
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| PLACEHOLDERS.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
@@ -124,6 +124,7 @@ impl<'a> Resolver<'a> {
             recorder: recorder?,
             backends: std::mem::take(&mut self.backends),
             services: services?,
+            since: self.since,
             compat: Compat::NONE,
             origin: None,
         })

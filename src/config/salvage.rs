@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::since::Since;
 use super::value::Prefix;
 use super::{Config, DEFAULT_STATE, Node, Service, bytes_of_file, defaults};
 use crate::control::DEFAULT_DIRECTORY;
@@ -80,6 +81,7 @@ impl Salvage {
             control: self.control,
             metrics: Outlets::default(),
             recorder: defaults::RECORDER,
+            since: Since::default(),
             compat: Compat::NONE,
             origin: None,
             backends: vec![],

@@ -21,11 +21,26 @@ pub(crate) struct Since {
 const FIRST: Since = Since { major: 0, minor: 1 };
 const SECOND: Since = Since { major: 0, minor: 2 };
 
-/// The version of a file without the key: the first that knows the key. Never raise it: newer checks would then count in
-/// every file without the key.
-pub(super) const UNSET: Since = SECOND;
+impl Default for Since {
+    /// The version of a file without the key. Never raise it: newer checks would then count in such a file.
+    fn default() -> Self {
+        SECOND
+    }
+}
 
 impl Since {
+    /// What a file that was written for a later version than this program lacks here; `None` for another file. It is no
+    /// error: a former version of the package must run with the present file.
+    pub(crate) fn lacking(self) -> Option<String> {
+        let program = Self::of_program();
+        (self > program).then(|| {
+            format!(
+                "`since` in [defaults] is {self}, newer than this dnsherald {program}: checks that a version after {program} \
+                 supplies do not run"
+            )
+        })
+    }
+
     /// The version of this program.
     fn of_program() -> Self {
         let number = |text: &str| text.parse().unwrap_or(0);
@@ -53,13 +68,9 @@ impl FromStr for Since {
             .split_once('.')
             .and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }));
         match version {
-            Some(version) if version > program => Err(format!(
-                "`{version}` is newer than this dnsherald {program}, expected at most \"{program}\": lower it, or install \
-                 dnsherald {version}"
-            )),
             Some(version) if version >= FIRST => Ok(version),
             _ => Err(format!(
-                "`{}` is no version of dnsherald, expected MAJOR.MINOR from \"{FIRST}\" to \"{program}\"",
+                "`{}` is no version of dnsherald, expected MAJOR.MINOR such as \"{program}\", from \"{FIRST}\" on",
                 text.escape_debug()
             )),
         }
@@ -210,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn a_table_to_paste_says_that_it_is_only_observed() {
+        let shown = |since| crate::config::paste::Tables(&config(since, SERVICES[0]).services[0]).to_string();
+        let says = "# only observed, as `since` is older than 0.2: raise it first for the usual `on-fail`\n[[service.check]]\nname = \"tls\"";
+        assert!(shown("since = \"0.1\"").contains(says), "{}", shown("since = \"0.1\""));
+        assert!(!shown("").contains("# only observed"));
+    }
+
+    #[test]
     fn nothing_is_only_observed_in_a_file_of_today() {
         for service in SERVICES {
             let without = config("", service);
@@ -240,13 +259,17 @@ mod tests {
     }
 
     #[test]
-    fn reads_versions_up_to_that_of_the_program() {
+    fn reads_versions_also_of_a_later_program() {
         let read = |text: &str| text.parse::<Since>().map(|since| since.to_string());
         let program = Since::of_program();
         assert_eq!(read("0.1").unwrap(), "0.1");
         assert_eq!(read(&program.to_string()).unwrap(), program.to_string());
+        assert_eq!(program.lacking(), None);
         let newer = Since { minor: program.minor + 1, ..program };
-        assert!(read(&newer.to_string()).unwrap_err().contains("is newer than this dnsherald"));
+        assert_eq!(read(&newer.to_string()).unwrap(), newer.to_string());
+        assert!(newer.lacking().unwrap().contains(&format!("newer than this dnsherald {program}: ")));
+        let of_later = config(&format!("since = \"{newer}\""), SERVICES[0]);
+        assert_eq!(of_later.services, config("", SERVICES[0]).services);
         for wrong in ["", "0", "0.0", "0.1.0", "v0.1", "+0.1", "0.+1", "0.-1", "0. 1", "0.99999999999"] {
             assert!(read(wrong).unwrap_err().contains("is no version of dnsherald"), "{wrong}");
         }

@@ -62,6 +62,7 @@ impl Options {
             }],
             backends: vec![],
             origin: None,
+            since: Default::default(),
             compat: Compat {
                 repeat_each_round: !self.debounce,
                 exit_after_decision: self.interval.is_none(),
