@@ -49,8 +49,9 @@
 //! * The engine receives the time as an argument: the same events produce the same lines.
 //! * What is not known moves no route: an unknown outcome is neither a pass nor a failure.
 //! * After `fall` failures in a row of a check with `on-fail = "down"`, the service advertises what its configuration says
-//!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. A suppressed service does the same, whatever its checks say. Once the first verdict is in,
-//!   every prefix is stated, announced or withdrawn.
+//!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. So does a suppressed service,
+//!   whatever its checks say, with the same exceptions. Once the first verdict is in, every prefix is stated, announced
+//!   or withdrawn.
 //! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
 //!   reply never stops the probes.
 //! * Only the API session writes to standard output of `run`. Standard input is always read.

@@ -72,7 +72,7 @@ impl Served {
     }
 
     /// Describes the zones that are worse than `before`, and the zones of the services that are not served, whether or
-    /// not they were served before.
+    /// not they were served before, unless that is [excused](Self::is_excused).
     #[must_use]
     pub(crate) fn complaints(&self, before: &Self) -> Vec<String> {
         let worse = self.worse_than(before);

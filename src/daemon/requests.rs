@@ -166,6 +166,7 @@ impl Daemon<'_> {
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
         let names = config.services.iter().map(|service| service.name.clone()).collect();
+        // A break ends this loop, and the next one begins with this configuration: the reload counts as done.
         let ending = if supervisor.before_reload(config).is_break() {
             Some(Ending::Stopped)
         } else {
@@ -219,9 +220,9 @@ impl Daemon<'_> {
             _ => return Ok(services),
         };
         match services.iter().find(|(id, _)| self.has_too_many(*id, kind, holder)) {
-            Some((_, name)) => {
-                Err(format!("{name} is {done} by {HOLDERS} already; `dnsherald {undo}` ends them all"))
-            }
+            Some((_, name)) => Err(format!(
+                "{name} is {done} by {HOLDERS} holders already; `dnsherald {undo} {name}` ends all of them"
+            )),
             None => Ok(services),
         }
     }

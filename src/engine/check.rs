@@ -189,7 +189,8 @@ impl Check {
         changes
     }
 
-    /// The process or address that it watches is gone. A round under way began before that: its outcome is dropped.
+    /// An event shows a failure. One of a hard cause (the process exited, the address is gone) takes the check down at once,
+    /// without `fall`. A round under way began before that: its outcome is dropped.
     pub(crate) fn fail_at_once(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
         self.count(now, &Outcome::Fail(why.clone()))

@@ -11,7 +11,7 @@
 //!    a second as in the ten seconds before. Over UDP these are the datagrams that the kernel counts less our own, over
 //!    TCP the connections. A firewall that drops what clients send, and not what the host sends to itself, does not pass
 //!    this. A server without clients does not either: there a false withdraw costs nothing.
-//! 4. The probe has passed since the start of the helper.
+//! 4. A probe from the same source to the same server over the same transport has passed since the start of the helper.
 //!
 //! The counters of the server, where a `counters` check reads them, are a second witness of what others get ([`served`]).
 //! They count answers, so they stand in for the sockets and for the kernel where those cannot be seen: without
@@ -19,7 +19,8 @@
 //! kernel that counts far fewer queries than before.
 //!
 //! Each failing probe is judged anew. Without this evidence a failure is a failure. An access list that refuses all clients
-//! and knows the service address looks the same; the key `client-source` sees it, and its probes are never `probe-only`.
+//! but permits the service address looks the same; the key `client-source` detects it, and the probes of that key are never
+//! `probe-only`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -42,8 +43,8 @@ const SHORTEST_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// The present rate must be at least this share of the former rate.
 const SHARE: f64 = 0.25;
 
-/// While the cause is `probe-only`, the former rate falls to a lower present rate within this time: at night there are
-/// fewer clients.
+/// While the cause is `probe-only`, the former rate decays toward a lower present rate with this time constant: at night
+/// there are fewer clients.
 const DECAY: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time between two readings of the kernel's counts.

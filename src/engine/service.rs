@@ -129,6 +129,7 @@ impl Service {
         // A check with `once-up` that has not been up yet is only observed: its failure is expected.
         let is_expected = planned || check.is_unproven();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
+        // As `exabgp healthcheck`: each round repeats the command, in the states that have a route.
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
         if lacked_address && !check.lacks_address() {
             self.probe_those_without_address(now);
@@ -144,7 +145,8 @@ impl Service {
         self.checks.iter_mut().filter(failed_for_it).for_each(|check| check.probe_now(now));
     }
 
-    /// A check has failed between two rounds. The failure counts at once, and every check is due.
+    /// An event shows that a check fails, whether or not a round of it is under way. The failure counts at once, and every
+    /// check without a round under way is due.
     pub(crate) fn on_sudden_failure(
         &mut self,
         now: Moment,
@@ -204,7 +206,8 @@ impl Service {
         self.checks.iter().filter_map(Check::due).min()
     }
 
-    /// Starts the rounds that are due, and returns the places of their checks. `ticks` is true if the event is a tick.
+    /// Starts the rounds that are due, and returns the places of their checks. With
+    /// `look_before_each_round` the disable-file is looked at first, so only a tick (`ticks`) starts a round.
     pub(crate) fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
         let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
         let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();

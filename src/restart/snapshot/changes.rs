@@ -1,5 +1,6 @@
 //! The differences between a snapshot and the disk, and the rollback: first all saved files are written beside their
-//! places; only then each changed file is renamed, and the saved one takes its place.
+//! places; only then each changed file gets a second name beside its place, and the saved one replaces it; a new file is
+//! removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

@@ -589,7 +589,7 @@ fn limits_the_number_of_holders() {
     let drained = (0..20).filter(|holder| drain(*holder).is_ok()).count();
     assert_eq!(drained, 16);
     assert!(drain(3).is_ok(), "whoever has one may give it another end");
-    assert!(drain(17).unwrap_err().to_string().contains("`dnsherald undrain` ends them all"));
+    assert!(drain(17).unwrap_err().to_string().contains("` ends all of them"));
     pop.told(&["undrain"]);
     assert!(drain(17).is_ok());
 }
