@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
 
 use dnsherald::responder::Fault;
 
@@ -94,7 +93,6 @@ fn ask(port: u16, request: &str) -> std::io::Result<String> {
 fn scrape(port: u16) -> String {
     let mut answer = String::new();
     let served = eventually(|| {
-        std::thread::sleep(Duration::from_millis(20));
         answer = ask(port, "GET /metrics HTTP/1.1\r\nHost: pop\r\n\r\n").unwrap_or_default();
         answer.starts_with("HTTP/1.1 200 OK")
     });
