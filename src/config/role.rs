@@ -11,6 +11,7 @@
 //! | `large` | the first service address | UDP | degrades the service, once they were seen |
 //! | `tls` | the first service address | TLS | degrades the service, once it was seen |
 //! | `identity` | the first service address | UDP | is shown and moves no route |
+//! | `way-back`, `way-back-ipv6` | the routing table of the kernel | – | degrades the service, once there was a route |
 //! | `management` | the management addresses | both | is shown and moves no route |
 //! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
 //!
@@ -105,6 +106,7 @@ impl Resolver<'_> {
         checks.extend(self.large_check(&common, asked.role)?);
         checks.extend(self.tls_check(&common, &asked)?);
         checks.extend(self.identity_check(&common, &asked)?);
+        checks.extend(self.way_back_checks(&common, asked.role));
         Ok(checks)
     }
 

@@ -110,6 +110,8 @@ const SUPPLIED: &[Supplied] = &[
     unasked("signatures", SECOND),
     unasked("tls", SECOND),
     unasked("identity", SECOND),
+    unasked("way-back", SECOND),
+    unasked("way-back-ipv6", SECOND),
     Supplied { name: "critical", introduced: SECOND, is_asked_for: |service| service.critical.is_some() },
     Supplied { name: "sentinel", introduced: SECOND, is_asked_for: |service| service.sentinel.is_some() },
     Supplied { name: "recursion", introduced: SECOND, is_asked_for: |service| service.recursion.is_some() },
@@ -164,8 +166,8 @@ mod tests {
 
     fn config(defaults: &str, service: &str) -> Config {
         let text = format!(
-            "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\n{defaults}\n[backend.unbound]\n[backend.nsd]\n[[service]]\nname = \
-             \"s\"\nprefixes = [\"192.0.2.53/32\"]\n{service}\n"
+            "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\n{defaults}\n[backend.unbound]\n[backend.nsd]\n[[service]]\nname = \
+             \"s\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8::53/128\"]\n{service}\n"
         );
         Config::parse(Path::new("f.toml"), &text, "host").unwrap_or_else(|error| panic!("{error}"))
     }
@@ -208,15 +210,25 @@ mod tests {
     #[test]
     fn newer_checks_are_observed_and_older_ones_count() {
         let old = config("since = \"0.1\"", SERVICES[0]);
-        let expected = ["recursion", "validation", "large", "tls", "listener", "listener-tcp", "address"];
+        let expected = [
+            "recursion",
+            "validation",
+            "large",
+            "tls",
+            "way-back",
+            "way-back-ipv6",
+            "listener",
+            "listener-tcp",
+            "address",
+        ];
         assert_eq!(held(&old), expected);
         for name in expected {
             assert_eq!(named(&old, name).on_fail.worst(), Severity::Observe, "{name}");
         }
         assert_eq!(named(&old, "answers").on_fail.worst(), Severity::Down);
         let shown = Description(&old).to_string();
-        let line = "  newer than `since` in [defaults] and only observed: recursion, validation, large, tls, listener, \
-                    listener-tcp, address; write since = \"0.2\" there to let them move routes\n";
+        let line = "  newer than `since` in [defaults] and only observed: recursion, validation, large, tls, way-back, \
+                    way-back-ipv6, listener, listener-tcp, address; write since = \"0.2\" there to let them move routes\n";
         assert!(shown.contains(line), "{shown}");
     }
 

@@ -8,15 +8,18 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::questions::RoleQuestions;
-use super::{CommonParts, From, Outline, questions};
+use super::{CommonParts, From, Outline, questions, same_family};
 use crate::backend::Role;
+use crate::config::address::service_addresses;
 use crate::config::resolve::{Resolver, Result};
+use crate::config::route::CLIENTS;
 use crate::config::value::WordOr;
-use crate::config::{Check, file};
+use crate::config::{Check, DefaultCheck, file};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::Thresholds;
 use crate::probe::Probe;
 use crate::probe::dns::{DnsProbe, EdnsUse, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::route::RouteProbe;
 
 /// Fresh names that no cache can answer, below top-level domains of two operators. Both have NSEC3 with opt-out (RFC
 /// 5155 §6), from which no resolver concludes that a name does not exist (RFC 8198 §5.2): NXDOMAIN needs a query to an
@@ -40,6 +43,8 @@ const OVER_TLS: &str =
     "the same over TLS on port 853, with a certificate that is valid now, once it was seen";
 const IDENTITY: &str =
     "the name server identifier (NSID) is the name of this node, once it was seen; shown, moves no route";
+const ROUTED: &str =
+    "a route from the service addresses to clients; without one their queries arrive and no answer leaves";
 
 /// A long interval, since the questions reach servers of others.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -143,6 +148,34 @@ impl Resolver<'_> {
         let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
         let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Observe) };
         self.once_seen_check(common, "identity", IDENTITY, on_fail, &questions, Transport::Udp).map(Some)
+    }
+
+    /// The checks of the routes to clients, one for each family of the service addresses, unless the file has its own.
+    /// They name no BGP neighbor: a PoP with two of them serves its clients over the other one.
+    pub(super) fn way_back_checks(&self, common: &CommonParts<'_>, role: Option<Role>) -> Vec<Check> {
+        let service = common.service;
+        let is_in_file = service.check.iter().any(|check| check.get_ref().route.is_some());
+        if role.is_none() || is_in_file {
+            return vec![];
+        }
+        let from = service_addresses(service).unwrap_or_default();
+        let of_families = ["way-back", "way-back-ipv6"].into_iter().zip(CLIENTS);
+        let asked =
+            of_families.filter(|(_, client)| from.iter().any(|address| same_family(*address, *client)));
+        let checks = asked.map(|(name, client)| Check {
+            name: name.to_owned(),
+            timing: patient(common.timing).without_window(),
+            on_fail: OnFail { once_up: true, ..OnFail::always(Severity::Degraded) },
+            probe: Probe::Route(RouteProbe {
+                from: from.clone(),
+                to: vec![client],
+                neighbors: vec![],
+                interfaces: vec![],
+                device: self.locality(service, &None).device.clone(),
+            }),
+            default: Some(DefaultCheck::new(ROUTED)),
+        });
+        checks.collect()
     }
 
     fn names(

@@ -180,3 +180,34 @@ fn bind_needs_a_role() {
         .is_empty()
     );
 }
+
+#[test]
+fn a_role_watches_the_route_to_clients_of_each_family() {
+    let routes = |of_service: &str| {
+        let checks = checks(of_service);
+        let route = |check: &Check| match &check.probe {
+            Probe::Route(probe) => {
+                Some((check.name.clone(), probe.clone(), check.on_fail.clone(), check.timing))
+            }
+            _ => None,
+        };
+        checks.iter().filter_map(route).collect::<Vec<_>>()
+    };
+    for role in ["role = \"resolver\"\n", "role = \"authoritative\"\nzones = [\"example.org\"]\n"] {
+        let supplied = routes(role);
+        let to: Vec<_> = supplied.iter().map(|(name, probe, ..)| (name.as_str(), probe.to.clone())).collect();
+        let address = |text: &str| vec![text.parse().unwrap()];
+        let expected =
+            [("way-back", address("198.41.0.4")), ("way-back-ipv6", address("2001:503:ba3e::2:30"))];
+        assert_eq!(to, expected);
+        for (name, probe, on_fail, timing) in supplied {
+            assert!(probe.neighbors.is_empty() && probe.from.len() == 2, "{name}");
+            assert!(on_fail.once_up && on_fail.worst() == Severity::Degraded, "{name}");
+            assert_eq!((timing.fast_interval.as_secs(), timing.thresholds.window), (1, None), "{name}");
+        }
+    }
+    let own = "role = \"resolver\"\n[[service.check]]\nname = \"own\"\nroute = {}\n";
+    assert_eq!(routes(own).iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["own"]);
+    assert_eq!(routes("").len(), 0, "no role");
+    assert_eq!(routes("role = \"resolver\"\naddress = false\n").len(), 0, "no address on this host");
+}
