@@ -116,7 +116,7 @@ FIREWALL = [
     Row("replies dropped at the end", "nft postrouting: on eth0", Unbound, filtered(f'oifname "eth0" ip saddr {SERVICE_IPV4} drop', hook="postrouting"), UNSEEN),
     Row("DNS over TLS dropped", "nft: TCP 853", TlsUnbound, filtered("tcp dport 853 drop"), DEGRADES, **DEEP),
     Row("IPv6 dropped", "nft: port 53 over IPv6", Unbound, filtered("meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 drop"), WITHDRAWS),
-    Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), MOVES, within=30, known=UNSEEN),
+    Row("30 % lost", "nft numgen, every interface", Unbound, filtered("udp dport 53 numgen random mod 100 < 30 drop"), MOVES, within=180),
     Row("60 % lost", "the same", Unbound, filtered("udp dport 53 numgen random mod 100 < 60 drop"), WITHDRAWS, within=30, **CLIENTS),
     Row("60 % lost on the uplink", "nft numgen on eth0", Unbound, filtered('iifname "eth0" udp dport 53 numgen random mod 100 < 60 drop'), UNSEEN),
     Row("big answers dropped", "nft output: UDP above 1400 octets", Unbound, filtered("udp sport 53 meta length > 1400 drop", hook="output"), UNSEEN),
